@@ -1,0 +1,52 @@
+/** Exit codes of the command line; an error knows which one it ends the process with. */
+export const exitCodes = {
+  usage: 2,
+  data: 3,
+  diverged: 4,
+  disk: 5,
+} as const
+
+export type ErrorKind = keyof typeof exitCodes
+
+/** What a {@link MoietyError} says: what was expected, what came, where, and what to do. */
+export interface ErrorFacts {
+  readonly kind: ErrorKind
+  /** One sentence: what was expected and what came. */
+  readonly message: string
+  /** Where: a configuration path, a file with byte or record, a tensor's name. */
+  readonly where?: string
+  /** One line that says what to do. */
+  readonly help?: string
+  readonly cause?: unknown
+}
+
+/** The only error that Moiety throws on purpose. Anything else that surfaces is a bug in Moiety. */
+export class MoietyError extends Error {
+  readonly kind: ErrorKind
+  readonly where: string | undefined
+  readonly help: string | undefined
+
+  constructor(facts: ErrorFacts) {
+    super(facts.message, facts.cause === undefined ? undefined : { cause: facts.cause })
+    this.name = 'MoietyError'
+    this.kind = facts.kind
+    this.where = facts.where
+    this.help = facts.help
+  }
+
+  get exitCode(): number {
+    return exitCodes[this.kind]
+  }
+
+  /** The error as a person reads it in a terminal. */
+  describe(): string {
+    const place = this.where === undefined ? '' : `\n  at ${this.where}`
+    const help = this.help === undefined ? '' : `\n  help: ${this.help}`
+    return `error: ${this.message}${place}${help}`
+  }
+}
+
+/** Throws a {@link MoietyError} built from `facts`; an expression, so that it can stand after `??`. */
+export function fail(facts: ErrorFacts): never {
+  throw new MoietyError(facts)
+}
