@@ -1,0 +1,88 @@
+import { fail } from '../base/errors.ts'
+import { draws } from '../base/random.ts'
+import type { HostTensor } from '../base/tensor.ts'
+import { type Augmentation, drawChanges, jitterColours, normalisation, place } from './augmentation.ts'
+import type { PerChannel, Split } from './dataset.ts'
+
+/** What a training or evaluation step reads. */
+export interface Batch {
+  /** float32 [N, 3, H, W], augmented and normalised. */
+  readonly images: HostTensor
+  /** int64 [N]. */
+  readonly labels: HostTensor
+  /** The images' numbers in their split. */
+  readonly indices: Uint32Array
+}
+
+export interface BatchOptions {
+  readonly mean: PerChannel
+  readonly std: PerChannel
+  /** Left out: the images as they are, only normalised. */
+  readonly augmentation?: Augmentation | undefined
+  readonly seed: number
+  readonly epoch: number
+}
+
+/** The order in which an epoch visits `length` images: a function of seed and epoch, whatever came before. */
+export function epochOrder(length: number, seed: number, epoch: number): Uint32Array {
+  return draws(seed, 'order', epoch).permutation(length)
+}
+
+/**
+ * Loads, augments and normalises some images. What happens to an image depends on (seed, epoch, its number)
+ * alone, not on the batch that it is in.
+ *
+ * @param indices - numbers of images in the split, N of them
+ * @throws MoietyError of kind `data` where an image cannot be read, of kind `usage` for an impossible crop
+ */
+export async function makeBatch(
+  split: Split,
+  indices: Uint32Array | readonly number[],
+  { mean, std, augmentation, seed, epoch }: BatchOptions,
+): Promise<Batch> {
+  const pixels = await split.load(indices)
+  const count = indices.length
+  const perImage = count === 0 ? 0 : pixels.length / count
+  const size = Math.sqrt(perImage / 3)
+  const crop = augmentation?.crop
+  if (crop) checkCrop(crop, size)
+
+  const scale = normalisation(mean, std)
+  const images = new Float32Array(pixels.length)
+  const coloured = new Float32Array(perImage)
+  for (const [position, index] of indices.entries()) {
+    const raw = pixels.subarray(position * perImage, (position + 1) * perImage)
+    const out = images.subarray(position * perImage, (position + 1) * perImage)
+    const changes = augmentation ? drawChanges(augmentation, draws(seed, 'augment', epoch, index)) : unchanged
+    if (changes.jitter.length > 0) {
+      coloured.set(raw)
+      jitterColours(coloured, changes.jitter)
+      place(coloured, size, changes, crop?.mode ?? 'zero', scale, out)
+    } else {
+      place(raw, size, changes, crop?.mode ?? 'zero', scale, out)
+    }
+  }
+  return {
+    images: { dtype: 'float32', shape: [count, 3, size, size], data: images },
+    labels: {
+      dtype: 'int64',
+      shape: [count],
+      data: BigInt64Array.from(indices, index => BigInt(split.labels[index]!)),
+    },
+    indices: Uint32Array.from(indices),
+  }
+}
+
+const unchanged = { flip: false, top: 0, left: 0, jitter: [] } as const
+
+function checkCrop({ padding, mode }: NonNullable<Augmentation['crop']>, size: number): void {
+  const largest = mode === 'reflect' ? size - 1 : size
+  if (size > 0 && !(Number.isInteger(padding) && padding >= 0 && padding <= largest)) {
+    fail({
+      kind: 'usage',
+      message: `expected a crop padding of 0 … ${largest} for images of ${size}×${size} (${mode}), got ${padding}`,
+      where: 'augmentation.crop.padding',
+      help: 'the usual padding for 32×32 images is 4',
+    })
+  }
+}

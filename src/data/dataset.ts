@@ -1,0 +1,127 @@
+/** Images of one side (training or test), fetched by number; what they show is known without decoding any. */
+export interface Split {
+  readonly length: number
+  /**
+   * The pixels of some images, in the order asked for.
+   *
+   * @param indices - numbers of images, each in [0, length); repeats are allowed
+   * @returns uint8 [indices.length, 3, size, size], planar RGB, 0 … 255
+   * @throws MoietyError of kind `data` where an image can no longer be read; RangeError for an index outside
+   */
+  load(indices: Uint32Array | readonly number[]): Promise<Uint8Array>
+  /** int32 [length]: the class of each image. */
+  readonly labels: Int32Array
+  /** int32 [length]: the superclass of each image, where the dataset has superclasses. */
+  readonly coarse: Int32Array | undefined
+}
+
+/** A file that was left out because it could not be read, under the policy `skip`. */
+export interface SkippedFile {
+  readonly path: string
+  readonly reason: string
+}
+
+/** One number for each of red, green and blue. */
+export type PerChannel = readonly [number, number, number]
+
+export interface Dataset {
+  readonly name: string
+  /** What the images are and how many, as an honest person would say it. */
+  readonly title: string
+  /** Height and width of every image, in pixels. */
+  readonly size: number
+  /** Names of the classes, by label. */
+  readonly classes: readonly string[]
+  /** Names of the superclasses, by coarse label. */
+  readonly superclasses: readonly string[] | undefined
+  /** The superclass of each class; −1 for a class of which there is no image. */
+  readonly superclassOf: readonly number[] | undefined
+  /** Mean of pixel/255, for normalisation. */
+  readonly mean: PerChannel
+  /** Standard deviation of pixel/255, for normalisation. */
+  readonly std: PerChannel
+  readonly train: Split
+  readonly test: Split
+  /** Files left out under the policy `skip`; whoever opened the dataset shows them. */
+  readonly skipped: readonly SkippedFile[]
+}
+
+/** How far a slow part of opening a dataset has come. */
+export interface Progress {
+  readonly done: number
+  readonly total: number
+  /** What is being counted, e.g. `drawing images`. */
+  readonly what: string
+}
+
+export type OnProgress = (progress: Progress) => void
+
+/** Where the images of a split lie in memory: one record after another, each with some bytes before its pixels. */
+export interface Records {
+  readonly bytes: Uint8Array
+  /** Bytes from the start of one record to the start of the next. */
+  readonly stride: number
+  /** Bytes in a record before its pixels. */
+  readonly header: number
+  /** Height and width of an image. */
+  readonly size: number
+  readonly labels: Int32Array
+  readonly coarse: Int32Array | undefined
+}
+
+/** A split whose pixels, planar RGB, are already in memory. */
+export function splitInMemory(records: Records): Split {
+  const { bytes, stride, header, size, labels, coarse } = records
+  const pixels = 3 * size * size
+  const load = async (indices: Uint32Array | readonly number[]): Promise<Uint8Array> => {
+    const out = new Uint8Array(indices.length * pixels)
+    for (const [position, index] of indices.entries()) {
+      checkIndex(index, labels.length)
+      const start = index * stride + header
+      out.set(bytes.subarray(start, start + pixels), position * pixels)
+    }
+    return out
+  }
+  return { length: labels.length, load, labels, coarse }
+}
+
+/** The images of `split` whose numbers are in `chosen`, renumbered from 0 in that order. */
+export function subset(split: Split, chosen: Uint32Array): Split {
+  const { coarse } = split
+  return {
+    length: chosen.length,
+    labels: Int32Array.from(chosen, index => split.labels[index]!),
+    coarse: coarse && Int32Array.from(chosen, index => coarse[index]!),
+    load: async indices =>
+      split.load(
+        Uint32Array.from(indices, index => {
+          checkIndex(index, chosen.length)
+          return chosen[index]!
+        }),
+      ),
+  }
+}
+
+/**
+ * At most `count` of the images whose classes are `labels`, as evenly spread over the classes as there are
+ * images: the first of every class, then the second of every class, and so on. No randomness: a smaller limit
+ * keeps some of what a larger one keeps.
+ *
+ * @returns their numbers, ascending
+ */
+export function spreadOverClasses(labels: Int32Array, count: number): Uint32Array {
+  const seen = new Map<number, number>()
+  const turns = Array.from(labels, (label, index) => {
+    const turn = seen.get(label) ?? 0
+    seen.set(label, turn + 1)
+    return { index, label, turn }
+  })
+  turns.sort((a, b) => a.turn - b.turn || a.label - b.label)
+  return Uint32Array.from(turns.slice(0, count), ({ index }) => index).sort()
+}
+
+function checkIndex(index: number, length: number): void {
+  if (!Number.isInteger(index) || index < 0 || index >= length) {
+    throw new RangeError(`image ${index} of a split that has images 0 … ${length - 1}`)
+  }
+}

@@ -1,0 +1,76 @@
+import { fail } from '../base/errors.ts'
+import { openCifar } from './cifar.ts'
+import { type Dataset, type OnProgress, type Split, spreadOverClasses, subset } from './dataset.ts'
+
+export interface DataOptions {
+  readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder'
+  /** Where the files are; needed by everything but the sample. */
+  readonly directory?: string
+  /** Height and width that images of a folder are brought to, in pixels; 32 unless told. */
+  readonly size?: number
+  /** What an image of a folder that cannot be read does: end everything (the default) or be left out, and said. */
+  readonly unreadable?: 'stop' | 'skip'
+  /** At most so many images of each side, spread evenly over the classes. */
+  readonly limit?: { readonly train?: number; readonly test?: number }
+  /** Decides which files of a folder are for testing, and how the sample is drawn; 0 unless told. */
+  readonly seed?: number
+  /** Where the drawn sample is kept; see `cacheDirectory`. */
+  readonly cacheDirectory?: string
+}
+
+/**
+ * Opens a dataset: checks all of it that can be checked beforehand, and names what is wrong.
+ *
+ * @throws MoietyError of kind `data` for files that are missing, damaged or refused; `usage` for options that
+ *   do not fit together; `disk` where the drawn sample cannot be kept
+ */
+export async function openDataset(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
+  const dataset = await openWhole(options, progress)
+  const { train, test } = options.limit ?? {}
+  if (train === undefined && test === undefined) return dataset
+  const limited = {
+    ...dataset,
+    train: limit(dataset.train, train, 'train'),
+    test: limit(dataset.test, test, 'test'),
+  }
+  return {
+    ...limited,
+    title: `${dataset.title}, of which ${limited.train.length} and ${limited.test.length} are used`,
+  }
+}
+
+async function openWhole(options: DataOptions, _progress?: OnProgress): Promise<Dataset> {
+  switch (options.name) {
+    case 'cifar10':
+    case 'cifar100':
+      return openCifar(options.name, needDirectory(options))
+    default:
+      return fail({ kind: 'usage', message: `${options.name} is not built yet` })
+  }
+}
+
+function needDirectory({ name, directory }: DataOptions): string {
+  if (directory !== undefined) return directory
+  return fail({
+    kind: 'usage',
+    message: `expected the folder that holds ${name === 'folder' ? 'the images' : name}, got none`,
+    where: 'data.directory',
+    help:
+      name === 'folder'
+        ? '--data DIR, with one folder a class in it'
+        : `moiety data get ${name} --to DIR fetches it; then --data DIR`,
+  })
+}
+
+function limit(split: Split, count: number | undefined, side: 'train' | 'test'): Split {
+  if (count === undefined) return split
+  if (!Number.isInteger(count) || count < 1) {
+    fail({
+      kind: 'usage',
+      message: `expected a positive whole number of images, got ${count}`,
+      where: `data.limit.${side}`,
+      help: 'leave the limit out to use all images',
+    })
+  }
+  return count >= split.length ? split : subset(split, spreadOverClasses(split.labels, count))
+}
