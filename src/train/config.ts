@@ -1,0 +1,63 @@
+import { configError, explainIssues } from './config/explain.ts'
+import { defaultNoise } from './config/moe.ts'
+import { brokenRules } from './config/rules.ts'
+import { type Config, configSchema, type ParsedConfig } from './config/schema.ts'
+
+export { configDifferences, type Difference, safeToChange, unsafeDifferences } from './config/differences.ts'
+export { applyOverrides } from './config/overrides.ts'
+export type {
+  AugmentationConfig,
+  Config,
+  ConstraintConfig,
+  DataConfig,
+  EngineConfig,
+  ModelConfig,
+  MoeLayerConfig,
+  OptimizerConfig,
+  ScheduleConfig,
+  TrainingConfig,
+} from './config/schema.ts'
+
+/**
+ * Reads a configuration strictly and makes every default explicit.
+ *
+ * A resolved configuration resolves to itself, so a run's `config.json` is read by the same function. Only
+ * `model.moe.N.expertWidth: null` stays: it is METHOD.md §1.4's rule, which the model applies.
+ *
+ * @param input - an object as JSON gives it; nothing else of it is trusted
+ * @param source - what errors call the input: a recipe's name or a file
+ * @throws MoietyError of kind `usage`, naming each mistake's path and, for an unknown key, the nearest known one
+ */
+export function resolveConfig(input: unknown, source: string): Config {
+  const parsed = configSchema.safeParse(input)
+  if (!parsed.success) throw configError(explainIssues(parsed.error.issues, input), source)
+  const size = imageSize(parsed.data)
+  const broken = brokenRules(parsed.data, size)
+  if (broken.length > 0) throw configError(broken, source)
+  return complete(parsed.data, size)
+}
+
+/** Height and width of an image: 32 for the sample and CIFAR; a folder's are resized to what its stem is for. */
+function imageSize({ data, model }: ParsedConfig): number {
+  if (data.size !== null) return data.size
+  return data.name === 'folder' && model.stem === 'imagenet' ? 224 : 32
+}
+
+function complete(parsed: ParsedConfig, size: number): Config {
+  const { schedule, optimizer } = parsed
+  return {
+    ...parsed,
+    data: { ...parsed.data, size },
+    model: {
+      ...parsed.model,
+      moe: parsed.model.moe.map(layer => ({
+        ...layer,
+        noise: layer.noise ?? defaultNoise(layer.constraint.name, layer.experts),
+      })),
+    },
+    schedule:
+      schedule.name === 'one-cycle' || schedule.warmup === null
+        ? schedule
+        : { ...schedule, warmup: { ...schedule.warmup, to: schedule.warmup.to ?? optimizer.learningRate } },
+  }
+}

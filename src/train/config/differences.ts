@@ -1,0 +1,67 @@
+import type { Config } from './schema.ts'
+
+/** One key that two configurations hold differently; `undefined` where one of them lacks it. */
+export interface Difference {
+  readonly path: string
+  readonly before: unknown
+  readonly after: unknown
+}
+
+/** Every key in which two resolved configurations differ, in the order of the first. */
+export function configDifferences(before: Config, after: Config): Difference[] {
+  return compare(before, after, '')
+}
+
+function compare(before: unknown, after: unknown, path: string): Difference[] {
+  if (isTree(before) && isTree(after) && Array.isArray(before) === Array.isArray(after)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])]
+    const below = (tree: object, key: string): unknown => Object.getOwnPropertyDescriptor(tree, key)?.value
+    return keys.flatMap(key =>
+      compare(below(before, key), below(after, key), path === '' ? key : `${path}.${key}`),
+    )
+  }
+  return Object.is(before, after) ? [] : [{ path, before, after }]
+}
+
+const isTree = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+interface SafeChange {
+  /** A path, or the start of paths. */
+  readonly path: string
+  readonly reason: string
+  readonly allowed?: (before: unknown, after: unknown) => boolean
+}
+
+/**
+ * What may differ when a run is resumed, each with its reason. Everything else would make the second half of a
+ * training the continuation of another first half, and is refused with the list of differences.
+ */
+export const safeToChange: readonly SafeChange[] = [
+  {
+    path: 'training.epochs',
+    reason: 'more epochs continue the same training; rates of schedules that end with it follow the new end',
+    allowed: (before, after) => typeof before === 'number' && typeof after === 'number' && after >= before,
+  },
+  { path: 'training.keepCheckpoints', reason: 'what is kept on disk does not enter the numbers' },
+  { path: 'training.checkpointEvery', reason: 'when the state is written down does not enter the numbers' },
+  { path: 'training.collapse', reason: 'the alarm reports and does not enter the numbers' },
+  {
+    path: 'engine',
+    reason:
+      'another device or thread count computes the same training; its last bits may differ from here on',
+  },
+  { path: 'data.directory', reason: 'the same data set may have moved' },
+  { path: 'model.weights', reason: 'weights to start from are read once, at the start' },
+  { path: 'model.weightsPart', reason: 'weights to start from are read once, at the start' },
+]
+
+/** Those differences that forbid a resume: all that {@link safeToChange} does not name. */
+export function unsafeDifferences(differences: readonly Difference[]): Difference[] {
+  return differences.filter(
+    ({ path, before, after }) =>
+      !safeToChange.some(
+        safe =>
+          (path === safe.path || path.startsWith(`${safe.path}.`)) && (safe.allowed?.(before, after) ?? true),
+      ),
+  )
+}

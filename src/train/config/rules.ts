@@ -1,0 +1,179 @@
+import type { Mistake } from './explain.ts'
+import type { ParsedConfig } from './schema.ts'
+import type { Path } from './shape.ts'
+
+/** Rules between keys: what the schema of a single key cannot say. Each gives its reason. */
+export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] {
+  return [
+    ...dataRules(config, imageSize),
+    ...optimizerRules(config),
+    ...scheduleRules(config),
+    ...samePosition(config),
+    ...config.model.moe.flatMap((layer, index) =>
+      layerRules(layer, ['model', 'moe', index], config, imageSize),
+    ),
+  ]
+}
+
+type Layer = ParsedConfig['model']['moe'][number]
+
+function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: number): Mistake[] {
+  const mistakes: Mistake[] = []
+  if (data.name !== 'folder' && data.size !== null && data.size !== 32)
+    mistakes.push({
+      path: ['data', 'size'],
+      message: `the images of ${data.name} are 32×32, came size ${data.size}`,
+      help: 'leave data.size out; only a folder of images is resized',
+    })
+  if (augmentation.crop !== null && augmentation.crop.padding >= imageSize)
+    mistakes.push({
+      path: ['augmentation', 'crop', 'padding'],
+      message: `padding ${augmentation.crop.padding} must be smaller than the image, ${imageSize} pixels`,
+      help: 'a crop could otherwise show nothing but padding; 4 is usual for 32×32',
+    })
+  if (model.weights === null && model.weightsPart === 'backbone')
+    mistakes.push({
+      path: ['model', 'weightsPart'],
+      message: 'backbone says which part of published weights to load, but model.weights names no file',
+      help: 'set model.weights to a safetensors file, or leave weightsPart out',
+    })
+  return mistakes
+}
+
+function optimizerRules({ optimizer }: ParsedConfig): Mistake[] {
+  if (optimizer.name !== 'sgd' || !optimizer.nesterov || optimizer.momentum > 0) return []
+  return [
+    {
+      path: ['optimizer', 'nesterov'],
+      message: 'Nesterov looks ahead along the velocity, and without momentum there is none',
+      help: 'set optimizer.momentum above 0, or optimizer.nesterov to false',
+    },
+  ]
+}
+
+function scheduleRules({ schedule, training }: ParsedConfig): Mistake[] {
+  const mistakes: Mistake[] = []
+  if (schedule.name === 'step') {
+    const wrong = schedule.milestones.findIndex((epoch, i) => i > 0 && epoch <= schedule.milestones[i - 1]!)
+    if (wrong > 0)
+      mistakes.push({
+        path: ['schedule', 'milestones', wrong],
+        message: `milestones must increase, but ${schedule.milestones[wrong]} comes after ${schedule.milestones[wrong - 1]}`,
+        help: 'each milestone lowers the rate once, in order',
+      })
+  }
+  if (schedule.warmup !== null && schedule.warmup.epochs > training.epochs)
+    mistakes.push({
+      path: ['schedule', 'warmup', 'epochs'],
+      message: `a warm-up of ${schedule.warmup.epochs} epochs is longer than the training, ${training.epochs}`,
+      help: 'shorten the warm-up or raise training.epochs',
+    })
+  return mistakes
+}
+
+function samePosition({ model }: ParsedConfig): Mistake[] {
+  return model.moe.flatMap(({ position }, index) => {
+    const first = model.moe.findIndex(other => other.position === position)
+    return first === index
+      ? []
+      : [
+          {
+            path: ['model', 'moe', index, 'position'],
+            message: `position ${position} already has the layer model.moe.${first}`,
+            help: 'a position of the network holds one mixture-of-experts layer',
+          },
+        ]
+  })
+}
+
+function layerRules(layer: Layer, path: Path, config: ParsedConfig, imageSize: number): Mistake[] {
+  return [
+    ...routingRules(layer, path),
+    ...expertRules(layer, path),
+    ...gateRules(layer, path, config, imageSize),
+  ]
+}
+
+function routingRules({ experts, k, weighting, noise, constraint }: Layer, path: Path): Mistake[] {
+  if (k > experts)
+    return [
+      {
+        path: [...path, 'k'],
+        message: `each image is to be computed by ${k} experts, but the layer has ${experts} (K > E)`,
+        help: `set k to ${experts} or less, or raise experts`,
+      },
+    ]
+  const mistakes: Mistake[] = []
+  if (k === 1 && experts > 1 && weighting === 'softmax-after-top-k')
+    mistakes.push({
+      path: [...path, 'weighting'],
+      message:
+        'with k = 1 the softmax after top-k is over one logit and constantly 1, so neither the task loss nor a ' +
+        'constraint gives the gate any gradient: it would never learn (METHOD.md §1.1)',
+      help: 'set weighting to softmax-before-top-k, or k to 2 as the paper has it',
+    })
+  if (k === experts && experts > 1 && ['loss-free', 'switch', 'load'].includes(constraint.name))
+    mistakes.push({
+      path: [...path, 'constraint', 'name'],
+      message: `${constraint.name} balances which experts are chosen, but with K = E = ${k} all of them always are`,
+      help: 'lower k, or take another constraint; importance and kl balance the weights of chosen experts too',
+    })
+  if (constraint.name === 'load' && noise === false && experts > 1)
+    mistakes.push({
+      path: [...path, 'noise'],
+      message: "the load loss is the probability that noise on the logits changes an expert's selection",
+      help: 'leave noise out or set it to true, or take another constraint',
+    })
+  return mistakes
+}
+
+function expertRules({ style, position, expertWidth }: Layer, path: Path): Mistake[] {
+  const mistakes: Mistake[] = []
+  if (style === 'resblock' && position === 0)
+    mistakes.push({
+      path: [...path, 'style'],
+      message: 'the stem (position 0) has no shortcut, so it has no residual form',
+      help: 'set style to block or conv, or take a position from 1 to 4',
+    })
+  if (expertWidth !== null && (style === 'conv' || position === 0))
+    mistakes.push({
+      path: [...path, 'expertWidth'],
+      message: 'experts that are one convolution of the network have its width and no inner one',
+      help: 'leave expertWidth out',
+    })
+  return mistakes
+}
+
+function gateRules(
+  { gate, position, style }: Layer,
+  path: Path,
+  config: ParsedConfig,
+  imageSize: number,
+): Mistake[] {
+  if (gate !== 'conv-gap-fc') return []
+  const side = inputSide(position, style, config.model.stem, imageSize)
+  if (side >= 3) return []
+  return [
+    {
+      path: [...path, 'gate'],
+      message: `the 3×3 convolution of conv-gap-fc has no padding and needs 3×3 pixels; position ${position} has ${side}×${side}`,
+      help: 'take gate gap-fc, larger images, or an earlier position',
+    },
+  ]
+}
+
+/** Height and width of the feature map that enters a layer, and so its gate. */
+function inputSide(
+  position: number,
+  style: Layer['style'],
+  stem: 'cifar' | 'imagenet',
+  imageSize: number,
+): number {
+  if (position === 0) return imageSize
+  const halve = (side: number) => Math.floor((side - 1) / 2) + 1
+  let side = stem === 'cifar' ? imageSize : halve(halve(imageSize))
+  // A stage from the second on halves its input; a conv-style layer sits at the stage's end, after the halving.
+  const halvings = style === 'conv' ? position - 1 : position - 2
+  for (let i = 0; i < halvings; i++) side = halve(side)
+  return side
+}

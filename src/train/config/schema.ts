@@ -1,0 +1,239 @@
+import { z } from 'zod'
+import { moeLayerSchema } from './moe.ts'
+
+/** The shape of a configuration; a description on a key is the help that an error about it shows. */
+const fraction = z.number().min(0).max(1)
+
+const dataSchema = z.strictObject({
+  name: z
+    .enum(['sample', 'cifar10', 'cifar100', 'folder'])
+    .default('sample')
+    .describe('the data set; folder reads class/image or superclass/class/image'),
+  directory: z.string().min(1).max(4096).nullable().default(null).describe('where the data set lies'),
+  size: z
+    .int()
+    .min(8)
+    .max(1024)
+    .nullable()
+    .default(null)
+    .describe("height and width of an image in pixels; null: the data set's own"),
+  unreadable: z
+    .enum(['stop', 'skip'])
+    .default('stop')
+    .describe('what to do with an image that cannot be read; skipped ones are listed'),
+  limit: z
+    .strictObject({
+      train: z
+        .int()
+        .min(1)
+        .max(1e9)
+        .nullable()
+        .default(null)
+        .describe('use this many training images; null: all'),
+      test: z.int().min(1).max(1e9).nullable().default(null).describe('use this many test images; null: all'),
+    })
+    .prefault({}),
+})
+
+const augmentationSchema = z.strictObject({
+  flip: fraction.default(0.5).describe('how often an image is mirrored left to right'),
+  crop: z
+    .strictObject({
+      padding: z.int().min(1).max(512).default(4).describe('pixels added on each side before cropping'),
+      mode: z.enum(['zero', 'reflect']).default('zero').describe('what the added pixels hold'),
+    })
+    .nullable()
+    .default(null)
+    .describe('a random crop of the padded image; null for none'),
+  jitter: z
+    .strictObject({
+      brightness: fraction.default(0).describe('brightness is multiplied by 1 ± this'),
+      contrast: fraction.default(0).describe('contrast is multiplied by 1 ± this'),
+      saturation: fraction.default(0).describe('saturation is multiplied by 1 ± this'),
+    })
+    .nullable()
+    .default(null)
+    .describe('random changes of colour; null for none'),
+})
+
+const modelSchema = z.strictObject({
+  name: z.enum(['resnet18', 'resnet34', 'resnet50']).default('resnet18').describe('the backbone'),
+  stem: z
+    .enum(['cifar', 'imagenet'])
+    .default('cifar')
+    .describe('cifar: 3×3, stride 1, no pooling; imagenet: 7×7, stride 2, then max-pooling'),
+  width: z.int().min(1).max(1024).default(64).describe('channels of the first stage; the paper has 64'),
+  weights: z
+    .string()
+    .min(1)
+    .max(4096)
+    .nullable()
+    .default(null)
+    .describe('a safetensors file with published weights to start from; null starts at random'),
+  weightsPart: z
+    .enum(['whole', 'backbone'])
+    .default('whole')
+    .describe('backbone leaves the final linear layer at random'),
+  moe: z.array(moeLayerSchema).max(5).default([]).describe('mixture-of-experts layers, one a position'),
+})
+
+const learningRate = (value: number) =>
+  z.number().gt(0).max(1e3).default(value).describe('the base learning rate; the schedule scales it')
+const weightDecay = (value: number, how: string) => z.number().min(0).max(1e3).default(value).describe(how)
+const betas = z
+  .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+  .default([0.9, 0.999])
+  .describe('how much of the running first and second moments a step keeps')
+const epsilon = z.number().gt(0).max(1).default(1e-8).describe("added to the second moment's root")
+
+const optimizerSchema = z.discriminatedUnion('name', [
+  z.strictObject({
+    name: z.literal('adam'),
+    learningRate: learningRate(1e-3),
+    betas,
+    epsilon,
+    weightDecay: weightDecay(0, 'times the parameter, added to its gradient'),
+  }),
+  z.strictObject({
+    name: z.literal('adamw'),
+    learningRate: learningRate(1e-3),
+    betas,
+    epsilon,
+    weightDecay: weightDecay(0.01, 'times learning rate and parameter, taken off the parameter'),
+  }),
+  z.strictObject({
+    name: z.literal('sgd'),
+    learningRate: learningRate(0.1),
+    momentum: z.number().min(0).lt(1).default(0.9).describe('how much of the velocity a step keeps'),
+    nesterov: z.boolean().default(true).describe('look ahead along the velocity'),
+    weightDecay: weightDecay(0, 'times the parameter, added to its gradient'),
+  }),
+])
+
+const warmup = z
+  .strictObject({
+    epochs: z.number().gt(0).max(1e6).describe('how long the warm-up lasts'),
+    from: z.number().min(0).max(1e3).default(0).describe('the rate at its first step'),
+    to: z
+      .number()
+      .gt(0)
+      .max(1e3)
+      .nullable()
+      .default(null)
+      .describe('the rate it would reach at its end; null: the base learning rate'),
+    by: z
+      .enum(['step', 'epoch'])
+      .default('step')
+      .describe('whether the rate rises with every step or stays within an epoch'),
+  })
+  .nullable()
+  .default(null)
+  .describe('a linear rise before the schedule proper; null for none')
+
+const scheduleSchema = z.discriminatedUnion('name', [
+  z.strictObject({ name: z.literal('constant'), warmup }),
+  z.strictObject({
+    name: z.literal('step'),
+    milestones: z
+      .array(z.int().min(1).max(1e6))
+      .min(1)
+      .max(1000)
+      .describe('epochs, counted from 0, that are the first with a lower rate'),
+    factor: z.number().gt(0).max(1).default(0.1).describe('what a milestone multiplies the rate by'),
+    warmup,
+  }),
+  z.strictObject({
+    name: z.literal('cosine'),
+    final: z.number().min(0).max(1e3).default(0).describe('the rate that the last step approaches'),
+    warmup,
+  }),
+  z.strictObject({
+    name: z.literal('one-cycle'),
+    warmFraction: z
+      .number()
+      .gt(0)
+      .lt(1)
+      .default(0.3)
+      .describe('the part of all steps in which the rate rises'),
+    div: z.number().min(1).max(1e9).default(25).describe('peak rate ÷ first rate'),
+    finalDiv: z.number().min(1).max(1e12).default(1e4).describe('first rate ÷ last rate'),
+    warmup: z.null().default(null).describe('one-cycle has its own rise: warmFraction and div'),
+  }),
+])
+
+const trainingSchema = z.strictObject({
+  epochs: z.int().min(1).max(1e6).default(10).describe('how often all training images are seen'),
+  batch: z.int().min(1).max(65_536).default(128).describe('images in a step (N)'),
+  labelSmoothing: z.number().min(0).lt(1).default(0).describe('probability spread over all classes'),
+  clipNorm: z
+    .number()
+    .gt(0)
+    .max(1e9)
+    .nullable()
+    .default(null)
+    .describe("the gradient's norm is cut to this; null never cuts"),
+  checkpointEvery: z
+    .strictObject({
+      steps: z
+        .int()
+        .min(1)
+        .max(1e9)
+        .nullable()
+        .default(null)
+        .describe('a checkpoint after every so many steps, besides the one after each epoch'),
+    })
+    .prefault({}),
+  keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
+  collapse: fraction
+    .default(0.01)
+    .describe("an expert with no more than this share of its layer's importance raises the alarm"),
+})
+
+const engineSchema = z.strictObject({
+  device: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu').describe('what computes'),
+  threads: z.int().min(1).max(1024).nullable().default(null).describe('threads; null: all cores'),
+})
+
+export const configSchema = z.strictObject({
+  seed: z.int().min(0).max(4_294_967_295).default(42).describe('decides everything that is random'),
+  data: dataSchema.prefault({}),
+  augmentation: augmentationSchema.prefault({}),
+  model: modelSchema.prefault({}),
+  optimizer: optimizerSchema.prefault({ name: 'adam' }),
+  schedule: scheduleSchema.prefault({ name: 'constant' }),
+  training: trainingSchema.prefault({}),
+  engine: engineSchema.prefault({}),
+})
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+
+type Parsed = z.output<typeof configSchema>
+type ParsedLayer = Parsed['model']['moe'][number]
+
+/** One mixture-of-experts layer with every default explicit. `expertWidth: null` is METHOD.md §1.4's rule. */
+export type MoeLayerConfig = DeepReadonly<Omit<ParsedLayer, 'noise'> & { noise: boolean }>
+export type ConstraintConfig = MoeLayerConfig['constraint']
+export type DataConfig = DeepReadonly<Omit<Parsed['data'], 'size'> & { size: number }>
+export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
+export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe'>> & {
+  readonly moe: readonly MoeLayerConfig[]
+}
+export type OptimizerConfig = DeepReadonly<Parsed['optimizer']>
+export type ScheduleConfig = DeepReadonly<Parsed['schedule']>
+export type TrainingConfig = DeepReadonly<Parsed['training']>
+export type EngineConfig = DeepReadonly<Parsed['engine']>
+
+/** What a training does, complete: nothing is left to a default. */
+export interface Config {
+  readonly seed: number
+  readonly data: DataConfig
+  readonly augmentation: AugmentationConfig
+  readonly model: ModelConfig
+  readonly optimizer: OptimizerConfig
+  readonly schedule: ScheduleConfig
+  readonly training: TrainingConfig
+  readonly engine: EngineConfig
+}
+
+/** The configuration as the schema has read it, before what depends on other keys is filled in. */
+export type ParsedConfig = DeepReadonly<Parsed>

@@ -1,0 +1,79 @@
+/** What a training tells while it runs and when it ends. Accuracies are fractions from 0 to 1, times are seconds. */
+
+/** How one mixture-of-experts layer used its experts; arrays have one value an expert (E). */
+export interface LayerStats {
+  readonly name: string
+  /** Share of each expert in all weights; sums to 1. */
+  readonly importance: readonly number[]
+  /** Share of images that chose the expert; sums to K. */
+  readonly activation: readonly number[]
+  readonly cvImportance: number
+  readonly cvActivation: number
+  /** Experts with more than 1 % of the importance. */
+  readonly living: number
+  /** Fraction of steps in which a hard constraint excluded the expert. */
+  readonly excluded: readonly number[]
+}
+
+export type TrainEvent =
+  | {
+      readonly kind: 'start'
+      readonly run: string
+      readonly parameters: number
+      readonly activeParameters: number
+      readonly steps: number
+      readonly resumedFrom: number | null
+    }
+  | {
+      readonly kind: 'step'
+      readonly step: number
+      readonly steps: number
+      readonly epoch: number
+      readonly loss: number
+      /** Running accuracy of the epoch on training images. */
+      readonly top1: number
+      readonly learningRate: number
+      readonly imagesPerSecond: number
+      readonly secondsLeft: number
+      readonly layers: readonly LayerStats[]
+    }
+  | {
+      readonly kind: 'epoch'
+      readonly epoch: number
+      readonly epochs: number
+      readonly split: 'train' | 'test'
+      readonly loss: number
+      readonly taskLoss: number
+      readonly auxLoss: number
+      readonly top1: number
+      readonly top5: number
+      readonly seconds: number
+      readonly layers: readonly LayerStats[]
+    }
+  | { readonly kind: 'checkpoint'; readonly path: string }
+  | { readonly kind: 'alarm'; readonly layer: string; readonly message: string }
+  | {
+      readonly kind: 'skipped'
+      readonly files: readonly { readonly path: string; readonly reason: string }[]
+    }
+  | { readonly kind: 'progress'; readonly what: string; readonly done: number; readonly total: number }
+
+/** A class that an expert prefers: its share of the expert's weight, and that share ÷ the class's share of images. */
+export interface PreferredClass {
+  readonly name: string
+  readonly weight: number
+  readonly lift: number
+}
+
+export type LayerSummary = LayerStats & {
+  readonly preferred: readonly { readonly expert: number; readonly classes: readonly PreferredClass[] }[]
+}
+
+export interface TrainSummary {
+  readonly run: string
+  readonly interrupted: boolean
+  readonly top1: number
+  readonly top5: number
+  readonly seconds: number
+  readonly layers: readonly LayerSummary[]
+}
