@@ -1,0 +1,161 @@
+/**
+ * Checkpoints: `checkpoints/step-NNNNNN/{model,optimizer}.safetensors` and `state.json` in a run's folder.
+ *
+ * The promise is that a folder of that name is complete. It is written under another name, every file flushed,
+ * then the folder flushed, renamed, and the folder above flushed; it is removed by renaming it away first.
+ * What a power cut or a failing device does afterwards, the checksums find. The bytes depend on nothing but
+ * the state and the version of Moiety, so two checkpoints can be compared byte for byte.
+ */
+import { join } from 'node:path'
+import { fail } from '../base/errors.ts'
+import type { State } from '../base/tensor.ts'
+import { makeFolders, namesIn, quietly, unfinished, writeFlushed } from '../files/careful.ts'
+import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
+import { encodeSafetensors } from '../files/safetensors.ts'
+import { version } from '../files/version.ts'
+import { type CheckpointContent, folderOf, listCheckpoints, nameOf } from './checkpoint-reading.ts'
+import {
+  type CheckpointRecord,
+  checkpointFormat,
+  encodeRecord,
+  factsOf,
+  type StateFile,
+} from './checkpoint-record.ts'
+
+export * from './checkpoint-reading.ts'
+
+/** A folder on its way out, or the former checkpoint of a step that is being written again. */
+const removing = '.removing-'
+const replaced = '.replaced-'
+
+export interface WriteOptions {
+  /** How many checkpoints to keep, this one included; all if absent. */
+  readonly keep?: number
+  /** Which tensors belong into `optimizer.safetensors`; by default those named `optimizer.…`. */
+  readonly isOptimizer?: (name: string) => boolean
+  readonly disk?: Disk
+}
+
+/** Names the first float that is NaN or infinite: such a state must not replace a good checkpoint. */
+function refuseNonFinite(state: State, step: number): void {
+  for (const [name, { data }] of state) {
+    if (!(data instanceof Float32Array)) continue
+    const index = data.findIndex(value => !Number.isFinite(value))
+    if (index < 0) continue
+    fail({
+      kind: 'diverged',
+      message: `the tensor "${name}" holds ${data[index]} (value ${index}) after step ${step}; no checkpoint is written`,
+      where: name,
+      help: 'lower the learning rate or clip the gradient, and resume from the last checkpoint',
+    })
+  }
+}
+
+/**
+ * Writes a checkpoint, then removes the oldest beyond `keep`. Whatever fails, earlier checkpoints stay as they
+ * are, and this one is either there and complete or not there. A checkpoint of the same step is replaced.
+ *
+ * @param run - the run's folder; only the holder of its lock may write
+ * @returns the checkpoint's folder
+ * @throws MoietyError `diverged` naming the first tensor with a float that is not finite; `disk`
+ */
+export function writeCheckpoint(run: string, content: CheckpointContent, options: WriteOptions = {}): string {
+  const { disk = nodeDisk, isOptimizer = (name: string) => name.startsWith('optimizer.') } = options
+  const { step, epoch, batch, config, state, extra = null } = content
+  refuseNonFinite(state, step)
+
+  const folder = folderOf(run)
+  makeFolders(disk, folder)
+  const name = nameOf(step)
+  const path = join(folder, name)
+  const beside = join(folder, `${unfinished}${name}`)
+  attempt(disk, 'remove the unfinished', beside, () => disk.remove(beside))
+  try {
+    attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
+    const write = (file: StateFile, wanted: boolean): CheckpointRecord['files'][StateFile] => {
+      const part = new Map([...state].filter(([tensor]) => isOptimizer(tensor) === wanted))
+      const bytes = encodeSafetensors(part)
+      writeFlushed(disk, join(beside, file), bytes)
+      return factsOf(bytes)
+    }
+    const record: CheckpointRecord = {
+      format: checkpointFormat,
+      moiety: version,
+      step,
+      epoch,
+      batch,
+      config,
+      files: {
+        'model.safetensors': write('model.safetensors', false),
+        'optimizer.safetensors': write('optimizer.safetensors', true),
+      },
+      extra,
+    }
+    writeFlushed(disk, join(beside, 'state.json'), new TextEncoder().encode(encodeRecord(record)))
+    attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
+    moveIn(disk, folder, name, beside)
+  } catch (cause) {
+    quietly(() => disk.remove(beside))
+    throw cause
+  }
+  attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
+  removeFolder(disk, folder, `${replaced}${name}`)
+  if (options.keep !== undefined) prune(run, step, options.keep, disk)
+  return path
+}
+
+/** Gives a finished folder its name; a former one of that name steps aside, and comes back on failure. */
+function moveIn(disk: Disk, folder: string, name: string, beside: string): void {
+  const path = join(folder, name)
+  const aside = join(folder, `${replaced}${name}`)
+  const taken = namesIn(disk, folder).includes(name)
+  if (taken) {
+    attempt(disk, 'remove', aside, () => disk.remove(aside))
+    attempt(disk, 'move aside', path, () => disk.rename(path, aside))
+  }
+  try {
+    attempt(disk, 'move the finished checkpoint to', path, () => disk.rename(beside, path))
+  } catch (cause) {
+    if (taken) quietly(() => disk.rename(aside, path))
+    throw cause
+  }
+}
+
+/** Renames away, then deletes: a kill in between leaves no half checkpoint under a checkpoint's name. */
+function removeFolder(disk: Disk, folder: string, name: string): void {
+  if (!namesIn(disk, folder).includes(name)) return
+  const path = join(folder, name)
+  const away = join(folder, `${removing}${name}`)
+  attempt(disk, 'remove', away, () => disk.remove(away))
+  attempt(disk, 'move away', path, () => disk.rename(path, away))
+  attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
+  attempt(disk, 'remove', away, () => disk.remove(away))
+}
+
+/** Later ones than `step` are left: they are of a run that was resumed from an earlier checkpoint. */
+function prune(run: string, step: number, keep: number, disk: Disk): void {
+  const places = listCheckpoints(run, disk).filter(place => place.step <= step)
+  for (const place of places.slice(0, Math.max(0, places.length - Math.max(1, keep)))) {
+    removeFolder(disk, folderOf(run), nameOf(place.step))
+  }
+}
+
+/**
+ * Removes what killed processes left unfinished; to be called once the run's lock is held. A checkpoint that
+ * had stepped aside for a new one that never came gets its name back.
+ *
+ * @throws MoietyError `disk`
+ */
+export function cleanCheckpoints(run: string, disk: Disk = nodeDisk): void {
+  const folder = folderOf(run)
+  const names = namesIn(disk, folder)
+  for (const name of names) {
+    const path = join(folder, name)
+    const former = name.startsWith(replaced) ? name.slice(replaced.length) : undefined
+    if (former !== undefined && !names.includes(former)) {
+      attempt(disk, 'move back', path, () => disk.rename(path, join(folder, former)))
+    } else if ([unfinished, removing, replaced].some(prefix => name.startsWith(prefix))) {
+      attempt(disk, 'remove the unfinished', path, () => disk.remove(path))
+    }
+  }
+}
