@@ -77,6 +77,7 @@ export function schemaAt(path: Path, input: unknown): Schema | undefined {
 /** What a place takes, in plain English: "a whole number from 0 to 4". */
 export function describeSchema(schema: Schema): string {
   const { schema: inner, nullable } = bare(schema)
+  if (nullable && inner instanceof z.ZodBoolean) return 'true, false or null'
   const words = describeBare(inner)
   return nullable ? `${words} or null` : words
 }
