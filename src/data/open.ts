@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { openCifar } from './cifar.ts'
 import { type Dataset, type OnProgress, type Split, spreadOverClasses, subset } from './dataset.ts'
+import { openSample } from './sample.ts'
 
 export interface DataOptions {
   readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder'
@@ -39,11 +40,13 @@ export async function openDataset(options: DataOptions, progress?: OnProgress): 
   }
 }
 
-async function openWhole(options: DataOptions, _progress?: OnProgress): Promise<Dataset> {
+async function openWhole(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
   switch (options.name) {
     case 'cifar10':
     case 'cifar100':
       return openCifar(options.name, needDirectory(options))
+    case 'sample':
+      return openSample({ seed: options.seed, cacheDirectory: options.cacheDirectory }, progress)
     default:
       return fail({ kind: 'usage', message: `${options.name} is not built yet` })
   }

@@ -1,0 +1,185 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import sharp from 'sharp'
+import { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import { draws } from '../base/random.ts'
+import { type Glyph, glyphSize } from './drawing.ts'
+
+/**
+ * The classes of the sample: Unicode's subgroups, by Unicode's group. Chosen for having at least eleven families
+ * of glyphs that look related; left out are subgroups whose glyphs differ only in colour (hearts, squares), since
+ * then a test glyph would be a training glyph in another colour.
+ */
+export const sampleClasses: readonly (readonly [group: string, subgroups: readonly string[]])[] = [
+  ['Smileys & Emotion', ['face-smiling', 'face-neutral-skeptical', 'face-concerned']],
+  ['People & Body', ['person-role', 'person-sport']],
+  [
+    'Animals & Nature',
+    ['animal-bird', 'animal-bug', 'animal-mammal', 'animal-marine', 'plant-flower', 'plant-other'],
+  ],
+  ['Food & Drink', ['drink', 'food-fruit', 'food-prepared', 'food-vegetable']],
+  ['Travel & Places', ['place-building', 'sky & weather', 'time', 'transport-ground']],
+  ['Objects', ['clothing', 'musical-instrument', 'tool']],
+  ['Symbols', ['alphanum', 'arrow', 'zodiac']],
+]
+
+/** Who drew the artwork, the npm package that has it, and where a glyph lies in the package. */
+export const vendors = [
+  { vendor: 'Noto', package: 'emoji-datasource-google', file: (code: string) => `img/google/64/${code}.png` },
+  {
+    vendor: 'Twemoji',
+    package: 'emoji-datasource-twitter',
+    file: (code: string) => `img/twitter/64/${code}.png`,
+  },
+  { vendor: 'Fluent', package: '@lobehub/fluent-emoji-3d', file: (code: string) => `assets/${code}.webp` },
+] as const
+
+/** Finds the folder of an installed package. */
+export type FindPackage = (name: string) => string | undefined
+
+/** As Node resolves packages from here. */
+export const findInstalled: FindPackage = name => {
+  try {
+    return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
+  } catch {
+    return undefined
+  }
+}
+
+export interface Artwork {
+  /** `name@version` of each package. */
+  readonly versions: readonly string[]
+  /** The folder of each package, in the order of {@link vendors}. */
+  readonly folders: readonly string[]
+  /** For each class, its families: glyphs that must be on the same side of the split. */
+  readonly families: readonly (readonly Family[])[]
+}
+
+/** Code points (as file names have them) of one thing in all skin tones, genders and colours. */
+export type Family = readonly string[]
+
+const entries = z.array(
+  z.object({
+    name: z.string(),
+    unified: z.string(),
+    category: z.string(),
+    subcategory: z.string(),
+    skin_variations: z.record(z.string(), z.object({ unified: z.string() })).optional(),
+  }),
+)
+
+/**
+ * Looks up which glyphs all three vendors have, by class and family.
+ *
+ * @throws MoietyError of kind `data` where a package is not installed
+ */
+export async function findArtwork(findPackage: FindPackage = findInstalled): Promise<Artwork> {
+  const folders = vendors.map(vendor => findPackage(vendor.package))
+  const absent = vendors.filter((_, i) => folders[i] === undefined).map(vendor => vendor.package)
+  if (absent.length > 0) {
+    fail({
+      kind: 'data',
+      message: `expected the artwork that the sample of drawings is made from, but ${absent.join(', ')} ${absent.length > 1 ? 'are' : 'is'} not installed`,
+      where: 'data.name: sample',
+      help: `npm install --save-dev ${absent.join(' ')}; or --data DIR for images of your own`,
+    })
+  }
+  const found = folders.filter(folder => folder !== undefined)
+  const versions = await Promise.all(found.map(readVersion))
+  const text = await readFile(join(found[0]!, 'emoji.json'), 'utf8')
+  const emoji = entries.parse(JSON.parse(text))
+  const inClass = (group: string, subgroup: string): readonly Family[] => {
+    const families = new Map<string, string[]>()
+    for (const entry of emoji) {
+      if (entry.category !== group || entry.subcategory !== subgroup) continue
+      const codes = [entry, ...Object.values(entry.skin_variations ?? {})].map(each =>
+        each.unified.toLowerCase(),
+      )
+      const complete = codes.filter(code =>
+        vendors.every((v, i) => existsSync(join(found[i]!, v.file(code)))),
+      )
+      const key = familyOf(entry.name, entry.unified)
+      if (complete.length > 0) families.set(key, [...(families.get(key) ?? []), ...complete])
+    }
+    return [...families.values()]
+  }
+  const families = sampleClasses.flatMap(([group, subgroups]) => subgroups.map(name => inClass(group, name)))
+  return { versions, folders: found, families }
+}
+
+async function readVersion(folder: string): Promise<string> {
+  const { name, version } = z
+    .object({ name: z.string(), version: z.string() })
+    .parse(JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')))
+  return `${name}@${version}`
+}
+
+const colours = /\b(red|orange|yellow|green|blue|light blue|purple|brown|black|white|grey|pink) /gi
+const person = new Set(['1f468', '1f469', '1f9d1'])
+
+/** Genders that have a code point of their own: princess and prince, pregnant woman and man. */
+const genders: ReadonlyMap<string, string> = new Map([
+  ['1f478', '1f934'],
+  ['1fac5', '1f934'],
+  ['1fac3', '1f930'],
+  ['1fac4', '1f930'],
+])
+
+/**
+ * What a glyph shows, apart from skin tone, gender and colour. Glyphs of one thing are sequences: an optional
+ * man, woman or person with a joiner (U+200D), then the thing, then its modifiers; or they differ only by a
+ * colour in the name (red apple, green apple).
+ */
+export function familyOf(name: string, unified: string): string {
+  const plain = name.replace(colours, '')
+  if (plain !== name && !unified.includes('-200D-')) return plain.toLowerCase()
+  const points = unified
+    .toLowerCase()
+    .split('-')
+    .filter(point => !/^1f3f[b-f]$/.test(point))
+  const thing = person.has(points[0]!) && points[1] === '200d' ? points[2]! : points[0]!
+  return genders.get(thing) ?? thing
+}
+
+/** Families for training and families for testing, about a quarter, at least two; by `seed`. */
+export function splitFamilies(
+  families: readonly Family[],
+  seed: number,
+  label: number,
+): { readonly train: readonly Family[]; readonly test: readonly Family[] } {
+  const order = draws(seed, 'sample split', 0, label).permutation(families.length)
+  const held = Math.max(2, Math.round(families.length / 4))
+  const pick = (places: Uint32Array): readonly Family[] => Array.from(places, place => families[place]!)
+  return { train: pick(order.subarray(held)), test: pick(order.subarray(0, held)) }
+}
+
+/** Decodes one glyph of one vendor, by its place in {@link vendors}. */
+export async function readGlyph(artwork: Artwork, vendor: number, code: string): Promise<Glyph> {
+  const path = join(artwork.folders[vendor]!, vendors[vendor]!.file(code))
+  const rgba = await sharp(path)
+    .toColourspace('srgb')
+    .ensureAlpha()
+    .resize(glyphSize, glyphSize, { fit: 'contain', background: '#0000' })
+    .raw()
+    .toBuffer()
+    .catch((cause: unknown) =>
+      fail({
+        kind: 'data',
+        message: `expected a PNG or WebP image, got ${cause instanceof Error ? cause.message : String(cause)}`,
+        where: path,
+        help: 'the package is damaged; install it again',
+        cause,
+      }),
+    )
+  const glyph = new Float32Array(rgba.length)
+  for (let pixel = 0; pixel < rgba.length; pixel += 4) {
+    const alpha = rgba[pixel + 3]! / 255
+    for (let channel = 0; channel < 3; channel++)
+      glyph[pixel + channel] = (alpha * rgba[pixel + channel]!) / 255
+    glyph[pixel + 3] = alpha
+  }
+  return glyph
+}
