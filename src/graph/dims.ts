@@ -1,0 +1,41 @@
+/**
+ * One extent of a shape: a number, or the name of an extent known only when the graph runs (how many images
+ * an expert receives). Arithmetic on a name gives a new name, so equal computations stay recognisably equal.
+ */
+export type Dim = number | string
+
+export type Shape = readonly Dim[]
+
+export function dimProduct(dims: Shape): Dim {
+  const known = dims.filter(dim => typeof dim === 'number').reduce((product, dim) => product * dim, 1)
+  const names = dims.filter(dim => typeof dim === 'string').sort()
+  if (names.length === 0 || known === 0) return known
+  return (known === 1 ? names : [String(known), ...names]).join('*')
+}
+
+export function dimSum(dims: Shape): Dim {
+  const known = dims.filter(dim => typeof dim === 'number').reduce((sum, dim) => sum + dim, 0)
+  const names = dims.filter(dim => typeof dim === 'string').sort()
+  if (names.length === 0) return known
+  return (known === 0 ? names : [...names, String(known)]).join('+')
+}
+
+/** `floor((extent + 2·padding − reach) / stride) + 1`: the extent after sliding a window of that reach. */
+export function dimWindow(extent: Dim, padding: number, reach: number, stride: number): Dim {
+  if (typeof extent === 'number') return Math.floor((extent + 2 * padding - reach) / stride) + 1
+  if (stride === 1 && 2 * padding === reach - 1) return extent
+  return `floor((${extent}${signed(2 * padding - reach)})/${stride})+1`
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((dim, axis) => dim === b[axis])
+}
+
+/** The shape as it stands in messages: `[N, 64, 8, 8]`. */
+export function showShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`
+}
+
+function signed(value: number): string {
+  return value < 0 ? String(value) : `+${value}`
+}

@@ -1,0 +1,27 @@
+export type { Dim, Shape } from './dims.ts'
+export { gradients } from './gradients.ts'
+export {
+  apply,
+  applyAll,
+  Graph,
+  type GraphDType,
+  type Node,
+  type NodeRule,
+  Tensor,
+  type TensorType,
+} from './graph.ts'
+export { interpret, reachableNodes } from './interpreter.ts'
+export { type LoweringOptions, lower } from './lowering.ts'
+export type { NdArray } from './ndarray.ts'
+export { opset } from './onnx.ts'
+export * from './ops/convolution.ts'
+export * from './ops/elementwise.ts'
+export * from './ops/indexing.ts'
+export * from './ops/matmul.ts'
+export * from './ops/normalisation.ts'
+export * from './ops/pooling.ts'
+export * from './ops/reduce.ts'
+export * from './ops/resize.ts'
+export * from './ops/shape.ts'
+export * from './ops/softmax.ts'
+export type { Program, TensorSpec } from './program.ts'

@@ -1,0 +1,154 @@
+import { fail } from '../base/errors.ts'
+import type { GraphDType, Tensor } from './graph.ts'
+import { reachableNodes } from './interpreter.ts'
+import { encodeOnnx, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './onnx.ts'
+import type { Program } from './program.ts'
+
+export type Attributes = Readonly<Record<string, OnnxAttribute>>
+
+/** What an op's lowering writes to: ONNX nodes of the default domain, and constants. */
+export interface Emitter {
+  /** Adds a node with one output and returns its name. An input of '' is an omitted one. */
+  node(op: string, inputs: readonly string[], attributes?: Attributes): string
+  /** Adds a node with `count` outputs and returns their names. */
+  nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[]
+  /** A constant, shared with every other use of the same values. */
+  constant(dtype: GraphDType, shape: readonly number[], values: readonly number[]): string
+  /** A one-dimensional int64 constant. */
+  ints(...values: number[]): string
+  /** A float32 scalar constant. */
+  float(value: number): string
+}
+
+export interface LoweringOptions {
+  /** Name of the graph inside the file. */
+  readonly name?: string
+  /** Inputs to declare even if no output needs them. */
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/**
+ * Writes the part of a graph that `outputs` need as an ONNX model.
+ *
+ * @param outputs - the tensors wanted, by the names they get in the file
+ * @returns the model with its inputs (in the order they were declared) and outputs
+ * @throws MoietyError (usage) when an output has the name of an input
+ */
+export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOptions = {}): Program {
+  const wanted = [...outputs.values()]
+  const nodes = reachableNodes(wanted)
+  const names = new Map<Tensor, string>()
+  const writer = new Writer()
+  for (const node of nodes) {
+    writer.enter(node.label)
+    const inputs = node.inputs.map(tensor => names.get(tensor)!)
+    for (const [index, name] of node.lower(writer, inputs).entries()) {
+      names.set(node.tensors[index]!, name)
+    }
+  }
+  const declared = nodes.filter(node => node.name === 'input').map(node => node.tensors[0]!)
+  const inputs = declared.map(tensor => ({
+    name: names.get(tensor)!,
+    dtype: tensor.dtype,
+    shape: tensor.shape,
+  }))
+  const results = [...outputs].map(([name, tensor]) => ({ name, dtype: tensor.dtype, shape: tensor.shape }))
+  for (const [name, tensor] of outputs) {
+    if (inputs.some(input => input.name === name)) {
+      fail({
+        kind: 'usage',
+        message: `output "${name}" has the name of an input`,
+        where: tensor.label,
+        help: 'choose another name for the output',
+      })
+    }
+    writer.enter('outputs')
+    writer.publish(names.get(tensor)!, name)
+  }
+  const model = encodeOnnx({
+    name: options.name ?? 'moiety',
+    nodes: writer.written,
+    initializers: writer.initializers,
+    inputs,
+    outputs: results,
+    ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
+  })
+  return { model, inputs, outputs: results }
+}
+
+class Writer implements Emitter {
+  readonly written: OnnxNode[] = []
+  readonly initializers: OnnxTensor[] = []
+  readonly #constants = new Map<string, string>()
+  readonly #published = new Set<string>()
+  #label = ''
+  #count = 0
+
+  enter(label: string): void {
+    this.#label = label
+  }
+
+  node(op: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    return this.nodes(op, inputs, attributes, 1)[0]!
+  }
+
+  nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[] {
+    const number = this.#count++
+    const outputs = Array.from({ length: count }, (_, i) => `t${number}${i === 0 ? '' : `_${i}`}`)
+    this.written.push({ op, name: `${this.#label}#${number}`, inputs, outputs, attributes })
+    return outputs
+  }
+
+  constant(dtype: GraphDType, shape: readonly number[], values: readonly number[]): string {
+    const key = `${dtype}|${shape.join(',')}|${values.join(',')}`
+    const known = this.#constants.get(key)
+    if (known !== undefined) return known
+    const name = `c${this.#constants.size}`
+    this.#constants.set(key, name)
+    this.initializers.push({ name, dtype, shape, bytes: bytesOf(dtype, values) })
+    return name
+  }
+
+  ints(...values: number[]): string {
+    return this.constant('int64', [values.length], values)
+  }
+
+  float(value: number): string {
+    return this.constant('float32', [], [value])
+  }
+
+  /**
+   * Gives a value its name in the file. A value that a node makes is renamed, which costs nothing; an input, a
+   * constant or a value published before is copied.
+   */
+  publish(value: string, name: string): void {
+    const maker = this.written.find(node => node.outputs.includes(value))
+    if (maker === undefined || this.#published.has(value)) {
+      this.written.push({
+        op: 'Identity',
+        name: `output ${name}`,
+        inputs: [value],
+        outputs: [name],
+        attributes: {},
+      })
+      return
+    }
+    const rename = (old: string): string => (old === value ? name : old)
+    for (const [i, node] of this.written.entries()) {
+      if (!node.inputs.includes(value) && !node.outputs.includes(value)) continue
+      this.written[i] = { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }
+    }
+    this.#published.add(name)
+  }
+}
+
+function bytesOf(dtype: GraphDType, values: readonly number[]): Uint8Array {
+  switch (dtype) {
+    case 'float32':
+      return new Uint8Array(Float32Array.from(values).buffer)
+    case 'int64':
+      return new Uint8Array(BigInt64Array.from(values, value => BigInt(value)).buffer)
+    case 'bool':
+      return Uint8Array.from(values)
+  }
+}

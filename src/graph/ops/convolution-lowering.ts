@@ -1,0 +1,213 @@
+import { fail } from '../../base/errors.ts'
+import type { Tensor } from '../graph.ts'
+import type { Emitter } from '../lowering.ts'
+import type { Window } from './convolution.ts'
+
+/**
+ * The gradients of a convolution in ops of the default domain. Letters: N images, C channels of x, O of y,
+ * H W space of x, I J space of y, kernel U V.
+ */
+export interface ConvolutionGradient {
+  readonly x: Tensor
+  readonly weight: Tensor
+  readonly dy: Tensor
+  readonly window: Window
+}
+
+interface Sizes {
+  /** Undefined where the number of images is known only when the graph runs. */
+  readonly N: number | undefined
+  readonly C: number
+  readonly H: number
+  readonly W: number
+  readonly O: number
+  readonly I: number
+  readonly J: number
+  readonly U: number
+  readonly V: number
+}
+
+function sizesOf({ x, weight, dy }: ConvolutionGradient): Sizes {
+  const known = (tensor: Tensor, axis: number): number => {
+    const dim = tensor.shape[axis]
+    if (typeof dim === 'number') return dim
+    return fail({
+      kind: 'usage',
+      message: `the gradient of conv2d needs a known extent of axis ${axis}, but got "${String(dim)}"`,
+      where: tensor.label,
+      help: 'give channels and image size as numbers; only the number of images may be symbolic',
+    })
+  }
+  const images = x.shape[0]
+  return {
+    N: typeof images === 'number' ? images : undefined,
+    C: known(x, 1),
+    H: known(x, 2),
+    W: known(x, 3),
+    O: known(weight, 0),
+    I: known(dy, 2),
+    J: known(dy, 3),
+    U: known(weight, 2),
+    V: known(weight, 3),
+  }
+}
+
+/**
+ * dx. With stride 1 it is a convolution of dy with w flipped in space and its channels swapped, which the
+ * engine runs faster than a transposed convolution; otherwise the latter.
+ */
+export function lowerInputGradient(
+  emit: Emitter,
+  dy: string,
+  weight: string,
+  conv: ConvolutionGradient,
+): string {
+  const { stride, padding, dilation, groups } = conv.window
+  const { H, W, I, J, U, V } = sizesOf(conv)
+  const reach = [dilation * (U - 1), dilation * (V - 1)] as const
+  if (stride === 1 && groups === 1 && reach[0] >= padding && reach[1] >= padding) {
+    const swapped = emit.node('Transpose', [flipped(emit, weight, conv)], { perm: [1, 0, 2, 3] })
+    const [top, left] = [reach[0] - padding, reach[1] - padding]
+    return emit.node('Conv', [dy, swapped], {
+      kernel_shape: [U, V],
+      pads: [top, left, top, left],
+      dilations: [dilation, dilation],
+    })
+  }
+  return emit.node('ConvTranspose', [dy, weight], {
+    kernel_shape: [U, V],
+    strides: [stride, stride],
+    pads: [padding, padding, padding, padding],
+    dilations: [dilation, dilation],
+    output_padding: [
+      H - ((I - 1) * stride + reach[0] + 1 - 2 * padding),
+      W - ((J - 1) * stride + reach[1] + 1 - 2 * padding),
+    ],
+    group: groups,
+  })
+}
+
+/** The kernel turned by 180° in space. */
+function flipped(emit: Emitter, weight: string, conv: ConvolutionGradient): string {
+  const { U, V } = sizesOf(conv)
+  if (U === 1 && V === 1) return weight
+  const lowest = -(2 ** 31)
+  return emit.node('Slice', [
+    weight,
+    emit.ints(-1, -1),
+    emit.ints(lowest, lowest),
+    emit.ints(2, 3),
+    emit.ints(-1, -1),
+  ])
+}
+
+/** dw, by the cheapest way for its shape. */
+export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
+  const { stride, padding, dilation, groups } = conv.window
+  const { U, V, H } = sizesOf(conv)
+  if (groups > 1) return weightGradientByGroups(emit, dy, x, conv)
+  const same = U === 3 && V === 3 && stride === 1 && dilation === 1 && padding === 1
+  if (same && H >= 8) return weightGradientByShifts(emit, dy, x, conv)
+  return weightGradientByTaps(emit, dy, x, conv)
+}
+
+/**
+ * One matrix product for all taps: x as seen by each tap, stacked to [U·V·C, N·I·J], against dy as [O, N·I·J].
+ * The channel axis goes first once, so that every window is then cut from contiguous rows.
+ */
+function weightGradientByTaps(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
+  const { C, O, U, V } = sizesOf(conv)
+  const rows = emit.node('Reshape', [channelsFirst(emit, dy), emit.ints(O, -1)])
+  const windows = tapWindows(emit, channelsFirst(emit, x), conv)
+  const stacked = windows.length === 1 ? windows[0]! : emit.node('Concat', windows, { axis: 0 })
+  const columns = emit.node('Reshape', [stacked, emit.ints(U * V * C, -1)])
+  const product = emit.node('Gemm', [rows, columns], { transB: 1 })
+  if (U * V === 1) return emit.node('Reshape', [product, emit.ints(O, C, 1, 1)])
+  const taps = emit.node('Reshape', [product, emit.ints(O, U, V, C)])
+  return emit.node('Transpose', [taps], { perm: [0, 3, 1, 2] })
+}
+
+/** [N, C, H, W] → [C, N, H, W]. */
+function channelsFirst(emit: Emitter, x: string): string {
+  return emit.node('Transpose', [x], { perm: [1, 0, 2, 3] })
+}
+
+/** For each tap (u, v), the part of x (padded) that it sees: [..., I, J]. */
+function tapWindows(emit: Emitter, x: string, conv: ConvolutionGradient): string[] {
+  const { stride, padding, dilation } = conv.window
+  const { I, J, U, V } = sizesOf(conv)
+  const padded =
+    padding === 0 ? x : emit.node('Pad', [x, emit.ints(0, 0, padding, padding, 0, 0, padding, padding)])
+  const windows: string[] = []
+  for (let u = 0; u < U; u++) {
+    for (let v = 0; v < V; v++) {
+      const [top, left] = [u * dilation, v * dilation]
+      windows.push(
+        emit.node('Slice', [
+          padded,
+          emit.ints(top, left),
+          emit.ints(top + (I - 1) * stride + 1, left + (J - 1) * stride + 1),
+          emit.ints(2, 3),
+          emit.ints(stride, stride),
+        ]),
+      )
+    }
+  }
+  return windows
+}
+
+/**
+ * The same product with three copies instead of nine, for 3×3 kernels with stride 1 and padding 1. Shifting the
+ * sum over rows by u − 1,
+ *
+ *     dw[o, c, u, v] = Σ_{n, h, k} dy[n, o, h − u + 1, k] · x[n, c, h, k + v − 1],
+ *
+ * so three copies of dy shifted in H and three of x shifted in W (zeros beyond the edge) give all nine taps as
+ * the blocks of one product [3·O, N·H·W] · [N·H·W, 3·C].
+ *
+ * Where the number of images is known the product is summed over chunks of 8, whose copies stay in the cache.
+ */
+function weightGradientByShifts(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
+  const { N, C, O } = sizesOf(conv)
+  const shifted = (name: string, axis: 2 | 3, rows: number, order: readonly [number, number]): string => {
+    const source = channelsFirst(emit, name)
+    const shift = (by: number): string => {
+      const amounts = [0, 0, 0, 0, 0, 0, 0, 0]
+      amounts[axis] = by
+      amounts[axis + 4] = -by
+      return emit.node('Pad', [source, emit.ints(...amounts)])
+    }
+    const copies = emit.node('Concat', [shift(order[0]), source, shift(order[1])], { axis: 0 })
+    return emit.node('Reshape', [copies, emit.ints(3 * rows, -1)])
+  }
+  const chunk = 8
+  const chunks = N === undefined || N <= chunk ? 1 : Math.ceil(N / chunk)
+  let product: string | undefined
+  for (let i = 0; i < chunks; i++) {
+    const part = (name: string): string =>
+      chunks === 1
+        ? name
+        : emit.node('Slice', [name, emit.ints(i * chunk), emit.ints((i + 1) * chunk), emit.ints(0)])
+    const left = shifted(part(dy), 2, O, [-1, 1])
+    const right = shifted(part(x), 3, C, [1, -1])
+    product = emit.node('Gemm', product === undefined ? [left, right] : [left, right, product], { transB: 1 })
+  }
+  const taps = emit.node('Reshape', [product!, emit.ints(3, O, 3, C)])
+  return emit.node('Transpose', [taps], { perm: [1, 3, 0, 2] })
+}
+
+/** One stack of products, a matrix a group: dy as [G, O/G, N·I·J] times the windows as [G, N·I·J, U·V·C/G]. */
+function weightGradientByGroups(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
+  const { groups } = conv.window
+  const { C, O, U, V } = sizesOf(conv)
+  const [perGroup, outputs] = [C / groups, O / groups]
+  const rows = emit.node('Reshape', [channelsFirst(emit, dy), emit.ints(groups, outputs, -1)])
+  const windows = tapWindows(emit, channelsFirst(emit, x), conv).map(name =>
+    emit.node('Reshape', [name, emit.ints(groups, perGroup, -1)]),
+  )
+  const stacked = windows.length === 1 ? windows[0]! : emit.node('Concat', windows, { axis: 1 })
+  const columns = emit.node('Transpose', [stacked], { perm: [0, 2, 1] })
+  const product = emit.node('MatMul', [rows, columns])
+  const taps = emit.node('Reshape', [product, emit.ints(O, U, V, perGroup)])
+  return emit.node('Transpose', [taps], { perm: [0, 3, 1, 2] })
+}

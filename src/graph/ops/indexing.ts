@@ -1,0 +1,188 @@
+import { sizeOf } from '../../base/tensor.ts'
+import { type Dim, type Shape, sameShape } from '../dims.ts'
+import { apply, applyAll, type Graph, shapeError, type Tensor } from '../graph.ts'
+import { zeros } from '../ndarray.ts'
+import { cast, equal } from './elementwise.ts'
+import { reshape, sizeOfAxes } from './shape.ts'
+
+/**
+ * Selecting and scattering. Gather and scatter-add are each other's gradients: what was read from row i gets
+ * its gradient added to row i. Which rows were chosen is not differentiable, only what was read from them.
+ */
+
+/**
+ * The k largest values of the last axis, in falling order, and where they stood (int64). At a tie the smaller
+ * index comes first. The gradient reaches exactly the chosen values.
+ */
+export function topK(x: Tensor, k: number): { readonly values: Tensor; readonly indices: Tensor } {
+  const extent = x.dim(-1)
+  if (x.dtype !== 'float32' || !Number.isInteger(k) || k < 1 || (typeof extent === 'number' && k > extent)) {
+    return shapeError('topK', `1 ≤ k ≤ the last extent (k = ${k})`, [x])
+  }
+  const shape: Shape = [...x.shape.slice(0, -1), k]
+  const [values, indices] = applyAll({
+    name: 'topK',
+    inputs: [x],
+    outputs: [
+      { dtype: 'float32', shape },
+      { dtype: 'int64', shape },
+    ],
+    attributes: { k },
+    gradient: ([dValues], outputs) => [dValues && scatterLastAxis(outputs[1]!, dValues, x)],
+    lower: (emit, [name]) =>
+      emit.nodes('TopK', [name!, emit.ints(k)], { axis: -1, largest: 1, sorted: 1 }, 2),
+    evaluate: ([value]) => {
+      const length = value!.shape.at(-1)!
+      const rows = value!.data.length / length
+      const result = [
+        zeros([...value!.shape.slice(0, -1), k]),
+        zeros([...value!.shape.slice(0, -1), k]),
+      ] as const
+      for (let row = 0; row < rows; row++) {
+        const logits = value!.data.subarray(row * length, (row + 1) * length)
+        const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]! || a - b)
+        for (let place = 0; place < k; place++) {
+          result[0].data[row * k + place] = logits[order[place]!]!
+          result[1].data[row * k + place] = order[place]!
+        }
+      }
+      return [...result]
+    },
+  })
+  return { values: values!, indices: indices! }
+}
+
+/** Zeros of the shape of `like` with `values` put at `indices` along the last axis (indices of a row distinct). */
+export function scatterLastAxis(indices: Tensor, values: Tensor, like: Tensor): Tensor {
+  if (!sameShape(indices.shape, values.shape) || indices.dtype !== 'int64') {
+    return shapeError('scatterLastAxis', 'as many int64 indices as values', [indices, values])
+  }
+  return apply({
+    name: 'scatterLastAxis',
+    inputs: [indices, values, like],
+    outputs: [{ dtype: 'float32', shape: like.shape }],
+    gradient: ([dy]) => [undefined, gatherLastAxis(dy!, indices), undefined],
+    lower: (emit, [at, from, other]) => {
+      const field = emit.node('Expand', [emit.float(0), emit.node('Shape', [other!])])
+      return [emit.node('ScatterElements', [field, at!, from!], { axis: -1 })]
+    },
+    evaluate: ([at, from, other]) => {
+      const result = zeros(other!.shape)
+      const [width, length] = [at!.shape.at(-1)!, other!.shape.at(-1)!]
+      for (const [i, index] of at!.data.entries()) {
+        result.data[Math.floor(i / width) * length + index] = from!.data[i]!
+      }
+      return [result]
+    },
+  })
+}
+
+/** For each row of the last axis, the elements at that row's indices. */
+export function gatherLastAxis(x: Tensor, indices: Tensor): Tensor {
+  if (indices.dtype !== 'int64' || x.rank !== indices.rank) {
+    return shapeError('gatherLastAxis', 'int64 indices of the same rank', [x, indices])
+  }
+  return apply({
+    name: 'gatherLastAxis',
+    inputs: [x, indices],
+    outputs: [{ dtype: x.dtype, shape: indices.shape }],
+    gradient: ([dy]) => [scatterLastAxis(indices, dy!, x), undefined],
+    lower: (emit, names) => [emit.node('GatherElements', names, { axis: -1 })],
+    evaluate: ([value, at]) => {
+      const [width, length] = [at!.shape.at(-1)!, value!.shape.at(-1)!]
+      const data = at!.data.map((index, i) => value!.data[Math.floor(i / width) * length + index]!)
+      return [{ shape: at!.shape, data }]
+    },
+  })
+}
+
+/** Rows of x (first axis) at int64 `indices` [M]: the result is [M, ...]. */
+export function gatherRows(x: Tensor, indices: Tensor): Tensor {
+  if (indices.dtype !== 'int64' || indices.rank !== 1 || x.rank === 0) {
+    return shapeError('gatherRows', 'int64 indices of rank 1', [x, indices])
+  }
+  return apply({
+    name: 'gatherRows',
+    inputs: [x, indices],
+    outputs: [{ dtype: x.dtype, shape: [indices.shape[0]!, ...x.shape.slice(1)] }],
+    gradient: ([dy]) => [scatterAddRows(indices, dy!, x), undefined],
+    lower: (emit, names) => [emit.node('Gather', names, { axis: 0 })],
+    evaluate: ([value, at]) => {
+      const size = sizeOf(value!.shape.slice(1))
+      const result = zeros([at!.data.length, ...value!.shape.slice(1)])
+      for (const [row, from] of at!.data.entries()) {
+        result.data.set(value!.data.subarray(from * size, (from + 1) * size), row * size)
+      }
+      return [result]
+    },
+  })
+}
+
+/** Zeros of the shape of `like`, to whose row `indices[m]` row m of `rows` is added. */
+export function scatterAddRows(indices: Tensor, rows: Tensor, like: Tensor): Tensor {
+  if (indices.dtype !== 'int64' || indices.rank !== 1 || rows.shape[0] !== indices.shape[0]) {
+    return shapeError('scatterAddRows', 'one int64 index a row', [indices, rows])
+  }
+  const shape: Dim[] = [like.shape[0]!, ...rows.shape.slice(1)]
+  return apply({
+    name: 'scatterAddRows',
+    inputs: [indices, rows, like],
+    outputs: [{ dtype: 'float32', shape }],
+    gradient: ([dy]) => [undefined, gatherRows(dy!, indices), undefined],
+    lower: (emit, [at, from, other]) => {
+      const count = emit.node('Slice', [emit.node('Shape', [other!]), emit.ints(0), emit.ints(1)])
+      const tail = emit.node('Slice', [emit.node('Shape', [from!]), emit.ints(1), emit.ints(8)])
+      const field = emit.node('Expand', [emit.float(0), emit.node('Concat', [count, tail], { axis: 0 })])
+      const places = emit.node('Unsqueeze', [at!, emit.ints(1)])
+      return [emit.node('ScatterND', [field, places, from!], { reduction: 'add' })]
+    },
+    evaluate: ([at, from, other]) => {
+      const result = zeros([other!.shape[0]!, ...from!.shape.slice(1)])
+      const size = sizeOf(from!.shape.slice(1))
+      for (const [row, to] of at!.data.entries()) {
+        for (let i = 0; i < size; i++) result.data[to * size + i]! += from!.data[row * size + i]!
+      }
+      return [result]
+    },
+  })
+}
+
+/**
+ * Positions of the true elements of a bool vector [N], as int64 [M].
+ *
+ * @param count - the name of the extent M, known only when the graph runs
+ */
+export function nonzero(mask: Tensor, count: string): Tensor {
+  if (mask.dtype !== 'bool' || mask.rank !== 1) return shapeError('nonzero', 'a bool vector', [mask])
+  return apply({
+    name: 'nonzero',
+    inputs: [mask],
+    outputs: [{ dtype: 'int64', shape: [count] }],
+    attributes: { count },
+    lower: (emit, names) => [emit.node('Squeeze', [emit.node('NonZero', names), emit.ints(0)])],
+    evaluate: ([value]) => {
+      const positions = [...value!.data.keys()].filter(i => value!.data[i] !== 0)
+      return [{ shape: [positions.length], data: Float64Array.from(positions) }]
+    },
+  })
+}
+
+/** The integers 0 … count−1. */
+export function range(graph: Graph, count: number): Tensor {
+  return graph.constant(
+    'int64',
+    [count],
+    Array.from({ length: count }, (_, i) => i),
+  )
+}
+
+/** int64 [...] to float32 [..., classes]: 1 at the index, 0 elsewhere. */
+export function oneHot(indices: Tensor, classes: number): Tensor {
+  const wide = reshape(indices, [...indices.shape, 1])
+  return cast(equal(wide, range(indices.graph, classes)), 'float32')
+}
+
+/** How many rows a tensor has, as a float32 scalar. */
+export function rowCount(x: Tensor): Tensor {
+  return sizeOfAxes(x, [0])
+}

@@ -1,0 +1,284 @@
+import { sizeOf } from '../../base/tensor.ts'
+import { type Dim, dimProduct, dimSum, type Shape, sameShape, showShape } from '../dims.ts'
+import { apply, shapeError, type Tensor } from '../graph.ts'
+import { flatIndex, type NdArray, stretchedReader, stridesOf, tabulate } from '../ndarray.ts'
+import { sumTo } from './elementwise.ts'
+
+/**
+ * Views and rearrangements: reshape, transpose, slice, concat, pad, expand. Their gradients are each other.
+ */
+
+/**
+ * The same values in another shape. At most one extent of the new shape may be symbolic; it is found from the
+ * number of elements when the graph runs.
+ */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  if (sameShape(shape, x.shape)) return x
+  const symbolic = shape.filter(dim => typeof dim === 'string').length
+  const [from, to] = [dimProduct(x.shape), dimProduct(shape)]
+  if (symbolic > 1 || (typeof from === 'number' && typeof to === 'number' && from !== to)) {
+    return shapeError('reshape', `as many elements as ${showShape(shape)} has, at most one extent symbolic`, [
+      x,
+    ])
+  }
+  return apply({
+    name: 'reshape',
+    inputs: [x],
+    outputs: [{ dtype: x.dtype, shape }],
+    attributes: { shape },
+    gradient: ([dy]) => [reshapeLike(dy!, x)],
+    lower: (emit, [name]) => {
+      const target = shape.map(dim => (typeof dim === 'string' ? -1 : dim))
+      return [emit.node('Reshape', [name!, emit.ints(...target)])]
+    },
+    evaluate: ([value]) => [{ shape: resolveShape(shape, value!), data: value!.data }],
+  })
+}
+
+/** The numbers of a shape with at most one symbolic extent, given the values that fill it. */
+function resolveShape(shape: Shape, value: NdArray): number[] {
+  const known = shape.filter(dim => typeof dim === 'number').reduce((product, dim) => product * dim, 1)
+  return shape.map(dim => (typeof dim === 'number' ? dim : value.data.length / known))
+}
+
+/** Reshapes to the shape another tensor has when the graph runs. */
+export function reshapeLike(x: Tensor, like: Tensor): Tensor {
+  if (sameShape(x.shape, like.shape)) return x
+  if (like.shape.filter(dim => typeof dim === 'string').length <= 1) return reshape(x, like.shape)
+  return apply({
+    name: 'reshapeLike',
+    inputs: [x, like],
+    outputs: [{ dtype: x.dtype, shape: like.shape }],
+    gradient: ([dy]) => [reshapeLike(dy!, x), undefined],
+    lower: (emit, [name, other]) => [emit.node('Reshape', [name!, emit.node('Shape', [other!])])],
+    evaluate: ([value, other]) => [{ shape: other!.shape, data: value!.data }],
+  })
+}
+
+/** Axes in a new order: axis i of the result is axis `order[i]` of x. */
+export function transpose(x: Tensor, order: readonly number[]): Tensor {
+  if (
+    order.length !== x.rank ||
+    new Set(order).size !== x.rank ||
+    order.some(axis => x.shape[axis] === undefined)
+  ) {
+    return shapeError('transpose', `a permutation of ${x.rank} axes (got ${order.join(', ')})`, [x])
+  }
+  if (order.every((axis, i) => axis === i)) return x
+  return apply({
+    name: 'transpose',
+    inputs: [x],
+    outputs: [{ dtype: x.dtype, shape: order.map(axis => x.shape[axis]!) }],
+    attributes: { order },
+    gradient: ([dy]) => [
+      transpose(
+        dy!,
+        order.map((_, axis) => order.indexOf(axis)),
+      ),
+    ],
+    lower: (emit, names) => [emit.node('Transpose', names, { perm: order })],
+    evaluate: ([value]) => {
+      const strides = stridesOf(value!.shape)
+      const own = order.map(axis => strides[axis]!)
+      const shape = order.map(axis => value!.shape[axis]!)
+      return [tabulate(shape, index => value!.data[flatIndex(own, index)]!)]
+    },
+  })
+}
+
+/**
+ * Elements `start … end−1` of one axis, every `step`-th. The extent of that axis must be known.
+ * Its gradient is the upstream one in a field of zeros.
+ */
+export function slice(x: Tensor, axis: number, start: number, end: number, step = 1): Tensor {
+  const extent = x.dim(axis)
+  if (typeof extent !== 'number' || start < 0 || end > extent || start > end || step < 1) {
+    return shapeError(
+      'slice',
+      `0 ≤ start ≤ end ≤ a known extent of axis ${axis} (got ${start}:${end}:${step})`,
+      [x],
+    )
+  }
+  if (start === 0 && end === extent && step === 1) return x
+  const count = Math.ceil((end - start) / step)
+  return apply({
+    name: 'slice',
+    inputs: [x],
+    outputs: [{ dtype: x.dtype, shape: x.shape.map((dim, i) => (i === axis ? count : dim)) }],
+    attributes: { axis, start, end, step },
+    gradient: ([dy]) => [unslice(dy!, axis, extent, start, step)],
+    lower: (emit, [name]) => [
+      emit.node('Slice', [name!, emit.ints(start), emit.ints(end), emit.ints(axis), emit.ints(step)]),
+    ],
+    evaluate: ([value]) => {
+      const shape = value!.shape.map((length, i) => (i === axis ? count : length))
+      const strides = stridesOf(value!.shape)
+      const offset = strides[axis]! * start
+      const own = strides.map((stride, i) => (i === axis ? stride * step : stride))
+      return [tabulate(shape, index => value!.data[offset + flatIndex(own, index)]!)]
+    },
+  })
+}
+
+/** Puts a slice back into zeros: spread by `step`, then padded to `extent`. */
+function unslice(dy: Tensor, axis: number, extent: number, start: number, step: number): Tensor {
+  const spreadOut = step === 1 ? dy : spread(dy, axis, step)
+  const length = spreadOut.dim(axis)
+  const before = dy.shape.map((_, i) => (i === axis ? start : 0))
+  const after = dy.shape.map((_, i) => (i === axis ? extent - start - Number(length) : 0))
+  return pad(spreadOut, before, after)
+}
+
+/** Inserts step − 1 zeros between neighbours along an axis: extent n becomes (n − 1)·step + 1. */
+export function spread(x: Tensor, axis: number, step: number): Tensor {
+  const count = x.dim(axis)
+  if (typeof count !== 'number') return shapeError('spread', `a known extent of axis ${axis}`, [x])
+  const split = [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)]
+  const before = split.map(() => 0)
+  const padded = pad(
+    reshape(x, split),
+    before,
+    split.map((_, i) => (i === axis + 1 ? step - 1 : 0)),
+  )
+  const merged = reshape(padded, [...x.shape.slice(0, axis), count * step, ...x.shape.slice(axis + 1)])
+  return slice(merged, axis, 0, (count - 1) * step + 1)
+}
+
+/** Tensors one after another along an axis. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  const [first] = tensors
+  if (first === undefined) return shapeError('concat', 'at least one tensor', tensors)
+  if (tensors.length === 1) return first
+  const extents = tensors.map(tensor => tensor.dim(axis))
+  const fits = (tensor: Tensor): boolean =>
+    tensor.dtype === first.dtype &&
+    tensor.rank === first.rank &&
+    tensor.shape.every((dim, i) => i === axis || dim === first.shape[i])
+  if (!tensors.every(fits)) return shapeError('concat', `shapes equal but for axis ${axis}`, tensors)
+  return apply({
+    name: 'concat',
+    inputs: tensors,
+    outputs: [
+      { dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? dimSum(extents) : dim)) },
+    ],
+    attributes: { axis },
+    gradient: ([dy]) => {
+      let start = 0
+      return tensors.map(tensor => {
+        const extent = tensor.dim(axis)
+        if (typeof extent !== 'number') return shapeError('the gradient of concat', 'known extents', tensors)
+        start += extent
+        return slice(dy!, axis, start - extent, start)
+      })
+    },
+    lower: (emit, names) => [emit.node('Concat', names, { axis })],
+    evaluate: values => {
+      const shape = values[0]!.shape.map((extent, i) =>
+        i === axis ? values.reduce((total, value) => total + value.shape[axis]!, 0) : extent,
+      )
+      const result = new Float64Array(sizeOf(shape))
+      const inner = sizeOf(shape.slice(axis + 1))
+      const rows = sizeOf(shape.slice(0, axis))
+      let to = 0
+      for (let row = 0; row < rows; row++) {
+        for (const value of values) {
+          const length = value.shape[axis]! * inner
+          result.set(value.data.subarray(row * length, (row + 1) * length), to)
+          to += length
+        }
+      }
+      return [{ shape, data: result }]
+    },
+  })
+}
+
+/** Zeros before and after each axis; a negative amount cuts off instead. */
+export function pad(x: Tensor, before: readonly number[], after: readonly number[]): Tensor {
+  if (before.length !== x.rank || after.length !== x.rank) {
+    return shapeError('pad', 'an amount before and after every axis', [x])
+  }
+  if ([...before, ...after].every(amount => amount === 0)) return x
+  const shape = x.shape.map((dim, axis): Dim => {
+    const added = before[axis]! + after[axis]!
+    return typeof dim === 'number' || added !== 0 ? dimSum([dim, added]) : dim
+  })
+  const negate = (amounts: readonly number[]): number[] => amounts.map(amount => (amount === 0 ? 0 : -amount))
+  return apply({
+    name: 'pad',
+    inputs: [x],
+    outputs: [{ dtype: x.dtype, shape }],
+    attributes: { before, after },
+    gradient: ([dy]) => [pad(dy!, negate(before), negate(after))],
+    lower: (emit, [name]) => [emit.node('Pad', [name!, emit.ints(...before, ...after)])],
+    evaluate: ([value]) => {
+      const strides = stridesOf(value!.shape)
+      const target = value!.shape.map((extent, axis) => extent + before[axis]! + after[axis]!)
+      return [
+        tabulate(target, index => {
+          const source = index.map((position, axis) => position - before[axis]!)
+          const inside = source.every((position, axis) => position >= 0 && position < value!.shape[axis]!)
+          return inside ? value!.data[flatIndex(strides, source)]! : 0
+        }),
+      ]
+    },
+  })
+}
+
+/** Repeats x along its stretched axes to the shape of another tensor; only that tensor's shape is used. */
+export function expandLike(x: Tensor, like: Tensor): Tensor {
+  if (sameShape(x.shape, like.shape)) return x
+  const lead = like.rank - x.rank
+  if (lead < 0 || x.shape.some((dim, axis) => dim !== 1 && dim !== like.shape[axis + lead])) {
+    return shapeError('expandLike', 'a tensor that stretches to the shape of the other', [x, like])
+  }
+  const known = like.shape.filter(dim => typeof dim === 'number')
+  const isKnown = known.length === like.rank
+  return apply({
+    name: 'expandLike',
+    inputs: isKnown ? [x] : [x, like],
+    outputs: [{ dtype: x.dtype, shape: like.shape }],
+    attributes: { shape: like.shape },
+    gradient: ([dy]) => [sumTo(dy!, x)],
+    lower: (emit, [name, other]) => [
+      emit.node('Expand', [name!, isKnown ? emit.ints(...known) : emit.node('Shape', [other!])]),
+    ],
+    evaluate: ([value, other]) => {
+      const shape = other?.shape ?? known
+      return [tabulate(shape, stretchedReader(value!, shape))]
+    },
+  })
+}
+
+export function zerosLike(x: Tensor): Tensor {
+  return filledLike(x, 0)
+}
+
+export function onesLike(x: Tensor): Tensor {
+  return filledLike(x, 1)
+}
+
+/** A float32 tensor of the shape of x, every element `value`. */
+export function filledLike(x: Tensor, value: number): Tensor {
+  return expandLike(x.graph.scalar(value), x)
+}
+
+/** How many elements the given axes span, as a float32 scalar; known only when the graph runs if one is symbolic. */
+export function sizeOfAxes(x: Tensor, axes: readonly number[]): Tensor {
+  const known = dimProduct(axes.map(axis => x.dim(axis)))
+  if (typeof known === 'number') return x.graph.scalar(known)
+  return apply({
+    name: 'sizeOfAxes',
+    inputs: [x],
+    outputs: [{ dtype: 'float32', shape: [] }],
+    attributes: { axes },
+    gradient: () => [],
+    lower: (emit, [name]) => {
+      const extents = emit.node('Gather', [emit.node('Shape', [name!]), emit.ints(...axes)], { axis: 0 })
+      const product = emit.node('ReduceProd', [extents, emit.ints(0)], { keepdims: 0 })
+      return [emit.node('Cast', [product], { to: 1 })]
+    },
+    evaluate: ([value]) => [
+      { shape: [], data: Float64Array.of(axes.reduce((product, axis) => product * value!.shape[axis]!, 1)) },
+    ],
+  })
+}
