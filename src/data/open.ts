@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { openCifar } from './cifar.ts'
 import { type Dataset, type OnProgress, type Split, spreadOverClasses, subset } from './dataset.ts'
+import { openFolder } from './folder.ts'
 import { openSample } from './sample.ts'
 
 export interface DataOptions {
@@ -23,21 +24,21 @@ export interface DataOptions {
  * Opens a dataset: checks all of it that can be checked beforehand, and names what is wrong.
  *
  * @throws MoietyError of kind `data` for files that are missing, damaged or refused; `usage` for options that
- *   do not fit together; `disk` where the drawn sample cannot be kept
+ *   are not there or impossible
  */
 export async function openDataset(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
+  checkLimit(options.limit?.train, 'train')
+  checkLimit(options.limit?.test, 'test')
   const dataset = await openWhole(options, progress)
-  const { train, test } = options.limit ?? {}
-  if (train === undefined && test === undefined) return dataset
-  const limited = {
-    ...dataset,
-    train: limit(dataset.train, train, 'train'),
-    test: limit(dataset.test, test, 'test'),
-  }
-  return {
-    ...limited,
-    title: `${dataset.title}, of which ${limited.train.length} and ${limited.test.length} are used`,
-  }
+  const train = limited(dataset.train, options.limit?.train)
+  const test = limited(dataset.test, options.limit?.test)
+  if (train === dataset.train && test === dataset.test) return dataset
+  // The sample says no numbers, so there is nothing to correct.
+  const used =
+    dataset.name === 'sample'
+      ? ''
+      : `, of which ${train.length} training and ${test.length} test images are used`
+  return { ...dataset, train, test, title: `${dataset.title}${used}` }
 }
 
 async function openWhole(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
@@ -47,8 +48,8 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
       return openCifar(options.name, needDirectory(options))
     case 'sample':
       return openSample({ seed: options.seed, cacheDirectory: options.cacheDirectory }, progress)
-    default:
-      return fail({ kind: 'usage', message: `${options.name} is not built yet` })
+    case 'folder':
+      return openFolder({ ...options, directory: needDirectory(options) }, progress)
   }
 }
 
@@ -65,15 +66,16 @@ function needDirectory({ name, directory }: DataOptions): string {
   })
 }
 
-function limit(split: Split, count: number | undefined, side: 'train' | 'test'): Split {
-  if (count === undefined) return split
-  if (!Number.isInteger(count) || count < 1) {
-    fail({
-      kind: 'usage',
-      message: `expected a positive whole number of images, got ${count}`,
-      where: `data.limit.${side}`,
-      help: 'leave the limit out to use all images',
-    })
-  }
+function checkLimit(count: number | undefined, side: 'train' | 'test'): void {
+  if (count === undefined || (Number.isInteger(count) && count >= 1)) return
+  fail({
+    kind: 'usage',
+    message: `expected a positive whole number of images, got ${count}`,
+    where: `data.limit.${side}`,
+    help: 'leave the limit out to use all images',
+  })
+}
+
+function limited(split: Split, count = Number.POSITIVE_INFINITY): Split {
   return count >= split.length ? split : subset(split, spreadOverClasses(split.labels, count))
 }

@@ -1,0 +1,245 @@
+import { basename, dirname, resolve } from 'node:path'
+import { fail } from '../base/errors.ts'
+import { draws } from '../base/random.ts'
+import {
+  type Dataset,
+  type OnProgress,
+  type PerChannel,
+  type SkippedFile,
+  type Split,
+  splitInMemory,
+  spreadOverClasses,
+  subset,
+} from './dataset.ts'
+import { type ClassFolder, findImages } from './folder-tree.ts'
+import { decodeImage, UnreadableImage } from './image.ts'
+
+export interface FolderOptions {
+  readonly directory: string
+  /** Height and width that every image is brought to, in pixels; 32 unless told. */
+  readonly size?: number | undefined
+  /** What an image that cannot be read does: end everything (the default) or be left out, and said. */
+  readonly unreadable?: 'stop' | 'skip' | undefined
+  /** At most so many images of each side, spread evenly over the classes; others are not even decoded. */
+  readonly limit?: { readonly train?: number; readonly test?: number } | undefined
+  /** Decides which files are for testing where the folder does not; 0 unless told. */
+  readonly seed?: number | undefined
+  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded when asked for. */
+  readonly memory?: number
+}
+
+/** Share of the files of a class that are for testing where the folder has no `test/`. */
+const testShare = 0.2
+
+/** 1 GiB: 349,525 images of 32×32 or 7,133 of 224×224. */
+const usualMemory = 2 ** 30
+
+/** Of ImageNet, as everybody uses them for photographs. */
+const mean: PerChannel = [0.485, 0.456, 0.406]
+const std: PerChannel = [0.229, 0.224, 0.225]
+
+interface Item {
+  readonly path: string
+  readonly label: number
+}
+
+/**
+ * A folder of JPEG, PNG and WebP images, one folder a class (see `findImages`). Images are decoded once, now, and
+ * kept in memory if all fit; so a damaged one shows now and not in the night. Where they do not fit, they are
+ * decoded when asked for: then, under `stop`, a damaged image is found when training comes to it.
+ *
+ * @throws MoietyError of kind `data`: the folder's shape, an unreadable image under `stop`, a class left empty
+ */
+export async function openFolder(options: FolderOptions, progress?: OnProgress): Promise<Dataset> {
+  const { directory, size = 32, unreadable = 'stop', seed = 0, memory = usualMemory } = options
+  checkSize(size)
+  const tree = await findImages(directory)
+  const folders = tree.kind === 'split' ? tree.train : tree.classes
+  const items = itemsOf(folders, folders)
+  const sides =
+    tree.kind === 'split'
+      ? { train: items, test: itemsOf(tree.test, folders) }
+      : splitByFile(items, folders.length, seed)
+  const chosenTrain = chooseItems(sides.train, options.limit?.train)
+  const chosen = [...chosenTrain, ...chooseItems(sides.test, options.limit?.test)]
+
+  const classes = namesOf(folders)
+  const superclasses = superclassesOf(folders)
+  const superclassOf = superclasses && folders.map(({ superclass }) => superclasses.indexOf(superclass!))
+  const labels = Int32Array.from(chosen, ({ label }) => label)
+  const coarse = superclassOf && labels.map(label => superclassOf[label]!)
+
+  const pixelBytes = 3 * size * size
+  const bytes = chosen.length * pixelBytes <= memory ? new Uint8Array(chosen.length * pixelBytes) : undefined
+  const skipped = bytes || unreadable === 'skip' ? await decodeAll(chosen, options, bytes, progress) : []
+  const whole = bytes
+    ? splitInMemory({ bytes, stride: pixelBytes, header: 0, size, labels, coarse })
+    : splitOnDisk(chosen, size, labels, coarse)
+  const left = new Set(skipped.map(({ path }) => path))
+  const kept = Uint32Array.from(chosen.keys()).filter(i => !left.has(chosen[i]!.path))
+  const train = subset(
+    whole,
+    kept.filter(i => i < chosenTrain.length),
+  )
+  const test = subset(
+    whole,
+    kept.filter(i => i >= chosenTrain.length),
+  )
+  checkEnough(train, test, classes, directory)
+  return {
+    name: 'folder',
+    title: `images of the folder ${basename(resolve(directory))}: ${train.length} training and ${test.length} test images`,
+    size,
+    classes,
+    superclasses,
+    superclassOf,
+    mean,
+    std,
+    train,
+    test,
+    skipped,
+  }
+}
+
+function checkSize(size: number): void {
+  if (Number.isInteger(size) && size >= 8 && size <= 1024) return
+  fail({
+    kind: 'usage',
+    message: `expected an image size of 8 … 1024 pixels, got ${size}`,
+    where: 'data.size',
+    help: '32 suits a network with a CIFAR stem, 224 one with an ImageNet stem',
+  })
+}
+
+const keyOf = ({ superclass, name }: ClassFolder): string => `${superclass ?? ''}/${name}`
+
+/** The files of `folders`, each labelled by the place of its class among `classes`. */
+function itemsOf(folders: readonly ClassFolder[], classes: readonly ClassFolder[]): readonly Item[] {
+  const labels = new Map(classes.map((each, label) => [keyOf(each), label]))
+  return folders.flatMap(folder => {
+    const label = labels.get(keyOf(folder))
+    if (label === undefined) {
+      return fail({
+        kind: 'data',
+        message: `expected test images of classes that have training images, found the class ${folder.name}, which has none`,
+        where: dirname(folder.files[0]!),
+        help: 'train/ and test/ must hold the same folders',
+      })
+    }
+    return folder.files.map(path => ({ path, label }))
+  })
+}
+
+/** A fifth of the files of every class for testing, at random by `seed`; at least one stays for training. */
+function splitByFile(
+  items: readonly Item[],
+  classes: number,
+  seed: number,
+): { readonly train: readonly Item[]; readonly test: readonly Item[] } {
+  const testing = new Set<Item>()
+  for (let label = 0; label < classes; label++) {
+    const own = items.filter(item => item.label === label)
+    const order = draws(seed, 'folder split', 0, label).permutation(own.length)
+    const count = Math.min(Math.ceil(own.length * testShare), own.length - 1)
+    for (const place of order.subarray(0, count)) testing.add(own[place]!)
+  }
+  return { train: items.filter(item => !testing.has(item)), test: items.filter(item => testing.has(item)) }
+}
+
+function chooseItems(items: readonly Item[], limit: number | undefined): readonly Item[] {
+  if (limit === undefined || limit >= items.length) return items
+  const labels = Int32Array.from(items, ({ label }) => label)
+  return Array.from(spreadOverClasses(labels, limit), place => items[place]!)
+}
+
+/** The names of the classes; where two superclasses have a class of one name, with their superclass. */
+function namesOf(folders: readonly ClassFolder[]): readonly string[] {
+  const count = new Map<string, number>()
+  for (const { name } of folders) count.set(name, (count.get(name) ?? 0) + 1)
+  return folders.map(({ superclass, name }) => (count.get(name)! > 1 ? `${superclass}/${name}` : name))
+}
+
+function superclassesOf(folders: readonly ClassFolder[]): readonly string[] | undefined {
+  const names = new Set(folders.map(({ superclass }) => superclass).filter(name => name !== undefined))
+  return names.size > 0 ? [...names] : undefined
+}
+
+/** How many images are decoded at a time; the decoder has threads of its own. */
+const together = 4
+
+/**
+ * Decodes every image, into its place of `into` where that is given.
+ *
+ * @returns the images that could not be read, under `skip`
+ */
+async function decodeAll(
+  items: readonly Item[],
+  { size = 32, unreadable = 'stop' }: FolderOptions,
+  into: Uint8Array | undefined,
+  progress?: OnProgress,
+): Promise<readonly SkippedFile[]> {
+  const skipped: SkippedFile[] = []
+  for (let first = 0; first < items.length; first += together) {
+    const group = items.slice(first, first + together)
+    const images = await Promise.all(group.map(({ path }) => tryDecode(path, size)))
+    for (const [i, image] of images.entries()) {
+      if (image instanceof UnreadableImage) {
+        if (unreadable === 'stop') stopAt(image)
+        skipped.push({ path: image.path, reason: image.reason })
+      } else {
+        into?.set(image, (first + i) * image.length)
+      }
+    }
+    progress?.({ done: first + group.length, total: items.length, what: 'decoding images' })
+  }
+  return skipped
+}
+
+async function tryDecode(path: string, size: number): Promise<Uint8Array | UnreadableImage> {
+  try {
+    return await decodeImage(path, size)
+  } catch (error) {
+    if (error instanceof UnreadableImage) return error
+    throw error
+  }
+}
+
+function stopAt(image: UnreadableImage): never {
+  return fail({
+    kind: 'data',
+    message: `expected an image that can be read, got: ${image.reason}`,
+    where: image.path,
+    help: 'repair or remove the file, or leave such files out with --set data.unreadable=skip',
+    cause: image,
+  })
+}
+
+/** A split that decodes its images whenever they are asked for. */
+function splitOnDisk(
+  items: readonly Item[],
+  size: number,
+  labels: Int32Array,
+  coarse: Int32Array | undefined,
+): Split {
+  const load = async (indices: Uint32Array | readonly number[]): Promise<Uint8Array> => {
+    const out = new Uint8Array(indices.length * 3 * size * size)
+    const asked = Array.from(indices, index => items[index]!)
+    await decodeAll(asked, { directory: '', size, unreadable: 'stop' }, out)
+    return out
+  }
+  return { length: items.length, load, labels, coarse }
+}
+
+function checkEnough(train: Split, test: Split, classes: readonly string[], directory: string): void {
+  const empty = classes.findIndex((_, label) => !train.labels.includes(label))
+  if (empty < 0 && test.length > 0) return
+  fail({
+    kind: 'data',
+    message:
+      empty < 0
+        ? 'expected images to test on, found too few: every class has one image only'
+        : `expected training images of every class, the class ${classes[empty]} has none that is used`,
+    where: directory,
+    help: 'add images (five or more of each class), or remove the folder of the class; a limit must leave one of each',
+  })
+}

@@ -1,0 +1,86 @@
+import { open } from 'node:fs/promises'
+import sharp from 'sharp'
+
+/** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
+export const mostPixels = 50_000_000
+
+/** Largest image file that is read, in bytes. */
+export const mostBytes = 100_000_000
+
+/** Why one image could not be read. Whoever opens a dataset turns it into an error or a report, by policy. */
+export class UnreadableImage extends Error {
+  readonly path: string
+  readonly reason: string
+
+  constructor(path: string, reason: string, cause?: unknown) {
+    super(`${path}: ${reason}`, { cause })
+    this.name = 'UnreadableImage'
+    this.path = path
+    this.reason = reason
+  }
+}
+
+/**
+ * Decodes a JPEG, PNG or WebP file to size×size pixels of sRGB: turned upright as its EXIF says, brought from
+ * CMYK or grey to RGB, transparency laid over white, scaled to cover the square, the rest cut off evenly.
+ *
+ * @returns uint8 [3, size, size], planar RGB
+ * @throws UnreadableImage for a file that is missing, of another format, damaged, or larger than the limits
+ */
+export async function decodeImage(path: string, size: number): Promise<Uint8Array> {
+  const bytes = await readImageFile(path)
+  if (!isKnownFormat(bytes)) throw new UnreadableImage(path, 'not a JPEG, PNG or WebP image')
+  const pixels = await sharp(bytes, { limitInputPixels: mostPixels, failOn: 'error' })
+    .autoOrient()
+    .resize(size, size, { fit: 'cover' })
+    .flatten({ background: '#fff' })
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true })
+    .catch((cause: unknown) => {
+      throw new UnreadableImage(path, explain(cause), cause)
+    })
+  return toPlanes(pixels.data, pixels.info.channels)
+}
+
+async function readImageFile(path: string): Promise<Uint8Array> {
+  try {
+    const file = await open(path)
+    try {
+      const { size } = await file.stat()
+      if (size > mostBytes) throw new UnreadableImage(path, `${size} bytes, more than ${mostBytes}`)
+      return await file.readFile()
+    } finally {
+      await file.close()
+    }
+  } catch (cause) {
+    if (cause instanceof UnreadableImage) throw cause
+    throw new UnreadableImage(path, explain(cause), cause)
+  }
+}
+
+/**
+ * By the first bytes, never by the name. Checked before the decoder sees the file, because the decoder would
+ * also take formats that can refer to other files (SVG).
+ */
+function isKnownFormat(bytes: Uint8Array): boolean {
+  const ascii = (from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to))
+  const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff
+  const png = ascii(0, 8) === '\x89PNG\r\n\x1a\n'
+  const webp = ascii(0, 4) === 'RIFF' && ascii(8, 12) === 'WEBP'
+  return jpeg || png || webp
+}
+
+function toPlanes(interleaved: Uint8Array, channels: number): Uint8Array {
+  const pixels = interleaved.length / channels
+  const planes = new Uint8Array(3 * pixels)
+  for (let channel = 0; channel < 3; channel++) {
+    const from = channels < 3 ? 0 : channel
+    for (let i = 0; i < pixels; i++) planes[channel * pixels + i] = interleaved[i * channels + from]!
+  }
+  return planes
+}
+
+function explain(cause: unknown): string {
+  return cause instanceof Error ? cause.message.trim().replaceAll(/\s*\n\s*/g, '; ') : String(cause)
+}
