@@ -224,10 +224,13 @@ describe('applyOverrides', () => {
     })
   })
 
-  it('keeps of another choice what both know', () => {
+  it('begins another choice with its defaults', () => {
     expect(
       applyOverrides({ optimizer: { name: 'adam', learningRate: 1, betas: [0, 0] } }, ['optimizer.name=sgd']),
-    ).toEqual({ optimizer: { learningRate: 1, name: 'sgd' } })
+    ).toEqual({ optimizer: { name: 'sgd' } })
+    expect(applyOverrides({ optimizer: { learningRate: 1 } }, ['optimizer.name=sgd'])).toEqual({
+      optimizer: { learningRate: 1, name: 'sgd' },
+    })
   })
 
   it('suggests the nearest path, and refuses prototype names', () => {

@@ -1,0 +1,76 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { basename, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { fail, MoietyError } from '../base/errors.ts'
+import { nearest } from './config/shape.ts'
+import { parseRecipe, type Recipe } from './recipe.ts'
+
+/** Where the recipes of this package lie; the same from `src/train` and `dist/train`. */
+const folder = fileURLToPath(new URL('../../recipes/', import.meta.url))
+
+/** No recipe that a person writes comes near; a file this large is another file. */
+const largest = 1_000_000
+
+/** The names of the recipes that come with Moiety. */
+export async function recipeNames(): Promise<string[]> {
+  const files = await readdir(folder)
+  return files.flatMap(file => (file.endsWith('.json') ? [basename(file, '.json')] : [])).sort()
+}
+
+/**
+ * The recipe of that name, or of that file when the text is a path (has a slash or ends in `.json`).
+ *
+ * @throws MoietyError of kind `usage`; for an unknown name it suggests the nearest
+ */
+export async function loadRecipe(nameOrFile: string): Promise<Recipe> {
+  if (nameOrFile.includes('/') || nameOrFile.includes(sep) || nameOrFile.endsWith('.json'))
+    return readRecipe(nameOrFile)
+  const names = await recipeNames()
+  if (names.includes(nameOrFile)) return readRecipe(`${folder}${nameOrFile}.json`)
+  const guess = nearest(nameOrFile, names)
+  return fail({
+    kind: 'usage',
+    message: `there is no recipe "${nameOrFile}"`,
+    help: guess === undefined ? `the recipes are ${names.join(', ')}` : `did you mean ${guess}?`,
+  })
+}
+
+async function readRecipe(path: string): Promise<Recipe> {
+  return parseRecipe(parseJson(await readText(path), path), path)
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const { size } = await stat(path)
+    if (size > largest)
+      fail({
+        kind: 'usage',
+        message: `expected a recipe of at most ${largest} bytes, came ${size}`,
+        where: path,
+      })
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof MoietyError) throw error
+    return fail({
+      kind: 'usage',
+      message: `the recipe cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      where: path,
+      help: '`moiety recipes` lists the recipes that come with Moiety',
+      cause: error,
+    })
+  }
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    const content: unknown = JSON.parse(text)
+    return content
+  } catch (error) {
+    return fail({
+      kind: 'usage',
+      message: `the recipe is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+      where: path,
+      cause: error,
+    })
+  }
+}
