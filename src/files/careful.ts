@@ -70,30 +70,25 @@ export function writeCarefully(disk: Disk, path: string, bytes: Uint8Array | str
  * @throws MoietyError `disk`
  */
 export function makeFolders(disk: Disk, path: string): void {
-  try {
-    disk.makeFolder(path)
-  } catch (cause) {
-    const code = codeOf(cause)
-    // Windows and read-only mounts may answer otherwise than EEXIST for a folder that is there.
-    if (code !== 'ENOENT' && isFolder(disk, path)) return
-    if (code !== 'ENOENT' || dirname(path) === path) {
-      attempt(disk, 'create the folder', path, () => {
-        throw cause
-      })
+  const outcome = attempt(disk, 'create the folder', path, () => {
+    try {
+      disk.makeFolder(path)
+      return 'created'
+    } catch (cause) {
+      const code = codeOf(cause)
+      if (code === 'ENOENT' && dirname(path) !== path) return 'parent missing'
+      if (code !== 'EEXIST') throw cause
+      // A file of that name cannot be listed.
+      disk.list(path)
+      return 'was there'
     }
+  })
+  if (outcome === 'was there') return
+  if (outcome === 'parent missing') {
     makeFolders(disk, dirname(path))
     attempt(disk, 'create the folder', path, () => disk.makeFolder(path))
   }
   attempt(disk, 'flush the folder above', path, () => disk.flushFolder(dirname(path)))
-}
-
-function isFolder(disk: Disk, path: string): boolean {
-  try {
-    disk.list(path)
-    return true
-  } catch {
-    return false
-  }
 }
 
 /**

@@ -195,14 +195,14 @@ describe('decodeSafetensors', () => {
   })
 
   it('reads the wider and narrower numbers of published files', () => {
-    const numbers = (dtype: string, words: ArrayLike<number>, bytes: number): (number | bigint)[] => {
+    const numbers = (dtype: string, words: readonly number[], bytes: number): (number | bigint)[] => {
       const data = new Uint8Array(words.length * bytes)
       const view = new DataView(data.buffer)
-      Array.from(words, (word, i) => {
+      for (const [i, word] of words.entries()) {
         if (bytes === 2) view.setUint16(i * 2, word, true)
         else if (dtype === 'I32') view.setInt32(i * 4, word, true)
         else view.setFloat64(i * 8, word, true)
-      })
+      }
       const entry = `{"dtype":"${dtype}","shape":[${words.length}],"data_offsets":[0,${data.length}]}`
       return [...decodeSafetensors(one(entry, data), 'x').tensors.get('a')!.data]
     }
