@@ -4,6 +4,7 @@ export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.
 export { findCifar, openCifar } from './cifar.ts'
 export type { Dataset, OnProgress, PerChannel, Progress, SkippedFile, Split } from './dataset.ts'
 export { type FolderOptions, openFolder } from './folder.ts'
+export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, UnreadableImage } from './image.ts'
 export { type DataOptions, openDataset } from './open.ts'
 export { cacheDirectory, openSample, type SampleOptions } from './sample.ts'

@@ -1,0 +1,178 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fail, MoietyError } from '../base/errors.ts'
+import { unfinished } from '../files/careful.ts'
+import { layouts, openCifar } from './cifar.ts'
+import type { OnProgress } from './dataset.ts'
+import { unpackTarGz } from './unpack.ts'
+
+export interface Archive {
+  readonly url: string
+  readonly md5: string
+}
+
+/** The authors' archives and the checksums that they publish (cs.toronto.edu/~kriz/cifar.html). */
+export const archives: Readonly<Record<'cifar10' | 'cifar100', Archive>> = {
+  cifar10: {
+    url: 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz',
+    md5: 'c32a1d4ab5d03f1284b67883e8d87530',
+  },
+  cifar100: {
+    url: 'https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz',
+    md5: '03b5dce01913d631647c71ecec9e9cb8',
+  },
+}
+
+export interface GetOptions {
+  /** The folder in which the dataset's folder is made; created if need be. */
+  readonly to: string
+  readonly progress?: OnProgress
+  /** What fetches; the global `fetch` unless told. */
+  readonly fetch?: (url: string) => Promise<Response>
+  /** Another copy of the archive; the authors' unless told. */
+  readonly archive?: Archive
+}
+
+/** Both archives have less than 180 MB, packed and unpacked. */
+const mostBytes = 300_000_000
+
+/**
+ * Downloads CIFAR in its binary version, checks the archive's published MD5, unpacks it and checks every record.
+ * All of that happens in a folder beside; the dataset's folder appears when everything is right, or not at all.
+ * Where it is there already, it is checked and nothing is downloaded.
+ *
+ * @returns the folder that now holds the files
+ * @throws MoietyError of kind `data` without a network, for a wrong checksum or a refused archive; of kind
+ *   `disk` where the files cannot be written
+ */
+export async function getCifar(name: 'cifar10' | 'cifar100', options: GetOptions): Promise<string> {
+  const { to, progress, archive = archives[name] } = options
+  const target = join(to, layouts[name].folder)
+  if (existsSync(target)) {
+    await openCifar(name, target)
+    return target
+  }
+  const beside = await onDisk(to, async () => {
+    await mkdir(to, { recursive: true })
+    return mkdtemp(join(to, unfinished))
+  })
+  try {
+    const packed = join(beside, 'archive.tar.gz')
+    const response = await request(archive.url, options.fetch ?? fetch, name)
+    await download(response, packed, archive, progress)
+    progress?.({ done: 0, total: 1, what: 'unpacking and checking' })
+    await unpackTarGz(packed, beside, mostBytes)
+    await openCifar(name, beside)
+    await onDisk(target, () => rename(join(beside, layouts[name].folder), target))
+    progress?.({ done: 1, total: 1, what: 'unpacking and checking' })
+    return target
+  } finally {
+    await rm(beside, { recursive: true, force: true })
+  }
+}
+
+async function request(
+  url: string,
+  get: (url: string) => Promise<Response>,
+  name: string,
+): Promise<Response> {
+  const response = await get(url).catch((cause: unknown) => unreachable(url, name, cause))
+  if (!response.ok) {
+    fail({
+      kind: 'data',
+      message: `expected the archive, got the answer ${response.status} ${response.statusText}`,
+      where: url,
+      help: `try again later, or get the archive elsewhere, unpack it, and use --data DIR`,
+    })
+  }
+  return response
+}
+
+/** `fetch` says only "fetch failed"; the reason is in its cause. */
+function unreachable(url: string, name: string, cause: unknown): never {
+  const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
+  fail({
+    kind: 'data',
+    message: `expected a network to download ${layoutTitle(name)}, got: ${inner instanceof Error ? inner.message : String(inner)}`,
+    where: url,
+    help: 'download that file where there is a network, unpack it here, and use --data DIR; or train on the sample',
+    cause,
+  })
+}
+
+function layoutTitle(name: string): string {
+  return name === 'cifar10' ? layouts.cifar10.title : layouts.cifar100.title
+}
+
+/** Writes the answer's body to `path`, and compares its checksum. */
+async function download(
+  response: Response,
+  path: string,
+  { url, md5 }: Archive,
+  progress?: OnProgress,
+): Promise<void> {
+  const total = Number(response.headers.get('content-length') ?? 0)
+  const hash = createHash('md5')
+  const file = await onDisk(path, () => open(path, 'wx'))
+  try {
+    let done = 0
+    for await (const chunk of bodyOf(response, url)) {
+      done += chunk.length
+      if (done > mostBytes) tooMuch(url)
+      hash.update(chunk)
+      await onDisk(path, () => file.writeFile(chunk))
+      progress?.({ done, total, what: 'downloading' })
+    }
+  } finally {
+    await file.close()
+  }
+  const found = hash.digest('hex')
+  if (found === md5) return
+  fail({
+    kind: 'data',
+    message: `expected the archive with MD5 ${md5}, got one with ${found}`,
+    where: url,
+    help: 'the download was cut short or changed on its way; try again',
+  })
+}
+
+/** The body's chunks; a connection that breaks becomes an error that says where. */
+async function* bodyOf(response: Response, url: string): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of response.body ?? []) yield chunk
+  } catch (cause) {
+    if (cause instanceof MoietyError) throw cause
+    fail({
+      kind: 'data',
+      message: `expected the whole archive, the connection broke: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: url,
+      help: 'try again',
+      cause,
+    })
+  }
+}
+
+function tooMuch(url: string): never {
+  fail({
+    kind: 'data',
+    message: `expected an archive of less than ${mostBytes} bytes, got more`,
+    where: url,
+    help: 'this is not the published archive; try again later',
+  })
+}
+
+async function onDisk<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (cause) {
+    return fail({
+      kind: 'disk',
+      message: `expected to be able to write there, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: path,
+      help: 'free some space, remove what is in the way, or choose another folder with --to',
+      cause,
+    })
+  }
+}
