@@ -1,0 +1,176 @@
+import { availableParallelism } from 'node:os'
+import { fail } from '../base/errors.ts'
+import type { HostTensor, State } from '../base/tensor.ts'
+import type { Program } from '../graph/program.ts'
+import { checkTensor, specNamed } from './check.ts'
+import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
+import { builtFile, Thread } from './thread.ts'
+
+export interface EngineOptions {
+  /** Where programs run; the processor when not given. */
+  readonly device?: Device
+  /** Threads of one operation; by default, and at most, the processors that the system offers. */
+  readonly threads?: number
+  /** Prefix of the files in which ONNX Runtime notes how long each operation took. */
+  readonly profile?: string
+}
+
+/** How feeds reach the engine. */
+export interface FeedOptions {
+  /** Hand the buffers of the feeds over instead of copying them; the caller can no longer use them. */
+  readonly transfer?: boolean
+}
+
+type Feeds = ReadonlyMap<string, HostTensor>
+
+/**
+ * Runs programs in a thread of its own, so that the caller's event loop stays free, and keeps the state there
+ * between steps. Requests are served one after the other, in the order in which they were made.
+ */
+export class Engine {
+  readonly device: Device
+  readonly threads: number
+  readonly #thread: Thread
+  #programs = 0
+
+  private constructor(device: Device, threads: number, thread: Thread) {
+    this.device = device
+    this.threads = threads
+    this.#thread = thread
+  }
+
+  /**
+   * Starts the engine's thread.
+   *
+   * @throws MoietyError `usage` when the device cannot be used here, or `threads` is not a positive integer
+   */
+  static async start(options: EngineOptions = {}): Promise<Engine> {
+    const device = options.device ?? 'cpu'
+    const wanted = options.threads ?? availableParallelism()
+    if (!Number.isInteger(wanted) || wanted < 1) {
+      fail({
+        kind: 'usage',
+        message: `expected a positive whole number of threads, but ${wanted} came`,
+        where: 'threads',
+        help: `this machine offers ${availableParallelism()}`,
+      })
+    }
+    if (!devices.includes(device)) {
+      fail({
+        kind: 'usage',
+        message: `there is no device "${device}"`,
+        help: `devices are ${devices.join(', ')}`,
+      })
+    }
+    const threads = Math.min(wanted, availableParallelism())
+    const thread = new Thread(builtFile('worker'))
+    await thread.ask({ kind: 'start', settings: { device, threads, profile: options.profile } })
+    return new Engine(device, threads, thread)
+  }
+
+  /**
+   * Prepares a program to be run.
+   *
+   * @throws MoietyError `usage` that names the node when the engine does not accept the program
+   */
+  async load(program: Program): Promise<LoadedProgram> {
+    const number = this.#programs++
+    const { model, inputs, outputs } = program
+    await this.#thread.ask({ kind: 'load', program: number, model, inputs, outputs })
+    return new LoadedProgram(this.#thread, number, program)
+  }
+
+  /** Replaces the state that stays in the engine; the values are copied. */
+  async setState(state: State): Promise<void> {
+    const copied = new Map([...state].map(([name, tensor]) => [name, alone(tensor)] as const))
+    await this.#thread.ask({ kind: 'setState', state: copied })
+  }
+
+  /**
+   * A copy of the state, or of the tensors named.
+   *
+   * @throws MoietyError `usage` when a name is not in the state
+   */
+  async readState(names?: readonly string[]): Promise<Map<string, HostTensor>> {
+    return await this.#thread.ask({ kind: 'readState', names })
+  }
+
+  /** Ends the thread. What still waits for it is rejected; a second call does nothing. */
+  async stop(): Promise<void> {
+    // Sessions that are let go in order finish their profiles; a thread that is busy is ended as it is.
+    if (!this.#thread.busy && !this.#thread.ended) await this.#thread.ask({ kind: 'stop' })
+    await this.#thread.end('it was stopped')
+  }
+}
+
+/** A program that the engine has prepared. */
+export class LoadedProgram {
+  readonly #thread: Thread
+  readonly #number: number
+  readonly #program: Program
+
+  /** Use {@link Engine.load}. */
+  constructor(thread: Thread, number: number, program: Program) {
+    this.#thread = thread
+    this.#number = number
+    this.#program = program
+  }
+
+  /**
+   * Runs the program. Inputs that are not fed are taken from the state by name.
+   *
+   * @param options.outputs - the outputs to compute, all when not given
+   * @throws MoietyError `usage` for a name the program does not have, `data` for a tensor that does not fit or an
+   *   operation that failed
+   */
+  async run(
+    feeds: Feeds,
+    options: FeedOptions & { readonly outputs?: readonly string[] } = {},
+  ): Promise<Map<string, HostTensor>> {
+    const outputs = options.outputs ?? this.#program.outputs.map(spec => spec.name)
+    for (const name of outputs) specNamed(this.#program.outputs, name, 'output')
+    const sent = this.#checked(feeds)
+    return await this.#thread.ask(
+      { kind: 'run', program: this.#number, feeds: sent, outputs },
+      options.transfer === true ? buffersOf(sent.values()) : [],
+    )
+  }
+
+  /**
+   * Runs one training step. The outputs named in `updates` (output → tensor of the state) become the state, all
+   * others come back. When an output named in `guards` holds a value that is not finite, the state stays as it was
+   * and `committed` is false.
+   *
+   * @throws MoietyError as {@link LoadedProgram.run}; the state is then as it was
+   */
+  async step(
+    feeds: Feeds,
+    options: FeedOptions & {
+      readonly updates: ReadonlyMap<string, string>
+      readonly guards: readonly string[]
+    },
+  ): Promise<StepResult> {
+    const { updates, guards } = options
+    for (const name of [...updates.keys(), ...guards]) specNamed(this.#program.outputs, name, 'output')
+    const sent = this.#checked(feeds)
+    return await this.#thread.ask(
+      { kind: 'step', program: this.#number, feeds: sent, updates, guards },
+      options.transfer === true ? buffersOf(sent.values()) : [],
+    )
+  }
+
+  /** Lets go of the program and its memory. */
+  async release(): Promise<void> {
+    await this.#thread.ask({ kind: 'release', program: this.#number })
+  }
+
+  #checked(feeds: Feeds): Map<string, HostTensor> {
+    const symbols = new Map<string, number>()
+    return new Map(
+      [...feeds].map(([name, tensor]) => {
+        checkTensor(specNamed(this.#program.inputs, name, 'input'), tensor, symbols)
+        return [name, alone(tensor)] as const
+      }),
+    )
+  }
+}

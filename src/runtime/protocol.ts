@@ -1,0 +1,102 @@
+import type { TransferListItem } from 'node:worker_threads'
+import type { ErrorFacts } from '../base/errors.ts'
+import type { HostTensor, TensorData } from '../base/tensor.ts'
+import type { TensorSpec } from '../graph/program.ts'
+
+/** Where a program can run. */
+export type Device = 'cpu' | 'webgpu' | 'cuda'
+
+export const devices: readonly Device[] = ['cpu', 'webgpu', 'cuda']
+
+/** What the engine is started with; every choice is made. */
+export interface EngineSettings {
+  readonly device: Device
+  readonly threads: number
+  /** Prefix of the files that the profiler writes, one a loaded program. */
+  readonly profile: string | undefined
+}
+
+/** What the engine's thread is asked. Programs are known by number, so that a message stays small. */
+export type Request =
+  | { readonly kind: 'start'; readonly settings: EngineSettings }
+  | {
+      readonly kind: 'load'
+      readonly program: number
+      readonly model: Uint8Array
+      readonly inputs: readonly TensorSpec[]
+      readonly outputs: readonly TensorSpec[]
+    }
+  | {
+      readonly kind: 'run'
+      readonly program: number
+      readonly feeds: ReadonlyMap<string, HostTensor>
+      readonly outputs: readonly string[]
+    }
+  | {
+      readonly kind: 'step'
+      readonly program: number
+      readonly feeds: ReadonlyMap<string, HostTensor>
+      readonly updates: ReadonlyMap<string, string>
+      readonly guards: readonly string[]
+    }
+  | { readonly kind: 'setState'; readonly state: ReadonlyMap<string, HostTensor> }
+  | { readonly kind: 'readState'; readonly names: readonly string[] | undefined }
+  | { readonly kind: 'release'; readonly program: number }
+  | { readonly kind: 'stop' }
+
+/** What a training step brought. */
+export interface StepResult {
+  /** Every output that is not an update of the state. */
+  readonly outputs: Map<string, HostTensor>
+  /** False when a guard was not finite; the state is then what it was before. */
+  readonly committed: boolean
+  /** The guards that hold a value that is not finite, in the order in which they were given. */
+  readonly nonFinite: readonly string[]
+}
+
+/** The answer to each kind of request. */
+export interface Replies {
+  readonly start: true
+  readonly load: true
+  readonly run: Map<string, HostTensor>
+  readonly step: StepResult
+  readonly setState: true
+  readonly readState: Map<string, HostTensor>
+  readonly release: true
+  readonly stop: true
+}
+
+export interface Envelope {
+  readonly id: number
+  readonly request: Request
+}
+
+/** One reply under the name of its request's kind, or what went wrong. */
+export interface Answer {
+  readonly id: number
+  readonly reply?: Partial<Replies>
+  readonly error?: ErrorFacts
+}
+
+/** The buffers of these tensors, each once, for a message that hands them over instead of copying. */
+export function buffersOf(tensors: Iterable<HostTensor>): TransferListItem[] {
+  const buffers = new Set<ArrayBuffer>()
+  for (const { data } of tensors) {
+    if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer)
+  }
+  return [...buffers]
+}
+
+/** A tensor whose values are alone in their buffer: copying or handing over a view would take its neighbours too. */
+export function alone(tensor: HostTensor): HostTensor {
+  const { data } = tensor
+  const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength
+  return whole ? tensor : { ...tensor, data: copyOf(data) }
+}
+
+/** The same values in a buffer of their own. */
+export function copyOf(data: TensorData): TensorData {
+  if (data instanceof Float32Array) return new Float32Array(data)
+  if (data instanceof BigInt64Array) return new BigInt64Array(data)
+  return new Uint8Array(data)
+}

@@ -1,0 +1,109 @@
+import { env, InferenceSession, Tensor } from 'onnxruntime-node'
+import { fail, MoietyError } from '../base/errors.ts'
+import type { HostTensor } from '../base/tensor.ts'
+import type { EngineSettings } from './protocol.ts'
+
+/**
+ * The only file that imports ONNX Runtime: sessions, tensors and the translation of its errors.
+ */
+
+// ONNX Runtime writes what it also throws to the process's stderr. 'fatal' keeps the terminal for us.
+env.logLevel = 'fatal'
+const silent = 4
+
+/** Version of the native library. */
+export const engineVersion: string = env.versions.node ?? env.versions.common
+
+export { InferenceSession, Tensor }
+
+/** A tensor as the engine takes it; it shares the values' memory. */
+export function toEngine(tensor: HostTensor): Tensor {
+  const { dtype, data, shape } = tensor
+  if (dtype === 'float32' && data instanceof Float32Array) return new Tensor('float32', data, shape)
+  if (dtype === 'int64' && data instanceof BigInt64Array) return new Tensor('int64', data, shape)
+  if (dtype === 'bool' && data instanceof Uint8Array) return new Tensor('bool', data, shape)
+  if (dtype === 'uint8' && data instanceof Uint8Array) return new Tensor('uint8', data, shape)
+  return fail({ kind: 'data', message: `a ${data.constructor.name} cannot hold values of ${dtype}` })
+}
+
+/** A tensor that the engine gave; it shares the values' memory. */
+export function fromEngine(name: string, tensor: Tensor): HostTensor {
+  const { type, data, dims } = tensor
+  if (type === 'float32' && data instanceof Float32Array) return { dtype: type, shape: [...dims], data }
+  if (type === 'int64' && data instanceof BigInt64Array) return { dtype: type, shape: [...dims], data }
+  if ((type === 'bool' || type === 'uint8') && data instanceof Uint8Array) {
+    return { dtype: type, shape: [...dims], data }
+  }
+  return fail({
+    kind: 'usage',
+    message: `the program gave a tensor of ${type}, which Moiety does not read`,
+    where: `tensor ${name}`,
+    help: 'outputs are float32, int64, bool or uint8',
+  })
+}
+
+/**
+ * Builds a session for an ONNX model.
+ *
+ * @throws MoietyError `usage` with the node's name when the model is not valid
+ */
+export async function openSession(
+  model: Uint8Array,
+  settings: EngineSettings,
+  program: number,
+): Promise<InferenceSession> {
+  const options: InferenceSession.SessionOptions = {
+    executionProviders: settings.device === 'cpu' ? ['cpu'] : [settings.device, 'cpu'],
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    intraOpNumThreads: settings.threads,
+    interOpNumThreads: 1,
+    logSeverityLevel: silent,
+  }
+  if (settings.profile !== undefined) {
+    options.enableProfiling = true
+    options.profileFilePrefix = `${settings.profile}-${program}`
+  }
+  try {
+    return await InferenceSession.create(model, options)
+  } catch (error) {
+    throw translated(error, 'the engine does not accept the program')
+  }
+}
+
+/**
+ * Runs a session. A fetch that is a tensor is filled in place; one that is null is allocated.
+ *
+ * @throws MoietyError `data` with the node's name when an operation fails
+ */
+export async function runSession(
+  session: InferenceSession,
+  feeds: Record<string, Tensor>,
+  fetches: Record<string, Tensor | null>,
+): Promise<InferenceSession.ReturnType> {
+  try {
+    return await session.run(feeds, fetches, { logSeverityLevel: silent })
+  } catch (error) {
+    throw translated(error, 'the engine could not run the program')
+  }
+}
+
+/**
+ * ONNX Runtime's messages name the node as `running MatMul node. Name:'layer1.mm' Status Message: …` when it runs,
+ * and as `In Node, ("layer1.mm", MatMul, …)` when it loads; the rest is what it met.
+ */
+export function translated(error: unknown, what: string): MoietyError {
+  if (error instanceof MoietyError) return error
+  const text = error instanceof Error ? error.message : String(error)
+  const running = /running (\S+) node\. Name:'([^']*)' Status Message: ([\s\S]*)/.exec(text)
+  const loading = /Node,? \("?([^",]*)"?, (\w+),/.exec(text)
+  const [op, node] = running ? [running[1], running[2]] : loading ? [loading[2], loading[1]] : []
+  const met = (running?.[3] ?? text).replace(/\s+/g, ' ').trim()
+  return new MoietyError({
+    kind: running ? 'data' : 'usage',
+    message: `${what}: ${met}`,
+    ...(op === undefined ? {} : { where: `node ${node === '' ? '(no name)' : node} (${op})` }),
+    help: 'compare the shapes and element types that reach this place with what the program was built for',
+    cause: error,
+  })
+}

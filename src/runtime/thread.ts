@@ -1,0 +1,107 @@
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { type TransferListItem, Worker } from 'node:worker_threads'
+import { fail, MoietyError } from '../base/errors.ts'
+import type { Answer, Envelope, Replies, Request } from './protocol.ts'
+
+interface Waiting {
+  resolve(reply: Partial<Replies>): void
+  reject(error: MoietyError): void
+}
+
+/**
+ * The built file beside this one in dist/. Node 20 starts no worker from TypeScript, so the sources (in tests)
+ * use the build as well.
+ *
+ * @throws MoietyError `usage` when it was not built
+ */
+export function builtFile(name: string): URL {
+  const inSources = import.meta.url.endsWith('.ts')
+  const url = new URL(inSources ? `../../dist/runtime/${name}.js` : `./${name}.js`, import.meta.url)
+  if (!existsSync(url)) {
+    fail({
+      kind: 'usage',
+      message: 'the engine was not built',
+      where: fileURLToPath(url),
+      help: 'run `npm run build` first',
+    })
+  }
+  return url
+}
+
+/**
+ * A worker thread that answers requests. While it is idle it does not keep the process alive; when it ends,
+ * for whatever reason, every promise that still waits for it is rejected.
+ */
+export class Thread {
+  readonly #worker: Worker
+  readonly #waiting = new Map<number, Waiting>()
+  #asked = 0
+  #ended: MoietyError | undefined
+
+  constructor(file: URL) {
+    this.#worker = new Worker(file)
+    this.#worker.unref()
+    this.#worker.on('message', (answer: Answer) => this.#settle(answer))
+    this.#worker.on('messageerror', error => this.#end('an answer could not be read', error))
+    this.#worker.on('error', error => this.#end(`its thread failed: ${String(error)}`, error))
+    this.#worker.on('exit', code => this.#end(`its thread ended with code ${code}`))
+  }
+
+  /** Whether requests wait for an answer. */
+  get busy(): boolean {
+    return this.#waiting.size > 0
+  }
+
+  /** Whether the thread is gone. */
+  get ended(): boolean {
+    return this.#ended !== undefined
+  }
+
+  /**
+   * Sends a request; the promise is settled by its answer.
+   *
+   * @param transfer - buffers that move to the thread instead of being copied
+   * @throws MoietyError what the thread failed with, or that it ended
+   */
+  async ask<K extends Request['kind']>(
+    request: Extract<Request, { kind: K }>,
+    transfer: readonly TransferListItem[] = [],
+  ): Promise<Replies[K]> {
+    const kind: K = request.kind
+    if (this.#ended !== undefined) throw this.#ended
+    const reply = await new Promise<Partial<Replies>>((resolve, reject) => {
+      const id = this.#asked++
+      this.#worker.postMessage({ id, request } satisfies Envelope, transfer)
+      this.#waiting.set(id, { resolve, reject })
+      this.#worker.ref()
+    })
+    return reply[kind] ?? fail({ kind: 'usage', message: `the engine's thread did not answer "${kind}"` })
+  }
+
+  /** Rejects what waits, then ends the thread; resolved when it is gone. */
+  async end(reason: string): Promise<void> {
+    this.#end(reason)
+    await this.#worker.terminate()
+  }
+
+  #settle({ id, reply, error }: Answer): void {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    if (!this.busy) this.#worker.unref()
+    if (error !== undefined) waiting?.reject(new MoietyError(error))
+    else waiting?.resolve(reply ?? {})
+  }
+
+  #end(reason: string, cause?: unknown): void {
+    this.#ended ??= new MoietyError({
+      kind: 'usage',
+      message: `the engine is not running: ${reason}`,
+      help: 'start a new engine; state that was not saved is lost',
+      cause,
+    })
+    for (const { reject } of this.#waiting.values()) reject(this.#ended)
+    this.#waiting.clear()
+    this.#worker.unref()
+  }
+}

@@ -1,0 +1,190 @@
+import { parentPort } from 'node:worker_threads'
+import { fail, MoietyError } from '../base/errors.ts'
+import type { HostTensor } from '../base/tensor.ts'
+import type { TensorSpec } from '../graph/program.ts'
+import { checkTensor, signature } from './check.ts'
+import {
+  type Answer,
+  buffersOf,
+  type EngineSettings,
+  type Envelope,
+  type Replies,
+  type Request,
+  type StepResult,
+} from './protocol.ts'
+import { Residence } from './residence.ts'
+import {
+  fromEngine,
+  type InferenceSession,
+  openSession,
+  runSession,
+  type Tensor,
+  toEngine,
+} from './session.ts'
+
+/**
+ * The engine's thread. ONNX Runtime blocks the thread that calls it, so everything that computes happens here,
+ * one request after the other.
+ */
+interface Loaded {
+  readonly session: InferenceSession
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+}
+
+const state = new Residence()
+const programs = new Map<number, Loaded>()
+let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined }
+
+async function answer(request: Request): Promise<Partial<Replies>> {
+  switch (request.kind) {
+    case 'start':
+      settings = request.settings
+      return { start: true }
+    case 'load': {
+      const { model, inputs, outputs, program } = request
+      programs.set(program, { session: await openSession(model, settings, program), inputs, outputs })
+      return { load: true }
+    }
+    case 'run':
+      return { run: await run(programNumbered(request.program), request.feeds, request.outputs) }
+    case 'step':
+      return { step: await step(programNumbered(request.program), request) }
+    case 'setState':
+      state.replace(request.state)
+      return { setState: true }
+    case 'readState':
+      return { readState: state.read(request.names) }
+    case 'release': {
+      await close(programNumbered(request.program))
+      programs.delete(request.program)
+      return { release: true }
+    }
+    case 'stop':
+      for (const loaded of programs.values()) await close(loaded)
+      programs.clear()
+      return { stop: true }
+  }
+}
+
+async function run(
+  loaded: Loaded,
+  feeds: ReadonlyMap<string, HostTensor>,
+  outputs: readonly string[],
+): Promise<Map<string, HostTensor>> {
+  const fetches = Object.fromEntries(outputs.map(name => [name, null]))
+  const results = await runSession(loaded.session, gather(loaded, feeds), fetches)
+  return new Map(outputs.map(name => [name, fromEngine(name, results[name]!)] as const))
+}
+
+async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>): Promise<StepResult> {
+  const { updates, guards } = request
+  const fetches: Record<string, Tensor | null> = {}
+  const returned: string[] = []
+  for (const spec of loaded.outputs) {
+    const name = updates.get(spec.name)
+    if (name === undefined) {
+      fetches[spec.name] = null
+      returned.push(spec.name)
+    } else {
+      const room = state.room(name)
+      checkUpdate(spec, name, room.host)
+      fetches[spec.name] = room.engine
+    }
+  }
+  const results = await runSession(loaded.session, gather(loaded, request.feeds), fetches)
+  const outputs = new Map(returned.map(name => [name, fromEngine(name, results[name]!)] as const))
+  const nonFinite = guards.filter(name => {
+    const target = updates.get(name)
+    return !allFinite(target === undefined ? outputs.get(name)! : state.room(target).host)
+  })
+  const committed = nonFinite.length === 0
+  if (committed) state.commit(updates.values())
+  return { outputs, committed, nonFinite }
+}
+
+/** Every input of the program: from the feeds, or else from the state. */
+function gather(loaded: Loaded, feeds: ReadonlyMap<string, HostTensor>): Record<string, Tensor> {
+  const symbols = new Map<string, number>()
+  const inputs: Record<string, Tensor> = {}
+  for (const spec of loaded.inputs) {
+    const fed = feeds.get(spec.name)
+    const kept = fed === undefined ? state.find(spec.name) : undefined
+    const host =
+      fed ??
+      kept?.host ??
+      fail({
+        kind: 'usage',
+        message: `the program's input is neither fed nor in the state`,
+        where: `tensor ${spec.name}, ${signature(spec)}`,
+        help: 'feed it, or set a state that holds it',
+      })
+    checkTensor(spec, host, symbols)
+    inputs[spec.name] = kept?.engine ?? toEngine(host)
+  }
+  return inputs
+}
+
+/** The room that an update is written into has the shape of what it replaces; the program must agree. */
+function checkUpdate(spec: TensorSpec, name: string, room: HostTensor): void {
+  const fits =
+    spec.dtype === room.dtype &&
+    spec.shape.length === room.shape.length &&
+    spec.shape.every((extent, axis) => typeof extent === 'string' || extent === room.shape[axis])
+  if (!fits) {
+    fail({
+      kind: 'usage',
+      message: `the program writes ${signature(spec)} over ${signature(room)}`,
+      where: `output ${spec.name}, state ${name}`,
+      help: 'a step must leave the shape and element type of the state as they are',
+    })
+  }
+}
+
+function allFinite({ data }: HostTensor): boolean {
+  if (!(data instanceof Float32Array)) return true
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false
+  return true
+}
+
+function programNumbered(program: number): Loaded {
+  return (
+    programs.get(program) ??
+    fail({ kind: 'usage', message: 'the program was released', help: 'load it again before it is run' })
+  )
+}
+
+async function close(loaded: Loaded): Promise<void> {
+  if (settings.profile !== undefined) loaded.session.endProfiling()
+  await loaded.session.release()
+}
+
+/** What the main thread needs to build the error again; a cause may hold what cannot be sent. */
+function facts(error: unknown): NonNullable<Answer['error']> {
+  if (!(error instanceof MoietyError)) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    return { kind: 'usage', message: `the engine's thread failed: ${text}` }
+  }
+  return {
+    kind: error.kind,
+    message: error.message,
+    ...(error.where === undefined ? {} : { where: error.where }),
+    ...(error.help === undefined ? {} : { help: error.help }),
+  }
+}
+
+async function serve({ id, request }: Envelope): Promise<void> {
+  try {
+    const reply = await answer(request)
+    const tensors = [...(reply.run ?? reply.readState ?? reply.step?.outputs ?? new Map()).values()]
+    parentPort?.postMessage({ id, reply } satisfies Answer, buffersOf(tensors))
+  } catch (error) {
+    parentPort?.postMessage({ id, error: facts(error) } satisfies Answer)
+  }
+}
+
+// Requests are served strictly in order: a step must see the state that the step before it left.
+let last = Promise.resolve()
+parentPort?.on('message', (envelope: Envelope) => {
+  last = last.then(() => serve(envelope))
+})
