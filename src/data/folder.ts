@@ -97,7 +97,7 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     std,
     train,
     test,
-    skipped,
+    skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
   }
 }
 

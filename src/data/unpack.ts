@@ -1,62 +1,86 @@
-import { extract, list, type ReadEntry } from 'tar'
-import { fail, MoietyError } from '../base/errors.ts'
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { extract, Parser, type ReadEntry } from 'tar'
+import { fail } from '../base/errors.ts'
 
 /** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
 const written = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])
 
-/** An archive that unfolds to more than this multiple of its own size is a bomb; CIFAR's unfold to 1.1 times. */
-const mostUnfolding = 20
+/** What an archive may have beside its files, in bytes: names, padding, empty blocks at its end. */
+const besideFiles = 1_000_000
 
 /**
  * Unpacks a `.tar.gz` into an existing folder, after reading all of it once without writing anything.
  *
- * @param most - bytes that all files together may have
+ * @param most - bytes that all files together may have; reading stops soon after it
  * @throws MoietyError of kind `data` for a damaged archive, for a name that is absolute or climbs out of the
  *   folder, for a link or any other special entry, and for more than `most` bytes; nothing is written then
  */
 export async function unpackTarGz(archive: string, folder: string, most: number): Promise<void> {
-  let bytes = 0
-  let refusal: string | undefined
-  await reading(archive, () =>
-    list({
+  try {
+    await inspect(archive, most)
+    // The bytes are counted already, so a high ratio (much black, say) is no sign of a bomb any more.
+    await extract({
       file: archive,
+      cwd: folder,
       strict: true,
-      maxDecompressionRatio: mostUnfolding,
-      onReadEntry: entry => {
-        bytes += entry.size
-        refusal ??=
-          reasonToRefuse(entry) ?? (bytes > most ? `more than ${most} bytes when unpacked` : undefined)
-      },
-    }),
-  )
-  if (refusal !== undefined) refuse(archive, refusal)
-  await reading(archive, () =>
-    extract({ file: archive, cwd: folder, strict: true, maxDecompressionRatio: mostUnfolding }),
-  )
+      maxDecompressionRatio: Number.POSITIVE_INFINITY,
+    })
+  } catch (cause) {
+    fail({
+      kind: 'data',
+      message: `expected a complete archive of plain files, found ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: archive,
+      help: 'the archive is damaged or is not what it should be; delete it and download it again',
+      cause,
+    })
+  }
 }
+
+/** Reads the whole archive; throws the first reason not to unpack it. */
+async function inspect(archive: string, most: number): Promise<void> {
+  let bytes = 0
+  let unfolded = 0
+  let refusal: unknown
+  const parser = new Parser({
+    strict: true,
+    onReadEntry: entry => {
+      bytes += entry.size
+      const reason = reasonToRefuse(entry) ?? (bytes > most ? tooMuch(most) : undefined)
+      if (reason !== undefined) refusal ??= new Error(reason)
+      entry.resume()
+    },
+  })
+  const finished = new Promise<void>(done => {
+    parser.on('end', done)
+    parser.on('error', error => {
+      refusal ??= error
+      done()
+    })
+  })
+  const feed = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
+    for await (const chunk of chunks) {
+      unfolded += chunk.length
+      if (unfolded > most + besideFiles) refusal ??= new Error(tooMuch(most))
+      if (refusal !== undefined) throw refusal
+      parser.write(chunk)
+    }
+  }
+  // Stopping early may make the streams before complain as well; the refusal is the reason.
+  await pipeline(createReadStream(archive), createGunzip(), feed).catch((cause: unknown) => {
+    throw refusal ?? cause
+  })
+  parser.end()
+  if (refusal === undefined) await finished
+  if (refusal !== undefined) throw refusal
+}
+
+const tooMuch = (most: number): string => `more than ${most} bytes when unpacked`
 
 function reasonToRefuse({ path, type }: ReadEntry): string | undefined {
   if (!written.has(type)) return `${path}, which is no file but a ${type}`
   if (/^([/\\]|[A-Za-z]:)/.test(path)) return `the absolute name ${path}`
   if (path.split(/[/\\]/).includes('..')) return `the name ${path}, which climbs out of the folder`
   return undefined
-}
-
-async function reading(archive: string, action: () => Promise<void>): Promise<void> {
-  try {
-    await action()
-  } catch (cause) {
-    if (cause instanceof MoietyError) throw cause
-    refuse(archive, cause instanceof Error ? cause.message : String(cause), cause)
-  }
-}
-
-function refuse(archive: string, found: string, cause?: unknown): never {
-  fail({
-    kind: 'data',
-    message: `expected a complete archive of plain files, found ${found}`,
-    where: archive,
-    help: 'the archive is damaged or is not what it should be; delete it and download it again',
-    cause,
-  })
 }

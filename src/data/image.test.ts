@@ -1,0 +1,150 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { crc32, deflateSync } from 'node:zlib'
+import sharp, { type Sharp } from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { decodeImage, UnreadableImage } from './image.ts'
+
+let directory = ''
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'moiety-image-'))
+})
+afterAll(() => rm(directory, { recursive: true }))
+
+/** An image whose left half has one colour and whose right half another, 40×40. */
+function halves(left: readonly number[], right: readonly number[]): Sharp {
+  const channels = left.length === 4 ? 4 : 3
+  const data = Uint8Array.from({ length: 1600 * channels }, (_, i) => {
+    const x = Math.floor(i / channels) % 40
+    return (x < 20 ? left : right)[i % channels]!
+  })
+  return sharp(data, { raw: { width: 40, height: 40, channels } })
+}
+
+async function decoded(name: string, image: Sharp | Uint8Array): Promise<Uint8Array> {
+  const path = join(directory, name)
+  await writeFile(path, image instanceof Uint8Array ? image : await image.toBuffer())
+  return decodeImage(path, 8)
+}
+
+/** Red, green and blue at (x, y) of an 8×8 image. */
+const at = (planes: Uint8Array, x: number, y: number): number[] =>
+  [0, 1, 2].map(channel => planes[channel * 64 + y * 8 + x]!)
+
+function expectNear(found: readonly number[], expected: readonly number[], within: number): void {
+  for (const [i, value] of expected.entries()) expect(Math.abs(found[i]! - value)).toBeLessThanOrEqual(within)
+}
+
+const red = [255, 0, 0]
+const blue = [0, 0, 255]
+
+describe('decodeImage', () => {
+  it('gives red, green and blue planes of JPEG, PNG and WebP alike', async () => {
+    for (const format of ['jpeg', 'png', 'webp'] as const) {
+      const planes = await decoded(`plain.${format}`, halves(red, blue).toFormat(format, { quality: 95 }))
+      expect(planes.length).toBe(192)
+      expectNear(at(planes, 1, 4), red, 8)
+      expectNear(at(planes, 6, 4), blue, 8)
+    }
+  })
+
+  it('turns a photograph upright as its EXIF orientation says', async () => {
+    // Orientation 6: the stored rows are the upright image's columns from the right; stored left is upright top.
+    const planes = await decoded('turned.jpg', halves(red, blue).withMetadata({ orientation: 6 }).jpeg())
+    expectNear(at(planes, 4, 1), red, 8)
+    expectNear(at(planes, 4, 6), blue, 8)
+  })
+
+  it('brings CMYK and grey to RGB', async () => {
+    const cmyk = await decoded(
+      'cmyk.jpg',
+      halves(red, [255, 255, 255]).toColourspace('cmyk').jpeg({ quality: 95 }),
+    )
+    expect((await sharp(join(directory, 'cmyk.jpg')).metadata()).space).toBe('cmyk')
+    const [r, g, b] = at(cmyk, 1, 4)
+    expect(r).toBeGreaterThan(200)
+    expect(Math.max(g!, b!)).toBeLessThan(60)
+    const grey = await decoded('grey.png', halves([80, 80, 80], [160, 160, 160]).toColourspace('b-w').png())
+    expect((await sharp(join(directory, 'grey.png')).metadata()).channels).toBe(1)
+    expectNear(at(grey, 1, 4), [80, 80, 80], 2)
+    expectNear(at(grey, 6, 4), [160, 160, 160], 2)
+  })
+
+  it('lays transparency over white', async () => {
+    const planes = await decoded('clear.png', halves([255, 0, 0, 0], [0, 0, 255, 255]).png())
+    expectNear(at(planes, 1, 4), [255, 255, 255], 1)
+    expectNear(at(planes, 6, 4), blue, 1)
+  })
+
+  it('brings 16 bits a channel to 8', async () => {
+    const planes = await decoded('deep.png', halves(red, blue).toColourspace('rgb16').png())
+    expect((await sharp(join(directory, 'deep.png')).metadata()).depth).toBe('ushort')
+    expectNear(at(planes, 1, 4), red, 1)
+  })
+
+  it('covers the square with an image that is one pixel wide or high', async () => {
+    for (const [width, height] of [
+      [1, 3000],
+      [3000, 1],
+      [1, 1],
+    ] as const) {
+      const line = sharp({ create: { width, height, channels: 3, background: '#2060a0' } }).png()
+      expectNear(at(await decoded(`line-${width}.png`, line), 4, 4), [0x20, 0x60, 0xa0], 1)
+    }
+  })
+
+  it('refuses a decompression bomb by its header, before decoding it', async () => {
+    const bomb = decoded('bomb.png', pngOf(100_000, 100_000))
+    await expect(bomb).rejects.toThrow(UnreadableImage)
+    await expect(bomb).rejects.toThrow(/bomb\.png: .*pixel limit/)
+  })
+
+  it('refuses a JPEG that ends early', async () => {
+    const whole = await halves(red, blue).resize(400).jpeg().toBuffer()
+    await expect(decoded('short.jpg', whole.subarray(0, whole.length / 2))).rejects.toThrow(/short\.jpg: ./)
+  })
+
+  it('refuses PNG data that does not decompress', async () => {
+    await expect(decoded('broken.png', pngOf(40, 40))).rejects.toThrow(UnreadableImage)
+  })
+
+  it('refuses other formats by content, whatever their name, so that no other decoder ever runs', async () => {
+    const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
+    for (const bytes of [
+      svg,
+      await halves(red, blue).gif().toBuffer(),
+      Buffer.from('hello'),
+      Buffer.alloc(0),
+    ]) {
+      await expect(decoded('other.png', bytes)).rejects.toThrow('not a JPEG, PNG or WebP image')
+    }
+  })
+
+  it('refuses a file that is not there', async () => {
+    await expect(decodeImage(join(directory, 'none.jpg'), 8)).rejects.toThrow(/none\.jpg: ENOENT/)
+  })
+})
+
+/** A PNG whose header says width × height, and whose data holds one row's worth of nothing. */
+function pngOf(width: number, height: number): Uint8Array {
+  const chunk = (type: string, data: Uint8Array): Buffer => {
+    const body = Buffer.concat([Buffer.from(type), data])
+    const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)]
+    length.writeUInt32BE(data.length)
+    check.writeUInt32BE(crc32(body))
+    return Buffer.concat([length, body, check])
+  }
+  const header = Buffer.alloc(13)
+  header.writeUInt32BE(width, 0)
+  header.writeUInt32BE(height, 4)
+  header.set([8, 2, 0, 0, 0], 8)
+  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
+  const data = deflateSync(new Uint8Array(7))
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', data),
+    chunk('IEND', new Uint8Array()),
+  ])
+}
