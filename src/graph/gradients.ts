@@ -1,7 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { showShape } from './dims.ts'
 import type { Tensor } from './graph.ts'
-import { add } from './ops/elementwise.ts'
+import { accumulate } from './ops/indexing.ts'
 import { onesLike, zerosLike } from './ops/shape.ts'
 
 /**
@@ -27,7 +27,7 @@ export function gradients(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const received = new Map<Tensor, Tensor>([[loss, onesLike(loss)]])
   const receive = (tensor: Tensor, gradient: Tensor): void => {
     const before = received.get(tensor)
-    received.set(tensor, before === undefined ? gradient : add(before, gradient))
+    received.set(tensor, before === undefined ? gradient : accumulate(before, gradient))
   }
   for (let id = loss.node.id; id >= 0; id--) {
     const node = graph.nodes[id]!

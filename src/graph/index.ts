@@ -7,6 +7,7 @@ export {
   type GraphDType,
   type Node,
   type NodeRule,
+  shapeError,
   Tensor,
   type TensorType,
 } from './graph.ts'

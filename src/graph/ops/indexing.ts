@@ -1,8 +1,8 @@
 import { sizeOf } from '../../base/tensor.ts'
-import { type Dim, type Shape, sameShape } from '../dims.ts'
+import { type Shape, sameShape, showShape } from '../dims.ts'
 import { apply, applyAll, type Graph, shapeError, type Tensor } from '../graph.ts'
 import { zeros } from '../ndarray.ts'
-import { cast, equal } from './elementwise.ts'
+import { add, cast, equal } from './elementwise.ts'
 import { reshape, sizeOfAxes } from './shape.ts'
 
 /**
@@ -118,26 +118,30 @@ export function gatherRows(x: Tensor, indices: Tensor): Tensor {
   })
 }
 
-/** Zeros of the shape of `like`, to whose row `indices[m]` row m of `rows` is added. */
-export function scatterAddRows(indices: Tensor, rows: Tensor, like: Tensor): Tensor {
-  if (indices.dtype !== 'int64' || indices.rank !== 1 || rows.shape[0] !== indices.shape[0]) {
-    return shapeError('scatterAddRows', 'one int64 index a row', [indices, rows])
+/**
+ * `base` with row m of `rows` added to its row `indices[m]`. The gradient of `base` is the upstream one, that of
+ * `rows` is what was added to: the rows gathered again.
+ */
+export function addRows(base: Tensor, indices: Tensor, rows: Tensor): Tensor {
+  const fits = indices.dtype === 'int64' && indices.rank === 1 && rows.shape[0] === indices.shape[0]
+  if (!fits || !sameShape(base.shape.slice(1), rows.shape.slice(1))) {
+    return shapeError('addRows', 'one int64 index a row, and rows like those of the base', [
+      base,
+      indices,
+      rows,
+    ])
   }
-  const shape: Dim[] = [like.shape[0]!, ...rows.shape.slice(1)]
   return apply({
-    name: 'scatterAddRows',
-    inputs: [indices, rows, like],
-    outputs: [{ dtype: 'float32', shape }],
-    gradient: ([dy]) => [undefined, gatherRows(dy!, indices), undefined],
-    lower: (emit, [at, from, other]) => {
-      const count = emit.node('Slice', [emit.node('Shape', [other!]), emit.ints(0), emit.ints(1)])
-      const tail = emit.node('Slice', [emit.node('Shape', [from!]), emit.ints(1), emit.ints(8)])
-      const field = emit.node('Expand', [emit.float(0), emit.node('Concat', [count, tail], { axis: 0 })])
+    name: 'addRows',
+    inputs: [base, indices, rows],
+    outputs: [base],
+    gradient: ([dy]) => [dy!, undefined, gatherRows(dy!, indices)],
+    lower: (emit, [field, at, from]) => {
       const places = emit.node('Unsqueeze', [at!, emit.ints(1)])
-      return [emit.node('ScatterND', [field, places, from!], { reduction: 'add' })]
+      return [emit.node('ScatterND', [field!, places, from!], { reduction: 'add' })]
     },
-    evaluate: ([at, from, other]) => {
-      const result = zeros([other!.shape[0]!, ...from!.shape.slice(1)])
+    evaluate: ([field, at, from]) => {
+      const result = { shape: field!.shape, data: field!.data.slice() }
       const size = sizeOf(from!.shape.slice(1))
       for (const [row, to] of at!.data.entries()) {
         for (let i = 0; i < size; i++) result.data[to * size + i]! += from!.data[row * size + i]!
@@ -145,6 +149,47 @@ export function scatterAddRows(indices: Tensor, rows: Tensor, like: Tensor): Ten
       return [result]
     },
   })
+}
+
+/** Zeros of the shape of `like`, to whose row `indices[m]` row m of `rows` is added. */
+export function scatterAddRows(indices: Tensor, rows: Tensor, like: Tensor): Tensor {
+  return addRows(zeroRows(like, rows.shape.slice(1)), indices, rows)
+}
+
+/** Zeros with as many rows as `like` has, each of the shape `tail`. */
+export function zeroRows(like: Tensor, tail: Shape): Tensor {
+  const [count] = like.shape
+  const extents = tail.filter(dim => typeof dim === 'number')
+  if (count === undefined || extents.length !== tail.length) {
+    return shapeError('zeroRows', `a tensor with rows, and a row of known shape (got ${showShape(tail)})`, [
+      like,
+    ])
+  }
+  const isKnown = typeof count === 'number'
+  return apply({
+    name: 'zeroRows',
+    inputs: isKnown ? [like.graph.scalar(0)] : [like],
+    outputs: [{ dtype: 'float32', shape: [count, ...tail] }],
+    attributes: { count, tail },
+    gradient: () => [],
+    lower: (emit, [name]) => {
+      if (isKnown) return [emit.node('Expand', [name!, emit.ints(count, ...extents)])]
+      const rows = emit.node('Slice', [emit.node('Shape', [name!]), emit.ints(0), emit.ints(1)])
+      const shape = emit.node('Concat', [rows, emit.ints(...extents)], { axis: 0 })
+      return [emit.node('Expand', [emit.float(0), shape])]
+    },
+    evaluate: ([value]) => [zeros([isKnown ? count : value!.shape[0]!, ...extents])],
+  })
+}
+
+/**
+ * Adds a gradient to what was received before. Scattered rows are added straight into it, which saves a field of
+ * zeros and a pass over everything: `before + (0 with rows added) = before with rows added`.
+ */
+export function accumulate(before: Tensor, gradient: Tensor): Tensor {
+  const [base, indices, rows] = gradient.node.inputs
+  const scattered = gradient.node.name === 'addRows' && base?.node.name === 'zeroRows'
+  return scattered ? addRows(before, indices!, rows!) : add(before, gradient)
 }
 
 /**

@@ -1,0 +1,110 @@
+import { add, relu, type Tensor } from '../graph/index.ts'
+import {
+  type Constraint,
+  type Gate,
+  type MoeResult,
+  mixtureOfExperts,
+  type RoutingOverride,
+  type Weighting,
+} from '../moe/index.ts'
+import { projection } from '../nn/blocks.ts'
+import { batchNorm, channelsOf, conv, type Layer } from '../nn/layers.ts'
+import type { Scope } from '../nn/scope.ts'
+import { expertWidth } from './expert-width.ts'
+import type { ConvBuilder, ResNetName, StageBuilder, StagePlan } from './resnet.ts'
+
+/**
+ * How a mixture of experts sits in a ResNet (METHOD.md §1.3): `block` puts it in place of a stage, `resblock` adds
+ * a shortcut around it, `conv` makes a mixture of the stem's convolution or of a stage's last one.
+ */
+export type EmbeddingStyle = 'block' | 'resblock' | 'conv'
+
+export interface EmbeddedMoe {
+  /** 0 the stem, 1 to 4 the stages. */
+  readonly position: number
+  readonly style: EmbeddingStyle
+  /** How many experts (E). */
+  readonly experts: number
+  readonly k: number
+  /** Channels inside an expert; null: METHOD.md's rule, half a stage. */
+  readonly expertWidth: number | null
+  readonly gate: Gate
+  readonly constraint: Constraint
+  readonly weighting: Weighting
+  readonly dispatch: 'sparse' | 'dense'
+  readonly noise: boolean
+  readonly lift: number | null
+  readonly override?: RoutingOverride
+}
+
+/** What to replace in a ResNet so that these mixtures of experts sit in it. */
+export function embed(
+  model: ResNetName,
+  width: number,
+  layers: readonly EmbeddedMoe[],
+): { readonly replaced: Map<number, StageBuilder>; readonly replacedConv: Map<number, ConvBuilder> } {
+  const replaced = new Map<number, StageBuilder>()
+  const replacedConv = new Map<number, ConvBuilder>()
+  for (const layer of layers) {
+    if (layer.style === 'conv') replacedConv.set(layer.position, convMixture(layer))
+    else replaced.set(layer.position, stageMixture(model, width, layer))
+  }
+  return { replaced, replacedConv }
+}
+
+/** A mixture of full-size, bias-free convolutions (METHOD.md §1.3, style 3). */
+function convMixture(layer: EmbeddedMoe): ConvBuilder {
+  return (scope, x, options) => {
+    const experts = Array.from({ length: layer.experts }, (): Layer => (inner, y) => conv(inner, y, options))
+    return mixtureOfExperts(scope, x, { ...layer, experts })
+  }
+}
+
+function stageMixture(model: ResNetName, networkWidth: number, layer: EmbeddedMoe): StageBuilder {
+  return (scope, x, plan) => {
+    const expert = plan.position === 0 ? stemExpert(plan) : stageExpert(model, networkWidth, layer, plan)
+    const experts = new Array<Layer>(layer.experts).fill(expert)
+    const mixture = mixtureOfExperts(scope, x, { ...layer, experts })
+    if (layer.style === 'block') return mixture
+    return { ...mixture, output: addShortcut(scope, x, mixture, plan) }
+  }
+}
+
+/** out = y + shortcut(x), and no relu after it: experts end in one already (METHOD.md §1.3, style 2). */
+function addShortcut(scope: Scope, x: Tensor, mixture: MoeResult, { outputs, stride }: StagePlan): Tensor {
+  const keeps = stride === 1 && channelsOf(x) === outputs
+  const shortcut = keeps ? x : scope.in('shortcut', inner => projection(inner, x, { outputs, stride }))
+  return add(mixture.output, shortcut)
+}
+
+/** Position 0: the stem itself, convolution (name `0`), BatchNorm (name `1`), relu (METHOD.md §1.4). */
+function stemExpert({ outputs, stride }: StagePlan): Layer {
+  const kernel = stride === 1 ? 3 : 7
+  return (scope, x) => {
+    const y = scope.in('0', inner => conv(inner, x, { outputs, kernel, stride }))
+    return relu(scope.in('1', inner => batchNorm(inner, y)))
+  }
+}
+
+/**
+ * A stage made thinner inside: blocks `0`, `1`, … of the expert's width, the last one of the stage's own, so that
+ * an expert's result has the stage's shape (METHOD.md §1.4). In bottlenecks the width is that of the 3×3.
+ */
+function stageExpert(model: ResNetName, networkWidth: number, layer: EmbeddedMoe, plan: StagePlan): Layer {
+  const { position, block, depth, outputs, stride } = plan
+  const inside = layer.expertWidth ?? expertWidth(model, position, networkWidth, depth)
+  const isBottleneck = model === 'resnet50'
+  return (scope, x) => {
+    let y = x
+    for (let i = 0; i < depth; i++) {
+      const isLast = i === depth - 1
+      const options = {
+        width: inside,
+        outputs: isLast || isBottleneck ? outputs : inside,
+        stride: i === 0 ? stride : 1,
+      }
+      y = scope.in(String(i), inner => block(inner, y, options))
+    }
+    return y
+  }
+}

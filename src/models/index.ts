@@ -1,0 +1,11 @@
+export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
+export { expertWidth } from './expert-width.ts'
+export {
+  type Classification,
+  type ConvBuilder,
+  type ResNetName,
+  type ResNetOptions,
+  resnet,
+  type StageBuilder,
+  type StagePlan,
+} from './resnet.ts'

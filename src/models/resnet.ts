@@ -1,0 +1,165 @@
+import { add, globalAveragePool, maxPool, relu, type Tensor } from '../graph/index.ts'
+import type { MoeResult, MoeStatistics } from '../moe/index.ts'
+import { basicBlock, bottleneck, projection } from '../nn/blocks.ts'
+import { batchNorm, conv, linear } from '../nn/layers.ts'
+import type { Scope } from '../nn/scope.ts'
+
+export type ResNetName = 'resnet18' | 'resnet34' | 'resnet50'
+
+/** Blocks a stage, and what a block is. */
+export const resnets = {
+  resnet18: { depths: [2, 2, 2, 2], block: basicBlock, expansion: 1 },
+  resnet34: { depths: [3, 4, 6, 3], block: basicBlock, expansion: 1 },
+  resnet50: { depths: [3, 4, 6, 3], block: bottleneck, expansion: 4 },
+} as const
+
+/** What a stage knows about itself. */
+export interface StagePlan {
+  /** 1 to 4. */
+  readonly position: number
+  readonly block: typeof basicBlock
+  readonly depth: number
+  /** Channels inside a block. */
+  readonly width: number
+  /** Channels of the result. */
+  readonly outputs: number
+  /** Of the first block. */
+  readonly stride: number
+}
+
+/** A part of the network that may be something else than what ResNet has there. */
+export type StageBuilder = (scope: Scope, x: Tensor, plan: StagePlan) => MoeResult
+
+/** A convolution that may be something else: the stem's, or the last one of a stage. */
+export type ConvBuilder = (
+  scope: Scope,
+  x: Tensor,
+  options: { readonly outputs: number; readonly kernel: number; readonly stride: number },
+) => MoeResult
+
+export interface ResNetOptions {
+  readonly name: ResNetName
+  /** `cifar`: 3×3, stride 1, no pooling. `imagenet`: 7×7, stride 2, then 3×3 max-pool of stride 2. */
+  readonly stem: 'cifar' | 'imagenet'
+  /** Channels of the first stage; torchvision has 64. */
+  readonly width: number
+  readonly classes: number
+  /** What replaces the stem (0) or whole stages (1 to 4), by position. */
+  readonly replaced?: ReadonlyMap<number, StageBuilder>
+  /** What replaces the stem's convolution (0) or the last convolution of a stage (1 to 4), by position. */
+  readonly replacedConv?: ReadonlyMap<number, ConvBuilder>
+}
+
+export interface Classification {
+  /** [N, classes]. */
+  readonly logits: Tensor
+  readonly losses: readonly Tensor[]
+  readonly stats: readonly MoeStatistics[]
+}
+
+/**
+ * A ResNet with torchvision's names: `conv1`, `bn1`, `layer1.0.conv1` …, `fc`. Where a part is replaced, its
+ * auxiliary losses and statistics are part of the result.
+ *
+ * @param images - float32 [N, 3, H, W], normalised
+ */
+export function resnet(scope: Scope, images: Tensor, options: ResNetOptions): Classification {
+  const { depths, block, expansion } = resnets[options.name]
+  const losses: Tensor[] = []
+  const stats: MoeStatistics[] = []
+  const take = (result: MoeResult): Tensor => {
+    losses.push(...result.losses)
+    stats.push(...result.stats)
+    return result.output
+  }
+  let x = take(stem(scope, images, options))
+  for (const [i, depth] of depths.entries()) {
+    const width = options.width * 2 ** i
+    const plan: StagePlan = {
+      position: i + 1,
+      block,
+      depth,
+      width,
+      outputs: width * expansion,
+      stride: i === 0 ? 1 : 2,
+    }
+    const build = options.replaced?.get(plan.position) ?? plainStage(options.replacedConv?.get(plan.position))
+    x = scope.in(`layer${plan.position}`, inner => take(build(inner, x, plan)))
+  }
+  const logits = scope.in('fc', inner => linear(inner, globalAveragePool(x), options.classes))
+  return { logits, losses, stats }
+}
+
+function stem(
+  scope: Scope,
+  images: Tensor,
+  { stem: kind, width, replaced, replacedConv }: ResNetOptions,
+): MoeResult {
+  const shape = kind === 'cifar' ? { kernel: 3, stride: 1 } : { kernel: 7, stride: 2 }
+  const pool = (x: Tensor): Tensor =>
+    kind === 'cifar' ? x : maxPool(x, { kernel: 3, stride: 2, padding: 1 })
+  const whole = replaced?.get(0)
+  if (whole !== undefined) {
+    const plan: StagePlan = {
+      position: 0,
+      block: basicBlock,
+      depth: 1,
+      width,
+      outputs: width,
+      stride: shape.stride,
+    }
+    const result = scope.in('stem', inner => whole(inner, images, plan))
+    return { ...result, output: pool(result.output) }
+  }
+  const single = replacedConv?.get(0) ?? plainConv
+  const result = scope.in('conv1', inner => single(inner, images, { outputs: width, ...shape }))
+  const normal = scope.in('bn1', inner => batchNorm(inner, result.output))
+  return { ...result, output: pool(relu(normal)) }
+}
+
+const plain = (output: Tensor): MoeResult => ({ output, losses: [], stats: [] })
+
+const plainConv: ConvBuilder = (scope, x, options) => plain(conv(scope, x, options))
+
+/** The stage as ResNet has it; its very last convolution may be replaced. */
+function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
+  return (scope, x, { block, depth, width, outputs, stride }) => {
+    let y = x
+    for (let i = 0; i < depth; i++) {
+      const options = { width, outputs, stride: i === 0 ? stride : 1 }
+      if (i === depth - 1 && lastConv !== undefined) {
+        return scope.in(String(i), inner =>
+          lastBlock(inner, y, { width, outputs, stride: options.stride, block }, lastConv),
+        )
+      }
+      y = scope.in(String(i), inner => block(inner, y, options))
+    }
+    return plain(y)
+  }
+}
+
+/** A basic block or bottleneck whose last convolution is built by `last`. */
+function lastBlock(
+  scope: Scope,
+  x: Tensor,
+  plan: Pick<StagePlan, 'width' | 'outputs' | 'stride' | 'block'>,
+  last: ConvBuilder,
+): MoeResult {
+  const { width, outputs, stride, block } = plan
+  const isBasic = block === basicBlock
+  const convNorm = (y: Tensor, i: number, channels: number, kernel: number, step: number): Tensor => {
+    const seen = scope.in(`conv${i}`, inner => conv(inner, y, { outputs: channels, kernel, stride: step }))
+    return relu(scope.in(`bn${i}`, inner => batchNorm(inner, seen)))
+  }
+  const before = isBasic
+    ? convNorm(x, 1, outputs, 3, stride)
+    : convNorm(convNorm(x, 1, width, 1, 1), 2, width, 3, stride)
+  const number = isBasic ? 2 : 3
+  const result = scope.in(`conv${number}`, inner =>
+    last(inner, before, { outputs, kernel: isBasic ? 3 : 1, stride: 1 }),
+  )
+  const normal = scope.in(`bn${number}`, inner => batchNorm(inner, result.output))
+  const keeps = stride === 1 && x.dim(1) === outputs
+  const shortcut = keeps ? x : scope.in('downsample', inner => projection(inner, x, { outputs, stride }))
+  return { ...result, output: relu(add(normal, shortcut)) }
+}

@@ -1,0 +1,28 @@
+import type { HostTensor } from '../../base/tensor.ts'
+import type { Tensor } from '../../graph/index.ts'
+import type { Routing } from '../routing.ts'
+
+/** Counters of a constraint as symbolic tensors, by name. */
+export type Counters = Readonly<Record<string, Tensor>>
+
+/**
+ * What keeps experts in balance. A soft constraint has a `loss`, a hard one has `excluded`; both may keep
+ * counters, which are part of the training state: saved, resumed and reported. All of it acts in training only.
+ *
+ * The layer never asks which constraint it has. A new one is one object of this type.
+ */
+export interface Constraint {
+  readonly name: string
+  /** Whether the gate's logits get noise unless the layer says otherwise: soft constraints need it to revive experts. */
+  readonly noise: boolean
+  /** First values of the counters, by name. */
+  init?(experts: number): Readonly<Record<string, HostTensor>>
+  /** bool [E]: which experts get no image in this step. Never all of them. */
+  excluded?(counters: Counters): Tensor
+  /** float32 [E], added to the logits for the choice only. */
+  bias?(counters: Counters): Tensor
+  /** A scalar, already times its weight, that joins the training loss. */
+  loss?(routing: Routing): Tensor
+  /** The counters after the step. No gradient flows through them. */
+  update?(counters: Counters, routing: Routing): Counters
+}

@@ -1,0 +1,56 @@
+import { fail } from '../../base/errors.ts'
+import {
+  add,
+  div,
+  erf,
+  greater,
+  mul,
+  slice,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  topK,
+  where,
+} from '../../graph/index.ts'
+import type { Routing } from '../routing.ts'
+import type { Constraint } from './constraint.ts'
+import { squaredVariation } from './importance.ts'
+
+/**
+ * The load loss (Shazeer et al. 2017, eq. 8–10; METHOD.md §8.2): weight · CV²(Load) with
+ *
+ *     Load_i = Σ_n Φ((z_ni − kth excluding i) / s_ni),
+ *
+ * the probability that expert i would be among the K again if its noise were drawn anew: a smooth stand-in for
+ * how many images it gets. z are the clean logits, s the noise's standard deviation, and the threshold is the
+ * K-th largest noisy logit of the others.
+ */
+export function load({ weight = 0.1 }: { readonly weight?: number } = {}): Constraint {
+  return {
+    name: 'load',
+    noise: true,
+    loss: routing => mul(squaredVariation(smoothLoad(routing)), weight),
+  }
+}
+
+function smoothLoad({ logits, cleanLogits, noiseScale, k, experts }: Routing): Tensor {
+  if (noiseScale === undefined || k >= experts) {
+    return fail({
+      kind: 'usage',
+      message: `the load constraint expected gate noise and K < E, but got K = ${k}, E = ${experts}${noiseScale === undefined ? ', no noise' : ''}`,
+      help: 'switch noise on, choose a smaller K, or use the importance constraint',
+    })
+  }
+  const best = topK(logits, k + 1).values
+  const [kth, next] = [slice(best, 1, k - 1, k), slice(best, 1, k, k + 1)]
+  // An expert above the (K+1)-th is itself among the K, so the K-th of the others is the (K+1)-th of all.
+  const isIn = greater(stopGradient(logits), next)
+  const distance = div(sub(cleanLogits, where(isIn, next, kth)), noiseScale)
+  return sum(normalCdf(distance), [0])
+}
+
+/** Φ(x) = (1 + erf(x / √2)) / 2. */
+function normalCdf(x: Tensor): Tensor {
+  return mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5)
+}

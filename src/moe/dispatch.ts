@@ -1,0 +1,64 @@
+import {
+  add,
+  addRows,
+  asFloat,
+  gatherRows,
+  greater,
+  mul,
+  nonzero,
+  reshape,
+  slice,
+  type Tensor,
+  zeroRows,
+} from '../graph/index.ts'
+import type { Layer } from '../nn/layers.ts'
+import type { Scope } from '../nn/scope.ts'
+
+/**
+ * y_n = Σ_i w_ni · E_i(x_n), the sum over the experts with a positive weight. Two ways to compute it that agree
+ * in value and in every gradient.
+ *
+ * @param experts - the E experts; expert I is built at `experts.I` of the scope
+ * @param weights - [N, E]
+ */
+export type Dispatch = (scope: Scope, x: Tensor, weights: Tensor, experts: readonly Layer[]) => Tensor
+
+/**
+ * Computes only what was chosen: each expert gets the images with a positive weight for it, and its results are
+ * added back to their rows. An expert may get any number of images, none included.
+ */
+export const sparseDispatch: Dispatch = (scope, x, weights, experts) => {
+  let output: Tensor | undefined
+  for (const [i, expert] of experts.entries()) {
+    const column = columnOf(weights, i)
+    const rows = nonzero(greater(column, 0), `images of ${scope.name(`experts.${i}`)}`)
+    const result = buildExpert(scope, i, expert, gatherRows(x, rows))
+    const weighted = mul(result, perImage(gatherRows(column, rows)))
+    output = addRows(output ?? zeroRows(x, result.shape.slice(1)), rows, weighted)
+  }
+  return output!
+}
+
+/** Runs every expert on every image and multiplies by the weight, zero included: slow and obvious. */
+export const denseDispatch: Dispatch = (scope, x, weights, experts) => {
+  const contributions = experts.map((expert, i) => {
+    const column = columnOf(weights, i)
+    const chosen = asFloat(greater(column, 0))
+    return mul(buildExpert(scope.masked(chosen), i, expert, x), perImage(column))
+  })
+  return contributions.reduce((total, contribution) => add(total, contribution))
+}
+
+function buildExpert(scope: Scope, i: number, expert: Layer, x: Tensor): Tensor {
+  return scope.in('experts', all => all.in(String(i), inner => expert(inner, x)))
+}
+
+/** Column i of [N, E] as [N]. */
+function columnOf(weights: Tensor, i: number): Tensor {
+  return reshape(slice(weights, 1, i, i + 1), [weights.shape[0]!])
+}
+
+/** [N] → [N, 1, 1, 1], to weigh whole images. */
+function perImage(values: Tensor): Tensor {
+  return reshape(values, [values.shape[0]!, 1, 1, 1])
+}

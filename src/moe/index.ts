@@ -1,0 +1,12 @@
+export * from './constraints/index.ts'
+export { type Dispatch, denseDispatch, sparseDispatch } from './dispatch.ts'
+export { convGapFc, type Gate, gapFc } from './gates.ts'
+export {
+  epochInput,
+  type MoeOptions,
+  type MoeResult,
+  type MoeStatistics,
+  mixtureOfExperts,
+  type RoutingOverride,
+} from './layer.ts'
+export { type Routing, type RoutingOptions, route, type Weighting } from './routing.ts'

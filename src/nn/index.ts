@@ -1,0 +1,4 @@
+export * from './blocks.ts'
+export * from './initialise.ts'
+export * from './layers.ts'
+export { adopt, type Declaration, Declarations, type Initialiser, Scope, type ScopeOptions } from './scope.ts'

@@ -1,0 +1,36 @@
+import { sizeOf } from '../base/tensor.ts'
+import type { Initialiser } from './scope.ts'
+
+/** First values of parameters, as torch and torchvision choose them. */
+
+export function constant(value: number): Initialiser {
+  return shape => new Float32Array(sizeOf(shape)).fill(value)
+}
+
+export const zeros = constant(0)
+export const ones = constant(1)
+
+/** How many inputs each output sees: for [O, C, kH, kW] C·kH·kW, for [O, C] C. */
+function fanIn(shape: readonly number[]): number {
+  return sizeOf(shape.slice(1))
+}
+
+/** He et al. 2015, over the outputs, for relu: normal with std √(2 / (O·kH·kW)). Torchvision's for ResNet convolutions. */
+export const kaimingNormal: Initialiser = (shape, source) => {
+  const fanOut = shape[0]! * sizeOf(shape.slice(2))
+  const deviation = Math.sqrt(2 / fanOut)
+  return Float32Array.from({ length: sizeOf(shape) }, () => source.normal() * deviation)
+}
+
+/** Torch's default for weights: Kaiming-uniform with a = √5, which is uniform in ±1/√fanIn. */
+export const kaimingUniform: Initialiser = (shape, source) =>
+  uniform(1 / Math.sqrt(fanIn(shape)))(shape, source)
+
+/** Torch's default for a bias: uniform in ±1/√(inputs of its layer). */
+export function biasOf(weightShape: readonly number[]): Initialiser {
+  return uniform(1 / Math.sqrt(fanIn(weightShape)))
+}
+
+function uniform(bound: number): Initialiser {
+  return (shape, source) => Float32Array.from({ length: sizeOf(shape) }, () => source.between(-bound, bound))
+}

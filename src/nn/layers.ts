@@ -1,0 +1,143 @@
+import {
+  add,
+  batchNormInference,
+  batchNormTraining,
+  channelAffine,
+  conv2d,
+  div,
+  greater,
+  linear as linearOp,
+  maximum,
+  mul,
+  reciprocal,
+  reshape,
+  shapeError,
+  sizeOfAxes,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  sum,
+  type Tensor,
+  updatedStatistics,
+  where,
+} from '../graph/index.ts'
+import { biasOf, kaimingNormal, kaimingUniform, ones, zeros } from './initialise.ts'
+import type { Initialiser, Scope } from './scope.ts'
+
+/** A layer: builds its part of the graph at a scope. x and the result are [N, C, H, W] unless said otherwise. */
+export type Layer = (scope: Scope, x: Tensor) => Tensor
+
+export interface ConvOptions {
+  readonly outputs: number
+  readonly kernel: number
+  readonly stride?: number
+  /** Default: half the kernel, which keeps the size at stride 1. */
+  readonly padding?: number
+  readonly dilation?: number
+  readonly groups?: number
+  readonly bias?: boolean
+  readonly initialise?: Initialiser
+}
+
+/** Convolution with parameters `weight` [O, C / groups, k, k] and, on request, `bias` [O]. */
+export function conv(scope: Scope, x: Tensor, options: ConvOptions): Tensor {
+  const { outputs, kernel, stride = 1, groups = 1, dilation = 1, bias = false } = options
+  const padding = options.padding ?? Math.floor(kernel / 2) * dilation
+  const channels = channelsOf(x)
+  const shape = [outputs, channels / groups, kernel, kernel]
+  const weight = scope.parameter('weight', shape, options.initialise ?? kaimingNormal)
+  return conv2d(x, weight, {
+    stride,
+    padding,
+    dilation,
+    groups,
+    ...(bias ? { bias: scope.parameter('bias', [outputs], biasOf(shape)) } : {}),
+  })
+}
+
+/** x·Wᵀ + b with `weight` [outputs, inputs] and `bias` [outputs]; x [N, inputs] → [N, outputs]. */
+export function linear(
+  scope: Scope,
+  x: Tensor,
+  outputs: number,
+  { bias = true }: { readonly bias?: boolean } = {},
+): Tensor {
+  const inputs = x.dim(1)
+  if (typeof inputs !== 'number') return shapeError('linear', 'a known number of inputs', [x])
+  const shape = [outputs, inputs]
+  const weight = scope.parameter('weight', shape, kaimingUniform)
+  return linearOp(x, weight, bias ? scope.parameter('bias', [outputs], biasOf(shape)) : undefined)
+}
+
+export interface BatchNormOptions {
+  readonly epsilon?: number
+  /** Share of the newest batch in the running averages. */
+  readonly momentum?: number
+  /** Use the running averages in training too, and leave them as they are. */
+  readonly frozen?: boolean
+}
+
+/**
+ * Batch normalisation with parameters `weight`, `bias` and statistics `running_mean`, `running_var`, all [C].
+ * In training it uses the batch's statistics and moves the averages; an empty batch moves nothing.
+ */
+export function batchNorm(scope: Scope, x: Tensor, options: BatchNormOptions = {}): Tensor {
+  const { epsilon = 1e-5, momentum = 0.1, frozen = false } = options
+  const shape = [channelsOf(x)]
+  const scale = scope.parameter('weight', shape, ones)
+  const shift = scope.parameter('bias', shape, zeros)
+  const running = {
+    mean: scope.statistic('running_mean', shape, zeros),
+    variance: scope.statistic('running_var', shape, ones),
+  }
+  if (!scope.training || frozen)
+    return batchNormInference(x, scale, shift, running.mean, running.variance, epsilon)
+  if (scope.mask !== undefined) {
+    const { output, mean, variance, count } = maskedBatchNorm(x, scope.mask, scale, shift, epsilon)
+    const unbiased = mul(variance, div(count, maximum(sub(count, 1), 1)))
+    const blend = (old: Tensor, fresh: Tensor): Tensor =>
+      where(greater(count, 0), add(mul(old, 1 - momentum), mul(fresh, momentum)), old)
+    scope.assign('running_mean', blend(running.mean, mean))
+    scope.assign('running_var', blend(running.variance, unbiased))
+    return output
+  }
+  const { output, mean, variance } = batchNormTraining(x, scale, shift, epsilon)
+  const next = updatedStatistics(
+    x,
+    running,
+    { mean: stopGradient(mean), variance: stopGradient(variance) },
+    momentum,
+  )
+  scope.assign('running_mean', next.mean)
+  scope.assign('running_var', next.variance)
+  return output
+}
+
+/**
+ * Batch normalisation whose statistics count only the images with mask 1: what an expert would compute on its
+ * own sub-batch, written so that the whole batch can pass through. The slow, obvious twin of sparse dispatch.
+ */
+function maskedBatchNorm(
+  x: Tensor,
+  mask: Tensor,
+  scale: Tensor,
+  shift: Tensor,
+  epsilon: number,
+): { readonly output: Tensor; readonly mean: Tensor; readonly variance: Tensor; readonly count: Tensor } {
+  const weight = reshape(mask, [mask.shape[0]!, 1, 1, 1])
+  const count = mul(sum(mask), sizeOfAxes(x, [2, 3]))
+  const divisor = maximum(count, 1)
+  const average = (values: Tensor): Tensor => mul(sum(mul(values, weight), [0, 2, 3]), reciprocal(divisor))
+  const mean = average(x)
+  const centred = sub(x, reshape(mean, [mean.shape[0]!, 1, 1]))
+  const variance = average(square(centred))
+  const output = channelAffine(centred, mul(scale, reciprocal(sqrt(add(variance, epsilon)))), shift)
+  return { output, mean: stopGradient(mean), variance: stopGradient(variance), count: stopGradient(count) }
+}
+
+/** The number of channels of x [N, C, H, W] (or of [N, C]). */
+export function channelsOf(x: Tensor): number {
+  const channels = x.dim(1)
+  return typeof channels === 'number' ? channels : shapeError('a layer', 'a known number of channels', [x])
+}

@@ -1,0 +1,164 @@
+import { fail } from '../base/errors.ts'
+import { type Draws, draws } from '../base/random.ts'
+import { type HostTensor, type State, sizeOf } from '../base/tensor.ts'
+import type { Graph, Tensor } from '../graph/index.ts'
+
+/** First values of a parameter or statistic, from the random numbers of its place. */
+export type Initialiser = (shape: readonly number[], source: Draws) => Float32Array
+
+/**
+ * What the optimizer does with a tensor of the state: a `parameter` follows its gradient (and decays if
+ * `decay`), a `statistic` (BatchNorm averages, constraint counters) gets the value that the step assigns.
+ */
+export interface Declaration {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly kind: 'parameter' | 'statistic'
+  readonly initialise: Initialiser
+}
+
+export interface ScopeOptions {
+  /** Whether batch statistics, noise and constraints are at work. */
+  readonly training: boolean
+}
+
+/** What layers declared while a model was built on a graph. */
+export class Declarations {
+  readonly parameters = new Map<string, Declaration>()
+  readonly statistics = new Map<string, Declaration>()
+  /** New values of statistics after a training step. */
+  readonly updates = new Map<string, Tensor>()
+  /** Inputs that a step must feed with standard normal numbers. */
+  readonly noise = new Map<string, Tensor>()
+
+  /** Parameters and statistics together, in the order they were declared. */
+  all(): Declaration[] {
+    return [...this.parameters.values(), ...this.statistics.values()]
+  }
+
+  /**
+   * First values of everything declared. Each tensor draws from a place of its own, named after it, so that
+   * adding a layer does not change what another one gets.
+   */
+  initialState(seed: number): Map<string, HostTensor> {
+    return new Map(
+      this.all().map(({ name, shape, initialise }) => {
+        const data = initialise(shape, draws(seed, `init ${name}`))
+        return [name, { dtype: 'float32', shape, data } satisfies HostTensor]
+      }),
+    )
+  }
+
+  /** How many numbers the parameters hold. */
+  parameterCount(): number {
+    return [...this.parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0)
+  }
+}
+
+/**
+ * Where a layer is being built: a name on a graph. A layer is a function of a scope and a tensor; it asks the
+ * scope for its parameters, which become inputs of the graph under torchvision's names.
+ */
+export class Scope {
+  private constructor(
+    readonly graph: Graph,
+    readonly declarations: Declarations,
+    readonly training: boolean,
+    readonly path: string,
+    /** 1 for images of the batch that count, 0 for those that do not, [N]; only in dense dispatch. */
+    readonly mask: Tensor | undefined,
+  ) {}
+
+  static root(graph: Graph, { training }: ScopeOptions): Scope {
+    return new Scope(graph, new Declarations(), training, '', undefined)
+  }
+
+  /** Builds a part of the model under a name: `scope.in('layer1', stage => …)`. */
+  in<T>(name: string, build: (scope: Scope) => T): T {
+    const path = this.path === '' ? name : `${this.path}.${name}`
+    const inner = new Scope(this.graph, this.declarations, this.training, path, this.mask)
+    return this.graph.within(name, () => build(inner))
+  }
+
+  /** The same place, where batch statistics count only the images with mask 1. */
+  masked(mask: Tensor): Scope {
+    return new Scope(this.graph, this.declarations, this.training, this.path, mask)
+  }
+
+  name(leaf: string): string {
+    return this.path === '' ? leaf : `${this.path}.${leaf}`
+  }
+
+  /** A trained tensor. */
+  parameter(leaf: string, shape: readonly number[], initialise: Initialiser): Tensor {
+    return this.#declare(this.declarations.parameters, 'parameter', leaf, shape, initialise)
+  }
+
+  /** A tensor that a training step assigns rather than trains. */
+  statistic(leaf: string, shape: readonly number[], initialise: Initialiser): Tensor {
+    return this.#declare(this.declarations.statistics, 'statistic', leaf, shape, initialise)
+  }
+
+  /** Gives a statistic of this scope its value after the training step. */
+  assign(leaf: string, value: Tensor): void {
+    this.declarations.updates.set(this.name(leaf), value)
+  }
+
+  /** Standard normal numbers, fresh in every step, as an input of the graph. */
+  noise(leaf: string, shape: Tensor['shape']): Tensor {
+    const name = this.name(leaf)
+    const tensor = this.graph.input(name, 'float32', shape)
+    this.declarations.noise.set(name, tensor)
+    return tensor
+  }
+
+  #declare(
+    known: Map<string, Declaration>,
+    kind: Declaration['kind'],
+    leaf: string,
+    shape: readonly number[],
+    initialise: Initialiser,
+  ): Tensor {
+    const name = this.name(leaf)
+    const before = known.get(name)
+    if (before !== undefined && before.shape.join() !== shape.join()) {
+      fail({
+        kind: 'usage',
+        message: `${kind} "${name}" was declared with shape [${before.shape.join(', ')}] and again with [${shape.join(', ')}]`,
+        help: 'build each part of the model under a name of its own, with scope.in(name, …)',
+      })
+    }
+    known.set(name, { name, shape, kind, initialise })
+    return this.graph.input(name, 'float32', shape)
+  }
+}
+
+/**
+ * Takes the tensors of `given` that a model declares.
+ *
+ * @returns the state with what fitted, and by name what was missing, not asked for, or of another shape
+ */
+export function adopt(
+  declared: ReadonlyMap<string, HostTensor>,
+  given: State,
+): {
+  readonly state: Map<string, HostTensor>
+  readonly missing: string[]
+  readonly unknown: string[]
+  readonly misshapen: string[]
+} {
+  const state = new Map(declared)
+  const missing: string[] = []
+  const misshapen: string[] = []
+  for (const [name, tensor] of declared) {
+    const found = given.get(name)
+    if (found === undefined) missing.push(name)
+    else if (found.shape.join() === tensor.shape.join() && found.dtype === tensor.dtype)
+      state.set(name, found)
+    else
+      misshapen.push(
+        `${name}: the model has [${tensor.shape.join(', ')}], the file [${found.shape.join(', ')}]`,
+      )
+  }
+  return { state, missing, unknown: [...given.keys()].filter(name => !declared.has(name)), misshapen }
+}
