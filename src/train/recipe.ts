@@ -114,7 +114,8 @@ export function recipeConfig(recipe: Recipe, choices: Choices, overrides: readon
   for (const { when, set } of recipe.cases)
     if (holds(when, choices))
       for (const [path, value] of Object.entries(set)) config = setValue(config, path, fillIn(value, choices))
-  const source = overrides.length === 0 ? `recipe ${recipe.name}` : `recipe ${recipe.name} with --set`
+  const source =
+    overrides.length === 0 ? `recipe ${recipe.name}` : `recipe ${recipe.name} as changed on the command line`
   return resolveConfig(applyOverrides(config, overrides), source)
 }
 

@@ -139,7 +139,10 @@ export function oneOf(names: readonly string[]): string {
   return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} or ${names.at(-1)}`
 }
 
-/** The candidate that is fewest single-letter edits away, when it is near enough to be meant. */
+/**
+ * The candidate that is meant: the one that is few enough single-letter edits away, or else the only one that
+ * contains the word.
+ */
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   if (name.length > 200) return undefined
   const ranked = candidates
@@ -147,7 +150,9 @@ export function nearest(name: string, candidates: readonly string[]): string | u
     .sort((a, b) => a.edits - b.edits)
   const best = ranked[0]
   if (best === undefined) return undefined
-  return best.edits <= Math.max(2, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined
+  if (best.edits <= Math.max(2, Math.floor(best.candidate.length / 3))) return best.candidate
+  const containing = candidates.filter(candidate => candidate.toLowerCase().includes(name.toLowerCase()))
+  return name.length >= 3 && containing.length === 1 ? containing[0] : undefined
 }
 
 /** A path as it is written in messages and in `--set`: `model.moe.0.k`. */

@@ -1,0 +1,71 @@
+import { fail } from '../base/errors.ts'
+import { getCifar } from '../data/index.ts'
+import { nearest } from '../train/config/shape.ts'
+import type { GetFlags } from './data.ts'
+import { print, printJson } from './output.ts'
+import { createProgress } from './progress.ts'
+import { clean, painter, wrap } from './screen.ts'
+
+const sets = [
+  {
+    name: 'sample',
+    use: '--data sample',
+    what: 'Drawings (emoji artwork of three vendors) on coloured grounds, 32×32, drawn on first use from packages that come with Moiety. Test images show drawings never seen in training. A sample, not a benchmark.',
+  },
+  {
+    name: 'cifar10',
+    use: 'moiety data get cifar10 --to DIR, then --data DIR',
+    what: '60,000 photographs in 10 classes, 32×32; 10,000 of them for testing.',
+  },
+  {
+    name: 'cifar100',
+    use: 'moiety data get cifar100 --to DIR, then --data DIR',
+    what: '60,000 photographs in 100 classes and 20 superclasses, 32×32; 10,000 of them for testing.',
+  },
+  {
+    name: 'folder',
+    use: '--data DIR',
+    what: 'Your images: class/image or superclass/class/image, as JPEG, PNG or WebP.',
+  },
+] as const
+
+/** `moiety data` */
+export function listData(json: boolean): void {
+  if (json) {
+    printJson(sets)
+    return
+  }
+  const paint = painter(process.stdout)
+  print(
+    sets
+      .map(({ name, use, what }) => `${paint.bold(name)}  ${paint.dim(use)}\n${wrap(what, '  ')}`)
+      .join('\n\n'),
+  )
+}
+
+/** `moiety data get` */
+export async function getData(name: string, flags: GetFlags): Promise<void> {
+  if (name !== 'cifar10' && name !== 'cifar100') {
+    const guess = nearest(name, ['cifar10', 'cifar100'])
+    fail({
+      kind: 'usage',
+      message: `"${name}" cannot be downloaded; cifar10 and cifar100 can`,
+      help:
+        guess === undefined
+          ? 'the sample needs no download, and a folder is yours'
+          : `did you mean ${guess}?`,
+    })
+  }
+  const progress = createProgress(process.stderr)
+  try {
+    const directory = await getCifar(name, {
+      to: flags.to,
+      progress: event => progress.show({ kind: 'progress', ...event }),
+    })
+    progress.end()
+    if (flags.json) printJson({ name, directory })
+    else print(`${name} is in ${clean(directory)}; train with --data ${clean(directory)}`)
+  } finally {
+    progress.end()
+  }
+}

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+
+export interface EvalFlags {
+  readonly data?: string
+  readonly k?: string
+  readonly only?: string
+  readonly without?: string
+  readonly split: string
+  readonly json?: true
+}
+
+export function addEval(program: Command): void {
+  program
+    .command('eval')
+    .summary('test a trained run')
+    .description('Tests the newest checkpoint of a run, with its experts as trained or chosen otherwise.')
+    .argument('<run>', "the run's folder")
+    .option('--k <n>', 'let this many experts compute each image')
+    .option('--only <i>', 'let this expert alone compute every image')
+    .option('--without <i>', 'leave this expert out')
+    .option('--data <name|dir>', 'other data than the run was trained on')
+    .option('--split <name>', 'test or train', 'test')
+    .option('--json', 'print the result as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moiety eval runs/sample-1
+  moiety eval runs/sample-1 --k 1
+  moiety eval runs/sample-1 --without 2 --json`,
+    )
+    .action(async (run: string, flags: EvalFlags) => {
+      const { runEvaluation } = await import('./eval-run.ts')
+      await runEvaluation(run, flags)
+    })
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { exitCodes, MoietyError } from '../base/errors.ts'
+import { version } from '../files/version.ts'
+import { addData } from './data.ts'
+import { addDoctor } from './doctor.ts'
+import { addEval } from './eval.ts'
+import { addRecipes } from './recipes.ts'
+import { clean } from './screen.ts'
+import { addTrain } from './train.ts'
+
+/**
+ * The command line. This file and those of the commands import nothing heavy at the top: what a command needs is
+ * loaded when it runs, so that `--help` answers at once.
+ */
+function program(): Command {
+  const moiety = new Command('moiety')
+    .description(
+      'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows who does what.',
+    )
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .helpCommand('help [command]', 'explain a command')
+    .showHelpAfterError('(add --help for what is possible)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+\`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
+
+Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
+130 or 143 interrupted after a clean checkpoint.`,
+    )
+  addTrain(moiety)
+  addEval(moiety)
+  addRecipes(moiety)
+  addData(moiety)
+  addDoctor(moiety)
+  return moiety
+}
+
+/** Says what went wrong on stderr and returns the exit code. */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
+  if (error instanceof MoietyError) {
+    process.stderr.write(`${error.describe().split('\n').map(clean).join('\n')}\n`)
+    if (process.env.MOIETY_DEBUG) process.stderr.write(`${error.stack}\n`)
+    return error.exitCode
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(
+    `error: ${clean(message)}\n  this is a bug in Moiety: it should have said this better\n`,
+  )
+  if (process.env.MOIETY_DEBUG)
+    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
+  else process.stderr.write('  help: set MOIETY_DEBUG=1 and run it again to see where, then report it\n')
+  return 1
+}
+
+// A reader that has seen enough, as in `moiety recipes | head`, is no error.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0)
+  throw error
+})
+
+try {
+  await program().parseAsync()
+} catch (error) {
+  process.exitCode = explain(error)
+}

@@ -1,0 +1,157 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fail } from '../base/errors.ts'
+import { findCifar } from '../data/index.ts'
+import { nearest } from '../train/config/shape.ts'
+import { applyOverrides, type Config, resolveConfig } from '../train/config.ts'
+import { chooseParameters, recipeConfig } from '../train/recipe.ts'
+import { loadRecipe } from '../train/recipe-files.ts'
+import { claimRunFolder } from '../train/run-folder.ts'
+import type { TrainFlags } from './train.ts'
+
+/** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
+export interface Plan {
+  readonly config: Config
+  readonly recipe: string
+  readonly run: string
+  readonly resume: boolean
+}
+
+const dataNames = ['sample', 'cifar10', 'cifar100', 'folder'] as const
+const defaultRecipe = 'sample'
+const runs = 'runs'
+
+interface Draft {
+  readonly config: Config
+  readonly recipe: string
+  /** The folder that was asked for; undefined where the next free one is to be taken. */
+  readonly run: string | undefined
+  readonly label: string
+}
+
+/** @throws MoietyError of kind `usage` or `data` for whatever does not fit together */
+export async function planTraining(name: string | undefined, flags: TrainFlags): Promise<Plan> {
+  const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
+  const resume = flags.resume === true
+  const draft =
+    resume && name === undefined && flags.out !== undefined && flags.with.length === 0
+      ? await planFromRun(flags.out, overrides)
+      : await planFromRecipe(name ?? defaultRecipe, flags, overrides)
+  if (draft.run !== undefined) checkFolder(draft.run, resume)
+  needDirectory(draft.config)
+  const { config, recipe, label } = draft
+  return { config, recipe, resume, run: draft.run ?? claimRunFolder(label, runs) }
+}
+
+async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {
+  const recipe = await loadRecipe(name)
+  const assignments = flags.with.flatMap(text => text.split(',')).filter(text => text.trim() !== '')
+  const choices = chooseParameters(recipe, assignments)
+  const label = [recipe.name, ...assignments.map(text => text.trim().replace('=', '-'))]
+  if (flags.seed !== undefined) label.push(`seed-${flags.seed}`)
+  return {
+    config: recipeConfig(recipe, choices, overrides),
+    recipe: recipe.name,
+    run: flags.out ?? (flags.resume === true ? newestRun(label.join('-')) : undefined),
+    label: label.join('-'),
+  }
+}
+
+/** A run that is resumed without naming its recipe continues with the configuration it holds. */
+async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
+  checkFolder(run, true)
+  const file = join(run, 'config.json')
+  const config = resolveConfig(applyOverrides(await readJson(file), overrides), file)
+  const environment = await readJson(join(run, 'environment.json')).catch(() => undefined)
+  const named = typeof environment === 'object' && environment !== null && 'recipe' in environment
+  return { config, run, recipe: named ? String(environment.recipe) : file, label: run }
+}
+
+async function readJson(file: string): Promise<unknown> {
+  try {
+    const content: unknown = JSON.parse(await readFile(file, 'utf8'))
+    return content
+  } catch (error) {
+    return fail({
+      kind: 'disk',
+      message: `cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`,
+      where: file,
+      cause: error,
+    })
+  }
+}
+
+/** `--data`: a name is that data set; a folder is looked into, whether it holds CIFAR or folders of images. */
+export async function dataOverrides(data: string | undefined): Promise<string[]> {
+  if (data === undefined) return []
+  if (dataNames.some(name => name === data)) return [`data.name=${data}`]
+  const found = await stat(data).catch(() => undefined)
+  if (found?.isDirectory() === true) {
+    const name = (await findCifar(data)) ?? 'folder'
+    return [`data.name=${name}`, `data.directory=${JSON.stringify(data)}`]
+  }
+  const guess = /[\\/]/.test(data) ? undefined : nearest(data, dataNames)
+  return fail({
+    kind: 'usage',
+    message:
+      found === undefined
+        ? `there is neither a data set nor a folder "${data}"`
+        : `expected a folder, but "${data}" is a file`,
+    where: '--data',
+    help: guess === undefined ? `a data set is ${dataNames.join(', ')}` : `did you mean ${guess}?`,
+  })
+}
+
+function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
+  return [
+    ...(seed === undefined ? [] : [`seed=${seed}`]),
+    ...(device === undefined ? [] : [`engine.device=${device}`]),
+    ...(threads === undefined ? [] : [`engine.threads=${threads}`]),
+  ]
+}
+
+/** The run `runs/LABEL-N` with the largest N. */
+function newestRun(label: string): string {
+  const numbers = (existsSync(runs) ? readdirSync(runs) : [])
+    .filter(name => name.startsWith(`${label}-`) && existsSync(join(runs, name, 'config.json')))
+    .flatMap(name => /^\d{1,9}$/.exec(name.slice(label.length + 1)) ?? [])
+  if (numbers.length === 0)
+    fail({
+      kind: 'usage',
+      message: `there is no run to resume: expected a folder ${join(runs, `${label}-1`)} with config.json`,
+      help: 'name the folder with --out, or leave --resume out to begin anew',
+    })
+  return join(runs, `${label}-${Math.max(...numbers.map(Number))}`)
+}
+
+function checkFolder(run: string, resume: boolean): void {
+  const holdsRun = existsSync(join(run, 'config.json'))
+  if (resume && !holdsRun)
+    fail({
+      kind: 'usage',
+      message: 'there is no run to resume: expected a folder with config.json',
+      where: run,
+      help: 'name the folder with --out, or leave --resume out to begin anew',
+    })
+  if (!resume && holdsRun)
+    fail({
+      kind: 'usage',
+      message: 'this folder holds a run already',
+      where: run,
+      help: '--resume continues it; another --out begins anew',
+    })
+}
+
+function needDirectory({ data }: Config): void {
+  if (data.name === 'sample' || data.directory !== null) return
+  fail({
+    kind: 'usage',
+    message: `expected the folder that holds ${data.name === 'folder' ? 'the images' : data.name}, came none`,
+    where: 'data.directory',
+    help:
+      data.name === 'folder'
+        ? 'add --data DIR, with one folder a class in it'
+        : `\`moiety data get ${data.name} --to DIR\` fetches it; then add --data DIR`,
+  })
+}

@@ -1,0 +1,148 @@
+import type { LayerStats, TrainEvent } from '../train/events.ts'
+import {
+  bar,
+  clean,
+  columns,
+  count,
+  duration,
+  type Paint,
+  painter,
+  percent,
+  type Screen,
+  smallBars,
+  truncate,
+} from './screen.ts'
+
+/**
+ * The story of a training on stderr. On a terminal the last line lives: it is redrawn with every event. Elsewhere
+ * (a file, a CI log) the same is told in plain lines, steps at most every 15 seconds.
+ */
+export interface Progress {
+  show(event: TrainEvent): void
+  /** A line of its own, between the others. */
+  say(text: string): void
+  /** Removes the live line. */
+  end(): void
+}
+
+const secondsBetweenPlainLines = 15
+const skippedShown = 5
+
+type Step = Extract<TrainEvent, { kind: 'step' }>
+type Epoch = Extract<TrainEvent, { kind: 'epoch' }>
+
+/** @param now - the time in seconds, for the spacing of plain lines */
+export function createProgress(screen: Screen, now: () => number = () => performance.now() / 1000): Progress {
+  const paint = painter(screen)
+  const live = screen.isTTY === true
+  let drawn = false
+  let lastPlain = Number.NEGATIVE_INFINITY
+  let training: Epoch | undefined
+  let epochs = 0
+  let stage = ''
+
+  const clear = () => {
+    if (drawn) screen.write('\r\u001b[K')
+    drawn = false
+  }
+  const say = (text: string) => {
+    clear()
+    screen.write(`${text}\n`)
+  }
+  const draw = (line: string, important = false) => {
+    if (live) {
+      clear()
+      screen.write(truncate(line, (screen.columns ?? columns) - 1))
+      drawn = true
+    } else if (important || now() - lastPlain >= secondsBetweenPlainLines) {
+      lastPlain = now()
+      say(line)
+    }
+  }
+
+  const show = (event: TrainEvent) => {
+    switch (event.kind) {
+      case 'start':
+        return say(startLine(event))
+      case 'step':
+        return draw(stepLine(event, epochs))
+      case 'epoch':
+        epochs = event.epochs
+        if (event.split === 'train') training = event
+        else say(epochLine(event, training, paint))
+        return
+      case 'checkpoint':
+        return
+      case 'alarm':
+        return say(paint.warn(`warning: ${clean(event.layer)}: ${clean(event.message)}`))
+      case 'skipped':
+        return event.files.length > 0 ? say(paint.warn(skippedLines(event.files))) : undefined
+      case 'progress': {
+        const first = stage !== event.what
+        stage = event.what
+        return draw(
+          `${clean(event.what)} ${bar(event.done / event.total, 20)} ${event.done} of ${event.total}`,
+          first,
+        )
+      }
+    }
+  }
+  return { show, say, end: clear }
+}
+
+function startLine({
+  parameters,
+  activeParameters,
+  steps,
+  resumedFrom,
+}: Extract<TrainEvent, { kind: 'start' }>): string {
+  const active =
+    activeParameters === parameters ? '' : `, ${count(activeParameters)} of them active for an image`
+  const from = resumedFrom === null ? '' : `, resumed after step ${resumedFrom}`
+  return `${count(parameters)} parameters${active}; ${steps} steps${from}`
+}
+
+/** Rate, time left, loss, accuracy and a small bar for each expert, within 79 columns for up to two layers of 4. */
+function stepLine(event: Step, epochs: number): string {
+  const part = event.steps === 0 ? 1 : event.step / event.steps
+  const of = epochs === 0 ? '' : `/${epochs}`
+  return [
+    `epoch ${event.epoch + 1}${of}`,
+    `${bar(part, 8)}${Math.floor(100 * part)} %`,
+    `${Math.round(event.imagesPerSecond)} img/s`,
+    `${duration(event.secondsLeft)} left`,
+    `loss ${event.loss.toFixed(2)}`,
+    percent(event.top1),
+    layerBars(event.layers),
+  ]
+    .filter(Boolean)
+    .join('  ')
+}
+
+function epochLine(test: Epoch, training: Epoch | undefined, paint: Paint): string {
+  const width = String(test.epochs).length
+  const trained =
+    training?.epoch === test.epoch
+      ? `train ${training.loss.toFixed(3)} ${percent(training.top1).padStart(7)} in ${duration(training.seconds)}   `
+      : ''
+  return [
+    `epoch ${String(test.epoch + 1).padStart(width)}/${test.epochs}   `,
+    paint.dim(trained),
+    `test ${test.loss.toFixed(3)} `,
+    paint.bold(percent(test.top1).padStart(7)),
+    test.layers.length === 0 ? '' : `   ${layerBars(test.layers)}`,
+  ].join('')
+}
+
+const layerBars = (layers: readonly LayerStats[]) =>
+  layers.map(layer => smallBars(layer.importance)).join(' ')
+
+function skippedLines(files: readonly { path: string; reason: string }[]): string {
+  const lines = files.slice(0, skippedShown).map(file => `\n  ${clean(file.path)}: ${clean(file.reason)}`)
+  const more = files.length > skippedShown ? `\n  and ${files.length - skippedShown} more` : ''
+  const images =
+    files.length === 1
+      ? '1 image that could not be read is'
+      : `${files.length} images that could not be read are`
+  return `warning: ${images} left out:${lines.join('')}${more}`
+}

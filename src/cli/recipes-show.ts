@@ -1,0 +1,83 @@
+import {
+  chooseParameters,
+  combinations,
+  type Recipe,
+  recipeConfig,
+  showChoices,
+  showCondition,
+} from '../train/recipe.ts'
+import { loadRecipe, recipeNames } from '../train/recipe-files.ts'
+import { print, printJson } from './output.ts'
+import type { ShowFlags } from './recipes.ts'
+import { clean, duration, type Paint, painter, wrap } from './screen.ts'
+
+/** `moiety recipes` */
+export async function listRecipes(json: boolean): Promise<void> {
+  const all = await Promise.all((await recipeNames()).map(loadRecipe))
+  if (json) return printJson(all)
+  const paint = painter(process.stdout)
+  const width = Math.max(...all.map(({ name }) => name.length))
+  const lines = all.map(recipe => {
+    const runs = combinations(recipe).length
+    const variants = runs === 1 ? '' : paint.dim(`  ${runs} variants`)
+    return `  ${paint.bold(recipe.name.padEnd(width))}  ${recipe.title}${variants}`
+  })
+  print([...lines, '', '`moiety recipes show NAME` explains one; `moiety train NAME` runs it.'].join('\n'))
+}
+
+/** `moiety recipes show` */
+export async function showRecipe(name: string, flags: ShowFlags): Promise<void> {
+  const recipe = await loadRecipe(name)
+  const assignments = flags.with.flatMap(text => text.split(',')).filter(text => text.trim() !== '')
+  const choices = chooseParameters(recipe, assignments)
+  const config = recipeConfig(recipe, choices, flags.set)
+  if (flags.json) return printJson({ ...recipe, choices: Object.fromEntries(choices), config })
+  const paint = painter(process.stdout)
+  const chosen = choices.size === 0 ? '' : ` with ${showChoices(choices)}`
+  print(
+    [
+      `${paint.bold(clean(recipe.title))}  ${paint.dim(recipe.name)}\n\n${wrap(clean(recipe.description))}`,
+      ...(Object.keys(recipe.parameters).length === 0 ? [] : [parameters(recipe, paint)]),
+      reached(recipe, paint),
+      `${paint.bold(`The configuration${chosen}`)}\n\n${JSON.stringify(config, null, 2)}`,
+    ].join('\n\n'),
+  )
+}
+
+function parameters(recipe: Recipe, paint: Paint): string {
+  const blocks = Object.entries(recipe.parameters).map(
+    ([name, { values, description, when, default: usual }]) => {
+      const choices = values
+        .map(value => (value === usual ? paint.bold(`[${value}]`) : String(value)))
+        .join('  ')
+      const condition = when === undefined ? '' : `; ${showCondition(when)}`
+      return `  ${paint.good(name)}  ${choices}\n${wrap(clean(description + condition), '    ')}`
+    },
+  )
+  return [
+    `${paint.bold('Parameters')}  ${paint.dim('[what is taken unless told]')}`,
+    ...blocks,
+    ...recipe.refuse.map(({ when, because }) => {
+      const combination = Object.entries(when).map(([name, values]) => `${name}=${values.join('|')}`)
+      return wrap(`Not ${combination.join(' with ')}: ${clean(because)}.`, '  ')
+    }),
+    `  ${paint.dim(`${combinations(recipe).length} combinations; choose with --with ${example(recipe)}`)}`,
+  ].join('\n')
+}
+
+/** A combination from the middle of the list, as `--with` takes it. */
+function example(recipe: Recipe): string {
+  const runs = combinations(recipe)
+  return showChoices(runs[Math.floor(runs.length / 2)] ?? new Map())
+}
+
+function reached(recipe: Recipe, paint: Paint): string {
+  if (recipe.reached === null || recipe.reached.length === 0)
+    return `${paint.bold('Reached')}  not measured yet`
+  const lines = recipe.reached.map(
+    ({ what, value, seeds, seconds, machine, date }) =>
+      `  ${clean(what)}: ${paint.bold(clean(String(value)))}\n` +
+      wrap(`seeds ${seeds.join(', ')}; ${duration(seconds)} a run on ${clean(machine)}; ${date}`, '    '),
+  )
+  return `${paint.bold('Reached')}\n${lines.join('\n')}`
+}

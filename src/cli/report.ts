@@ -1,0 +1,96 @@
+import Table from 'cli-table3'
+import type { LayerStats, LayerSummary, TrainSummary } from '../train/events.ts'
+import { bar, clean, columns, duration, type Paint, percent, truncate } from './screen.ts'
+
+/** The tables at the end of a training or an evaluation, for a terminal of 80 columns. */
+const barWidth = 24
+const mostRows = 32
+
+/** Everything that `moiety train` says at the end: accuracy, who does how much, who does what, and the folder. */
+export function trainReport(summary: TrainSummary, paint: Paint): string {
+  const preferred = summary.layers.some(layer => layer.preferred.length > 0)
+  return [
+    accuracyLine(summary, paint),
+    ...summary.layers.map(layer => layerTable(layer, paint)),
+    ...(preferred ? [preferences(summary.layers, paint)] : []),
+    `${paint.bold(summary.interrupted ? 'Interrupted' : 'Done')} in ${duration(summary.seconds)}. Everything is in ${paint.bold(clean(summary.run))}`,
+    ...(summary.interrupted ? [`Continue with: moiety train --resume --out ${shellWord(summary.run)}`] : []),
+  ].join('\n\n')
+}
+
+/** `top1` and `top5` as fractions of images that were not trained on. */
+export function accuracyLine(
+  { top1, top5 }: { readonly top1: number; readonly top5: number },
+  paint: Paint,
+  what = 'Accuracy on held-out images',
+): string {
+  return `${paint.bold(what)}   ${paint.good(paint.bold(percent(top1)))} top-1   ${percent(top5)} top-5`
+}
+
+/** One layer: each expert's share of all weights and how many images chose it; below, living experts and CV. */
+export function layerTable(layer: LayerStats, paint: Paint): string {
+  const experts = layer.importance.length
+  const hard = layer.excluded.some(fraction => fraction > 0)
+  const table = borderless(
+    ['expert', 'share of weight', '', 'chosen by', ...(hard ? ['excluded'] : [])],
+    paint,
+    ['right', 'left', 'right', 'right', 'right'],
+  )
+  const largest = Math.max(2 / experts, ...layer.importance)
+  for (const [expert, share] of layer.importance.slice(0, mostRows).entries())
+    table.push([
+      String(expert),
+      bar(share / largest, barWidth),
+      percent(share),
+      percent(layer.activation[expert] ?? 0),
+      ...(hard ? [percent(layer.excluded[expert] ?? 0)] : []),
+    ])
+  const living = `${layer.living} of ${experts} experts living`
+  return [
+    paint.bold(clean(layer.name)),
+    table.toString(),
+    ...(experts > mostRows ? [`  and ${experts - mostRows} more experts`] : []),
+    `  ${layer.living === experts ? paint.good(living) : paint.warn(living)}   ` +
+      `CV ${layer.cvImportance.toFixed(3)} of weight, ${layer.cvActivation.toFixed(3)} of choice`,
+  ].join('\n')
+}
+
+/** The classes that each expert sees more than its share of, most first. */
+export function preferences(layers: readonly LayerSummary[], paint: Paint): string {
+  const blocks = layers.flatMap(({ name, preferred }) => {
+    if (preferred.length === 0) return []
+    const label = preferred.reduce((widest, { expert }) => Math.max(widest, String(expert).length), 0)
+    const lines = preferred.slice(0, mostRows).map(({ expert, classes }) => {
+      const start = `  ${`${expert}`.padStart(label)}  `
+      const list = classes.map(one => `${clean(one.name)} ×${one.lift.toFixed(1)}`).join(', ')
+      return start + truncate(list === '' ? '–' : list, columns - start.length)
+    })
+    return [`${clean(name)}\n${lines.join('\n')}`]
+  })
+  const title = 'Classes that each expert prefers'
+  const meaning = paint.dim('×2 is twice the weight that the class would have by chance')
+  return [`${paint.bold(title)}  ${meaning}`, ...blocks].join('\n')
+}
+
+/** A table without lines, two columns in from the left; cli-table3 measures letters that are two columns wide. */
+export function borderless(head: string[], paint: Paint, align: ('left' | 'right')[] = []): Table.Table {
+  const sides = ['top', 'bottom', 'left', 'right', 'mid']
+  const names = sides.flatMap(side => [
+    side,
+    `${side}-left`,
+    `${side}-mid`,
+    `${side}-right`,
+    `${side}-${side}`,
+  ])
+  return new Table({
+    head: head.map(title => paint.dim(title)),
+    colAligns: align.slice(0, head.length),
+    chars: { ...Object.fromEntries(names.map(name => [name, ''])), middle: ' ' },
+    style: { head: [], border: [], 'padding-left': 1, 'padding-right': 0 },
+  })
+}
+
+/** A path as a shell reads it back. */
+function shellWord(text: string): string {
+  return /^[\w./=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
+}

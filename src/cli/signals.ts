@@ -1,0 +1,44 @@
+/** Ends of a process that was asked to stop, as shells count them: 128 + the signal's number. */
+const codes = { SIGINT: 130, SIGTERM: 143 } as const
+
+type Signal = keyof typeof codes
+
+/** What came of work that may be interrupted; `signal` is the one that interrupted it. */
+export interface Interruptible<T> {
+  readonly value: T
+  readonly signal: Signal | undefined
+}
+
+/**
+ * Runs work that a first SIGINT or SIGTERM asks to end cleanly, through the AbortSignal it is given; a second ends
+ * the process at once.
+ *
+ * @param onFirst - told of the first signal, to say that the end is coming
+ */
+export async function interruptible<T>(
+  work: (abort: AbortSignal) => Promise<T>,
+  onFirst: (signal: Signal) => void,
+): Promise<Interruptible<T>> {
+  const controller = new AbortController()
+  let first: Signal | undefined
+  const listen = (signal: Signal) => {
+    if (first !== undefined) process.exit(codes[signal])
+    first = signal
+    onFirst(signal)
+    controller.abort(signal)
+  }
+  const onInterrupt = () => listen('SIGINT')
+  const onTerminate = () => listen('SIGTERM')
+  process.on('SIGINT', onInterrupt)
+  process.on('SIGTERM', onTerminate)
+  try {
+    return { value: await work(controller.signal), signal: first }
+  } finally {
+    process.off('SIGINT', onInterrupt)
+    process.off('SIGTERM', onTerminate)
+  }
+}
+
+export function exitCodeOf(signal: Signal): number {
+  return codes[signal]
+}

@@ -1,0 +1,35 @@
+import { train } from './engine.ts'
+import { print, printJson } from './output.ts'
+import { planTraining } from './plan.ts'
+import { createProgress } from './progress.ts'
+import { clean, painter } from './screen.ts'
+import { exitCodeOf, interruptible } from './signals.ts'
+import type { TrainFlags } from './train.ts'
+
+/** `moiety train`; returns the exit code. */
+export async function runTraining(name: string | undefined, flags: TrainFlags): Promise<number> {
+  const plan = await planTraining(name, flags)
+  const progress = createProgress(process.stderr)
+  const { config } = plan
+  const layers = config.model.moe.map(layer => layer.position)
+  const mixture = layers.length === 0 ? '' : `, experts at position ${layers.join(', ')}`
+  progress.say(
+    `${plan.resume ? 'Resuming' : 'Training'} ${clean(plan.recipe)}: ${config.model.name} of width ` +
+      `${config.model.width}${mixture}, on ${config.data.name}, seed ${config.seed}, in ${clean(plan.run)}`,
+  )
+  try {
+    const { value: summary, signal } = await interruptible(
+      abort => train({ ...plan, signal: abort, onEvent: progress.show }),
+      () => progress.say('stopping after a checkpoint; once more ends at once'),
+    )
+    progress.end()
+    if (flags.json) printJson(summary)
+    else {
+      const { trainReport } = await import('./report.ts')
+      print(`\n${trainReport(summary, painter(process.stdout))}`)
+    }
+    return summary.interrupted && signal !== undefined ? exitCodeOf(signal) : 0
+  } finally {
+    progress.end()
+  }
+}

@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { collect } from './output.ts'
+
+export interface TrainFlags {
+  readonly data?: string
+  readonly out?: string
+  readonly set: readonly string[]
+  readonly with: readonly string[]
+  readonly seed?: string
+  readonly resume?: true
+  readonly device?: string
+  readonly threads?: string
+  readonly json?: true
+}
+
+export function addTrain(program: Command): void {
+  program
+    .command('train')
+    .summary('train by a recipe')
+    .description('Trains by a recipe and ends with accuracy, the share of each expert and what each prefers.')
+    .argument('[recipe]', 'a recipe by name (see `moiety recipes`) or a file', undefined)
+    .option('--data <name|dir>', 'a data set by name, or a folder with CIFAR or with class/image')
+    .option('--out <dir>', 'the folder of the run (default: runs/ and the name of the recipe)')
+    .option('--set <path=value>', 'set a key of the configuration; again for more', collect, [])
+    .option('--with <a=b,...>', "choose the recipe's parameters; again for more", collect, [])
+    .option('--seed <n>', 'decides everything that is random')
+    .option('--resume', 'continue from the newest checkpoint of the run')
+    .option('--device <name>', 'cpu, webgpu or cuda')
+    .option('--threads <n>', 'how many threads compute (default: all cores)')
+    .option('--json', 'print the summary as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moiety train
+  moiety train cifar100-small --data DIR --with constraint=relative --seed 43
+  moiety train paper-cifar100 --with constraint=kl,experts=10,position=3 --data DIR
+  moiety train --resume --out runs/sample
+  moiety train --set training.epochs=2 --set model.moe.0.experts=8`,
+    )
+    .action(async (recipe: string | undefined, flags: TrainFlags) => {
+      const { runTraining } = await import('./train-run.ts')
+      process.exitCode = await runTraining(recipe, flags)
+    })
+}
