@@ -91,6 +91,8 @@ export async function findArtwork(findPackage: FindPackage = findInstalled): Pro
   const versions = await Promise.all(found.map(readVersion))
   const text = await readFile(join(found[0]!, 'emoji.json'), 'utf8')
   const emoji = entries.parse(JSON.parse(text))
+  // A family that two classes share stays in the first: a face breathing out is a variant of one in another class.
+  const owners = new Map<string, string>()
   const inClass = (group: string, subgroup: string): readonly Family[] => {
     const families = new Map<string, string[]>()
     for (const entry of emoji) {
@@ -102,6 +104,8 @@ export async function findArtwork(findPackage: FindPackage = findInstalled): Pro
         vendors.every((v, i) => existsSync(join(found[i]!, v.file(code)))),
       )
       const key = familyOf(entry.name, entry.unified)
+      if ((owners.get(key) ?? subgroup) !== subgroup) continue
+      owners.set(key, subgroup)
       if (complete.length > 0) families.set(key, [...(families.get(key) ?? []), ...complete])
     }
     return [...families.values()]
@@ -140,16 +144,18 @@ export function familyOf(name: string, unified: string): string {
     .toLowerCase()
     .split('-')
     .filter(point => !/^1f3f[b-f]$/.test(point))
-  const thing = person.has(points[0]!) && points[1] === '200d' ? points[2]! : points[0]!
-  return genders.get(thing) ?? thing
+  if (person.has(points[0]!) && points[1] === '200d') return `person with ${points[2]}`
+  return genders.get(points[0]!) ?? points[0]!
 }
 
-/** Families for training and families for testing, about a quarter, at least two; by `seed`. */
-export function splitFamilies(
-  families: readonly Family[],
-  seed: number,
-  label: number,
-): { readonly train: readonly Family[]; readonly test: readonly Family[] } {
+/** The families of one class that are drawn for training and for testing. */
+export interface Sides {
+  readonly train: readonly Family[]
+  readonly test: readonly Family[]
+}
+
+/** Holds about a quarter of a class's families back for testing, at least two; which ones, by `seed`. */
+export function splitFamilies(families: readonly Family[], seed: number, label: number): Sides {
   const order = draws(seed, 'sample split', 0, label).permutation(families.length)
   const held = Math.max(2, Math.round(families.length / 4))
   const pick = (places: Uint32Array): readonly Family[] => Array.from(places, place => families[place]!)

@@ -2,8 +2,8 @@ import type { Draws } from '../base/random.ts'
 
 /**
  * How a glyph becomes an image of the sample: the glyph, turned, scaled, shifted and recoloured at random, over
- * a random background. A pure function of glyph and random numbers; whoever changes what it draws raises
- * {@link drawingVersion}, so that drawings kept on disk are made again.
+ * a random background. A pure function of glyph and random numbers; whoever changes what it draws, or which glyph
+ * is chosen and how it is decoded, raises {@link drawingVersion}, so that drawings kept on disk are made again.
  */
 export const drawingVersion = 1
 

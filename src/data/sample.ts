@@ -13,6 +13,7 @@ import {
   type FindPackage,
   findArtwork,
   readGlyph,
+  type Sides,
   sampleClasses,
   splitFamilies,
   vendors,
@@ -47,10 +48,12 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
   const { seed = 0, perClass = { train: 320, test: 80 } } = options
   const counts = { train: classes.length * perClass.train, test: classes.length * perClass.test }
   const artwork = await findArtwork(options.findPackage)
+  const sides = artwork.families.map((families, label) => splitFamilies(families, seed, label))
   const total = (counts.train + counts.test) * pixelBytes
-  const file = keptFile(options.cacheDirectory ?? cacheDirectory(), { artwork, seed, perClass })
+  const key = digestOf([drawingVersion, artwork.versions, sides, seed, perClass.train, perClass.test])
+  const file = join(options.cacheDirectory ?? cacheDirectory(), `sample-of-drawings-${key}.bin`)
   const kept = await readKept(file, total)
-  const pixels = kept ?? (await drawAll(artwork, seed, counts, progress))
+  const pixels = kept ?? (await drawAll(artwork, sides, seed, counts, progress))
   if (!kept) keep(file, pixels, progress)
 
   const trainPixels = pixels.subarray(0, counts.train * pixelBytes)
@@ -94,13 +97,13 @@ interface Counts {
 
 async function drawAll(
   artwork: Artwork,
+  sides: readonly Sides[],
   seed: number,
   counts: Counts,
   progress?: OnProgress,
 ): Promise<Uint8Array> {
   const total = counts.train + counts.test
   const pixels = new Uint8Array(total * pixelBytes)
-  const sides = artwork.families.map((families, label) => splitFamilies(families, seed, label))
   const glyphs = new Map<string, Glyph>()
   for (let image = 0; image < total; image++) {
     const testing = image >= counts.train
@@ -131,15 +134,9 @@ function choose(
   return { code: family[below(family.length)]!, vendor: below(vendors.length) }
 }
 
-/** A file's name that says everything on which the pixels depend. */
-function keptFile(
-  folder: string,
-  made: { artwork: Artwork; seed: number; perClass: { train: number; test: number } },
-): string {
-  const { artwork, seed, perClass } = made
-  const facts = [drawingVersion, artwork.versions, sampleClasses, seed, perClass.train, perClass.test]
-  const key = createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
-  return join(folder, `sample-of-drawings-${key}.bin`)
+/** Of all that decides the pixels: the file's name, so that a change of any of it makes another file. */
+function digestOf(facts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
 }
 
 const digestBytes = 32
