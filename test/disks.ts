@@ -29,7 +29,6 @@ export function observedDisk(disk: Disk, before: (operation: Operation, index: n
     read: watch('read', disk.read),
     size: watch('size', disk.size),
     rename: watch('rename', disk.rename),
-    link: watch('link', disk.link),
     makeFolder: watch('makeFolder', disk.makeFolder),
     list: watch('list', disk.list),
     remove: watch('remove', disk.remove),
@@ -101,9 +100,8 @@ export class MemoryDisk implements Disk {
     const folder = this.#folder(dirname(path))
     let file = folder.names.get(basename(path))
     if (file?.kind === 'folder') throw systemError('EISDIR')
-    if (file !== undefined && mode === 'wx') throw systemError('EEXIST')
     if (file === undefined) {
-      if (mode === 'r' || mode === 'r+') throw systemError('ENOENT')
+      if (mode === 'r+') throw systemError('ENOENT')
       file = { kind: 'file', bytes: new Uint8Array(0), durable: new Uint8Array(0) }
       folder.names.set(basename(path), file)
     }
@@ -152,12 +150,6 @@ export class MemoryDisk implements Disk {
     if (there?.kind === 'folder' && there.names.size > 0) throw systemError('ENOTEMPTY')
     source.names.delete(basename(from))
     target.names.set(basename(to), node)
-  }
-
-  readonly link: Disk['link'] = (from, to) => {
-    const folder = this.#folder(dirname(to))
-    if (folder.names.has(basename(to))) throw systemError('EEXIST')
-    folder.names.set(basename(to), this.#file(from))
   }
 
   readonly makeFolder: Disk['makeFolder'] = path => {

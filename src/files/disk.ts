@@ -11,8 +11,8 @@ import { MoietyError } from '../base/errors.ts'
  * `MoietyError`.
  */
 export interface Disk {
-  /** Opens a file. `w` empties or creates it, `wx` insists on creating it, `a` writes at its end. */
-  open(path: string, mode: 'r' | 'r+' | 'w' | 'wx' | 'a'): number
+  /** Opens a file. `w` empties or creates it, `a` writes at its end, `r+` needs it to be there. */
+  open(path: string, mode: 'r+' | 'w' | 'a'): number
   /** Writes the beginning of `bytes`, and says how many were taken: possibly fewer than all. */
   write(file: number, bytes: Uint8Array): number
   /** Cuts an open file to its first `bytes` bytes. */
@@ -27,8 +27,6 @@ export interface Disk {
   /** Bytes in a file. */
   size(path: string): number
   rename(from: string, to: string): void
-  /** A second name for a file; fails with `EEXIST` if the name is taken, which makes it a lock. */
-  link(from: string, to: string): void
   /** Creates one folder whose parent exists; fails with `EEXIST`. */
   makeFolder(path: string): void
   /** The names in a folder, in no particular order. */
@@ -77,7 +75,6 @@ export const nodeDisk: Disk = {
   },
   size: path => fs.statSync(path).size,
   rename: (from, to) => fs.renameSync(from, to),
-  link: (from, to) => fs.linkSync(from, to),
   makeFolder: path => {
     fs.mkdirSync(path)
   },

@@ -1,0 +1,90 @@
+import { dirname } from 'node:path'
+import { quietly, writeAll } from './careful.ts'
+import { attempt, codeOf, type Disk } from './disk.ts'
+
+/** A file that only grows, piece by piece; a piece that cannot be written whole is taken back. */
+export interface AppendFile {
+  readonly path: string
+  /** @throws MoietyError `disk`; the file then ends with the piece before */
+  append(piece: Uint8Array | string): void
+  /** Returns when all pieces would survive a power cut. @throws MoietyError `disk` */
+  flush(): void
+  /** Flushes and closes; appending afterwards is a mistake. @throws MoietyError `disk` */
+  close(): void
+}
+
+/**
+ * Opens a file for appending, creating it if need be. Each piece is handed to the system at once, so that it
+ * survives the death of this process; a power cut may take what came after the last flush.
+ *
+ * @throws MoietyError `disk`
+ */
+export function openAppendFile(disk: Disk, path: string): AppendFile {
+  const file = attempt(disk, 'open', path, () => disk.open(path, 'a'))
+  const encoder = new TextEncoder()
+  let size = 0
+  try {
+    size = attempt(disk, 'measure', path, () => disk.size(path))
+    attempt(disk, 'flush the folder of', path, () => disk.flushFolder(dirname(path)))
+  } catch (cause) {
+    quietly(() => disk.close(file))
+    throw cause
+  }
+  const flush = (): void => attempt(disk, 'flush', path, () => disk.flush(file))
+  return {
+    path,
+    append: piece => {
+      const bytes = typeof piece === 'string' ? encoder.encode(piece) : piece
+      try {
+        attempt(disk, 'write', path, () => writeAll(disk, file, bytes))
+      } catch (cause) {
+        quietly(() => disk.truncate(file, size))
+        throw cause
+      }
+      size += bytes.length
+    },
+    flush,
+    close: () => {
+      try {
+        flush()
+      } finally {
+        attempt(disk, 'close', path, () => disk.close(file))
+      }
+    },
+  }
+}
+
+/**
+ * Cuts a file to its first `bytes` bytes and flushes it; a file that is not there is left so.
+ *
+ * @throws MoietyError `disk`
+ */
+export function cutFile(disk: Disk, path: string, bytes: number): void {
+  attempt(disk, 'cut', path, () => {
+    let file: number
+    try {
+      file = disk.open(path, 'r+')
+    } catch (cause) {
+      if (codeOf(cause) === 'ENOENT') return
+      throw cause
+    }
+    try {
+      disk.truncate(file, bytes)
+      disk.flush(file)
+    } finally {
+      quietly(() => disk.close(file))
+    }
+  })
+}
+
+/** The whole content of a file, or undefined if there is none. @throws MoietyError `disk` */
+export function readIfThere(disk: Disk, path: string): Uint8Array | undefined {
+  return attempt(disk, 'read', path, () => {
+    try {
+      return disk.read(path)
+    } catch (cause) {
+      if (codeOf(cause) === 'ENOENT') return undefined
+      throw cause
+    }
+  })
+}

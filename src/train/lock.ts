@@ -1,0 +1,164 @@
+/**
+ * The lock of a run's folder. Each process puts down a file of its own, `run.lock.HOST.PID`, and then looks for
+ * those of others: of two that come at once the later one sees the earlier, so never do both go on. A file whose
+ * process is gone is removed by whoever sees it, which can hurt nobody, since no other process uses that name. A
+ * process number that was given to another process since is recognised by its time of start.
+ */
+import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { fail } from '../base/errors.ts'
+import { readIfThere } from '../files/append-file.ts'
+import { namesIn, quietly, writeFlushed } from '../files/careful.ts'
+import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
+
+const ownerSchema = z.object({ pid: z.int().positive(), host: z.string(), started: z.string().nullable() })
+
+/** Who holds a lock. */
+export interface LockOwner {
+  readonly pid: number
+  readonly host: string
+  /** Boot and tick of the process's start, or null where the system does not tell. */
+  readonly started: string | null
+}
+
+export interface Lock {
+  readonly path: string
+  /** Gives the folder free; more than once does nothing. Also done when the process exits. */
+  release(): void
+}
+
+/** Boot and clock tick at which a process started (field 22 of /proc/PID/stat), on Linux. */
+function startOf(pid: number): string | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
+    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return ticks === undefined ? null : `${boot} ${ticks}`
+  } catch {
+    return null
+  }
+}
+
+function lives({ pid, started }: LockOwner): boolean {
+  try {
+    process.kill(pid, 0)
+  } catch (cause) {
+    // EPERM: it lives, and is somebody else's.
+    if (codeOf(cause) !== 'EPERM') return false
+  }
+  const now = startOf(pid)
+  return started === null || now === null || started === now
+}
+
+function ownerIn(bytes: Uint8Array): LockOwner | undefined {
+  try {
+    const owner = ownerSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes)))
+    return owner.success ? owner.data : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function refuse(run: string, path: string, owner: LockOwner): never {
+  const here = owner.host === hostname()
+  const self = here && owner.pid === process.pid
+  return fail({
+    kind: 'usage',
+    message: `another training is running in ${run}: process ${owner.pid}${here ? '' : ` on ${owner.host}`}`,
+    where: path,
+    help: self
+      ? 'it is of this very process: wait for it, or use another folder'
+      : here
+        ? `wait for it, stop it (kill ${owner.pid}), or use another --out`
+        : `use another --out; if that machine no longer trains there, remove ${path}`,
+  })
+}
+
+const prefix = 'run.lock.'
+/** A file that is being written, not yet a claim. */
+const unready = '.new'
+
+/** The living process, other than the one of `own`, that has a lock; those of dead ones are removed. */
+function findRival(disk: Disk, run: string, own: string): { path: string; owner: LockOwner } | undefined {
+  for (const name of namesIn(disk, run)) {
+    const path = join(run, name)
+    if (!name.startsWith(prefix) || path === own) continue
+    // It may vanish at any time: its owner withdraws, or another removes it.
+    const bytes = readIfThere(disk, path)
+    if (bytes === undefined) continue
+    const owner = ownerIn(bytes)
+    const alive = owner !== undefined && (owner.host !== hostname() || lives(owner))
+    if (alive && !name.endsWith(unready)) return { path, owner }
+    if (!alive && (owner !== undefined || !name.endsWith(unready))) {
+      attempt(disk, 'remove the lock of a dead process', path, () => disk.remove(path))
+    }
+  }
+  return undefined
+}
+
+/** Blocks this thread: two processes that met at once must not meet again in step. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + Math.random() * 20)
+}
+
+/**
+ * Locks a run's folder for this process, or says who has it.
+ *
+ * @param run - the run's folder, which exists
+ * @throws MoietyError `usage` that names the other process and the folder; `disk`
+ */
+export function acquireLock(run: string, disk: Disk = nodeDisk): Lock {
+  const host = hostname()
+  const self: LockOwner = { pid: process.pid, host, started: startOf(process.pid) }
+  const path = join(run, `${prefix}${host.replace(/[^\w-]/g, '-')}.${self.pid}`)
+  const content = new TextEncoder().encode(`${JSON.stringify(self)}\n`)
+
+  const former = readIfThere(disk, path)
+  if (former !== undefined && sameBytes(former, content)) return refuse(run, path, self)
+  for (let round = 0; ; round++) {
+    const earlier = findRival(disk, run, path)
+    const rival = earlier ?? claim(disk, run, path, content)
+    if (rival === undefined) return held(disk, path, content)
+    if ((earlier !== undefined && round === 0) || round === 20) return refuse(run, rival.path, rival.owner)
+    pause()
+  }
+}
+
+/** Puts the lock down, and takes it back if another process has done so too, or anything fails. */
+function claim(disk: Disk, run: string, path: string, content: Uint8Array): ReturnType<typeof findRival> {
+  let alone = false
+  try {
+    writeFlushed(disk, `${path}${unready}`, content)
+    attempt(disk, 'lock', path, () => disk.rename(`${path}${unready}`, path))
+    const rival = findRival(disk, run, path)
+    alone = rival === undefined
+    return rival
+  } finally {
+    if (!alone) {
+      quietly(() => disk.remove(`${path}${unready}`))
+      quietly(() => disk.remove(path))
+    }
+  }
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}
+
+function held(disk: Disk, path: string, content: Uint8Array): Lock {
+  let locked = true
+  const release = (): void => {
+    if (!locked) return
+    locked = false
+    process.off('exit', release)
+    // What cannot be removed is stale as soon as this process ends.
+    quietly(() => {
+      if (sameBytes(content, disk.read(path))) disk.remove(path)
+    })
+  }
+  process.on('exit', release)
+  return { path, release }
+}

@@ -1,0 +1,175 @@
+/**
+ * `metrics.jsonl`: one JSON object a line, appended and never rewritten. `kind` is `step`, `epoch` or whatever
+ * else training has to say; every line has `step`, and a line about a whole epoch has `epoch`.
+ *
+ * JSON has no NaN and no infinity. Such a number is written as `null`, and the line gets a member `nonFinite`
+ * that says which they were: `{"loss":null,"nonFinite":{"loss":"NaN"}}`, with paths as in `layers.0.cvImportance`.
+ */
+import { join } from 'node:path'
+import { fail } from '../base/errors.ts'
+import { type AppendFile, cutFile, openAppendFile, readIfThere } from '../files/append-file.ts'
+import { type Disk, nodeDisk } from '../files/disk.ts'
+import { isJsonObject } from '../files/json.ts'
+
+/** One line; numbers may be NaN or infinite when it is written, and are null then when it is read. */
+export interface MetricsLine {
+  readonly kind: string
+  /** Training steps done when the line was written. */
+  readonly step: number
+  /** Anything that JSON can say, and arrays of floats. */
+  readonly [member: string]: unknown
+}
+
+/** Where training goes on, as its checkpoint says. */
+export interface ResumePoint {
+  /** Training steps done. */
+  readonly step: number
+  /** The epoch in which training goes on: its lines about the epoch as a whole are still to be written. */
+  readonly epoch: number
+}
+
+export interface MetricsLog {
+  readonly path: string
+  /** Appends one line. @throws MoietyError `disk`; the file then ends with the line before */
+  write(line: MetricsLine): void
+  /** To be called before a checkpoint is written, so that it never knows more steps than the log. */
+  flush(): void
+  close(): void
+}
+
+/** The log of a run's folder. */
+export function metricsPath(run: string): string {
+  return join(run, 'metrics.jsonl')
+}
+
+/** One line of the file, without its line break. */
+export function encodeLine(line: MetricsLine): string {
+  const nonFinite: [string, string][] = []
+  const plain = (value: unknown, path: string): unknown => {
+    if (typeof value === 'number' && !Number.isFinite(value)) {
+      nonFinite.push([path, String(value)])
+      return null
+    }
+    if (value instanceof Float32Array || value instanceof Float64Array) return plain([...value], path)
+    if (Array.isArray(value)) return value.map((item, i) => plain(item, `${path}.${i}`))
+    if (!isJsonObject(value)) return value
+    return members(value, `${path}.`)
+  }
+  const members = (value: object, path: string): object =>
+    Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member, `${path}${key}`)]))
+  const written = members(line, '')
+  return JSON.stringify(
+    nonFinite.length === 0 ? written : { ...written, nonFinite: Object.fromEntries(nonFinite) },
+  )
+}
+
+/** One line as it stands in the file. */
+interface FoundLine {
+  /** From 1. */
+  readonly number: number
+  /** The place behind its line break, in bytes. */
+  readonly end: number
+  /** Undefined if it is not a line of this format. */
+  readonly value: MetricsLine | undefined
+}
+
+function isMetricsLine(value: unknown): value is MetricsLine {
+  return isJsonObject(value) && typeof value.kind === 'string' && Number.isSafeInteger(value.step)
+}
+
+function parseLine(bytes: Uint8Array): MetricsLine | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return isMetricsLine(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The lines of a file; what follows the last line break is a torn line, and is not given. */
+function* linesOf(bytes: Uint8Array): Generator<FoundLine> {
+  let begin = 0
+  for (let number = 1; ; number++) {
+    const lineBreak = bytes.indexOf(0x0a, begin)
+    if (lineBreak < 0) return
+    yield { number, end: lineBreak + 1, value: parseLine(bytes.subarray(begin, lineBreak)) }
+    begin = lineBreak + 1
+  }
+}
+
+function refuseLine(path: string, number: number): never {
+  return fail({
+    kind: 'data',
+    message: `${path}: line ${number} is not a JSON object with kind and step`,
+    where: `${path}, line ${number}`,
+    help: 'the file was changed or damaged; remove that line',
+  })
+}
+
+/**
+ * The lines of a log, also of one that is being written: a torn last line is left out.
+ *
+ * @throws MoietyError `data` that names a malformed line by its number; `disk` if the file cannot be read
+ */
+export function readMetrics(path: string, disk: Disk = nodeDisk): MetricsLine[] {
+  const bytes = readIfThere(disk, path)
+  if (bytes === undefined) {
+    return fail({
+      kind: 'data',
+      message: `there is no ${path}`,
+      where: path,
+      help: "give the folder of a run, such as moiety train's --out",
+    })
+  }
+  return Array.from(linesOf(bytes), ({ number, value }) => value ?? refuseLine(path, number))
+}
+
+/** Whether a line was written before the checkpoint that training goes on from. */
+function isBefore(line: MetricsLine, { step, epoch }: ResumePoint): boolean {
+  if (line.step !== step) return line.step < step
+  return line.kind === 'step' || typeof line.epoch !== 'number' || line.epoch < epoch
+}
+
+/** How many bytes of the log were written before the checkpoint. */
+function lengthBefore(path: string, bytes: Uint8Array, point: ResumePoint): number {
+  let kept = 0
+  let malformed: number | undefined
+  for (const { number, end, value } of linesOf(bytes)) {
+    if (value === undefined) {
+      // Behind the checkpoint a power cut may leave anything; before it all was flushed, so that is damage.
+      malformed ??= number
+      continue
+    }
+    if (!isBefore(value, point)) break
+    if (malformed !== undefined) refuseLine(path, malformed)
+    kept = end
+  }
+  return kept
+}
+
+/**
+ * Opens the log of a run. With `resume`, lines that were written after that checkpoint, and a torn last line,
+ * are cut off first: they will be written again. So the log of an interrupted training equals that of an
+ * uninterrupted one in everything but durations. Without `resume` the log begins anew.
+ *
+ * @param run - the run's folder; only the holder of its lock may write
+ * @throws MoietyError `data` that names a malformed line among those to keep; `disk`
+ */
+export function openMetricsLog(
+  run: string,
+  { resume, disk = nodeDisk }: { readonly resume?: ResumePoint; readonly disk?: Disk } = {},
+): MetricsLog {
+  const path = metricsPath(run)
+  const bytes = readIfThere(disk, path)
+  if (bytes !== undefined) {
+    const kept = resume === undefined ? 0 : lengthBefore(path, bytes, resume)
+    if (kept < bytes.length) cutFile(disk, path, kept)
+  }
+  const file: AppendFile = openAppendFile(disk, path)
+  return {
+    path,
+    write: line => file.append(`${encodeLine(line)}\n`),
+    flush: () => file.flush(),
+    close: () => file.close(),
+  }
+}

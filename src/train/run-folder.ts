@@ -1,0 +1,201 @@
+/**
+ * The folder of a run. `config.json` is written last when the folder is made, so a folder that has it is a run;
+ * whoever trains in it holds its lock. Everything else in it belongs to other files of this room.
+ */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { fail } from '../base/errors.ts'
+import { readIfThere } from '../files/append-file.ts'
+import { makeFolders, namesIn, unfinished, writeCarefully } from '../files/careful.ts'
+import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
+import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../files/json.ts'
+import { cleanCheckpoints } from './checkpoint.ts'
+import type { Environment } from './environment.ts'
+import { acquireLock, type Lock } from './lock.ts'
+
+/** A run's folder, locked for this process. */
+export interface RunFolder {
+  readonly path: string
+  /** The resolved configuration, as `config.json` has it. */
+  readonly config: JsonObject
+  /** Where it was begun; null if `environment.json` is missing. */
+  readonly environment: Json
+  /** Writes `summary.json`, whole or not at all. @throws MoietyError `disk` */
+  writeSummary(summary: object): void
+  /** Gives the folder free. */
+  release(): void
+}
+
+/** What a creation that was interrupted may have left; anything else means that the folder is somebody's. */
+function isOurs(name: string): boolean {
+  return name === 'environment.json' || name.startsWith('run.lock.') || name.startsWith(unfinished)
+}
+
+function pretty(value: object): string {
+  return `${JSON.stringify(value, null, 2)}\n`
+}
+
+/** SHA-256 of a configuration as JSON, in hexadecimal; the order of its keys does not matter. */
+export function configHash(config: object): string {
+  const written: Json = JSON.parse(JSON.stringify(config))
+  return createHash('sha256').update(canonicalJson(written)).digest('hex')
+}
+
+/**
+ * Makes the folder `root/recipe-N` with the smallest N above those that are there, and returns its path. Two
+ * processes at once get two folders.
+ *
+ * @param recipe - a name; what a path may not hold becomes `-`
+ * @throws MoietyError `disk`
+ */
+export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeDisk): string {
+  const name =
+    recipe
+      .replace(/[^\w.-]+/g, '-')
+      .replace(/^[.-]+/, '')
+      .slice(0, 100) || 'run'
+  makeFolders(disk, root)
+  const numbers = namesIn(disk, root)
+    .filter(other => other.startsWith(`${name}-`))
+    .map(other => /^\d{1,9}$/.exec(other.slice(name.length + 1)))
+    .map(match => (match === null ? 0 : Number(match[0])))
+  for (let number = 1 + Math.max(0, ...numbers); ; number++) {
+    const path = join(root, `${name}-${number}`)
+    const made = attempt(disk, 'create the folder', path, () => {
+      try {
+        disk.makeFolder(path)
+        return true
+      } catch (cause) {
+        if (codeOf(cause) === 'EEXIST') return false
+        throw cause
+      }
+    })
+    if (!made) continue
+    attempt(disk, 'flush', root, () => disk.flushFolder(root))
+    return path
+  }
+}
+
+function refuseTaken(path: string, disk: Disk): void {
+  const names = namesIn(disk, path)
+  if (names.includes('config.json')) {
+    fail({
+      kind: 'usage',
+      message: `${path} already holds a run`,
+      where: path,
+      help: 'add --resume to go on with it, or use another --out',
+    })
+  }
+  const foreign = names.find(name => !isOurs(name))
+  if (foreign !== undefined) {
+    fail({
+      kind: 'usage',
+      message: `an empty or new folder was expected, ${path} holds "${foreign}"`,
+      where: path,
+      help: 'use another --out',
+    })
+  }
+}
+
+/**
+ * Makes a run of a new or empty folder: locks it, writes `environment.json` and `config.json`.
+ *
+ * @throws MoietyError `usage` if the folder holds a run or anything else, or another process has it; `disk`
+ */
+export function createRun(
+  path: string,
+  config: object,
+  environment: Environment,
+  disk: Disk = nodeDisk,
+): RunFolder {
+  makeFolders(disk, path)
+  refuseTaken(path, disk)
+  const lock = acquireLock(path, disk)
+  try {
+    // Another process may have made a run of it and ended since.
+    refuseTaken(path, disk)
+    writeCarefully(disk, join(path, 'environment.json'), pretty(environment))
+    writeCarefully(disk, join(path, 'config.json'), pretty(config))
+    return runFolder(path, disk, lock)
+  } catch (cause) {
+    lock.release()
+    throw cause
+  }
+}
+
+/**
+ * Opens a run in order to go on with it: locks its folder and removes what killed processes left unfinished.
+ *
+ * @throws MoietyError `usage` if there is no run or another process trains there; `data` if `config.json` is no
+ *   JSON; `disk`
+ */
+export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
+  readConfig(path, disk)
+  const lock = acquireLock(path, disk)
+  try {
+    for (const name of namesIn(disk, path)) {
+      if (!name.startsWith(unfinished)) continue
+      attempt(disk, 'remove the unfinished', join(path, name), () => disk.remove(join(path, name)))
+    }
+    cleanCheckpoints(path, disk)
+    return runFolder(path, disk, lock)
+  } catch (cause) {
+    lock.release()
+    throw cause
+  }
+}
+
+function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
+  return {
+    path,
+    config: readConfig(path, disk),
+    environment: readJson(path, 'environment.json', disk) ?? null,
+    writeSummary: summary => writeCarefully(disk, join(path, 'summary.json'), pretty(summary)),
+    release: () => lock.release(),
+  }
+}
+
+/** A JSON file of a run, or undefined if it is not there. */
+function readJson(path: string, name: string, disk: Disk): Json | undefined {
+  const file = join(path, name)
+  const bytes = readIfThere(disk, file)
+  if (bytes === undefined) return undefined
+  try {
+    const value: Json = JSON.parse(new TextDecoder().decode(bytes))
+    return value
+  } catch (cause) {
+    return fail({
+      kind: 'data',
+      message: `${file} is not JSON`,
+      where: file,
+      help: 'the file was changed or damaged; put it right, or begin another run',
+      cause,
+    })
+  }
+}
+
+/**
+ * The configuration of a run, without locking it: for commands that only look.
+ *
+ * @throws MoietyError `usage` if the folder is not a run; `data` if `config.json` is not a JSON object; `disk`
+ */
+export function readConfig(path: string, disk: Disk = nodeDisk): JsonObject {
+  const config = readJson(path, 'config.json', disk)
+  if (config === undefined) {
+    return fail({
+      kind: 'usage',
+      message: `there is no run in ${path}: it has no config.json`,
+      where: path,
+      help: 'give the folder that moiety train has written',
+    })
+  }
+  if (!isJsonObject(config)) {
+    return fail({
+      kind: 'data',
+      message: `a JSON object was expected in ${join(path, 'config.json')}`,
+      where: join(path, 'config.json'),
+      help: 'the file was changed or damaged; put it right, or begin another run',
+    })
+  }
+  return config
+}
