@@ -2,6 +2,7 @@ import type { LayerStats, TrainEvent } from '../train/events.ts'
 import {
   bar,
   clean,
+  clock,
   columns,
   count,
   duration,
@@ -31,14 +32,20 @@ const skippedShown = 5
 type Step = Extract<TrainEvent, { kind: 'step' }>
 type Epoch = Extract<TrainEvent, { kind: 'epoch' }>
 
-/** @param now - the time in seconds, for the spacing of plain lines */
-export function createProgress(screen: Screen, now: () => number = () => performance.now() / 1000): Progress {
+/**
+ * @param epochs - how many the training has
+ * @param now - the time in seconds, for the spacing of plain lines
+ */
+export function createProgress(
+  screen: Screen,
+  epochs = 0,
+  now: () => number = () => performance.now() / 1000,
+): Progress {
   const paint = painter(screen)
   const live = screen.isTTY === true
   let drawn = false
   let lastPlain = Number.NEGATIVE_INFINITY
   let training: Epoch | undefined
-  let epochs = 0
   let stage = ''
 
   const clear = () => {
@@ -67,7 +74,6 @@ export function createProgress(screen: Screen, now: () => number = () => perform
       case 'step':
         return draw(stepLine(event, epochs))
       case 'epoch':
-        epochs = event.epochs
         if (event.split === 'train') training = event
         else say(epochLine(event, training, paint))
         return
@@ -102,17 +108,15 @@ function startLine({
   return `${count(parameters)} parameters${active}; ${steps} steps${from}`
 }
 
-/** Rate, time left, loss, accuracy and a small bar for each expert, within 79 columns for up to two layers of 4. */
+/** Rate, time left, loss, accuracy and a small bar for each expert, within 79 columns for a layer of 4. */
 function stepLine(event: Step, epochs: number): string {
   const part = event.steps === 0 ? 1 : event.step / event.steps
-  const of = epochs === 0 ? '' : `/${epochs}`
   return [
-    `epoch ${event.epoch + 1}${of}`,
-    `${bar(part, 8)}${Math.floor(100 * part)} %`,
+    `epoch ${event.epoch + 1}/${epochs} ${bar(part, 6)} ${Math.floor(100 * part)} %`,
     `${Math.round(event.imagesPerSecond)} img/s`,
-    `${duration(event.secondsLeft)} left`,
+    `${clock(event.secondsLeft)} left`,
     `loss ${event.loss.toFixed(2)}`,
-    percent(event.top1),
+    `top-1 ${percent(event.top1)}`,
     layerBars(event.layers),
   ]
     .filter(Boolean)
@@ -120,19 +124,20 @@ function stepLine(event: Step, epochs: number): string {
 }
 
 function epochLine(test: Epoch, training: Epoch | undefined, paint: Paint): string {
+  const trained = training?.epoch === test.epoch ? training : undefined
   const width = String(test.epochs).length
-  const trained =
-    training?.epoch === test.epoch
-      ? `train ${training.loss.toFixed(3)} ${percent(training.top1).padStart(7)} in ${duration(training.seconds)}   `
-      : ''
   return [
-    `epoch ${String(test.epoch + 1).padStart(width)}/${test.epochs}   `,
-    paint.dim(trained),
-    `test ${test.loss.toFixed(3)} `,
-    paint.bold(percent(test.top1).padStart(7)),
-    test.layers.length === 0 ? '' : `   ${layerBars(test.layers)}`,
-  ].join('')
+    `epoch ${String(test.epoch + 1).padStart(width)}/${test.epochs}`,
+    ...(trained === undefined ? [] : [paint.dim(`train loss ${result(trained)}`)]),
+    `test loss ${paint.bold(result(test))}`,
+    duration((trained?.seconds ?? 0) + test.seconds),
+    layerBars(test.layers),
+  ]
+    .filter(Boolean)
+    .join('   ')
 }
+
+const result = ({ loss, top1 }: Epoch) => `${loss.toFixed(3)} ${percent(top1).padStart(7)}`
 
 const layerBars = (layers: readonly LayerStats[]) =>
   layers.map(layer => smallBars(layer.importance)).join(' ')

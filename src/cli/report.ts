@@ -48,12 +48,14 @@ export function layerTable(layer: LayerStats, paint: Paint): string {
   const living = `${layer.living} of ${experts} experts living`
   return [
     paint.bold(clean(layer.name)),
-    table.toString(),
+    table.toString().replaceAll(/^/gm, ' '),
     ...(experts > mostRows ? [`  and ${experts - mostRows} more experts`] : []),
     `  ${layer.living === experts ? paint.good(living) : paint.warn(living)}   ` +
-      `CV ${layer.cvImportance.toFixed(3)} of weight, ${layer.cvActivation.toFixed(3)} of choice`,
+      `CV ${variation(layer.cvImportance)} of weight, ${variation(layer.cvActivation)} of choice`,
   ].join('\n')
 }
+
+const variation = (value: number) => (Number.isFinite(value) ? value.toFixed(3) : '–')
 
 /** The classes that each expert sees more than its share of, most first. */
 export function preferences(layers: readonly LayerSummary[], paint: Paint): string {
@@ -68,7 +70,7 @@ export function preferences(layers: readonly LayerSummary[], paint: Paint): stri
     return [`${clean(name)}\n${lines.join('\n')}`]
   })
   const title = 'Classes that each expert prefers'
-  const meaning = paint.dim('×2 is twice the weight that the class would have by chance')
+  const meaning = paint.dim('×2: twice as often as by chance')
   return [`${paint.bold(title)}  ${meaning}`, ...blocks].join('\n')
 }
 

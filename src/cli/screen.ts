@@ -1,5 +1,3 @@
-import { styleText } from 'node:util'
-
 /** How numbers, bars and text look on a terminal of 80 columns. Pure; colours come from {@link painter}. */
 export const columns = 80
 
@@ -24,15 +22,15 @@ export interface Screen {
 export function painter(stream: Screen): Paint {
   const colours = stream.isTTY === true && stream.hasColors?.() === true
   const style =
-    (format: Parameters<typeof styleText>[0]) =>
+    (on: number, off: number) =>
     (text: string): string =>
-      colours ? styleText(format, text) : text
+      colours ? `\u001b[${on}m${text}\u001b[${off}m` : text
   return {
-    bold: style('bold'),
-    dim: style('dim'),
-    good: style('green'),
-    warn: style('yellow'),
-    bad: style('red'),
+    bold: style(1, 22),
+    dim: style(2, 22),
+    good: style(32, 39),
+    warn: style(33, 39),
+    bad: style(31, 39),
   }
 }
 
@@ -51,6 +49,15 @@ export function duration(seconds: number): string {
   return minutes < 60
     ? `${minutes} min ${pad(whole % 60)} s`
     : `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`
+}
+
+/** Seconds in few columns: "1:23", "2:03:04". */
+export function clock(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?'
+  const whole = Math.max(0, Math.round(seconds))
+  const parts = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+  const shown = parts[0] === 0 ? parts.slice(1) : parts
+  return shown.map((part, i) => (i === 0 ? String(part) : String(part).padStart(2, '0'))).join(':')
 }
 
 /** 11220132 → "11.2 M" */

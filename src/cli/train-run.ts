@@ -9,7 +9,7 @@ import type { TrainFlags } from './train.ts'
 /** `moiety train`; returns the exit code. */
 export async function runTraining(name: string | undefined, flags: TrainFlags): Promise<number> {
   const plan = await planTraining(name, flags)
-  const progress = createProgress(process.stderr)
+  const progress = createProgress(process.stderr, plan.config.training.epochs)
   const { config } = plan
   const layers = config.model.moe.map(layer => layer.position)
   const mixture = layers.length === 0 ? '' : `, experts at position ${layers.join(', ')}`

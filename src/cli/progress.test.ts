@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import type { LayerStats, TrainEvent } from '../train/events.ts'
+import { createProgress } from './progress.ts'
+
+const layer: LayerStats = {
+  name: 'layer4',
+  importance: [0.25, 0.25, 0.5, 0],
+  activation: [0.5, 0.5, 1, 0],
+  cvImportance: 0.7,
+  cvActivation: 0.7,
+  living: 3,
+  excluded: [0, 0, 0, 0],
+}
+
+const step = (number: number): TrainEvent => ({
+  kind: 'step',
+  step: number,
+  steps: 1000,
+  epoch: 9,
+  loss: 2.345,
+  top1: 0.1234,
+  learningRate: 0.1,
+  imagesPerSecond: 812.3,
+  secondsLeft: 83,
+  layers: [layer],
+})
+
+const epoch = (split: 'train' | 'test'): TrainEvent => ({
+  kind: 'epoch',
+  epoch: 0,
+  epochs: 10,
+  split,
+  loss: 2,
+  taskLoss: 1.9,
+  auxLoss: 0.1,
+  top1: 0.4,
+  top5: 0.8,
+  seconds: 20,
+  layers: [layer],
+})
+
+/** Everything that a progress writes for these events, with a clock that goes on a second with every look. */
+function shown(screen: { isTTY: boolean; columns?: number }, events: readonly TrainEvent[]): string {
+  let text = ''
+  let time = 0
+  const write = (part: string) => {
+    text += part
+  }
+  const progress = createProgress({ ...screen, hasColors: () => false, write }, 10, () => time++)
+  for (const event of events) progress.show(event)
+  progress.end()
+  return text
+}
+
+describe('the progress of a training', () => {
+  it('is one living line on a terminal: rate, time left, loss, accuracy, experts', () => {
+    const text = shown({ isTTY: true, columns: 80 }, [step(990), step(1000)])
+    const lines = text.split('\r\u001b[K')
+    expect(lines[1]).toBe('epoch 10/10 ██████ 100 %  812 img/s  1:23 left  loss 2.35  top-1 12.3 %  ▄▄█▁')
+    expect(lines).toHaveLength(3)
+    expect(text).not.toContain('\n')
+  })
+
+  it('never is wider than the terminal', () => {
+    for (const line of shown({ isTTY: true, columns: 40 }, [step(1)]).split('\r\u001b[K'))
+      expect([...line].length).toBeLessThan(40)
+  })
+
+  it('is a plain line now and then where there is no terminal', () => {
+    const steps = Array.from({ length: 100 }, (_, i) => step(i))
+    const lines = shown({ isTTY: false }, steps).trimEnd().split('\n')
+    expect(lines.length).toBeGreaterThan(3)
+    expect(lines.length).toBeLessThan(12)
+    expect(lines.join('')).not.toContain('\u001b')
+  })
+
+  it('has a line for each epoch', () => {
+    expect(shown({ isTTY: false }, [epoch('train'), epoch('test')])).toBe(
+      'epoch  1/10   train loss 2.000  40.0 %   test loss 2.000  40.0 %   40 s   ▄▄█▁\n',
+    )
+  })
+
+  it('warns of collapsing experts and of images left out, without obeying their names', () => {
+    const files = Array.from({ length: 7 }, (_, i) => ({ path: `a\u001b[2J${i}.png`, reason: 'not a PNG' }))
+    const text = shown({ isTTY: false }, [
+      { kind: 'alarm', layer: 'layer4', message: 'expert 3 is dead' },
+      { kind: 'skipped', files },
+    ])
+    expect(text).toContain('warning: layer4: expert 3 is dead\n')
+    expect(text).toContain('7 images that could not be read are left out')
+    expect(text).toContain('and 2 more')
+    expect(text).not.toContain('\u001b')
+  })
+})

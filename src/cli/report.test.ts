@@ -1,0 +1,77 @@
+import { stripVTControlCharacters } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import type { LayerSummary, TrainSummary } from '../train/events.ts'
+import { trainReport } from './report.ts'
+import { painter } from './screen.ts'
+
+const plain = painter({ write: () => true })
+const colourful = painter({ isTTY: true, hasColors: () => true, write: () => true })
+
+const layer = (experts: number, excluded: number): LayerSummary => ({
+  name: 'layer4',
+  importance: Array.from({ length: experts }, () => 1 / experts),
+  activation: Array.from({ length: experts }, () => 2 / experts),
+  cvImportance: 0.0831,
+  cvActivation: 0.0522,
+  living: experts,
+  excluded: Array.from({ length: experts }, () => excluded),
+  preferred: Array.from({ length: experts }, (_, expert) => ({
+    expert,
+    classes: Array.from({ length: 9 }, (_, i) => ({
+      name: `class-with-a-long-name-${i}`,
+      weight: 0.2,
+      lift: 3 - i / 4,
+    })),
+  })),
+})
+
+const summary = (fields: Partial<TrainSummary> = {}): TrainSummary => ({
+  run: 'runs/sample-1',
+  interrupted: false,
+  top1: 0.7134,
+  top5: 0.9312,
+  seconds: 214,
+  layers: [layer(4, 0), layer(10, 0.25)],
+  ...fields,
+})
+
+describe('the report of a training', () => {
+  const text = trainReport(summary(), plain)
+
+  it('has accuracy, shares, living experts, CV, preferred classes and the folder', () => {
+    for (const part of [
+      'Accuracy on held-out images   71.3 % top-1   93.1 % top-5',
+      '4 of 4 experts living   CV 0.083 of weight, 0.052 of choice',
+      '25.0 %',
+      'class-with-a-long-name-0 ×3.0',
+      'Done in 3 min 34 s. Everything is in runs/sample-1',
+    ])
+      expect(text).toContain(part)
+  })
+
+  it('fits into 80 columns, however many experts and classes there are', () => {
+    for (const line of trainReport(summary({ layers: [layer(4, 0), layer(100, 0.25)] }), plain).split('\n'))
+      expect([...line].length).toBeLessThanOrEqual(80)
+  })
+
+  it('shows how often hard constraints excluded an expert, and only then', () => {
+    expect(trainReport(summary({ layers: [layer(4, 0)] }), plain)).not.toContain('excluded')
+    expect(trainReport(summary({ layers: [layer(4, 0.25)] }), plain)).toContain('excluded')
+  })
+
+  it('says the same without colours', () => {
+    const coloured = trainReport(summary(), colourful)
+    expect(coloured).toContain('\u001b[')
+    expect(stripVTControlCharacters(coloured)).toBe(text)
+    expect(text).not.toContain('\u001b')
+  })
+
+  it('says how to go on after an interruption', () => {
+    const interrupted = trainReport(summary({ interrupted: true, run: 'my runs/a' }), plain)
+    expect(interrupted).toContain("moiety train --resume --out 'my runs/a'")
+  })
+
+  it('is short for a network without experts', () => {
+    expect(trainReport(summary({ layers: [] }), plain).split('\n')).toHaveLength(3)
+  })
+})
