@@ -116,7 +116,7 @@ async function drawAll(
     const glyph = glyphs.get(key) ?? (await readGlyph(artwork, vendor, code))
     glyphs.set(key, glyph)
     drawImage(glyph, source, pixels.subarray(image * pixelBytes, (image + 1) * pixelBytes))
-    if (image % 100 === 99) {
+    if (image % 100 === 99 || image === total - 1) {
       progress?.({ done: image + 1, total, what: 'drawing the sample' })
       await setImmediate()
     }
