@@ -31,24 +31,28 @@ export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<s
       help: 'the length of the array must be the product of the shape, and its class must fit the element type',
     })
   }
-  const expected = spec.shape.map(extent =>
-    typeof extent === 'string' ? (symbols.get(extent) ?? extent) : extent,
-  )
+  const bound = new Map(symbols)
   const fits =
     tensor.dtype === spec.dtype &&
-    tensor.shape.length === expected.length &&
-    expected.every((extent, axis) => typeof extent === 'string' || extent === tensor.shape[axis])
+    tensor.shape.length === spec.shape.length &&
+    spec.shape.every((extent, axis) => {
+      const came = tensor.shape[axis]!
+      if (typeof extent === 'number') return extent === came
+      if (!bound.has(extent)) bound.set(extent, came)
+      return bound.get(extent) === came
+    })
   if (!fits) {
+    const shape = spec.shape.map(extent =>
+      typeof extent === 'string' ? (symbols.get(extent) ?? extent) : extent,
+    )
     fail({
       kind: 'data',
-      message: `expected ${signature({ dtype: spec.dtype, shape: expected })}, but ${signature(tensor)} came`,
+      message: `expected ${signature({ dtype: spec.dtype, shape })}, but ${signature(tensor)} came`,
       where,
       help: 'give the tensor the element type and shape that the program was built for',
     })
   }
-  spec.shape.forEach((extent, axis) => {
-    if (typeof extent === 'string') symbols.set(extent, tensor.shape[axis]!)
-  })
+  for (const [name, extent] of bound) symbols.set(name, extent)
 }
 
 /**

@@ -1,56 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { power, product, program, spec, subtraction } from '../../test/programs.ts'
 import { MoietyError } from '../base/errors.ts'
 import { floats, type HostTensor, scalar } from '../base/tensor.ts'
-import { encodeOnnx, type OnnxNode } from '../graph/onnx.ts'
-import type { Program, TensorSpec } from '../graph/program.ts'
 import { Engine, type LoadedProgram } from './engine.ts'
-
-function program(
-  nodes: readonly Omit<OnnxNode, 'attributes'>[],
-  inputs: readonly TensorSpec[],
-  outputs: readonly TensorSpec[],
-): Program {
-  const model = encodeOnnx({
-    name: 'test',
-    nodes: nodes.map(node => ({ ...node, attributes: {} })),
-    initializers: [],
-    inputs,
-    outputs,
-  })
-  return { model, inputs, outputs }
-}
-
-function spec(name: string, ...shape: (number | string)[]): TensorSpec {
-  return { name, dtype: 'float32', shape }
-}
-
-/** w' = w − x, loss = x / divisor: a step whose loss is infinite when the divisor is zero. */
-const subtraction = program(
-  [
-    { op: 'Sub', name: 'update', inputs: ['w', 'x'], outputs: ["w'"] },
-    { op: 'Div', name: 'loss', inputs: ['x', 'divisor'], outputs: ['loss'] },
-  ],
-  [spec('w', 2), spec('x', 2), spec('divisor')],
-  [spec("w'", 2), spec('loss', 2)],
-)
-
-const product = program(
-  [{ op: 'MatMul', name: 'layer1.product', inputs: ['a', 'b'], outputs: ['ab'] }],
-  [spec('a', 'M', 'K'), spec('b', 'J', 'N')],
-  [spec('ab', 'M', 'N')],
-)
-
-/** Eight products of large matrices: more than a tenth of a second on any machine. */
-const heavy = program(
-  Array.from({ length: 8 }, (_, i) => ({
-    op: 'MatMul',
-    name: `product${i}`,
-    inputs: [i === 0 ? 'a' : `a${i}`, 'a'],
-    outputs: [`a${i + 1}`],
-  })),
-  [spec('a', 'N', 'N')],
-  [spec('a8', 'N', 'N')],
-)
 
 async function refusal(promise: Promise<unknown>): Promise<MoietyError> {
   const error: unknown = await promise.then(
@@ -65,32 +17,48 @@ function values(tensor: HostTensor | undefined): number[] {
   return [...(tensor?.data ?? [])].map(Number)
 }
 
+function feeds(x: number, divisor = 1): Map<string, HostTensor> {
+  return new Map([
+    ['x', floats([2], [x, 2 * x])],
+    ['divisor', scalar(divisor)],
+  ])
+}
+
+/** A matrix of small numbers without a pattern. */
+function matrix(extent: number): HostTensor {
+  return floats(
+    [extent, extent],
+    Float32Array.from({ length: extent * extent }, (_, i) => Math.sin(i * i) / extent),
+  )
+}
+
 describe('Engine', () => {
   let engine: Engine
   let step: LoadedProgram
   const plan = { updates: new Map([["w'", 'w']]), guards: ['loss'] }
-  const feeds = (x: number, divisor = 1): Map<string, HostTensor> =>
-    new Map([
-      ['x', floats([2], [x, 2 * x])],
-      ['divisor', scalar(divisor)],
-    ])
+  const initial = (): Map<string, HostTensor> => new Map([['w', floats([2], [10, 20])]])
 
   beforeAll(async () => {
     engine = await Engine.start()
-    step = await engine.load(subtraction)
+    step = await engine.load(subtraction(2))
   })
   afterAll(() => engine.stop())
 
   it('takes inputs that are not fed from the state, and gives all outputs back', async () => {
-    await engine.setState(new Map([['w', floats([2], [10, 20])]]))
+    await engine.setState(initial())
     const outputs = await step.run(feeds(1))
     expect([...outputs.keys()]).toEqual(["w'", 'loss'])
     expect(values(outputs.get("w'"))).toEqual([9, 18])
     expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
   })
 
+  it('gives only the outputs that are asked for', async () => {
+    await engine.setState(initial())
+    expect([...(await step.run(feeds(1), { outputs: ['loss'] })).keys()]).toEqual(['loss'])
+  })
+
   it('makes the updates of a step the state, step after step', async () => {
-    await engine.setState(new Map([['w', floats([2], [10, 20])]]))
+    await engine.setState(initial())
     for (let i = 0; i < 3; i++) {
       const { outputs, committed } = await step.step(feeds(1), plan)
       expect(committed).toBe(true)
@@ -100,7 +68,7 @@ describe('Engine', () => {
   })
 
   it('leaves the state as it was when a guard is not finite, and says which', async () => {
-    await engine.setState(new Map([['w', floats([2], [10, 20])]]))
+    await engine.setState(initial())
     await step.step(feeds(1), plan)
     const result = await step.step(feeds(1, 0), plan)
     expect(result.committed).toBe(false)
@@ -111,13 +79,93 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([8, 16])
   })
 
+  it('guards the new state itself where it is told to', async () => {
+    await engine.setState(initial())
+    const result = await step.step(feeds(Number.NaN), { ...plan, guards: ["w'", 'loss'] })
+    expect(result).toMatchObject({ committed: false, nonFinite: ["w'", 'loss'] })
+    expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
+  })
+
+  it('copies the state that it is given and the state that it gives', async () => {
+    const state = initial()
+    await engine.setState(state)
+    state.get('w')!.data[0] = 0
+    const read = await engine.readState()
+    expect(values(read.get('w'))).toEqual([10, 20])
+    read.get('w')!.data[0] = 0
+    expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
+  })
+
+  it('hands feeds over when it may, and leaves them alone when it may not', async () => {
+    await engine.setState(initial())
+    const kept = feeds(1)
+    await step.run(kept)
+    expect(kept.get('x')?.data.byteLength).toBe(8)
+    const given = feeds(1)
+    expect(values((await step.run(given, { transfer: true })).get("w'"))).toEqual([9, 18])
+    expect(given.get('x')?.data.byteLength).toBe(0)
+  })
+
+  it('never hands over the neighbours of a view', async () => {
+    await engine.setState(initial())
+    const all = Float32Array.of(0, 1, 2, 0)
+    const x: HostTensor = { dtype: 'float32', shape: [2], data: all.subarray(1, 3) }
+    const outputs = await step.run(new Map([...feeds(0), ['x', x]]), { transfer: true })
+    expect(values(outputs.get("w'"))).toEqual([9, 18])
+    expect([...all]).toEqual([0, 1, 2, 0])
+  })
+
+  it('passes every element type and empty tensors through unchanged', async () => {
+    const types = ['float32', 'int64', 'bool', 'uint8'] as const
+    const loaded = await engine.load(
+      program(
+        types.map(type => ({ op: 'Identity', name: type, inputs: [`in ${type}`], outputs: [`out ${type}`] })),
+        types.map(type => spec(`in ${type}`, ['N'], type)),
+        types.map(type => spec(`out ${type}`, ['N'], type)),
+      ),
+    )
+    const full: HostTensor[] = [
+      floats([2], [-0.5, Infinity]),
+      { dtype: 'int64', shape: [2], data: BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n) },
+      { dtype: 'bool', shape: [2], data: Uint8Array.of(1, 0) },
+      { dtype: 'uint8', shape: [2], data: Uint8Array.of(255, 7) },
+    ]
+    const empty = full.map(tensor => ({ ...tensor, shape: [0], data: tensor.data.slice(0, 0) }))
+    for (const tensors of [full, empty]) {
+      const outputs = await loaded.run(new Map(tensors.map(tensor => [`in ${tensor.dtype}`, tensor])))
+      expect([...outputs.values()]).toEqual(tensors)
+    }
+    await loaded.release()
+  })
+
+  it('gives the same bits for the same feeds, also from another engine', async () => {
+    const feed = new Map([['a', matrix(256)]])
+    const other = await Engine.start({ threads: engine.threads })
+    const results: HostTensor[] = []
+    for (const where of [engine, engine, other]) {
+      const loaded = await where.load(power(3))
+      results.push((await loaded.run(feed)).get('a3')!)
+      await loaded.release()
+    }
+    await other.stop()
+    expect(results[1]?.data).toEqual(results[0]?.data)
+    expect(results[2]?.data).toEqual(results[0]?.data)
+  })
+
+  it('serves requests in the order in which they were made', async () => {
+    await engine.setState(initial())
+    const steps = [1, 2, 3].map(x => step.step(feeds(x), plan))
+    const read = engine.readState(['w'])
+    await engine.setState(initial())
+    await Promise.all(steps)
+    expect(values((await read).get('w'))).toEqual([4, 8])
+  })
+
   it('leaves the event loop free while it computes', async () => {
-    const loaded = await engine.load(heavy)
-    const extent = 1024
-    const a = floats([extent, extent], new Float32Array(extent * extent).fill(1 / extent))
+    const loaded = await engine.load(power(8))
     let ticks = 0
     let done = false
-    const running = loaded.run(new Map([['a', a]])).finally(() => {
+    const running = loaded.run(new Map([['a', matrix(1024)]])).finally(() => {
       done = true
     })
     while (!done) {
@@ -127,19 +175,95 @@ describe('Engine', () => {
     await running
     // A blocked loop would turn only around the messages that begin and end the run.
     expect(ticks).toBeGreaterThan(20)
+    await loaded.release()
   })
+})
 
-  it('names the node of an operation that failed', async () => {
+describe('What the engine refuses', () => {
+  let engine: Engine
+  let step: LoadedProgram
+  const plan = { updates: new Map([["w'", 'w']]), guards: [] }
+
+  beforeAll(async () => {
+    engine = await Engine.start({ threads: 1 })
+    step = await engine.load(subtraction(2))
+  })
+  afterAll(() => engine.stop())
+
+  it('an operation that fails, by the name of its node', async () => {
     const loaded = await engine.load(product)
+    const a = floats([1, 3], [1, 2, 3])
     const error = await refusal(
       loaded.run(
         new Map([
-          ['a', floats([1, 3], [1, 2, 3])],
+          ['a', a],
           ['b', floats([2, 1], [1, 2])],
         ]),
       ),
     )
-    expect(error.where).toBe('node layer1.product (MatMul)')
-    expect(error.kind).toBe('data')
+    expect(error).toMatchObject({ kind: 'data', where: 'node layer1.product (MatMul)' })
+    expect(error.message).toContain('dimension mismatch')
+  })
+
+  it('a program that is not valid, by the name of its node', async () => {
+    const wrong = program(
+      [{ op: 'Multiply', name: 'layer1.wrong', inputs: ['x', 'x'], outputs: ['y'] }],
+      [spec('x', [2])],
+      [spec('y', [2])],
+    )
+    const error = await refusal(engine.load(wrong))
+    expect(error).toMatchObject({ kind: 'usage', where: 'node layer1.wrong (Multiply)' })
+    expect(await refusal(engine.load({ ...wrong, model: Uint8Array.of(1, 2, 3) }))).toMatchObject({
+      kind: 'usage',
+    })
+  })
+
+  it('an input that is neither fed nor in the state', async () => {
+    await engine.setState(new Map())
+    const error = await refusal(step.run(feeds(1)))
+    expect(error).toMatchObject({ kind: 'usage', where: 'tensor w, float32 [2]' })
+  })
+
+  it('a state that does not fit the program', async () => {
+    await engine.setState(new Map([['w', floats([3], [1, 2, 3])]]))
+    const error = await refusal(step.run(feeds(1)))
+    expect(error.describe()).toContain('expected float32 [2], but float32 [3] came\n  at tensor w')
+  })
+
+  it('an update that would change the shape of the state', async () => {
+    await engine.setState(
+      new Map([
+        ['w', floats([2], [1, 2])],
+        ['v', floats([], [1])],
+      ]),
+    )
+    const error = await refusal(step.step(feeds(1), { ...plan, updates: new Map([["w'", 'v']]) }))
+    expect(error).toMatchObject({ kind: 'usage', where: "output w', state v" })
+  })
+
+  it('names that the program or the state does not have', async () => {
+    await engine.setState(new Map([['w', floats([2], [1, 2])]]))
+    expect((await refusal(step.run(new Map([['y', scalar(1)]])))).message).toContain('no input named "y"')
+    expect((await refusal(step.run(feeds(1), { outputs: ['y'] }))).help).toContain("w', loss")
+    expect((await refusal(step.step(feeds(1), { ...plan, guards: ['y'] }))).message).toContain('"y"')
+    expect((await refusal(engine.readState(['y']))).help).toContain('it holds w')
+  })
+
+  it('a program that was released', async () => {
+    const loaded = await engine.load(product)
+    await loaded.release()
+    expect((await refusal(loaded.release())).message).toContain('released')
+  })
+
+  it('thread counts that are not positive whole numbers', async () => {
+    for (const threads of [0, -1, 1.5, Number.NaN]) {
+      expect(await refusal(Engine.start({ threads }))).toMatchObject({ kind: 'usage', where: 'threads' })
+    }
+  })
+
+  it('and goes on working afterwards', async () => {
+    await engine.setState(new Map([['w', floats([2], [1, 2])]]))
+    await refusal(step.step(new Map(), plan))
+    expect((await step.step(feeds(1), plan)).committed).toBe(true)
   })
 })

@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts'
 import type { HostTensor, State } from '../base/tensor.ts'
 import type { Program } from '../graph/program.ts'
 import { checkTensor, specNamed } from './check.ts'
+import { probeDevice } from './devices.ts'
 import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
 import { builtFile, Thread } from './thread.ts'
 
@@ -62,6 +63,7 @@ export class Engine {
         help: `devices are ${devices.join(', ')}`,
       })
     }
+    if (device !== 'cpu') await requireDevice(device)
     const threads = Math.min(wanted, availableParallelism())
     const thread = new Thread(builtFile('worker'))
     await thread.ask({ kind: 'start', settings: { device, threads, profile: options.profile } })
@@ -95,10 +97,10 @@ export class Engine {
     return await this.#thread.ask({ kind: 'readState', names })
   }
 
-  /** Ends the thread. What still waits for it is rejected; a second call does nothing. */
+  /**
+   * Ends the thread, once the operation that runs is done. What waits is rejected at once; a second call does nothing.
+   */
   async stop(): Promise<void> {
-    // Sessions that are let go in order finish their profiles; a thread that is busy is ended as it is.
-    if (!this.#thread.busy && !this.#thread.ended) await this.#thread.ask({ kind: 'stop' })
     await this.#thread.end('it was stopped')
   }
 }
@@ -173,4 +175,16 @@ export class LoadedProgram {
       }),
     )
   }
+}
+
+/** @throws MoietyError `usage` that says why the device cannot be used and what to do */
+async function requireDevice(device: Device): Promise<void> {
+  const { report } = await probeDevice(device)
+  if (report.usable) return
+  fail({
+    kind: 'usage',
+    message: `the device "${device}" cannot be used here: ${report.reason}`,
+    where: 'device',
+    help: `${report.help === undefined ? '' : `${report.help}; `}"cpu" is always there, and "moiety doctor" tries them all`,
+  })
 }

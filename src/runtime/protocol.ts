@@ -78,6 +78,17 @@ export interface Answer {
   readonly error?: ErrorFacts
 }
 
+/**
+ * Two words of memory that both threads see. The engine's thread sets `running` while it is inside ONNX Runtime,
+ * and enters it no more once `stopping` is set: to end a thread that is inside aborts the whole process.
+ */
+export const flags = { running: 0, stopping: 1 } as const
+
+/** What the engine's thread is started with: an Int32Array over this memory holds the {@link flags}. */
+export interface ThreadData {
+  readonly flags: SharedArrayBuffer
+}
+
 /** The buffers of these tensors, each once, for a message that hands them over instead of copying. */
 export function buffersOf(tensors: Iterable<HostTensor>): TransferListItem[] {
   const buffers = new Set<ArrayBuffer>()

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type TransferListItem, Worker } from 'node:worker_threads'
 import { fail, MoietyError } from '../base/errors.ts'
-import type { Answer, Envelope, Replies, Request } from './protocol.ts'
+import { type Answer, type Envelope, flags, type Replies, type Request, type ThreadData } from './protocol.ts'
 
 interface Waiting {
   resolve(reply: Partial<Replies>): void
@@ -29,6 +29,16 @@ export function builtFile(name: string): URL {
   return url
 }
 
+/** Threads that may be inside ONNX Runtime when the process ends. */
+const alive = new Set<Thread>()
+
+/** How long the end of the process waits for the operation that runs, in milliseconds. */
+const patience = 60_000
+
+process.on('exit', () => {
+  for (const thread of alive) thread.settleNow()
+})
+
 /**
  * A worker thread that answers requests. While it is idle it does not keep the process alive; when it ends,
  * for whatever reason, every promise that still waits for it is rejected.
@@ -36,26 +46,29 @@ export function builtFile(name: string): URL {
 export class Thread {
   readonly #worker: Worker
   readonly #waiting = new Map<number, Waiting>()
+  readonly #flags = new Int32Array(new SharedArrayBuffer(8))
   #asked = 0
+  #gone = false
   #ended: MoietyError | undefined
 
   constructor(file: URL) {
-    this.#worker = new Worker(file)
+    const workerData: ThreadData = { flags: this.#flags.buffer }
+    this.#worker = new Worker(file, { workerData, execArgv: [] })
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
     this.#worker.on('messageerror', error => this.#end('an answer could not be read', error))
     this.#worker.on('error', error => this.#end(`its thread failed: ${String(error)}`, error))
-    this.#worker.on('exit', code => this.#end(`its thread ended with code ${code}`))
+    this.#worker.on('exit', code => {
+      this.#gone = true
+      alive.delete(this)
+      this.#end(`its thread ended with code ${code}`)
+    })
+    alive.add(this)
   }
 
   /** Whether requests wait for an answer. */
   get busy(): boolean {
     return this.#waiting.size > 0
-  }
-
-  /** Whether the thread is gone. */
-  get ended(): boolean {
-    return this.#ended !== undefined
   }
 
   /**
@@ -70,19 +83,40 @@ export class Thread {
   ): Promise<Replies[K]> {
     const kind: K = request.kind
     if (this.#ended !== undefined) throw this.#ended
-    const reply = await new Promise<Partial<Replies>>((resolve, reject) => {
-      const id = this.#asked++
-      this.#worker.postMessage({ id, request } satisfies Envelope, transfer)
-      this.#waiting.set(id, { resolve, reject })
-      this.#worker.ref()
-    })
+    const reply = await this.#send(request, transfer)
     return reply[kind] ?? fail({ kind: 'usage', message: `the engine's thread did not answer "${kind}"` })
   }
 
-  /** Rejects what waits, then ends the thread; resolved when it is gone. */
+  /**
+   * Rejects what waits and ends the thread when the operation that runs is done; requests behind it are dropped.
+   * Resolved when the thread is gone.
+   */
   async end(reason: string): Promise<void> {
     this.#end(reason)
+    if (this.#gone) return
+    Atomics.store(this.#flags, flags.stopping, 1)
+    await this.#send({ kind: 'stop' }, []).catch(() => undefined)
     await this.#worker.terminate()
+  }
+
+  /** Blocks until the operation that runs is done, and lets no other begin: the process is about to end. */
+  settleNow(): void {
+    Atomics.store(this.#flags, flags.stopping, 1)
+    Atomics.wait(this.#flags, flags.running, 1, patience)
+  }
+
+  #send(request: Request, transfer: readonly TransferListItem[]): Promise<Partial<Replies>> {
+    return new Promise((resolve, reject) => {
+      const id = this.#asked++
+      try {
+        this.#worker.postMessage({ id, request } satisfies Envelope, transfer)
+      } catch (cause) {
+        const message = `the request "${request.kind}" could not be sent to the engine: ${String(cause)}`
+        fail({ kind: 'usage', message, help: 'feed ordinary arrays, or do not hand them over', cause })
+      }
+      this.#waiting.set(id, { resolve, reject })
+      this.#worker.ref()
+    })
   }
 
   #settle({ id, reply, error }: Answer): void {

@@ -1,4 +1,4 @@
-import { parentPort } from 'node:worker_threads'
+import { parentPort, workerData } from 'node:worker_threads'
 import { fail, MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import type { TensorSpec } from '../graph/program.ts'
@@ -8,9 +8,11 @@ import {
   buffersOf,
   type EngineSettings,
   type Envelope,
+  flags,
   type Replies,
   type Request,
   type StepResult,
+  type ThreadData,
 } from './protocol.ts'
 import { Residence } from './residence.ts'
 import {
@@ -32,6 +34,8 @@ interface Loaded {
   readonly outputs: readonly TensorSpec[]
 }
 
+const given: ThreadData = workerData
+const shared = new Int32Array(given.flags)
 const state = new Residence()
 const programs = new Map<number, Loaded>()
 let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined }
@@ -174,12 +178,18 @@ function facts(error: unknown): NonNullable<Answer['error']> {
 }
 
 async function serve({ id, request }: Envelope): Promise<void> {
+  Atomics.store(shared, flags.running, 1)
   try {
+    // Whoever waited for what comes before the stop has been told already.
+    if (request.kind !== 'stop' && Atomics.load(shared, flags.stopping) === 1) return
     const reply = await answer(request)
     const tensors = [...(reply.run ?? reply.readState ?? reply.step?.outputs ?? new Map()).values()]
     parentPort?.postMessage({ id, reply } satisfies Answer, buffersOf(tensors))
   } catch (error) {
     parentPort?.postMessage({ id, error: facts(error) } satisfies Answer)
+  } finally {
+    Atomics.store(shared, flags.running, 0)
+    Atomics.notify(shared, flags.running)
   }
 }
 

@@ -1,0 +1,78 @@
+import { fork } from 'node:child_process'
+import type { ProbeReport } from './probe.ts'
+import { type Device, devices } from './protocol.ts'
+import { builtFile } from './thread.ts'
+
+/** Whether programs can run on a device, found by running one. */
+export interface DeviceReport {
+  readonly device: Device
+  readonly usable: boolean
+  /** Why it cannot be used, in one sentence. */
+  readonly reason?: string
+  /** What to do about it. */
+  readonly help?: string
+}
+
+export interface DeviceSurvey {
+  /** Version of ONNX Runtime, or undefined when its library cannot be loaded. */
+  readonly engine: string | undefined
+  readonly devices: readonly DeviceReport[]
+}
+
+/** A driver that takes longer than this to compute nine numbers is not usable. */
+const patience = 60_000
+
+/**
+ * Tries every device: a small program is built, run and its result compared with one worked out by hand.
+ *
+ * @throws MoietyError `usage` when Moiety was not built
+ */
+export async function availableDevices(): Promise<DeviceSurvey> {
+  const probes = await Promise.all(devices.map(probeDevice))
+  return {
+    engine: probes.find(probe => probe.version !== undefined)?.version,
+    devices: probes.map(probe => probe.report),
+  }
+}
+
+/** Tries one device in a process of its own, whose output nobody sees. */
+export async function probeDevice(
+  device: Device,
+): Promise<{ readonly version: string | undefined; readonly report: DeviceReport }> {
+  const child = fork(builtFile('probe'), [device], { stdio: 'ignore', execArgv: [], timeout: patience })
+  return await new Promise(resolve => {
+    const settle = (version: string | undefined, failure: string | undefined): void =>
+      resolve({
+        version,
+        report:
+          failure === undefined
+            ? { device, usable: true }
+            : { device, usable: false, ...explained(device, failure) },
+      })
+    child.once('message', (report: ProbeReport) => settle(report.version, report.failure))
+    child.once('error', error => settle(undefined, error.message))
+    child.once('exit', (code, signal) =>
+      settle(undefined, `the process that tried it ended with ${signal ?? `code ${code}`}`),
+    )
+  })
+}
+
+/** The engine's message in words that help; its own words where we have none. */
+function explained(device: Device, failure: string): { readonly reason: string; readonly help?: string } {
+  if (device === 'cuda' && process.platform !== 'linux') {
+    return { reason: 'ONNX Runtime for Node runs on CUDA on Linux only', help: 'use "cpu" or "webgpu"' }
+  }
+  if (device === 'cuda' && /Failed to load shared library|is unsupported/.test(failure)) {
+    return {
+      reason: "ONNX Runtime's CUDA libraries are not installed, or CUDA 12 is not",
+      help: 'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js downloads the former',
+    }
+  }
+  if (device === 'webgpu' && /No supported adapters|Failed to get a WebGPU adapter/.test(failure)) {
+    return {
+      reason: 'no graphics adapter answers WebGPU (Vulkan, Metal or Direct3D 12)',
+      help: 'install the driver of your graphics card; on Linux, libvulkan too',
+    }
+  }
+  return { reason: failure.replace(/\s+/g, ' ').trim() }
+}

@@ -1,0 +1,56 @@
+import { expect, it } from 'vitest'
+import { subtraction } from '../../test/programs.ts'
+import { floats, scalar } from '../base/tensor.ts'
+import { Engine } from './engine.ts'
+
+const megabyte = 2 ** 20
+
+/** Bytes of the process that are in memory, when what can be collected has had its chance to be. */
+async function settledMemory(): Promise<number> {
+  let least = Infinity
+  for (let i = 0; i < 10; i++) {
+    await new Promise(resolve => setTimeout(resolve, 20))
+    least = Math.min(least, process.memoryUsage().rss)
+  }
+  return least
+}
+
+it('keeps its memory over a thousand steps', async () => {
+  const extent = megabyte / 4
+  const engine = await Engine.start()
+  const step = await engine.load(subtraction(extent))
+  await engine.setState(new Map([['w', floats([extent], new Float32Array(extent))]]))
+  const advance = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) {
+      const feeds = new Map([
+        ['x', floats([extent], new Float32Array(extent).fill(1))],
+        ['divisor', scalar(1)],
+      ])
+      await step.step(feeds, { updates: new Map([["w'", 'w']]), guards: ['loss'], transfer: i % 2 === 0 })
+    }
+  }
+  await advance(150)
+  const before = await settledMemory()
+  await advance(1000)
+  const after = await settledMemory()
+  const w = (await engine.readState()).get('w')
+  await engine.stop()
+  expect(w?.data[0]).toBe(-1150)
+  // Each step moves three tensors of 1 MB: one that was kept every time would make this a thousand.
+  expect((after - before) / megabyte).toBeLessThan(200)
+})
+
+it('gives the memory of an engine back when it is stopped', async () => {
+  const extent = 4 * megabyte
+  const cycle = async (): Promise<void> => {
+    const engine = await Engine.start()
+    await engine.load(subtraction(extent))
+    await engine.setState(new Map([['w', floats([extent], new Float32Array(extent))]]))
+    await engine.stop()
+  }
+  for (let i = 0; i < 3; i++) await cycle()
+  const before = await settledMemory()
+  for (let i = 0; i < 30; i++) await cycle()
+  // Each engine held 16 MB of state: kept, they would be 480.
+  expect(((await settledMemory()) - before) / megabyte).toBeLessThan(200)
+})

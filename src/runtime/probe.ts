@@ -1,0 +1,61 @@
+import { encodeOnnx } from '../graph/onnx.ts'
+import { type Device, devices } from './protocol.ts'
+import { engineVersion, openSession, runSession, Tensor } from './session.ts'
+
+/**
+ * A process of its own that tries one device and reports. A driver that is broken may write to the terminal or
+ * end the process; both stay here.
+ */
+
+/** What the process reports: a `failure` is the engine's own message. */
+export interface ProbeReport {
+  readonly version: string
+  readonly failure?: string
+}
+
+/** relu(conv(image, ones 2×2) − 20) on the image 1 … 9, worked out by hand: the windows sum to 12, 16, 24, 28. */
+const expected = [0, 0, 4, 8]
+
+const probeGraph = encodeOnnx({
+  name: 'probe',
+  nodes: [
+    { op: 'Conv', name: 'conv', inputs: ['image', 'weight'], outputs: ['sums'], attributes: {} },
+    { op: 'Sub', name: 'shift', inputs: ['sums', 'threshold'], outputs: ['shifted'], attributes: {} },
+    { op: 'Relu', name: 'relu', inputs: ['shifted'], outputs: ['result'], attributes: {} },
+  ],
+  initializers: [],
+  inputs: [
+    { name: 'image', dtype: 'float32', shape: [1, 1, 3, 3] },
+    { name: 'weight', dtype: 'float32', shape: [1, 1, 2, 2] },
+    { name: 'threshold', dtype: 'float32', shape: [] },
+  ],
+  outputs: [{ name: 'result', dtype: 'float32', shape: [1, 1, 2, 2] }],
+})
+
+async function probe(device: Device): Promise<ProbeReport> {
+  try {
+    const session = await openSession(probeGraph, { device, threads: 1, profile: undefined }, 0)
+    const { result } = await runSession(
+      session,
+      {
+        image: new Tensor('float32', Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9), [1, 1, 3, 3]),
+        weight: new Tensor('float32', new Float32Array(4).fill(1), [1, 1, 2, 2]),
+        threshold: new Tensor('float32', Float32Array.of(20), []),
+      },
+      { result: null },
+    )
+    const came = [...(result?.data ?? [])].map(Number)
+    await session.release()
+    const right = came.length === expected.length && expected.every((value, i) => came[i] === value)
+    if (right) return { version: engineVersion }
+    return {
+      version: engineVersion,
+      failure: `the probe gave ${came.join(', ')} instead of ${expected.join(', ')}`,
+    }
+  } catch (error) {
+    return { version: engineVersion, failure: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+const device = devices.find(name => name === process.argv[2])
+if (device !== undefined) process.send?.(await probe(device), () => process.exit(0))
