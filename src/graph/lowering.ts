@@ -62,9 +62,8 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
         help: 'choose another name for the output',
       })
     }
-    writer.enter('outputs')
-    writer.publish(names.get(tensor)!, name)
   }
+  writer.publish(new Map([...outputs].map(([name, tensor]) => [name, names.get(tensor)!])))
   const model = encodeOnnx({
     name: options.name ?? 'moiety',
     nodes: writer.written,
@@ -80,7 +79,6 @@ class Writer implements Emitter {
   readonly written: OnnxNode[] = []
   readonly initializers: OnnxTensor[] = []
   readonly #constants = new Map<string, string>()
-  readonly #published = new Set<string>()
   #label = ''
   #count = 0
 
@@ -118,27 +116,31 @@ class Writer implements Emitter {
   }
 
   /**
-   * Gives a value its name in the file. A value that a node makes is renamed, which costs nothing; an input, a
-   * constant or a value published before is copied.
+   * Gives values their names in the file. A value that a node makes is renamed, which costs nothing; an input, a
+   * constant or a value that has a name already is copied.
    */
-  publish(value: string, name: string): void {
-    const maker = this.written.find(node => node.outputs.includes(value))
-    if (maker === undefined || this.#published.has(value)) {
-      this.written.push({
-        op: 'Identity',
-        name: `output ${name}`,
-        inputs: [value],
-        outputs: [name],
-        attributes: {},
-      })
-      return
+  publish(values: ReadonlyMap<string, string>): void {
+    const made = new Set(this.written.flatMap(node => node.outputs))
+    const renamed = new Map<string, string>()
+    const copies: OnnxNode[] = []
+    for (const [name, value] of values) {
+      if (made.has(value) && !renamed.has(value)) renamed.set(value, name)
+      else
+        copies.push({
+          op: 'Identity',
+          name: `output ${name}`,
+          inputs: [value],
+          outputs: [name],
+          attributes: {},
+        })
     }
-    const rename = (old: string): string => (old === value ? name : old)
-    for (const [i, node] of this.written.entries()) {
-      if (!node.inputs.includes(value) && !node.outputs.includes(value)) continue
-      this.written[i] = { ...node, inputs: node.inputs.map(rename), outputs: node.outputs.map(rename) }
-    }
-    this.#published.add(name)
+    const rename = (old: string): string => renamed.get(old) ?? old
+    const all = [...this.written, ...copies].map(node => ({
+      ...node,
+      inputs: node.inputs.map(rename),
+      outputs: node.outputs.map(rename),
+    }))
+    this.written.splice(0, this.written.length, ...all)
   }
 }
 

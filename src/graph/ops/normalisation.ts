@@ -49,12 +49,18 @@ export function batchNormTraining(x: Tensor, scale: Tensor, shift: Tensor, epsil
       return [add(mul(dy, perChannel(a)), channelAffine(x, b, c)), dScale, dShift]
     },
     lower: (emit, [name, gamma, beta]) => {
-      const C = Number(x.shape[1])
-      const nought = emit.constant('float32', [C], new Array<number>(C).fill(0))
-      // With momentum 0 the "running" outputs of the ONNX op are the statistics of this batch.
+      // The engine writes the "running" outputs over the running inputs, so each needs a tensor that nobody else
+      // reads: scale and shift times 0, which its own common-subexpression elimination cannot merge. With momentum
+      // 0 those outputs are the statistics of this batch.
       const [y, batchMean, batchVariance] = emit.nodes(
         'BatchNormalization',
-        [name!, gamma!, beta!, nought, nought],
+        [
+          name!,
+          gamma!,
+          beta!,
+          emit.node('Mul', [gamma!, emit.float(0)]),
+          emit.node('Mul', [beta!, emit.float(0)]),
+        ],
         { epsilon: { float: epsilon }, momentum: { float: 0 }, training_mode: 1 },
         3,
       )

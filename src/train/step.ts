@@ -1,0 +1,184 @@
+import type { HostTensor } from '../base/tensor.ts'
+import {
+  add,
+  asFloat,
+  finite,
+  Graph,
+  gradients,
+  greater,
+  less,
+  logSoftmax,
+  lower,
+  mean,
+  mul,
+  neg,
+  oneHot,
+  type Program,
+  reachableNodes,
+  stopGradient,
+  sum,
+  type Tensor,
+} from '../graph/index.ts'
+import type { MoeStatistics } from '../moe/index.ts'
+import { Scope } from '../nn/index.ts'
+import type { OptimizerConfig } from './config.ts'
+import type { Classifier } from './model.ts'
+import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
+
+export interface StepOptions {
+  readonly classifier: Classifier
+  readonly classes: number
+  /** Images in a step (N). */
+  readonly batch: number
+  /** Height and width of an image. */
+  readonly size: number
+  readonly optimizer: OptimizerConfig
+  readonly labelSmoothing: number
+  /** Largest norm of all gradients together; null: as they are. */
+  readonly clipNorm: number | null
+}
+
+/** An input of standard normal numbers that every step must feed. */
+export interface NoiseInput {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+/** A mixture of experts as the reports know it. */
+export interface LayerInfo {
+  readonly name: string
+  readonly experts: number
+  readonly k: number
+}
+
+/**
+ * A training step as one program: forward, backward, optimizer and counters.
+ *
+ * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N], `learningRate` [], `epoch` [] where a constraint is
+ * lifted, and the noise. All else is state. Given: the new state, and the metrics `loss`, `taskLoss`, `auxLoss`,
+ * `gradientNorm`, `correct1`, `correct5` and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
+ * of the K·N that stayed empty).
+ */
+export interface TrainingStep {
+  readonly program: Program
+  /** Output of the program to the name of the state tensor that it becomes. */
+  readonly updates: ReadonlyMap<string, string>
+  /** Outputs that must be finite for the step to count. */
+  readonly guards: readonly string[]
+  readonly noise: readonly NoiseInput[]
+  readonly needsEpoch: boolean
+  readonly layers: readonly LayerInfo[]
+  readonly parameterCount: number
+  /** First values of everything: model, counters and optimizer. */
+  initialState(seed: number): Map<string, HostTensor>
+  /**
+   * A program that looks for the first tensor that is not finite when fed like the step: its outputs are one bool
+   * a tensor, named by their labels in the order of computation.
+   */
+  diagnosis(): { readonly program: Program; readonly labels: ReadonlyMap<string, string> }
+}
+
+/** Writes the training step of a classifier. */
+export function trainingStep(options: StepOptions): TrainingStep {
+  const { classifier, classes, batch, size, optimizer, clipNorm } = options
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: true })
+  const images = graph.input('images', 'float32', [batch, 3, size, size])
+  const labels = graph.input('labels', 'int64', [batch])
+  const rate = graph.input('learningRate', 'float32', [])
+  const { logits, losses, stats } = classifier(scope, images)
+
+  const taskLoss = graph.within('loss', () => crossEntropy(logits, labels, options))
+  const auxLoss = losses.reduce((total, loss) => add(total, loss), graph.scalar(0))
+  const loss = losses.length === 0 ? taskLoss : add(taskLoss, auxLoss)
+
+  const { declarations } = scope
+  const parameters = [...declarations.parameters.values()].map(({ name, shape }) => ({
+    name,
+    shape,
+    value: graph.input(name, 'float32', shape),
+  }))
+  const raw = gradients(
+    loss,
+    parameters.map(({ value }) => value),
+  )
+  const norm = graph.within('gradient norm', () => gradientNorm(raw))
+  const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)
+  const trained = parameters.map((parameter, i) => ({ ...parameter, gradient: used[i]! }))
+  const optimized = graph.within('optimizer', () => optimize(trained, optimizer, rate))
+
+  const changed = new Map([...optimized.updates, ...declarations.updates])
+  const metrics = new Map([
+    ['loss', loss],
+    ['taskLoss', taskLoss],
+    ['auxLoss', auxLoss],
+    ['gradientNorm', norm],
+    ...correctCounts(logits, labels, classes),
+    ...stats.flatMap(layerOutputs),
+  ])
+  const outputs = new Map([
+    ...metrics,
+    ...[...changed].map(([name, value]) => [`next ${name}`, value] as const),
+  ])
+  return {
+    program: lower(outputs),
+    updates: new Map([...changed.keys()].map(name => [`next ${name}`, name])),
+    guards: ['loss', 'gradientNorm'],
+    noise: [...declarations.noise].map(([name, tensor]) => ({ name, shape: tensor.shape.map(Number) })),
+    needsEpoch: graph.inputs.has('epoch'),
+    layers: stats.map(({ name, experts, k }) => ({ name, experts, k })),
+    parameterCount: declarations.parameterCount(),
+    initialState: seed => new Map([...declarations.initialState(seed), ...optimized.initial]),
+    diagnosis: () => diagnose([loss, norm]),
+  }
+}
+
+/** −Σ_c q_c ln p_c averaged over images, q the label smoothed over all classes (Szegedy et al. 2016). */
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  { classes, labelSmoothing }: Pick<StepOptions, 'classes' | 'labelSmoothing'>,
+): Tensor {
+  const target = oneHot(labels, classes)
+  const smoothed =
+    labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes)
+  return neg(mean(sum(mul(logSoftmax(logits), smoothed), [1])))
+}
+
+/** How many images have their class first, and among the first five: fewer than 1 or 5 logits above it. */
+export function correctCounts(logits: Tensor, labels: Tensor, classes: number): [string, Tensor][] {
+  const own = sum(mul(logits, oneHot(labels, classes)), [1], { keepDims: true })
+  const above = stopGradient(sum(asFloat(greater(logits, own)), [1]))
+  return [
+    ['correct1', sum(asFloat(less(above, 1)))],
+    ['correct5', sum(asFloat(less(above, 5)))],
+  ]
+}
+
+/** Per layer: Σ_n w, how many images chose each expert, which experts were excluded, how many places stayed empty. */
+function layerOutputs({ name, routing, excluded, k }: MoeStatistics): [string, Tensor][] {
+  const activation = sum(routing.selected, [0])
+  const places = Number(routing.weights.shape[0]) * k
+  return [
+    [`${name}.importance`, routing.importance],
+    [`${name}.activation`, activation],
+    [`${name}.excluded`, excluded],
+    [`${name}.idle`, add(neg(sum(activation)), places)],
+  ]
+}
+
+function diagnose(wanted: readonly Tensor[]): ReturnType<TrainingStep['diagnosis']> {
+  const labels = new Map<string, string>()
+  const outputs = new Map<string, Tensor>()
+  for (const node of reachableNodes(wanted)) {
+    if (node.name === 'constant') continue
+    for (const tensor of node.tensors) {
+      if (tensor.dtype !== 'float32') continue
+      const name = `finite ${outputs.size}`
+      labels.set(name, node.name === 'input' ? String(node.attributes?.name) : node.label)
+      outputs.set(name, asFloat(finite(tensor)))
+    }
+  }
+  const all = new Map([...outputs].map(([name, flags]) => [name, neg(sum(add(flags, -1)))]))
+  return { program: lower(all), labels }
+}
