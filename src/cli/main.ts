@@ -1,12 +1,11 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander'
-import { exitCodes, MoietyError } from '../base/errors.ts'
+import { Command } from 'commander'
 import { version } from '../files/version.ts'
 import { addData } from './data.ts'
 import { addDoctor } from './doctor.ts'
 import { addEval } from './eval.ts'
+import { explainFailure } from './failure.ts'
 import { addRecipes } from './recipes.ts'
-import { clean } from './screen.ts'
 import { addTrain } from './train.ts'
 
 /**
@@ -39,24 +38,6 @@ Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint o
   return moiety
 }
 
-/** Says what went wrong on stderr and returns the exit code. */
-function explain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage
-  if (error instanceof MoietyError) {
-    process.stderr.write(`${error.describe().split('\n').map(clean).join('\n')}\n`)
-    if (process.env.MOIETY_DEBUG) process.stderr.write(`${error.stack}\n`)
-    return error.exitCode
-  }
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(
-    `error: ${clean(message)}\n  this is a bug in Moiety: it should have said this better\n`,
-  )
-  if (process.env.MOIETY_DEBUG)
-    process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
-  else process.stderr.write('  help: set MOIETY_DEBUG=1 and run it again to see where, then report it\n')
-  return 1
-}
-
 // A reader that has seen enough, as in `moiety recipes | head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
@@ -66,5 +47,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 try {
   await program().parseAsync()
 } catch (error) {
-  process.exitCode = explain(error)
+  const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
+  process.stderr.write(failure.text)
+  process.exitCode = failure.exitCode
 }

@@ -20,7 +20,6 @@ export interface Plan {
 
 const dataNames = ['sample', 'cifar10', 'cifar100', 'folder'] as const
 const defaultRecipe = 'sample'
-const runs = 'runs'
 
 interface Draft {
   readonly config: Config
@@ -30,21 +29,33 @@ interface Draft {
   readonly label: string
 }
 
-/** @throws MoietyError of kind `usage` or `data` for whatever does not fit together */
-export async function planTraining(name: string | undefined, flags: TrainFlags): Promise<Plan> {
+/**
+ * @param runs - where runs go that are not told where
+ * @throws MoietyError of kind `usage` or `data` for whatever does not fit together
+ */
+export async function planTraining(
+  name: string | undefined,
+  flags: TrainFlags,
+  runs = 'runs',
+): Promise<Plan> {
   const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
   const resume = flags.resume === true
   const draft =
     resume && name === undefined && flags.out !== undefined && flags.with.length === 0
       ? await planFromRun(flags.out, overrides)
-      : await planFromRecipe(name ?? defaultRecipe, flags, overrides)
+      : await planFromRecipe(name ?? defaultRecipe, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume)
   needDirectory(draft.config)
   const { config, recipe, label } = draft
   return { config, recipe, resume, run: draft.run ?? claimRunFolder(label, runs) }
 }
 
-async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {
+async function planFromRecipe(
+  name: string,
+  flags: TrainFlags,
+  overrides: string[],
+  runs: string,
+): Promise<Draft> {
   const recipe = await loadRecipe(name)
   const assignments = flags.with.flatMap(text => text.split(',')).filter(text => text.trim() !== '')
   const choices = chooseParameters(recipe, assignments)
@@ -53,7 +64,7 @@ async function planFromRecipe(name: string, flags: TrainFlags, overrides: string
   return {
     config: recipeConfig(recipe, choices, overrides),
     recipe: recipe.name,
-    run: flags.out ?? (flags.resume === true ? newestRun(label.join('-')) : undefined),
+    run: flags.out ?? (flags.resume === true ? newestRun(label.join('-'), runs) : undefined),
     label: label.join('-'),
   }
 }
@@ -112,7 +123,7 @@ function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
 }
 
 /** The run `runs/LABEL-N` with the largest N. */
-function newestRun(label: string): string {
+function newestRun(label: string, runs: string): string {
   const numbers = (existsSync(runs) ? readdirSync(runs) : [])
     .filter(name => name.startsWith(`${label}-`) && existsSync(join(runs, name, 'config.json')))
     .flatMap(name => /^\d{1,9}$/.exec(name.slice(label.length + 1)) ?? [])

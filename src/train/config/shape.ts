@@ -146,8 +146,13 @@ export function oneOf(names: readonly string[]): string {
 export function nearest(name: string, candidates: readonly string[]): string | undefined {
   if (name.length > 200) return undefined
   const ranked = candidates
-    .map(candidate => ({ candidate, edits: distance(name.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.edits - b.edits)
+    .map(candidate => ({
+      candidate,
+      edits: distance(name.toLowerCase(), candidate.toLowerCase()),
+      // Letters that changed places keep the length: "cdua" is rather cuda than cpu.
+      growth: Math.abs(name.length - candidate.length),
+    }))
+    .sort((a, b) => a.edits - b.edits || a.growth - b.growth)
   const best = ranked[0]
   if (best === undefined) return undefined
   if (best.edits <= Math.max(2, Math.floor(best.candidate.length / 3))) return best.candidate

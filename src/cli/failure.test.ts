@@ -1,0 +1,36 @@
+import { CommanderError } from 'commander'
+import { describe, expect, it } from 'vitest'
+import { MoietyError } from '../base/errors.ts'
+import { explainFailure } from './failure.ts'
+
+describe('a command that fails', () => {
+  it('ends with the exit code of its error and says it, where and what to do', () => {
+    const facts = { message: 'record 3 is torn', where: 'train.bin', help: 'fetch it again' }
+    const ends = (['usage', 'data', 'diverged', 'disk'] as const).map(kind =>
+      explainFailure(new MoietyError({ kind, ...facts }), false),
+    )
+    expect(ends.map(({ exitCode }) => exitCode)).toEqual([2, 3, 4, 5])
+    expect(ends[0]?.text).toBe('error: record 3 is torn\n  at train.bin\n  help: fetch it again\n')
+  })
+
+  it('calls anything else a bug, with its stack where that was asked for', () => {
+    const error = new TypeError('x is not a function')
+    const short = explainFailure(error, false)
+    expect(short.exitCode).toBe(1)
+    expect(short.text).toContain('this is a bug in Moiety')
+    expect(short.text).toContain('MOIETY_DEBUG=1')
+    expect(short.text).not.toContain('failure.test')
+    expect(explainFailure(error, true).text).toContain('failure.test')
+    expect(explainFailure('no error at all', true).text).toContain('no error at all')
+  })
+
+  it('is no failure when help was asked for, and a usage error when words were wrong', () => {
+    expect(explainFailure(new CommanderError(0, 'commander.helpDisplayed', ''), false).exitCode).toBe(0)
+    expect(explainFailure(new CommanderError(1, 'commander.unknownOption', ''), false).exitCode).toBe(2)
+  })
+
+  it('never passes control characters of a file name on to the terminal', () => {
+    const error = new MoietyError({ kind: 'data', message: 'unreadable', where: 'a\u001b]0;title\u0007.png' })
+    expect(explainFailure(error, false).text).toContain('a\ufffd]0;title\ufffd.png')
+  })
+})

@@ -1,0 +1,27 @@
+import { CommanderError } from 'commander'
+import { exitCodes, MoietyError } from '../base/errors.ts'
+import { clean } from './screen.ts'
+
+/** How a command that failed ends: what stderr says, and the exit code. */
+export interface Failure {
+  readonly text: string
+  readonly exitCode: number
+}
+
+/** The exit code of a bug in Moiety; no other failure has it. */
+const bug = 1
+
+/** @param debug - add the stack */
+export function explainFailure(error: unknown, debug: boolean): Failure {
+  // Commander has written its message already; asked for help or the version, it ends with code 0.
+  if (error instanceof CommanderError)
+    return { text: '', exitCode: error.exitCode === 0 ? 0 : exitCodes.usage }
+  const stack = debug ? `${error instanceof Error ? error.stack : String(error)}\n` : ''
+  if (error instanceof MoietyError) {
+    const told = error.describe().split('\n').map(clean).join('\n')
+    return { text: `${told}\n${stack}`, exitCode: error.exitCode }
+  }
+  const message = clean(error instanceof Error ? error.message : String(error))
+  const help = debug ? '' : '  help: set MOIETY_DEBUG=1 and run it again to see where, then report it\n'
+  return { text: `error: ${message}\n  this is a bug in Moiety\n${help}${stack}`, exitCode: bug }
+}

@@ -1,0 +1,205 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+
+// These tests run what `npm test` has built before.
+const built = (file: string) => fileURLToPath(new URL(`../dist/cli/${file}`, import.meta.url))
+
+interface Ended {
+  readonly code: number | null
+  readonly out: string
+  readonly err: string
+}
+
+let folder = ''
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'moiety-cli-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** Runs node in an empty folder; `onOutput` sees stdout as it comes. */
+function node(args: readonly string[], onOutput?: (text: string, kill: (s: NodeJS.Signals) => void) => void) {
+  return new Promise<Ended>((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: folder, env: { ...process.env, NO_COLOR: '1' } })
+    let out = ''
+    let err = ''
+    child.stdout.on('data', chunk => {
+      out += chunk
+      onOutput?.(out, signal => child.kill(signal))
+    })
+    child.stderr.on('data', chunk => {
+      err += chunk
+    })
+    child.on('error', reject)
+    child.on('close', code => resolve({ code, out, err }))
+  })
+}
+
+const moiety = (...args: string[]) => node([built('main.js'), ...args])
+
+/** JSON of unknown content, to be looked into by `toMatchObject`. */
+const json = (text: string): unknown => JSON.parse(text)
+
+describe('moiety --help', () => {
+  it('explains every command on stdout', async () => {
+    const { code, out, err } = await moiety('--help')
+    expect([code, err]).toEqual([0, ''])
+    for (const command of ['train', 'eval', 'recipes', 'data', 'doctor'])
+      expect(out).toContain(`\n  ${command} `)
+    for (const command of ['train', 'eval', 'recipes', 'data', 'doctor']) {
+      const help = await moiety(command, '--help')
+      expect([help.code, help.err]).toEqual([0, ''])
+      expect(help.out).toContain('--json')
+    }
+  })
+
+  it('loads neither the engine nor anything else that is heavy', async () => {
+    // A hook of the module loader writes down every module that is asked for.
+    const hook = `import { writeSync } from 'node:fs'
+      export async function resolve(specifier, context, next) {
+        const found = await next(specifier, context)
+        writeSync(2, found.url + '\\n')
+        return found
+      }`
+    const register = `import { register } from 'node:module'
+      register('data:text/javascript,${encodeURIComponent(hook).replaceAll("'", '%27')}')`
+    const { code, err } = await node([
+      '--import',
+      `data:text/javascript,${encodeURIComponent(register)}`,
+      built('main.js'),
+      '--help',
+    ])
+    expect(code).toBe(0)
+    expect(err).toContain('/node_modules/commander/')
+    expect(err).toContain('/dist/cli/train.js')
+    for (const heavy of ['onnxruntime', 'sharp', 'zod', 'cli-table3', 'tar', 'fastest-levenshtein'])
+      expect(err).not.toContain(`/node_modules/${heavy}/`)
+  })
+})
+
+describe('wrong words', () => {
+  it.each([
+    [['trian'], 'Did you mean train?'],
+    [['train', '--sed', '3'], 'Did you mean one of --seed, --set?'],
+    [['train', 'smaple'], 'did you mean sample?'],
+    [['train', '--set', 'training.epoch=3'], 'did you mean training.epochs?'],
+    [['train', '--with', 'constrain=kl'], 'did you mean constraint?'],
+    [['train', '--device', 'cdua'], 'did you mean "cuda"?'],
+    [['train', '--seed', 'x'], 'expected a whole number'],
+    [['train', '--set', 'model.moe.0.k=1'], 'constantly 1'],
+    [['train', '--data', 'smple'], 'did you mean sample?'],
+    [['train', 'cifar100-small'], 'moiety data get cifar100'],
+    [['train', '--resume'], 'no run to resume'],
+    [['eval', 'nowhere'], 'not a run'],
+    [['recipes', 'shwo'], 'did you mean `moiety recipes show`?'],
+    [['data', 'get', 'cifar1000', '--to', 'x'], 'did you mean cifar100?'],
+    [['data', 'get', 'cifar100'], "'--to <dir>' not specified"],
+    [[], 'Usage: moiety'],
+  ])('%j ends with code 2 and says: %s', async (args, message) => {
+    const { code, out, err } = await moiety(...args)
+    expect([code, out]).toEqual([2, ''])
+    expect(err).toContain(message)
+    expect(await readdir(folder)).toEqual([])
+  })
+})
+
+describe('moiety recipes', () => {
+  it('lists the recipes', async () => {
+    const { code, out } = await moiety('recipes')
+    expect(code).toBe(0)
+    for (const name of ['sample', 'paper-cifar100', 'cifar100-small']) expect(out).toContain(name)
+    expect(json((await moiety('recipes', '--json')).out)).toHaveLength(3)
+  })
+
+  it('explains one and prints the configuration it comes to', async () => {
+    const args = [
+      'recipes',
+      'show',
+      'paper-cifar100',
+      '--with',
+      'constraint=kl,experts=10',
+      '--set',
+      'seed=1',
+    ]
+    const { code, out } = await moiety(...args)
+    expect(code).toBe(0)
+    for (const part of ['Parameters', '[importance]', 'Reached', '"milestones": [', '"seed": 1'])
+      expect(out).toContain(part)
+    expect(json((await moiety(...args, '--json')).out)).toMatchObject({
+      choices: { network: 'resblock', constraint: 'kl', experts: 10, position: 4 },
+      config: { seed: 1, model: { moe: [{ experts: 10, constraint: { name: 'kl', weight: 0.5 } }] } },
+    })
+  })
+})
+
+describe('moiety data', () => {
+  it('lists the data sets', async () => {
+    const { code, out } = await moiety('data')
+    expect(code).toBe(0)
+    for (const name of ['sample', 'cifar10', 'cifar100', 'folder']) expect(out).toContain(name)
+    expect(json((await moiety('data', '--json')).out)).toHaveLength(4)
+  })
+})
+
+describe('moiety doctor', () => {
+  it('finds that training works here', async () => {
+    const { code, out } = await moiety('doctor')
+    expect(out).toContain('Training works on this machine.')
+    expect(code).toBe(0)
+  })
+
+  it('says so in JSON too', async () => {
+    const { code, out } = await moiety('doctor', '--json')
+    expect(code).toBe(0)
+    expect(json(out)).toMatchObject({
+      works: true,
+      findings: expect.arrayContaining([expect.objectContaining({ what: 'Probe network', state: 'fine' })]),
+    })
+  })
+})
+
+describe('signals', () => {
+  /** Work that goes on until it is told to stop, and for ever after that when `deaf`. */
+  const program = (deaf: boolean) => `
+    import { exitCodeOf, interruptible } from ${JSON.stringify(built('signals.js'))}
+    const work = abort => new Promise(resolve => {
+      const alive = setInterval(() => {}, 1000)
+      abort.addEventListener('abort', () => {
+        console.log('asked to stop')
+        if (!${deaf}) { clearInterval(alive); resolve('stopped') }
+      })
+      console.log('working')
+    })
+    const { value, signal } = await interruptible(work, first => console.log('first', first))
+    console.log(value)
+    process.exitCode = exitCodeOf(signal)`
+  const run = (deaf: boolean, first: NodeJS.Signals, second?: NodeJS.Signals) => {
+    const sent = new Set<string>()
+    const once = (what: string, act: () => void) => {
+      if (!sent.has(what)) act()
+      sent.add(what)
+    }
+    return node(['--input-type=module', '-e', program(deaf)], (text, kill) => {
+      if (text.includes('working')) once('first', () => kill(first))
+      if (second !== undefined && text.includes('asked to stop')) once('second', () => kill(second))
+    })
+  }
+
+  it('let work end cleanly, with code 130 for SIGINT and 143 for SIGTERM', async () => {
+    const interrupted = await run(false, 'SIGINT')
+    expect([interrupted.code, interrupted.out]).toEqual([
+      130,
+      'working\nfirst SIGINT\nasked to stop\nstopped\n',
+    ])
+    expect((await run(false, 'SIGTERM')).code).toBe(143)
+  })
+
+  it('end it at once when they come a second time', async () => {
+    const ended = await run(true, 'SIGINT', 'SIGTERM')
+    expect([ended.code, ended.out]).toEqual([143, 'working\nfirst SIGINT\nasked to stop\n'])
+    expect((await run(true, 'SIGTERM', 'SIGINT')).code).toBe(130)
+  })
+})
