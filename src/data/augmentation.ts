@@ -9,14 +9,22 @@ export interface Augmentation {
   /** Probability of mirroring left and right. */
   readonly flip: number
   /** A window of the image's own size, at a random place of the image padded on all four sides. */
-  readonly crop?: {
-    /** Pixels added on each side; at most size − 1 for `reflect`. */
-    readonly padding: number
-    /** `zero`: black before normalisation, as torchvision pads; `reflect`: mirrored without repeating the edge. */
-    readonly mode: 'zero' | 'reflect'
-  }
+  readonly crop?: Crop | null | undefined
   /** Half-widths b of the factors, each uniform in [max(0, 1 − b), 1 + b]. */
-  readonly jitter?: { readonly brightness: number; readonly contrast: number; readonly saturation: number }
+  readonly jitter?: Jitter | null | undefined
+}
+
+export interface Crop {
+  /** Pixels added on each side; at most size − 1 for `reflect`. */
+  readonly padding: number
+  /** `zero`: black before normalisation, as torchvision pads; `reflect`: mirrored without repeating the edge. */
+  readonly mode: 'zero' | 'reflect'
+}
+
+export interface Jitter {
+  readonly brightness: number
+  readonly contrast: number
+  readonly saturation: number
 }
 
 /** Which random changes one image gets. */

@@ -1,7 +1,14 @@
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import type { HostTensor } from '../base/tensor.ts'
-import { type Augmentation, drawChanges, jitterColours, normalisation, place } from './augmentation.ts'
+import {
+  type Augmentation,
+  type Crop,
+  drawChanges,
+  jitterColours,
+  normalisation,
+  place,
+} from './augmentation.ts'
 import type { PerChannel, Split } from './dataset.ts'
 
 /** What a training or evaluation step reads. */
@@ -18,7 +25,7 @@ export interface BatchOptions {
   readonly mean: PerChannel
   readonly std: PerChannel
   /** Left out: the images as they are, only normalised. */
-  readonly augmentation?: Augmentation | undefined
+  readonly augmentation?: Augmentation | null | undefined
   readonly seed: number
   readonly epoch: number
 }
@@ -75,7 +82,7 @@ export async function makeBatch(
 
 const unchanged = { flip: false, top: 0, left: 0, jitter: [] } as const
 
-function checkCrop({ padding, mode }: NonNullable<Augmentation['crop']>, size: number): void {
+function checkCrop({ padding, mode }: Crop, size: number): void {
   const largest = mode === 'reflect' ? size - 1 : size
   if (size > 0 && !(Number.isInteger(padding) && padding >= 0 && padding <= largest)) {
     fail({

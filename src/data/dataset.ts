@@ -46,6 +46,12 @@ export interface Dataset {
   readonly skipped: readonly SkippedFile[]
 }
 
+/** At most so many images of each side. */
+export interface Limit {
+  readonly train?: number | null | undefined
+  readonly test?: number | null | undefined
+}
+
 /** How far a slow part of opening a dataset has come. */
 export interface Progress {
   readonly done: number

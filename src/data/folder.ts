@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import {
   type Dataset,
+  type Limit,
   type OnProgress,
   type PerChannel,
   type SkippedFile,
@@ -21,7 +22,7 @@ export interface FolderOptions {
   /** What an image that cannot be read does: end everything (the default) or be left out, and said. */
   readonly unreadable?: 'stop' | 'skip' | undefined
   /** At most so many images of each side, spread evenly over the classes; others are not even decoded. */
-  readonly limit?: { readonly train?: number; readonly test?: number } | undefined
+  readonly limit?: Limit | undefined
   /** Decides which files are for testing where the folder does not; 0 unless told. */
   readonly seed?: number | undefined
   /** Most bytes of decoded pixels kept in memory; beyond it images are decoded when asked for. */
@@ -137,8 +138,9 @@ function splitByFile(
   seed: number,
 ): { readonly train: readonly Item[]; readonly test: readonly Item[] } {
   const testing = new Set<Item>()
-  for (let label = 0; label < classes; label++) {
-    const own = items.filter(item => item.label === label)
+  const byClass = Array.from({ length: classes }, (): Item[] => [])
+  for (const item of items) byClass[item.label]!.push(item)
+  for (const [label, own] of byClass.entries()) {
     const order = draws(seed, 'folder split', 0, label).permutation(own.length)
     const count = Math.min(Math.ceil(own.length * testShare), own.length - 1)
     for (const place of order.subarray(0, count)) testing.add(own[place]!)
@@ -146,8 +148,8 @@ function splitByFile(
   return { train: items.filter(item => !testing.has(item)), test: items.filter(item => testing.has(item)) }
 }
 
-function chooseItems(items: readonly Item[], limit: number | undefined): readonly Item[] {
-  if (limit === undefined || limit >= items.length) return items
+function chooseItems(items: readonly Item[], limit: number | null | undefined): readonly Item[] {
+  if (limit === undefined || limit === null || limit >= items.length) return items
   const labels = Int32Array.from(items, ({ label }) => label)
   return Array.from(spreadOverClasses(labels, limit), place => items[place]!)
 }

@@ -34,7 +34,6 @@ export async function decodeImage(path: string, size: number): Promise<Uint8Arra
     .autoOrient()
     .resize(size, size, { fit: 'cover' })
     .flatten({ background: '#fff' })
-    .toColourspace('srgb')
     .raw()
     .toBuffer({ resolveWithObject: true })
     .catch((cause: unknown) => {

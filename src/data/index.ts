@@ -1,8 +1,8 @@
 /** Datasets, augmentation, batches. */
-export type { Augmentation } from './augmentation.ts'
+export type { Augmentation, Crop, Jitter } from './augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.ts'
 export { findCifar, openCifar } from './cifar.ts'
-export type { Dataset, OnProgress, PerChannel, Progress, SkippedFile, Split } from './dataset.ts'
+export type { Dataset, Limit, OnProgress, PerChannel, Progress, SkippedFile, Split } from './dataset.ts'
 export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, UnreadableImage } from './image.ts'

@@ -1,23 +1,31 @@
 import { fail } from '../base/errors.ts'
 import { openCifar } from './cifar.ts'
-import { type Dataset, type OnProgress, type Split, spreadOverClasses, subset } from './dataset.ts'
+import {
+  type Dataset,
+  type Limit,
+  type OnProgress,
+  type Split,
+  spreadOverClasses,
+  subset,
+} from './dataset.ts'
 import { openFolder } from './folder.ts'
 import { openSample } from './sample.ts'
 
+/** As the `data` part of a configuration has it; null is as good as left out. */
 export interface DataOptions {
   readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder'
   /** Where the files are; needed by everything but the sample. */
-  readonly directory?: string
+  readonly directory?: string | null | undefined
   /** Height and width that images of a folder are brought to, in pixels; 32 unless told. */
-  readonly size?: number
+  readonly size?: number | undefined
   /** What an image of a folder that cannot be read does: end everything (the default) or be left out, and said. */
-  readonly unreadable?: 'stop' | 'skip'
+  readonly unreadable?: 'stop' | 'skip' | undefined
   /** At most so many images of each side, spread evenly over the classes. */
-  readonly limit?: { readonly train?: number; readonly test?: number }
+  readonly limit?: Limit | undefined
   /** Decides which files of a folder are for testing, and how the sample is drawn; 0 unless told. */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** Where the drawn sample is kept; see `cacheDirectory`. */
-  readonly cacheDirectory?: string
+  readonly cacheDirectory?: string | undefined
 }
 
 /**
@@ -54,7 +62,7 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
 }
 
 function needDirectory({ name, directory }: DataOptions): string {
-  if (directory !== undefined) return directory
+  if (directory !== undefined && directory !== null) return directory
   return fail({
     kind: 'usage',
     message: `expected the folder that holds ${name === 'folder' ? 'the images' : name}, got none`,
@@ -66,8 +74,8 @@ function needDirectory({ name, directory }: DataOptions): string {
   })
 }
 
-function checkLimit(count: number | undefined, side: 'train' | 'test'): void {
-  if (count === undefined || (Number.isInteger(count) && count >= 1)) return
+function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {
+  if (count === undefined || count === null || (Number.isInteger(count) && count >= 1)) return
   fail({
     kind: 'usage',
     message: `expected a positive whole number of images, got ${count}`,
@@ -76,6 +84,7 @@ function checkLimit(count: number | undefined, side: 'train' | 'test'): void {
   })
 }
 
-function limited(split: Split, count = Number.POSITIVE_INFINITY): Split {
+function limited(split: Split, count: number | null | undefined): Split {
+  if (count === undefined || count === null) return split
   return count >= split.length ? split : subset(split, spreadOverClasses(split.labels, count))
 }
