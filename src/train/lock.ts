@@ -29,14 +29,23 @@ export interface Lock {
   release(): void
 }
 
-/** Boot and clock tick at which a process started (field 22 of /proc/PID/stat), on Linux. */
-function startOf(pid: number): string | null {
+/** The fields of /proc/PID/stat behind the program's name: state first, time of start (field 22) twentieth. */
+function statOf(pid: number): string[] | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
-    // The second field is the program's name in parentheses, and may hold spaces and parentheses itself.
-    const ticks = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
-    return ticks === undefined ? null : `${boot} ${ticks}`
+    // The name stands in parentheses, and may hold spaces and parentheses itself.
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  } catch {
+    return undefined
+  }
+}
+
+/** Boot and clock tick at which a process started, on Linux. */
+function startOf(pid: number): string | null {
+  const ticks = statOf(pid)?.[19]
+  if (ticks === undefined) return null
+  try {
+    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${ticks}`
   } catch {
     return null
   }
@@ -49,6 +58,8 @@ function lives({ pid, started }: LockOwner): boolean {
     // EPERM: it lives, and is somebody else's.
     if (codeOf(cause) !== 'EPERM') return false
   }
+  // A zombie has ended; only its parent has not asked yet.
+  if (statOf(pid)?.[0] === 'Z') return false
   const now = startOf(pid)
   return started === null || now === null || started === now
 }
