@@ -93,10 +93,11 @@ describe('scheduleAt', () => {
   })
 
   it('is finite and positive in one-cycle trainings of every short length', () => {
-    for (let steps = 1; steps <= 12; steps++)
-      for (const rate of rates({ name: 'one-cycle' }, 0.4, steps, 1)) {
-        expect(rate).toBeGreaterThan(0)
-        expect(rate).toBeLessThanOrEqual(0.4)
-      }
+    for (const warmFraction of [0.25, 0.3, 0.5, 0.9])
+      for (let steps = 1; steps <= 12; steps++)
+        for (const rate of rates({ name: 'one-cycle', warmFraction }, 0.4, steps, 1)) {
+          expect(rate).toBeGreaterThan(0)
+          expect(rate).toBeLessThanOrEqual(0.4)
+        }
   })
 })

@@ -54,7 +54,7 @@ function oneCycle(schedule: OneCycle, peak: number, step: number, total: number)
   const top = schedule.warmFraction * total - 1
   const end = total - 1
   if (step <= top) return halfCosine(first, peak, top === 0 ? 1 : step / top)
-  return halfCosine(peak, last, end === top ? 1 : (step - top) / (end - top))
+  return halfCosine(peak, last, (step - top) / (end - top))
 }
 
 /** From `start` at p = 0 to `end` at p = 1 along half a period of the cosine. */
