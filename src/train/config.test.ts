@@ -33,7 +33,7 @@ describe('resolveConfig', () => {
       style: 'resblock',
       experts: 4,
       k: 2,
-      expertWidth: null,
+      expertWidth: 180,
       gate: 'gap-fc',
       gateWidth: 256,
       noise: true,
@@ -63,6 +63,16 @@ describe('resolveConfig', () => {
       expect(noise({ constraint: { name } })).toBe(false)
     expect(noise({ constraint: { name: 'relative' }, noise: true })).toBe(true)
     expect(noise({ experts: 1, k: 1 })).toBe(false)
+  })
+
+  it("takes the paper's widths of experts, and none where an expert is one convolution", () => {
+    const width = (fields: object, model: object = {}) =>
+      resolveConfig({ model: { ...model, moe: [fields] } }, 'test').model.moe[0]?.expertWidth
+    expect([1, 2, 3, 4].map(position => width({ position }))).toEqual([25, 50, 90, 180])
+    expect(width({ position: 4, expertWidth: 7 })).toBe(7)
+    expect(width({ position: 4 }, { width: 16 })).toBe(45)
+    expect(width({ position: 4, style: 'conv' })).toBeNull()
+    expect(width({ position: 0, style: 'block' })).toBeNull()
   })
 
   it('says how a warm-up ends: at the base rate', () => {

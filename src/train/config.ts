@@ -1,3 +1,5 @@
+import { expertWidth } from '../models/expert-width.ts'
+import { resnets } from '../models/resnet.ts'
 import { configError, explainIssues } from './config/explain.ts'
 import { defaultNoise } from './config/moe.ts'
 import { brokenRules } from './config/rules.ts'
@@ -21,8 +23,7 @@ export type {
 /**
  * Reads a configuration strictly and makes every default explicit.
  *
- * A resolved configuration resolves to itself, so a run's `config.json` is read by the same function. Only
- * `model.moe.N.expertWidth: null` stays: it is METHOD.md §1.4's rule, which the model applies.
+ * A resolved configuration resolves to itself, so a run's `config.json` is read by the same function.
  *
  * @param input - an object as JSON gives it; nothing else of it is trusted
  * @param source - what errors call the input: a recipe's name or a file
@@ -43,6 +44,15 @@ function imageSize({ data, model }: ParsedConfig): number {
   return data.name === 'folder' && model.stem === 'imagenet' ? 224 : 32
 }
 
+/** METHOD.md §1.4's width; null where an expert is one convolution of the network and has no inner width. */
+function widthByRule(
+  { position, style }: ParsedConfig['model']['moe'][number],
+  { name, width }: ParsedConfig['model'],
+): number | null {
+  const depth = style === 'conv' ? undefined : resnets[name].depths[position - 1]
+  return depth === undefined ? null : expertWidth(name, position, width, depth)
+}
+
 function complete(parsed: ParsedConfig, size: number): Config {
   const { schedule, optimizer } = parsed
   return {
@@ -52,6 +62,7 @@ function complete(parsed: ParsedConfig, size: number): Config {
       ...parsed.model,
       moe: parsed.model.moe.map(layer => ({
         ...layer,
+        expertWidth: layer.expertWidth ?? widthByRule(layer, parsed.model),
         noise: layer.noise ?? defaultNoise(layer.constraint.name, layer.experts),
       })),
     },

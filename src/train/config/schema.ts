@@ -210,7 +210,7 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 type Parsed = z.output<typeof configSchema>
 type ParsedLayer = Parsed['model']['moe'][number]
 
-/** One mixture-of-experts layer with every default explicit. `expertWidth: null` is METHOD.md §1.4's rule. */
+/** One mixture-of-experts layer with every default explicit; `expertWidth` is null where experts have no inner width. */
 export type MoeLayerConfig = DeepReadonly<Omit<ParsedLayer, 'noise'> & { noise: boolean }>
 export type ConstraintConfig = MoeLayerConfig['constraint']
 export type DataConfig = DeepReadonly<Omit<Parsed['data'], 'size'> & { size: number }>
