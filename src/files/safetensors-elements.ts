@@ -14,7 +14,7 @@ export interface Reading {
 export const readings: ReadonlyMap<string, Reading> = new Map<string, Reading>([
   ['F32', { bytes: 4, dtype: 'float32', read: bytes => new Float32Array(aligned(bytes)) }],
   ['I64', { bytes: 8, dtype: 'int64', read: bytes => new BigInt64Array(aligned(bytes)) }],
-  ['U8', { bytes: 1, dtype: 'uint8', read: bytes => bytes.slice() }],
+  ['U8', { bytes: 1, dtype: 'uint8', read: bytes => new Uint8Array(aligned(bytes)) }],
   [
     'BOOL',
     {
@@ -22,7 +22,9 @@ export const readings: ReadonlyMap<string, Reading> = new Map<string, Reading>([
       dtype: 'bool',
       read: (bytes, refuse) => {
         const wrong = bytes.findIndex(value => value > 1)
-        return wrong < 0 ? bytes.slice() : refuse(wrong, `is ${bytes[wrong]}, a bool must be 0 or 1`)
+        return wrong < 0
+          ? new Uint8Array(aligned(bytes))
+          : refuse(wrong, `is ${bytes[wrong]}, a bool must be 0 or 1`)
       },
     },
   ],
@@ -60,7 +62,10 @@ export const readings: ReadonlyMap<string, Reading> = new Map<string, Reading>([
   ],
 ])
 
-/** A copy that begins at the beginning of its buffer, as typed arrays of wider elements ask. */
+/**
+ * A copy that begins at the beginning of its buffer, as typed arrays of wider elements ask. Not by `slice`, which
+ * for a Node Buffer is no copy.
+ */
 function aligned(bytes: Uint8Array): ArrayBuffer {
   const copy = new Uint8Array(bytes.length)
   copy.set(bytes)
