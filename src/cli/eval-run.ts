@@ -8,7 +8,7 @@ import { print, printJson } from './output.ts'
 import { dataOverrides } from './plan.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, layerTable } from './report.ts'
-import { clean, count, painter } from './screen.ts'
+import { clean, painter } from './screen.ts'
 
 /** `moiety eval` */
 export async function runEvaluation(run: string, flags: EvalFlags): Promise<void> {
@@ -23,7 +23,7 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<void
     print(
       [
         accuracyLine(result, paint, what),
-        `${count(result.images)} images, loss ${result.loss.toFixed(3)}, experts ${clean(result.routing)}`,
+        `${result.images.toLocaleString('en')} images, loss ${result.loss.toFixed(3)}, experts ${clean(result.routing)}`,
         ...result.layers.map(layer => layerTable(layer, paint)),
       ].join('\n\n'),
     )

@@ -64,6 +64,7 @@ describe('the progress of a training', () => {
   it('never is wider than the terminal', () => {
     for (const line of shown({ isTTY: true, columns: 40 }, [step(1)]).split('\r\u001b[K'))
       expect([...line].length).toBeLessThan(40)
+    expect(shown({ isTTY: true, columns: 0 }, [step(1)])).toContain('top-1')
   })
 
   it('is a plain line now and then where there is no terminal', () => {

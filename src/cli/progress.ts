@@ -59,7 +59,8 @@ export function createProgress(
   const draw = (line: string, important = false) => {
     if (live) {
       clear()
-      screen.write(truncate(line, (screen.columns ?? columns) - 1))
+      // A pseudo-terminal that nobody has sized says 0 columns.
+      screen.write(truncate(line, (screen.columns || columns) - 1))
       drawn = true
     } else if (important || now() - lastPlain >= secondsBetweenPlainLines) {
       lastPlain = now()

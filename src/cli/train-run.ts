@@ -2,7 +2,7 @@ import { train } from './engine.ts'
 import { print, printJson } from './output.ts'
 import { planTraining } from './plan.ts'
 import { createProgress } from './progress.ts'
-import { clean, painter } from './screen.ts'
+import { clean, painter, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
 import type { TrainFlags } from './train.ts'
 
@@ -14,8 +14,10 @@ export async function runTraining(name: string | undefined, flags: TrainFlags): 
   const layers = config.model.moe.map(layer => layer.position)
   const mixture = layers.length === 0 ? '' : `, experts at position ${layers.join(', ')}`
   progress.say(
-    `${plan.resume ? 'Resuming' : 'Training'} ${clean(plan.recipe)}: ${config.model.name} of width ` +
-      `${config.model.width}${mixture}, on ${config.data.name}, seed ${config.seed}, in ${clean(plan.run)}`,
+    wrap(
+      `${plan.resume ? 'Resuming' : 'Training'} ${clean(plan.recipe)}: ${config.model.name} of width ` +
+        `${config.model.width}${mixture}, on ${config.data.name}, seed ${config.seed}, in ${clean(plan.run)}`,
+    ),
   )
   try {
     const { value: summary, signal } = await interruptible(
