@@ -5,6 +5,8 @@ import { version } from '../files/version.ts'
 /** What a run's result may depend on besides its configuration; written to `environment.json`. */
 export interface Environment {
   readonly moiety: string
+  /** The recipe that the run was begun with. */
+  readonly recipe: string
   readonly node: string
   readonly onnxruntime: string
   /** `cpu`, `webgpu` or `cuda`. */
@@ -22,8 +24,8 @@ export interface Environment {
   readonly commit: string | null
 }
 
-/** What the engine says of itself. */
-export type EngineFacts = Pick<Environment, 'onnxruntime' | 'device' | 'threads'>
+/** What the engine and the command that began the run say. */
+export type EngineFacts = Pick<Environment, 'onnxruntime' | 'device' | 'threads' | 'recipe'>
 
 function commitOf(folder: string): string | null {
   try {

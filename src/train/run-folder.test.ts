@@ -10,7 +10,7 @@ import { listCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import { describeEnvironment } from './environment.ts'
 import { claimRunFolder, configHash, createRun, openRun, readConfig } from './run-folder.ts'
 
-const environment = describeEnvironment({ onnxruntime: '1.2.3', device: 'cpu', threads: 2 })
+const environment = describeEnvironment({ onnxruntime: '1.2.3', device: 'cpu', threads: 2, recipe: 'r' })
 const config = { seed: 1, model: { name: 'resnet18' } }
 let root: string
 beforeEach(() => {
@@ -196,6 +196,8 @@ describe('describeEnvironment', () => {
     expect(environment).toMatchObject({ node: process.versions.node, onnxruntime: '1.2.3', threads: 2 })
     expect(environment.cores).toBeGreaterThan(0)
     expect(environment.platform).toContain(process.platform)
-    expect(describeEnvironment({ onnxruntime: '', device: 'cpu', threads: 1 }, root).commit).toBeNull()
+    expect(
+      describeEnvironment({ onnxruntime: '', device: 'cpu', threads: 1, recipe: 'r' }, root).commit,
+    ).toBeNull()
   })
 })

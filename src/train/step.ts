@@ -1,4 +1,4 @@
-import type { HostTensor } from '../base/tensor.ts'
+import { type HostTensor, sizeOf } from '../base/tensor.ts'
 import {
   add,
   asFloat,
@@ -20,7 +20,7 @@ import {
   type Tensor,
 } from '../graph/index.ts'
 import type { MoeStatistics } from '../moe/index.ts'
-import { Scope } from '../nn/index.ts'
+import { type Declarations, Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from './config.ts'
 import type { Classifier } from './model.ts'
 import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
@@ -69,6 +69,8 @@ export interface TrainingStep {
   readonly needsEpoch: boolean
   readonly layers: readonly LayerInfo[]
   readonly parameterCount: number
+  /** Parameters that one image passes through: K of the E experts. */
+  readonly activeParameterCount: number
   /** First values of everything: model, counters and optimizer. */
   initialState(seed: number): Map<string, HostTensor>
   /**
@@ -128,6 +130,7 @@ export function trainingStep(options: StepOptions): TrainingStep {
     needsEpoch: graph.inputs.has('epoch'),
     layers: stats.map(({ name, experts, k }) => ({ name, experts, k })),
     parameterCount: declarations.parameterCount(),
+    activeParameterCount: activeParameters(declarations, stats),
     initialState: seed => new Map([...declarations.initialState(seed), ...optimized.initial]),
     diagnosis: () => diagnose([loss, norm]),
   }
@@ -165,6 +168,16 @@ function layerOutputs({ name, routing, excluded, k }: MoeStatistics): [string, T
     [`${name}.excluded`, excluded],
     [`${name}.idle`, add(neg(sum(activation)), places)],
   ]
+}
+
+/** All parameters, but of a layer's experts only the share that computes an image: K / E (they are alike). */
+function activeParameters({ parameters }: Declarations, stats: readonly MoeStatistics[]): number {
+  let total = 0
+  for (const { name, shape } of parameters.values()) {
+    const layer = stats.find(stat => name.startsWith(`${stat.name}.experts.`))
+    total += sizeOf(shape) * (layer === undefined ? 1 : layer.k / layer.experts)
+  }
+  return Math.round(total)
 }
 
 function diagnose(wanted: readonly Tensor[]): ReturnType<TrainingStep['diagnosis']> {

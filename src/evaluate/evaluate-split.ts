@@ -1,0 +1,85 @@
+import type { Dataset, Split } from '../data/index.ts'
+import { makeBatch } from '../data/index.ts'
+import type { LoadedProgram } from '../runtime/index.ts'
+import type { LayerStats } from '../train/events.ts'
+import { addWeights, type ClassWeights, emptyClassWeights } from './preference.ts'
+import type { EvaluationProgram } from './program.ts'
+import { addBatch, emptySums, utilisation } from './utilisation.ts'
+
+/** What a classifier does on a split. Accuracies are fractions, the loss is the mean cross-entropy. */
+export interface SplitResult {
+  readonly images: number
+  readonly loss: number
+  readonly top1: number
+  readonly top5: number
+  readonly layers: readonly LayerStats[]
+  /** Per layer, in the same order. */
+  readonly classWeights: readonly ClassWeights[]
+}
+
+export interface EvaluateOptions {
+  readonly dataset: Dataset
+  readonly split: Split
+  readonly evaluation: EvaluationProgram
+  readonly loaded: LoadedProgram
+  readonly batch: number
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+}
+
+/**
+ * Runs a split through the classifier whose parameters are the engine's state, in the order of the files. The next
+ * batch is decoded while the engine computes. Undefined if `signal` came first.
+ */
+export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResult | undefined> {
+  const { dataset, split, evaluation, loaded, batch, signal, onProgress } = options
+  const { layers } = evaluation
+  const sums = layers.map(({ name, experts }) => emptySums(name, experts))
+  const classWeights = layers.map(({ experts }) => emptyClassWeights(dataset.classes.length, experts))
+  const totals = { loss: 0, correct1: 0, correct5: 0 }
+  const load = (start: number) => {
+    const count = Math.min(batch, split.length - start)
+    const indices = Uint32Array.from({ length: count }, (_, i) => start + i)
+    return makeBatch(split, indices, { mean: dataset.mean, std: dataset.std, seed: 0, epoch: 0 })
+  }
+  let next = split.length > 0 ? load(0) : undefined
+  for (let start = 0; start < split.length; start += batch) {
+    const { images, labels } = await next!
+    const running = loaded.run(
+      new Map([
+        ['images', images],
+        ['labels', labels],
+      ]),
+    )
+    if (start + batch < split.length) next = load(start + batch)
+    const outputs = await running
+    for (const name of ['loss', 'correct1', 'correct5'] as const)
+      totals[name] += Number(outputs.get(name)!.data[0])
+    for (const [i, { name, experts }] of layers.entries()) {
+      const weights = outputs.get(`${name}.weights`)!.data
+      if (!(weights instanceof Float32Array) || !(labels.data instanceof BigInt64Array)) continue
+      const importance = new Array<number>(experts).fill(0)
+      const activation = new Array<number>(experts).fill(0)
+      for (let at = 0; at < weights.length; at++) {
+        importance[at % experts]! += weights[at]!
+        activation[at % experts]! += Number(weights[at]! > 0)
+      }
+      addBatch(sums[i]!, { importance, activation, images: labels.data.length })
+      addWeights(classWeights[i]!, labels.data, weights)
+    }
+    onProgress?.(Math.min(start + batch, split.length), split.length)
+    if (signal?.aborted) {
+      await next?.catch(() => undefined)
+      return undefined
+    }
+  }
+  const images = split.length
+  return {
+    images,
+    loss: totals.loss / images,
+    top1: totals.correct1 / images,
+    top5: totals.correct5 / images,
+    layers: sums.map(utilisation),
+    classWeights,
+  }
+}

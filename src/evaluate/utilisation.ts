@@ -1,0 +1,68 @@
+import type { LayerStats } from '../train/events.ts'
+
+/** Sums over images and steps from which a layer's utilisation is computed; plain numbers, so that they can be saved. */
+export interface UtilisationSums {
+  readonly name: string
+  /** Σ w per expert. */
+  readonly importance: number[]
+  /** Images that chose each expert. */
+  readonly activation: number[]
+  /** Steps in which each expert was excluded. */
+  readonly excluded: number[]
+  images: number
+  steps: number
+}
+
+export function emptySums(name: string, experts: number): UtilisationSums {
+  const zeros = (): number[] => new Array<number>(experts).fill(0)
+  return { name, importance: zeros(), activation: zeros(), excluded: zeros(), images: 0, steps: 0 }
+}
+
+/** Adds what one batch did. */
+export function addBatch(
+  sums: UtilisationSums,
+  batch: {
+    readonly importance: ArrayLike<number>
+    readonly activation: ArrayLike<number>
+    readonly excluded?: ArrayLike<number>
+    readonly images: number
+  },
+): void {
+  for (let i = 0; i < sums.importance.length; i++) {
+    sums.importance[i]! += batch.importance[i]!
+    sums.activation[i]! += batch.activation[i]!
+    sums.excluded[i]! += batch.excluded?.[i] ?? 0
+  }
+  sums.images += batch.images
+  sums.steps += 1
+}
+
+/** An expert lives while its share of the importance is above this (METHOD.md §6.1). */
+export const livingShare = 0.01
+
+/**
+ * Utilisation of a layer (METHOD.md §6.1): shares of importance (sum 1), shares of images that chose each expert (sum
+ * K), their coefficients of variation (population standard deviation ÷ mean; 0 where there is nothing), and how many
+ * experts live.
+ */
+export function utilisation(sums: UtilisationSums): LayerStats {
+  const total = sums.importance.reduce((a, b) => a + b, 0)
+  const importance = sums.importance.map(value => (total === 0 ? 0 : value / total))
+  const activation = sums.activation.map(value => (sums.images === 0 ? 0 : value / sums.images))
+  return {
+    name: sums.name,
+    importance,
+    activation,
+    cvImportance: variation(importance),
+    cvActivation: variation(activation),
+    living: importance.filter(share => share > livingShare).length,
+    excluded: sums.excluded.map(steps => (sums.steps === 0 ? 0 : steps / sums.steps)),
+  }
+}
+
+/** Coefficient of variation with the population standard deviation. */
+export function variation(values: readonly number[]): number {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length
+  const variance = values.reduce((total, value) => total + (value - mean) ** 2, 0) / values.length
+  return mean === 0 ? 0 : Math.sqrt(variance) / mean
+}
