@@ -10,7 +10,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
  * Compiles a source file and what it imports into a new temporary folder, for tests that need a process of their
  * own, and returns the folder and the path of the compiled file. The caller removes the folder.
  *
- * @param source - relative to the repository, such as `src/train/lock.ts`
+ * @param source - relative to the repository, such as `src/run/lock.ts`
  */
 export function compileForNode(source: string): { readonly folder: string; readonly file: string } {
   const folder = mkdtempSync(join(tmpdir(), 'moiety-compiled-'))

@@ -1,6 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { getCifar } from '../data/index.ts'
-import { nearest } from '../train/config/shape.ts'
+import { nearest } from '../run/config/shape.ts'
 import type { GetFlags } from './data.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'

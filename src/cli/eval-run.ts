@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { applyOverrides, resolveConfig } from '../train/config.ts'
+import { applyOverrides, resolveConfig } from '../run/config.ts'
 import { type EvalOptions, evaluateRun } from './engine.ts'
 import type { EvalFlags } from './eval.ts'
 import { print, printJson } from './output.ts'

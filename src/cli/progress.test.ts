@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { LayerStats, TrainEvent } from '../train/events.ts'
+import type { LayerStats, TrainEvent } from '../run/events.ts'
 import { createProgress } from './progress.ts'
 
 const layer: LayerStats = {

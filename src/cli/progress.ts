@@ -1,4 +1,4 @@
-import type { LayerStats, TrainEvent } from '../train/events.ts'
+import type { LayerStats, TrainEvent } from '../run/events.ts'
 import {
   bar,
   clean,

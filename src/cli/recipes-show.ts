@@ -5,8 +5,8 @@ import {
   recipeConfig,
   showChoices,
   showCondition,
-} from '../train/recipe.ts'
-import { loadRecipe, recipeNames } from '../train/recipe-files.ts'
+} from '../run/recipe.ts'
+import { loadRecipe, recipeNames } from '../run/recipe-files.ts'
 import { print, printJson } from './output.ts'
 import type { ShowFlags } from './recipes.ts'
 import { clean, duration, type Paint, painter, wrap } from './screen.ts'

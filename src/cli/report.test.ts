@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import type { LayerSummary, TrainSummary } from '../train/events.ts'
+import type { LayerSummary, TrainSummary } from '../run/events.ts'
 import { trainReport } from './report.ts'
 import { painter } from './screen.ts'
 

@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import type { LayerStats, LayerSummary, TrainSummary } from '../train/events.ts'
+import type { LayerStats, LayerSummary, TrainSummary } from '../run/events.ts'
 import { bar, clean, columns, duration, type Paint, percent, truncate } from './screen.ts'
 
 /** The tables at the end of a training or an evaluation, for a terminal of 80 columns. */

@@ -1,7 +1,7 @@
 import type { Dataset, Split } from '../data/index.ts'
 import { makeBatch } from '../data/index.ts'
+import type { LayerStats } from '../run/events.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
-import type { LayerStats } from '../train/events.ts'
 import { addWeights, type ClassWeights, emptyClassWeights } from './preference.ts'
 import type { EvaluationProgram } from './program.ts'
 import { addBatch, emptySums, utilisation } from './utilisation.ts'

@@ -1,4 +1,4 @@
-import type { LayerSummary } from '../train/events.ts'
+import type { LayerSummary } from '../run/events.ts'
 
 /** Σ w of each class for each expert: what an expert was given, by class. */
 export interface ClassWeights {

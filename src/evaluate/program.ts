@@ -11,9 +11,9 @@ import {
   type Program,
   sum,
 } from '../graph/index.ts'
+import type { Classifier } from '../models/classifier.ts'
+import type { LayerInfo } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
-import type { Classifier } from '../train/model.ts'
-import type { LayerInfo } from '../train/step.ts'
 
 export interface EvaluationProgram {
   readonly program: Program

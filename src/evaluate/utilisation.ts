@@ -1,4 +1,4 @@
-import type { LayerStats } from '../train/events.ts'
+import type { LayerStats } from '../run/events.ts'
 
 /** Sums over images and steps from which a layer's utilisation is computed; plain numbers, so that they can be saved. */
 export interface UtilisationSums {

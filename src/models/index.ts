@@ -1,3 +1,4 @@
+export { type Classifier, classifierOf, constraintOf, type ModelOptions } from './classifier.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'
 export {

@@ -3,6 +3,7 @@ export { type Dispatch, denseDispatch, sparseDispatch } from './dispatch.ts'
 export { convGapFc, type Gate, gapFc } from './gates.ts'
 export {
   epochInput,
+  type LayerInfo,
   type MoeOptions,
   type MoeResult,
   type MoeStatistics,

@@ -51,12 +51,16 @@ export interface MoeOptions {
   readonly override?: RoutingOverride
 }
 
-/** What a layer did with a batch, as symbolic tensors. */
-export interface MoeStatistics {
-  /** Name of the layer, e.g. `layer4`. */
+/** A mixture of experts as reports know it. */
+export interface LayerInfo {
+  /** Its name, e.g. `layer4`. */
   readonly name: string
   readonly experts: number
   readonly k: number
+}
+
+/** What a layer did with a batch, as symbolic tensors. */
+export interface MoeStatistics extends LayerInfo {
   readonly routing: Routing
   /** 1 for experts that the constraint excluded in this step, [E]. */
   readonly excluded: Tensor

@@ -1,6 +1,6 @@
 import { encodeOnnx } from '../graph/onnx.ts'
 import { type Device, devices } from './protocol.ts'
-import { engineVersion, openSession, runSession, Tensor } from './session.ts'
+import { loadedVersion, openSession, runSession, Tensor } from './session.ts'
 
 /**
  * A process of its own that tries one device and reports. A driver that is broken may write to the terminal or
@@ -47,13 +47,13 @@ async function probe(device: Device): Promise<ProbeReport> {
     const came = [...(result?.data ?? [])].map(Number)
     await session.release()
     const right = came.length === expected.length && expected.every((value, i) => came[i] === value)
-    if (right) return { version: engineVersion }
+    if (right) return { version: loadedVersion }
     return {
-      version: engineVersion,
+      version: loadedVersion,
       failure: `the probe gave ${came.join(', ')} instead of ${expected.join(', ')}`,
     }
   } catch (error) {
-    return { version: engineVersion, failure: error instanceof Error ? error.message : String(error) }
+    return { version: loadedVersion, failure: error instanceof Error ? error.message : String(error) }
   }
 }
 

@@ -2,8 +2,8 @@ import * as z from 'zod'
 import type { HostTensor } from '../base/tensor.ts'
 import { addBatch, emptySums, utilisation } from '../evaluate/utilisation.ts'
 import type { Json } from '../files/json.ts'
-import type { LayerStats } from './events.ts'
-import type { LayerInfo } from './step.ts'
+import type { LayerInfo } from '../moe/index.ts'
+import type { LayerStats } from '../run/events.ts'
 
 const layerSums = z.object({
   name: z.string(),

@@ -1,6 +1,6 @@
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
 import { add, clamp, div, type Graph, mul, sqrt, sub, sum, type Tensor } from '../graph/index.ts'
-import type { OptimizerConfig } from './config.ts'
+import type { OptimizerConfig } from '../run/config.ts'
 
 /** Optimizer tensors of the state start with this; the rest of the state is the model. */
 export const optimizerPrefix = 'optimizer.'

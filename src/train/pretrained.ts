@@ -3,7 +3,7 @@ import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { adopt } from '../nn/index.ts'
-import type { ModelConfig } from './config.ts'
+import type { ModelConfig } from '../run/config.ts'
 
 /**
  * Puts published weights (safetensors with torchvision's names) into a fresh state.

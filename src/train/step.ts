@@ -19,10 +19,10 @@ import {
   sum,
   type Tensor,
 } from '../graph/index.ts'
-import type { MoeStatistics } from '../moe/index.ts'
+import type { Classifier } from '../models/classifier.ts'
+import type { LayerInfo, MoeStatistics } from '../moe/index.ts'
 import { type Declarations, Scope } from '../nn/index.ts'
-import type { OptimizerConfig } from './config.ts'
-import type { Classifier } from './model.ts'
+import type { OptimizerConfig } from '../run/config.ts'
 import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
 
 export interface StepOptions {
@@ -42,13 +42,6 @@ export interface StepOptions {
 export interface NoiseInput {
   readonly name: string
   readonly shape: readonly number[]
-}
-
-/** A mixture of experts as the reports know it. */
-export interface LayerInfo {
-  readonly name: string
-  readonly experts: number
-  readonly k: number
 }
 
 /**

@@ -11,7 +11,7 @@ import { MoietyError } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { acquireLock } from './lock.ts'
 
-const compiled = compileForNode('src/train/lock.ts')
+const compiled = compileForNode('src/run/lock.ts')
 let run: string
 const children: ChildProcess[] = []
 beforeEach(() => {

@@ -1,5 +1,4 @@
 import type { Tensor } from '../graph/index.ts'
-import { type Classification, type EmbeddedMoe, embed, resnet } from '../models/index.ts'
 import {
   type Constraint,
   convGapFc,
@@ -17,7 +16,8 @@ import {
   zLoss,
 } from '../moe/index.ts'
 import type { Scope } from '../nn/index.ts'
-import type { ConstraintConfig, ModelConfig, MoeLayerConfig } from './config.ts'
+import type { ConstraintConfig, ModelConfig, MoeLayerConfig } from '../run/config.ts'
+import { type Classification, type EmbeddedMoe, embed, resnet } from './index.ts'
 
 /** Builds a classifier at a scope: images [N, 3, S, S] to logits, losses and routing statistics. */
 export type Classifier = (scope: Scope, images: Tensor) => Classification

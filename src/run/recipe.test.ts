@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
+import { scheduleAt } from '../train/schedule.ts'
 import { resolveConfig } from './config.ts'
 import { chooseParameters, combinations, parseRecipe, recipeConfig, showChoices } from './recipe.ts'
 import { loadRecipe, recipeNames } from './recipe-files.ts'
-import { scheduleAt } from './schedule.ts'
 
 async function refusal(act: () => unknown): Promise<string> {
   try {

@@ -6,7 +6,7 @@ import { nearest } from './config/shape.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
 
 /** Where the recipes of this package lie; the same from `src/train` and `dist/train`. */
-const folder = fileURLToPath(new URL('../../recipes/', import.meta.url))
+const folder = fileURLToPath(new URL('../../recipes', import.meta.url))
 
 /** No recipe that a person writes comes near; a file this large is another file. */
 const largest = 1_000_000

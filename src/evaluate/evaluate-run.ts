@@ -1,0 +1,169 @@
+import { fail } from '../base/errors.ts'
+import { openDataset } from '../data/index.ts'
+import { classifierOf } from '../models/index.ts'
+import type { RoutingOverride } from '../moe/index.ts'
+import { latestCheckpoint } from '../run/checkpoint.ts'
+import { type Config, resolveConfig } from '../run/config.ts'
+import type { LayerSummary, TrainEvent } from '../run/events.ts'
+import { readConfig } from '../run/run-folder.ts'
+import { Engine } from '../runtime/index.ts'
+import { evaluateSplit } from './evaluate-split.ts'
+import { preferredClasses } from './preference.ts'
+import { evaluationProgram } from './program.ts'
+
+export interface EvalOptions {
+  /** The run's folder; its newest checkpoint is evaluated. */
+  readonly run: string
+  /** Another data set with the same classes, instead of the one it was trained on. */
+  readonly data?: { readonly name: Config['data']['name']; readonly directory: string | null }
+  /** How many experts compute each image, instead of as many as in training. */
+  readonly k?: number
+  /** The one expert that computes every image, counted from 0. */
+  readonly only?: number
+  /** The expert that is left out, counted from 0. */
+  readonly without?: number
+  readonly split?: 'test' | 'train'
+  readonly onEvent?: (event: TrainEvent) => void
+}
+
+/** Accuracies are fractions, the loss is the mean cross-entropy. */
+export interface EvalSummary {
+  readonly run: string
+  readonly split: 'test' | 'train'
+  /** Training steps of the checkpoint. */
+  readonly step: number
+  readonly images: number
+  readonly loss: number
+  readonly top1: number
+  readonly top5: number
+  readonly layers: readonly LayerSummary[]
+  /** "as trained", or how experts were chosen instead. */
+  readonly routing: string
+}
+
+/**
+ * Evaluates the newest checkpoint of a run, as trained or with another routing (METHOD.md §6.4–5).
+ *
+ * @throws MoietyError `usage` for a folder that is no run, a K or an expert that the model does not have, or data with
+ *   other classes; `data`; `disk` for a damaged checkpoint
+ */
+export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
+  const { run, split = 'test', onEvent = () => undefined } = options
+  const config = resolveConfig(readConfig(run), run)
+  const override = overrideOf(options, config)
+  const { checkpoint } = latestCheckpoint(run, { fallback: false })
+  if (checkpoint === undefined) {
+    return fail({
+      kind: 'usage',
+      message: 'the run has no checkpoint yet',
+      where: run,
+      help: 'a training writes one after each epoch; wait for it, or resume the training',
+    })
+  }
+  const data = options.data === undefined ? config.data : { ...config.data, ...options.data }
+  const dataset = await openDataset(data, progress => onEvent({ kind: 'progress', ...progress }))
+  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
+  const chosen = dataset[split]
+  if (chosen.length === 0) {
+    fail({
+      kind: 'data',
+      message: `the ${split} split has no image`,
+      where: dataset.title,
+      help: 'look at data.limit',
+    })
+  }
+  const classes = checkpoint.state.get('fc.bias')?.shape[0] ?? 0
+  if (classes !== dataset.classes.length) {
+    fail({
+      kind: 'usage',
+      message: `the run knows ${classes} classes, but the data has ${dataset.classes.length}`,
+      where: dataset.title,
+      help: 'evaluate on the data it was trained on, or on data with the same classes',
+    })
+  }
+  const engine = await Engine.start({
+    device: config.engine.device,
+    ...(config.engine.threads === null ? {} : { threads: config.engine.threads }),
+  })
+  try {
+    await engine.setState(checkpoint.state)
+    const evaluation = evaluationProgram({
+      classifier: classifierOf(config.model, { classes, override }),
+      classes,
+      size: dataset.size,
+    })
+    const loaded = await engine.load(evaluation.program)
+    const result = await evaluateSplit({
+      dataset,
+      split: chosen,
+      evaluation,
+      loaded,
+      batch: config.training.batch,
+      onProgress: (done, total) => onEvent({ kind: 'progress', what: 'evaluating', done, total }),
+    })
+    const { images, loss, top1, top5, layers, classWeights } = result!
+    return {
+      run,
+      split,
+      step: checkpoint.step,
+      images,
+      loss,
+      top1,
+      top5,
+      layers: layers.map((layer, i) => ({
+        ...layer,
+        preferred: preferredClasses(classWeights[i]!, dataset.classes),
+      })),
+      routing: describeOverride(options),
+    }
+  } finally {
+    await engine.stop()
+  }
+}
+
+function overrideOf({ k, only, without }: EvalOptions, config: Config): RoutingOverride | undefined {
+  if (k === undefined && only === undefined && without === undefined) return undefined
+  const { moe } = config.model
+  if (moe.length === 0) {
+    fail({
+      kind: 'usage',
+      message: 'the run has no mixture of experts, so there is no routing to change',
+      help: 'leave --k, --only and --without out',
+    })
+  }
+  const fewest = Math.min(...moe.map(layer => layer.experts))
+  for (const [flag, expert] of [
+    ['--only', only],
+    ['--without', without],
+  ] as const) {
+    if (expert !== undefined && expert >= fewest) {
+      fail({
+        kind: 'usage',
+        message: `there is no expert ${expert}: experts are 0 to ${fewest - 1}`,
+        where: flag,
+        help: 'choose one of these',
+      })
+    }
+  }
+  const available = fewest - (without === undefined ? 0 : 1)
+  const wanted = k ?? Math.max(...moe.map(layer => layer.k))
+  if (only === undefined && wanted > available) {
+    fail({
+      kind: 'usage',
+      message: `K = ${wanted} experts cannot be chosen from ${available}`,
+      where: '--k',
+      help: `choose 1 to ${available} with --k`,
+    })
+  }
+  if (only !== undefined) return { kind: 'single', expert: only }
+  return { kind: 'gate', ...(k === undefined ? {} : { k }), ...(without === undefined ? {} : { without }) }
+}
+
+function describeOverride({ k, only, without }: EvalOptions): string {
+  if (only !== undefined) return `expert ${only} alone`
+  const parts = [
+    ...(k === undefined ? [] : [`K = ${k}`]),
+    ...(without === undefined ? [] : [`without expert ${without}`]),
+  ]
+  return parts.length === 0 ? 'as trained' : parts.join(', ')
+}

@@ -1,0 +1,5 @@
+export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.ts'
+export { type EvaluateOptions, evaluateSplit, type SplitResult } from './evaluate-split.ts'
+export { type ClassWeights, preferredClasses } from './preference.ts'
+export { type EvaluationProgram, evaluationProgram } from './program.ts'
+export { livingShare, type UtilisationSums, utilisation, variation } from './utilisation.ts'

@@ -1,0 +1,14 @@
+/**
+ * Moiety's main doors: train a configuration, evaluate a run. The rooms behind them have doors of their own
+ * (`moiety/graph`, `moiety/moe`, …).
+ */
+export { MoietyError } from './base/errors.ts'
+export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate/index.ts'
+export {
+  type Config,
+  resolveConfig,
+  type TrainEvent,
+  type TrainOptions,
+  type TrainSummary,
+  train,
+} from './train/index.ts'

@@ -1,0 +1,7 @@
+export { classifierOf, constraintOf } from '../models/classifier.ts'
+export { type Config, resolveConfig } from '../run/config.ts'
+export type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
+export { type TrainOptions, train } from './loop.ts'
+export { clipGradients, gradientNorm, type OptimizerStep, optimize, type Trained } from './optimizers.ts'
+export { scheduleAt } from './schedule.ts'
+export { crossEntropy, type StepOptions, type TrainingStep, trainingStep } from './step.ts'
