@@ -45,11 +45,11 @@ export function fromEngine(name: string, tensor: Tensor): HostTensor {
 /**
  * Builds a session for an ONNX model.
  *
- * The options were chosen by timing ResNet-18's training step (`bench/`), all against one another in turns. Full
- * optimization and the memory arena are the fastest (without the arena a step takes up to twice as long, and the
- * thread pool's spinning, which costs processor time while it waits, saves a tenth). Memory patterns, optimization
- * levels below `all` and blocks of work that adapt made no difference. Denormal numbers stay as they are: flushing
- * them to zero reaches only some of the threads that share an operation, and the result would depend on which.
+ * The options were chosen by timing ResNet-18's training step, variants in turn, on two cores that others used too.
+ * Without the memory arena a step took up to twice as long; the thread pool's spinning, which costs processor time
+ * while it waits, saved a tenth. Optimization levels, memory patterns and adaptive blocks of work differed by less
+ * than the noise. Denormal numbers stay as they are: flushing them to zero reaches only some of the threads that
+ * share an operation, so the result would depend on which.
  *
  * @throws MoietyError `usage` with the node's name when the model is not valid
  */

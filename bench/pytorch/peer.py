@@ -1,0 +1,63 @@
+"""Times training steps of PyTorch when told to.
+
+    python peer.py '{"width": 64, "batch": 128, ...}'
+
+Reads one number of steps a line from stdin and answers each with one line of JSON: the seconds of every step.
+The first line of the output says what runs: versions, threads, number of parameters.
+"""
+
+import json
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+from network import ResNet18
+
+
+def make_optimizer(name, parameters):
+    if name == "adam":
+        return torch.optim.Adam(parameters, lr=1e-3)
+    return torch.optim.SGD(parameters, lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
+
+
+def main():
+    case = json.loads(sys.argv[1])
+    torch.manual_seed(0)
+    torch.set_num_threads(case["threads"])
+    layout = torch.channels_last if case["channelsLast"] else torch.contiguous_format
+    network = ResNet18(case["width"], case["classes"], case["moe"]).to(memory_format=layout).train()
+    optimizer = make_optimizer(case["optimizer"], network.parameters())
+    images = torch.randn(case["batch"], 3, 32, 32).contiguous(memory_format=layout)
+    labels = torch.randint(0, case["classes"], (case["batch"],))
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        task = F.cross_entropy(network(images), labels, label_smoothing=case["labelSmoothing"])
+        loss = task + network.auxiliary_loss()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    say(
+        {
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        }
+    )
+    for line in sys.stdin:
+        seconds = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            step()
+            seconds.append(time.perf_counter() - start)
+        say({"seconds": seconds})
+
+
+def say(answer):
+    print(json.dumps(answer), flush=True)
+
+
+main()
