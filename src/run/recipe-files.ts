@@ -5,8 +5,8 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { nearest } from './config/shape.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
 
-/** Where the recipes of this package lie; the same from `src/train` and `dist/train`. */
-const folder = fileURLToPath(new URL('../../recipes', import.meta.url))
+/** Where the recipes of this package lie; the same from `src/run` and `dist/run`. */
+const folder = fileURLToPath(new URL('../../recipes/', import.meta.url))
 
 /** No recipe that a person writes comes near; a file this large is another file. */
 const largest = 1_000_000

@@ -107,7 +107,7 @@ export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: 
   const { U, V, H } = sizesOf(conv)
   if (groups > 1) return weightGradientByGroups(emit, dy, x, conv)
   const same = U === 3 && V === 3 && stride === 1 && dilation === 1 && padding === 1
-  if (same && H >= 8) return weightGradientByShifts(emit, dy, x, conv)
+  if (same && H >= 16) return weightGradientByShifts(emit, dy, x, conv)
   return weightGradientByTaps(emit, dy, x, conv)
 }
 
