@@ -128,7 +128,8 @@ export class Graph {
       name: 'constant',
       inputs: [],
       outputs: [{ dtype, shape }],
-      attributes: { dtype, shape, values },
+      // As text: JSON would write NaN and both infinities as null and make one constant of them.
+      attributes: { dtype, shape, values: values.join() },
       gradient: () => [],
       lower: emit => [emit.constant(dtype, shape, values)],
       evaluate: () => [{ shape, data: Float64Array.from(values) }],
