@@ -18,6 +18,8 @@ export interface Emitter {
   ints(...values: number[]): string
   /** A float32 scalar constant. */
   float(value: number): string
+  /** A number that no other call gets, from 1: keeps apart what the engine would merge. */
+  serial(): number
 }
 
 export interface LoweringOptions {
@@ -81,6 +83,7 @@ class Writer implements Emitter {
   readonly #constants = new Map<string, string>()
   #label = ''
   #count = 0
+  #serial = 0
 
   enter(label: string): void {
     this.#label = label
@@ -113,6 +116,11 @@ class Writer implements Emitter {
 
   float(value: number): string {
     return this.constant('float32', [], [value])
+  }
+
+  serial(): number {
+    this.#serial += 1
+    return this.#serial
   }
 
   /**

@@ -50,17 +50,12 @@ export function batchNormTraining(x: Tensor, scale: Tensor, shift: Tensor, epsil
     },
     lower: (emit, [name, gamma, beta]) => {
       // The engine writes the "running" outputs over the running inputs, so each needs a tensor that nobody else
-      // reads: scale and shift times 0, which its own common-subexpression elimination cannot merge. With momentum
-      // 0 those outputs are the statistics of this batch.
+      // reads, whatever its values: with momentum 0 the outputs are the statistics of this batch. Multiplying by a
+      // number of its own keeps the engine from merging it with another one.
+      const scratch = (): string => emit.node('Mul', [gamma!, emit.float(emit.serial())])
       const [y, batchMean, batchVariance] = emit.nodes(
         'BatchNormalization',
-        [
-          name!,
-          gamma!,
-          beta!,
-          emit.node('Mul', [gamma!, emit.float(0)]),
-          emit.node('Mul', [beta!, emit.float(0)]),
-        ],
+        [name!, gamma!, beta!, scratch(), scratch()],
         { epsilon: { float: epsilon }, momentum: { float: 0 }, training_mode: 1 },
         3,
       )
