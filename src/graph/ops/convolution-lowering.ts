@@ -2,6 +2,7 @@ import { fail } from '../../base/errors.ts'
 import type { Tensor } from '../graph.ts'
 import type { Emitter } from '../lowering.ts'
 import type { Window } from './convolution.ts'
+import { zeroWhenEmpty } from './empty.ts'
 
 /**
  * The gradients of a convolution in ops of the default domain. Letters: N images, C channels of x, O of y,
@@ -207,7 +208,8 @@ function weightGradientByGroups(emit: Emitter, dy: string, x: string, conv: Conv
   )
   const stacked = windows.length === 1 ? windows[0]! : emit.node('Concat', windows, { axis: 1 })
   const columns = emit.node('Transpose', [stacked], { perm: [0, 2, 1] })
-  const product = emit.node('MatMul', [rows, columns])
+  const summed = emit.node('MatMul', [rows, columns])
+  const product = sizesOf(conv).N === undefined ? zeroWhenEmpty(emit, summed, dy) : summed
   const taps = emit.node('Reshape', [product, emit.ints(O, U, V, perGroup)])
   return emit.node('Transpose', [taps], { perm: [0, 3, 1, 2] })
 }

@@ -2,6 +2,7 @@ import { type Dim, dimProduct } from '../dims.ts'
 import { apply, shapeError, type Tensor } from '../graph.ts'
 import { type NdArray, stretchedReader, tabulate } from '../ndarray.ts'
 import { add, sumTo } from './elementwise.ts'
+import { zeroWhenEmpty } from './empty.ts'
 import { reshape, transpose } from './shape.ts'
 
 /**
@@ -72,7 +73,10 @@ export function matmul(a: Tensor, b: Tensor): Tensor {
     inputs: [a, b],
     outputs: [{ dtype: 'float32', shape: [...lead, a.dim(-2), b.dim(-1)] }],
     gradient: ([dz]) => [sumTo(matmul(dz!, swapLastAxes(b)), a), sumTo(matmul(swapLastAxes(a), dz!), b)],
-    lower: (emit, names) => [emit.node('MatMul', names)],
+    lower: (emit, names) => {
+      const product = emit.node('MatMul', names)
+      return [typeof a.dim(-1) === 'number' ? product : zeroWhenEmpty(emit, product, names[0]!)]
+    },
     evaluate: ([left, right]) => {
       const shape = [
         ...lead.map((_, axis) => {

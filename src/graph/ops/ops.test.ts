@@ -144,6 +144,14 @@ const products: Record<string, OracleCase> = {
   ),
   'gemm, no row': two(batch(0, 3), floats(3, 4), g.gemm),
   'matmul of stacks': two(floats(2, 1, 2, 3), floats(4, 3, 2), g.matmul),
+  'matmul over an inner extent of nothing': {
+    inputs: { x: { shape: [2, 3, 0], symbolic: { 2: 'n' } }, y: { shape: [2, 0, 3], symbolic: { 1: 'n' } } },
+    build: ({ x, y }) => g.matmul(x!, y!),
+  },
+  'gemm over an inner extent of nothing': {
+    inputs: { x: { shape: [3, 0], symbolic: { 1: 'n' } }, y: { shape: [0, 4], symbolic: { 0: 'n' } } },
+    build: ({ x, y }) => g.gemm(x!, y!),
+  },
   linear: {
     inputs: { x: batch(3, 4), w: floats(2, 4), b: floats(2) },
     build: ({ x, w, b }) => g.linear(x!, w!, b!),
