@@ -1,20 +1,8 @@
 import { floats, scalar } from '../../base/tensor.ts'
-import {
-  add,
-  and,
-  div,
-  equal,
-  greater,
-  max,
-  mul,
-  neg,
-  not,
-  stopGradient,
-  sub,
-  type Tensor,
-} from '../../graph/index.ts'
+import { add, div, greater, mul, stopGradient, sub } from '../../graph/index.ts'
 import { rowCount } from '../../graph/ops/indexing.ts'
 import type { Constraint } from './constraint.ts'
+import { sparingLeast } from './spare.ts'
 
 /**
  * The mean importance constraint (METHOD.md §3), a hard one. It keeps the running mean share of each expert,
@@ -22,24 +10,18 @@ import type { Constraint } from './constraint.ts'
  *     a_i ← (t·a_i + I_i / N) / (t + 1),   t ← t + 1,
  *
  * and excludes for a whole step every expert with a_i − 1/E > threshold: a cap of 1/E + threshold on the share.
- * Should that exclude all (a negative threshold), the least used expert stays.
+ * After t steps a share is at most c + (1 − c) / t, c the cap. Should all be excluded (a negative threshold, or rounding
+ * at 0), the least used expert stays.
  */
 export function meanImportance({ threshold = 0.3 }: { readonly threshold?: number } = {}): Constraint {
   return {
     name: 'mean',
     noise: false,
     init: experts => ({ a: floats([experts], new Array<number>(experts).fill(0)), t: scalar(0) }),
-    excluded: ({ a }) => {
-      const over = greater(sub(a!, 1 / Number(a!.shape[0])), threshold)
-      return threshold >= 0 ? over : and(over, not(leastUsed(a!)))
-    },
+    excluded: ({ a }) => sparingLeast(greater(sub(a!, 1 / Number(a!.shape[0])), threshold), a!),
     update: ({ a, t }, routing) => {
       const share = div(stopGradient(routing.importance), rowCount(routing.weights))
       return { a: div(add(mul(a!, t!), share), add(t!, 1)), t: add(t!, 1) }
     },
   }
-}
-
-function leastUsed(a: Tensor): Tensor {
-  return equal(a, neg(max(neg(a))))
 }

@@ -1,6 +1,7 @@
 import { floats } from '../../base/tensor.ts'
 import { add, div, greater, mean, stopGradient, sub } from '../../graph/index.ts'
 import type { Constraint } from './constraint.ts'
+import { sparingLeast } from './spare.ts'
 
 /**
  * The relative importance constraint (METHOD.md §3), a hard one. It keeps
@@ -8,14 +9,15 @@ import type { Constraint } from './constraint.ts'
  *     r_i ← r_i + (I_i − Ī) / Ī,   Ī = N / E,
  *
  * and excludes for a whole step every expert with r_i > threshold. Σ r_i = 0 for ever, so one expert at least is
- * never excluded; and because r integrates, long-run shares become equal.
+ * never excluded (the one with the smallest r, should rounding say otherwise); and because r integrates, long-run shares
+ * become equal: after T steps they differ from 1/E by at most (E − 1)(threshold + E − 1) / (E·T).
  */
 export function relative({ threshold = 0.5 }: { readonly threshold?: number } = {}): Constraint {
   return {
     name: 'relative',
     noise: false,
     init: experts => ({ r: floats([experts], new Array<number>(experts).fill(0)) }),
-    excluded: ({ r }) => greater(r!, threshold),
+    excluded: ({ r }) => sparingLeast(greater(r!, threshold), r!),
     update: ({ r }, routing) => {
       const importance = stopGradient(routing.importance)
       const average = mean(importance)
