@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { HostTensor } from '../src/base/tensor.ts'
 import { decodeSafetensors } from '../src/files/safetensors.ts'
 import { add, Graph, gradients, lower, mul, sum, type Tensor } from '../src/graph/index.ts'
 import {
@@ -27,10 +28,14 @@ const constraints: Record<string, (weight: number) => Constraint> = {
   none: () => none(),
 }
 
-/** BasicBlock(6 → 4, stride 2), BasicBlock(4 → 10). */
-const expert: Layer = (scope, x) => {
-  const narrow = scope.in('0', inner => basicBlock(inner, x, { width: 4, outputs: 4, stride: 2 }))
-  return scope.in('1', inner => basicBlock(inner, narrow, { width: 10, outputs: 10, stride: 1 }))
+/** Two basic blocks, as wide as the file's parameters say: BasicBlock(6 → 4, stride 2), BasicBlock(4 → 10). */
+function expertOf(tensors: ReadonlyMap<string, HostTensor>): Layer {
+  const outputsOf = (block: number): number => tensors.get(`param/experts.0.${block}.conv1.weight`)!.shape[0]!
+  const stride = Math.round(tensors.get('x')!.shape[2]! / tensors.get('y')!.shape[2]!)
+  return (scope, x) => {
+    const narrow = scope.in('0', inner => basicBlock(inner, x, { width: 0, outputs: outputsOf(0), stride }))
+    return scope.in('1', inner => basicBlock(inner, narrow, { width: 0, outputs: outputsOf(1), stride: 1 }))
+  }
 }
 
 const files = readdirSync(goldenFolder).filter(
@@ -60,7 +65,7 @@ describe.each(['sparse', 'dense'] as const)('one mixture of experts, %s dispatch
       const scope = Scope.root(graph, { training })
       const x = graph.input('x', 'float32', tensors.get('x')!.shape)
       const result = mixtureOfExperts(scope, x, {
-        experts: [expert, expert, expert, expert],
+        experts: new Array<Layer>(tensors.get('param/gate.fc.bias')!.shape[0]!).fill(expertOf(tensors)),
         gate: metadata.gate === 'conv-gap-fc' ? convGapFc(gateWidth) : gapFc,
         k: Number(metadata.k),
         constraint: constraints[metadata.constraint!]!(coefficient),

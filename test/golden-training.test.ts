@@ -25,6 +25,8 @@ interface GoldenConfig {
   readonly m?: number
   readonly gate?: 'conv-gap-fc'
   readonly residual?: boolean
+  /** Channels inside an expert, by stage. */
+  readonly expert_width: Readonly<Record<string, number>>
 }
 
 interface LogEntry {
@@ -80,9 +82,9 @@ describe('six training steps', () => {
                   style: config.residual === false ? 'block' : 'resblock',
                   experts: config.experts,
                   k: config.k,
-                  expertWidth: null,
+                  expertWidth: config.expert_width[config.stage] ?? null,
                   gate: config.gate ?? 'gap-fc',
-                  gateWidth: 256,
+                  gateWidth: tensors.get(`init/${layer}.gate.conv.weight`)?.shape[0] ?? 256,
                   noise: false,
                   weighting: 'softmax-after-top-k',
                   dispatch: 'sparse',
