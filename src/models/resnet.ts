@@ -1,6 +1,6 @@
-import { add, globalAveragePool, maxPool, relu, type Tensor } from '../graph/index.ts'
+import { globalAveragePool, maxPool, relu, type Tensor } from '../graph/index.ts'
 import type { MoeResult, MoeStatistics } from '../moe/index.ts'
-import { basicBlock, bottleneck, projection } from '../nn/blocks.ts'
+import { basicBlock, bottleneck, type ConvBlock, type ConvShape } from '../nn/blocks.ts'
 import { batchNorm, conv, linear } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 
@@ -31,11 +31,7 @@ export interface StagePlan {
 export type StageBuilder = (scope: Scope, x: Tensor, plan: StagePlan) => MoeResult
 
 /** A convolution that may be something else: the stem's, or the last one of a stage. */
-export type ConvBuilder = (
-  scope: Scope,
-  x: Tensor,
-  options: { readonly outputs: number; readonly kernel: number; readonly stride: number },
-) => MoeResult
+export type ConvBuilder = (scope: Scope, x: Tensor, options: ConvShape) => MoeResult
 
 export interface ResNetOptions {
   readonly name: ResNetName
@@ -124,42 +120,18 @@ const plainConv: ConvBuilder = (scope, x, options) => plain(conv(scope, x, optio
 /** The stage as ResNet has it; its very last convolution may be replaced. */
 function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
   return (scope, x, { block, depth, width, outputs, stride }) => {
+    let result = plain(x)
+    const replace: ConvBlock = (inner, y, options) => {
+      const mixture = lastConv!(inner, y, options)
+      result = mixture
+      return mixture.output
+    }
     let y = x
     for (let i = 0; i < depth; i++) {
-      const options = { width, outputs, stride: i === 0 ? stride : 1 }
-      if (i === depth - 1 && lastConv !== undefined) {
-        return scope.in(String(i), inner =>
-          lastBlock(inner, y, { width, outputs, stride: options.stride, block }, lastConv),
-        )
-      }
+      const last = i === depth - 1 && lastConv !== undefined ? replace : undefined
+      const options = { width, outputs, stride: i === 0 ? stride : 1, lastConv: last }
       y = scope.in(String(i), inner => block(inner, y, options))
     }
-    return plain(y)
+    return { ...result, output: y }
   }
-}
-
-/** A basic block or bottleneck whose last convolution is built by `last`. */
-function lastBlock(
-  scope: Scope,
-  x: Tensor,
-  plan: Pick<StagePlan, 'width' | 'outputs' | 'stride' | 'block'>,
-  last: ConvBuilder,
-): MoeResult {
-  const { width, outputs, stride, block } = plan
-  const isBasic = block === basicBlock
-  const convNorm = (y: Tensor, i: number, channels: number, kernel: number, step: number): Tensor => {
-    const seen = scope.in(`conv${i}`, inner => conv(inner, y, { outputs: channels, kernel, stride: step }))
-    return relu(scope.in(`bn${i}`, inner => batchNorm(inner, seen)))
-  }
-  const before = isBasic
-    ? convNorm(x, 1, outputs, 3, stride)
-    : convNorm(convNorm(x, 1, width, 1, 1), 2, width, 3, stride)
-  const number = isBasic ? 2 : 3
-  const result = scope.in(`conv${number}`, inner =>
-    last(inner, before, { outputs, kernel: isBasic ? 3 : 1, stride: 1 }),
-  )
-  const normal = scope.in(`bn${number}`, inner => batchNorm(inner, result.output))
-  const keeps = stride === 1 && x.dim(1) === outputs
-  const shortcut = keeps ? x : scope.in('downsample', inner => projection(inner, x, { outputs, stride }))
-  return { ...result, output: relu(add(normal, shortcut)) }
 }
