@@ -2,7 +2,17 @@
  * Moiety's main doors: train a configuration, evaluate a run. The rooms behind them have doors of their own
  * (`moiety/graph`, `moiety/moe`, …).
  */
-export { MoietyError } from './base/errors.ts'
+export { type ErrorFacts, type ErrorKind, exitCodes, MoietyError } from './base/errors.ts'
+export { type Draws, draws } from './base/random.ts'
+export {
+  type DType,
+  floats,
+  type HostTensor,
+  type State,
+  scalar,
+  sizeOf,
+  type TensorData,
+} from './base/tensor.ts'
 export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate/index.ts'
 export {
   type Config,
