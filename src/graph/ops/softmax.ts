@@ -16,7 +16,7 @@ export function softmax(x: Tensor): Tensor {
     outputs: [x],
     gradient: ([dy], [y]) => [mul(y!, sub(dy!, sum(mul(dy!, y!), [x.rank - 1], { keepDims: true })))],
     lower: (emit, names) => [emit.node('Softmax', names, { axis: -1 })],
-    evaluate: ([value]) => [alongRows(value!, logits => logits.map(z => Math.exp(z - logSumExpOf(logits))))],
+    evaluate: ([value]) => [alongRows(value!, logits => logSoftmaxOf(logits).map(Math.exp))],
   })
 }
 
@@ -30,7 +30,7 @@ export function logSoftmax(x: Tensor): Tensor {
     outputs: [x],
     gradient: ([dy], [y]) => [sub(dy!, mul(exp(y!), sum(dy!, [x.rank - 1], { keepDims: true })))],
     lower: (emit, names) => [emit.node('LogSoftmax', names, { axis: -1 })],
-    evaluate: ([value]) => [alongRows(value!, logits => logits.map(z => z - logSumExpOf(logits)))],
+    evaluate: ([value]) => [alongRows(value!, logSoftmaxOf)],
   })
 }
 
@@ -41,9 +41,11 @@ export function logSumExp(x: Tensor): Tensor {
   return add(log(sum(exp(sub(x, shift)), [last])), sum(shift, [last]))
 }
 
-function logSumExpOf(row: Float64Array): number {
+/** Shifted by the largest before anything else, so that logits of any size keep their differences. */
+function logSoftmaxOf(row: Float64Array): Float64Array {
   const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
-  return top + Math.log(row.reduce((total, z) => total + Math.exp(z - top), 0))
+  const total = Math.log(row.reduce((powers, z) => powers + Math.exp(z - top), 0))
+  return row.map(z => z - top - total)
 }
 
 function alongRows(array: NdArray, f: (row: Float64Array) => Float64Array): NdArray {
