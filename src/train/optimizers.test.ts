@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest'
+import { Graph, interpret, type NdArray } from '../graph/index.ts'
+import type { OptimizerConfig } from '../run/config.ts'
+import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
+
+const vector = (values: readonly number[]): NdArray => ({
+  shape: [values.length],
+  data: Float64Array.from(values),
+})
+const scalarOf = (value: number): NdArray => ({ shape: [], data: Float64Array.of(value) })
+
+/** Runs several steps of an optimizer on one parameter with given gradients, in float64. */
+function run(
+  config: OptimizerConfig,
+  start: readonly number[],
+  gradients: readonly (readonly number[])[],
+): number[] {
+  const graph = new Graph()
+  const shape = [start.length]
+  const value = graph.input('w', 'float32', shape)
+  const gradient = graph.input('gradient', 'float32', shape)
+  const rate = graph.input('rate', 'float32', [])
+  const { updates, initial } = optimize([{ name: 'w', shape, value, gradient }], config, rate)
+  const names = [...updates.keys()]
+  let state = new Map<string, NdArray>([['w', vector(start)]])
+  for (const [name, tensor] of initial) {
+    state.set(name, { shape: tensor.shape, data: Float64Array.from(tensor.data, Number) })
+  }
+  for (const step of gradients) {
+    const feeds = new Map([
+      ...state,
+      ['gradient', vector(step)],
+      ['rate', scalarOf(config.learningRate)],
+    ] as const)
+    const values = interpret(
+      names.map(name => updates.get(name)!),
+      feeds,
+    )
+    state = new Map(names.map((name, i) => [name, values[i]!]))
+  }
+  return [...state.get('w')!.data]
+}
+
+const start = [1, -2, 0.5]
+const gradients = [
+  [0.1, -0.3, 0],
+  [0.2, 0.1, 0],
+  [-0.4, 0.2, 0.3],
+]
+const expectSame = (got: readonly number[], expected: readonly number[]): void => {
+  for (const [i, value] of expected.entries()) expect(got[i]).toBeCloseTo(value, 12)
+}
+
+describe('Adam', () => {
+  const base = { learningRate: 0.01, betas: [0.9, 0.99], epsilon: 1e-8 } as const
+
+  /** The formulas of the paper, a number at a time. */
+  const reference = (decoupled: boolean, weightDecay: number): number[] =>
+    start.map((first, i) => {
+      let [w, m, v] = [first, 0, 0]
+      for (const [t, step] of gradients.entries()) {
+        if (decoupled) w -= base.learningRate * weightDecay * w
+        const g = step[i]! + (decoupled ? 0 : weightDecay * w)
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g * g
+        const corrected = Math.sqrt(v / (1 - 0.99 ** (t + 1))) + base.epsilon
+        w -= (base.learningRate * (m / (1 - 0.9 ** (t + 1)))) / corrected
+      }
+      return w
+    })
+
+  it('follows its paper, corrections from the state', () => {
+    expectSame(run({ name: 'adam', ...base, weightDecay: 0 }, start, gradients), reference(false, 0))
+  })
+
+  it('adds weight decay to the gradient', () => {
+    expectSame(run({ name: 'adam', ...base, weightDecay: 0.1 }, start, gradients), reference(false, 0.1))
+  })
+
+  it('decays apart from the gradient as AdamW', () => {
+    expectSame(run({ name: 'adamw', ...base, weightDecay: 0.1 }, start, gradients), reference(true, 0.1))
+  })
+})
+
+describe('SGD', () => {
+  const reference = (momentum: number, nesterov: boolean, weightDecay: number): number[] =>
+    start.map((first, i) => {
+      let [w, u] = [first, 0]
+      for (const step of gradients) {
+        const g = step[i]! + weightDecay * w
+        u = momentum * u + g
+        w -= 0.1 * (nesterov ? g + momentum * u : u)
+      }
+      return w
+    })
+
+  it.each([
+    [0, false, 0],
+    [0.9, false, 0],
+    [0.9, true, 0],
+    [0.9, true, 0.05],
+  ] as const)(
+    'with momentum %d, Nesterov %s, decay %d follows its recursion',
+    (momentum, nesterov, weightDecay) => {
+      const config = { name: 'sgd', learningRate: 0.1, momentum, nesterov, weightDecay } as const
+      expectSame(run(config, start, gradients), reference(momentum, nesterov, weightDecay))
+    },
+  )
+})
+
+describe('gradient clipping', () => {
+  const clipped = (limit: number): number[] => {
+    const graph = new Graph()
+    const parts = [graph.constant('float32', [2], [3, 0]), graph.constant('float32', [1], [4])]
+    const results = clipGradients(parts, gradientNorm(parts), limit)
+    return interpret(results, new Map()).flatMap(({ data }) => [...data])
+  }
+
+  it('shrinks all gradients together to the limit', () => {
+    const [a, b, c] = clipped(1)
+    expect(a).toBeCloseTo(0.6, 6)
+    expect(b).toBe(0)
+    expect(c).toBeCloseTo(0.8, 6)
+  })
+
+  it('leaves gradients within the limit as they are', () => {
+    expect(clipped(10)).toEqual([3, 0, 4])
+  })
+})
