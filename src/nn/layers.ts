@@ -28,6 +28,7 @@ import type { Initialiser, Scope } from './scope.ts'
 /** A layer: builds its part of the graph at a scope. x and the result are [N, C, H, W] unless said otherwise. */
 export type Layer = (scope: Scope, x: Tensor) => Tensor
 
+/** Of a square convolution: channels of the result and, in pixels, extent of the kernel. */
 export interface ConvOptions {
   readonly outputs: number
   readonly kernel: number
@@ -70,6 +71,7 @@ export function linear(
   return linearOp(x, weight, bias ? scope.parameter('bias', [outputs], biasOf(shape)) : undefined)
 }
 
+/** Defaults are torch's. */
 export interface BatchNormOptions {
   readonly epsilon?: number
   /** Share of the newest batch in the running averages. */
@@ -128,9 +130,11 @@ function maskedBatchNorm(
   const weight = reshape(mask, [mask.shape[0]!, 1, 1, 1])
   const count = mul(sum(mask), sizeOfAxes(x, [2, 3]))
   const divisor = maximum(count, 1)
-  const average = (values: Tensor): Tensor => mul(sum(mul(values, weight), [0, 2, 3]), reciprocal(divisor))
-  const mean = average(x)
-  const centred = sub(x, reshape(mean, [mean.shape[0]!, 1, 1]))
+  const average = (counted: Tensor): Tensor => mul(sum(counted, [0, 2, 3]), reciprocal(divisor))
+  const mean = average(mul(x, weight))
+  // Images that do not count are put at the mean: divided by a deviation that is not theirs, they would grow from
+  // layer to layer until they overflow, and 0 · ∞ is not 0.
+  const centred = mul(sub(x, reshape(mean, [mean.shape[0]!, 1, 1])), weight)
   const variance = average(square(centred))
   const output = channelAffine(centred, mul(scale, reciprocal(sqrt(add(variance, epsilon)))), shift)
   return { output, mean: stopGradient(mean), variance: stopGradient(variance), count: stopGradient(count) }
