@@ -1,6 +1,8 @@
 /**
  * Moiety's main doors: train a configuration, evaluate a run. The rooms behind them have doors of their own
  * (`moiety/graph`, `moiety/moe`, …).
+ *
+ * @module
  */
 export { type ErrorFacts, type ErrorKind, exitCodes, MoietyError } from './base/errors.ts'
 export { type Draws, draws } from './base/random.ts'

@@ -6,6 +6,7 @@ export const exitCodes = {
   disk: 5,
 } as const
 
+/** What kind of thing went wrong; it decides the exit code. */
 export type ErrorKind = keyof typeof exitCodes
 
 /** What a {@link MoietyError} says: what was expected, what came, where, and what to do. */

@@ -1,6 +1,7 @@
 /** Element types that reach the engine or a file. `bool` is stored as one byte, 0 or 1. */
 export type DType = 'float32' | 'int64' | 'bool' | 'uint8'
 
+/** Values of float32, of int64, and of bool or uint8. */
 export type TensorData = Float32Array | BigInt64Array | Uint8Array
 
 /** A tensor with its values on the host, row-major and contiguous. */

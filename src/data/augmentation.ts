@@ -14,6 +14,7 @@ export interface Augmentation {
   readonly jitter?: Jitter | null | undefined
 }
 
+/** A window of the image's size, cut at random from the image padded on every side. */
 export interface Crop {
   /** Pixels added on each side; at most size − 1 for `reflect`. */
   readonly padding: number
@@ -21,6 +22,7 @@ export interface Crop {
   readonly mode: 'zero' | 'reflect'
 }
 
+/** How much brightness, contrast and saturation vary, from 0 to 1: each is multiplied by 1 ± this. */
 export interface Jitter {
   readonly brightness: number
   readonly contrast: number

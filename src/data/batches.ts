@@ -21,6 +21,7 @@ export interface Batch {
   readonly indices: Uint32Array
 }
 
+/** How images are normalised and augmented; `seed` and `epoch` decide what is random in it. */
 export interface BatchOptions {
   readonly mean: PerChannel
   readonly std: PerChannel

@@ -24,6 +24,7 @@ export interface SkippedFile {
 /** One number for each of red, green and blue. */
 export type PerChannel = readonly [number, number, number]
 
+/** Images with their classes, in two splits. */
 export interface Dataset {
   readonly name: string
   /** What the images are and how many, as an honest person would say it. */
@@ -60,6 +61,7 @@ export interface Progress {
   readonly what: string
 }
 
+/** Is told how far a slow part has come. */
 export type OnProgress = (progress: Progress) => void
 
 /** Where the images of a split lie in memory: one record after another, each with some bytes before its pixels. */

@@ -15,6 +15,7 @@ import {
 import { type ClassFolder, findImages } from './folder-tree.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
 
+/** Which folder, and what to do with its images. */
 export interface FolderOptions {
   readonly directory: string
   /** Height and width that every image is brought to, in pixels; 32 unless told. */

@@ -8,6 +8,7 @@ import { layouts, openCifar } from './cifar.ts'
 import type { OnProgress } from './dataset.ts'
 import { unpackTarGz } from './unpack.ts'
 
+/** An archive to download, and its MD5 in hexadecimal. */
 export interface Archive {
   readonly url: string
   readonly md5: string
@@ -25,6 +26,7 @@ export const archives: Readonly<Record<'cifar10' | 'cifar100', Archive>> = {
   },
 }
 
+/** Where to put the data set, and from where it comes. */
 export interface GetOptions {
   /** The folder in which the dataset's folder is made; created if need be. */
   readonly to: string

@@ -1,4 +1,9 @@
-/** Datasets, augmentation, batches. */
+/**
+ * Datasets, augmentation, batches.
+ *
+ * @module
+ */
+export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.ts'
 export { findCifar, openCifar } from './cifar.ts'

@@ -21,12 +21,15 @@ import {
 import { type Dataset, type OnProgress, type PerChannel, type Split, splitInMemory } from './dataset.ts'
 import { drawImage, drawingVersion, drawnSize, type Glyph } from './drawing.ts'
 
+/** How the sample of drawings is drawn and kept. */
 export interface SampleOptions {
   /** Decides which glyphs are for testing and how each image is drawn; 0 unless told. */
   readonly seed?: number | undefined
+  /** The folder in which the drawn sample is kept; see {@link cacheDirectory}. */
   readonly cacheDirectory?: string | undefined
   /** Images of each class; 320 and 80 unless told, which makes 8,000 and 2,000. */
   readonly perClass?: { readonly train: number; readonly test: number }
+  /** Finds the packages with the artwork; as Node resolves them, unless told. */
   readonly findPackage?: FindPackage | undefined
 }
 

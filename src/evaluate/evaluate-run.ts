@@ -11,6 +11,7 @@ import { evaluateSplit } from './evaluate-split.ts'
 import { preferredClasses } from './preference.ts'
 import { evaluationProgram } from './program.ts'
 
+/** Which run to evaluate, on what, and with which experts. */
 export interface EvalOptions {
   /** The run's folder; its newest checkpoint is evaluated. */
   readonly run: string
@@ -23,6 +24,7 @@ export interface EvalOptions {
   /** The expert that is left out, counted from 0. */
   readonly without?: number
   readonly split?: 'test' | 'train'
+  /** Told how opening the data and evaluating come along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
 }
 

@@ -17,6 +17,7 @@ export interface SplitResult {
   readonly classWeights: readonly ClassWeights[]
 }
 
+/** What to evaluate; the parameters are the state of the engine. */
 export interface EvaluateOptions {
   readonly dataset: Dataset
   readonly split: Split
@@ -24,6 +25,7 @@ export interface EvaluateOptions {
   readonly loaded: LoadedProgram
   readonly batch: number
   readonly signal?: AbortSignal | undefined
+  /** Told after every batch how many images are done. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 

@@ -1,3 +1,8 @@
+/**
+ * Evaluation: a classifier as a program, accuracy, utilisation of experts, preferred classes.
+ *
+ * @module
+ */
 export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.ts'
 export { type EvaluateOptions, evaluateSplit, type SplitResult } from './evaluate-split.ts'
 export { type ClassWeights, preferredClasses } from './preference.ts'

@@ -15,6 +15,7 @@ import type { Classifier } from '../models/classifier.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 
+/** A classifier that can be run, and its mixtures of experts in order. */
 export interface EvaluationProgram {
   readonly program: Program
   readonly layers: readonly LayerInfo[]

@@ -4,6 +4,7 @@
  */
 export type Dim = number | string
 
+/** The extents of a tensor, slowest first; `[]` is a scalar. */
 export type Shape = readonly Dim[]
 
 export function dimProduct(dims: Shape): Dim {

@@ -6,6 +6,7 @@ import type { NdArray } from './ndarray.ts'
 /** Element types inside a graph. Indices are int64, conditions bool, everything else float32. */
 export type GraphDType = 'float32' | 'int64' | 'bool'
 
+/** What is known of a tensor before anything runs. */
 export interface TensorType {
   readonly dtype: GraphDType
   readonly shape: Shape
@@ -136,6 +137,7 @@ export class Graph {
     })[0]!
   }
 
+  /** A float32 constant of shape []. */
   scalar(value: number): Tensor {
     return this.constant('float32', [], [value])
   }
@@ -178,7 +180,11 @@ export function apply(rule: NodeRule): Tensor {
   return applyAll(rule)[0]!
 }
 
-/** Applies an op with several outputs on the graph of its first input. */
+/**
+ * Applies an op with several outputs on the graph of its first input.
+ *
+ * @throws MoietyError (usage) for inputs of two graphs
+ */
 export function applyAll(rule: NodeRule): readonly Tensor[] {
   const graph = rule.inputs[0]!.graph
   for (const input of rule.inputs) {
@@ -194,7 +200,11 @@ export function applyAll(rule: NodeRule): readonly Tensor[] {
   return graph.apply(rule)
 }
 
-/** Ends with a message about shapes: which op, what it expected, what came. */
+/**
+ * Ends with a message about shapes: which op, what it expected, what came.
+ *
+ * @throws MoietyError (usage) always
+ */
 export function shapeError(op: string, expected: string, inputs: readonly Tensor[]): never {
   const facts: ErrorFacts = {
     kind: 'usage',

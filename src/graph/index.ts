@@ -1,3 +1,8 @@
+/**
+ * Symbolic tensors, ops with their gradients, reverse mode, the ONNX writer and the float64 interpreter.
+ *
+ * @module
+ */
 export type { Dim, Shape } from './dims.ts'
 export { gradients } from './gradients.ts'
 export {
@@ -12,9 +17,9 @@ export {
   type TensorType,
 } from './graph.ts'
 export { interpret, reachableNodes } from './interpreter.ts'
-export { type LoweringOptions, lower } from './lowering.ts'
+export { type Attributes, type Emitter, type LoweringOptions, lower } from './lowering.ts'
 export type { NdArray } from './ndarray.ts'
-export { opset } from './onnx.ts'
+export { type OnnxAttribute, opset } from './onnx.ts'
 export * from './ops/convolution.ts'
 export * from './ops/elementwise.ts'
 export * from './ops/indexing.ts'

@@ -4,6 +4,7 @@ import { reachableNodes } from './interpreter.ts'
 import { encodeOnnx, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './onnx.ts'
 import type { Program } from './program.ts'
 
+/** Attributes of an ONNX node, by name. */
 export type Attributes = Readonly<Record<string, OnnxAttribute>>
 
 /** What an op's lowering writes to: ONNX nodes of the default domain, and constants. */
@@ -22,6 +23,7 @@ export interface Emitter {
   serial(): number
 }
 
+/** What else goes into the ONNX file. */
 export interface LoweringOptions {
   /** Name of the graph inside the file. */
   readonly name?: string

@@ -17,6 +17,7 @@ export const onnxTypes = { float32: 1, uint8: 2, int64: 7, bool: 9 } as const
 
 export type OnnxDType = keyof typeof onnxTypes
 
+/** The value of an attribute of an ONNX node; a float32 is marked, since JavaScript has one kind of number. */
 export type OnnxAttribute = number | string | readonly number[] | { readonly float: number }
 
 export interface OnnxNode {

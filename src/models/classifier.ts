@@ -22,6 +22,7 @@ import { type Classification, type EmbeddedMoe, embed, resnet } from './index.ts
 /** Builds a classifier at a scope: images [N, 3, S, S] to logits, losses and routing statistics. */
 export type Classifier = (scope: Scope, images: Tensor) => Classification
 
+/** What the configuration of a model does not say. */
 export interface ModelOptions {
   readonly classes: number
   /** How every mixture routes instead of as trained (analysis). */

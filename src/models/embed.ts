@@ -19,6 +19,7 @@ import type { ConvBuilder, ResNetName, StageBuilder, StagePlan } from './resnet.
  */
 export type EmbeddingStyle = 'block' | 'resblock' | 'conv'
 
+/** A mixture of experts and its place in a ResNet. */
 export interface EmbeddedMoe {
   /** 0 the stem, 1 to 4 the stages. */
   readonly position: number

@@ -1,3 +1,8 @@
+/**
+ * ResNets with torchvision's names, and mixtures of experts inside them.
+ *
+ * @module
+ */
 export { type Classifier, classifierOf, constraintOf, type ModelOptions } from './classifier.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'

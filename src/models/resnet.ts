@@ -4,6 +4,7 @@ import { basicBlock, bottleneck, type ConvBlock, type ConvShape } from '../nn/bl
 import { batchNorm, conv, linear } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 
+/** The ResNets of He et al. 2015 that there are. */
 export type ResNetName = 'resnet18' | 'resnet34' | 'resnet50'
 
 /** Blocks a stage, and what a block is. */
@@ -17,6 +18,7 @@ export const resnets = {
 export interface StagePlan {
   /** 1 to 4. */
   readonly position: number
+  /** Builds one of the `depth` blocks. */
   readonly block: typeof basicBlock
   readonly depth: number
   /** Channels inside a block. */
@@ -33,6 +35,7 @@ export type StageBuilder = (scope: Scope, x: Tensor, plan: StagePlan) => MoeResu
 /** A convolution that may be something else: the stem's, or the last one of a stage. */
 export type ConvBuilder = (scope: Scope, x: Tensor, options: ConvShape) => MoeResult
 
+/** Which ResNet, and what of it is replaced. */
 export interface ResNetOptions {
   readonly name: ResNetName
   /** `cifar`: 3×3, stride 1, no pooling. `imagenet`: 7×7, stride 2, then 3×3 max-pool of stride 2. */
@@ -46,6 +49,7 @@ export interface ResNetOptions {
   readonly replacedConv?: ReadonlyMap<number, ConvBuilder>
 }
 
+/** What a classifier makes of images, with the auxiliary losses and statistics of its mixtures of experts. */
 export interface Classification {
   /** [N, classes]. */
   readonly logits: Tensor

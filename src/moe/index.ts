@@ -1,3 +1,8 @@
+/**
+ * Mixtures of experts: gates, routing, dispatch, constraints, the layer.
+ *
+ * @module
+ */
 export * from './constraints/index.ts'
 export { type Dispatch, denseDispatch, sparseDispatch } from './dispatch.ts'
 export { convGapFc, type Gate, gapFc } from './gates.ts'

@@ -35,6 +35,7 @@ export type RoutingOverride =
   | { readonly kind: 'single'; readonly expert: number }
   | { readonly kind: 'equal' }
 
+/** What a mixture of experts is made of. */
 export interface MoeOptions {
   /** The experts (E of them); any block. All must give the same shape. */
   readonly experts: readonly Layer[]
@@ -84,7 +85,8 @@ export const epochInput = 'epoch'
  * Parameters at the scope: `gate.*`, `gate.noise.weight` [E, C] with noise, `experts.I.*`; statistics:
  * `constraint.*`. With a single expert there is no gate, no noise and no loss: the layer is that expert.
  *
- * @throws MoietyError (usage) when K is not between 1 and E, or K = 1 with softmax after top-k and E > 1
+ * @throws MoietyError (usage) when K is not between 1 and E, K = 1 with softmax after top-k and E > 1, or the override
+ *   names an expert or a K that is not there
  */
 export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): MoeResult {
   const {
@@ -97,6 +99,7 @@ export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): 
     override,
   } = options
   checkOptions(scope, options)
+  if (override !== undefined) checkOverride(scope, experts.length, override)
   if (experts.length === 1) return singleExpert(scope, x, experts[0]!)
 
   const clean = scope.in('gate', inner => gate(inner, x, experts.length))
@@ -176,6 +179,33 @@ function checkOptions(scope: Scope, { experts, k, weighting = 'softmax-after-top
   }
 }
 
+function checkOverride(scope: Scope, experts: number, override: RoutingOverride): void {
+  if (override.kind === 'equal') return
+  const expert = override.kind === 'single' ? override.expert : override.without
+  if (expert !== undefined && (!Number.isInteger(expert) || expert < 0 || expert >= experts)) {
+    fail({
+      kind: 'usage',
+      message: `expected an expert from 0 to ${experts - 1}, but got ${expert}`,
+      where: scope.path,
+      help: 'experts are counted from 0',
+    })
+  }
+  if (override.kind === 'single') return
+  const left = experts - (override.without === undefined ? 0 : 1)
+  const k = override.k ?? 1
+  if (!Number.isInteger(k) || k < 1 || k > experts || left === 0) {
+    fail({
+      kind: 'usage',
+      message:
+        left === 0
+          ? 'without its only expert, a layer has none left'
+          : `expected 1 ≤ K ≤ E, but got K = ${k} and E = ${experts}`,
+      where: scope.path,
+      help: 'choose another K or expert for the analysis',
+    })
+  }
+}
+
 /** E = 1: the plain expert (METHOD.md §1.1). */
 function singleExpert(scope: Scope, x: Tensor, expert: Layer): MoeResult {
   const output = scope.in('experts', all => all.in('0', inner => expert(inner, x)))
@@ -216,14 +246,6 @@ function overriddenWeights(override: RoutingOverride | undefined, logits: Tensor
 /** bool [E], true at one expert. */
 function expertMask(logits: Tensor, expert: number): Tensor {
   const experts = Number(logits.shape[1])
-  if (!Number.isInteger(expert) || expert < 0 || expert >= experts) {
-    return fail({
-      kind: 'usage',
-      message: `expected an expert from 0 to ${experts - 1}, but got ${expert}`,
-      where: logits.label,
-      help: 'experts are counted from 0',
-    })
-  }
   return logits.graph.constant(
     'bool',
     [experts],

@@ -19,6 +19,7 @@ import {
  */
 export type Weighting = 'softmax-after-top-k' | 'softmax-before-top-k'
 
+/** How experts are chosen and weighed. */
 export interface RoutingOptions {
   /** How many experts compute each image (K). */
   readonly k: number

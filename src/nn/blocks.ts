@@ -4,6 +4,7 @@ import type { Scope } from './scope.ts'
 
 /** Residual blocks (He et al. 2015) with torchvision's names. Every one ends in a relu. */
 
+/** Of a residual block (He et al. 2015); kernel sizes are the block's own. */
 export interface BlockOptions {
   /** Channels inside. */
   readonly width: number
@@ -17,6 +18,7 @@ export interface BlockOptions {
 /** A convolution of a block, at its scope. */
 export type ConvBlock = (scope: Scope, x: Tensor, options: ConvShape) => Tensor
 
+/** What a block asks of a convolution: channels of the result, extent of the square kernel, stride. */
 export interface ConvShape {
   readonly outputs: number
   readonly kernel: number

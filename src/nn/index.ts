@@ -1,3 +1,8 @@
+/**
+ * Layers as functions of a scope and a tensor: convolution, BatchNorm, linear, residual blocks, first values.
+ *
+ * @module
+ */
 export * from './blocks.ts'
 export * from './initialise.ts'
 export * from './layers.ts'

@@ -3,11 +3,14 @@ import type { Initialiser } from './scope.ts'
 
 /** First values of parameters, as torch and torchvision choose them. */
 
+/** The same value everywhere. */
 export function constant(value: number): Initialiser {
   return shape => new Float32Array(sizeOf(shape)).fill(value)
 }
 
+/** All 0, as torch begins biases of BatchNorm. */
 export const zeros = constant(0)
+/** All 1, as torch begins weights of BatchNorm. */
 export const ones = constant(1)
 
 /** How many inputs each output sees: for [O, C, kH, kW] C·kH·kW, for [O, C] C. */

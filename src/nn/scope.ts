@@ -17,6 +17,7 @@ export interface Declaration {
   readonly initialise: Initialiser
 }
 
+/** How a model is being built. */
 export interface ScopeOptions {
   /** Whether batch statistics, noise and constraints are at work. */
   readonly training: boolean
@@ -69,6 +70,7 @@ export class Scope {
     readonly mask: Tensor | undefined,
   ) {}
 
+  /** The scope of a whole model, with an empty name and declarations of its own. */
   static root(graph: Graph, { training }: ScopeOptions): Scope {
     return new Scope(graph, new Declarations(), training, '', undefined)
   }
@@ -85,6 +87,7 @@ export class Scope {
     return new Scope(this.graph, this.declarations, this.training, this.path, mask)
   }
 
+  /** The full name of a tensor of this scope: `layer1.0.conv1.weight` for `weight`. */
   name(leaf: string): string {
     return this.path === '' ? leaf : `${this.path}.${leaf}`
   }

@@ -13,6 +13,7 @@ export interface DeviceReport {
   readonly help?: string
 }
 
+/** Which devices can be used on this machine. */
 export interface DeviceSurvey {
   /** Version of ONNX Runtime, or undefined when its library cannot be loaded. */
   readonly engine: string | undefined

@@ -7,6 +7,7 @@ import { probeDevice } from './devices.ts'
 import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
 import { builtFile, Thread } from './thread.ts'
 
+/** Where and with how many threads programs run. */
 export interface EngineOptions {
   /** Where programs run; the processor when not given. */
   readonly device?: Device
@@ -22,7 +23,8 @@ export interface FeedOptions {
   readonly transfer?: boolean
 }
 
-type Feeds = ReadonlyMap<string, HostTensor>
+/** Values for inputs of a program, by name. */
+export type Feeds = ReadonlyMap<string, HostTensor>
 
 /**
  * Runs programs in a thread of its own, so that the caller's event loop stays free, and keeps the state there
@@ -111,7 +113,7 @@ export class LoadedProgram {
   readonly #number: number
   readonly #program: Program
 
-  /** Use {@link Engine.load}. */
+  /** @internal Use {@link Engine.load}. */
   constructor(thread: Thread, number: number, program: Program) {
     this.#thread = thread
     this.#number = number

@@ -1,4 +1,9 @@
+/**
+ * The engine: programs and the state of a training, in a thread of their own. The only room that knows ONNX Runtime.
+ *
+ * @module
+ */
 export { availableDevices, type DeviceReport, type DeviceSurvey } from './devices.ts'
-export { Engine, type EngineOptions, type FeedOptions, LoadedProgram } from './engine.ts'
+export { Engine, type EngineOptions, type FeedOptions, type Feeds, LoadedProgram } from './engine.ts'
 export type { Device, StepResult } from './protocol.ts'
 export { engineVersion } from './version.ts'

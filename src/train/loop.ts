@@ -21,6 +21,7 @@ import { withPublishedWeights } from './pretrained.ts'
 import { scheduleAt } from './schedule.ts'
 import { type TrainingStep, trainingStep } from './step.ts'
 
+/** What to train, where, and whom to tell. */
 export interface TrainOptions {
   readonly config: Config
   /** The run's folder; new or empty, or with `resume` the one to go on in. */
@@ -30,6 +31,7 @@ export interface TrainOptions {
   readonly resume: boolean
   /** Ends the training after the step that is running, with a checkpoint. */
   readonly signal?: AbortSignal | undefined
+  /** Told of every step, epoch, checkpoint and alarm; see {@link TrainEvent}. */
   readonly onEvent?: (event: TrainEvent) => void
 }
 

@@ -25,6 +25,7 @@ import { type Declarations, Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
 import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
 
+/** All that a training step depends on but its data. */
 export interface StepOptions {
   readonly classifier: Classifier
   readonly classes: number

@@ -75,6 +75,11 @@ function binary(rule: BinaryRule): (a: Operand, b: Operand) => Tensor {
   }
 }
 
+/**
+ * a + b, element by element under broadcasting, of two tensors of one dtype. Both get the upstream gradient.
+ *
+ * @throws MoietyError (usage) for other dtypes or shapes, as every op of two operands here
+ */
 export const add = binary({
   name: 'add',
   onnx: 'Add',
@@ -82,6 +87,7 @@ export const add = binary({
   gradient: dz => [dz, dz],
 })
 
+/** a − b, element by element under broadcasting; db = −dz. */
 export const sub = binary({
   name: 'sub',
   onnx: 'Sub',
@@ -89,6 +95,7 @@ export const sub = binary({
   gradient: dz => [dz, neg(dz)],
 })
 
+/** a · b, element by element under broadcasting; da = dz·b, db = dz·a. */
 export const mul = binary({
   name: 'mul',
   onnx: 'Mul',
@@ -122,22 +129,29 @@ export const minimum = binary({
   gradient: (dz, x, y) => [mul(dz, asFloat(lessOrEqual(x, y))), mul(dz, asFloat(greater(x, y)))],
 })
 
+/** a > b, element by element under broadcasting, as bool; no gradient, as for all comparisons. */
 export const greater = binary({ name: 'greater', onnx: 'Greater', result: 'bool', value: (x, y) => +(x > y) })
+/** a < b, element by element under broadcasting, as bool. */
 export const less = binary({ name: 'less', onnx: 'Less', result: 'bool', value: (x, y) => +(x < y) })
+/** a ≥ b, element by element under broadcasting, as bool. */
 export const greaterOrEqual = binary({
   name: 'greaterOrEqual',
   onnx: 'GreaterOrEqual',
   result: 'bool',
   value: (x, y) => +(x >= y),
 })
+/** a ≤ b, element by element under broadcasting, as bool. */
 export const lessOrEqual = binary({
   name: 'lessOrEqual',
   onnx: 'LessOrEqual',
   result: 'bool',
   value: (x, y) => +(x <= y),
 })
+/** a = b, element by element under broadcasting, as bool. */
 export const equal = binary({ name: 'equal', onnx: 'Equal', result: 'bool', value: (x, y) => +(x === y) })
+/** Both true, of two bool tensors, under broadcasting. */
 export const and = binary({ name: 'and', onnx: 'And', operand: 'bool', value: (x, y) => x * y })
+/** Either true, of two bool tensors, under broadcasting. */
 export const or = binary({ name: 'or', onnx: 'Or', operand: 'bool', value: (x, y) => Math.max(x, y) })
 
 interface UnaryRule {
@@ -165,15 +179,24 @@ function unary(rule: UnaryRule): (x: Tensor) => Tensor {
   }
 }
 
+/**
+ * −x of float32, dx = −dy.
+ *
+ * @throws MoietyError (usage) for another dtype, as every op of one operand here
+ */
 export const neg = unary({ name: 'neg', onnx: 'Neg', value: x => -x, gradient: dy => neg(dy) })
+/** e^x; dx = dy·y. */
 export const exp = unary({ name: 'exp', onnx: 'Exp', value: Math.exp, gradient: (dy, _x, y) => mul(dy, y) })
+/** Natural logarithm; dx = dy / x. Not finite at 0 and below. */
 export const log = unary({ name: 'log', onnx: 'Log', value: Math.log, gradient: (dy, x) => div(dy, x) })
+/** √x; dx = dy / 2y, not finite at 0. */
 export const sqrt = unary({
   name: 'sqrt',
   onnx: 'Sqrt',
   value: Math.sqrt,
   gradient: (dy, _x, y) => div(mul(dy, 0.5), y),
 })
+/** 1 / x; dx = −dy·y². */
 export const reciprocal = unary({
   name: 'reciprocal',
   onnx: 'Reciprocal',
@@ -182,7 +205,9 @@ export const reciprocal = unary({
 })
 /** Gradient 0 at 0. */
 export const abs = unary({ name: 'abs', onnx: 'Abs', value: Math.abs, gradient: (dy, x) => mul(dy, sign(x)) })
+/** −1, 0 or 1; no gradient. */
 export const sign = unary({ name: 'sign', onnx: 'Sign', value: Math.sign })
+/** The hyperbolic tangent; dx = dy·(1 − y²). */
 export const tanh = unary({
   name: 'tanh',
   onnx: 'Tanh',
@@ -210,6 +235,7 @@ export const erf = unary({
   value: erfOf,
   gradient: (dy, x) => mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
 })
+/** The opposite of a bool tensor. */
 export const not = unary({ name: 'not', onnx: 'Not', operand: 'bool', value: x => 1 - x })
 const isNan = unary1Bool('isNaN', 'IsNaN', x => +Number.isNaN(x))
 const isInfinite = unary1Bool('isInfinite', 'IsInf', x => +(Math.abs(x) === Infinity))
@@ -255,7 +281,11 @@ export function clamp(x: Tensor, low: number, high: number): Tensor {
   })
 }
 
-/** `condition ? a : b`, element by element, under broadcasting. */
+/**
+ * `condition ? a : b`, element by element, under broadcasting.
+ *
+ * @throws MoietyError (usage) for a condition that is not bool, two dtypes, or shapes that do not broadcast
+ */
 export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   const x = a instanceof Tensor ? a : condition.graph.scalar(a)
   const y = b instanceof Tensor ? b : condition.graph.scalar(b)
@@ -326,6 +356,7 @@ export function stopGradient(x: Tensor): Tensor {
   })
 }
 
+/** x², which is mul(x, x); dx = 2·dy·x. */
 export function square(x: Tensor): Tensor {
   return mul(x, x)
 }

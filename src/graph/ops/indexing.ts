@@ -13,6 +13,8 @@ import { reshape, sizeOfAxes } from './shape.ts'
 /**
  * The k largest values of the last axis, in falling order, and where they stood (int64). At a tie the smaller
  * index comes first. The gradient reaches exactly the chosen values.
+ *
+ * @throws MoietyError (usage) unless x is float32 and 1 ≤ k ≤ its last extent
  */
 export function topK(x: Tensor, k: number): { readonly values: Tensor; readonly indices: Tensor } {
   const extent = x.dim(-1)
@@ -52,7 +54,11 @@ export function topK(x: Tensor, k: number): { readonly values: Tensor; readonly 
   return { values: values!, indices: indices! }
 }
 
-/** Zeros of the shape of `like` with `values` put at `indices` along the last axis (indices of a row distinct). */
+/**
+ * Zeros of the shape of `like` with `values` put at `indices` along the last axis (indices of a row distinct).
+ *
+ * @throws MoietyError (usage) unless there are as many int64 indices as values
+ */
 export function scatterLastAxis(indices: Tensor, values: Tensor, like: Tensor): Tensor {
   if (!sameShape(indices.shape, values.shape) || indices.dtype !== 'int64') {
     return shapeError('scatterLastAxis', 'as many int64 indices as values', [indices, values])
@@ -77,7 +83,11 @@ export function scatterLastAxis(indices: Tensor, values: Tensor, like: Tensor): 
   })
 }
 
-/** For each row of the last axis, the elements at that row's indices. */
+/**
+ * For each row of the last axis, the elements at that row's indices.
+ *
+ * @throws MoietyError (usage) unless the indices are int64 and of the rank of x
+ */
 export function gatherLastAxis(x: Tensor, indices: Tensor): Tensor {
   if (indices.dtype !== 'int64' || x.rank !== indices.rank) {
     return shapeError('gatherLastAxis', 'int64 indices of the same rank', [x, indices])
@@ -96,7 +106,11 @@ export function gatherLastAxis(x: Tensor, indices: Tensor): Tensor {
   })
 }
 
-/** Rows of x (first axis) at int64 `indices` [M]: the result is [M, ...]. */
+/**
+ * Rows of x (first axis) at int64 `indices` [M], as `[M, ...]`; a row may be asked for more than once.
+ *
+ * @throws MoietyError (usage) unless the indices are an int64 vector and x has rows
+ */
 export function gatherRows(x: Tensor, indices: Tensor): Tensor {
   if (indices.dtype !== 'int64' || indices.rank !== 1 || x.rank === 0) {
     return shapeError('gatherRows', 'int64 indices of rank 1', [x, indices])
@@ -121,6 +135,8 @@ export function gatherRows(x: Tensor, indices: Tensor): Tensor {
 /**
  * `base` with row m of `rows` added to its row `indices[m]`. The gradient of `base` is the upstream one, that of
  * `rows` is what was added to: the rows gathered again.
+ *
+ * @throws MoietyError (usage) unless there is one int64 index a row and rows have the shape of those of the base
  */
 export function addRows(base: Tensor, indices: Tensor, rows: Tensor): Tensor {
   const fits = indices.dtype === 'int64' && indices.rank === 1 && rows.shape[0] === indices.shape[0]
@@ -156,7 +172,11 @@ export function scatterAddRows(indices: Tensor, rows: Tensor, like: Tensor): Ten
   return addRows(zeroRows(like, rows.shape.slice(1)), indices, rows)
 }
 
-/** Zeros with as many rows as `like` has, each of the shape `tail`. */
+/**
+ * Zeros with as many rows as `like` has, each of the shape `tail`.
+ *
+ * @throws MoietyError (usage) when an extent of `tail` is not a number
+ */
 export function zeroRows(like: Tensor, tail: Shape): Tensor {
   const [count] = like.shape
   const extents = tail.filter(dim => typeof dim === 'number')
@@ -196,6 +216,7 @@ export function accumulate(before: Tensor, gradient: Tensor): Tensor {
  * Positions of the true elements of a bool vector [N], as int64 [M].
  *
  * @param count - the name of the extent M, known only when the graph runs
+ * @throws MoietyError (usage) for anything but a bool vector
  */
 export function nonzero(mask: Tensor, count: string): Tensor {
   if (mask.dtype !== 'bool' || mask.rank !== 1) return shapeError('nonzero', 'a bool vector', [mask])

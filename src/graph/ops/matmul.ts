@@ -15,7 +15,11 @@ export interface GemmOptions {
   readonly transposeB?: boolean
 }
 
-/** A·B of two matrices, either one transposed on the fly. */
+/**
+ * A·B of two matrices, either one transposed on the fly.
+ *
+ * @throws MoietyError (usage) unless both are matrices with equal inner extents
+ */
 export function gemm(a: Tensor, b: Tensor, options: GemmOptions = {}): Tensor {
   const { transposeA = false, transposeB = false } = options
   const [rows, innerA] = transposeA ? [a.shape[1], a.shape[0]] : [a.shape[0], a.shape[1]]
@@ -55,7 +59,11 @@ export function gemm(a: Tensor, b: Tensor, options: GemmOptions = {}): Tensor {
   })
 }
 
-/** Products of stacks of matrices: [..., M, P] · [..., P, Q]; leading axes broadcast. */
+/**
+ * Products of stacks of matrices: [..., M, P] · [..., P, Q]; leading axes broadcast.
+ *
+ * @throws MoietyError (usage) unless inner extents are equal and leading axes broadcast
+ */
 export function matmul(a: Tensor, b: Tensor): Tensor {
   if (a.rank < 2 || b.rank < 2 || a.dim(-1) !== b.dim(-2)) {
     return shapeError('matmul', 'stacks of matrices with equal inner extents', [a, b])

@@ -28,7 +28,11 @@ export interface BatchStatistics {
   readonly variance: Tensor
 }
 
-/** Normalises with the batch's own statistics, and returns them for the running averages. */
+/**
+ * Normalises with the batch's own statistics, and returns them for the running averages.
+ *
+ * @throws MoietyError (usage) unless x is [N, C, H, W] and both vectors are [C]
+ */
 export function batchNormTraining(x: Tensor, scale: Tensor, shift: Tensor, epsilon: number): BatchStatistics {
   checkChannels('batchNormTraining', x, [scale, shift])
   const channels = { dtype: 'float32', shape: [x.shape[1]!] } as const
@@ -99,7 +103,11 @@ export function batchNormTraining(x: Tensor, scale: Tensor, shift: Tensor, epsil
   return { output: output!, mean: mean!, variance: variance! }
 }
 
-/** Normalises with given statistics: y = γ·(x − μ)/√(σ² + ε) + β. All vectors are [C]. */
+/**
+ * Normalises with given statistics: y = γ·(x − μ)/√(σ² + ε) + β. All vectors are [C].
+ *
+ * @throws MoietyError (usage) unless x is [N, C, H, W] and all vectors are [C]
+ */
 export function batchNormInference(
   x: Tensor,
   scale: Tensor,
@@ -113,7 +121,11 @@ export function batchNormInference(
   return channelAffine(x, factor, sub(shift, mul(mean, factor)))
 }
 
-/** x·scale + shift with one number of each a channel, in one pass over x [N, C, H, W]. */
+/**
+ * x·scale + shift with one number of each a channel, in one pass over x [N, C, H, W].
+ *
+ * @throws MoietyError (usage) unless x is [N, C, H, W] and both vectors are [C]
+ */
 export function channelAffine(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
   checkChannels('channelAffine', x, [scale, shift])
   return apply({

@@ -4,6 +4,7 @@ import { zeros } from '../ndarray.ts'
 import { mean } from './reduce.ts'
 import { reshape, reshapeLike } from './shape.ts'
 
+/** Of a square window, in pixels. */
 export interface PoolOptions {
   readonly kernel: number
   /** Default: the kernel, so that windows do not overlap. */
@@ -74,6 +75,8 @@ function forEachWindow(
 /**
  * Largest value of each window. The engine says where it stood (as a position in the whole of x), and the
  * gradient is added there; at a tie the first in reading order wins.
+ *
+ * @throws MoietyError (usage) unless x is float32 [N, C, H, W] and not smaller than the window
  */
 export function maxPool(x: Tensor, options: PoolOptions): Tensor {
   const { shape, ...window } = windowOf('maxPool', x, options)
@@ -127,7 +130,11 @@ function scatterFlat(positions: Tensor, values: Tensor, x: Tensor): Tensor {
   })
 }
 
-/** Mean of each window, zeros of the padding counted (torch's default); every value gets 1/kernel² of dy. */
+/**
+ * Mean of each window, zeros of the padding counted (torch's default); every value gets 1/kernel² of dy.
+ *
+ * @throws MoietyError (usage) unless x is float32 [N, C, H, W] and not smaller than the window
+ */
 export function averagePool(x: Tensor, options: PoolOptions): Tensor {
   const { shape, ...window } = windowOf('averagePool', x, options)
   return apply({
@@ -192,7 +199,11 @@ function averagePoolGradient(dy: Tensor, x: Tensor, window: PoolWindow): Tensor 
   return reshapeLike(spreadOut, x)
 }
 
-/** Mean over space: [N, C, H, W] → [N, C]. */
+/**
+ * Mean over space: [N, C, H, W] → [N, C].
+ *
+ * @throws MoietyError (usage) for another rank than 4
+ */
 export function globalAveragePool(x: Tensor): Tensor {
   if (x.rank !== 4) return shapeError('globalAveragePool', 'x [N, C, H, W]', [x])
   return mean(x, [2, 3])

@@ -4,6 +4,7 @@ import { flatIndex, type NdArray, stridesOf, tabulate, zeros } from '../ndarray.
 import { asFloat, div, equal, mul, sub } from './elementwise.ts'
 import { expandLike, reshape, sizeOfAxes } from './shape.ts'
 
+/** What a reduction does with the axes that it reduces. */
 export interface ReduceOptions {
   /** Keep the reduced axes with extent 1. */
   readonly keepDims?: boolean
@@ -51,7 +52,11 @@ function withReducedAxes(reduced: Tensor, x: Tensor, axes: readonly number[]): T
   return reshape(reduced, reducedShape(x, axes, true))
 }
 
-/** Σ over `axes` (default: all). Its gradient is the upstream one, repeated along them. */
+/**
+ * Σ over `axes` (default: all). Its gradient is the upstream one, repeated along them.
+ *
+ * @throws MoietyError (usage) for bool, or axes that x does not have
+ */
 export function sum(x: Tensor, axes?: readonly number[], { keepDims = false }: ReduceOptions = {}): Tensor {
   const over = normaliseAxes('sum', x, axes)
   if (x.dtype !== 'float32' && x.dtype !== 'int64') return shapeError('sum', 'numbers', [x])
@@ -67,7 +72,11 @@ export function sum(x: Tensor, axes?: readonly number[], { keepDims = false }: R
   })
 }
 
-/** Arithmetic mean over `axes` (default: all). */
+/**
+ * Arithmetic mean over `axes` (default: all).
+ *
+ * @throws MoietyError (usage) for another dtype than float32, or axes that x does not have
+ */
 export function mean(x: Tensor, axes?: readonly number[], { keepDims = false }: ReduceOptions = {}): Tensor {
   const over = normaliseAxes('mean', x, axes)
   if (x.dtype !== 'float32') return shapeError('mean', 'a float32 tensor', [x])
@@ -86,7 +95,11 @@ export function mean(x: Tensor, axes?: readonly number[], { keepDims = false }: 
   })
 }
 
-/** Largest value over `axes`; elements that tie for it share the gradient equally. */
+/**
+ * Largest value over `axes`; elements that tie for it share the gradient equally.
+ *
+ * @throws MoietyError (usage) for another dtype than float32, or axes that x does not have
+ */
 export function max(x: Tensor, axes?: readonly number[], { keepDims = false }: ReduceOptions = {}): Tensor {
   const over = normaliseAxes('max', x, axes)
   if (x.dtype !== 'float32') return shapeError('max', 'a float32 tensor', [x])
@@ -109,6 +122,7 @@ export function max(x: Tensor, axes?: readonly number[], { keepDims = false }: R
  * Variance over `axes`.
  *
  * @param correction - subtracted from the count in the denominator: 0 population, 1 unbiased
+ * @throws MoietyError (usage) for another dtype than float32, or axes that x does not have
  */
 export function variance(
   x: Tensor,

@@ -7,6 +7,8 @@ import { reshape, reshapeLike } from './shape.ts'
 /**
  * Enlarges x [N, C, H, W] by a whole factor, each value repeated in a factor × factor block (nearest
  * neighbour). Its gradient is the sum over each block.
+ *
+ * @throws MoietyError (usage) unless x is [N, C, H, W] and the factor a whole number from 1
  */
 export function resizeNearest(x: Tensor, factor: number): Tensor {
   if (x.rank !== 4 || !Number.isInteger(factor) || factor < 1) {

@@ -11,6 +11,8 @@ import { sumTo } from './elementwise.ts'
 /**
  * The same values in another shape. At most one extent of the new shape may be symbolic; it is found from the
  * number of elements when the graph runs.
+ *
+ * @throws MoietyError (usage) for another number of elements or more than one symbolic extent
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   if (sameShape(shape, x.shape)) return x
@@ -55,7 +57,11 @@ export function reshapeLike(x: Tensor, like: Tensor): Tensor {
   })
 }
 
-/** Axes in a new order: axis i of the result is axis `order[i]` of x. */
+/**
+ * Axes in a new order: axis i of the result is axis `order[i]` of x.
+ *
+ * @throws MoietyError (usage) unless `order` is a permutation of the axes
+ */
 export function transpose(x: Tensor, order: readonly number[]): Tensor {
   if (
     order.length !== x.rank ||
@@ -89,6 +95,8 @@ export function transpose(x: Tensor, order: readonly number[]): Tensor {
 /**
  * Elements `start … end−1` of one axis, every `step`-th. The extent of that axis must be known.
  * Its gradient is the upstream one in a field of zeros.
+ *
+ * @throws MoietyError (usage) unless 0 ≤ start ≤ end ≤ the extent of the axis, which must be known
  */
 export function slice(x: Tensor, axis: number, start: number, end: number, step = 1): Tensor {
   const extent = x.dim(axis)
@@ -129,7 +137,11 @@ function unslice(dy: Tensor, axis: number, extent: number, start: number, step: 
   return pad(spreadOut, before, after)
 }
 
-/** Inserts step − 1 zeros between neighbours along an axis: extent n becomes (n − 1)·step + 1. */
+/**
+ * Inserts step − 1 zeros between neighbours along an axis: extent n becomes (n − 1)·step + 1.
+ *
+ * @throws MoietyError (usage) when the extent of the axis is not known
+ */
 export function spread(x: Tensor, axis: number, step: number): Tensor {
   const count = x.dim(axis)
   if (typeof count !== 'number') return shapeError('spread', `a known extent of axis ${axis}`, [x])
@@ -144,7 +156,11 @@ export function spread(x: Tensor, axis: number, step: number): Tensor {
   return slice(merged, axis, 0, (count - 1) * step + 1)
 }
 
-/** Tensors one after another along an axis. */
+/**
+ * Tensors one after another along an axis.
+ *
+ * @throws MoietyError (usage) when dtypes, ranks or other extents differ
+ */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const [first] = tensors
   if (first === undefined) return shapeError('concat', 'at least one tensor', tensors)
@@ -192,7 +208,11 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   })
 }
 
-/** Zeros before and after each axis; a negative amount cuts off instead. */
+/**
+ * Zeros before and after each axis; a negative amount cuts off instead.
+ *
+ * @throws MoietyError (usage) unless there is an amount before and after every axis
+ */
 export function pad(x: Tensor, before: readonly number[], after: readonly number[]): Tensor {
   if (before.length !== x.rank || after.length !== x.rank) {
     return shapeError('pad', 'an amount before and after every axis', [x])
@@ -224,7 +244,11 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
   })
 }
 
-/** Repeats x along its stretched axes to the shape of another tensor; only that tensor's shape is used. */
+/**
+ * Repeats x along its stretched axes to the shape of another tensor; only that tensor's shape is used.
+ *
+ * @throws MoietyError (usage) unless every extent is 1 or that of the other
+ */
 export function expandLike(x: Tensor, like: Tensor): Tensor {
   if (sameShape(x.shape, like.shape)) return x
   const lead = like.rank - x.rank
@@ -249,10 +273,12 @@ export function expandLike(x: Tensor, like: Tensor): Tensor {
   })
 }
 
+/** Zeros, float32, of the shape of x; only its shape is used. */
 export function zerosLike(x: Tensor): Tensor {
   return filledLike(x, 0)
 }
 
+/** Ones, float32, of the shape of x; only its shape is used. */
 export function onesLike(x: Tensor): Tensor {
   return filledLike(x, 1)
 }

@@ -6,6 +6,8 @@ import { max, sum } from './reduce.ts'
 /**
  * Softmax y_i = e^(x_i) / Σ_j e^(x_j) over the last axis, whose Jacobian is y_i(δ_ij − y_j), so
  * dx = y ⊙ (dy − Σ_j dy_j y_j).
+ *
+ * @throws MoietyError (usage) unless x is float32 and has an axis
  */
 export function softmax(x: Tensor): Tensor {
   if (x.dtype !== 'float32' || x.rank === 0)
@@ -20,7 +22,11 @@ export function softmax(x: Tensor): Tensor {
   })
 }
 
-/** Logarithm of the softmax over the last axis; dx = dy − softmax(x)·Σ_j dy_j. */
+/**
+ * Logarithm of the softmax over the last axis; dx = dy − softmax(x)·Σ_j dy_j.
+ *
+ * @throws MoietyError (usage) unless x is float32 and has an axis
+ */
 export function logSoftmax(x: Tensor): Tensor {
   if (x.dtype !== 'float32' || x.rank === 0)
     return shapeError('logSoftmax', 'a float32 tensor with an axis', [x])

@@ -13,7 +13,7 @@ const gates = fc
     experts: fc.integer({ min: 2, max: 6 }),
     images: fc.integer({ min: 1, max: 6 }),
     bias: fc.array(fc.integer({ min: -4, max: 4 }), { minLength: 6, maxLength: 6 }),
-    spread: fc.constantFrom(0, 0.5, 2),
+    spread: fc.constantFrom<number[]>(0, 0.5, 2),
     chosen: fc.nat({ max: 5 }),
   })
   .map(({ experts, chosen, bias, ...rest }) => ({

@@ -212,15 +212,23 @@ type ParsedLayer = Parsed['model']['moe'][number]
 
 /** One mixture-of-experts layer with every default explicit; `expertWidth` is null where experts have no inner width. */
 export type MoeLayerConfig = DeepReadonly<Omit<ParsedLayer, 'noise'> & { noise: boolean }>
+/** What keeps the experts of a layer balanced, told apart by `name`. */
 export type ConstraintConfig = MoeLayerConfig['constraint']
+/** The data set, as `data` of a configuration. */
 export type DataConfig = DeepReadonly<Omit<Parsed['data'], 'size'> & { size: number }>
+/** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
+/** The network, as `model` of a configuration. */
 export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe'>> & {
   readonly moe: readonly MoeLayerConfig[]
 }
+/** The optimizer, told apart by `name`. */
 export type OptimizerConfig = DeepReadonly<Parsed['optimizer']>
+/** The course of the learning rate, told apart by `name`. */
 export type ScheduleConfig = DeepReadonly<Parsed['schedule']>
+/** Epochs, batches and checkpoints, as `training` of a configuration. */
 export type TrainingConfig = DeepReadonly<Parsed['training']>
+/** Where and with how many threads to compute, as `engine` of a configuration. */
 export type EngineConfig = DeepReadonly<Parsed['engine']>
 
 /** What a training does, complete: nothing is left to a default. */
