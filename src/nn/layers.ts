@@ -41,7 +41,11 @@ export interface ConvOptions {
   readonly initialise?: Initialiser
 }
 
-/** Convolution with parameters `weight` [O, C / groups, k, k] and, on request, `bias` [O]. */
+/**
+ * Convolution with parameters `weight` [O, C / groups, k, k] and, on request, `bias` [O].
+ *
+ * @throws MoietyError (usage) for an unknown number of channels, or shapes that conv2d refuses
+ */
 export function conv(scope: Scope, x: Tensor, options: ConvOptions): Tensor {
   const { outputs, kernel, stride = 1, groups = 1, dilation = 1, bias = false } = options
   const padding = options.padding ?? Math.floor(kernel / 2) * dilation
@@ -57,7 +61,11 @@ export function conv(scope: Scope, x: Tensor, options: ConvOptions): Tensor {
   })
 }
 
-/** x·Wᵀ + b with `weight` [outputs, inputs] and `bias` [outputs]; x [N, inputs] → [N, outputs]. */
+/**
+ * x·Wᵀ + b with `weight` [outputs, inputs] and `bias` [outputs]; x [N, inputs] → [N, outputs].
+ *
+ * @throws MoietyError (usage) for an unknown number of inputs
+ */
 export function linear(
   scope: Scope,
   x: Tensor,
@@ -83,6 +91,8 @@ export interface BatchNormOptions {
 /**
  * Batch normalisation with parameters `weight`, `bias` and statistics `running_mean`, `running_var`, all [C].
  * In training it uses the batch's statistics and moves the averages; an empty batch moves nothing.
+ *
+ * @throws MoietyError (usage) for an unknown number of channels
  */
 export function batchNorm(scope: Scope, x: Tensor, options: BatchNormOptions = {}): Tensor {
   const { epsilon = 1e-5, momentum = 0.1, frozen = false } = options
@@ -140,7 +150,11 @@ function maskedBatchNorm(
   return { output, mean: stopGradient(mean), variance: stopGradient(variance), count: stopGradient(count) }
 }
 
-/** The number of channels of x [N, C, H, W] (or of [N, C]). */
+/**
+ * The number of channels of x [N, C, H, W] (or of [N, C]).
+ *
+ * @throws MoietyError (usage) when it is known only when the graph runs
+ */
 export function channelsOf(x: Tensor): number {
   const channels = x.dim(1)
   return typeof channels === 'number' ? channels : shapeError('a layer', 'a known number of channels', [x])
