@@ -27,7 +27,7 @@ export interface Emitter {
 export interface LoweringOptions {
   /** Name of the graph inside the file. */
   readonly name?: string
-  /** Inputs to declare even if no output needs them. */
+  /** Pairs of key and value that the file carries beside the graph. */
   readonly metadata?: Readonly<Record<string, string>>
 }
 
