@@ -1,6 +1,26 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { Application, TSConfigReader, TypeDocReader } from 'typedoc'
 import { describe, expect, it } from 'vitest'
 import { configurationReference } from '../docs/configuration.ts'
+import { resolveConfig } from '../src/run/config.ts'
+
+const root = new URL('..', import.meta.url)
+const pages = ['README.md', 'ATTRIBUTION.md', 'docs/how-it-works.md', 'docs/decisions.md', 'docs/results.md']
+const textOf = (page: string) => readFileSync(new URL(page, root), 'utf8')
+
+describe('the pages', () => {
+  it.each(pages)('%s points only to files that are there', page => {
+    const targets = [...textOf(page).matchAll(/\]\(([^)#]+)/g)].map(match => match[1]!)
+    const here = targets.filter(target => !target.startsWith('https:'))
+    expect(here.filter(target => !existsSync(new URL(target, new URL(page, root))))).toEqual([])
+  })
+
+  it('show a configuration that is one', () => {
+    const shown = /```json\n(.*?)```/s.exec(textOf('README.md'))?.[1] ?? ''
+    const { model } = resolveConfig(JSON.parse(shown), 'README.md')
+    expect(model.moe[0]).toMatchObject({ experts: 4, k: 2, constraint: { name: 'importance' } })
+  })
+})
 
 describe('the reference of the configuration', () => {
   it('is what the schema says; npm run docs writes it anew', async () => {
