@@ -158,10 +158,14 @@ export function adopt(
     if (found === undefined) missing.push(name)
     else if (found.shape.join() === tensor.shape.join() && found.dtype === tensor.dtype)
       state.set(name, found)
-    else
-      misshapen.push(
-        `${name}: the model has [${tensor.shape.join(', ')}], the file [${found.shape.join(', ')}]`,
-      )
+    else misshapen.push(`${name}: ${difference(tensor, found)}`)
   }
   return { state, missing, unknown: [...given.keys()].filter(name => !declared.has(name)), misshapen }
+}
+
+/** What sets two tensors apart: their shapes, and their dtypes where those differ. */
+function difference(model: HostTensor, file: HostTensor): string {
+  const show = ({ dtype, shape }: HostTensor): string =>
+    `${model.dtype === file.dtype ? '' : `${dtype} `}[${shape.join(', ')}]`
+  return `the model has ${show(model)}, the file ${show(file)}`
 }

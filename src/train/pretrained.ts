@@ -15,7 +15,7 @@ import type { ModelConfig } from '../run/config.ts'
  */
 export async function withPublishedWeights(
   initial: ReadonlyMap<string, HostTensor>,
-  config: Pick<ModelConfig, 'weights' | 'weightsPart' | 'moe'>,
+  config: Pick<ModelConfig, 'weights' | 'weightsPart'>,
 ): Promise<Map<string, HostTensor>> {
   if (config.weights === null) return new Map(initial)
   const file = config.weights
@@ -31,12 +31,9 @@ export async function withPublishedWeights(
   const { tensors } = decodeSafetensors(bytes, file)
   const given = new Map([...tensors].filter(([name]) => !name.endsWith('num_batches_tracked')))
   const model = new Map([...initial].filter(([name]) => !name.startsWith('optimizer.')))
-  const replaced = config.moe.map(({ position }) =>
-    position === 0 ? /^(stem|conv1|bn1)\./ : new RegExp(`^layer${position}\\.`),
-  )
+  const replaced = replacedParts(model)
   const isFree = (name: string): boolean =>
-    config.weightsPart === 'backbone' &&
-    (name.startsWith('fc.') || replaced.some(pattern => pattern.test(name)))
+    config.weightsPart === 'backbone' && ['fc', ...replaced].some(part => name.startsWith(`${part}.`))
   const wanted = new Map([...given].filter(([name]) => !isFree(name)))
   const { state, missing, unknown, misshapen } = adopt(model, wanted)
   const problems = [
@@ -59,6 +56,17 @@ export async function withPublishedWeights(
     })
   }
   return new Map([...initial, ...state])
+}
+
+/** The parts of a published network that mixtures of experts replace, told by where the model has experts. */
+function replacedParts(model: ReadonlyMap<string, HostTensor>): string[] {
+  const homes = new Set([...model.keys()].filter(name => name.includes('.experts.')).map(homeOf))
+  return [...homes].flatMap(home => (home === 'stem' ? ['stem', 'conv1', 'bn1'] : [home]))
+}
+
+/** `layer4.1.conv2` of `layer4.1.conv2.experts.0.weight`. */
+function homeOf(name: string): string {
+  return name.slice(0, name.indexOf('.experts.'))
 }
 
 function list(title: string, names: readonly string[]): string[] {

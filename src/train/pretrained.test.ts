@@ -1,0 +1,212 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { MoietyError } from '../base/errors.ts'
+import { draws } from '../base/random.ts'
+import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
+import { encodeSafetensors } from '../files/safetensors.ts'
+import { Graph } from '../graph/index.ts'
+import { classifierOf } from '../models/index.ts'
+import { Scope } from '../nn/index.ts'
+import type { ModelConfig, MoeLayerConfig } from '../run/config.ts'
+import { withPublishedWeights } from './pretrained.ts'
+
+const mixture = (fields: Partial<MoeLayerConfig>): MoeLayerConfig => ({
+  position: 4,
+  style: 'resblock',
+  experts: 2,
+  k: 2,
+  expertWidth: null,
+  gate: 'gap-fc',
+  gateWidth: 8,
+  noise: false,
+  weighting: 'softmax-after-top-k',
+  dispatch: 'sparse',
+  constraint: { name: 'relative', threshold: 0.5, lift: null },
+  ...fields,
+})
+
+const model = (fields: Partial<ModelConfig> = {}): ModelConfig => ({
+  name: 'resnet18',
+  stem: 'cifar',
+  width: 2,
+  weights: null,
+  weightsPart: 'whole',
+  moe: [],
+  ...fields,
+})
+
+/** First values of a network of 5 classes, with an optimizer's moment among them. */
+function initialOf(config: ModelConfig, seed: number, classes = 5): Map<string, HostTensor> {
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: true })
+  classifierOf(config, { classes })(scope, graph.input('images', 'float32', [1, 3, 16, 16]))
+  const state = scope.declarations.initialState(seed)
+  return new Map([...state, ['optimizer.m.fc.bias', floats([classes], new Array<number>(classes).fill(9))]])
+}
+
+/** A plain network of 5 classes, every number of it random. */
+function publishedTensors(): Map<string, HostTensor> {
+  const names = [...initialOf(model(), 1)].filter(([name]) => !name.startsWith('optimizer.'))
+  return new Map(
+    names.map(([name, { shape }]) => {
+      const source = draws(77, name)
+      return [
+        name,
+        floats(
+          shape,
+          Array.from({ length: sizeOf(shape) }, () => source.normal()),
+        ),
+      ]
+    }),
+  )
+}
+
+describe('published weights', () => {
+  let folder: string
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'moiety-weights-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true }))
+
+  /** A file as torchvision writes it: a plain network with `num_batches_tracked`, changed by `edit`. */
+  function published(
+    name: string,
+    edit: (tensors: Map<string, HostTensor>) => void = () => undefined,
+  ): string {
+    const tensors = publishedTensors()
+    const count: HostTensor = { dtype: 'int64', shape: [], data: BigInt64Array.of(3n) }
+    for (const key of [...tensors.keys()])
+      if (key.endsWith('running_mean')) tensors.set(key.replace('running_mean', 'num_batches_tracked'), count)
+    edit(tensors)
+    const file = join(folder, `${name}.safetensors`)
+    writeFileSync(file, encodeSafetensors(tensors))
+    return file
+  }
+
+  async function refusal(config: ModelConfig, initial = initialOf(config, 1)): Promise<MoietyError> {
+    return await withPublishedWeights(initial, config).then(
+      () => expect.unreachable('weights that do not fit were taken'),
+      (error: MoietyError) => error,
+    )
+  }
+
+  it('of the whole network replace everything but the optimizer; num_batches_tracked is ignored', async () => {
+    const initial = initialOf(model(), 1)
+    const state = await withPublishedWeights(initial, model({ weights: published('whole') }))
+    const wanted = new Map([...initial, ...publishedTensors()])
+    expect([...state.keys()]).toEqual([...initial.keys()])
+    for (const [name, tensor] of state) expect(tensor.data, name).toEqual(wanted.get(name)!.data)
+    expect(state.get('conv1.weight')!.data).not.toEqual(initial.get('conv1.weight')!.data)
+  })
+
+  it('are not asked for when the configuration names none', async () => {
+    const initial = initialOf(model(), 1)
+    expect(await withPublishedWeights(initial, model())).toEqual(initial)
+  })
+
+  it('that do not fit are listed by name: missing, not in the model, of another shape', async () => {
+    const weights = published('odd', tensors => {
+      tensors.delete('layer2.0.conv1.weight')
+      tensors.delete('bn1.running_var')
+      tensors.set('layer9.weight', floats([1], [0]))
+      tensors.set('layer1.0.bn1.bias', floats([3], [0, 0, 0]))
+    })
+    const error = await refusal(model({ weights }))
+    expect(error.kind).toBe('data')
+    expect(error.where).toBe(weights)
+    expect(error.message.split('\n').slice(1)).toEqual([
+      '  missing from the file (2): layer2.0.conv1.weight, bn1.running_var',
+      '  not in the model (1): layer9.weight',
+      '  of another shape (1): layer1.0.bn1.bias: the model has [2], the file [3]',
+    ])
+  })
+
+  it('of another element type say so', async () => {
+    const weights = published('typed', tensors => {
+      tensors.set('layer1.0.bn1.bias', { dtype: 'int64', shape: [2], data: BigInt64Array.of(0n, 0n) })
+    })
+    expect((await refusal(model({ weights }))).message).toContain(
+      'layer1.0.bn1.bias: the model has float32 [2], the file int64 [2]',
+    )
+  })
+
+  it('with other classes are refused as a whole, and the backbone is offered', async () => {
+    const weights = published('classes')
+    const config = model({ weights })
+    const error = await refusal(config, initialOf(config, 1, 7))
+    expect(error.message).toContain('fc.weight: the model has [7, 16], the file [5, 16]')
+    expect(error.help).toContain('weightsPart=backbone')
+  })
+
+  it('of the backbone leave the classifier as it was', async () => {
+    const weights = published('backbone')
+    const config = model({ weights, weightsPart: 'backbone' })
+    const initial = initialOf(config, 1, 7)
+    const state = await withPublishedWeights(initial, config)
+    const wanted = publishedTensors()
+    for (const [name, tensor] of state) {
+      const source = name.startsWith('fc.') || name.startsWith('optimizer.') ? initial : wanted
+      expect(tensor.data, name).toEqual(source.get(name)!.data)
+    }
+  })
+
+  it('of a backbone without a classifier fit too', async () => {
+    const weights = published('headless', tensors => {
+      tensors.delete('fc.weight')
+      tensors.delete('fc.bias')
+    })
+    const config = model({ weights, weightsPart: 'backbone' })
+    await expect(withPublishedWeights(initialOf(config, 1), config)).resolves.toBeDefined()
+    expect((await refusal(model({ weights }))).message).toContain(
+      'missing from the file (2): fc.weight, fc.bias',
+    )
+  })
+
+  it.each([
+    ['block', 4, /^layer4\./],
+    ['resblock', 2, /^layer2\./],
+    ['block', 0, /^stem\./],
+    ['conv', 0, /^conv1\./],
+    ['conv', 3, /^layer3\.1\.conv2\./],
+  ] as const)(
+    'of the backbone fill all but the classifier and what a %s mixture at position %i replaces',
+    async (style, position, replaced) => {
+      const weights = published(`mixture-${style}-${position}`)
+      const config = model({ weights, weightsPart: 'backbone', moe: [mixture({ style, position })] })
+      const initial = initialOf(config, 1)
+      const state = await withPublishedWeights(initial, config)
+      const wanted = publishedTensors()
+      for (const [name, tensor] of state) {
+        const isOwn = replaced.test(name) || name.startsWith('fc.') || name.startsWith('optimizer.')
+        expect(tensor.data, name).toEqual((isOwn ? initial : wanted).get(name)!.data)
+      }
+    },
+  )
+
+  it('of the backbone must hold what is not replaced', async () => {
+    const weights = published('holes', tensors => {
+      tensors.delete('layer4.1.bn2.weight')
+      tensors.delete('layer3.0.conv1.weight')
+    })
+    const config = (style: MoeLayerConfig['style']): ModelConfig =>
+      model({ weights, weightsPart: 'backbone', moe: [mixture({ style })] })
+    expect((await refusal(config('block'))).message).toContain(
+      'missing from the file (1): layer3.0.conv1.weight',
+    )
+    expect((await refusal(config('conv'))).message).toContain(
+      'missing from the file (2): layer3.0.conv1.weight, layer4.1.bn2.weight',
+    )
+  })
+
+  it('that are not there, or no safetensors, name the file', async () => {
+    const missing = await refusal(model({ weights: join(folder, 'nowhere.safetensors') }))
+    expect([missing.kind, missing.where]).toEqual(['data', join(folder, 'nowhere.safetensors')])
+    const damaged = join(folder, 'damaged.safetensors')
+    writeFileSync(damaged, 'not a file of tensors')
+    const error = await refusal(model({ weights: damaged }))
+    expect(error.kind).toBe('data')
+    expect(error.where).toContain(damaged)
+  })
+})
