@@ -33,12 +33,10 @@ export function expertWidth(
   width: number,
   depth: number,
 ): number {
-  if (model !== 'resnet34') {
-    const published = (model === 'resnet18' ? resnet18Widths : resnet50Widths)[position - 1]
-    if (published === undefined)
-      return fail({ kind: 'usage', message: `expected a stage from 1 to 4, but got ${position}` })
-    return Math.max(1, Math.round((published * width) / 64))
-  }
+  const published = (model === 'resnet50' ? resnet50Widths : resnet18Widths)[position - 1]
+  if (published === undefined)
+    return fail({ kind: 'usage', message: `expected a stage from 1 to 4, but got ${position}` })
+  if (model !== 'resnet34') return Math.max(1, Math.round((published * width) / 64))
   const outputs = width * 2 ** (position - 1)
   const inputs = position === 1 ? width : outputs / 2
   const stride = position === 1 ? 1 : 2
