@@ -6,7 +6,7 @@ import { addDoctor } from './doctor.ts'
 import { addEval } from './eval.ts'
 import { explainFailure } from './failure.ts'
 import { addRecipes } from './recipes.ts'
-import { addTrain } from './train.ts'
+import { addTrain, separateResume } from './train.ts'
 
 /**
  * The command line. This file and those of the commands import nothing heavy at the top: what a command needs is
@@ -45,7 +45,7 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 try {
-  await program().parseAsync()
+  await program().parseAsync(separateResume(process.argv))
 } catch (error) {
   const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
   process.stderr.write(failure.text)

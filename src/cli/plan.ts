@@ -15,7 +15,7 @@ export interface Plan {
   readonly config: Config
   readonly recipe: string
   readonly run: string
-  readonly resume: boolean
+  readonly resume: boolean | 'auto'
 }
 
 const dataNames = ['sample', 'cifar10', 'cifar100', 'folder'] as const
@@ -39,12 +39,12 @@ export async function planTraining(
   runs = 'runs',
 ): Promise<Plan> {
   const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
-  const resume = flags.resume === true
+  const resume = flags.resumeAuto === true ? 'auto' : flags.resume === true
   const draft =
-    resume && name === undefined && flags.out !== undefined && flags.with.length === 0
+    resume !== false && name === undefined && flags.out !== undefined && flags.with.length === 0
       ? await planFromRun(flags.out, overrides)
       : await planFromRecipe(name ?? defaultRecipe, flags, overrides, runs)
-  if (draft.run !== undefined) checkFolder(draft.run, resume)
+  if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   needDirectory(draft.config)
   const { config, recipe, label } = draft
   return { config, recipe, resume, run: draft.run ?? claimRunFolder(label, runs) }
@@ -64,7 +64,9 @@ async function planFromRecipe(
   return {
     config: recipeConfig(recipe, choices, overrides),
     recipe: recipe.name,
-    run: flags.out ?? (flags.resume === true ? newestRun(label.join('-'), runs) : undefined),
+    run:
+      flags.out ??
+      (flags.resume === true || flags.resumeAuto === true ? newestRun(label.join('-'), runs) : undefined),
     label: label.join('-'),
   }
 }

@@ -10,7 +10,7 @@ const mostRows = 32
 export function trainReport(summary: TrainSummary, paint: Paint): string {
   const preferred = summary.layers.some(layer => layer.preferred.length > 0)
   return [
-    accuracyLine(summary, paint),
+    ...(summary.top1 === null ? [] : [accuracyLine({ top1: summary.top1, top5: summary.top5 ?? 0 }, paint)]),
     ...summary.layers.map(layer => layerTable(layer, paint)),
     ...(preferred ? [preferences(summary.layers, paint)] : []),
     `${paint.bold(summary.interrupted ? 'Interrupted' : 'Done')} in ${duration(summary.seconds)}. Everything is in ${paint.bold(clean(summary.run))}`,

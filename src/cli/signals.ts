@@ -22,7 +22,7 @@ export async function interruptible<T>(
   const controller = new AbortController()
   let first: Signal | undefined
   const listen = (signal: Signal) => {
-    if (first !== undefined) process.exit(codes[signal])
+    if (first !== undefined) return endNow(signal)
     first = signal
     onFirst(signal)
     controller.abort(signal)
@@ -37,6 +37,15 @@ export async function interruptible<T>(
     process.off('SIGINT', onInterrupt)
     process.off('SIGTERM', onTerminate)
   }
+}
+
+/**
+ * Ends the process as the signal alone would. `process.exit` is not enough: it waits for what the engine's thread is
+ * computing.
+ */
+function endNow(signal: Signal): void {
+  process.removeAllListeners(signal)
+  process.kill(process.pid, signal)
 }
 
 export function exitCodeOf(signal: Signal): number {

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { collect } from './output.ts'
 
 export interface TrainFlags {
@@ -8,6 +8,8 @@ export interface TrainFlags {
   readonly with: readonly string[]
   readonly seed?: string
   readonly resume?: true
+  /** `--resume=auto`, see {@link separateResume}. */
+  readonly resumeAuto?: true
   readonly device?: string
   readonly threads?: string
   readonly json?: true
@@ -24,7 +26,11 @@ export function addTrain(program: Command): void {
     .option('--set <path=value>', 'set a key of the configuration; again for more', collect, [])
     .option('--with <a=b,...>', "choose the recipe's parameters; again for more", collect, [])
     .option('--seed <n>', 'decides everything that is random')
-    .option('--resume', 'continue from the newest checkpoint of the run')
+    .option(
+      '--resume',
+      'continue from the newest checkpoint of the run; --resume=auto passes over damaged ones',
+    )
+    .addOption(new Option('--resume-auto').hideHelp())
     .option('--device <name>', 'cpu, webgpu or cuda')
     .option('--threads <n>', 'how many threads compute (default: all cores)')
     .option('--json', 'print the summary as JSON')
@@ -35,11 +41,20 @@ Examples:
   moiety train
   moiety train cifar100-small --data DIR --with constraint=relative --seed 43
   moiety train paper-cifar100 --with constraint=kl,experts=10,position=3 --data DIR
-  moiety train --resume --out runs/sample
+  moiety train --resume --out runs/sample-1
   moiety train --set training.epochs=2 --set model.moe.0.experts=8`,
     )
     .action(async (recipe: string | undefined, flags: TrainFlags) => {
       const { runTraining } = await import('./train-run.ts')
       process.exitCode = await runTraining(recipe, flags)
     })
+}
+
+/**
+ * `--resume=auto` as a flag of its own: an option with an optional value would take the recipe that follows for it.
+ *
+ * @param words - the command line
+ */
+export function separateResume(words: readonly string[]): string[] {
+  return words.map(word => (word === '--resume=auto' ? '--resume-auto' : word))
 }

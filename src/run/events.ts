@@ -53,6 +53,7 @@ export type TrainEvent =
     }
   | { readonly kind: 'checkpoint'; readonly path: string }
   | { readonly kind: 'alarm'; readonly layer: string; readonly message: string }
+  | { readonly kind: 'warning'; readonly message: string }
   | {
       readonly kind: 'skipped'
       readonly files: readonly { readonly path: string; readonly reason: string }[]
@@ -75,8 +76,9 @@ export type LayerSummary = LayerStats & {
 export interface TrainSummary {
   readonly run: string
   readonly interrupted: boolean
-  readonly top1: number
-  readonly top5: number
+  /** On held-out images, after the last epoch that was evaluated; null if none was. */
+  readonly top1: number | null
+  readonly top5: number | null
   readonly seconds: number
   readonly layers: readonly LayerSummary[]
 }

@@ -1,0 +1,69 @@
+import type { LayerStats } from '../run/events.ts'
+import { type MetricsLine, openMetricsLog } from '../run/metrics-log.ts'
+import { openTensorBoardLog } from '../run/tensorboard.ts'
+
+/** What is known of an epoch on one split when it is over. Losses are means over images, accuracies fractions. */
+export interface EpochResult {
+  readonly loss: number
+  readonly taskLoss: number
+  readonly auxLoss: number
+  readonly top1: number
+  readonly top5: number
+  readonly layers: readonly LayerStats[]
+}
+
+/** Writes what training observes: a line a step and two an epoch in `metrics.jsonl`, the latter for TensorBoard too. */
+export interface Journal {
+  step(line: Omit<MetricsLine, 'kind'> & { readonly step: number }): void
+  epoch(
+    moment: { readonly epoch: number; readonly step: number; readonly seconds: number },
+    split: 'train' | 'test',
+    result: EpochResult,
+  ): void
+  /** To be called before a checkpoint is written, which must never know more than the log. */
+  flush(): void
+  close(): void
+}
+
+/**
+ * Opens the journal of a run.
+ *
+ * @param resume - where training goes on: what was written after that is cut off and written again
+ * @throws MoietyError `data` for a damaged log, `disk`
+ */
+export function openJournal(
+  run: string,
+  resume?: { readonly step: number; readonly epoch: number },
+): Journal {
+  const metrics = openMetricsLog(run, resume === undefined ? {} : { resume })
+  const board = openTensorBoardLog(run, resume === undefined ? {} : { resumeStep: resume.step })
+  return {
+    step: line => metrics.write({ kind: 'step', ...line }),
+    epoch: ({ epoch, step, seconds }, split, result) => {
+      metrics.write({ kind: 'epoch', epoch, step, split, ...result, seconds })
+      board.scalars(step, scalarsOf(split, result))
+    },
+    flush: () => {
+      metrics.flush()
+      board.flush()
+    },
+    close: () => {
+      metrics.close()
+      board.close()
+    },
+  }
+}
+
+function scalarsOf(split: string, { loss, top1, top5, layers }: EpochResult): Record<string, number> {
+  const scalars: Record<string, number> = {
+    [`${split}/loss`]: loss,
+    [`${split}/top1`]: top1,
+    [`${split}/top5`]: top5,
+  }
+  for (const { name, importance, cvImportance, living } of layers) {
+    scalars[`${split}/${name}/cvImportance`] = cvImportance
+    scalars[`${split}/${name}/living`] = living
+    for (const [i, share] of importance.entries()) scalars[`${split}/${name}/importance/${i}`] = share
+  }
+  return scalars
+}

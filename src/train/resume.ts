@@ -1,0 +1,46 @@
+import { fail } from '../base/errors.ts'
+import type { State } from '../base/tensor.ts'
+import { adopt } from '../nn/index.ts'
+import type { Checkpoint, DamagedCheckpoint } from '../run/checkpoint.ts'
+import { type Config, configDifferences, unsafeDifferences } from '../run/config.ts'
+
+/**
+ * Refuses to go on with another configuration than the run began with, but for changes that do not enter the numbers.
+ *
+ * @throws MoietyError `usage` that lists the differences
+ */
+export function refuseOtherConfig(before: Config, after: Config, where: string): void {
+  const differences = unsafeDifferences(configDifferences(before, after))
+  if (differences.length === 0) return
+  const show = (value: unknown): string => JSON.stringify(value) ?? 'absent'
+  const lines = differences.map(d => `  ${d.path}: ${show(d.before)} before, ${show(d.after)} now`)
+  fail({
+    kind: 'usage',
+    message: `a run can only be resumed with the configuration it began with, but these differ:\n${lines.join('\n')}`,
+    where,
+    help: 'take the changes back, or begin a new run without --resume',
+  })
+}
+
+/**
+ * A checkpoint of the same configuration has the same tensors; anything else is another version's, or was changed.
+ *
+ * @throws MoietyError `disk` that names the first tensor that does not fit
+ */
+export function refuseOtherModel(initial: State, { state, path }: Checkpoint): void {
+  const { missing, unknown, misshapen } = adopt(initial, state)
+  const problem = missing[0] ?? unknown[0] ?? misshapen[0]
+  if (problem === undefined) return
+  fail({
+    kind: 'disk',
+    message: `the checkpoint holds other tensors than the model: ${missing.length} missing, ${unknown.length} too many, ${misshapen.length} of another shape; first: ${problem}`,
+    where: path,
+    help: 'it was written by another configuration or version; begin a new run',
+  })
+}
+
+/** What a person is told about checkpoints that were passed over. */
+export function describeDamage(damaged: readonly DamagedCheckpoint[], used: Checkpoint | undefined): string {
+  const places = damaged.map(({ path, file, damage }) => `${path} (${file}: ${damage})`).join(', ')
+  return `passed over damaged checkpoints: ${places}; going on from ${used === undefined ? 'the beginning' : used.path}`
+}
