@@ -1,0 +1,106 @@
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { draws } from '../src/base/random.ts'
+import {
+  fingerprint,
+  metricLines,
+  moiety,
+  newFolder,
+  start,
+  tinyConfig,
+  untilLines,
+  writeRecipe,
+  writeTinyCifar,
+} from './tiny.ts'
+
+/**
+ * A training that is killed or interrupted at any moment and resumed ends with the bits of one that was not.
+ */
+const folder = newFolder()
+const data = writeTinyCifar(join(folder, 'data'))
+const recipe = writeRecipe(folder, tinyConfig(data))
+const steps = 24
+let control: ReturnType<typeof fingerprint>
+
+beforeAll(async () => {
+  const run = join(folder, 'control')
+  const { code, stderr } = await moiety('train', recipe, '--out', run)
+  expect(code, stderr).toBe(0)
+  control = fingerprint(run)
+  expect(control.step).toBe(steps)
+})
+
+describe('the same configuration and seed', () => {
+  it('give the same bits again', async () => {
+    const run = join(folder, 'again')
+    expect((await moiety('train', recipe, '--out', run)).code).toBe(0)
+    expect(fingerprint(run)).toEqual(control)
+  })
+
+  it('give other bits with another seed', async () => {
+    const run = join(folder, 'other')
+    expect((await moiety('train', recipe, '--out', run, '--seed', '6')).code).toBe(0)
+    expect(fingerprint(run).files['model.safetensors']).not.toBe(control.files['model.safetensors'])
+  })
+})
+
+describe('a training killed by SIGKILL at random moments', () => {
+  it('ends, after twenty kills, with the bits of an uninterrupted one', async () => {
+    const run = join(folder, 'killed')
+    const source = draws(11, 'kills')
+    const kills = 20
+    for (let kill = 0; kill < kills; kill++) {
+      const { child, ended } = start(['train', recipe, '--out', run, ...(kill === 0 ? [] : ['--resume'])])
+      // Most kills fall into training, some into starting up; where exactly is up to the clock.
+      const lines = kill % 5 === 4 ? 0 : metricLines(run) + 1
+      await untilLines(run, lines, child)
+      await new Promise(resolve =>
+        setTimeout(resolve, kill % 5 === 4 ? source.between(50, 900) : source.between(0, 40)),
+      )
+      child.kill('SIGKILL')
+      const { signal, code, stderr } = await ended
+      // The first kill may come before there is a run to resume; the training may also have ended before its kill.
+      if (signal === null) expect(code, stderr).toBe(0)
+    }
+    const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')
+    expect(code, stderr).toBe(0)
+    expect(fingerprint(run)).toEqual(control)
+  })
+})
+
+describe.each([
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const)('%s', (signal, exitCode) => {
+  it(`leaves a clean checkpoint, exits with ${exitCode}, says how to go on, and going on gives the same bits`, async () => {
+    const run = join(folder, signal)
+    const { child, ended } = start(['train', recipe, '--out', run])
+    await untilLines(run, 3, child)
+    child.kill(signal)
+    const { code, stdout, stderr } = await ended
+    expect(code, stderr).toBe(exitCode)
+    expect(stdout).toContain(`moiety train --resume --out ${run}`)
+    expect(stdout).not.toContain('0.0 % top-1')
+    expect(fingerprint(run).step).toBeLessThan(steps)
+    const resumed = await moiety('train', '--resume', '--out', run)
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(fingerprint(run)).toEqual(control)
+  })
+})
+
+describe('resuming', () => {
+  it('ends at once when there is nothing left to train, and writes nothing twice', async () => {
+    const run = join(folder, 'control')
+    const { code, stdout } = await moiety('train', '--resume', '--out', run, '--json')
+    expect(code).toBe(0)
+    expect((JSON.parse(stdout) as { interrupted: boolean }).interrupted).toBe(false)
+    expect(fingerprint(run)).toEqual(control)
+  })
+
+  it('goes on for more epochs when told so', async () => {
+    const run = join(folder, 'SIGINT')
+    const { code } = await moiety('train', '--resume', '--out', run, '--set', 'training.epochs=5')
+    expect(code).toBe(0)
+    expect(fingerprint(run).step).toBe(30)
+  })
+})

@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { draws } from '../src/base/random.ts'
+import { listCheckpoints } from '../src/run/checkpoint.ts'
+
+/** A training that takes seconds, for tests of what happens around training. */
+
+export const command = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
+
+export function newFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'moiety-tiny-'))
+}
+
+/** One CIFAR-100 record of class `label`: stripes whose direction and colour tell the class, and noise. */
+function record(label: number, classes: number, index: number, purpose: string): Uint8Array {
+  const source = draws(3, purpose, index)
+  const bytes = new Uint8Array(2 + 3 * 1024)
+  bytes[0] = label % 2
+  bytes[1] = label
+  for (let channel = 0; channel < 3; channel++) {
+    for (let at = 0; at < 1024; at++) {
+      const place = label % 2 === 0 ? at % 32 : Math.floor(at / 32)
+      const isBright = place % 8 < 4 && channel === Math.floor((3 * label) / classes)
+      bytes[2 + channel * 1024 + at] = (isBright ? 170 : 60) + source.below(60)
+    }
+  }
+  return bytes
+}
+
+/** A folder in the layout of CIFAR-100 with a few images of the first classes. */
+export function writeTinyCifar(folder: string, { train = 90, test = 32, classes = 4 } = {}): string {
+  mkdirSync(folder, { recursive: true })
+  const write = (name: string, count: number): void => {
+    const records = Array.from({ length: count }, (_, i) => record(i % classes, classes, i, name))
+    writeFileSync(join(folder, name), Buffer.concat(records))
+  }
+  write('train.bin', train)
+  write('test.bin', test)
+  const names = (prefix: string, count: number): string =>
+    `${Array.from({ length: count }, (_, i) => `${prefix}${i}`).join('\n')}\n`
+  writeFileSync(join(folder, 'fine_label_names.txt'), names('class', 100))
+  writeFileSync(join(folder, 'coarse_label_names.txt'), names('super', 20))
+  return folder
+}
+
+/** The configuration of the tiny training; `constraint` sits in a ResBlock-MoE at position 3. */
+export function tinyConfig(
+  data: string,
+  constraint: object = { name: 'importance' },
+): Record<string, unknown> {
+  return {
+    seed: 5,
+    data: { name: 'cifar100', directory: data },
+    augmentation: { flip: 0.5, crop: { padding: 2, mode: 'zero' } },
+    model: {
+      name: 'resnet18',
+      width: 4,
+      moe: [{ position: 3, style: 'resblock', experts: 4, k: 2, constraint }],
+    },
+    optimizer: { name: 'adam', learningRate: 0.003 },
+    schedule: { name: 'cosine' },
+    training: { epochs: 4, batch: 16, checkpointEvery: { steps: 1 }, keepCheckpoints: 3 },
+    engine: { threads: 1 },
+  }
+}
+
+/** Writes a recipe with a configuration, for the command line. */
+export function writeRecipe(folder: string, config: object): string {
+  const file = join(folder, 'recipe.json')
+  const recipe = { name: 'tiny', title: 'Tiny', description: 'for tests', config, reached: null }
+  writeFileSync(file, JSON.stringify(recipe))
+  return file
+}
+
+export interface Ended {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Starts the command line. */
+export function start(
+  words: readonly string[],
+  executable = process.execPath,
+  first = [command],
+): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
+  const child = spawn(executable, [...first, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = { stdout: '', stderr: '' }
+  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+    output.stdout += text
+  })
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    output.stderr += text
+  })
+  const ended = new Promise<Ended>(resolve => {
+    child.on('close', (code, signal) => resolve({ code, signal, ...output }))
+  })
+  return { child, ended }
+}
+
+export async function moiety(...words: string[]): Promise<Ended> {
+  return await start(words).ended
+}
+
+/** How many lines a run's metrics have so far. */
+export function metricLines(run: string): number {
+  const file = join(run, 'metrics.jsonl')
+  return existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0
+}
+
+/** Waits until the run's metrics have so many lines, or the process has ended. */
+export async function untilLines(run: string, count: number, child: ChildProcess): Promise<void> {
+  while (metricLines(run) < count && child.exitCode === null && child.signalCode === null) {
+    await new Promise(resolve => setTimeout(resolve, 4))
+  }
+}
+
+/** What must be equal however often a training was interrupted: the last checkpoint's bytes, and the log but for times. */
+export function fingerprint(run: string): {
+  readonly step: number
+  readonly files: Record<string, string>
+  readonly metrics: unknown[]
+} {
+  const { step, path } = listCheckpoints(run).at(-1)!
+  const files = Object.fromEntries(
+    ['model.safetensors', 'optimizer.safetensors', 'state.json'].map(name => [
+      name,
+      readFileSync(join(path, name)).toString('base64'),
+    ]),
+  )
+  const metrics = readFileSync(join(run, 'metrics.jsonl'), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map(line => ({ ...JSON.parse(line), seconds: 0 }) as unknown)
+  return { step, files, metrics }
+}
