@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 const built = (file: string) => fileURLToPath(new URL(`../dist/cli/${file}`, import.meta.url))
 
 interface Ended {
-  readonly code: number | null
+  readonly code: number
   readonly out: string
   readonly err: string
 }
@@ -19,6 +19,11 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'moiety-cli-'))
 })
 afterAll(() => rm(folder, { recursive: true }))
+
+/** A process that a signal ended has no exit code of its own; whoever called it from a shell sees 128 + its number. */
+function asShellsCount(signal: NodeJS.Signals): number {
+  return 128 + constants.signals[signal]
+}
 
 /** Runs node in an empty folder; `onOutput` sees stdout as it comes. */
 function node(args: readonly string[], onOutput?: (text: string, kill: (s: NodeJS.Signals) => void) => void) {
@@ -34,7 +39,7 @@ function node(args: readonly string[], onOutput?: (text: string, kill: (s: NodeJ
       err += chunk
     })
     child.on('error', reject)
-    child.on('close', code => resolve({ code, out, err }))
+    child.on('close', (code, signal) => resolve({ code: code ?? asShellsCount(signal!), out, err }))
   })
 }
 

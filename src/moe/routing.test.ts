@@ -95,6 +95,15 @@ describe('softmax after top-k', () => {
     for (const row of gradient) expect(Math.abs(row[1]!)).toBe(0)
   })
 
+  it('keeps excluded experts out even where all the others have very low logits', () => {
+    const { weights } = routed([[5, -1e6, -2e6, -1e20]], {
+      k: 3,
+      weighting: 'softmax-after-top-k',
+      excluded: [1, 0, 0, 0],
+    })
+    expectRows(weights, [[0, 1, 0, 0]])
+  })
+
   it('survives logits of any size', () => {
     const { weights, gradient } = routed([[1e20, -1e20, 3, 1e20]], { k: 3, weighting: 'softmax-after-top-k' })
     expectRows(weights, [[0.5, 0, 0, 0.5]])

@@ -42,6 +42,15 @@ describe('a scope', () => {
     )
   })
 
+  it('gives a block a projection where stride or channels change, and only there', () => {
+    const projects = (inputs: number, outputs: number, stride: number): boolean => {
+      const scope = root()
+      basicBlock(scope, scope.graph.input('x', 'float32', [1, inputs, 4, 4]), { width: 3, outputs, stride })
+      return scope.declarations.parameters.has('downsample.0.weight')
+    }
+    expect([projects(3, 3, 1), projects(3, 3, 2), projects(3, 4, 1)]).toEqual([false, true, true])
+  })
+
   it('counts parameters, not statistics', () => {
     const scope = root()
     const x = scope.graph.input('x', 'float32', [1, 3, 4, 4])

@@ -5,7 +5,7 @@ import type { TrainingStep } from './step.ts'
 
 /**
  * Finds out where a step went bad: the same step once more from the unchanged state, asking of every tensor, in the
- * order of computation, how many of its values are not finite.
+ * order of computation, whether it is finite.
  *
  * @param feeds - what the failed step was fed
  * @returns the error to end the training with (kind `diverged`, exit code 4)
@@ -19,9 +19,10 @@ export async function divergence(
   const { program, labels } = step.diagnosis()
   const needed = new Set(program.inputs.map(({ name }) => name))
   const loaded = await engine.load(program)
-  const counts = await loaded.run(new Map([...feeds].filter(([name]) => needed.has(name))))
+  const results = await loaded.run(new Map([...feeds].filter(([name]) => needed.has(name))))
   await loaded.release()
-  const first = [...labels].find(([output]) => Number(counts.get(output)!.data[0]) > 0)
+  const checks = results.get('checks')!.data
+  const first = labels.find((_, i) => Number.isNaN(checks[i]))
   const kept =
     moment.checkpoint === undefined
       ? 'there is no checkpoint yet'
@@ -29,11 +30,11 @@ export async function divergence(
   const what =
     first === undefined
       ? 'every tensor of the forward and backward pass is finite, so their sums overflowed'
-      : `the first tensor that is not finite is "${first[1]}" (${Number(counts.get(first[0])!.data[0])} of its values)`
+      : `the first tensor that is not finite is "${first}"`
   return new MoietyError({
     kind: 'diverged',
     message: `training diverged in step ${moment.step}: the loss or the gradient's norm is not finite (loss ${moment.loss}); ${what}`,
-    where: first?.[1] ?? 'gradientNorm',
+    where: first ?? 'gradientNorm',
     help: `${kept}; lower optimizer.learningRate, add a warm-up, or set training.clipNorm`,
   })
 }

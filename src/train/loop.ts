@@ -20,6 +20,7 @@ import { scheduleAt } from './schedule.ts'
 import type { TrainingStep } from './step.ts'
 import { TrainingPrograms } from './training-programs.ts'
 
+/** What to train, where, and who is told. */
 export interface TrainOptions {
   readonly config: Config
   /** The run's folder; new or empty, or with `resume` the one to go on in. */
@@ -30,6 +31,7 @@ export interface TrainOptions {
   readonly resume: boolean | 'auto'
   /** Ends the training after the step that is running, with a checkpoint. */
   readonly signal?: AbortSignal | undefined
+  /** Told of every step, epoch, checkpoint and warning, as they happen. */
   readonly onEvent?: (event: TrainEvent) => void
 }
 

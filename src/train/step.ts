@@ -2,7 +2,7 @@ import { type HostTensor, sizeOf } from '../base/tensor.ts'
 import {
   add,
   asFloat,
-  finite,
+  concat,
   Graph,
   gradients,
   greater,
@@ -15,6 +15,7 @@ import {
   oneHot,
   type Program,
   reachableNodes,
+  reshape,
   stopGradient,
   sum,
   type Tensor,
@@ -68,10 +69,10 @@ export interface TrainingStep {
   /** First values of everything: model, counters and optimizer. */
   initialState(seed: number): Map<string, HostTensor>
   /**
-   * A program that looks for the first tensor that is not finite when fed like the step: its outputs are one bool
-   * a tensor, named by their labels in the order of computation.
+   * A program that looks for the first tensor that is not finite when fed like the step. Its one output `checks` holds,
+   * for each label in the order of computation, 0 where all values are finite and NaN where one is not.
    */
-  diagnosis(): { readonly program: Program; readonly labels: ReadonlyMap<string, string> }
+  diagnosis(): { readonly program: Program; readonly labels: readonly string[] }
 }
 
 /** Writes the training step of a classifier. */
@@ -174,18 +175,15 @@ function activeParameters({ parameters }: Declarations, stats: readonly MoeStati
   return Math.round(total)
 }
 
+/** x·0 is 0 for a number and NaN for NaN and infinities, so its sum tells in three ops whether a tensor is finite. */
 function diagnose(wanted: readonly Tensor[]): ReturnType<TrainingStep['diagnosis']> {
-  const labels = new Map<string, string>()
-  const outputs = new Map<string, Tensor>()
-  for (const node of reachableNodes(wanted)) {
-    if (node.name === 'constant') continue
-    for (const tensor of node.tensors) {
-      if (tensor.dtype !== 'float32') continue
-      const name = `finite ${outputs.size}`
-      labels.set(name, node.name === 'input' ? String(node.attributes?.name) : node.label)
-      outputs.set(name, asFloat(finite(tensor)))
-    }
-  }
-  const all = new Map([...outputs].map(([name, flags]) => [name, neg(sum(add(flags, -1)))]))
-  return { program: lower(all), labels }
+  const watched = reachableNodes(wanted)
+    .filter(node => node.name !== 'constant')
+    .flatMap(node => node.tensors)
+    .filter(tensor => tensor.dtype === 'float32')
+  const checks = watched.map(tensor => reshape(sum(mul(tensor, 0)), [1]))
+  const labels = watched.map(({ node }) =>
+    node.name === 'input' ? String(node.attributes?.name) : node.label,
+  )
+  return { program: lower(new Map([['checks', concat(checks, 0)]])), labels }
 }

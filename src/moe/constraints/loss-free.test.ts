@@ -36,7 +36,7 @@ describe('loss-free balancing', () => {
 
   it('changes who is chosen but not how the chosen are weighed', () => {
     const routed = routingSteps(lossFree(), { images: 1, experts: 3, k: 2 })
-    const { weights, loss } = routed.step([[2, 1, 0]], new Map([['b', vector([-5, 0, 0])]]))
+    const { weights, loss } = routed.step([[2, 1, 0]], new Map([['b', vector([-5, 0.25, -0.5])]]))
     expect(weights[0]![0]).toBe(0)
     expect(weights[0]![1]).toBeCloseTo(1 / (1 + Math.exp(-1)), 12)
     expect(loss).toBe(0)
@@ -49,7 +49,7 @@ describe('loss-free balancing', () => {
       k: 2,
       weighting: 'softmax-before-top-k',
     })
-    const { weights } = routed.step([[2, 1, 0]], new Map([['b', vector([-5, 0, 0])]]))
+    const { weights } = routed.step([[2, 1, 0]], new Map([['b', vector([-5, 0.25, -0.5])]]))
     expect(weights[0]![0]).toBe(0)
     expect(weights[0]![1]).toBeCloseTo(1 / (1 + Math.exp(-1)), 12)
   })
