@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import Table from 'cli-table3'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { engineVersion } from 'moiety/runtime'
@@ -14,6 +15,10 @@ import { ratio, type Timing, timing } from './statistics.js'
  * Times our training step and, where a Python with torch is given, PyTorch's: the same network, batch and threads,
  * both warmed up, then one step of each in turn, so that what slows the machine for a while slows both.
  */
+
+/** Milliseconds between two turns: threads of the side before still spin for a while, on the cores of the next. */
+const settling = 300
+
 interface Options {
   readonly python?: string
   readonly json?: true
@@ -64,7 +69,10 @@ async function measure(timed: Case, options: Options): Promise<Result> {
     for (const side of sides) for (let i = 0; i < options.warmup; i++) await side.time()
     const seconds: number[][] = sides.map(() => [])
     for (let round = 0; round < options.rounds; round++) {
-      for (const [i, side] of sides.entries()) seconds[i]!.push(await side.time())
+      for (const [i, side] of sides.entries()) {
+        await setTimeout(settling)
+        seconds[i]!.push(await side.time())
+      }
     }
     const [own, plain, channelsLast] = seconds
     const timings = {

@@ -1,7 +1,7 @@
 import { fail } from '../base/errors.ts'
 import type { GraphDType, Tensor } from './graph.ts'
 import { reachableNodes } from './interpreter.ts'
-import { encodeOnnx, type OnnxAttribute, type OnnxNode, type OnnxTensor } from './onnx.ts'
+import { encodeOnnx, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx.ts'
 import type { Program } from './program.ts'
 
 /** Attributes of an ONNX node, by name. */
@@ -11,6 +11,12 @@ export type Attributes = Readonly<Record<string, OnnxAttribute>>
 export interface Emitter {
   /** Adds a node with one output and returns its name. An input of '' is an omitted one. */
   node(op: string, inputs: readonly string[], attributes?: Attributes): string
+  /** A `Conv` without groups, whose kernel [O, C, U, V] has these channels: the engine may have a faster way for it. */
+  convolution(
+    inputs: readonly string[],
+    attributes: Attributes,
+    channels: NonNullable<OnnxNode['channels']>,
+  ): string
   /** Adds a node with `count` outputs and returns their names. */
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[]
   /** A constant, shared with every other use of the same values. */
@@ -68,15 +74,15 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
     }
   }
   writer.publish(new Map([...outputs].map(([name, tensor]) => [name, names.get(tensor)!])))
-  const model = encodeOnnx({
+  const model: OnnxModel = {
     name: options.name ?? 'moiety',
     nodes: writer.written,
     initializers: writer.initializers,
     inputs,
     outputs: results,
     ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
-  })
-  return { model, inputs, outputs: results }
+  }
+  return { model: encodeOnnx(model), graph: model, inputs, outputs: results }
 }
 
 class Writer implements Emitter {
@@ -93,6 +99,16 @@ class Writer implements Emitter {
 
   node(op: string, inputs: readonly string[], attributes: Attributes = {}): string {
     return this.nodes(op, inputs, attributes, 1)[0]!
+  }
+
+  convolution(
+    inputs: readonly string[],
+    attributes: Attributes,
+    channels: NonNullable<OnnxNode['channels']>,
+  ): string {
+    const output = this.node('Conv', inputs, attributes)
+    this.written.push({ ...this.written.pop()!, channels })
+    return output
   }
 
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[] {

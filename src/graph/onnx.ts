@@ -29,6 +29,8 @@ export interface OnnxNode {
   readonly outputs: readonly string[]
   /** Numbers are written as integers unless wrapped as `{ float }`. */
   readonly attributes: Readonly<Record<string, OnnxAttribute>>
+  /** Of a convolution without groups: the channels C and O of its kernel [O, C, U, V]. Not part of the file. */
+  readonly channels?: { readonly inputs: number; readonly outputs: number }
 }
 
 export interface OnnxTensor {

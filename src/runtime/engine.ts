@@ -15,6 +15,11 @@ export interface EngineOptions {
   readonly threads?: number
   /** Prefix of the files in which ONNX Runtime notes how long each operation took. */
   readonly profile?: string
+  /**
+   * Whether programs are rewritten for the processor (see `blocked-convolutions.ts`), true when not given. The results
+   * differ in rounding only.
+   */
+  readonly rewrite?: boolean
 }
 
 /** How feeds reach the engine. */
@@ -68,7 +73,8 @@ export class Engine {
     if (device !== 'cpu') await requireDevice(device)
     const threads = Math.min(wanted, availableParallelism())
     const thread = new Thread(builtFile('worker'))
-    await thread.ask({ kind: 'start', settings: { device, threads, profile: options.profile } })
+    const { profile, rewrite = true } = options
+    await thread.ask({ kind: 'start', settings: { device, threads, profile, rewrite } })
     return new Engine(device, threads, thread)
   }
 
@@ -79,8 +85,8 @@ export class Engine {
    */
   async load(program: Program): Promise<LoadedProgram> {
     const number = this.#programs++
-    const { model, inputs, outputs } = program
-    await this.#thread.ask({ kind: 'load', program: number, model, inputs, outputs })
+    const { model, graph, inputs, outputs } = program
+    await this.#thread.ask({ kind: 'load', program: number, model: graph ?? model, inputs, outputs })
     return new LoadedProgram(this.#thread, number, program)
   }
 

@@ -34,7 +34,11 @@ const probeGraph = encodeOnnx({
 
 async function probe(device: Device): Promise<ProbeReport> {
   try {
-    const session = await openSession(probeGraph, { device, threads: 1, profile: undefined }, 0)
+    const session = await openSession(
+      probeGraph,
+      { device, threads: 1, profile: undefined, rewrite: false },
+      0,
+    )
     const { result } = await runSession(
       session,
       {

@@ -1,6 +1,7 @@
 import type { TransferListItem } from 'node:worker_threads'
 import type { ErrorFacts } from '../base/errors.ts'
 import type { HostTensor, TensorData } from '../base/tensor.ts'
+import type { OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
 
 /** Where a program can run. */
@@ -14,6 +15,8 @@ export interface EngineSettings {
   readonly threads: number
   /** Prefix of the files that the profiler writes, one a loaded program. */
   readonly profile: string | undefined
+  /** Whether programs may be rewritten for the processor. */
+  readonly rewrite: boolean
 }
 
 /** What the engine's thread is asked. Programs are known by number, so that a message stays small. */
@@ -22,7 +25,8 @@ export type Request =
   | {
       readonly kind: 'load'
       readonly program: number
-      readonly model: Uint8Array
+      /** An encoded model runs as it is; one that is not yet encoded may be rewritten before. */
+      readonly model: Uint8Array | OnnxModel
       readonly inputs: readonly TensorSpec[]
       readonly outputs: readonly TensorSpec[]
     }

@@ -1,7 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { fail, MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
+import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
+import { blockSize } from './block-size.ts'
+import { withBlockedConvolutions } from './blocked-convolutions.ts'
 import { checkTensor, signature } from './check.ts'
 import {
   type Answer,
@@ -38,16 +41,23 @@ const given: ThreadData = workerData
 const shared = new Int32Array(given.flags)
 const state = new Residence()
 const programs = new Map<number, Loaded>()
-let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined }
+let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined, rewrite: false }
+/** Channels in a block, where convolutions are rewritten to work on blocks. */
+let block: number | undefined
 
 async function answer(request: Request): Promise<Partial<Replies>> {
   switch (request.kind) {
     case 'start':
       settings = request.settings
+      block = settings.rewrite && settings.device === 'cpu' ? await blockSize() : undefined
       return { start: true }
     case 'load': {
       const { model, inputs, outputs, program } = request
-      programs.set(program, { session: await openSession(model, settings, program), inputs, outputs })
+      programs.set(program, {
+        session: await openSession(encoded(model), settings, program),
+        inputs,
+        outputs,
+      })
       return { load: true }
     }
     case 'run':
@@ -69,6 +79,11 @@ async function answer(request: Request): Promise<Partial<Replies>> {
       programs.clear()
       return { stop: true }
   }
+}
+
+function encoded(model: Uint8Array | OnnxModel): Uint8Array {
+  if (model instanceof Uint8Array) return model
+  return encodeOnnx(block === undefined ? model : withBlockedConvolutions(model, block))
 }
 
 async function run(

@@ -64,16 +64,17 @@ export function lowerInputGradient(
   conv: ConvolutionGradient,
 ): string {
   const { stride, padding, dilation, groups } = conv.window
-  const { H, W, I, J, U, V } = sizesOf(conv)
+  const { C, H, W, O, I, J, U, V } = sizesOf(conv)
   const reach = [dilation * (U - 1), dilation * (V - 1)] as const
   if (stride === 1 && groups === 1 && reach[0] >= padding && reach[1] >= padding) {
     const swapped = emit.node('Transpose', [flipped(emit, weight, conv)], { perm: [1, 0, 2, 3] })
     const [top, left] = [reach[0] - padding, reach[1] - padding]
-    return emit.node('Conv', [dy, swapped], {
+    const attributes = {
       kernel_shape: [U, V],
       pads: [top, left, top, left],
       dilations: [dilation, dilation],
-    })
+    }
+    return emit.convolution([dy, swapped], attributes, { inputs: O, outputs: C })
   }
   return emit.node('ConvTranspose', [dy, weight], {
     kernel_shape: [U, V],
@@ -105,25 +106,35 @@ function flipped(emit: Emitter, weight: string, conv: ConvolutionGradient): stri
 /** dw, by the cheapest way for its shape. */
 export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
   const { stride, padding, dilation, groups } = conv.window
-  const { U, V, H } = sizesOf(conv)
+  const { U, V, H, W, C, O } = sizesOf(conv)
   if (groups > 1) return weightGradientByGroups(emit, dy, x, conv)
   const same = U === 3 && V === 3 && stride === 1 && dilation === 1 && padding === 1
-  if (same && H >= 16) return weightGradientByShifts(emit, dy, x, conv)
-  return weightGradientByTaps(emit, dy, x, conv)
+  if (same && 9 * O * C <= 3 * (O + C) * H * W) return weightGradientByShifts(emit, dy, x, conv)
+  return weightGradientByWindows(emit, dy, x, conv)
 }
 
 /**
- * One matrix product for all taps: x as seen by each tap, stacked to [U·V·C, N·I·J], against dy as [O, N·I·J].
- * The channel axis goes first once, so that every window is then cut from contiguous rows.
+ * One matrix product for all taps and images: dy as [O, N·I·J] times what each position of y saw of x, [N·I·J, U·V·C].
+ * With the channels last, what a tap saw is one run of C numbers, so all windows are gathered by one table, beyond the
+ * edge from a row of zeros.
  */
-function weightGradientByTaps(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
-  const { C, O, U, V } = sizesOf(conv)
+function weightGradientByWindows(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
+  const { C, O, H, W, U, V } = sizesOf(conv)
   const rows = emit.node('Reshape', [channelsFirst(emit, dy), emit.ints(O, -1)])
-  const windows = tapWindows(emit, channelsFirst(emit, x), conv)
-  const stacked = windows.length === 1 ? windows[0]! : emit.node('Concat', windows, { axis: 0 })
-  const columns = emit.node('Reshape', [stacked, emit.ints(U * V * C, -1)])
-  const product = emit.node('Gemm', [rows, columns], { transB: 1 })
-  if (U * V === 1) return emit.node('Reshape', [product, emit.ints(O, C, 1, 1)])
+  const positions = emit.node('Reshape', [
+    emit.node('Transpose', [x], { perm: [0, 2, 3, 1] }),
+    emit.ints(0, H * W, C),
+  ])
+  const seen = windowPositions(conv)
+  const withEdge = seen.includes(H * W)
+    ? emit.node('Pad', [positions, emit.ints(0, 0, 0, 0, 1, 0)])
+    : positions
+  const isIdentity = seen.length === H * W && seen.every((position, i) => position === i)
+  const windows = isIdentity
+    ? withEdge
+    : emit.node('Gather', [withEdge, emit.constant('int64', [seen.length], seen)], { axis: 1 })
+  const columns = emit.node('Reshape', [windows, emit.ints(-1, U * V * C)])
+  const product = emit.node('Gemm', [rows, columns])
   const taps = emit.node('Reshape', [product, emit.ints(O, U, V, C)])
   return emit.node('Transpose', [taps], { perm: [0, 3, 1, 2] })
 }
@@ -131,6 +142,25 @@ function weightGradientByTaps(emit: Emitter, dy: string, x: string, conv: Convol
 /** [N, C, H, W] → [C, N, H, W]. */
 function channelsFirst(emit: Emitter, x: string): string {
   return emit.node('Transpose', [x], { perm: [1, 0, 2, 3] })
+}
+
+/** For each (i, j, u, v), the position h·W + k of x that y[i, j] saw by tap (u, v); H·W where that is beyond the edge. */
+function windowPositions(conv: ConvolutionGradient): number[] {
+  const { stride, padding, dilation } = conv.window
+  const { I, J, U, V, H, W } = sizesOf(conv)
+  const positions: number[] = []
+  for (let i = 0; i < I; i++) {
+    for (let j = 0; j < J; j++) {
+      for (let u = 0; u < U; u++) {
+        for (let v = 0; v < V; v++) {
+          const h = i * stride - padding + u * dilation
+          const k = j * stride - padding + v * dilation
+          positions.push(h >= 0 && h < H && k >= 0 && k < W ? h * W + k : H * W)
+        }
+      }
+    }
+  }
+  return positions
 }
 
 /** For each tap (u, v), the part of x (padded) that it sees: [..., I, J]. */
@@ -164,36 +194,25 @@ function tapWindows(emit: Emitter, x: string, conv: ConvolutionGradient): string
  *     dw[o, c, u, v] = Σ_{n, h, k} dy[n, o, h − u + 1, k] · x[n, c, h, k + v − 1],
  *
  * so three copies of dy shifted in H and three of x shifted in W (zeros beyond the edge) give all nine taps as
- * the blocks of one product [3·O, N·H·W] · [N·H·W, 3·C].
- *
- * Where the number of images is known the product is summed over chunks of 8, whose copies stay in the cache.
+ * the blocks of one product [3·O, H·W] · [H·W, 3·C] an image. No axis has to move for that; it pays as long as the
+ * products, 9·O·C numbers an image, are no more than the copies.
  */
 function weightGradientByShifts(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
-  const { N, C, O } = sizesOf(conv)
-  const shifted = (name: string, axis: 2 | 3, rows: number, order: readonly [number, number]): string => {
-    const source = channelsFirst(emit, name)
+  const { C, O, H, W } = sizesOf(conv)
+  const shifted = (source: string, axis: 2 | 3, rows: number, order: readonly [number, number]): string => {
     const shift = (by: number): string => {
       const amounts = [0, 0, 0, 0, 0, 0, 0, 0]
       amounts[axis] = by
       amounts[axis + 4] = -by
       return emit.node('Pad', [source, emit.ints(...amounts)])
     }
-    const copies = emit.node('Concat', [shift(order[0]), source, shift(order[1])], { axis: 0 })
-    return emit.node('Reshape', [copies, emit.ints(3 * rows, -1)])
+    const copies = emit.node('Concat', [shift(order[0]), source, shift(order[1])], { axis: 1 })
+    return emit.node('Reshape', [copies, emit.ints(0, 3 * rows, H * W)])
   }
-  const chunk = 8
-  const chunks = N === undefined || N <= chunk ? 1 : Math.ceil(N / chunk)
-  let product: string | undefined
-  for (let i = 0; i < chunks; i++) {
-    const part = (name: string): string =>
-      chunks === 1
-        ? name
-        : emit.node('Slice', [name, emit.ints(i * chunk), emit.ints((i + 1) * chunk), emit.ints(0)])
-    const left = shifted(part(dy), 2, O, [-1, 1])
-    const right = shifted(part(x), 3, C, [1, -1])
-    product = emit.node('Gemm', product === undefined ? [left, right] : [left, right, product], { transB: 1 })
-  }
-  const taps = emit.node('Reshape', [product!, emit.ints(3, O, 3, C)])
+  const right = emit.node('Transpose', [shifted(x, 3, C, [1, -1])], { perm: [0, 2, 1] })
+  const products = emit.node('MatMul', [shifted(dy, 2, O, [-1, 1]), right])
+  const product = emit.node('ReduceSum', [products, emit.ints(0)], { keepdims: 0 })
+  const taps = emit.node('Reshape', [product, emit.ints(3, O, 3, C)])
   return emit.node('Transpose', [taps], { perm: [1, 3, 0, 2] })
 }
 

@@ -79,15 +79,17 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
       convWeightGradient(dy!, x, weight, window),
       ...(bias === undefined ? [] : [sum(dy!, [0, 2, 3])]),
     ],
-    lower: (emit, names) => [
-      emit.node('Conv', names, {
+    lower: (emit, names) => {
+      const attributes = {
         kernel_shape: [Number(height), Number(width)],
         strides: [stride, stride],
         pads: [padding, padding, padding, padding],
         dilations: [dilation, dilation],
         group: groups,
-      }),
-    ],
+      }
+      if (groups > 1) return [emit.node('Conv', names, attributes)]
+      return [emit.convolution(names, attributes, { inputs: Number(channels), outputs: Number(outputs) })]
+    },
     evaluate: ([image, kernel, shift]) => {
       const taps = { ...window, x: image!, w: kernel!, rows: 0, columns: 0 }
       taps.rows = Number(dimWindow(image!.shape[2]!, padding, dilation * (kernel!.shape[2]! - 1) + 1, stride))
