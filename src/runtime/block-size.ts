@@ -6,7 +6,7 @@ import { openSession, runSession, Tensor } from './session.ts'
  * How many channels ONNX Runtime keeps side by side in a block: 16 with AVX-512, 8 with AVX2, none elsewhere. It does not
  * say, and a wrong guess computes garbage without a word, so each is tried against the plain convolution.
  */
-const candidates = [16, 8]
+const known: readonly number[] = [16, 8]
 
 /** Two images of 16 channels, a kernel that gives 16: one block of the largest size. */
 const [images, channels, extent] = [2, 16, 5]
@@ -36,8 +36,12 @@ function whole(count: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => ((i * i * 7 + i * 3) % 11) - 5)
 }
 
-/** The block size of this processor, or undefined where convolutions are better left as they are. */
-export async function blockSize(): Promise<number | undefined> {
+/**
+ * The block size of this processor, or undefined where convolutions are better left as they are.
+ *
+ * @param candidates - the sizes to try, in this order
+ */
+export async function blockSize(candidates = known): Promise<number | undefined> {
   if (process.arch !== 'x64') return undefined
   const plain = await result(convolution)
   for (const block of candidates) {

@@ -313,6 +313,16 @@ const convolutions: readonly ConvCase[] = [
   { x: [0, 2, 6, 6], o: 3, kernel: 1, stride: 2, symbolic: true },
   { x: [0, 4, 6, 6], o: 4, kernel: 3, padding: 1, groups: 2, symbolic: true },
   { x: [1, 2, 6, 6], o: 3, kernel: 3, padding: 1, stride: 2, symbolic: true },
+  // Enough channels for the engine to compute on blocks of them, full or not.
+  { x: [2, 16, 5, 6], o: 16, kernel: 3, padding: 1 },
+  { x: [3, 32, 4, 4], o: 48, kernel: 3, padding: 1 },
+  { x: [2, 28, 7, 6], o: 30, kernel: 3, padding: 1, stride: 2 },
+  { x: [2, 16, 9, 9], o: 32, kernel: 3, padding: 2, dilation: 2 },
+  { x: [2, 32, 6, 6], o: 16, kernel: 1, stride: 2 },
+  { x: [2, 16, 4, 4], o: 28, kernel: 5, padding: 2 },
+  { x: [5, 16, 4, 4], o: 32, kernel: 3, padding: 1, symbolic: true },
+  { x: [0, 16, 4, 4], o: 32, kernel: 3, padding: 1, symbolic: true },
+  { x: [0, 32, 6, 6], o: 32, kernel: 1, stride: 2, symbolic: true },
 ]
 const convolution = Object.fromEntries(
   convolutions.map((conv): [string, OracleCase] => {

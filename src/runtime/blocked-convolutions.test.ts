@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { draws } from '../base/random.ts'
+import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
+import { conv2d, Graph, gradients, lower, mul, sum } from '../graph/index.ts'
+import type { OnnxModel, OnnxNode } from '../graph/onnx.ts'
+import { blockSize } from './block-size.ts'
+import { withBlockedConvolutions } from './blocked-convolutions.ts'
+import { Engine } from './engine.ts'
+
+interface Shape {
+  readonly images?: number
+  readonly channels: number
+  readonly outputs: number
+  readonly extent: number
+  readonly kernel?: number
+  readonly stride?: number
+}
+
+/** A convolution, its value and both its gradients, as a training step has them. */
+function program({ images = 2, channels, outputs, extent, kernel = 3, stride = 1 }: Shape) {
+  const graph = new Graph()
+  const x = graph.input('x', 'float32', [images, channels, extent, extent])
+  const w = graph.input('w', 'float32', [outputs, channels, kernel, kernel])
+  const y = conv2d(x, w, { stride, padding: (kernel - 1) / 2 })
+  const [dx, dw] = gradients(sum(mul(y, y)), [x, w])
+  return lower(
+    new Map([
+      ['y', y],
+      ['dx', dx!],
+      ['dw', dw!],
+    ]),
+  )
+}
+
+function random(name: string, shape: readonly (number | string)[]): HostTensor {
+  const source = draws(3, name)
+  const extents = shape.map(Number)
+  return floats(
+    extents,
+    Float32Array.from({ length: sizeOf(extents) }, () => source.normal()),
+  )
+}
+
+function convolution(fields: Partial<OnnxNode> = {}): OnnxNode {
+  const attributes = { kernel_shape: [3, 3], pads: [1, 1, 1, 1] }
+  const channels = { inputs: 16, outputs: 16 }
+  return { op: 'Conv', name: 'c', inputs: ['x', 'w'], outputs: ['y'], attributes, channels, ...fields }
+}
+
+function model(...nodes: readonly OnnxNode[]): OnnxModel {
+  return { name: 'test', nodes, initializers: [], inputs: [], outputs: [] }
+}
+
+const opsOf = ({ nodes }: OnnxModel): string[] => nodes.map(({ op }) => op)
+
+describe('the block size', () => {
+  it.runIf(process.arch === 'x64')('is found: 16 channels with AVX-512, 8 without', async () => {
+    expect([16, 8]).toContain(await blockSize())
+  })
+
+  it.runIf(process.arch === 'x64')('is not taken for another one', async () => {
+    const right = await blockSize()
+    expect(await blockSize([right === 16 ? 8 : 16])).toBeUndefined()
+  })
+})
+
+describe('convolutions on blocks', () => {
+  it('are those without groups and bias whose channels come in fours and fill their blocks', () => {
+    const rewritten = (fields: Partial<OnnxNode>): boolean =>
+      opsOf(withBlockedConvolutions(model(convolution(fields)), 16)).includes('ReorderInput')
+    const channels = (inputs: number, outputs: number) => ({ channels: { inputs, outputs } })
+    expect(rewritten({})).toBe(true)
+    expect(rewritten(channels(180, 512))).toBe(true)
+    expect(rewritten(channels(16, 25))).toBe(true)
+    expect(rewritten(channels(25, 64))).toBe(false)
+    expect(rewritten(channels(3, 64))).toBe(false)
+    expect(rewritten(channels(24, 24))).toBe(false)
+    expect(rewritten({ inputs: ['x', 'w', 'b'] })).toBe(false)
+    expect(rewritten({ op: 'ConvTranspose' })).toBe(false)
+    const { channels: _, ...grouped } = convolution()
+    expect(opsOf(withBlockedConvolutions(model(grouped), 16))).toEqual(['Conv'])
+  })
+
+  it('share the blocks of an activation', () => {
+    const second = convolution({ name: 'd', outputs: ['z'] })
+    const ops = opsOf(withBlockedConvolutions(model(convolution(), second), 16))
+    expect(ops.filter(op => op === 'ReorderInput')).toHaveLength(1)
+    expect(ops.filter(op => op === 'ReorderOutput')).toHaveLength(2)
+  })
+})
+
+describe('A convolution and its gradients', () => {
+  let blocked: Engine
+  let plain: Engine
+  beforeAll(async () => {
+    blocked = await Engine.start()
+    plain = await Engine.start({ rewrite: false })
+  })
+  afterAll(() => Promise.all([blocked.stop(), plain.stop()]))
+
+  // Every shape of the recipes' networks (widths 16, 24 and 64, their experts too), with fewer images.
+  const shapes: readonly Shape[] = [
+    ...[16, 24, 64].flatMap(width => [
+      { channels: width, outputs: width, extent: 32 },
+      { channels: width, outputs: 2 * width, extent: 32, stride: 2 },
+      { channels: width, outputs: 2 * width, extent: 32, kernel: 1, stride: 2 },
+      { channels: 2 * width, outputs: 2 * width, extent: 16 },
+      { channels: 4 * width, outputs: 4 * width, extent: 8 },
+      { channels: 4 * width, outputs: 8 * width, extent: 8, stride: 2 },
+      { channels: 8 * width, outputs: 8 * width, extent: 4 },
+    ]),
+    { channels: 3, outputs: 64, extent: 32 },
+    { channels: 64, outputs: 25, extent: 32 },
+    { channels: 25, outputs: 64, extent: 32 },
+    { channels: 50, outputs: 128, extent: 16 },
+    { channels: 90, outputs: 256, extent: 8 },
+    { channels: 180, outputs: 512, extent: 4 },
+    { channels: 96, outputs: 68, extent: 8, stride: 2 },
+    { channels: 68, outputs: 192, extent: 4, kernel: 1 },
+    { images: 0, channels: 68, outputs: 192, extent: 4 },
+    { images: 1, channels: 64, outputs: 64, extent: 1 },
+  ]
+  it.each(shapes)('%j are the same on blocks and without', async shape => {
+    const written = program(shape)
+    const feeds = new Map(written.inputs.map(({ name, shape }) => [name, random(name, shape)]))
+    const results = await Promise.all(
+      [blocked, plain].map(async engine => {
+        const loaded = await engine.load(written)
+        const outputs = await loaded.run(feeds)
+        await loaded.release()
+        return outputs
+      }),
+    )
+    for (const name of ['y', 'dx', 'dw']) {
+      const [came, expected] = results.map(outputs => outputs.get(name)!)
+      expect(came!.shape).toEqual(expected!.shape)
+      let [largest, difference] = [0, 0]
+      for (const [i, value] of [...expected!.data].map(Number).entries()) {
+        largest = Math.max(largest, Math.abs(value))
+        difference = Math.max(difference, Math.abs(Number(came!.data[i]) - value))
+      }
+      expect(difference).toBeLessThanOrEqual(2e-6 * largest)
+    }
+  })
+})
