@@ -11,7 +11,7 @@ export interface TensorSpec {
 /** A graph written down for the engine: an ONNX model and what it takes and gives. */
 export interface Program {
   readonly model: Uint8Array
-  /** What `model` was encoded from, where that is known: the engine may rewrite it for its processor. */
+  /** @internal What `model` was encoded from, where that is known: the engine may rewrite it for its processor. */
   readonly graph?: OnnxModel
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
