@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../src/base/random.ts'
+import { listCheckpoints } from '../src/run/checkpoint.ts'
 import {
   fingerprint,
   metricLines,
@@ -18,7 +20,14 @@ import {
  */
 const folder = newFolder()
 const data = writeTinyCifar(join(folder, 'data'))
-const recipe = writeRecipe(folder, tinyConfig(data))
+// Counters, a bias that is lifted on the way, noise, and steps between checkpoints that have to be done again.
+const config = tinyConfig(data, [
+  { position: 2, constraint: { name: 'kl' } },
+  { position: 3, constraint: { name: 'relative', threshold: 0.1 } },
+  { position: 4, constraint: { name: 'loss-free', lift: 2 } },
+])
+const training = { epochs: 4, batch: 16, checkpointEvery: { steps: 4 }, keepCheckpoints: 3 }
+const recipe = writeRecipe(folder, { ...config, training })
 const steps = 24
 let control: ReturnType<typeof fingerprint>
 
@@ -59,7 +68,7 @@ describe('a training killed by SIGKILL at random moments', () => {
       )
       child.kill('SIGKILL')
       const { signal, code, stderr } = await ended
-      // The first kill may come before there is a run to resume; the training may also have ended before its kill.
+      // The training may have ended before its kill.
       if (signal === null) expect(code, stderr).toBe(0)
     }
     const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')
@@ -85,6 +94,23 @@ describe.each([
     const resumed = await moiety('train', '--resume', '--out', run)
     expect(resumed.code, resumed.stderr).toBe(0)
     expect(fingerprint(run)).toEqual(control)
+  })
+})
+
+describe('an interruption while the epoch is being tested', () => {
+  it('leaves a checkpoint of the whole epoch, and going on tests it again and gives the same bits', async () => {
+    const many = writeTinyCifar(join(folder, 'many'), { test: 1500 })
+    const words = ['train', recipe, '--data', many, '--set', 'training.epochs=2', '--out']
+    const [whole, interrupted] = [join(folder, 'whole'), join(folder, 'tested')]
+    expect((await moiety(...words, whole)).code).toBe(0)
+    const { child, ended } = start([...words, interrupted])
+    await untilLines(interrupted, 6, child)
+    child.kill('SIGTERM')
+    expect((await ended).code).toBe(143)
+    const { path } = listCheckpoints(interrupted).at(-1)!
+    expect(JSON.parse(readFileSync(join(path, 'state.json'), 'utf8'))).toMatchObject({ epoch: 0, batch: 6 })
+    expect((await moiety('train', '--resume', '--out', interrupted)).code).toBe(0)
+    expect(fingerprint(interrupted)).toEqual(fingerprint(whole))
   })
 })
 

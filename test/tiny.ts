@@ -46,11 +46,12 @@ export function writeTinyCifar(folder: string, { train = 90, test = 32, classes 
   return folder
 }
 
-/** The configuration of the tiny training; `constraint` sits in a ResBlock-MoE at position 3. */
+/** The configuration of the tiny training; each constraint sits in a ResBlock-MoE, from position 3 on. */
 export function tinyConfig(
   data: string,
-  constraint: object = { name: 'importance' },
+  constraints: readonly object[] = [{ constraint: { name: 'importance' } }],
 ): Record<string, unknown> {
+  const layer = { style: 'resblock', experts: 4, k: 2 }
   return {
     seed: 5,
     data: { name: 'cifar100', directory: data },
@@ -58,7 +59,7 @@ export function tinyConfig(
     model: {
       name: 'resnet18',
       width: 4,
-      moe: [{ position: 3, style: 'resblock', experts: 4, k: 2, constraint }],
+      moe: constraints.map((fields, i) => ({ ...layer, position: 3 + i, ...fields })),
     },
     optimizer: { name: 'adam', learningRate: 0.003 },
     schedule: { name: 'cosine' },

@@ -44,11 +44,12 @@ export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOp
       where: run,
       help: '`moiety train` says at its end which folder it wrote',
     })
-  const chosen = (['k', 'only', 'without'] as const).filter(flag => flags[flag] !== undefined)
-  if (chosen.includes('only') && chosen.length > 1)
+  const chosen = (['k', 'only', 'without', 'equal'] as const).filter(flag => flags[flag] !== undefined)
+  const final = chosen.find(flag => flag === 'only' || flag === 'equal')
+  if (final !== undefined && chosen.length > 1)
     fail({
       kind: 'usage',
-      message: `--only leaves nothing to choose, so it excludes --${chosen.filter(flag => flag !== 'only').join(' and --')}`,
+      message: `--${final} leaves nothing to choose, so it excludes --${chosen.filter(flag => flag !== final).join(' and --')}`,
       help: 'give one of them',
     })
   const k = whole(flags.k, '--k', 1)
@@ -63,6 +64,7 @@ export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOp
     ...(k === undefined ? {} : { k }),
     ...(only === undefined ? {} : { only }),
     ...(without === undefined ? {} : { without }),
+    ...(flags.equal === undefined ? {} : { equal: flags.equal }),
   }
 }
 

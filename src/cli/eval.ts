@@ -5,6 +5,7 @@ export interface EvalFlags {
   readonly k?: string
   readonly only?: string
   readonly without?: string
+  readonly equal?: true
   readonly split: string
   readonly json?: true
 }
@@ -18,6 +19,7 @@ export function addEval(program: Command): void {
     .option('--k <n>', 'let this many experts compute each image')
     .option('--only <i>', 'let this expert alone compute every image')
     .option('--without <i>', 'leave this expert out')
+    .option('--equal', 'let all experts compute every image, with equal weight')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'test or train', 'test')
     .option('--json', 'print the result as JSON')

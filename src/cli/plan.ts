@@ -41,21 +41,16 @@ export async function planTraining(
   const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
   const resume = flags.resumeAuto === true ? 'auto' : flags.resume === true
   const draft =
-    resume !== false && name === undefined && flags.out !== undefined && flags.with.length === 0
-      ? await planFromRun(flags.out, overrides)
-      : await planFromRecipe(name ?? defaultRecipe, flags, overrides, runs)
+    resume === false
+      ? await planFromRecipe(name ?? defaultRecipe, flags, overrides)
+      : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   needDirectory(draft.config)
   const { config, recipe, label } = draft
   return { config, recipe, resume, run: draft.run ?? claimRunFolder(label, runs) }
 }
 
-async function planFromRecipe(
-  name: string,
-  flags: TrainFlags,
-  overrides: string[],
-  runs: string,
-): Promise<Draft> {
+async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {
   const recipe = await loadRecipe(name)
   const assignments = flags.with.flatMap(text => text.split(',')).filter(text => text.trim() !== '')
   const choices = chooseParameters(recipe, assignments)
@@ -64,14 +59,36 @@ async function planFromRecipe(
   return {
     config: recipeConfig(recipe, choices, overrides),
     recipe: recipe.name,
-    run:
-      flags.out ??
-      (flags.resume === true || flags.resumeAuto === true ? newestRun(label.join('-'), runs) : undefined),
+    run: flags.out,
     label: label.join('-'),
   }
 }
 
-/** A run that is resumed without naming its recipe continues with the configuration it holds. */
+/**
+ * A run that is resumed continues with the configuration it holds; a recipe that is named says which run, or must be that
+ * run's. Only `--with` beside `--out` says again what the configuration is to be, and is then compared.
+ */
+async function planResume(
+  name: string | undefined,
+  flags: TrainFlags,
+  overrides: string[],
+  runs: string,
+): Promise<Draft> {
+  if (name === undefined && flags.out !== undefined && flags.with.length === 0)
+    return await planFromRun(flags.out, overrides)
+  const named = await planFromRecipe(name ?? defaultRecipe, flags, overrides)
+  if (flags.out === undefined) return await planFromRun(newestRun(named.label, runs), overrides)
+  if (flags.with.length > 0) return named
+  const held = await planFromRun(flags.out, overrides)
+  if (held.recipe === named.recipe) return held
+  return fail({
+    kind: 'usage',
+    message: `the run is of the recipe ${held.recipe}, not of ${named.recipe}`,
+    where: flags.out,
+    help: `leave the recipe out: moiety train --resume --out ${flags.out}`,
+  })
+}
+
 async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
   checkFolder(run, true)
   const file = join(run, 'config.json')

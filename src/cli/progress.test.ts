@@ -10,6 +10,7 @@ const layer: LayerStats = {
   cvActivation: 0.7,
   living: 3,
   excluded: [0, 0, 0, 0],
+  counters: {},
 }
 
 const step = (number: number): TrainEvent => ({

@@ -8,6 +8,7 @@ const plain = painter({ write: () => true })
 const colourful = painter({ isTTY: true, hasColors: () => true, write: () => true })
 
 const layer = (experts: number, excluded: number): LayerSummary => ({
+  counters: {},
   name: 'layer4',
   importance: Array.from({ length: experts }, () => 1 / experts),
   activation: Array.from({ length: experts }, () => 2 / experts),

@@ -23,6 +23,8 @@ export interface EvalOptions {
   readonly only?: number
   /** The expert that is left out, counted from 0. */
   readonly without?: number
+  /** All experts compute every image and weigh the same: the ensemble that the gate is measured against. */
+  readonly equal?: true
   readonly split?: 'test' | 'train'
   /** Told how opening the data and evaluating come along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
@@ -123,16 +125,17 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
   }
 }
 
-function overrideOf({ k, only, without }: EvalOptions, config: Config): RoutingOverride | undefined {
-  if (k === undefined && only === undefined && without === undefined) return undefined
+function overrideOf({ k, only, without, equal }: EvalOptions, config: Config): RoutingOverride | undefined {
+  if (k === undefined && only === undefined && without === undefined && equal === undefined) return undefined
   const { moe } = config.model
   if (moe.length === 0) {
     fail({
       kind: 'usage',
       message: 'the run has no mixture of experts, so there is no routing to change',
-      help: 'leave --k, --only and --without out',
+      help: 'leave --k, --only, --without and --equal out',
     })
   }
+  if (equal) return { kind: 'equal' }
   const fewest = Math.min(...moe.map(layer => layer.experts))
   for (const [flag, expert] of [
     ['--only', only],
@@ -161,7 +164,8 @@ function overrideOf({ k, only, without }: EvalOptions, config: Config): RoutingO
   return { kind: 'gate', ...(k === undefined ? {} : { k }), ...(without === undefined ? {} : { without }) }
 }
 
-function describeOverride({ k, only, without }: EvalOptions): string {
+function describeOverride({ k, only, without, equal }: EvalOptions): string {
+  if (equal) return 'all with equal weight'
   if (only !== undefined) return `expert ${only} alone`
   const parts = [
     ...(k === undefined ? [] : [`K = ${k}`]),

@@ -1,10 +1,11 @@
+import { fail } from '../base/errors.ts'
 import type { Dataset, Split } from '../data/index.ts'
 import { makeBatch } from '../data/index.ts'
 import type { LayerStats } from '../run/events.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import { addWeights, type ClassWeights, emptyClassWeights } from './preference.ts'
 import type { EvaluationProgram } from './program.ts'
-import { addBatch, emptySums, utilisation } from './utilisation.ts'
+import { addBatch, counterValues, emptySums, utilisation } from './utilisation.ts'
 
 /** What a classifier does on a split. Accuracies are fractions, the loss is the mean cross-entropy. */
 export interface SplitResult {
@@ -32,6 +33,8 @@ export interface EvaluateOptions {
 /**
  * Runs a split through the classifier whose parameters are the engine's state, in the order of the files. The next
  * batch is decoded while the engine computes. Undefined if `signal` came first.
+ *
+ * @throws MoietyError `diverged` if the loss is not finite, `data`
  */
 export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResult | undefined> {
   const { dataset, split, evaluation, loaded, batch, signal, onProgress } = options
@@ -57,7 +60,7 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
     const outputs = await running
     for (const name of ['loss', 'correct1', 'correct5'] as const)
       totals[name] += Number(outputs.get(name)!.data[0])
-    for (const [i, { name, experts }] of layers.entries()) {
+    for (const [i, { name, experts, counters }] of layers.entries()) {
       const weights = outputs.get(`${name}.weights`)!.data
       if (!(weights instanceof Float32Array) || !(labels.data instanceof BigInt64Array)) continue
       const importance = new Array<number>(experts).fill(0)
@@ -66,7 +69,12 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
         importance[at % experts]! += weights[at]!
         activation[at % experts]! += Number(weights[at]! > 0)
       }
-      addBatch(sums[i]!, { importance, activation, images: labels.data.length })
+      addBatch(sums[i]!, {
+        importance,
+        activation,
+        counters: counterValues(name, counters, outputs),
+        images: labels.data.length,
+      })
       addWeights(classWeights[i]!, labels.data, weights)
     }
     onProgress?.(Math.min(start + batch, split.length), split.length)
@@ -76,6 +84,14 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
     }
   }
   const images = split.length
+  if (!Number.isFinite(totals.loss)) {
+    fail({
+      kind: 'diverged',
+      message: `the loss over ${images} images is ${totals.loss}: what the network computes is not finite`,
+      where: 'loss',
+      help: 'go back to an earlier checkpoint, and lower optimizer.learningRate or set training.clipNorm',
+    })
+  }
   return {
     images,
     loss: totals.loss / images,

@@ -31,6 +31,7 @@ describe('utilisation of a layer', () => {
       cvActivation: 0,
       living: 0,
       excluded: [0, 0],
+      counters: {},
     })
   })
 

@@ -1,3 +1,5 @@
+import type { HostTensor } from '../base/tensor.ts'
+import { counterOutput } from '../moe/index.ts'
 import type { LayerStats } from '../run/events.ts'
 
 /** Sums over images and steps from which a layer's utilisation is computed; plain numbers, so that they can be saved. */
@@ -9,13 +11,23 @@ export interface UtilisationSums {
   readonly activation: number[]
   /** Steps in which each expert was excluded. */
   readonly excluded: number[]
+  /** The constraint's counters after the last batch, by name. */
+  counters: Record<string, number[]>
   images: number
   steps: number
 }
 
 export function emptySums(name: string, experts: number): UtilisationSums {
   const zeros = (): number[] => new Array<number>(experts).fill(0)
-  return { name, importance: zeros(), activation: zeros(), excluded: zeros(), images: 0, steps: 0 }
+  return {
+    name,
+    importance: zeros(),
+    activation: zeros(),
+    excluded: zeros(),
+    counters: {},
+    images: 0,
+    steps: 0,
+  }
 }
 
 /** Adds what one batch did. */
@@ -25,6 +37,7 @@ export function addBatch(
     readonly importance: ArrayLike<number>
     readonly activation: ArrayLike<number>
     readonly excluded?: ArrayLike<number>
+    readonly counters?: Record<string, number[]>
     readonly images: number
   },
 ): void {
@@ -33,8 +46,20 @@ export function addBatch(
     sums.activation[i]! += batch.activation[i]!
     sums.excluded[i]! += batch.excluded?.[i] ?? 0
   }
+  sums.counters = batch.counters ?? sums.counters
   sums.images += batch.images
   sums.steps += 1
+}
+
+/** The counters of a layer's constraint among the outputs of a program. */
+export function counterValues(
+  layer: string,
+  counters: readonly string[],
+  outputs: ReadonlyMap<string, HostTensor>,
+): Record<string, number[]> {
+  return Object.fromEntries(
+    counters.map(name => [name, Array.from(outputs.get(counterOutput(layer, name))?.data ?? [], Number)]),
+  )
 }
 
 /** An expert lives while its share of the importance is above this (METHOD.md §6.1). */
@@ -57,6 +82,7 @@ export function utilisation(sums: UtilisationSums): LayerStats {
     cvActivation: variation(activation),
     living: importance.filter(share => share > livingShare).length,
     excluded: sums.excluded.map(steps => (sums.steps === 0 ? 0 : steps / sums.steps)),
+    counters: sums.counters,
   }
 }
 

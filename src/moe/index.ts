@@ -7,8 +7,10 @@ export * from './constraints/index.ts'
 export { type Dispatch, denseDispatch, sparseDispatch } from './dispatch.ts'
 export { convGapFc, type Gate, gapFc } from './gates.ts'
 export {
+  counterOutput,
   epochInput,
   type LayerInfo,
+  layerInfo,
   type MoeOptions,
   type MoeResult,
   type MoeStatistics,

@@ -244,10 +244,10 @@ describe('noise on the logits', () => {
 })
 
 describe('constraints in evaluation', () => {
-  it('exclude nobody, shift nothing, add no loss and count nothing', () => {
+  it('exclude nobody, add no loss and count nothing', () => {
     for (const [constraint, name, counter] of [
       [relative(), 'r', [9, -4, -5]],
-      [lossFree(), 'b', [-9, 0, 0]],
+      [lossFree(), 'b', [0, 0, 0]],
       [importance(), '', []],
     ] as const) {
       const { stats, losses, scope, values } = layer({ training: false, constraint })
@@ -258,6 +258,41 @@ describe('constraints in evaluation', () => {
       expect(losses).toEqual([])
       expect(scope.declarations.updates.size).toBe(0)
     }
+  })
+})
+
+describe('the bias of the choice', () => {
+  const feeds = { x, z, 'layer4.constraint.b': nd([3], [-9, 0.5, 0.25]) }
+  const chosen = (weights: ArrayLike<number>) => Array.from(weights, w => w > 0)
+
+  it('chooses in evaluation as in training', () => {
+    const [trained, tested] = [true, false].map(training => {
+      const { stats, values } = layer({ training, constraint: lossFree() })
+      return values([stats[0]!.routing.weights], feeds)[0]!
+    })
+    expect(chosen(tested!)).toEqual(chosen(trained!))
+    expect(chosen(tested!)).toEqual([false, true, true, false, true, true])
+  })
+
+  it('is gone in evaluation once it has been lifted in training', () => {
+    const trained = layer({ constraint: lossFree(), lift: 5 })
+    const active = trained.scope.declarations.updates.get('layer4.constraint.active')!
+    const at = (epoch: number) =>
+      trained.values([active], {
+        ...feeds,
+        'layer4.constraint.active': nd([1], [1]),
+        epoch: nd([], [epoch]),
+      })[0]
+    expect([at(4), at(5)].map(values => Array.from(values!))).toEqual([[1], [0]])
+    const tested = layer({ training: false, constraint: lossFree(), lift: 5 })
+    const shifted = [1, 0].map(value => {
+      const all = { ...feeds, 'layer4.constraint.active': nd([1], [value]) }
+      return chosen(tested.values([tested.stats[0]!.routing.weights], all)[0]!)
+    })
+    expect(shifted).toEqual([
+      [false, true, true, false, true, true],
+      [true, true, false, false, true, true],
+    ])
   })
 })
 

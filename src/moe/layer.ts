@@ -11,6 +11,7 @@ import {
   linear,
   mul,
   onesLike,
+  reshape,
   softplus,
   stopGradient,
   sum,
@@ -58,13 +59,30 @@ export interface LayerInfo {
   readonly name: string
   readonly experts: number
   readonly k: number
+  /** Names of its constraint's counters. */
+  readonly counters: readonly string[]
 }
 
 /** What a layer did with a batch, as symbolic tensors. */
-export interface MoeStatistics extends LayerInfo {
+export interface MoeStatistics {
+  readonly name: string
+  readonly experts: number
+  readonly k: number
+  /** The constraint's counters, after the step in training, by name. */
+  readonly counters: Counters
   readonly routing: Routing
   /** 1 for experts that the constraint excluded in this step, [E]. */
   readonly excluded: Tensor
+}
+
+/** What reports know of a layer, from what it did. */
+export function layerInfo({ name, experts, k, counters }: MoeStatistics): LayerInfo {
+  return { name, experts, k, counters: Object.keys(counters) }
+}
+
+/** The output of a program that holds a counter of a layer's constraint. */
+export function counterOutput(layer: string, counter: string): string {
+  return `${layer}.counters.${counter}`
 }
 
 /** The result of a mixture-of-experts layer. A loss that is part of the result cannot be forgotten. */
@@ -120,11 +138,11 @@ export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): 
 
   const counters = declareCounters(scope, constraint, experts.length)
   const lift = options.lift ?? null
-  const active = lift === null ? undefined : less(scope.graph.input(epochInput, 'float32', []), lift)
+  const active =
+    lift === null || !scope.training ? undefined : less(scope.graph.input(epochInput, 'float32', []), lift)
   const barred = scope.training ? constraint.excluded?.(counters) : undefined
   const excluded = barred !== undefined && active !== undefined ? and(barred, active) : barred
-  const shift = scope.training ? constraint.bias?.(counters) : undefined
-  const bias = shift !== undefined && active !== undefined ? mul(shift, asFloat(active)) : shift
+  const bias = choiceBias(scope, constraint, counters, active, lift)
 
   const weights =
     overriddenWeights(override, logits) ??
@@ -141,18 +159,23 @@ export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): 
   const output = (dispatch === 'sparse' ? sparseDispatch : denseDispatch)(scope, x, weights, experts)
 
   const losses: Tensor[] = []
+  let after = counters
   if (scope.training) {
     const loss = constraint.loss?.(routing)
     if (loss !== undefined) losses.push(active === undefined ? loss : mul(loss, asFloat(active)))
-    for (const [name, value] of Object.entries(constraint.update?.(counters, routing) ?? {})) {
-      scope.in('constraint', inner => inner.assign(name, stopGradient(value)))
+    const updated = Object.entries(constraint.update?.(counters, routing) ?? {})
+    after = {
+      ...counters,
+      ...Object.fromEntries(updated.map(([name, value]) => [name, stopGradient(value)])),
     }
+    for (const [name] of updated) scope.in('constraint', inner => inner.assign(name, after[name]!))
   }
   const none = zerosLike(routing.importance)
   const stats: MoeStatistics = {
     name: scope.path,
     experts: experts.length,
     k,
+    counters: after,
     routing,
     excluded: excluded === undefined ? none : asFloat(excluded),
   }
@@ -212,7 +235,11 @@ function singleExpert(scope: Scope, x: Tensor, expert: Layer): MoeResult {
   const ones = onesLike(zeroRows(x, [1]))
   const routing = describeRouting(ones, ones, ones, undefined, 1)
   const excluded = zerosLike(sum(ones, [0]))
-  return { output, losses: [], stats: [{ name: scope.path, experts: 1, k: 1, routing, excluded }] }
+  return {
+    output,
+    losses: [],
+    stats: [{ name: scope.path, experts: 1, k: 1, counters: {}, routing, excluded }],
+  }
 }
 
 /** softplus(GAP(x)·Wn + 0.01): the standard deviation of the logits' noise, [N, E]. Wn is `noise.weight` [E, C]. */
@@ -230,6 +257,29 @@ function declareCounters(scope: Scope, constraint: Constraint, experts: number):
     return scope.in('constraint', inner => inner.statistic(name, value.shape, initialise))
   }
   return Object.fromEntries(first.map(([name, value]) => [name, declare(name, value)]))
+}
+
+/**
+ * What a constraint adds to the logits for the choice: always, for a network that was trained to be chosen from with it
+ * needs it to be tested as well. Whether it has been lifted is a statistic of its own then (`constraint.active`, [1]),
+ * since evaluation knows no epoch.
+ */
+function choiceBias(
+  scope: Scope,
+  constraint: Constraint,
+  counters: Counters,
+  active: Tensor | undefined,
+  lift: number | null,
+): Tensor | undefined {
+  const bias = constraint.bias?.(counters)
+  if (bias === undefined || lift === null) return bias
+  return scope.in('constraint', inner => {
+    const known = inner.statistic('active', [1], () => Float32Array.of(1))
+    if (active === undefined) return mul(bias, known)
+    const now = reshape(asFloat(active), [1])
+    inner.assign('active', now)
+    return mul(bias, now)
+  })
 }
 
 function overriddenWeights(override: RoutingOverride | undefined, logits: Tensor): Tensor | undefined {

@@ -13,6 +13,8 @@ export interface LayerStats {
   readonly living: number
   /** Fraction of steps in which a hard constraint excluded the expert. */
   readonly excluded: readonly number[]
+  /** The constraint's counters at the end, by name, e.g. `r` of the relative importance constraint; often one an expert. */
+  readonly counters: Readonly<Record<string, readonly number[]>>
 }
 
 /** What a training tells while it runs, told apart by `kind`. Times in seconds, accuracies from 0 to 1. */
@@ -72,13 +74,14 @@ export type LayerSummary = LayerStats & {
   readonly preferred: readonly { readonly expert: number; readonly classes: readonly PreferredClass[] }[]
 }
 
-/** What a training ends with: accuracies on held-out images from 0 to 1, seconds of this process; also in `summary.json`. */
+/** What a training ends with: accuracies on held-out images from 0 to 1; also in `summary.json`. */
 export interface TrainSummary {
   readonly run: string
   readonly interrupted: boolean
   /** On held-out images, after the last epoch that was evaluated; null if none was. */
   readonly top1: number | null
   readonly top5: number | null
+  /** Time of the training, whole epochs before a resume included; what an interrupted epoch had cost is not known. */
   readonly seconds: number
   readonly layers: readonly LayerSummary[]
 }

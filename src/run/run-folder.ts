@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { makeFolders, namesIn, unfinished, writeCarefully } from '../files/careful.ts'
+import { makeFolders, namesIn, quietly, unfinished, writeCarefully } from '../files/careful.ts'
 import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../files/json.ts'
 import { cleanCheckpoints } from './checkpoint.ts'
@@ -20,10 +20,14 @@ export interface RunFolder {
   readonly config: JsonObject
   /** Where it was begun; null if `environment.json` is missing. */
   readonly environment: Json
+  /** Replaces `config.json`, whole or not at all. @throws MoietyError `disk` */
+  writeConfig(config: object): void
   /** Writes `summary.json`, whole or not at all. @throws MoietyError `disk` */
   writeSummary(summary: object): void
   /** Gives the folder free. */
   release(): void
+  /** Undoes {@link createRun} where nothing came of the run: gives the folder free and leaves it without one. */
+  discard(): void
 }
 
 /** What a creation that was interrupted may have left; anything else means that the folder is somebody's. */
@@ -150,8 +154,13 @@ function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
     path,
     config: readConfig(path, disk),
     environment: readJson(path, 'environment.json', disk) ?? null,
+    writeConfig: config => writeCarefully(disk, join(path, 'config.json'), pretty(config)),
     writeSummary: summary => writeCarefully(disk, join(path, 'summary.json'), pretty(summary)),
     release: () => lock.release(),
+    discard: () => {
+      for (const name of ['config.json', 'environment.json']) quietly(() => disk.remove(join(path, name)))
+      lock.release()
+    },
   }
 }
 

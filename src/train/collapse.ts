@@ -1,7 +1,10 @@
 import type { LayerStats } from '../run/events.ts'
 
+/** A layer with experts that have nearly no part in the work. */
 export interface Collapse {
   readonly layer: string
+  /** Numbers of these experts. */
+  readonly starved: readonly number[]
   readonly message: string
 }
 
@@ -17,6 +20,6 @@ export function collapses(layers: readonly LayerStats[], limit: number): Collaps
     const message =
       `${starved.length} of ${importance.length} experts have at most ${(100 * limit).toFixed(1)} % of the importance ` +
       `(expert ${starved.join(', ')}); if that stays, give the constraint more weight or try another one`
-    return [{ layer: name, message }]
+    return [{ layer: name, starved, message }]
   })
 }

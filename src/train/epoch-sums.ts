@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { HostTensor } from '../base/tensor.ts'
-import { addBatch, emptySums, utilisation } from '../evaluate/utilisation.ts'
-import type { Json } from '../files/json.ts'
+import { addBatch, counterValues, emptySums, utilisation } from '../evaluate/utilisation.ts'
+import type { Json, JsonObject } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import type { LayerStats } from '../run/events.ts'
 
@@ -10,6 +10,7 @@ const layerSums = z.object({
   importance: z.array(z.number()),
   activation: z.array(z.number()),
   excluded: z.array(z.number()),
+  counters: z.record(z.string(), z.array(z.number())).default({}),
   images: z.number(),
   steps: z.number(),
 })
@@ -36,8 +37,8 @@ export type EpochSums = z.output<typeof epochSums>
  * For a checkpoint: everything but the time, so that its bytes depend on the training alone. The shape of the JSON is
  * that of {@link readSums}.
  */
-export function writeSums(sums: EpochSums): Json {
-  const json: Json = JSON.parse(JSON.stringify({ ...sums, seconds: 0 }))
+export function writeSums(sums: EpochSums): JsonObject {
+  const json: JsonObject = JSON.parse(JSON.stringify({ ...sums, seconds: 0 }))
   return json
 }
 
@@ -63,18 +64,24 @@ const number = (outputs: ReadonlyMap<string, HostTensor>, name: string): number 
   Number(outputs.get(name)?.data[0] ?? 0)
 
 /** Adds the metrics of one step; losses are averages over its images. */
-export function addStep(sums: EpochSums, outputs: ReadonlyMap<string, HostTensor>, images: number): void {
+export function addStep(
+  sums: EpochSums,
+  layers: readonly LayerInfo[],
+  outputs: ReadonlyMap<string, HostTensor>,
+  images: number,
+): void {
   sums.images += images
   sums.correct1 += number(outputs, 'correct1')
   sums.correct5 += number(outputs, 'correct5')
   for (const name of ['loss', 'taskLoss', 'auxLoss'] as const) sums[name] += number(outputs, name) * images
-  for (const layer of sums.layers) {
+  for (const [i, layer] of sums.layers.entries()) {
     const values = (leaf: string): number[] =>
       Array.from(outputs.get(`${layer.name}.${leaf}`)?.data ?? [], Number)
     addBatch(layer, {
       importance: values('importance'),
       activation: values('activation'),
       excluded: values('excluded'),
+      counters: counterValues(layer.name, layers[i]!.counters, outputs),
       images,
     })
   }

@@ -1,6 +1,7 @@
 import type { LayerStats } from '../run/events.ts'
 import { type MetricsLine, openMetricsLog } from '../run/metrics-log.ts'
 import { openTensorBoardLog } from '../run/tensorboard.ts'
+import type { Collapse } from './collapse.ts'
 
 /** What is known of an epoch on one split when it is over. Losses are means over images, accuracies fractions. */
 export interface EpochResult {
@@ -20,6 +21,8 @@ export interface Journal {
     split: 'train' | 'test',
     result: EpochResult,
   ): void
+  /** That a layer's experts collapse. */
+  alarm(moment: { readonly epoch: number; readonly step: number }, collapse: Collapse): void
   /** To be called before a checkpoint is written, which must never know more than the log. */
   flush(): void
   close(): void
@@ -43,6 +46,7 @@ export function openJournal(
       metrics.write({ kind: 'epoch', epoch, step, split, ...result, seconds })
       board.scalars(step, scalarsOf(split, result))
     },
+    alarm: (moment, collapse) => metrics.write({ kind: 'alarm', ...moment, ...collapse }),
     flush: () => {
       metrics.flush()
       board.flush()
@@ -60,10 +64,13 @@ function scalarsOf(split: string, { loss, top1, top5, layers }: EpochResult): Re
     [`${split}/top1`]: top1,
     [`${split}/top5`]: top5,
   }
-  for (const { name, importance, cvImportance, living } of layers) {
+  for (const { name, importance, cvImportance, living, counters } of layers) {
     scalars[`${split}/${name}/cvImportance`] = cvImportance
     scalars[`${split}/${name}/living`] = living
     for (const [i, share] of importance.entries()) scalars[`${split}/${name}/importance/${i}`] = share
+    for (const [counter, values] of Object.entries(counters)) {
+      for (const [i, value] of values.entries()) scalars[`${split}/${name}/${counter}/${i}`] = value
+    }
   }
   return scalars
 }

@@ -3,19 +3,21 @@ import { type Dataset, epochOrder, makeBatch, openDataset } from '../data/index.
 import { evaluateSplit, type SplitResult } from '../evaluate/evaluate-split.ts'
 import { preferredClasses } from '../evaluate/preference.ts'
 import { type EvaluationProgram, evaluationProgram } from '../evaluate/program.ts'
+import { isJsonObject } from '../files/json.ts'
 import { classifierOf } from '../models/index.ts'
 import { latestCheckpoint, writeCheckpoint } from '../run/checkpoint.ts'
-import { type Config, resolveConfig } from '../run/config.ts'
+import type { Config } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
 import { configHash, createRun, openRun, type RunFolder } from '../run/run-folder.ts'
 import { Engine, engineVersion, type LoadedProgram } from '../runtime/index.ts'
 import { collapses } from './collapse.ts'
+import { identityOf, refuseOtherData } from './data-identity.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, type EpochSums, emptyEpoch, epochMeans, readSums, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { withPublishedWeights } from './pretrained.ts'
-import { describeDamage, refuseOtherConfig, refuseOtherModel } from './resume.ts'
+import { acceptConfig, describeDamage, refuseOtherModel, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import type { TrainingStep } from './step.ts'
 import { TrainingPrograms } from './training-programs.ts'
@@ -54,7 +56,7 @@ interface Position {
  *   tensor that is not finite, `disk`
  */
 export async function train(options: TrainOptions): Promise<TrainSummary> {
-  const { config, recipe, resume, signal, onEvent = () => undefined } = options
+  const { config, recipe, resume } = options
   const engine = await Engine.start({
     device: config.engine.device,
     ...(config.engine.threads === null ? {} : { threads: config.engine.threads }),
@@ -66,16 +68,31 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
         ? createRun(options.run, config, describeEnvironment({ ...facts, recipe }))
         : openRun(options.run)
     try {
-      if (resume !== false) refuseOtherConfig(resolveConfig(folder.config, folder.path), config, folder.path)
-      const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
-      if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
-      return await new Training(config, dataset, engine, folder, signal, onEvent).run(resume)
+      if (resume !== false) acceptConfig(folder, config)
+      const training = await prepare(config, engine, folder, options).catch((cause: unknown) => {
+        // The same command must work once its data or model has been put right.
+        if (resume === false) folder.discard()
+        throw cause
+      })
+      return await training.run(resume)
     } finally {
       folder.release()
     }
   } finally {
     await engine.stop()
   }
+}
+
+/** Opens the data and writes the programs: whatever a configuration can get wrong shows here. */
+async function prepare(
+  config: Config,
+  engine: Engine,
+  folder: RunFolder,
+  { signal, onEvent = () => undefined }: TrainOptions,
+): Promise<Training> {
+  const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
+  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
+  return new Training(config, dataset, engine, folder, signal, onEvent)
 }
 
 /** One training, from its first or resumed step to its end. */
@@ -85,6 +102,8 @@ class Training {
   readonly #programs: TrainingPrograms
   readonly #evaluation: EvaluationProgram
   #lastCheckpoint: string | undefined
+  /** How long the last evaluation took: one follows each epoch, and whoever waits waits for it too. */
+  #evaluationSeconds = 0
 
   constructor(
     readonly config: Config,
@@ -128,7 +147,9 @@ class Training {
     })
     const evaluator = await engine.load(this.#evaluation.program)
     const journal = openJournal(folder.path, resume === false ? undefined : position)
+    const earlier = resume === false ? 0 : secondsSoFar(folder.path)
     const started = performance.now()
+    const elapsed = (): number => earlier + (performance.now() - started) / 1000
     let evaluated: SplitResult | undefined
     try {
       while (position.epoch < config.training.epochs) {
@@ -137,10 +158,11 @@ class Training {
         const tested = isWhole ? await this.#evaluate(evaluator) : undefined
         if (tested === undefined) {
           await this.#checkpoint(position, journal)
-          return this.#summary(evaluated, true, started)
+          return this.#summary(evaluated, true, elapsed())
         }
         evaluated = tested
         const seconds = (performance.now() - evaluationStarted) / 1000
+        this.#evaluationSeconds = seconds
         const { loss, top1, top5, layers } = tested
         this.#tell(position, journal, 'train', {
           ...epochMeans(position.sums),
@@ -155,14 +177,18 @@ class Training {
           layers,
           seconds,
         })
-        for (const alarm of collapses(layers, config.training.collapse)) onEvent({ kind: 'alarm', ...alarm })
+        for (const alarm of collapses(layers, config.training.collapse)) {
+          journal.alarm({ epoch: position.epoch, step: position.step }, alarm)
+          onEvent({ kind: 'alarm', ...alarm })
+        }
         position.epoch += 1
         position.batch = 0
         position.sums = emptyEpoch(step.layers)
         await this.#checkpoint(position, journal)
       }
+      const seconds = elapsed()
       evaluated ??= await this.#evaluate(evaluator)
-      const summary = this.#summary(evaluated, evaluated === undefined, started)
+      const summary = this.#summary(evaluated, evaluated === undefined, seconds)
       if (!summary.interrupted) folder.writeSummary(summary)
       return summary
     } finally {
@@ -184,6 +210,7 @@ class Training {
       return { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) }
     }
     refuseOtherModel(initial, checkpoint)
+    refuseOtherData(isJsonObject(checkpoint.extra) ? checkpoint.extra.data : undefined, this.dataset)
     await this.engine.setState(checkpoint.state)
     this.#lastCheckpoint = checkpoint.path
     const { extra, epoch, batch } = checkpoint
@@ -226,7 +253,7 @@ class Training {
       }
       position.step += 1
       position.batch += 1
-      addStep(position.sums, outputs, count)
+      addStep(position.sums, step.layers, outputs, count)
       position.sums.seconds = (performance.now() - clock.started) / 1000
       journal.step({
         step: position.step,
@@ -253,6 +280,7 @@ class Training {
   #tellStep(position: Position, loss: number, learningRate: number, secondsAStep: number): void {
     const { step, epoch, sums } = position
     const { top1, layers } = epochMeans(sums)
+    const { batch, epochs } = this.config.training
     this.onEvent({
       kind: 'step',
       step,
@@ -261,8 +289,8 @@ class Training {
       loss,
       top1,
       learningRate,
-      imagesPerSecond: this.config.training.batch / secondsAStep,
-      secondsLeft: secondsAStep * (this.#steps - step),
+      imagesPerSecond: batch / secondsAStep,
+      secondsLeft: secondsAStep * (this.#steps - step) + this.#evaluationSeconds * (epochs - epoch),
       layers,
     })
   }
@@ -299,21 +327,21 @@ class Training {
       batch,
       config: configHash(this.config),
       state: await this.engine.readState(),
-      extra: writeSums(sums),
+      extra: { ...writeSums(sums), data: identityOf(this.dataset) },
     }
     const path = writeCheckpoint(this.folder.path, content, { keep: this.config.training.keepCheckpoints })
     this.#lastCheckpoint = path
     this.onEvent({ kind: 'checkpoint', path })
   }
 
-  #summary(result: SplitResult | undefined, interrupted: boolean, started: number): TrainSummary {
+  #summary(result: SplitResult | undefined, interrupted: boolean, seconds: number): TrainSummary {
     const { dataset, folder } = this
     return {
       run: folder.path,
       interrupted,
       top1: result?.top1 ?? null,
       top5: result?.top5 ?? null,
-      seconds: (performance.now() - started) / 1000,
+      seconds,
       layers: (result?.layers ?? []).map((layer, i) => ({
         ...layer,
         preferred: preferredClasses(result!.classWeights[i]!, dataset.classes),

@@ -2,15 +2,21 @@ import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
 import { adopt } from '../nn/index.ts'
 import type { Checkpoint, DamagedCheckpoint } from '../run/checkpoint.ts'
-import { type Config, configDifferences, unsafeDifferences } from '../run/config.ts'
+import { type Config, configDifferences, resolveConfig, unsafeDifferences } from '../run/config.ts'
+import { metricsPath, readMetrics } from '../run/metrics-log.ts'
+import type { RunFolder } from '../run/run-folder.ts'
 
 /**
- * Refuses to go on with another configuration than the run began with, but for changes that do not enter the numbers.
+ * Refuses to go on with another configuration than the run began with, but for changes that do not enter the numbers:
+ * those become the run's, so that the next resume goes on with them too.
  *
- * @throws MoietyError `usage` that lists the differences
+ * @throws MoietyError `usage` that lists the differences, `disk`
  */
-export function refuseOtherConfig(before: Config, after: Config, where: string): void {
-  const differences = unsafeDifferences(configDifferences(before, after))
+export function acceptConfig(folder: RunFolder, after: Config): void {
+  const where = folder.path
+  const all = configDifferences(resolveConfig(folder.config, where), after)
+  const differences = unsafeDifferences(all)
+  if (all.length > 0 && differences.length === 0) folder.writeConfig(after)
   if (differences.length === 0) return
   const show = (value: unknown): string => JSON.stringify(value) ?? 'absent'
   const lines = differences.map(d => `  ${d.path}: ${show(d.before)} before, ${show(d.after)} now`)
@@ -43,4 +49,11 @@ export function refuseOtherModel(initial: State, { state, path }: Checkpoint): v
 export function describeDamage(damaged: readonly DamagedCheckpoint[], used: Checkpoint | undefined): string {
   const places = damaged.map(({ path, file, damage }) => `${path} (${file}: ${damage})`).join(', ')
   return `passed over damaged checkpoints: ${places}; going on from ${used === undefined ? 'the beginning' : used.path}`
+}
+
+/** Seconds that the epochs in a run's log took, evaluations included. */
+export function secondsSoFar(run: string): number {
+  return readMetrics(metricsPath(run))
+    .filter(({ kind }) => kind === 'epoch')
+    .reduce((total, { seconds }) => total + (typeof seconds === 'number' ? seconds : 0), 0)
 }

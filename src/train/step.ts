@@ -1,12 +1,10 @@
 import { type HostTensor, sizeOf } from '../base/tensor.ts'
+import { correctCounts } from '../evaluate/correct.ts'
 import {
   add,
-  asFloat,
   concat,
   Graph,
   gradients,
-  greater,
-  less,
   logSoftmax,
   lower,
   mean,
@@ -16,12 +14,11 @@ import {
   type Program,
   reachableNodes,
   reshape,
-  stopGradient,
   sum,
   type Tensor,
 } from '../graph/index.ts'
 import type { Classifier } from '../models/classifier.ts'
-import type { LayerInfo, MoeStatistics } from '../moe/index.ts'
+import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { type Declarations, Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
 import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
@@ -52,7 +49,7 @@ export interface NoiseInput {
  * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N], `learningRate` [], `epoch` [] where a constraint is
  * lifted, and the noise. All else is state. Given: the new state, and the metrics `loss`, `taskLoss`, `auxLoss`,
  * `gradientNorm`, `correct1`, `correct5` and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
- * of the K·N that stayed empty).
+ * of the K·N that stayed empty) and the constraint's counters after the step (`NAME.counters.r`).
  */
 export interface TrainingStep {
   readonly program: Program
@@ -77,7 +74,7 @@ export interface TrainingStep {
 
 /** Writes the training step of a classifier. */
 export function trainingStep(options: StepOptions): TrainingStep {
-  const { classifier, classes, batch, size, optimizer, clipNorm } = options
+  const { classifier, batch, size, optimizer, clipNorm } = options
   const graph = new Graph()
   const scope = Scope.root(graph, { training: true })
   const images = graph.input('images', 'float32', [batch, 3, size, size])
@@ -110,7 +107,7 @@ export function trainingStep(options: StepOptions): TrainingStep {
     ['taskLoss', taskLoss],
     ['auxLoss', auxLoss],
     ['gradientNorm', norm],
-    ...correctCounts(logits, labels, classes),
+    ...correctCounts(logits, labels),
     ...stats.flatMap(layerOutputs),
   ])
   const outputs = new Map([
@@ -123,7 +120,7 @@ export function trainingStep(options: StepOptions): TrainingStep {
     guards: ['loss', 'gradientNorm'],
     noise: [...declarations.noise].map(([name, tensor]) => ({ name, shape: tensor.shape.map(Number) })),
     needsEpoch: graph.inputs.has('epoch'),
-    layers: stats.map(({ name, experts, k }) => ({ name, experts, k })),
+    layers: stats.map(layerInfo),
     parameterCount: declarations.parameterCount(),
     activeParameterCount: activeParameters(declarations, stats),
     initialState: seed => new Map([...declarations.initialState(seed), ...optimized.initial]),
@@ -143,18 +140,8 @@ export function crossEntropy(
   return neg(mean(sum(mul(logSoftmax(logits), smoothed), [1])))
 }
 
-/** How many images have their class first, and among the first five: fewer than 1 or 5 logits above it. */
-export function correctCounts(logits: Tensor, labels: Tensor, classes: number): [string, Tensor][] {
-  const own = sum(mul(logits, oneHot(labels, classes)), [1], { keepDims: true })
-  const above = stopGradient(sum(asFloat(greater(logits, own)), [1]))
-  return [
-    ['correct1', sum(asFloat(less(above, 1)))],
-    ['correct5', sum(asFloat(less(above, 5)))],
-  ]
-}
-
-/** Per layer: Σ_n w, how many images chose each expert, which experts were excluded, how many places stayed empty. */
-function layerOutputs({ name, routing, excluded, k }: MoeStatistics): [string, Tensor][] {
+/** Per layer: Σ_n w, how many images chose each expert, which were excluded, how many places stayed empty, counters. */
+function layerOutputs({ name, routing, excluded, k, counters }: MoeStatistics): [string, Tensor][] {
   const activation = sum(routing.selected, [0])
   const places = Number(routing.weights.shape[0]) * k
   return [
@@ -162,6 +149,10 @@ function layerOutputs({ name, routing, excluded, k }: MoeStatistics): [string, T
     [`${name}.activation`, activation],
     [`${name}.excluded`, excluded],
     [`${name}.idle`, add(neg(sum(activation)), places)],
+    ...Object.entries(counters).map(([counter, value]): [string, Tensor] => [
+      counterOutput(name, counter),
+      value,
+    ]),
   ]
 }
 

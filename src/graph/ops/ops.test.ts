@@ -61,7 +61,7 @@ const elementwise: Record<string, OracleCase> = {
     inputs: { c: { shape: [2, 1], dtype: 'bool', values: [1, 0] }, x: floats(3), y: floats(2, 3) },
     build: ({ c, x, y }) => g.where(c!, x!, y!),
   },
-  'stopGradient beside a path that flows': one(floats(4), x => g.mul(x, g.add(x, 0))),
+  'add zero, which may be left out': one(floats(4), x => g.mul(x, g.add(x, 0))),
   sign: flat(one(floats(5), g.sign)),
   comparisons: flat({
     inputs: { x: { shape: [4], values: [1, 2, 3, 2] }, y: { shape: [4], values: [2, 2, 2, 2] } },

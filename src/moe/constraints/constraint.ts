@@ -7,7 +7,7 @@ export type Counters = Readonly<Record<string, Tensor>>
 
 /**
  * What keeps experts in balance. A soft constraint has a `loss`, a hard one has `excluded`; both may keep
- * counters, which are part of the training state: saved, resumed and reported. All of it acts in training only.
+ * counters, which are part of the training state: saved, resumed and reported. All but `bias` act in training only.
  *
  * The layer never asks which constraint it has. A new one is one object of this type.
  */
@@ -19,7 +19,7 @@ export interface Constraint {
   init?(experts: number): Readonly<Record<string, HostTensor>>
   /** bool [E]: which experts get no image in this step. Never all of them. */
   excluded?(counters: Counters): Tensor
-  /** float32 [E], added to the logits for the choice only. */
+  /** float32 [E], added to the logits for the choice only, in training and after it. */
   bias?(counters: Counters): Tensor
   /** A scalar, already times its weight, that joins the training loss. */
   loss?(routing: Routing): Tensor

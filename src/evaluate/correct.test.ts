@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest'
+import { Graph, interpret } from '../graph/index.ts'
+import { correctCounts } from './correct.ts'
+
+function counts(rows: readonly (readonly number[])[], labels: readonly number[]): number[] {
+  const graph = new Graph()
+  const classes = rows[0]!.length
+  const logits = graph.input('logits', 'float32', [rows.length, classes])
+  const answers = graph.input('labels', 'int64', [rows.length])
+  const results = interpret(
+    correctCounts(logits, answers).map(([, tensor]) => tensor),
+    new Map([
+      ['logits', { shape: [rows.length, classes], data: Float64Array.from(rows.flat()) }],
+      ['labels', { shape: [rows.length], data: Float64Array.from(labels) }],
+    ]),
+  )
+  return results.map(({ data }) => data[0]!)
+}
+
+describe('what counts as right', () => {
+  it('is the class with the largest logit, and one of the five largest', () => {
+    const row = [6, 5, 4, 3, 2, 1]
+    expect([0, 1, 4, 5].map(label => counts([row], [label]))).toEqual([
+      [1, 1],
+      [0, 1],
+      [0, 1],
+      [0, 0],
+    ])
+  })
+
+  it('is counted over images', () => {
+    expect(
+      counts(
+        [
+          [1, 2],
+          [2, 1],
+          [0, 3],
+        ],
+        [1, 0, 0],
+      ),
+    ).toEqual([2, 3])
+  })
+
+  it('is the first of equal ones alone: a network that says nothing is right by chance', () => {
+    const rows = Array.from({ length: 10 }, () => new Array<number>(10).fill(0.5))
+    const labels = Array.from({ length: 10 }, (_, i) => i)
+    expect(counts(rows, labels)).toEqual([1, 5])
+  })
+
+  it('is never what is not a number', () => {
+    expect(counts([[Number.NaN, Number.NaN, Number.NaN]], [0])).toEqual([0, 0])
+    expect(counts([[Number.NaN, 1, 0, 0, 0, 0, 0]], [1])).toEqual([0, 1])
+    expect(counts([[Number.POSITIVE_INFINITY, 1, 2]], [1])).toEqual([0, 1])
+    expect(counts([[Number.POSITIVE_INFINITY, 1, 2]], [0])).toEqual([1, 1])
+  })
+})

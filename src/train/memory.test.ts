@@ -1,0 +1,71 @@
+import { expect, it } from 'vitest'
+import { draws } from '../base/random.ts'
+import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
+import { classifierOf } from '../models/index.ts'
+import { resolveConfig } from '../run/config.ts'
+import { Engine } from '../runtime/index.ts'
+import { trainingStep } from './step.ts'
+
+const [batch, size, classes] = [8, 8, 4]
+
+function random(shape: readonly number[], purpose: string, step: number): HostTensor {
+  const source = draws(1, purpose, step)
+  return floats(
+    shape,
+    Float32Array.from({ length: sizeOf(shape) }, () => source.normal()),
+  )
+}
+
+it('keeps its memory over a thousand training steps whose experts get another number of images each time', async () => {
+  const config = resolveConfig(
+    {
+      model: {
+        name: 'resnet18',
+        width: 4,
+        moe: [{ position: 4, experts: 4, k: 2, constraint: { name: 'none' } }],
+      },
+    },
+    'test',
+  )
+  const step = trainingStep({
+    classifier: classifierOf(config.model, { classes }),
+    classes,
+    batch,
+    size,
+    optimizer: config.optimizer,
+    labelSmoothing: 0,
+    clipNorm: 1,
+  })
+  const engine = await Engine.start({ threads: 1 })
+  const loaded = await engine.load(step.program)
+  await engine.setState(step.initialState(1))
+  const shares = new Set<string>()
+  const advance = async (from: number, to: number): Promise<number> => {
+    for (let i = from; i < to; i++) {
+      const feeds = new Map([
+        ['images', random([batch, 3, size, size], 'images', i)],
+        [
+          'labels',
+          {
+            dtype: 'int64',
+            shape: [batch],
+            data: BigInt64Array.from({ length: batch }, (_, n) => BigInt(n % classes)),
+          } as const,
+        ],
+        ['learningRate', scalar(1e-4)],
+        ...step.noise.map(({ name, shape }) => [name, random(shape, name, i)] as const),
+      ])
+      const { outputs, committed } = await loaded.step(feeds, { updates: step.updates, guards: step.guards })
+      expect(committed).toBe(true)
+      shares.add(String(outputs.get('layer4.activation')!.data))
+    }
+    return process.memoryUsage().rss / 2 ** 20
+  }
+  await advance(0, 200)
+  const middle = await advance(200, 700)
+  const end = await advance(700, 1200)
+  await engine.stop()
+  expect(shares.size).toBeGreaterThan(20)
+  // The five hundred steps before are the measure: their garbage is collected in waves of a few dozen megabytes.
+  expect(end - middle).toBeLessThan(48)
+}, 120_000)
