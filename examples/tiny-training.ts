@@ -65,7 +65,7 @@ export async function trainOnStripes(classifier: Classifier, steps: number): Pro
       for (const { name, shape } of step.noise) feeds.set(name, normal(name, shape, number))
       await training.step(feeds, { updates: step.updates, guards: step.guards })
     }
-    const evaluation = await engine.load(evaluationProgram({ classifier, classes: 4, size }).program)
+    const evaluation = await engine.load(evaluationProgram({ classifier, size }).program)
     return { ...(await evaluate(evaluation, steps)), state: await engine.readState() }
   } finally {
     await engine.stop()

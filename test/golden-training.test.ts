@@ -156,7 +156,7 @@ describe('six training steps', () => {
       expectClose(final.get(name)!, numbers(tensor), 5e-3, `final ${name}`)
     }
 
-    const evaluation = evaluationProgram({ classifier, classes: config.classes, size: images.shape[4]! })
+    const evaluation = evaluationProgram({ classifier, size: images.shape[4]! })
     const evaluated = await engine.load(evaluation.program)
     const result = await evaluated.run(
       new Map([

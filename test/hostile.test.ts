@@ -1,8 +1,16 @@
-import { appendFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { listCheckpoints, readCheckpoint } from '../src/run/checkpoint.ts'
+import { listCheckpoints, readCheckpoint, writeCheckpoint } from '../src/run/checkpoint.ts'
 import {
   command,
   fingerprint,
@@ -87,6 +95,30 @@ describe('data', () => {
     expect(stderr).toMatch(/200/)
   })
 
+  it('of which a file is missing names it, exit code 3', async () => {
+    const broken = writeTinyCifar(join(folder, 'half'))
+    rmSync(join(broken, 'test.bin'))
+    const { code, stderr } = await moiety('train', recipe, '--data', broken, '--out', join(folder, 'f'))
+    expect(code).toBe(3)
+    expect(stderr).toContain('found no test.bin')
+  })
+
+  it('of one class only, or with a file among folders, is refused, exit code 3', async () => {
+    const images = join(folder, 'one class')
+    mkdirSync(join(images, 'cat'), { recursive: true })
+    const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: '#102030' } }).png()
+    for (let i = 0; i < 3; i++) await picture.clone().toFile(join(images, 'cat', `${i}.png`))
+    const words = ['train', recipe, '--data', images, '--out', join(folder, 'g')]
+    const alone = await moiety(...words)
+    expect(alone.code).toBe(3)
+    expect(alone.stderr).toContain('expected two classes or more to tell apart, found cat alone')
+    mkdirSync(join(images, 'cat', 'tabby'))
+    writeFileSync(join(images, 'cat', 'tabby', 'a.png'), '')
+    const mixed = await moiety(...words)
+    expect(mixed.code).toBe(3)
+    expect(mixed.stderr).toContain('the file 0.png beside the folder tabby')
+  })
+
   it('that is not there says so, exit code 3', async () => {
     const { code, stderr } = await moiety(
       'train',
@@ -128,6 +160,7 @@ describe('configuration', () => {
     ['more chosen experts than there are', ['--set', 'model.moe.0.k=9'], /9.*4|4.*9/],
     ['a position that no ResNet has', ['--set', 'model.moe.0.position=7'], /position/],
     ['K = 1 with the weights of the paper', ['--set', 'model.moe.0.k=1'], /gradient/],
+    ['a model for which no memory is enough', ['--set', 'model.width=1048576'], /memory|width/],
   ])('with %s is refused before anything starts, exit code 2', async (_what, words, message) => {
     const run = join(folder, `config-${copies++}`)
     const { code, stderr } = await moiety('train', recipe, '--out', run, ...words)
@@ -164,7 +197,7 @@ describe('a damaged checkpoint', () => {
     expect(refused.code).toBe(5)
     expect(refused.stderr).toContain(newest!.path)
     expect(refused.stderr).toMatch(/its SHA-256 is \w+, expected \w+/)
-    expect(refused.stderr).toContain(`--resume=auto to go on from ${older!.path}`)
+    expect(refused.stderr).toContain(`--resume=auto --out RUN goes on from ${older!.path}`)
     const accepted = await moiety('train', '--resume=auto', '--out', run)
     expect(accepted.code, accepted.stderr).toBe(0)
     expect(accepted.stderr).toContain('warning: passed over damaged checkpoints')
@@ -184,6 +217,34 @@ describe('a damaged checkpoint', () => {
     appendFileSync(join(listCheckpoints(run).at(-1)!.path, 'state.json'), ' ')
     const { code } = await moiety('train', '--resume', '--out', run, '--set', 'training.epochs=3')
     expect(code).toBe(5)
+  })
+})
+
+describe('the configuration in the folder of a run', () => {
+  const edited = (change: (text: string) => string): string => {
+    const run = copyOfFinished()
+    const file = join(run, 'config.json')
+    writeFileSync(file, change(readFileSync(file, 'utf8')))
+    return run
+  }
+
+  it('that somebody changed is noticed on resuming, exit code 5', async () => {
+    const run = edited(text => text.replace('"learningRate": 0.003', '"learningRate": 0.001'))
+    const { code, stderr } = await moiety('train', '--resume', '--out', run, '--set', 'training.epochs=3')
+    expect(code).toBe(5)
+    expect(stderr).toContain('not the one that its checkpoint was trained by')
+  })
+
+  it('that was cut short is named, exit code 5, by whoever reads it', async () => {
+    const run = edited(text => text.slice(0, 100))
+    for (const words of [
+      ['train', '--resume', '--out', run],
+      ['eval', run],
+    ]) {
+      const { code, stderr } = await moiety(...words)
+      expect(code).toBe(5)
+      expect(stderr).toContain('config.json is not JSON')
+    }
   })
 })
 
@@ -255,6 +316,32 @@ describe('a training that diverges', () => {
   })
 })
 
+describe('a network whose results are no numbers', () => {
+  it('is not reported as right: neither trained on nor evaluated, exit code 4', async () => {
+    const run = copyOfFinished()
+    const { path } = listCheckpoints(run).at(-1)!
+    const { state, ...record } = readCheckpoint(path)
+    const huge = new Map(state)
+    const fc = state.get('fc.weight')!
+    huge.set('fc.weight', { ...fc, data: new Float32Array(fc.data.length).fill(3e38) })
+    writeCheckpoint(run, { ...record, state: huge })
+    const { code, stdout, stderr } = await moiety('eval', run)
+    expect(code).toBe(4)
+    expect(stdout).toBe('')
+    expect(stderr).toContain('not finite')
+  })
+})
+
+describe('a terminal that is gone', () => {
+  it('does not end a training: it goes on without telling anybody', async () => {
+    const run = join(folder, 'untold')
+    const { child, ended } = start(['train', recipe, '--out', run, ...short])
+    child.stderr!.destroy()
+    expect((await ended).code).toBe(0)
+    expect(fingerprint(run).step).toBe(2)
+  })
+})
+
 describe('an evaluation', () => {
   it.each([
     [['--k', '9'], /9/],
@@ -274,6 +361,23 @@ describe('an evaluation', () => {
       (JSON.parse(text) as { layers: { importance: number[] }[] }).layers[0]!.importance
     expect(importance(alone.stdout)).toEqual([0, 1, 0, 0])
     expect(importance(without.stdout)[1]).toBe(0)
+  })
+
+  it('weighs all experts the same when told so', async () => {
+    const { stdout } = await moiety('eval', finished, '--equal', '--json')
+    const [layer] = (JSON.parse(stdout) as { layers: { importance: number[]; activation: number[] }[] })
+      .layers
+    for (const share of layer!.importance) expect(share).toBeCloseTo(0.25, 6)
+    expect(layer!.activation).toEqual([1, 1, 1, 1])
+  })
+
+  it('on data with other classes names the first that differs, exit code 2', async () => {
+    const other = writeTinyCifar(join(folder, 'renamed'))
+    const names = readFileSync(join(other, 'fine_label_names.txt'), 'utf8')
+    writeFileSync(join(other, 'fine_label_names.txt'), names.replace('class3\n', 'dolphin\n'))
+    const { code, stderr } = await moiety('eval', finished, '--data', other)
+    expect(code).toBe(2)
+    expect(stderr).toContain('class 3 was "class3" when the run was trained, but is "dolphin" in the data')
   })
 
   it('of a folder that is no run says so, exit code 2', async () => {

@@ -78,6 +78,7 @@ describe('a training killed by SIGKILL at random moments', () => {
 })
 
 describe.each([
+  ['SIGHUP', 129],
   ['SIGINT', 130],
   ['SIGTERM', 143],
 ] as const)('%s', (signal, exitCode) => {

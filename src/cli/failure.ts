@@ -11,6 +11,9 @@ export interface Failure {
 /** The exit code of a bug in Moiety; no other failure has it. */
 const bug = 1
 
+/** What V8 says where an array is too large for it or for the machine. */
+const outOfMemory = /allocation failed|Invalid typed array length|Invalid array (buffer )?length/
+
 /** @param debug - add the stack */
 export function explainFailure(error: unknown, debug: boolean): Failure {
   // Commander has written its message already; asked for help or the version, it ends with code 0.
@@ -22,6 +25,10 @@ export function explainFailure(error: unknown, debug: boolean): Failure {
     return { text: `${told}\n${stack}`, exitCode: error.exitCode }
   }
   const message = clean(error instanceof Error ? error.message : String(error))
+  if (error instanceof RangeError && outOfMemory.test(message)) {
+    const text = `error: this needs more memory than there is (${message})\n  help: lower model.width, the number or width of experts, training.batch or data.limit\n`
+    return { text: text + stack, exitCode: exitCodes.usage }
+  }
   const help = debug ? '' : '  help: set MOIETY_DEBUG=1 and run it again to see where, then report it\n'
   return { text: `error: ${message}\n  this is a bug in Moiety\n${help}${stack}`, exitCode: bug }
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { exitCodes } from '../base/errors.ts'
 import { version } from '../files/version.ts'
 import { addData } from './data.ts'
 import { addDoctor } from './doctor.ts'
@@ -28,7 +29,7 @@ function program(): Command {
 \`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
 
 Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
-130 or 143 interrupted after a clean checkpoint.`,
+129, 130 or 143 interrupted after a clean checkpoint.`,
     )
   addTrain(moiety)
   addEval(moiety)
@@ -41,8 +42,11 @@ Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint o
 // A reader that has seen enough, as in `moiety recipes | head`, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE') process.exit(0)
-  throw error
+  process.stderr.write(`error: the result cannot be written: ${error.message}\n  at stdout\n`)
+  process.exit(exitCodes.disk)
 })
+// Nobody reads the progress any more, as when a terminal is gone or a log's disk is full: the work goes on.
+process.stderr.on('error', () => undefined)
 
 try {
   await program().parseAsync(separateResume(process.argv))

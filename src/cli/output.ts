@@ -1,3 +1,4 @@
+import { Option } from 'commander'
 import { fail } from '../base/errors.ts'
 
 /** Results go to stdout, here; everything else goes to stderr. */
@@ -10,9 +11,11 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2))
 }
 
-/** Collects an option that may be given several times. */
-export function collect(value: string, before: readonly string[]): string[] {
-  return [...before, value]
+/** An option that may be given several times; an empty list when it is not given. */
+export function repeatable(flags: string, description: string): Option {
+  return new Option(flags, `${description}; again for more`)
+    .argParser((value: string, before: readonly string[]) => [...before, value])
+    .default([], 'none')
 }
 
 /** Refuses a word after a command that has commands below it and is none of them. */

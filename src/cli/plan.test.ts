@@ -98,7 +98,7 @@ describe('planning a training', () => {
     const run = await makeRun(folder, 'damaged')
     await writeFile(join(run, 'config.json'), '{"seed": 1')
     const resume = flags({ resume: true, out: run })
-    expect(await refusal(() => planTraining(undefined, resume))).toContain('cannot be read as JSON')
+    expect(await refusal(() => planTraining(undefined, resume))).toContain('is not JSON')
     await writeFile(join(run, 'config.json'), '{"sed": 1}')
     expect(await refusal(() => planTraining(undefined, resume))).toContain('did you mean seed?')
   })

@@ -7,7 +7,7 @@ import { nearest } from '../run/config/shape.ts'
 import { applyOverrides, type Config, resolveConfig } from '../run/config.ts'
 import { chooseParameters, recipeConfig } from '../run/recipe.ts'
 import { loadRecipe } from '../run/recipe-files.ts'
-import { claimRunFolder } from '../run/run-folder.ts'
+import { claimRunFolder, readConfig } from '../run/run-folder.ts'
 import type { TrainFlags } from './train.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
@@ -38,6 +38,13 @@ export async function planTraining(
   flags: TrainFlags,
   runs = 'runs',
 ): Promise<Plan> {
+  if (flags.out?.trim() === '')
+    fail({
+      kind: 'usage',
+      message: 'expected a folder, came an empty name',
+      where: '--out',
+      help: 'name the folder of the run',
+    })
   const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
   const resume = flags.resumeAuto === true ? 'auto' : flags.resume === true
   const draft =
@@ -52,7 +59,7 @@ export async function planTraining(
 
 async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {
   const recipe = await loadRecipe(name)
-  const assignments = flags.with.flatMap(text => text.split(',')).filter(text => text.trim() !== '')
+  const assignments = flags.with.flatMap(text => text.split(','))
   const choices = chooseParameters(recipe, assignments)
   const label = [recipe.name, ...assignments.map(text => text.trim().replace('=', '-'))]
   if (flags.seed !== undefined) label.push(`seed-${flags.seed}`)
@@ -92,7 +99,7 @@ async function planResume(
 async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
   checkFolder(run, true)
   const file = join(run, 'config.json')
-  const config = resolveConfig(applyOverrides(await readJson(file), overrides), file)
+  const config = resolveConfig(applyOverrides(readConfig(run), overrides), file)
   const environment = await readJson(join(run, 'environment.json')).catch(() => undefined)
   const named = typeof environment === 'object' && environment !== null && 'recipe' in environment
   return { config, run, recipe: named ? String(environment.recipe) : file, label: run }

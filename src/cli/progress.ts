@@ -12,6 +12,7 @@ import {
   type Screen,
   smallBars,
   truncate,
+  wrap,
 } from './screen.ts'
 
 /**
@@ -42,7 +43,7 @@ export function createProgress(
   now: () => number = () => performance.now() / 1000,
 ): Progress {
   const paint = painter(screen)
-  const live = screen.isTTY === true
+  const live = screen.isTTY === true && process.env.TERM !== 'dumb'
   let drawn = false
   let lastPlain = Number.NEGATIVE_INFINITY
   let training: Epoch | undefined
@@ -100,6 +101,7 @@ export function createProgress(
 }
 
 function startLine({
+  data,
   parameters,
   activeParameters,
   steps,
@@ -108,7 +110,9 @@ function startLine({
   const active =
     activeParameters === parameters ? '' : `, ${count(activeParameters)} of them active for an image`
   const from = resumedFrom === null ? '' : `, resumed after step ${resumedFrom}`
-  return `${count(parameters)} parameters${active}; ${steps} steps${from}`
+  return wrap(
+    `${clean(data)}; ${count(parameters)} parameters${active}; ${steps} step${steps === 1 ? '' : 's'}${from}`,
+  )
 }
 
 /** Rate, time left, loss, accuracy and a small bar for each expert, within 79 columns for a layer of 4. */
@@ -118,7 +122,7 @@ function stepLine(event: Step, epochs: number): string {
     `epoch ${event.epoch + 1}/${epochs} ${bar(part, 6)} ${Math.floor(100 * part)} %`,
     `${Math.round(event.imagesPerSecond)} img/s`,
     `${clock(event.secondsLeft)} left`,
-    `loss ${event.loss.toFixed(2)}`,
+    `loss ${lossText(event.loss, 2)}`,
     `top-1 ${percent(event.top1)}`,
     layerBars(event.layers),
   ]
@@ -140,7 +144,11 @@ function epochLine(test: Epoch, training: Epoch | undefined, paint: Paint): stri
     .join('   ')
 }
 
-const result = ({ loss, top1 }: Epoch) => `${loss.toFixed(3)} ${percent(top1).padStart(7)}`
+const result = ({ loss, top1 }: Epoch) => `${lossText(loss, 3)} ${percent(top1).padStart(7)}`
+
+/** A loss that has run away is told by its size, not by all its digits. */
+const lossText = (loss: number, digits: number) =>
+  Math.abs(loss) < 1e5 ? loss.toFixed(digits) : loss.toExponential(1)
 
 const layerBars = (layers: readonly LayerStats[]) =>
   layers.map(layer => smallBars(layer.importance)).join(' ')

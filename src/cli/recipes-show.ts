@@ -28,7 +28,7 @@ export async function listRecipes(json: boolean): Promise<void> {
 /** `moiety recipes show` */
 export async function showRecipe(name: string, flags: ShowFlags): Promise<void> {
   const recipe = await loadRecipe(name)
-  const assignments = flags.with.flatMap(text => text.split(',')).filter(text => text.trim() !== '')
+  const assignments = flags.with.flatMap(text => text.split(','))
   const choices = chooseParameters(recipe, assignments)
   const config = recipeConfig(recipe, choices, flags.set)
   if (flags.json) return printJson({ ...recipe, choices: Object.fromEntries(choices), config })

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { collect, refuseWord } from './output.ts'
+import { refuseWord, repeatable } from './output.ts'
 
 export interface ShowFlags {
   readonly with: readonly string[]
@@ -24,8 +24,8 @@ export function addRecipes(program: Command): void {
     .summary('explain a recipe')
     .description('Explains a recipe and its parameters, and prints the configuration they come to.')
     .argument('<recipe>', 'a recipe by name or a file')
-    .option('--with <a=b,...>', "choose the recipe's parameters; again for more", collect, [])
-    .option('--set <path=value>', 'set a key of the configuration; again for more', collect, [])
+    .addOption(repeatable('--with <a=b,...>', "choose the recipe's parameters"))
+    .addOption(repeatable('--set <path=value>', 'set a key of the configuration'))
     .option('--json', 'print it as JSON')
     .action(async (name: string, _flags: unknown, command: Command) => {
       const { showRecipe } = await import('./recipes-show.ts')

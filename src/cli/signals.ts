@@ -1,5 +1,5 @@
 /** Ends of a process that was asked to stop, as shells count them: 128 + the signal's number. */
-const codes = { SIGINT: 130, SIGTERM: 143 } as const
+const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 type Signal = keyof typeof codes
 
@@ -10,7 +10,7 @@ export interface Interruptible<T> {
 }
 
 /**
- * Runs work that a first SIGINT or SIGTERM asks to end cleanly, through the AbortSignal it is given; a second ends
+ * Runs work that a first SIGINT, SIGTERM or SIGHUP (the terminal is gone) asks to end cleanly, through the AbortSignal it is given; a second ends
  * the process at once.
  *
  * @param onFirst - told of the first signal, to say that the end is coming
@@ -27,15 +27,12 @@ export async function interruptible<T>(
     onFirst(signal)
     controller.abort(signal)
   }
-  const onInterrupt = () => listen('SIGINT')
-  const onTerminate = () => listen('SIGTERM')
-  process.on('SIGINT', onInterrupt)
-  process.on('SIGTERM', onTerminate)
+  const signals = Object.keys(codes) as Signal[]
+  for (const signal of signals) process.on(signal, listen)
   try {
     return { value: await work(controller.signal), signal: first }
   } finally {
-    process.off('SIGINT', onInterrupt)
-    process.off('SIGTERM', onTerminate)
+    for (const signal of signals) process.off(signal, listen)
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
-import { collect } from './output.ts'
+import { fail } from '../base/errors.ts'
+import { repeatable } from './output.ts'
 
 export interface TrainFlags {
   readonly data?: string
@@ -23,8 +24,8 @@ export function addTrain(program: Command): void {
     .argument('[recipe]', 'a recipe by name (see `moiety recipes`) or a file', undefined)
     .option('--data <name|dir>', 'a data set by name, or a folder with CIFAR or with class/image')
     .option('--out <dir>', 'the folder of the run (default: runs/ and the name of the recipe)')
-    .option('--set <path=value>', 'set a key of the configuration; again for more', collect, [])
-    .option('--with <a=b,...>', "choose the recipe's parameters; again for more", collect, [])
+    .addOption(repeatable('--set <path=value>', 'set a key of the configuration'))
+    .addOption(repeatable('--with <a=b,...>', "choose the recipe's parameters"))
     .option('--seed <n>', 'decides everything that is random')
     .option(
       '--resume',
@@ -56,5 +57,14 @@ Examples:
  * @param words - the command line
  */
 export function separateResume(words: readonly string[]): string[] {
-  return words.map(word => (word === '--resume=auto' ? '--resume-auto' : word))
+  return words.map(word => {
+    if (!word.startsWith('--resume=')) return word
+    if (word === '--resume=auto') return '--resume-auto'
+    return fail({
+      kind: 'usage',
+      message: `expected --resume or --resume=auto, came ${word}`,
+      where: '--resume',
+      help: 'the folder of the run goes to --out',
+    })
+  })
 }

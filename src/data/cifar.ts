@@ -65,10 +65,13 @@ export const layouts: Readonly<Record<'cifar10' | 'cifar100', Layout>> = {
 const size = 32
 const pixelBytes = 3 * size * size
 
-/** Which CIFAR the folder holds, directly or one folder deeper as in the authors' archive, if any. */
+/**
+ * Which CIFAR the folder holds, directly or one folder deeper as in the authors' archive, if any. One of its files is
+ * enough: {@link openCifar} then names the missing one.
+ */
 export async function findCifar(directory: string): Promise<'cifar10' | 'cifar100' | undefined> {
   for (const layout of Object.values(layouts)) {
-    if ((await locate(directory, layout)) !== undefined) return layout.name
+    if ((await locate(directory, layout, 'some')) !== undefined) return layout.name
   }
   return undefined
 }
@@ -82,7 +85,7 @@ export async function findCifar(directory: string): Promise<'cifar10' | 'cifar10
  */
 export async function openCifar(name: 'cifar10' | 'cifar100', directory: string): Promise<Dataset> {
   const layout = layouts[name]
-  const place = (await locate(directory, layout)) ?? missing(layout, directory)
+  const place = (await locate(directory, layout)) ?? (await missing(layout, directory))
   const classes = await readNames(join(place, layout.names), layout.classes)
   const superclasses =
     layout.coarseNames === undefined
@@ -112,12 +115,16 @@ function describe(layout: Layout, train: number, test: number): string {
   return `${part}${layout.title}: ${train} training and ${test} test images`
 }
 
-async function locate(directory: string, layout: Layout): Promise<string | undefined> {
+async function locate(
+  directory: string,
+  layout: Layout,
+  files: 'some' | 'every' = 'every',
+): Promise<string | undefined> {
   for (const place of [directory, join(directory, layout.folder)]) {
     const found = await Promise.all(
       [layout.train[0]!, layout.test[0]!].map(file => exists(join(place, file))),
     )
-    if (found.every(Boolean)) return place
+    if (found[files](Boolean)) return place
   }
   return undefined
 }
@@ -129,11 +136,15 @@ async function exists(path: string): Promise<boolean> {
   )
 }
 
-function missing(layout: Layout, directory: string): never {
+async function missing(layout: Layout, directory: string): Promise<never> {
+  const files = [layout.train[0]!, layout.test[0]!]
+  const place = await locate(directory, layout, 'some')
+  const there = await Promise.all(files.map(file => exists(join(place ?? directory, file))))
+  const lacking = files.filter((_, i) => !there[i])
   return fail({
     kind: 'data',
-    message: `expected ${layout.title} in its binary version (${layout.train[0]}, ${layout.test[0]}), found no such files`,
-    where: directory,
+    message: `expected ${layout.title} in its binary version (${files.join(', ')}), found ${place === undefined ? 'no such files' : `no ${lacking.join(', ')}`}`,
+    where: place ?? directory,
     help: `moiety data get ${layout.name} --to ${directory}`,
   })
 }

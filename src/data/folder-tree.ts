@@ -57,12 +57,22 @@ async function findClasses(folder: string, root: string): Promise<readonly Class
       kind: 'data',
       message: `expected a folder with one folder a class, found ${found}`,
       where: folder,
-      help: 'put every image into the folder of its class: DIR/cat/1.jpg',
+      help: `put every image into the folder of its class, as in DIR/cat/1.jpg, and anything else elsewhere`,
     })
   }
   const inside = await Promise.all(top.folders.map(name => list(join(folder, name), root)))
   const flat = inside.every(({ folders }) => folders.length === 0)
   if (flat) return top.folders.map((name, i) => withFiles(undefined, name, join(folder, name), inside[i]!))
+  const mixed = inside.findIndex(({ folders, files }) => folders.length > 0 && files.length > 0)
+  if (mixed >= 0) {
+    const { folders, files } = inside[mixed]!
+    fail({
+      kind: 'data',
+      message: `expected images or folders of classes, found both: the file ${files[0]} beside the folder ${folders[0]}`,
+      where: join(folder, top.folders[mixed]!),
+      help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
+    })
+  }
   const nested = top.folders.map((name, i) => classesOfSuperclass(name, join(folder, name), inside[i]!, root))
   return (await Promise.all(nested)).flat()
 }
@@ -117,18 +127,30 @@ function withFiles(
 
 /** Sorted by code units, so the order, and with it every label, is the same on every machine. */
 async function list(folder: string, root: string): Promise<Listing> {
-  const names = (await readdir(folder)).filter(name => !name.startsWith('.')).sort()
+  const names = (await onDisk(folder, () => readdir(folder))).filter(name => !name.startsWith('.')).sort()
   const folders: string[] = []
   const files: string[] = []
   for (const name of names) {
     const path = join(folder, name)
-    if ((await lstat(path)).isSymbolicLink()) await refuseLeaving(path, root)
-    const entry = await stat(path)
+    if ((await onDisk(path, () => lstat(path))).isSymbolicLink()) await refuseLeaving(path, root)
+    const entry = await onDisk(path, () => stat(path))
     if (entry.isDirectory()) folders.push(name)
     else if (entry.isFile()) files.push(name)
     else refuseSpecial(path)
   }
   return { folders, files }
+}
+
+async function onDisk<T>(path: string, read: () => Promise<T>): Promise<T> {
+  return await read().catch((cause: unknown) =>
+    fail({
+      kind: 'data',
+      message: `cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: path,
+      help: 'make it readable, or take it out of the folder of images',
+      cause,
+    }),
+  )
 }
 
 /** Opening a pipe or a device could wait for ever. */

@@ -241,7 +241,7 @@ function checkEnough(train: Split, test: Split, classes: readonly string[], dire
     message:
       empty < 0
         ? 'expected images to test on, found too few: every class has one image only'
-        : `expected training images of every class, the class ${classes[empty]} has none that is used`,
+        : `expected training images of every class, the class ${classes[empty]} has none that can be used`,
     where: directory,
     help: 'add images (five or more of each class), or remove the folder of the class; a limit must leave one of each',
   })

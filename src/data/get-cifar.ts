@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises'
+import { mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
-import { unfinished } from '../files/careful.ts'
+import { makeFolders, unfinished } from '../files/careful.ts'
+import { nodeDisk } from '../files/disk.ts'
 import { layouts, openCifar } from './cifar.ts'
 import type { OnProgress } from './dataset.ts'
 import { unpackTarGz } from './unpack.ts'
@@ -57,7 +58,7 @@ export async function getCifar(name: 'cifar10' | 'cifar100', options: GetOptions
     return target
   }
   const beside = await onDisk(to, async () => {
-    await mkdir(to, { recursive: true })
+    makeFolders(nodeDisk, to)
     return mkdtemp(join(to, unfinished))
   })
   try {

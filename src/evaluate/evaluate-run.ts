@@ -7,6 +7,7 @@ import { type Config, resolveConfig } from '../run/config.ts'
 import type { LayerSummary, TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
 import { Engine } from '../runtime/index.ts'
+import { refuseOtherClasses } from './data-identity.ts'
 import { evaluateSplit } from './evaluate-split.ts'
 import { preferredClasses } from './preference.ts'
 import { evaluationProgram } from './program.ts'
@@ -76,15 +77,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
       help: 'look at data.limit',
     })
   }
-  const classes = checkpoint.state.get('fc.bias')?.shape[0] ?? 0
-  if (classes !== dataset.classes.length) {
-    fail({
-      kind: 'usage',
-      message: `the run knows ${classes} classes, but the data has ${dataset.classes.length}`,
-      where: dataset.title,
-      help: 'evaluate on the data it was trained on, or on data with the same classes',
-    })
-  }
+  refuseOtherClasses(checkpoint.extra, dataset)
   const engine = await Engine.start({
     device: config.engine.device,
     ...(config.engine.threads === null ? {} : { threads: config.engine.threads }),
@@ -92,8 +85,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
   try {
     await engine.setState(checkpoint.state)
     const evaluation = evaluationProgram({
-      classifier: classifierOf(config.model, { classes, override }),
-      classes,
+      classifier: classifierOf(config.model, { classes: dataset.classes.length, override }),
       size: dataset.size,
     })
     const loaded = await engine.load(evaluation.program)

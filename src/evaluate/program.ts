@@ -19,11 +19,9 @@ export interface EvaluationProgram {
  */
 export function evaluationProgram({
   classifier,
-  classes,
   size,
 }: {
   readonly classifier: Classifier
-  readonly classes: number
   readonly size: number
 }): EvaluationProgram {
   const graph = new Graph()
@@ -31,7 +29,7 @@ export function evaluationProgram({
   const images = graph.input('images', 'float32', ['N', 3, size, size])
   const labels = graph.input('labels', 'int64', ['N'])
   const { logits, stats } = classifier(scope, images)
-  const target = oneHot(labels, classes)
+  const target = oneHot(labels, Number(logits.shape[1]))
   const outputs = new Map([
     ['logits', logits],
     ['loss', neg(sum(mul(logSoftmax(logits), target)))],

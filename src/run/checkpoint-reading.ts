@@ -154,7 +154,7 @@ export function latestCheckpoint(
     if ('checkpoint' in outcome) {
       const first = damaged[0]
       if (first === undefined || fallback) return { checkpoint: outcome.checkpoint, damaged }
-      const help = `resume with --resume=auto to go on from ${path} (step ${step}), which is intact`
+      const help = `moiety train --resume=auto --out RUN goes on from ${path} (step ${step}), which is intact`
       throw damageError(first.path, first.file, first.damage, help)
     }
     damaged.push({ step, path, file: outcome.file, damage: outcome.damage })

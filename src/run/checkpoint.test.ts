@@ -213,7 +213,7 @@ describe('damage', () => {
     expect(error.kind).toBe('disk')
     expect(error.message).toContain(`${pathOf(40)} is damaged: model.safetensors`)
     expect(error.help).toBe(
-      `resume with --resume=auto to go on from ${pathOf(20)} (step 20), which is intact`,
+      `moiety train --resume=auto --out RUN goes on from ${pathOf(20)} (step 20), which is intact`,
     )
 
     const { checkpoint, damaged } = latestCheckpoint(run, { fallback: true })

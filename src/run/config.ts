@@ -5,7 +5,13 @@ import { defaultNoise } from './config/moe.ts'
 import { brokenRules } from './config/rules.ts'
 import { type Config, configSchema, type ParsedConfig } from './config/schema.ts'
 
-export { configDifferences, type Difference, safeToChange, unsafeDifferences } from './config/differences.ts'
+export {
+  configDifferences,
+  type Difference,
+  safeToChange,
+  unsafeDifferences,
+  withoutSafeKeys,
+} from './config/differences.ts'
 export { applyOverrides } from './config/overrides.ts'
 export type {
   AugmentationConfig,

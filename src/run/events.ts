@@ -22,6 +22,8 @@ export type TrainEvent =
   | {
       readonly kind: 'start'
       readonly run: string
+      /** What the images are and how many. */
+      readonly data: string
       readonly parameters: number
       readonly activeParameters: number
       readonly steps: number

@@ -99,7 +99,7 @@ function* linesOf(bytes: Uint8Array): Generator<FoundLine> {
 
 function refuseLine(path: string, number: number): never {
   return fail({
-    kind: 'data',
+    kind: 'disk',
     message: `${path}: line ${number} is not a JSON object with kind and step`,
     where: `${path}, line ${number}`,
     help: 'the file was changed or damaged; remove that line',
@@ -109,7 +109,7 @@ function refuseLine(path: string, number: number): never {
 /**
  * The lines of a log, also of one that is being written: a torn last line is left out.
  *
- * @throws MoietyError `data` that names a malformed line by its number; `disk` if the file cannot be read
+ * @throws MoietyError `disk` that names a malformed line by its number, or if the file cannot be read; `data` if there is none
  */
 export function readMetrics(path: string, disk: Disk = nodeDisk): MetricsLine[] {
   const bytes = readIfThere(disk, path)
@@ -153,7 +153,7 @@ function lengthBefore(path: string, bytes: Uint8Array, point: ResumePoint): numb
  * uninterrupted one in everything but durations. Without `resume` the log begins anew.
  *
  * @param run - the run's folder; only the holder of its lock may write
- * @throws MoietyError `data` that names a malformed line among those to keep; `disk`
+ * @throws MoietyError `disk`, also for a malformed line among those to keep, which is named
  */
 export function openMetricsLog(
   run: string,

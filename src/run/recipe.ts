@@ -72,7 +72,19 @@ export function parseRecipe(content: unknown, source: string): Recipe {
  * that does not apply, and for a combination that the recipe refuses
  */
 export function chooseParameters(recipe: Recipe, assignments: readonly string[]): Choices {
-  const wanted = new Map(assignments.map(assignment => parseAssignment(recipe, assignment)))
+  const wanted = new Map<string, ParameterValue>()
+  for (const assignment of assignments) {
+    const [name, value] = parseAssignment(recipe, assignment)
+    if (wanted.has(name) && wanted.get(name) !== value) {
+      fail({
+        kind: 'usage',
+        message: `${name} was given twice: ${wanted.get(name)} and ${value}`,
+        where: '--with',
+        help: 'give it once',
+      })
+    }
+    wanted.set(name, value)
+  }
   const choices = new Map<string, ParameterValue>()
   for (const [name, parameter] of Object.entries(recipe.parameters)) {
     const value = wanted.get(name)

@@ -123,13 +123,13 @@ describe('opening a run', () => {
     [
       'a config.json that is no JSON',
       () => writeFileSync(join(root, 'config.json'), '{'),
-      'data',
+      'disk',
       /not JSON/,
     ],
     [
       'a config.json that is a list',
       () => writeFileSync(join(root, 'config.json'), '[]'),
-      'data',
+      'disk',
       /JSON object/,
     ],
   ] as const)('is refused with %s', (_, prepare, kind, message) => {

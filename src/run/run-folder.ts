@@ -130,8 +130,8 @@ export function createRun(
 /**
  * Opens a run in order to go on with it: locks its folder and removes what killed processes left unfinished.
  *
- * @throws MoietyError `usage` if there is no run or another process trains there; `data` if `config.json` is no
- *   JSON; `disk`
+ * @throws MoietyError `usage` if there is no run or another process trains there; `disk`, also if
+ *   `config.json` is no JSON
  */
 export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
   readConfig(path, disk)
@@ -174,7 +174,7 @@ function readJson(path: string, name: string, disk: Disk): Json | undefined {
     return value
   } catch (cause) {
     return fail({
-      kind: 'data',
+      kind: 'disk',
       message: `${file} is not JSON`,
       where: file,
       help: 'the file was changed or damaged; put it right, or begin another run',
@@ -186,7 +186,7 @@ function readJson(path: string, name: string, disk: Disk): Json | undefined {
 /**
  * The configuration of a run, without locking it: for commands that only look.
  *
- * @throws MoietyError `usage` if the folder is not a run; `data` if `config.json` is not a JSON object; `disk`
+ * @throws MoietyError `usage` if the folder is not a run; `disk`, also if `config.json` is not a JSON object
  */
 export function readConfig(path: string, disk: Disk = nodeDisk): JsonObject {
   const config = readJson(path, 'config.json', disk)
@@ -200,7 +200,7 @@ export function readConfig(path: string, disk: Disk = nodeDisk): JsonObject {
   }
   if (!isJsonObject(config)) {
     return fail({
-      kind: 'data',
+      kind: 'disk',
       message: `a JSON object was expected in ${join(path, 'config.json')}`,
       where: join(path, 'config.json'),
       help: 'the file was changed or damaged; put it right, or begin another run',

@@ -102,7 +102,7 @@ describe('a tiny network', () => {
       expect(losses.at(-1)).toBeLessThan(0.1)
 
       // A batch of all images has the statistics that the averages approach, so evaluation knows them as well.
-      const evaluation = await engine.load(evaluationProgram({ classifier, classes, size }).program)
+      const evaluation = await engine.load(evaluationProgram({ classifier, size }).program)
       const results = await evaluation.run(batch)
       expect(Number(results.get('correct1')!.data[0])).toBeGreaterThanOrEqual(moe.length === 0 ? images : 28)
       await program.release()

@@ -1,23 +1,22 @@
 import { fail } from '../base/errors.ts'
 import { type Dataset, epochOrder, makeBatch, openDataset } from '../data/index.ts'
+import { identityOf, refuseOtherData } from '../evaluate/data-identity.ts'
 import { evaluateSplit, type SplitResult } from '../evaluate/evaluate-split.ts'
 import { preferredClasses } from '../evaluate/preference.ts'
 import { type EvaluationProgram, evaluationProgram } from '../evaluate/program.ts'
-import { isJsonObject } from '../files/json.ts'
 import { classifierOf } from '../models/index.ts'
 import { latestCheckpoint, writeCheckpoint } from '../run/checkpoint.ts'
-import type { Config } from '../run/config.ts'
+import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
 import { configHash, createRun, openRun, type RunFolder } from '../run/run-folder.ts'
 import { Engine, engineVersion, type LoadedProgram } from '../runtime/index.ts'
 import { collapses } from './collapse.ts'
-import { identityOf, refuseOtherData } from './data-identity.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, type EpochSums, emptyEpoch, epochMeans, readSums, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { withPublishedWeights } from './pretrained.ts'
-import { acceptConfig, describeDamage, refuseOtherModel, secondsSoFar } from './resume.ts'
+import { acceptConfig, describeDamage, refuseEditedConfig, refuseOtherModel, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import type { TrainingStep } from './step.ts'
 import { TrainingPrograms } from './training-programs.ts'
@@ -113,7 +112,15 @@ class Training {
     readonly signal: AbortSignal | undefined,
     readonly onEvent: (event: TrainEvent) => void,
   ) {
-    const { train, test, title, size } = dataset
+    const { train, test, title, size, classes } = dataset
+    if (classes.length < 2) {
+      fail({
+        kind: 'data',
+        message: `expected two classes or more to tell apart, found ${classes[0] ?? 'none'} alone`,
+        where: title,
+        help: 'one folder a class: DIR/cat/1.jpg, DIR/dog/1.jpg',
+      })
+    }
     if (train.length === 0 || test.length === 0) {
       fail({
         kind: 'data',
@@ -124,11 +131,9 @@ class Training {
     }
     this.#stepsPerEpoch = Math.ceil(train.length / config.training.batch)
     this.#steps = this.#stepsPerEpoch * config.training.epochs
-    const classes = dataset.classes.length
-    this.#programs = new TrainingPrograms(engine, config, classes, size)
+    this.#programs = new TrainingPrograms(engine, config, classes.length, size)
     this.#evaluation = evaluationProgram({
-      classifier: classifierOf(config.model, { classes }),
-      classes,
+      classifier: classifierOf(config.model, { classes: classes.length }),
       size,
     })
   }
@@ -140,6 +145,7 @@ class Training {
     onEvent({
       kind: 'start',
       run: folder.path,
+      data: dataset.title,
       parameters: step.parameterCount,
       activeParameters: step.activeParameterCount,
       steps: this.#steps,
@@ -210,7 +216,8 @@ class Training {
       return { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) }
     }
     refuseOtherModel(initial, checkpoint)
-    refuseOtherData(isJsonObject(checkpoint.extra) ? checkpoint.extra.data : undefined, this.dataset)
+    refuseEditedConfig(this.config, checkpoint)
+    refuseOtherData(checkpoint.extra, this.dataset)
     await this.engine.setState(checkpoint.state)
     this.#lastCheckpoint = checkpoint.path
     const { extra, epoch, batch } = checkpoint
@@ -325,7 +332,7 @@ class Training {
       step,
       epoch,
       batch,
-      config: configHash(this.config),
+      config: configHash(withoutSafeKeys(this.config)),
       state: await this.engine.readState(),
       extra: { ...writeSums(sums), data: identityOf(this.dataset) },
     }

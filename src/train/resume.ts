@@ -2,9 +2,15 @@ import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
 import { adopt } from '../nn/index.ts'
 import type { Checkpoint, DamagedCheckpoint } from '../run/checkpoint.ts'
-import { type Config, configDifferences, resolveConfig, unsafeDifferences } from '../run/config.ts'
+import {
+  type Config,
+  configDifferences,
+  resolveConfig,
+  unsafeDifferences,
+  withoutSafeKeys,
+} from '../run/config.ts'
 import { metricsPath, readMetrics } from '../run/metrics-log.ts'
-import type { RunFolder } from '../run/run-folder.ts'
+import { configHash, type RunFolder } from '../run/run-folder.ts'
 
 /**
  * Refuses to go on with another configuration than the run began with, but for changes that do not enter the numbers:
@@ -42,6 +48,22 @@ export function refuseOtherModel(initial: State, { state, path }: Checkpoint): v
     message: `the checkpoint holds other tensors than the model: ${missing.length} missing, ${unknown.length} too many, ${misshapen.length} of another shape; first: ${problem}`,
     where: path,
     help: 'it was written by another configuration or version; begin a new run',
+  })
+}
+
+/**
+ * Each checkpoint knows by what configuration it was trained. The run's own was compared with what was asked for already;
+ * this finds that somebody has changed it in the folder.
+ *
+ * @throws MoietyError `disk`
+ */
+export function refuseEditedConfig(config: Config, { config: hash, path }: Checkpoint): void {
+  if (configHash(withoutSafeKeys(config)) === hash) return
+  fail({
+    kind: 'disk',
+    message: 'the configuration of the run is not the one that its checkpoint was trained by',
+    where: path,
+    help: 'config.json was changed since: take that back, or begin a new run',
   })
 }
 

@@ -55,6 +55,18 @@ export const safeToChange: readonly SafeChange[] = [
   { path: 'model.weightsPart', reason: 'weights to start from are read once, at the start' },
 ]
 
+/** A configuration without the keys that {@link safeToChange} names: what decides the numbers of a training. */
+export function withoutSafeKeys(config: object): object {
+  const strip = (value: unknown, path: string): unknown => {
+    if (!isTree(value) || Array.isArray(value)) return value
+    const kept = Object.entries(value)
+      .map(([key, member]) => [key, member, path === '' ? key : `${path}.${key}`] as const)
+      .filter(([, , inner]) => !safeToChange.some(safe => safe.path === inner))
+    return Object.fromEntries(kept.map(([key, member, inner]) => [key, strip(member, inner)]))
+  }
+  return { ...Object(strip(config, '')) }
+}
+
 /** Those differences that forbid a resume: all that {@link safeToChange} does not name. */
 export function unsafeDifferences(differences: readonly Difference[]): Difference[] {
   return differences.filter(

@@ -22,7 +22,7 @@ export function applyOverrides(input: unknown, overrides: readonly string[]): un
         kind: 'usage',
         message: `expected path=value, came ${showValue(override)}`,
         where: '--set',
-        help: 'for example --set training.epochs=20 or --set model.moe.0.k=1',
+        help: 'for example --set training.epochs=20 or --set model.moe.0.experts=8',
       })
     const path = parsePath(override.slice(0, equals).trim())
     const schema = knownSchema(path, config)

@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import * as z from 'zod'
+import { fail } from '../base/errors.ts'
+import type { Dataset } from '../data/index.ts'
+import type { Json } from '../files/json.ts'
+
+/**
+ * What a checkpoint remembers of the data: how many images there are on each side, and a hash of their classes in order.
+ * A training that goes on with other images, or the same in another order, would not be the one that began.
+ */
+const dataIdentity = z.object({
+  /** Names of the classes, by label. */
+  classes: z.array(z.string()),
+  train: z.number(),
+  test: z.number(),
+  labels: z.string(),
+})
+
+export type DataIdentity = z.output<typeof dataIdentity>
+
+/** The hash covers every label of both sides, so that no image has to be decoded. */
+export function identityOf({ classes, train, test }: Dataset): DataIdentity {
+  const hash = createHash('sha256')
+  for (const { labels } of [train, test])
+    hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength))
+  return { classes: [...classes], train: train.length, test: test.length, labels: hash.digest('hex') }
+}
+
+/** The part of a checkpoint's `extra` that is about data; undefined where it has none. */
+function remembered(extra: Json): DataIdentity | undefined {
+  return z.object({ data: dataIdentity }).safeParse(extra).data?.data
+}
+
+/**
+ * Refuses data with other classes than a network was trained to tell apart.
+ *
+ * @param extra - of its checkpoint
+ * @throws MoietyError `usage` that names the first class that differs
+ */
+export function refuseOtherClasses(extra: Json, { classes, title }: Dataset): void {
+  const before = remembered(extra)?.classes ?? classes
+  const label = Math.max(before.length, classes.length)
+  const other = Array.from({ length: label }, (_, i) => i).find(i => before[i] !== classes[i])
+  if (other === undefined) return
+  fail({
+    kind: 'usage',
+    message:
+      before.length === classes.length
+        ? `class ${other} was "${before[other]}" when the run was trained, but is "${classes[other]}" in the data`
+        : `the run knows ${before.length} classes, but the data has ${classes.length}`,
+    where: title,
+    help: 'evaluate on the data it was trained on, or on data with the same classes',
+  })
+}
+
+/**
+ * Refuses to go on with other data than the checkpoint was trained on.
+ *
+ * @param extra - of the checkpoint
+ * @throws MoietyError `data` that says what differs, `usage` for other classes
+ */
+export function refuseOtherData(extra: Json, dataset: Dataset): void {
+  refuseOtherClasses(extra, dataset)
+  const { title } = dataset
+  const before = remembered(extra)
+  const now = identityOf(dataset)
+  if (before === undefined || before.labels === now.labels) return
+  const counts = ({ train, test }: DataIdentity): string => `${train} images to train and ${test} to test on`
+  const same = before.train === now.train && before.test === now.test
+  fail({
+    kind: 'data',
+    message: same
+      ? 'the run began with other images: as many as now, but of other classes or in another order'
+      : `the run began with ${counts(before)}, but now there are ${counts(now)}`,
+    where: title,
+    help: 'give the data that the run began with, in data.directory or --data, or begin a new run',
+  })
+}
