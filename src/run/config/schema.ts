@@ -195,7 +195,14 @@ const engineSchema = z.strictObject({
 })
 
 export const configSchema = z.strictObject({
-  seed: z.int().min(0).max(4_294_967_295).default(42).describe('decides everything that is random'),
+  seed: z
+    .int()
+    .min(0)
+    .max(4_294_967_295)
+    .default(42)
+    .describe(
+      'decides what is random in a training: first values, order, augmentation, noise (how the sample is drawn and a folder is split is always the same)',
+    ),
   data: dataSchema.prefault({}),
   augmentation: augmentationSchema.prefault({}),
   model: modelSchema.prefault({}),
