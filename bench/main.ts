@@ -6,6 +6,7 @@ import Table from 'cli-table3'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { engineVersion } from 'moiety/runtime'
 import { type Case, cases } from './cases.js'
+import { describeCurve, measureCurve } from './curve.js'
 import { Ours } from './ours.js'
 import { Peer } from './peer.js'
 import { describeProfile, type Profile, readProfile } from './profile.js'
@@ -24,6 +25,7 @@ interface Options {
   readonly json?: true
   readonly case?: readonly string[]
   readonly profile?: true
+  readonly curve?: true
   readonly rounds: number
   readonly warmup: number
   readonly threads: number
@@ -156,6 +158,7 @@ async function main(): Promise<void> {
     .option('--threads <count>', 'threads of each side', positive, availableParallelism())
     .option('--json', 'print the results as JSON')
     .option('--profile', 'print the time of each operation of our step instead')
+    .option('--curve', 'print how the time of our step grows with experts, K, batch and threads instead')
     .parse()
   const options = command.opts<Options>()
   const chosen = cases.filter(({ name }) => options.case?.includes(name) ?? true)
@@ -165,6 +168,14 @@ async function main(): Promise<void> {
     for (const timed of chosen) profiles.push({ name: timed.name, ...(await profile(timed, options)) })
     if (options.json === true) console.log(JSON.stringify({ profiles }))
     else for (const one of profiles) console.log(`\n${one.name}: ${describeProfile(one)}`)
+    return
+  }
+
+  if (options.curve === true) {
+    const base = cases.find(({ name }) => name === (options.case?.[0] ?? 'resblock-e4-p4'))!
+    const curve = await measureCurve(base, options, point => console.error(`${base.title}: ${point} …`))
+    if (options.json === true) console.log(JSON.stringify({ case: base.name, curve }))
+    else console.log(describeCurve(curve, base))
     return
   }
 
