@@ -36,7 +36,12 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<void
 export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOptions> {
   const { split } = flags
   if (split !== 'test' && split !== 'train')
-    fail({ kind: 'usage', message: `expected test or train, came "${split}"`, where: '--split' })
+    fail({
+      kind: 'usage',
+      message: `expected test or train, came "${split}"`,
+      where: '--split',
+      help: 'leave it out to test on held-out images',
+    })
   if (!existsSync(join(run, 'config.json')))
     fail({
       kind: 'usage',
@@ -72,5 +77,11 @@ function whole(text: string | undefined, flag: string, from: number): number | u
   if (text === undefined) return undefined
   const value = Number(text)
   if (/^\d{1,6}$/.test(text) && value >= from) return value
-  return fail({ kind: 'usage', message: `expected a whole number from ${from}, came "${text}"`, where: flag })
+  return fail({
+    kind: 'usage',
+    message: `expected a whole number from ${from}, came "${text}"`,
+    where: flag,
+    help:
+      flag === '--k' ? 'for example --k 1' : 'experts are counted from 0, as the table of shares shows them',
+  })
 }

@@ -2,6 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail, MoietyError } from '../base/errors.ts'
+import { codeOf } from '../files/disk.ts'
 import { nearest } from './config/shape.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
 
@@ -39,6 +40,12 @@ async function readRecipe(path: string): Promise<Recipe> {
   return parseRecipe(parseJson(await readText(path), path), path)
 }
 
+const unreadable: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: "expected a recipe's file, found a folder",
+  EACCES: 'this file may not be read',
+}
+
 async function readText(path: string): Promise<string> {
   try {
     const { size } = await stat(path)
@@ -53,7 +60,9 @@ async function readText(path: string): Promise<string> {
     if (error instanceof MoietyError) throw error
     return fail({
       kind: 'usage',
-      message: `the recipe cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      message:
+        unreadable[codeOf(error) ?? ''] ??
+        `the recipe cannot be read: ${error instanceof Error ? error.message : String(error)}`,
       where: path,
       help: '`moiety recipes` lists the recipes that come with Moiety',
       cause: error,
@@ -63,13 +72,15 @@ async function readText(path: string): Promise<string> {
 
 function parseJson(text: string, path: string): unknown {
   try {
-    const content: unknown = JSON.parse(text)
+    // Some editors begin a file with a byte order mark, which JSON does not know.
+    const content: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
     return content
   } catch (error) {
     return fail({
       kind: 'usage',
       message: `the recipe is not JSON: ${error instanceof Error ? error.message : String(error)}`,
       where: path,
+      help: 'compare it with the files in recipes/',
       cause: error,
     })
   }
