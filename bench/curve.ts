@@ -4,9 +4,11 @@ import { Ours } from './ours.js'
 import { type Timing, timing } from './statistics.js'
 
 /**
- * How the time of our step grows with one number at a time: experts (E), chosen experts (K), batch and threads. The
- * network is the bench's ResBlock-MoE at position 4. Cost should grow with K and not with E.
+ * How the time of our step grows with one number at a time: experts (E), chosen experts (K), batch and threads, all else
+ * as in one of the bench's mixtures of experts. Cost should grow with K and not with E.
  */
+
+/** One step that was timed, and the number by which it differs from the mixture. */
 export interface Point {
   readonly varied: 'experts' | 'k' | 'batch' | 'threads'
   readonly value: number
@@ -19,12 +21,12 @@ interface Options {
   readonly threads: number
 }
 
-/** The cases of a curve; each differs from the first, E = 4 and K = 2, in one number. */
 function points(
   base: Case,
   threads: number,
 ): { varied: Point['varied']; value: number; timed: Case; threads: number }[] {
-  const moe = base.moe ?? { position: 4, experts: 4, k: 2 }
+  const { moe } = base
+  if (moe === null) throw new Error(`--curve needs a case with experts, and ${base.name} has none`)
   const counts = [1, 2, 4, 8, 16, 32].filter(count => count < threads)
   return [
     ...[2, 4, 8, 16].map(

@@ -172,7 +172,9 @@ async function main(): Promise<void> {
   }
 
   if (options.curve === true) {
-    const base = cases.find(({ name }) => name === (options.case?.[0] ?? 'resblock-e4-p4'))!
+    const [name = 'resblock-e4-p4', ...more] = options.case ?? []
+    if (more.length > 0) throw new Error('--curve takes one --case')
+    const base = cases.find(one => one.name === name)!
     const curve = await measureCurve(base, options, point => console.error(`${base.title}: ${point} …`))
     if (options.json === true) console.log(JSON.stringify({ case: base.name, curve }))
     else console.log(describeCurve(curve, base))

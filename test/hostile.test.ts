@@ -160,7 +160,6 @@ describe('configuration', () => {
     ['more chosen experts than there are', ['--set', 'model.moe.0.k=9'], /9.*4|4.*9/],
     ['a position that no ResNet has', ['--set', 'model.moe.0.position=7'], /position/],
     ['K = 1 with the weights of the paper', ['--set', 'model.moe.0.k=1'], /gradient/],
-    ['a model for which no memory is enough', ['--set', 'model.width=1048576'], /memory|width/],
   ])('with %s is refused before anything starts, exit code 2', async (_what, words, message) => {
     const run = join(folder, `config-${copies++}`)
     const { code, stderr } = await moiety('train', recipe, '--out', run, ...words)

@@ -66,10 +66,12 @@ describe('a training', () => {
     expect(stderr).toContain(
       'the run began with 90 images to train and 32 to test on, but now there are 80 images to train and 32 to test on',
     )
-    const shuffled = writeTinyCifar(join(folder, 'shuffled'), { classes: 3 })
-    const again = await moiety('train', '--resume', '--out', run, '--data', shuffled)
+    const relabelled = writeTinyCifar(join(folder, 'relabelled'), { classes: 3 })
+    const again = await moiety('train', '--resume', '--out', run, '--data', relabelled)
     expect(again.code).toBe(3)
     expect(again.stderr).toContain('as many as now, but of other classes or in another order')
+    expect(json('config.json')).toMatchObject({ data: { directory: data } })
+    expect((await moiety('train', '--resume', '--out', run)).code).toBe(0)
   })
 })
 

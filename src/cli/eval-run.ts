@@ -50,11 +50,11 @@ export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOp
       help: '`moiety train` says at its end which folder it wrote',
     })
   const chosen = (['k', 'only', 'without', 'equal'] as const).filter(flag => flags[flag] !== undefined)
-  const final = chosen.find(flag => flag === 'only' || flag === 'equal')
-  if (final !== undefined && chosen.length > 1)
+  const exclusive = chosen.find(flag => flag === 'only' || flag === 'equal')
+  if (exclusive !== undefined && chosen.length > 1)
     fail({
       kind: 'usage',
-      message: `--${final} leaves nothing to choose, so it excludes --${chosen.filter(flag => flag !== final).join(' and --')}`,
+      message: `--${exclusive} leaves nothing to choose, so it excludes --${chosen.filter(flag => flag !== exclusive).join(' and --')}`,
       help: 'give one of them',
     })
   const k = whole(flags.k, '--k', 1)

@@ -24,6 +24,18 @@ describe('a command that fails', () => {
     expect(explainFailure('no error at all', true).text).toContain('no error at all')
   })
 
+  it('is told of too little memory, and not of a bug, when an array was too large', () => {
+    const told = ['Array buffer allocation failed', 'Invalid typed array length: 38654705664'].map(message =>
+      explainFailure(new RangeError(message), false),
+    )
+    for (const { exitCode, text } of told) {
+      expect(exitCode).toBe(2)
+      expect(text).toContain('needs more memory than there is')
+      expect(text).toContain('lower model.width')
+    }
+    expect(explainFailure(new RangeError('Invalid typed array length: -1'), false).exitCode).toBe(1)
+  })
+
   it('is no failure when help was asked for, and a usage error when words were wrong', () => {
     expect(explainFailure(new CommanderError(0, 'commander.helpDisplayed', ''), false).exitCode).toBe(0)
     expect(explainFailure(new CommanderError(1, 'commander.unknownOption', ''), false).exitCode).toBe(2)

@@ -11,8 +11,8 @@ export interface Failure {
 /** The exit code of a bug in Moiety; no other failure has it. */
 const bug = 1
 
-/** What V8 says where an array is too large for it or for the machine. */
-const outOfMemory = /allocation failed|Invalid typed array length|Invalid array (buffer )?length/
+/** What V8 says where an array is too large for it or for the machine; a length that is no number would be a bug. */
+const outOfMemory = /allocation failed|Invalid (typed )?array( buffer)? length: [1-9]\d{8}/
 
 /** @param debug - add the stack */
 export function explainFailure(error: unknown, debug: boolean): Failure {

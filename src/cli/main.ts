@@ -39,9 +39,9 @@ Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint o
   return moiety
 }
 
-// A reader that has seen enough, as in `moiety recipes | head`, is no error.
+// A reader that has seen enough, as in `moiety recipes | head`, or a terminal that is gone, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0)
+  if (error.code === 'EPIPE' || error.code === 'EIO') return
   process.stderr.write(`error: the result cannot be written: ${error.message}\n  at stdout\n`)
   process.exit(exitCodes.disk)
 })

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { findCifar } from '../data/index.ts'
@@ -7,7 +7,7 @@ import { nearest } from '../run/config/shape.ts'
 import { applyOverrides, type Config, resolveConfig } from '../run/config.ts'
 import { chooseParameters, recipeConfig } from '../run/recipe.ts'
 import { loadRecipe } from '../run/recipe-files.ts'
-import { claimRunFolder, readConfig } from '../run/run-folder.ts'
+import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { TrainFlags } from './train.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
@@ -72,8 +72,8 @@ async function planFromRecipe(name: string, flags: TrainFlags, overrides: string
 }
 
 /**
- * A run that is resumed continues with the configuration it holds; a recipe that is named says which run, or must be that
- * run's. Only `--with` beside `--out` says again what the configuration is to be, and is then compared.
+ * A run that is resumed continues with the configuration it holds; a recipe that is named, and `--with`, say which run to
+ * look for, or, beside `--out`, must be that run's.
  */
 async function planResume(
   name: string | undefined,
@@ -85,9 +85,16 @@ async function planResume(
     return await planFromRun(flags.out, overrides)
   const named = await planFromRecipe(name ?? defaultRecipe, flags, overrides)
   if (flags.out === undefined) return await planFromRun(newestRun(named.label, runs), overrides)
-  if (flags.with.length > 0) return named
   const held = await planFromRun(flags.out, overrides)
-  if (held.recipe === named.recipe) return held
+  if (flags.with.length > 0) {
+    fail({
+      kind: 'usage',
+      message: 'a run that is resumed keeps the choices that it was begun with',
+      where: '--with',
+      help: 'leave --with out, or begin a new run without --resume',
+    })
+  }
+  if (held.recipe === named.recipe || held.recipe === unknownRecipe) return held
   return fail({
     kind: 'usage',
     message: `the run is of the recipe ${held.recipe}, not of ${named.recipe}`,
@@ -100,24 +107,11 @@ async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
   checkFolder(run, true)
   const file = join(run, 'config.json')
   const config = resolveConfig(applyOverrides(readConfig(run), overrides), file)
-  const environment = await readJson(join(run, 'environment.json')).catch(() => undefined)
-  const named = typeof environment === 'object' && environment !== null && 'recipe' in environment
-  return { config, run, recipe: named ? String(environment.recipe) : file, label: run }
+  return { config, run, recipe: readEnvironment(run)?.recipe ?? unknownRecipe, label: run }
 }
 
-async function readJson(file: string): Promise<unknown> {
-  try {
-    const content: unknown = JSON.parse(await readFile(file, 'utf8'))
-    return content
-  } catch (error) {
-    return fail({
-      kind: 'disk',
-      message: `cannot be read as JSON: ${error instanceof Error ? error.message : String(error)}`,
-      where: file,
-      cause: error,
-    })
-  }
-}
+/** Stands for the recipe of a run that does not say it. */
+const unknownRecipe = 'a recipe that is not known'
 
 /** `--data`: a name is that data set; a folder is looked into, whether it holds CIFAR or folders of images. */
 export async function dataOverrides(data: string | undefined): Promise<string[]> {

@@ -10,8 +10,8 @@ export interface Interruptible<T> {
 }
 
 /**
- * Runs work that a first SIGINT, SIGTERM or SIGHUP (the terminal is gone) asks to end cleanly, through the AbortSignal it is given; a second ends
- * the process at once.
+ * Runs work that a first SIGINT, SIGTERM or SIGHUP (the terminal is gone) asks to end cleanly, through the AbortSignal it is given; a second
+ * SIGINT or SIGTERM ends the process at once.
  *
  * @param onFirst - told of the first signal, to say that the end is coming
  */
@@ -22,7 +22,8 @@ export async function interruptible<T>(
   const controller = new AbortController()
   let first: Signal | undefined
   const listen = (signal: Signal) => {
-    if (first !== undefined) return endNow(signal)
+    // A terminal that goes away says so more than once.
+    if (first !== undefined) return signal === 'SIGHUP' ? undefined : endNow(signal)
     first = signal
     onFirst(signal)
     controller.abort(signal)

@@ -170,6 +170,7 @@ async function onDisk<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
   } catch (cause) {
+    if (cause instanceof MoietyError) throw cause
     return fail({
       kind: 'disk',
       message: `expected to be able to write there, got: ${cause instanceof Error ? cause.message : String(cause)}`,

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { Graph, interpret } from '../graph/index.ts'
+import { floats } from '../base/tensor.ts'
+import { Graph, interpret, lower } from '../graph/index.ts'
+import { Engine } from '../runtime/index.ts'
 import { correctCounts } from './correct.ts'
 
 function counts(rows: readonly (readonly number[])[], labels: readonly number[]): number[] {
@@ -52,5 +54,31 @@ describe('what counts as right', () => {
     expect(counts([[Number.NaN, 1, 0, 0, 0, 0, 0]], [1])).toEqual([0, 1])
     expect(counts([[Number.POSITIVE_INFINITY, 1, 2]], [1])).toEqual([0, 1])
     expect(counts([[Number.POSITIVE_INFINITY, 1, 2]], [0])).toEqual([1, 1])
+  })
+
+  it('is the same for the engine', async () => {
+    const rows = [
+      [Number.NaN, 1, 0, 0, 0, 0],
+      [Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN],
+      [0.5, 0.5, 0.5, 0.5, 0.5, 0.5],
+      [Number.POSITIVE_INFINITY, 1, 2, 3, 4, 5],
+      [1, 2, 3, 4, 5, 6],
+    ]
+    const labels = [1, 0, 3, 0, 5]
+    const graph = new Graph()
+    const logits = graph.input('logits', 'float32', ['N', 6])
+    const answers = graph.input('labels', 'int64', ['N'])
+    const engine = await Engine.start({ threads: 1 })
+    const loaded = await engine.load(lower(new Map(correctCounts(logits, answers))))
+    const outputs = await loaded.run(
+      new Map([
+        ['logits', floats([5, 6], Float32Array.from(rows.flat()))],
+        ['labels', { dtype: 'int64', shape: [5], data: BigInt64Array.from(labels, BigInt) } as const],
+      ]),
+    )
+    await engine.stop()
+    const came = ['correct1', 'correct5'].map(name => Number(outputs.get(name)!.data[0]))
+    expect(came).toEqual(counts(rows, labels))
+    expect(came).toEqual([2, 4])
   })
 })

@@ -5,8 +5,9 @@ import type { Dataset } from '../data/index.ts'
 import type { Json } from '../files/json.ts'
 
 /**
- * What a checkpoint remembers of the data: how many images there are on each side, and a hash of their classes in order.
- * A training that goes on with other images, or the same in another order, would not be the one that began.
+ * What a checkpoint remembers of the data: its classes, how many images there are on each side, and a hash of their labels
+ * in order. A training that goes on with others would not be the one that began. Pixels are not looked at: that would
+ * mean to decode every image before the first step.
  */
 const dataIdentity = z.object({
   /** Names of the classes, by label. */
@@ -39,8 +40,8 @@ function remembered(extra: Json): DataIdentity | undefined {
  */
 export function refuseOtherClasses(extra: Json, { classes, title }: Dataset): void {
   const before = remembered(extra)?.classes ?? classes
-  const label = Math.max(before.length, classes.length)
-  const other = Array.from({ length: label }, (_, i) => i).find(i => before[i] !== classes[i])
+  const count = Math.max(before.length, classes.length)
+  const other = Array.from({ length: count }, (_, i) => i).find(i => before[i] !== classes[i])
   if (other === undefined) return
   fail({
     kind: 'usage',
@@ -49,7 +50,7 @@ export function refuseOtherClasses(extra: Json, { classes, title }: Dataset): vo
         ? `class ${other} was "${before[other]}" when the run was trained, but is "${classes[other]}" in the data`
         : `the run knows ${before.length} classes, but the data has ${classes.length}`,
     where: title,
-    help: 'evaluate on the data it was trained on, or on data with the same classes',
+    help: 'give the data that the run was trained on, or data with the same classes',
   })
 }
 
@@ -64,9 +65,9 @@ export function refuseOtherData(extra: Json, dataset: Dataset): void {
   const { title } = dataset
   const before = remembered(extra)
   const now = identityOf(dataset)
-  if (before === undefined || before.labels === now.labels) return
+  const same = before?.train === now.train && before.test === now.test
+  if (before === undefined || (same && before.labels === now.labels)) return
   const counts = ({ train, test }: DataIdentity): string => `${train} images to train and ${test} to test on`
-  const same = before.train === now.train && before.test === now.test
   fail({
     kind: 'data',
     message: same

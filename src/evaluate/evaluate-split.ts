@@ -89,7 +89,7 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
       kind: 'diverged',
       message: `the loss over ${images} images is ${totals.loss}: what the network computes is not finite`,
       where: 'loss',
-      help: 'go back to an earlier checkpoint, and lower optimizer.learningRate or set training.clipNorm',
+      help: 'train anew with a lower optimizer.learningRate, or with training.clipNorm',
     })
   }
   return {

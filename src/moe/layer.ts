@@ -260,9 +260,9 @@ function declareCounters(scope: Scope, constraint: Constraint, experts: number):
 }
 
 /**
- * What a constraint adds to the logits for the choice: always, for a network that was trained to be chosen from with it
- * needs it to be tested as well. Whether it has been lifted is a statistic of its own then (`constraint.active`, [1]),
- * since evaluation knows no epoch.
+ * What a constraint adds to the logits for the choice, in training and in evaluation: the experts learned from the images
+ * that were chosen for them with it. Evaluation knows no epoch, so whether the bias has been lifted is a statistic of the
+ * layer (`constraint.active`, [1]).
  */
 function choiceBias(
   scope: Scope,

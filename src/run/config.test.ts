@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
-import { applyOverrides, configDifferences, resolveConfig, unsafeDifferences } from './config.ts'
+import {
+  applyOverrides,
+  configDifferences,
+  resolveConfig,
+  safeToChange,
+  unsafeDifferences,
+  withoutSafeKeys,
+} from './config.ts'
 
 /** The error of a configuration or override that must be refused, as a person reads it. */
 function refusal(act: () => unknown): string {
@@ -287,5 +294,31 @@ describe('configDifferences', () => {
     expect(
       unsafe(['training.epochs=5', 'seed=1', 'training.batch=64', 'model.moe.0.dispatch=dense']),
     ).toEqual(['seed', 'model.moe.0.dispatch', 'training.epochs', 'training.batch'])
+  })
+})
+
+describe('what decides the numbers of a training', () => {
+  it('is everything but the keys that are safe to change', () => {
+    const config = resolveConfig({}, 'test')
+    const kept = JSON.stringify(withoutSafeKeys(config))
+    const changes = [
+      'training.epochs=99',
+      'engine.threads=7',
+      'data.directory=elsewhere',
+      'training.keepCheckpoints=9',
+    ]
+    const changed = resolveConfig(applyOverrides({}, changes), 'test')
+    expect(JSON.stringify(withoutSafeKeys(changed))).toBe(kept)
+    for (const change of [
+      'seed=7',
+      'training.batch=3',
+      'model.width=8',
+      'optimizer={"name":"sgd","learningRate":0.5}',
+      'data.name=folder',
+    ]) {
+      const other = resolveConfig(applyOverrides({}, [change]), 'test')
+      expect(JSON.stringify(withoutSafeKeys(other))).not.toBe(kept)
+    }
+    for (const { path } of safeToChange) expect(kept).not.toContain(`"${path.split('.').at(-1)}"`)
   })
 })

@@ -208,3 +208,20 @@ export function readConfig(path: string, disk: Disk = nodeDisk): JsonObject {
   }
   return config
 }
+
+/**
+ * Where a run was begun, as far as it says so: undefined where `environment.json` is missing or damaged, which is no reason
+ * not to go on.
+ */
+export function readEnvironment(
+  path: string,
+  disk: Disk = nodeDisk,
+): { readonly recipe: string } | undefined {
+  try {
+    const environment = readJson(path, 'environment.json', disk)
+    if (!isJsonObject(environment) || typeof environment.recipe !== 'string') return undefined
+    return { recipe: environment.recipe }
+  } catch {
+    return undefined
+  }
+}

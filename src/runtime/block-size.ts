@@ -46,7 +46,8 @@ export async function blockSize(candidates = known): Promise<number | undefined>
   const plain = await result(convolution)
   for (const block of candidates) {
     const blocked = await result(withBlockedConvolutions(convolution, block)).catch(() => undefined)
-    if (blocked?.every((value, i) => value === plain[i])) return block
+    const isSame = blocked?.length === plain.length && blocked.every((value, i) => value === plain[i])
+    if (isSame) return block
   }
   return undefined
 }

@@ -16,7 +16,14 @@ import { divergence } from './diagnose.ts'
 import { addStep, type EpochSums, emptyEpoch, epochMeans, readSums, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { withPublishedWeights } from './pretrained.ts'
-import { acceptConfig, describeDamage, refuseEditedConfig, refuseOtherModel, secondsSoFar } from './resume.ts'
+import {
+  describeDamage,
+  refuseEditedConfig,
+  refuseOtherConfig,
+  refuseOtherModel,
+  rememberConfig,
+  secondsSoFar,
+} from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import type { TrainingStep } from './step.ts'
 import { TrainingPrograms } from './training-programs.ts'
@@ -67,13 +74,14 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
         ? createRun(options.run, config, describeEnvironment({ ...facts, recipe }))
         : openRun(options.run)
     try {
-      if (resume !== false) acceptConfig(folder, config)
-      const training = await prepare(config, engine, folder, options).catch((cause: unknown) => {
+      if (resume !== false) refuseOtherConfig(folder, config)
+      const training = await prepare(engine, folder, options).catch((cause: unknown) => {
         // The same command must work once its data or model has been put right.
         if (resume === false) folder.discard()
         throw cause
       })
-      return await training.run(resume)
+      if (resume !== false) rememberConfig(folder, config)
+      return await training.run()
     } finally {
       folder.release()
     }
@@ -82,16 +90,17 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   }
 }
 
-/** Opens the data and writes the programs: whatever a configuration can get wrong shows here. */
+/** Opens the data, writes the programs and sets the first state: whatever a configuration can get wrong shows here. */
 async function prepare(
-  config: Config,
   engine: Engine,
   folder: RunFolder,
-  { signal, onEvent = () => undefined }: TrainOptions,
+  { config, resume, signal, onEvent = () => undefined }: TrainOptions,
 ): Promise<Training> {
   const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
   if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
-  return new Training(config, dataset, engine, folder, signal, onEvent)
+  const training = new Training(config, dataset, engine, folder, signal, onEvent)
+  await training.begin(resume)
+  return training
 }
 
 /** One training, from its first or resumed step to its end. */
@@ -100,6 +109,14 @@ class Training {
   readonly #steps: number
   readonly #programs: TrainingPrograms
   readonly #evaluation: EvaluationProgram
+  #ready:
+    | {
+        readonly step: TrainingStep
+        readonly position: Position
+        readonly evaluator: LoadedProgram
+        readonly resumed: boolean
+      }
+    | undefined
   #lastCheckpoint: string | undefined
   /** How long the last evaluation took: one follows each epoch, and whoever waits waits for it too. */
   #evaluationSeconds = 0
@@ -138,10 +155,13 @@ class Training {
     })
   }
 
-  async run(resume: boolean | 'auto'): Promise<TrainSummary> {
+  /** Prepares the programs, puts the first or the saved state into the engine and says where training stands. */
+  async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, dataset, engine, folder, onEvent } = this
     const { step } = await this.#programs.for(Math.min(config.training.batch, dataset.train.length))
-    const position = await this.#begin(step, resume)
+    const position = await this.#start(step, resume)
+    const evaluator = await engine.load(this.#evaluation.program)
+    this.#ready = { step, position, evaluator, resumed: resume !== false }
     onEvent({
       kind: 'start',
       run: folder.path,
@@ -151,13 +171,18 @@ class Training {
       steps: this.#steps,
       resumedFrom: resume === false ? null : position.step,
     })
-    const evaluator = await engine.load(this.#evaluation.program)
-    const journal = openJournal(folder.path, resume === false ? undefined : position)
-    const earlier = resume === false ? 0 : secondsSoFar(folder.path)
+  }
+
+  /** Trains to the end, or to an interruption. */
+  async run(): Promise<TrainSummary> {
+    const { config, folder, onEvent } = this
+    const { step, position, evaluator, resumed } = this.#ready!
+    const journal = openJournal(folder.path, resumed ? position : undefined)
     const started = performance.now()
-    const elapsed = (): number => earlier + (performance.now() - started) / 1000
     let evaluated: SplitResult | undefined
     try {
+      const earlier = secondsSoFar(folder.path)
+      const elapsed = (): number => earlier + (performance.now() - started) / 1000
       while (position.epoch < config.training.epochs) {
         const isWhole = await this.#epoch(position, journal)
         const evaluationStarted = performance.now()
@@ -202,8 +227,7 @@ class Training {
     }
   }
 
-  /** Puts the first or the saved state into the engine and says where training stands. */
-  async #begin(step: TrainingStep, resume: boolean | 'auto'): Promise<Position> {
+  async #start(step: TrainingStep, resume: boolean | 'auto'): Promise<Position> {
     const initial = step.initialState(this.config.seed)
     const found =
       resume === false ? undefined : latestCheckpoint(this.folder.path, { fallback: resume === 'auto' })
@@ -215,9 +239,9 @@ class Training {
       await this.engine.setState(await withPublishedWeights(initial, this.config.model))
       return { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) }
     }
-    refuseOtherModel(initial, checkpoint)
-    refuseEditedConfig(this.config, checkpoint)
     refuseOtherData(checkpoint.extra, this.dataset)
+    refuseEditedConfig(this.config, checkpoint)
+    refuseOtherModel(initial, checkpoint)
     await this.engine.setState(checkpoint.state)
     this.#lastCheckpoint = checkpoint.path
     const { extra, epoch, batch } = checkpoint

@@ -59,13 +59,18 @@ it('keeps its memory over a thousand training steps whose experts get another nu
       expect(committed).toBe(true)
       shares.add(String(outputs.get('layer4.activation')!.data))
     }
-    return process.memoryUsage().rss / 2 ** 20
+    let least = Number.POSITIVE_INFINITY
+    for (let i = 0; i < 10; i++) {
+      await new Promise(resolve => setTimeout(resolve, 20))
+      least = Math.min(least, process.memoryUsage().rss / 2 ** 20)
+    }
+    return least
   }
   await advance(0, 200)
   const middle = await advance(200, 700)
   const end = await advance(700, 1200)
   await engine.stop()
   expect(shares.size).toBeGreaterThan(20)
-  // The five hundred steps before are the measure: their garbage is collected in waves of a few dozen megabytes.
+  // What is garbage is collected in waves, so the least of several looks counts; a tensor kept would be far more.
   expect(end - middle).toBeLessThan(48)
 }, 120_000)

@@ -5,6 +5,7 @@ import type { Checkpoint, DamagedCheckpoint } from '../run/checkpoint.ts'
 import {
   type Config,
   configDifferences,
+  type Difference,
   resolveConfig,
   unsafeDifferences,
   withoutSafeKeys,
@@ -13,25 +14,30 @@ import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { configHash, type RunFolder } from '../run/run-folder.ts'
 
 /**
- * Refuses to go on with another configuration than the run began with, but for changes that do not enter the numbers:
- * those become the run's, so that the next resume goes on with them too.
+ * Refuses to go on with another configuration than the run began with, but for changes that do not enter the numbers.
  *
- * @throws MoietyError `usage` that lists the differences, `disk`
+ * @throws MoietyError `usage` that lists the differences
  */
-export function acceptConfig(folder: RunFolder, after: Config): void {
-  const where = folder.path
-  const all = configDifferences(resolveConfig(folder.config, where), after)
-  const differences = unsafeDifferences(all)
-  if (all.length > 0 && differences.length === 0) folder.writeConfig(after)
+export function refuseOtherConfig(folder: RunFolder, after: Config): void {
+  const differences = unsafeDifferences(changes(folder, after))
   if (differences.length === 0) return
   const show = (value: unknown): string => JSON.stringify(value) ?? 'absent'
   const lines = differences.map(d => `  ${d.path}: ${show(d.before)} before, ${show(d.after)} now`)
   fail({
     kind: 'usage',
     message: `a run can only be resumed with the configuration it began with, but these differ:\n${lines.join('\n')}`,
-    where,
+    where: folder.path,
     help: 'take the changes back, or begin a new run without --resume',
   })
+}
+
+/** Makes changes that were accepted the run's own, so that the next resume goes on with them. @throws MoietyError `disk` */
+export function rememberConfig(folder: RunFolder, after: Config): void {
+  if (changes(folder, after).length > 0) folder.writeConfig(after)
+}
+
+function changes(folder: RunFolder, after: Config): Difference[] {
+  return configDifferences(resolveConfig(folder.config, folder.path), after)
 }
 
 /**
@@ -63,7 +69,7 @@ export function refuseEditedConfig(config: Config, { config: hash, path }: Check
     kind: 'disk',
     message: 'the configuration of the run is not the one that its checkpoint was trained by',
     where: path,
-    help: 'config.json was changed since: take that back, or begin a new run',
+    help: 'config.json was changed since, or Moiety was: take that back, or begin a new run',
   })
 }
 

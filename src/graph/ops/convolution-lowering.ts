@@ -163,33 +163,9 @@ function windowPositions(conv: ConvolutionGradient): number[] {
   return positions
 }
 
-/** For each tap (u, v), the part of x (padded) that it sees: [..., I, J]. */
-function tapWindows(emit: Emitter, x: string, conv: ConvolutionGradient): string[] {
-  const { stride, padding, dilation } = conv.window
-  const { I, J, U, V } = sizesOf(conv)
-  const padded =
-    padding === 0 ? x : emit.node('Pad', [x, emit.ints(0, 0, padding, padding, 0, 0, padding, padding)])
-  const windows: string[] = []
-  for (let u = 0; u < U; u++) {
-    for (let v = 0; v < V; v++) {
-      const [top, left] = [u * dilation, v * dilation]
-      windows.push(
-        emit.node('Slice', [
-          padded,
-          emit.ints(top, left),
-          emit.ints(top + (I - 1) * stride + 1, left + (J - 1) * stride + 1),
-          emit.ints(2, 3),
-          emit.ints(stride, stride),
-        ]),
-      )
-    }
-  }
-  return windows
-}
-
 /**
- * The same product with three copies instead of nine, for 3×3 kernels with stride 1 and padding 1. Shifting the
- * sum over rows by u − 1,
+ * The same sum from three copies of x and three of dy instead of nine of x, for 3×3 kernels with stride 1 and padding 1.
+ * Shifting the sum over rows by u − 1,
  *
  *     dw[o, c, u, v] = Σ_{n, h, k} dy[n, o, h − u + 1, k] · x[n, c, h, k + v − 1],
  *
@@ -231,4 +207,28 @@ function weightGradientByGroups(emit: Emitter, dy: string, x: string, conv: Conv
   const product = sizesOf(conv).N === undefined ? zeroWhenEmpty(emit, summed, dy) : summed
   const taps = emit.node('Reshape', [product, emit.ints(O, U, V, perGroup)])
   return emit.node('Transpose', [taps], { perm: [0, 3, 1, 2] })
+}
+
+/** For each tap (u, v), the part of x (padded) that it sees: [..., I, J]. */
+function tapWindows(emit: Emitter, x: string, conv: ConvolutionGradient): string[] {
+  const { stride, padding, dilation } = conv.window
+  const { I, J, U, V } = sizesOf(conv)
+  const padded =
+    padding === 0 ? x : emit.node('Pad', [x, emit.ints(0, 0, padding, padding, 0, 0, padding, padding)])
+  const windows: string[] = []
+  for (let u = 0; u < U; u++) {
+    for (let v = 0; v < V; v++) {
+      const [top, left] = [u * dilation, v * dilation]
+      windows.push(
+        emit.node('Slice', [
+          padded,
+          emit.ints(top, left),
+          emit.ints(top + (I - 1) * stride + 1, left + (J - 1) * stride + 1),
+          emit.ints(2, 3),
+          emit.ints(stride, stride),
+        ]),
+      )
+    }
+  }
+  return windows
 }

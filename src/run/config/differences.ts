@@ -56,15 +56,13 @@ export const safeToChange: readonly SafeChange[] = [
 ]
 
 /** A configuration without the keys that {@link safeToChange} names: what decides the numbers of a training. */
-export function withoutSafeKeys(config: object): object {
-  const strip = (value: unknown, path: string): unknown => {
-    if (!isTree(value) || Array.isArray(value)) return value
-    const kept = Object.entries(value)
-      .map(([key, member]) => [key, member, path === '' ? key : `${path}.${key}`] as const)
-      .filter(([, , inner]) => !safeToChange.some(safe => safe.path === inner))
-    return Object.fromEntries(kept.map(([key, member, inner]) => [key, strip(member, inner)]))
-  }
-  return { ...Object(strip(config, '')) }
+export function withoutSafeKeys(config: object, path = ''): object {
+  const kept = Object.entries(config).flatMap(([key, value]: [string, unknown]) => {
+    const inner = path === '' ? key : `${path}.${key}`
+    if (safeToChange.some(safe => safe.path === inner)) return []
+    return [[key, isTree(value) && !Array.isArray(value) ? withoutSafeKeys(value, inner) : value] as const]
+  })
+  return Object.fromEntries(kept)
 }
 
 /** Those differences that forbid a resume: all that {@link safeToChange} does not name. */
