@@ -1,4 +1,3 @@
-import { fail } from '../base/errors.ts'
 import { type Dataset, epochOrder, makeBatch, openDataset } from '../data/index.ts'
 import { identityOf, refuseOtherData } from '../evaluate/data-identity.ts'
 import { evaluateSplit, type SplitResult } from '../evaluate/evaluate-split.ts'
@@ -26,6 +25,7 @@ import {
 } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import type { TrainingStep } from './step.ts'
+import { checkTrainable } from './trainable.ts'
 import { TrainingPrograms } from './training-programs.ts'
 
 /** What to train, where, and who is told. */
@@ -129,23 +129,8 @@ class Training {
     readonly signal: AbortSignal | undefined,
     readonly onEvent: (event: TrainEvent) => void,
   ) {
-    const { train, test, title, size, classes } = dataset
-    if (classes.length < 2) {
-      fail({
-        kind: 'data',
-        message: `expected two classes or more to tell apart, found ${classes[0] ?? 'none'} alone`,
-        where: title,
-        help: 'one folder a class: DIR/cat/1.jpg, DIR/dog/1.jpg',
-      })
-    }
-    if (train.length === 0 || test.length === 0) {
-      fail({
-        kind: 'data',
-        message: `training expected images to train and to test on, but got ${train.length} and ${test.length}`,
-        where: title,
-        help: 'look at data.directory and data.limit',
-      })
-    }
+    const { train, size, classes } = dataset
+    checkTrainable(dataset)
     this.#stepsPerEpoch = Math.ceil(train.length / config.training.batch)
     this.#steps = this.#stepsPerEpoch * config.training.epochs
     this.#programs = new TrainingPrograms(engine, config, classes.length, size)

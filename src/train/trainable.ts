@@ -1,0 +1,26 @@
+import { fail } from '../base/errors.ts'
+import type { Dataset } from '../data/index.ts'
+
+/**
+ * Refuses data from which nothing can be learned or tested.
+ *
+ * @throws MoietyError `data`
+ */
+export function checkTrainable({ train, test, title, classes }: Dataset): void {
+  if (classes.length < 2) {
+    fail({
+      kind: 'data',
+      message: `expected two classes or more to tell apart, found ${classes[0] ?? 'none'} alone`,
+      where: title,
+      help: 'one folder a class: DIR/cat/1.jpg, DIR/dog/1.jpg',
+    })
+  }
+  if (train.length === 0 || test.length === 0) {
+    fail({
+      kind: 'data',
+      message: `training expected images to train and to test on, but got ${train.length} and ${test.length}`,
+      where: title,
+      help: 'look at data.directory and data.limit',
+    })
+  }
+}
