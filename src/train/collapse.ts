@@ -18,7 +18,7 @@ export function collapses(layers: readonly LayerStats[], limit: number): Collaps
     const starved = importance.flatMap((share, i) => (share <= limit ? [i] : []))
     if (starved.length === 0) return []
     const message =
-      `${starved.length} of ${importance.length} experts have at most ${(100 * limit).toFixed(1)} % of the importance ` +
+      `${starved.length} of ${importance.length} experts ${starved.length === 1 ? 'has' : 'have'} at most ${(100 * limit).toFixed(1)} % of the importance ` +
       `(expert ${starved.join(', ')}); if that stays, give the constraint more weight or try another one`
     return [{ layer: name, starved, message }]
   })
