@@ -141,7 +141,7 @@ describe('loadRecipe', () => {
     const folder = await mkdtemp(join(tmpdir(), 'moiety-recipe-'))
     const file = join(folder, 'mine.json')
     try {
-      expect(await refusal(() => loadRecipe(file))).toContain('cannot be read')
+      expect(await refusal(() => loadRecipe(file))).toContain('there is no such file')
       await writeFile(file, '{')
       expect(await refusal(() => loadRecipe(file))).toContain('not JSON')
       await writeFile(file, '{"name": "mine"}')
