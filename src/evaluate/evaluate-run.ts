@@ -1,23 +1,19 @@
 import { fail } from '../base/errors.ts'
-import { openDataset } from '../data/index.ts'
 import { classifierOf } from '../models/index.ts'
 import type { RoutingOverride } from '../moe/index.ts'
-import { latestCheckpoint } from '../run/checkpoint.ts'
-import { type Config, resolveConfig } from '../run/config.ts'
+import type { Config } from '../run/config.ts'
 import type { LayerSummary, TrainEvent } from '../run/events.ts'
-import { readConfig } from '../run/run-folder.ts'
-import { Engine } from '../runtime/index.ts'
-import { refuseOtherClasses } from './data-identity.ts'
 import { evaluateSplit } from './evaluate-split.ts'
 import { preferredClasses } from './preference.ts'
 import { evaluationProgram } from './program.ts'
+import { type DataChoice, engineOf, openTrainedRun } from './trained-run.ts'
 
 /** Which run to evaluate, on what, and with which experts. */
 export interface EvalOptions {
   /** The run's folder; its newest checkpoint is evaluated. */
   readonly run: string
   /** Another data set with the same classes, instead of the one it was trained on. */
-  readonly data?: { readonly name: Config['data']['name']; readonly directory: string | null }
+  readonly data?: DataChoice
   /** How many experts compute each image, instead of as many as in training. */
   readonly k?: number
   /** The one expert that computes every image, counted from 0. */
@@ -54,36 +50,16 @@ export interface EvalSummary {
  */
 export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
   const { run, split = 'test', onEvent = () => undefined } = options
-  const config = resolveConfig(readConfig(run), run)
-  const override = overrideOf(options, config)
-  const { checkpoint } = latestCheckpoint(run, { fallback: false })
-  if (checkpoint === undefined) {
-    return fail({
-      kind: 'usage',
-      message: 'the run has no checkpoint yet',
-      where: run,
-      help: 'a training writes one after each epoch; wait for it, or resume the training',
-    })
-  }
-  const data = options.data === undefined ? config.data : { ...config.data, ...options.data }
-  const dataset = await openDataset(data, progress => onEvent({ kind: 'progress', ...progress }))
-  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
-  const chosen = dataset[split]
-  if (chosen.length === 0) {
-    fail({
-      kind: 'data',
-      message: `the ${split} split has no image`,
-      where: dataset.title,
-      help: 'look at data.limit',
-    })
-  }
-  refuseOtherClasses(checkpoint.extra, dataset)
-  const engine = await Engine.start({
-    device: config.engine.device,
-    ...(config.engine.threads === null ? {} : { threads: config.engine.threads }),
+  const trained = await openTrainedRun(run, {
+    split,
+    onEvent,
+    check: config => overrideOf(options, config),
+    ...(options.data === undefined ? {} : { data: options.data }),
   })
+  const { config, checkpoint, dataset } = trained
+  const override = overrideOf(options, config)
+  const engine = await engineOf(trained)
   try {
-    await engine.setState(checkpoint.state)
     const evaluation = evaluationProgram({
       classifier: classifierOf(config.model, { classes: dataset.classes.length, override }),
       size: dataset.size,
@@ -91,7 +67,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
     const loaded = await engine.load(evaluation.program)
     const result = await evaluateSplit({
       dataset,
-      split: chosen,
+      split: dataset[split],
       evaluation,
       loaded,
       batch: config.training.batch,

@@ -17,7 +17,7 @@ import {
 } from '../moe/index.ts'
 import type { Scope } from '../nn/index.ts'
 import type { ConstraintConfig, ModelConfig, MoeLayerConfig } from '../run/config.ts'
-import { type Classification, type EmbeddedMoe, embed, resnet } from './index.ts'
+import { type Classification, type EmbeddedMoe, embed, type ResNetResult, resnet } from './index.ts'
 
 /** Builds a classifier at a scope: images [N, 3, S, S] to logits, losses and routing statistics. */
 export type Classifier = (scope: Scope, images: Tensor) => Classification
@@ -25,13 +25,18 @@ export type Classifier = (scope: Scope, images: Tensor) => Classification
 /** What the configuration of a model does not say. */
 export interface ModelOptions {
   readonly classes: number
-  /** How every mixture routes instead of as trained (analysis). */
-  readonly override?: RoutingOverride | undefined
+  /** How mixtures route instead of as trained (analysis): all of them, or those at the positions that are keys. */
+  readonly override?: RoutingOverride | ReadonlyMap<number, RoutingOverride> | undefined
 }
 
 /** The network that a configuration describes. */
-export function classifierOf(config: ModelConfig, { classes, override }: ModelOptions): Classifier {
-  const layers = config.moe.map(layer => embedded(layer, override))
+export function classifierOf(
+  config: ModelConfig,
+  { classes, override }: ModelOptions,
+): (scope: Scope, images: Tensor) => ResNetResult {
+  const layers = config.moe.map(layer =>
+    embedded(layer, isByPosition(override) ? override.get(layer.position) : override),
+  )
   return (scope, images) =>
     resnet(scope, images, {
       name: config.name,
@@ -40,6 +45,10 @@ export function classifierOf(config: ModelConfig, { classes, override }: ModelOp
       classes,
       ...embed(config.name, config.width, layers),
     })
+}
+
+function isByPosition(override: ModelOptions['override']): override is ReadonlyMap<number, RoutingOverride> {
+  return override instanceof Map
 }
 
 function embedded(layer: MoeLayerConfig, override: RoutingOverride | undefined): EmbeddedMoe {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { activeParameterCount } from './active-parameters.ts'
 export { type Classifier, classifierOf, constraintOf, type ModelOptions } from './classifier.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'
@@ -11,6 +12,7 @@ export {
   type ConvBuilder,
   type ResNetName,
   type ResNetOptions,
+  type ResNetResult,
   resnet,
   type StageBuilder,
   type StagePlan,

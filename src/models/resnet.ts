@@ -57,13 +57,19 @@ export interface Classification {
   readonly stats: readonly MoeStatistics[]
 }
 
+/** What a ResNet makes of images. */
+export interface ResNetResult extends Classification {
+  /** What the logits are made of: the mean of each channel after the last stage, [N, C]. */
+  readonly features: Tensor
+}
+
 /**
  * A ResNet with torchvision's names: `conv1`, `bn1`, `layer1.0.conv1` …, `fc`. Where a part is replaced, its
  * auxiliary losses and statistics are part of the result.
  *
  * @param images - float32 [N, 3, H, W], normalised
  */
-export function resnet(scope: Scope, images: Tensor, options: ResNetOptions): Classification {
+export function resnet(scope: Scope, images: Tensor, options: ResNetOptions): ResNetResult {
   const { depths, block, expansion } = resnets[options.name]
   const losses: Tensor[] = []
   const stats: MoeStatistics[] = []
@@ -86,8 +92,9 @@ export function resnet(scope: Scope, images: Tensor, options: ResNetOptions): Cl
     const build = options.replaced?.get(plan.position) ?? plainStage(options.replacedConv?.get(plan.position))
     x = scope.in(`layer${plan.position}`, inner => take(build(inner, x, plan)))
   }
-  const logits = scope.in('fc', inner => linear(inner, globalAveragePool(x), options.classes))
-  return { logits, losses, stats }
+  const features = globalAveragePool(x)
+  const logits = scope.in('fc', inner => linear(inner, features, options.classes))
+  return { logits, features, losses, stats }
 }
 
 function stem(

@@ -1,4 +1,4 @@
-import { type HostTensor, sizeOf } from '../base/tensor.ts'
+import type { HostTensor } from '../base/tensor.ts'
 import { correctCounts } from '../evaluate/correct.ts'
 import {
   add,
@@ -18,8 +18,9 @@ import {
   type Tensor,
 } from '../graph/index.ts'
 import type { Classifier } from '../models/classifier.ts'
+import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
-import { type Declarations, Scope } from '../nn/index.ts'
+import { Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
 import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
 
@@ -122,7 +123,7 @@ export function trainingStep(options: StepOptions): TrainingStep {
     needsEpoch: graph.inputs.has('epoch'),
     layers: stats.map(layerInfo),
     parameterCount: declarations.parameterCount(),
-    activeParameterCount: activeParameters(declarations, stats),
+    activeParameterCount: activeParameterCount(declarations, stats),
     initialState: seed => new Map([...declarations.initialState(seed), ...optimized.initial]),
     diagnosis: () => diagnose([loss, norm]),
   }
@@ -154,16 +155,6 @@ function layerOutputs({ name, routing, excluded, k, counters }: MoeStatistics): 
       value,
     ]),
   ]
-}
-
-/** All parameters, but of a layer's experts only the share that computes an image: K / E (they are alike). */
-function activeParameters({ parameters }: Declarations, stats: readonly MoeStatistics[]): number {
-  let total = 0
-  for (const { name, shape } of parameters.values()) {
-    const layer = stats.find(stat => name.startsWith(`${stat.name}.experts.`))
-    total += sizeOf(shape) * (layer === undefined ? 1 : layer.k / layer.experts)
-  }
-  return Math.round(total)
 }
 
 /** x·0 is 0 for a number and NaN for NaN and infinities, so its sum tells in three ops whether a tensor is finite. */

@@ -1,0 +1,99 @@
+import { fail } from '../base/errors.ts'
+import { type Dataset, openDataset } from '../data/index.ts'
+import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
+import { type Config, resolveConfig } from '../run/config.ts'
+import type { TrainEvent } from '../run/events.ts'
+import { readConfig } from '../run/run-folder.ts'
+import { Engine } from '../runtime/index.ts'
+import { refuseOtherClasses } from './data-identity.ts'
+
+/** Which data set, in place of the one that a run was trained on. */
+export interface DataChoice {
+  readonly name: Config['data']['name']
+  readonly directory: string | null
+}
+
+/** A run that has been trained, with its newest checkpoint and its data. */
+export interface TrainedRun {
+  /** The run's folder. */
+  readonly run: string
+  readonly config: Config
+  readonly checkpoint: Checkpoint
+  readonly dataset: Dataset
+}
+
+export interface OpenOptions {
+  /** Data with the same classes, instead of what the run was trained on. */
+  readonly data?: DataChoice
+  /** The split that must have an image. */
+  readonly split: 'test' | 'train'
+  /** Told how opening the data comes along, and which images were left out. */
+  readonly onEvent?: (event: TrainEvent) => void
+  /** Data that is open already. */
+  readonly dataset?: Dataset
+  /** Looks at the configuration before anything slow is done; throws where it does not suit. */
+  readonly check?: (config: Config) => void
+}
+
+/**
+ * Opens a run in order to look at what it has learned.
+ *
+ * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, or data with other classes; `data`,
+ *   also for a split without images; `disk` for a damaged checkpoint
+ */
+export async function openTrainedRun(run: string, options: OpenOptions): Promise<TrainedRun> {
+  const { split, onEvent = () => undefined } = options
+  const config = resolveConfig(readConfig(run), run)
+  options.check?.(config)
+  const checkpoint = newestCheckpoint(run)
+  const dataset = options.dataset ?? (await datasetOf(config, options.data, onEvent))
+  if (dataset[split].length === 0) {
+    fail({
+      kind: 'data',
+      message: `the ${split} split has no image`,
+      where: dataset.title,
+      help: 'look at data.limit',
+    })
+  }
+  refuseOtherClasses(checkpoint.extra, dataset)
+  return { run, config, checkpoint, dataset }
+}
+
+async function datasetOf(
+  { data }: Config,
+  choice: DataChoice | undefined,
+  onEvent: (event: TrainEvent) => void,
+): Promise<Dataset> {
+  const dataset = await openDataset({ ...data, ...choice }, progress =>
+    onEvent({ kind: 'progress', ...progress }),
+  )
+  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
+  return dataset
+}
+
+/**
+ * The newest checkpoint of a run.
+ *
+ * @throws MoietyError `usage` where there is none yet; `disk` where it is damaged
+ */
+export function newestCheckpoint(run: string): Checkpoint {
+  const { checkpoint } = latestCheckpoint(run, { fallback: false })
+  if (checkpoint !== undefined) return checkpoint
+  return fail({
+    kind: 'usage',
+    message: 'the run has no checkpoint yet',
+    where: run,
+    help: 'a training writes one after each epoch; wait for it, or resume the training',
+  })
+}
+
+/** An engine as the run was trained with, or with as many threads as given, whose state is what the run has learned. */
+export async function engineOf(
+  { config, checkpoint }: TrainedRun,
+  threads = config.engine.threads,
+): Promise<Engine> {
+  const { device } = config.engine
+  const engine = await Engine.start({ device, ...(threads === null ? {} : { threads }) })
+  await engine.setState(checkpoint.state)
+  return engine
+}
