@@ -1,0 +1,30 @@
+import type { LayerRecords } from './routing-records.ts'
+
+/**
+ * The images with the largest weight for an expert, at most `perClass` of a class so that one class cannot fill the gallery;
+ * equal weights in the order of the gate's logits, then of the images. Images that did not choose the expert are not in it.
+ *
+ * @returns numbers of images, most weight first
+ */
+export function galleryOf(
+  { experts, weights, logits }: Pick<LayerRecords, 'experts' | 'weights' | 'logits'>,
+  labels: Int32Array,
+  expert: number,
+  { count, perClass }: { readonly count: number; readonly perClass: number },
+): number[] {
+  const weight = (n: number): number => weights[n * experts + expert]!
+  const logit = (n: number): number => logits[n * experts + expert]!
+  const chosen = Array.from(labels.keys()).filter(n => weight(n) > 0)
+  chosen.sort((a, b) => weight(b) - weight(a) || logit(b) - logit(a) || a - b)
+  const taken = new Map<number, number>()
+  const gallery: number[] = []
+  for (const n of chosen) {
+    if (gallery.length === count) break
+    const label = labels[n]!
+    const before = taken.get(label) ?? 0
+    if (before === perClass) continue
+    taken.set(label, before + 1)
+    gallery.push(n)
+  }
+  return gallery
+}

@@ -1,0 +1,184 @@
+import type { Dataset } from '../data/index.ts'
+import { emptySums, utilisation } from '../evaluate/utilisation.ts'
+import type { MoeLayerConfig } from '../run/config.ts'
+import type { MetricsLine } from '../run/metrics-log.ts'
+import { accuracyOf } from './accuracy.ts'
+import { affinityOf } from './affinity.ts'
+import { captionOf } from './captions.ts'
+import { coactivationOf } from './coactivation.ts'
+import type { Affinity, ExpertFindings, LayerFindings, VariantFindings } from './findings.ts'
+import { galleryOf } from './gallery.ts'
+import { dependenceOf, informationOf } from './information.ts'
+import { logitMapOf } from './logit-map.ts'
+import { overTraining } from './over-training.ts'
+import type { LayerRecords, RoutingRecords } from './routing-records.ts'
+import type { Variant } from './variants.ts'
+
+/** How much is looked at; the defaults of `moiety explain` are in `explain-run.ts`. */
+export interface Thoroughness {
+  /** Permutations of the labels in each test. */
+  readonly permutations: number
+  /** Images in an expert's gallery. */
+  readonly gallery: number
+  /** Images on the map of the gate's logits. */
+  readonly mapped: number
+  /** Of everything that is drawn at random here. */
+  readonly seed: number
+}
+
+export interface LayerFacts extends Thoroughness {
+  readonly records: RoutingRecords
+  readonly layer: LayerRecords
+  readonly config: MoeLayerConfig
+  readonly dataset: Dataset
+  readonly log: readonly MetricsLine[]
+  readonly onProgress?: (what: string, done: number, total: number) => void
+}
+
+/** Everything there is to say about one mixture of experts but how it agrees with another run's. */
+export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindings, 'agreement'>> {
+  const { records, layer, config, dataset, log, onProgress, seed } = facts
+  const { labels, superclasses } = records
+  const classes = dataset.classes.length
+  const groups = dataset.superclasses?.length ?? 0
+  const used = utilisation(sumsOf(layer))
+  const byClass = affinityOf(layer, labels, classes)
+  const bySuperclass = superclasses === undefined ? null : affinityOf(layer, superclasses, groups)
+  const test = { permutations: facts.permutations, seed }
+  onProgress?.('permuting labels', 0, 2)
+  const ofClass = informationOf(layer, labels, classes, test)
+  onProgress?.('permuting labels', 1, 2)
+  const ofSuperclass = superclasses === undefined ? null : informationOf(layer, superclasses, groups, test)
+  onProgress?.('permuting labels', 2, 2)
+  const variants = variantsFindings(records, config.position, classes)
+  const map = await logitMapOf(layer, {
+    seed,
+    most: facts.mapped,
+    neighbours: 15,
+    onProgress: (done, total) => onProgress?.('placing images on the map', done, total),
+  })
+  const found = { share: [...used.importance], byClass, bySuperclass, variants }
+  return {
+    name: layer.name,
+    position: config.position,
+    style: config.style,
+    count: layer.experts,
+    k: layer.k,
+    constraint: config.constraint.name,
+    share: [...used.importance],
+    activation: [...used.activation],
+    cvImportance: used.cvImportance,
+    cvActivation: used.cvActivation,
+    living: used.living,
+    byClass,
+    bySuperclass,
+    information: { class: ofClass, superclass: ofSuperclass },
+    dependence: dependenceOf(layer),
+    coactivation: coactivationOf(layer),
+    variants,
+    overTraining: overTraining(log, layer.name),
+    map,
+    experts: Array.from({ length: layer.experts }, (_, expert) => expertFindings(expert, facts, found)),
+  }
+}
+
+function sumsOf({ name, experts, weights }: LayerRecords): Parameters<typeof utilisation>[0] {
+  const sums = emptySums(name, experts)
+  for (const [at, weight] of weights.entries()) {
+    sums.importance[at % experts]! += weight
+    sums.activation[at % experts]! += Number(weight > 0)
+  }
+  sums.images = weights.length / experts
+  return sums
+}
+
+/** How often each variant of the layer names the right class, in the order in which `variantsOf` has them. */
+function variantsFindings(
+  { variants, predictions, labels }: RoutingRecords,
+  position: number,
+  classes: number,
+): LayerFindings['variants'] {
+  const of = (kind: Variant['kind']): VariantFindings[] =>
+    variants.flatMap((variant, v) =>
+      variant.kind === kind && 'position' in variant && variant.position === position
+        ? [accuracyOf(predictions[v]!, labels, classes)]
+        : [],
+    )
+  return { single: of('single'), without: of('without'), byK: of('k'), equal: of('equal')[0]! }
+}
+
+type Found = Pick<LayerFindings, 'share' | 'byClass' | 'bySuperclass' | 'variants'>
+
+function expertFindings(expert: number, facts: LayerFacts, found: Found): ExpertFindings {
+  const { records, layer, dataset } = facts
+  const { byClass, bySuperclass, share, variants } = found
+  const classes = dataset.classes.length
+  const trained = accuracyOf(records.predictions[0]!, records.labels, classes)
+  const superclassOf = dataset.superclassOf?.map(group => (group < 0 ? null : group))
+  const caption = captionOf({
+    expert,
+    share,
+    spread: spreadOf(layer, expert),
+    classes: dataset.classes,
+    images: countsOf(records.labels, classes),
+    byClass,
+    trained,
+    alone: variants.single[expert]!,
+    ...(dataset.superclasses === undefined || bySuperclass === null || records.superclasses === undefined
+      ? {}
+      : {
+          superclasses: {
+            names: dataset.superclasses,
+            images: countsOf(records.superclasses, dataset.superclasses.length),
+            by: bySuperclass,
+            of: superclassOf ?? [],
+          },
+        }),
+  })
+  const classesFound = favourites(byClass, expert).map(({ row, ...rest }) => ({ class: row, ...rest }))
+  const groupsFound = bySuperclass === null ? [] : favourites(bySuperclass, expert)
+  return {
+    expert,
+    ...caption,
+    classes: classesFound,
+    superclasses: groupsFound.map(({ row, ...rest }) => ({ superclass: row, ...rest })),
+    gallery: galleryOf(layer, records.labels, expert, { count: facts.gallery, perClass: 3 }),
+  }
+}
+
+/** Rows that give an expert more than chance, most lift first. */
+function favourites(
+  { weight, lift, activation }: Affinity,
+  expert: number,
+  most = 10,
+): { row: number; weight: number; lift: number; activation: number }[] {
+  return lift
+    .flatMap((row, at) => {
+      const value = row[expert] ?? null
+      if (value === null || value <= 1) return []
+      const [w, a] = [weight[at]![expert] ?? 0, activation[at]![expert] ?? 0]
+      return [{ row: at, weight: w, lift: value, activation: a }]
+    })
+    .sort((a, b) => b.lift - a.lift)
+    .slice(0, most)
+}
+
+/** Images of each class; those with −1 belong to none. */
+export function countsOf(labels: Int32Array, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0)
+  for (const label of labels) if (label >= 0) counts[label]! += 1
+  return counts
+}
+
+/** Standard deviation of an expert's weight over images. */
+function spreadOf({ experts, weights }: LayerRecords, expert: number): number {
+  const images = weights.length / experts
+  let sum = 0
+  let squares = 0
+  for (let n = 0; n < images; n++) {
+    const w = weights[n * experts + expert]!
+    sum += w
+    squares += w * w
+  }
+  return Math.sqrt(Math.max(0, squares / images - (sum / images) ** 2))
+}

@@ -1,0 +1,45 @@
+import { UMAP } from 'umap-js'
+import { draws } from '../base/random.ts'
+import type { LayerFindings } from './findings.ts'
+import type { LayerRecords } from './routing-records.ts'
+
+/** How many images are placed, and how many neighbours of each its place depends on. */
+export interface MapOptions {
+  readonly seed: number
+  readonly most: number
+  readonly neighbours: number
+  /** Told how far the placing is, in epochs. */
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/**
+ * A map of the gate's logits: images whose logits are alike lie side by side (UMAP, McInnes et al. 2018, in place of METHOD.md
+ * §6.3's t-SNE: it keeps more of what lies where and takes less time). Images are chosen at random; the same seed gives
+ * the same map. Null where there are too few images, or all have the same logits.
+ */
+export async function logitMapOf(
+  { experts, logits }: Pick<LayerRecords, 'experts' | 'logits'>,
+  { seed, most, neighbours, onProgress }: MapOptions,
+): Promise<LayerFindings['map']> {
+  const total = logits.length / experts
+  const images = Array.from(draws(seed, 'logit map, images').permutation(total).subarray(0, most)).sort(
+    (a, b) => a - b,
+  )
+  const points = images.map(n => Array.from(logits.subarray(n * experts, (n + 1) * experts)))
+  const distinct = new Set(points.map(point => point.join()))
+  if (images.length < 2 * neighbours || distinct.size <= neighbours) return null
+  const random = draws(seed, 'logit map, places')
+  const umap = new UMAP({ nNeighbors: neighbours, minDist: 0.1, random: () => random.uniform() })
+  const epochs = umap.initializeFit(points)
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    umap.step()
+    if (epoch % 10 !== 0) continue
+    onProgress?.(epoch, epochs)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  onProgress?.(epochs, epochs)
+  const places = umap.getEmbedding()
+  if (places.some(place => !place.every(Number.isFinite))) return null
+  const axis = (i: number): number[] => places.map(place => Number(place[i]!.toFixed(3)))
+  return { method: 'umap', images, x: axis(0), y: axis(1), neighbours }
+}

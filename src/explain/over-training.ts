@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import type { MetricsLine } from '../run/metrics-log.ts'
+import type { LayerFindings } from './findings.ts'
+
+const epochLine = z.object({
+  kind: z.literal('epoch'),
+  split: z.literal('test'),
+  epoch: z.number(),
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      importance: z.array(z.number()),
+      cvImportance: z.number(),
+      living: z.number(),
+    }),
+  ),
+})
+
+/** A layer's shares on the test split after each epoch, as the training's log has them (METHOD.md §6.7). */
+export function overTraining(lines: readonly MetricsLine[], layer: string): LayerFindings['overTraining'] {
+  return lines.flatMap(line => {
+    const parsed = epochLine.safeParse(line)
+    if (!parsed.success) return []
+    const { epoch, layers } = parsed.data
+    return layers
+      .filter(({ name }) => name === layer)
+      .map(({ importance, cvImportance, living }) => ({ epoch, importance, cvImportance, living }))
+  })
+}
