@@ -3,6 +3,17 @@
  *
  * @module
  */
+
+export { type CompareOptions, compareRuns } from './compare-runs.ts'
+export {
+  type ComparedLayer,
+  type ComparedRun,
+  type ConstraintKind,
+  type Group,
+  groupsOf,
+  type Spread,
+} from './comparison.ts'
 export { type ExplainOptions, type Explanation, explainRun } from './explain-run.ts'
 export { type ExpertFindings, type Findings, findings, type LayerFindings } from './findings.ts'
 export type { PictureOfImage } from './pictures.ts'
+export { type Prediction, type Predictions, type PredictOptions, predictRun } from './predict-run.ts'

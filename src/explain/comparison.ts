@@ -1,0 +1,144 @@
+import type { Findings, LayerFindings } from './findings.ts'
+
+/** A run beside others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
+export interface ComparedRun {
+  readonly run: string
+  readonly recipe: string | null
+  readonly seed: number
+  readonly step: number
+  readonly images: number
+  readonly top1: number
+  readonly top5: number
+  /** Parameters, and those that one image passes through. */
+  readonly parameters: number
+  readonly activeParameters: number
+  /** Of the training; null where it is not known. */
+  readonly seconds: number | null
+  readonly layers: readonly ComparedLayer[]
+}
+
+export interface ComparedLayer {
+  readonly name: string
+  readonly style: string
+  /** What balances the experts, and whether by a loss (`soft`), by shutting experts out (`hard`), or not at all. */
+  readonly constraint: string
+  readonly kind: ConstraintKind
+  /** E and K. */
+  readonly count: number
+  readonly k: number
+  readonly living: number
+  readonly cvImportance: number
+  readonly cvActivation: number
+  /** I(superclass; expert) and I(class; expert), in bits; null where the data has no superclasses. */
+  readonly superclassBits: number | null
+  readonly classBits: number
+  /** I(image; expert), in bits. */
+  readonly imageBits: number
+  /** Accuracy for K = 1 … E. */
+  readonly byK: readonly number[]
+  /** Accuracy as trained less the mean accuracy of the experts alone. */
+  readonly singleDrop: number
+  /** Accuracy as trained less the mean accuracy without one of the experts; null where there is only one. */
+  readonly withoutDrop: number | null
+}
+
+export type ConstraintKind = 'none' | 'soft' | 'hard' | 'other'
+
+/** What the paper calls soft and hard (METHOD.md §2, §3), and what came after it. */
+export function kindOf(constraint: string): ConstraintKind {
+  switch (constraint) {
+    case 'none':
+      return 'none'
+    case 'relative':
+    case 'mean':
+      return 'hard'
+    case 'loss-free':
+      return 'other'
+    default:
+      return 'soft'
+  }
+}
+
+/** A run as its findings tell it. */
+export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: number | null): ComparedRun {
+  return {
+    run: run.name,
+    recipe: run.recipe,
+    seed: run.seed,
+    step: run.step,
+    images: data.images,
+    top1: accuracy.top1,
+    top5: accuracy.top5,
+    parameters: run.parameters,
+    activeParameters: run.activeParameters,
+    seconds,
+    layers: layers.map(layer => comparedLayer(layer, accuracy.top1)),
+  }
+}
+
+function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
+  const { name, style, constraint, count, k, living, cvImportance, cvActivation } = layer
+  const { information, dependence, variants } = layer
+  const mean = (of: readonly { readonly top1: number }[]): number | null =>
+    of.length === 0 ? null : of.reduce((total, { top1: one }) => total + one, 0) / of.length
+  const without = mean(variants.without)
+  return {
+    name,
+    style,
+    constraint,
+    kind: kindOf(constraint),
+    count,
+    k,
+    living,
+    cvImportance,
+    cvActivation,
+    superclassBits: information.superclass?.bits ?? null,
+    classBits: information.class.bits,
+    imageBits: dependence.bits,
+    byK: variants.byK.map(({ top1: one }) => one),
+    singleDrop: top1 - (mean(variants.single) ?? top1),
+    withoutDrop: without === null ? null : top1 - without,
+  }
+}
+
+/** Runs that differ in nothing but the seed, and their means; the standard deviation is of the sample, null for one run. */
+export interface Group {
+  /** e.g. `layer4 resblock importance E4 K2`, or `plain`. */
+  readonly label: string
+  readonly runs: readonly ComparedRun[]
+  readonly top1: Spread
+}
+
+export interface Spread {
+  readonly mean: number
+  readonly deviation: number | null
+}
+
+/** Groups in the order in which they first appear. */
+export function groupsOf(runs: readonly ComparedRun[]): Group[] {
+  const groups = new Map<string, ComparedRun[]>()
+  for (const run of runs) {
+    const label = labelOf(run)
+    groups.set(label, [...(groups.get(label) ?? []), run])
+  }
+  return [...groups].map(([label, members]) => ({
+    label,
+    runs: members,
+    top1: spreadOf(members.map(({ top1 }) => top1)),
+  }))
+}
+
+function labelOf({ layers, parameters }: ComparedRun): string {
+  const parts = layers.map(
+    ({ name, style, constraint, count, k }) => `${name} ${style} ${constraint} E${count} K${k}`,
+  )
+  return parts.length === 0
+    ? `plain, ${parameters} parameters`
+    : `${parts.join(' + ')}, ${parameters} parameters`
+}
+
+export function spreadOf(values: readonly number[]): Spread {
+  const mean = values.reduce((a, b) => a + b, 0) / values.length
+  const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0)
+  return { mean, deviation: values.length < 2 ? null : Math.sqrt(squares / (values.length - 1)) }
+}

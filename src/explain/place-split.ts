@@ -1,0 +1,106 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { MoietyError } from '../base/errors.ts'
+import type { HostTensor } from '../base/tensor.ts'
+import { type Dataset, makeBatch } from '../data/index.ts'
+import { identityOf } from '../evaluate/data-identity.ts'
+import { writeCarefully } from '../files/careful.ts'
+import { nodeDisk } from '../files/disk.ts'
+import { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
+import type { LoadedProgram } from '../runtime/index.ts'
+import type { FeatureProgram } from './feature-program.ts'
+import type { PlacedImages } from './neighbours.ts'
+
+export interface PlaceOptions {
+  readonly dataset: Dataset
+  readonly features: FeatureProgram
+  readonly loaded: LoadedProgram
+  /** Images computed at once. */
+  readonly batch: number
+  readonly onProgress?: (done: number, total: number) => void
+}
+
+/** Features and routes of every training image, in the order of the split. */
+export async function placeTrainingImages(options: PlaceOptions): Promise<PlacedImages> {
+  const { dataset, features: program, loaded, batch, onProgress } = options
+  const { train, mean, std } = dataset
+  const images = train.length
+  const { channels, layers } = program
+  const features = new Float32Array(images * channels)
+  const routes = layers.map(({ experts }) => ({ experts, chosen: new Uint8Array(images * experts) }))
+  for (let start = 0; start < images; start += batch) {
+    const indices = Uint32Array.from({ length: Math.min(batch, images - start) }, (_, i) => start + i)
+    const made = await makeBatch(train, indices, { mean, std, seed: 0, epoch: 0 })
+    const outputs = await loaded.run(new Map([['images', made.images]]))
+    features.set(floats(outputs.get('features')), start * channels)
+    for (const [l, { name, experts }] of layers.entries())
+      routes[l]!.chosen.set(
+        floats(outputs.get(`${name}.weights`)).map(weight => Number(weight > 0)),
+        start * experts,
+      )
+    onProgress?.(Math.min(start + batch, images), images)
+  }
+  return { images, channels, features, routes }
+}
+
+/**
+ * The same, kept in the run's folder: a second prediction does not compute them again. What is kept belongs to one checkpoint
+ * and one data set; anything else, or a damaged file, is computed anew and replaced. A folder that cannot be written, as
+ * on a full disk, keeps nothing and stops nobody.
+ *
+ * @param step - of the checkpoint
+ */
+export async function placedTrainingImages(
+  options: PlaceOptions & { readonly run: string; readonly step: number },
+): Promise<PlacedImages> {
+  const { run, step, dataset, features } = options
+  const file = join(run, 'training-features.safetensors')
+  const metadata = { step: String(step), labels: identityOf(dataset).labels }
+  const kept = readKept(file, metadata, features, dataset.train.length)
+  if (kept !== undefined) return kept
+  const placed = await placeTrainingImages(options)
+  const tensors = new Map<string, HostTensor>([
+    ['features', { dtype: 'float32', shape: [placed.images, placed.channels], data: placed.features }],
+    ...placed.routes.map(({ experts, chosen }, l): [string, HostTensor] => [
+      `${features.layers[l]!.name}.chosen`,
+      { dtype: 'uint8', shape: [placed.images, experts], data: chosen },
+    ]),
+  ])
+  try {
+    writeCarefully(nodeDisk, file, encodeSafetensors(tensors, metadata))
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+  }
+  return placed
+}
+
+function readKept(
+  file: string,
+  metadata: Record<string, string>,
+  { channels, layers }: FeatureProgram,
+  images: number,
+): PlacedImages | undefined {
+  if (!existsSync(file)) return undefined
+  try {
+    const kept = decodeSafetensors(readFileSync(file), file)
+    if (Object.entries(metadata).some(([key, value]) => kept.metadata[key] !== value)) return undefined
+    const features = kept.tensors.get('features')
+    const routes = layers.map(({ name, experts }) => ({
+      experts,
+      chosen: kept.tensors.get(`${name}.chosen`)?.data,
+    }))
+    if (!(features?.data instanceof Float32Array) || features.data.length !== images * channels)
+      return undefined
+    const whole = routes.flatMap(({ experts, chosen }) =>
+      chosen instanceof Uint8Array && chosen.length === images * experts ? [{ experts, chosen }] : [],
+    )
+    if (whole.length !== layers.length) return undefined
+    return { images, channels, features: features.data, routes: whole }
+  } catch {
+    return undefined
+  }
+}
+
+function floats(tensor: HostTensor | undefined): Float32Array {
+  return tensor?.data instanceof Float32Array ? tensor.data : new Float32Array()
+}
