@@ -5,7 +5,14 @@ import { configurationReference } from '../docs/configuration.ts'
 import { resolveConfig } from '../src/run/config.ts'
 
 const root = new URL('..', import.meta.url)
-const pages = ['README.md', 'ATTRIBUTION.md', 'docs/how-it-works.md', 'docs/decisions.md', 'docs/results.md']
+const pages = [
+  'README.md',
+  'ATTRIBUTION.md',
+  'docs/how-it-works.md',
+  'docs/decisions.md',
+  'docs/results.md',
+  'docs/export.md',
+]
 const textOf = (page: string) => readFileSync(new URL(page, root), 'utf8')
 
 describe('the pages', () => {

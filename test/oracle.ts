@@ -174,6 +174,7 @@ function toHost({ shape, data }: NdArray, dtype: GraphDType): HostTensor {
     case 'int64':
       return { dtype, shape, data: BigInt64Array.from(data, value => BigInt(value)) }
     case 'bool':
+    case 'uint8':
       return { dtype, shape, data: Uint8Array.from(data) }
   }
 }

@@ -4,10 +4,15 @@ import { fail } from '../base/errors.ts'
 import type { Dataset } from '../data/index.ts'
 import type { Json } from '../files/json.ts'
 
+const perChannel = z.tuple([z.number(), z.number(), z.number()])
+
 /**
  * What a checkpoint remembers of the data: its classes, how many images there are on each side, and a hash of their labels
  * in order. A training that goes on with others would not be the one that began. Pixels are not looked at: that would
  * mean to decode every image before the first step.
+ *
+ * Superclasses and normalisation are there for whoever uses the network without the data; checkpoints of earlier versions
+ * do not have them.
  */
 const dataIdentity = z.object({
   /** Names of the classes, by label. */
@@ -15,20 +20,36 @@ const dataIdentity = z.object({
   train: z.number(),
   test: z.number(),
   labels: z.string(),
+  /** Names of the superclasses and, by label, the superclass of each class, where the data has them; otherwise null. */
+  superclasses: z.array(z.string()).nullable().default(null),
+  superclassOf: z.array(z.number()).nullable().default(null),
+  /** Mean and standard deviation of pixel/255, for red, green and blue. */
+  mean: perChannel.nullable().default(null),
+  std: perChannel.nullable().default(null),
 })
 
 export type DataIdentity = z.output<typeof dataIdentity>
 
 /** The hash covers every label of both sides, so that no image has to be decoded. */
-export function identityOf({ classes, train, test }: Dataset): DataIdentity {
+export function identityOf(dataset: Dataset): DataIdentity {
+  const { classes, train, test, superclasses, superclassOf, mean, std } = dataset
   const hash = createHash('sha256')
   for (const { labels } of [train, test])
     hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength))
-  return { classes: [...classes], train: train.length, test: test.length, labels: hash.digest('hex') }
+  return {
+    classes: [...classes],
+    train: train.length,
+    test: test.length,
+    labels: hash.digest('hex'),
+    superclasses: superclasses === undefined ? null : [...superclasses],
+    superclassOf: superclassOf === undefined ? null : [...superclassOf],
+    mean: [...mean],
+    std: [...std],
+  }
 }
 
 /** The part of a checkpoint's `extra` that is about data; undefined where it has none. */
-function remembered(extra: Json): DataIdentity | undefined {
+export function remembered(extra: Json): DataIdentity | undefined {
   return z.object({ data: dataIdentity }).safeParse(extra).data?.data
 }
 

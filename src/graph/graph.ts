@@ -3,8 +3,8 @@ import { type Dim, type Shape, showShape } from './dims.ts'
 import type { Emitter } from './lowering.ts'
 import type { NdArray } from './ndarray.ts'
 
-/** Element types inside a graph. Indices are int64, conditions bool, everything else float32. */
-export type GraphDType = 'float32' | 'int64' | 'bool'
+/** Element types inside a graph. Indices are int64, conditions bool, pixels uint8, everything else float32. */
+export type GraphDType = 'float32' | 'int64' | 'bool' | 'uint8'
 
 /** What is known of a tensor before anything runs. */
 export interface TensorType {
@@ -134,6 +134,24 @@ export class Graph {
       gradient: () => [],
       lower: emit => [emit.constant(dtype, shape, values)],
       evaluate: () => [{ shape, data: Float64Array.from(values) }],
+    })[0]!
+  }
+
+  /**
+   * A float32 constant of any size under a name of its own, such as a parameter that training is done with. Two of one
+   * name may stand in a graph, though not in one file.
+   *
+   * @param data - row-major; float64 is rounded when the file is written
+   */
+  stored(name: string, shape: readonly number[], data: Float32Array | Float64Array): Tensor {
+    return this.#add({
+      name: 'stored',
+      inputs: [],
+      outputs: [{ dtype: 'float32', shape }],
+      attributes: { name },
+      gradient: () => [],
+      lower: emit => [emit.stored(name, shape, data)],
+      evaluate: () => [{ shape, data: Float64Array.from(data) }],
     })[0]!
   }
 

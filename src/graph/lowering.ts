@@ -1,7 +1,14 @@
 import { fail } from '../base/errors.ts'
-import type { GraphDType, Tensor } from './graph.ts'
+import type { GraphDType, Node, Tensor } from './graph.ts'
 import { reachableNodes } from './interpreter.ts'
-import { encodeOnnx, type OnnxAttribute, type OnnxModel, type OnnxNode, type OnnxTensor } from './onnx.ts'
+import {
+  encodeOnnx,
+  type OnnxAttribute,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  type OnnxValue,
+} from './onnx.ts'
 import type { Program } from './program.ts'
 
 /** Attributes of an ONNX node, by name. */
@@ -21,6 +28,12 @@ export interface Emitter {
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[]
   /** A constant, shared with every other use of the same values. */
   constant(dtype: GraphDType, shape: readonly number[], values: readonly number[]): string
+  /**
+   * A float32 constant under a name of its own.
+   *
+   * @throws MoietyError (usage) when another one of this file has that name
+   */
+  stored(name: string, shape: readonly number[], data: Float32Array | Float64Array): string
   /** A one-dimensional int64 constant. */
   ints(...values: number[]): string
   /** A float32 scalar constant. */
@@ -35,6 +48,11 @@ export interface LoweringOptions {
   readonly name?: string
   /** Pairs of key and value that the file carries beside the graph. */
   readonly metadata?: Readonly<Record<string, string>>
+  /**
+   * Say of every value with an extent that is known only when the graph runs which extent that is, so that whoever reads
+   * the file knows which ones are equal; left out unless true.
+   */
+  readonly extents?: boolean
 }
 
 /**
@@ -80,9 +98,26 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
     initializers: writer.initializers,
     inputs,
     outputs: results,
+    ...(options.extents === true ? { values: symbolicValues(nodes, names, writer.written) } : {}),
     ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
   }
   return { model: encodeOnnx(model), graph: model, inputs, outputs: results }
+}
+
+/** The values in between whose shape is not all numbers. */
+function symbolicValues(
+  nodes: readonly Node[],
+  names: ReadonlyMap<Tensor, string>,
+  written: readonly OnnxNode[],
+): OnnxValue[] {
+  const made = new Set(written.flatMap(node => node.outputs))
+  const values = nodes
+    .flatMap(node => node.tensors)
+    .filter(({ shape }) => shape.some(dim => typeof dim === 'string'))
+    .map(tensor => ({ name: names.get(tensor)!, dtype: tensor.dtype, shape: tensor.shape }))
+    .filter(({ name }) => made.has(name))
+  // Two tensors may be one value in the file, such as a tensor and the same without its gradient.
+  return [...new Map(values.map(value => [value.name, value])).values()]
 }
 
 class Writer implements Emitter {
@@ -125,6 +160,20 @@ class Writer implements Emitter {
     const name = `c${this.#constants.size}`
     this.#constants.set(key, name)
     this.initializers.push({ name, dtype, shape, bytes: bytesOf(dtype, values) })
+    return name
+  }
+
+  stored(name: string, shape: readonly number[], data: Float32Array | Float64Array): string {
+    if (this.initializers.some(tensor => tensor.name === name)) {
+      fail({
+        kind: 'usage',
+        message: `two constants of a file have the name "${name}"`,
+        where: this.#label,
+        help: 'store one of them under another name',
+      })
+    }
+    const values = Float32Array.from(data)
+    this.initializers.push({ name, dtype: 'float32', shape, bytes: new Uint8Array(values.buffer) })
     return name
   }
 
@@ -177,6 +226,7 @@ function bytesOf(dtype: GraphDType, values: readonly number[]): Uint8Array {
     case 'int64':
       return new Uint8Array(BigInt64Array.from(values, value => BigInt(value)).buffer)
     case 'bool':
+    case 'uint8':
       return Uint8Array.from(values)
   }
 }

@@ -10,7 +10,7 @@ import type { Dim } from './dims.ts'
 export const opset = 18
 
 /** Version of the file format that goes with it. */
-const irVersion = 8
+export const irVersion = 8
 
 /** TensorProto.DataType. */
 export const onnxTypes = { float32: 1, uint8: 2, int64: 7, bool: 9 } as const
@@ -53,6 +53,8 @@ export interface OnnxModel {
   readonly initializers: readonly OnnxTensor[]
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
+  /** What is known of values in between. */
+  readonly values?: readonly OnnxValue[]
   /** Extra operator sets: domain to version. */
   readonly domains?: Readonly<Record<string, number>>
   readonly metadata?: Readonly<Record<string, string>>
@@ -71,6 +73,7 @@ export function encodeOnnx(model: OnnxModel): Uint8Array {
     for (const tensor of model.initializers) message(graph, 5, encodeTensor(tensor))
     for (const value of model.inputs) message(graph, 11, encodeValue(value))
     for (const value of model.outputs) message(graph, 12, encodeValue(value))
+    for (const value of model.values ?? []) message(graph, 13, encodeValue(value))
   })
   for (const [domain, version] of [['', opset] as const, ...Object.entries(model.domains ?? {})]) {
     message(writer, 8, set => {

@@ -320,7 +320,7 @@ function broadcastSymbols(op: string, tensors: readonly Tensor[]): Shape {
   })
 }
 
-const onnxCode = { float32: 1, int64: 7, bool: 9 } as const
+const onnxCode = { float32: 1, uint8: 2, int64: 7, bool: 9 } as const
 
 /** Converts the dtype. Float to integer truncates towards zero; to bool is "not zero". No gradient flows. */
 export function cast(x: Tensor, dtype: GraphDType): Tensor {
@@ -334,7 +334,7 @@ export function cast(x: Tensor, dtype: GraphDType): Tensor {
     lower: (emit, names) => [emit.node('Cast', names, { to: onnxCode[dtype] })],
     evaluate: ([value]) => {
       if (dtype === 'bool') return [mapNd(value!, v => +(v !== 0))]
-      return [dtype === 'int64' ? mapNd(value!, Math.trunc) : value!]
+      return [dtype === 'float32' ? value! : mapNd(value!, Math.trunc)]
     },
   })
 }

@@ -69,7 +69,10 @@ export function scatterLastAxis(indices: Tensor, values: Tensor, like: Tensor): 
     outputs: [{ dtype: 'float32', shape: like.shape }],
     gradient: ([dy]) => [undefined, gatherLastAxis(dy!, indices), undefined],
     lower: (emit, [at, from, other]) => {
-      const field = emit.node('Expand', [emit.float(0), emit.node('Shape', [other!])])
+      const known = like.shape.filter(dim => typeof dim === 'number')
+      const isKnown = known.length === like.rank
+      const extents = isKnown ? emit.ints(...known) : emit.node('Shape', [other!])
+      const field = emit.node('Expand', [emit.float(0), extents])
       return [emit.node('ScatterElements', [field, at!, from!], { axis: -1 })]
     },
     evaluate: ([at, from, other]) => {

@@ -1,0 +1,117 @@
+import { basename, join } from 'node:path'
+import { fail } from '../base/errors.ts'
+import type { ExportOptions, ExportSummary } from '../export/index.ts'
+import { readableBytes } from '../files/disk.ts'
+import type { TensorSpec } from '../graph/program.ts'
+import { nearest } from '../run/config/shape.ts'
+import type { ExportFlags } from './export.ts'
+import { print, printJson } from './output.ts'
+import { createProgress } from './progress.ts'
+import { clean, type Paint, painter } from './screen.ts'
+
+const routings = ['sparse', 'dense'] as const
+
+/** `moiety export` */
+export async function runExport(run: string, flags: ExportFlags): Promise<void> {
+  const options = exportOptions(run, flags)
+  const { exportRun } = await import('../export/index.ts')
+  const progress = createProgress(process.stderr)
+  try {
+    const summary = await exportRun({ ...options, onEvent: progress.show })
+    progress.end()
+    if (flags.json) printJson(summary)
+    else print(exportReport(summary, painter(process.stdout)))
+  } finally {
+    progress.end()
+  }
+}
+
+/** @throws MoietyError of kind `usage` for a flag with a value that it does not take */
+export function exportOptions(run: string, flags: ExportFlags): ExportOptions {
+  const { out, batch, uint8 = false, channelsLast = false, safetensors } = flags
+  const routing = routings.find(kind => kind === flags.routing)
+  if (routing === undefined) {
+    const guess = nearest(flags.routing, routings)
+    return fail({
+      kind: 'usage',
+      message: `expected sparse or dense, came "${flags.routing}"`,
+      where: '--routing',
+      help:
+        guess === undefined ? 'leave it out to compute the chosen experts only' : `did you mean ${guess}?`,
+    })
+  }
+  return {
+    run,
+    routing,
+    uint8,
+    channelsLast,
+    ...(out === undefined ? {} : { out }),
+    ...(batch === undefined ? {} : { batch: batchOf(batch) }),
+    ...(safetensors === undefined ? {} : { hub: safetensors === true ? join(run, 'hub') : safetensors }),
+  }
+}
+
+function batchOf(text: string): number | null {
+  if (text === 'N') return null
+  const value = Number(text)
+  if (/^\d{1,5}$/.test(text) && value >= 1) return value
+  return fail({
+    kind: 'usage',
+    message: `expected a whole number from 1, or N for any number of images, came "${text}"`,
+    where: '--batch',
+    help: 'for example --batch 8',
+  })
+}
+
+/** What was written, what it takes and gives, and how to run it. */
+export function exportReport(summary: ExportSummary, paint: Paint): string {
+  const { file, bytes, opset, irVersion, inputs, outputs, batchNorms, metadata, hubFiles } = summary
+  const { layers, normalisation, input } = metadata
+  const notes = new Map<string, string>([
+    [input.name, inputNote(summary)],
+    ['logits', 'one a class; classes are in the metadata'],
+    ...layers.map(
+      ({ output, k, experts }) => [output, `how much each expert counts, ${k} of ${experts}`] as const,
+    ),
+  ])
+  const specs = [...inputs, ...outputs].map(spec => [spec.name, describe(spec), notes.get(spec.name) ?? ''])
+  const widths = [0, 1].map(column => Math.max(...specs.map(row => row[column]!.length)))
+  const rows = specs.map(([name, shape, note], i) => {
+    const kind = i < inputs.length ? 'in ' : 'out'
+    const row = `  ${kind}  ${clean(name!).padEnd(widths[0]!)}  ${shape!.padEnd(widths[1]!)}  ${paint.dim(note!)}`
+    return row.trimEnd()
+  })
+  return [
+    `${paint.bold(clean(file))}   ${readableBytes(bytes)}   ONNX operator set ${opset}, file format ${irVersion}`,
+    rows.join('\n'),
+    `${batchNorms.folded} of ${batchNorms.folded + batchNorms.left} BatchNorms are part of a convolution.`,
+    ...(normalisation === undefined
+      ? [paint.warn('How images are normalised is not known; see the message above.')]
+      : []),
+    `Run it:\n${snippet(summary)}`,
+    ...(hubFiles.length === 0
+      ? []
+      : [`For a model hub:\n${hubFiles.map(one => `  ${clean(one)}`).join('\n')}`]),
+  ].join('\n\n')
+}
+
+function inputNote({ metadata: { input, normalisation } }: ExportSummary): string {
+  if (input.dtype === 'uint8') return 'pixels from 0 to 255, RGB'
+  if (normalisation === undefined) return 'RGB'
+  const list = (values: readonly number[]): string => values.map(value => value.toFixed(3)).join(', ')
+  return `(RGB / 255 − [${list(normalisation.mean)}]) / [${list(normalisation.std)}]`
+}
+
+function describe({ dtype, shape }: TensorSpec): string {
+  return `${dtype} [${shape.join(', ')}]`
+}
+
+function snippet({ file, metadata: { input }, inputs }: ExportSummary): string {
+  const shape = inputs[0]!.shape.map(extent => (typeof extent === 'number' ? extent : 1))
+  return [
+    `  const session = await InferenceSession.create(${JSON.stringify(basename(file))})   // of onnxruntime-node or -web`,
+    `  const { logits } = await session.run({ ${input.name}: new Tensor('${input.dtype}', pixels, [${shape.join(', ')}]) })`,
+  ]
+    .map(clean)
+    .join('\n')
+}

@@ -1,0 +1,49 @@
+import type { Command } from 'commander'
+
+export interface ExportFlags {
+  readonly out?: string
+  readonly routing: string
+  readonly batch?: string
+  readonly uint8?: true
+  readonly channelsLast?: true
+  /** True where no folder was named. */
+  readonly safetensors?: string | true
+  readonly json?: true
+}
+
+export function addExport(program: Command): void {
+  program
+    .command('export')
+    .summary('write a trained run as an ONNX file')
+    .description(
+      'Writes the newest checkpoint of a run as one ONNX file that runs in any ONNX Runtime: Node, Python, a browser.',
+    )
+    .argument('<run>', "the run's folder")
+    .option('--out <file>', 'the file to write; model.onnx in the run when left out')
+    .option(
+      '--routing <kind>',
+      'sparse: compute the chosen experts only; dense: compute all, with fixed shapes, for engines that need those',
+      'sparse',
+    )
+    .option('--batch <n>', 'images at once, or N for any number; N for sparse and 1 for dense when left out')
+    .option('--uint8', 'take pixels from 0 to 255 as uint8, and normalise inside')
+    .option('--channels-last', 'take [N, S, S, 3], as image decoders give it, instead of [N, 3, S, S]')
+    .option(
+      '--safetensors [dir]',
+      'besides, write model.safetensors, config.json and a model card as for a hub; into hub/ in the run when left out',
+    )
+    .option('--json', 'print what was written as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moiety export runs/sample-1
+  moiety export runs/sample-1 --uint8 --channels-last --out drawings.onnx
+  moiety export runs/sample-1 --routing dense --batch 1
+  moiety export runs/sample-1 --safetensors my-model`,
+    )
+    .action(async (run: string, flags: ExportFlags) => {
+      const { runExport } = await import('./export-run.ts')
+      await runExport(run, flags)
+    })
+}

@@ -1,0 +1,46 @@
+import { join } from 'node:path'
+import * as z from 'zod'
+import { readIfThere } from '../files/append-file.ts'
+import { type Disk, nodeDisk } from '../files/disk.ts'
+
+/** What each expert is a specialist in, by layer; null for one that has no caption. */
+export type Captions = Readonly<Record<string, readonly (string | null)[]>>
+
+/** The part of a report that is wanted here. */
+const report = z.object({
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      experts: z.array(z.object({ caption: z.string().nullable() })),
+    }),
+  ),
+})
+
+/**
+ * The captions that `moiety explain` has given the experts of a run, from its `report.json`; none where there is no
+ * report.
+ *
+ * @param warn - told when there is a report that cannot be understood, which is no reason not to go on
+ * @throws MoietyError `disk` when the report cannot be read
+ */
+export function readCaptions(run: string, warn: (message: string) => void, disk: Disk = nodeDisk): Captions {
+  const file = join(run, 'report.json')
+  const bytes = readIfThere(disk, file)
+  if (bytes === undefined) return {}
+  const found = report.safeParse(jsonOf(bytes))
+  if (!found.success) {
+    warn(`captions are left out: ${file} is not a report of moiety explain`)
+    return {}
+  }
+  return Object.fromEntries(
+    found.data.layers.map(({ name, experts }) => [name, experts.map(({ caption }) => caption)]),
+  )
+}
+
+function jsonOf(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,66 @@
+import { join } from 'node:path'
+import type { State } from '../base/tensor.ts'
+import { makeFolders, writeCarefully } from '../files/careful.ts'
+import type { Disk } from '../files/disk.ts'
+import { encodeSafetensors } from '../files/safetensors.ts'
+import type { Config } from '../run/config.ts'
+import type { ModelMetadata } from './metadata.ts'
+import { modelCard } from './model-card.ts'
+
+/** What a model's folder on a hub is made of. */
+export interface HubContent {
+  readonly metadata: ModelMetadata
+  readonly config: Config
+  /** By torchvision's names. */
+  readonly parameters: State
+}
+
+/**
+ * Writes a folder as model hubs have it: `model.safetensors`, `config.json`, and a model card `README.md`. The folder is
+ * made if need be; what else it holds is left alone.
+ *
+ * @returns the paths written
+ * @throws MoietyError `disk`
+ */
+export function writeHub(folder: string, content: HubContent, disk: Disk): string[] {
+  const { metadata, config, parameters } = content
+  const files = {
+    // Loaders of PyTorch look for this mark.
+    'model.safetensors': encodeSafetensors(parameters, { format: 'pt' }),
+    'config.json': `${JSON.stringify(hubConfig(metadata, config), null, 2)}\n`,
+    'README.md': modelCard(metadata, config, parameters),
+  }
+  makeFolders(disk, folder)
+  return Object.entries(files).map(([name, bytes]) => {
+    const path = join(folder, name)
+    writeCarefully(disk, path, bytes)
+    return path
+  })
+}
+
+/** `architecture`, `num_classes`, `pretrained_cfg` and `id2label` stand where other image classifiers have them. */
+function hubConfig(metadata: ModelMetadata, { model, data }: Config) {
+  const { classes, normalisation, layers, captions } = metadata
+  return {
+    architecture: model.name,
+    model_type: 'moiety',
+    num_classes: classes.length,
+    pretrained_cfg: {
+      input_size: [3, data.size, data.size],
+      num_classes: classes.length,
+      first_conv: 'conv1',
+      classifier: 'fc',
+      ...(normalisation === undefined ? {} : { mean: normalisation.mean, std: normalisation.std }),
+    },
+    id2label: Object.fromEntries(classes.entries()),
+    label2id: Object.fromEntries(classes.map((name, label) => [name, label])),
+    stem: model.stem,
+    width: model.width,
+    moe: model.moe,
+    moe_layers: layers,
+    captions,
+    moiety_version: metadata.moiety_version,
+    recipe: metadata.recipe,
+    step: metadata.step,
+  }
+}

@@ -1,0 +1,140 @@
+import * as z from 'zod'
+import { fail } from '../base/errors.ts'
+
+/**
+ * What an exported file knows about itself: its `metadata_props`, pairs of text. Lists and objects are JSON. This file
+ * says what there is, to whoever writes it and whoever reads it; it needs nothing of Node, so that a page can use it.
+ */
+
+/** What an exported file knows about itself. Of what is not known, the file has no key. */
+export interface ModelMetadata {
+  readonly moiety_version: string
+  readonly recipe: string
+  /** Training steps of the checkpoint. */
+  readonly step: number
+  readonly routing: 'sparse' | 'dense'
+  readonly input: {
+    readonly name: string
+    readonly dtype: 'float32' | 'uint8'
+    readonly layout: 'NCHW' | 'NHWC'
+    /** Height and width in pixels. */
+    readonly size: number
+    /** How many images at once; null: any number. */
+    readonly batch: number | null
+  }
+  readonly normalisation?:
+    | {
+        /** Of pixel / 255, for red, green and blue. */
+        readonly mean: readonly [number, number, number]
+        readonly std: readonly [number, number, number]
+        /** Whether the file does it itself. Otherwise its input is (pixel / 255 − mean) / std. */
+        readonly inside: boolean
+      }
+    | undefined
+  /** Names of the classes, by label. */
+  readonly classes: readonly string[]
+  readonly superclasses?: readonly string[] | undefined
+  /** By label, the superclass of each class. */
+  readonly superclass_of?: readonly number[] | undefined
+  /** The mixtures of experts, in order. */
+  readonly layers: readonly {
+    /** For example `layer4`. */
+    readonly name: string
+    /** The output with the weights [N, E], for example `layer4.weights`. */
+    readonly output: string
+    /** 0 the stem, 1 to 4 the stages. */
+    readonly position: number
+    readonly style: string
+    readonly experts: number
+    readonly k: number
+    readonly weighting: string
+    readonly constraint: string
+  }[]
+  /** By layer, what each expert is a specialist in; null for one that has no caption. */
+  readonly captions: Readonly<Record<string, readonly (string | null)[]>>
+  /** On held-out images, from 0 to 1. */
+  readonly accuracy?: { readonly top1: number; readonly top5: number } | undefined
+  /** The configuration of the run, which `resolveConfig` reads. */
+  readonly config: unknown
+}
+
+const perChannel = z.tuple([z.number(), z.number(), z.number()])
+
+/** How each key is written. */
+const properties = z.object({
+  moiety_version: z.string(),
+  recipe: z.string(),
+  step: json(z.number()),
+  routing: z.enum(['sparse', 'dense']),
+  input: json(
+    z.object({
+      name: z.string(),
+      dtype: z.enum(['float32', 'uint8']),
+      layout: z.enum(['NCHW', 'NHWC']),
+      size: z.number(),
+      batch: z.number().nullable(),
+    }),
+  ),
+  normalisation: json(z.object({ mean: perChannel, std: perChannel, inside: z.boolean() })).optional(),
+  classes: json(z.array(z.string())),
+  superclasses: json(z.array(z.string())).optional(),
+  superclass_of: json(z.array(z.number())).optional(),
+  layers: json(
+    z.array(
+      z.object({
+        name: z.string(),
+        output: z.string(),
+        position: z.number(),
+        style: z.string(),
+        experts: z.number(),
+        k: z.number(),
+        weighting: z.string(),
+        constraint: z.string(),
+      }),
+    ),
+  ),
+  captions: json(z.record(z.string(), z.array(z.string().nullable()))),
+  accuracy: json(z.object({ top1: z.number(), top5: z.number() })).optional(),
+  config: json(z.json()),
+})
+
+/** The metadata as the pairs of text that the file carries. */
+export function encodeMetadata(metadata: ModelMetadata): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(metadata)
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
+  )
+}
+
+/**
+ * The metadata of a file, from its pairs of text.
+ *
+ * @throws MoietyError (data) for a file that `moiety export` has not written
+ */
+export function decodeMetadata(pairs: Readonly<Record<string, string>>, source: string): ModelMetadata {
+  const found = properties.safeParse(pairs)
+  if (found.success) return found.data
+  const issue = found.error.issues[0]
+  return fail({
+    kind: 'data',
+    message: `${source} has no metadata of Moiety: ${issue?.message}`,
+    where: `${source}, metadata ${issue?.path.join('.')}`,
+    help: 'give a file that moiety export has written',
+  })
+}
+
+/** Text that holds JSON of a certain form. */
+function json<T extends z.ZodType>(form: T) {
+  return z
+    .string()
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text)
+      } catch {
+        context.addIssue({ code: 'custom', message: 'it is not JSON' })
+        return z.NEVER
+      }
+    })
+    .pipe(form)
+}

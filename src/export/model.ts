@@ -1,0 +1,131 @@
+import { fail } from '../base/errors.ts'
+import type { State } from '../base/tensor.ts'
+import { normalisation as gainAndOffset } from '../data/augmentation.ts'
+import { add, asFloat, Graph, mul, type Tensor, transpose } from '../graph/index.ts'
+import { classifierOf } from '../models/index.ts'
+import { type LayerInfo, layerInfo } from '../moe/index.ts'
+import { adopt, type Declarations, Scope } from '../nn/index.ts'
+import type { ModelConfig } from '../run/config.ts'
+import { foldConstants, withConstants } from './constants.ts'
+import { foldBatchNorm } from './fold-batch-norm.ts'
+import type { Normalisation } from './run-facts.ts'
+
+/** The name of the exported model's only input. */
+export const imagesInput = 'images'
+
+/** In what form an exported model takes and computes images. */
+export interface ModelForm {
+  /** `sparse` computes the chosen experts only; `dense` computes all of them, and every shape is known beforehand. */
+  readonly routing: 'sparse' | 'dense'
+  /** How many images at once; null: any number. */
+  readonly batch: number | null
+  /** uint8 pixels, 0 … 255, which the model normalises itself, instead of normalised float32. */
+  readonly uint8: boolean
+  /** [N, S, S, 3], as image decoders give pixels, instead of [N, 3, S, S]. */
+  readonly channelsLast: boolean
+}
+
+/** A trained classifier, to be written down with its parameters. */
+export interface TrainedClassifier {
+  readonly model: ModelConfig
+  readonly classes: number
+  /** Height and width of an image (S). */
+  readonly size: number
+  readonly state: State
+  readonly normalisation: Normalisation | undefined
+}
+
+/** A classifier that needs nothing but images, as symbolic tensors. */
+export interface ExportedModel {
+  /** What the file will give, by name. */
+  readonly outputs: ReadonlyMap<string, Tensor>
+  /** The mixtures of experts, in order. */
+  readonly layers: readonly LayerInfo[]
+  /** How many BatchNorms became part of a convolution, and how many stay. */
+  readonly batchNorms: { readonly folded: number; readonly left: number }
+  /** The tensors of the state that the network is made of, by torchvision's names. */
+  readonly parameters: State
+}
+
+/**
+ * Builds a classifier for inference, its parameters inside. Its input is `images`, its outputs are `logits` [N, classes]
+ * and, for every mixture of experts, `NAME.weights` [N, E]: how much each expert counts, 0 for one that was not chosen.
+ *
+ * @throws MoietyError `usage` for uint8 where the normalisation is not known, or a model too large for one file; `disk` for
+ *   a state that does not fit the model
+ */
+export function exportedModel(trained: TrainedClassifier, form: ModelForm): ExportedModel {
+  const { model, classes, size, state } = trained
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: false })
+  const images = preprocessed(graph, size, form, trained.normalisation)
+  const moe = model.moe.map(layer => ({ ...layer, dispatch: form.routing }))
+  const { logits, stats } = classifierOf({ ...model, moe }, { classes })(scope, images)
+  const parameters = fitting(scope.declarations, state)
+  refuseTooLarge(parameters)
+  const wanted = new Map([
+    ['logits', logits],
+    ...stats.map(({ name, routing }) => [weightsOutput(name), routing.weights] as const),
+  ])
+  const { outputs, ...batchNorms } = foldBatchNorm(foldConstants(withConstants(wanted, parameters)))
+  return { outputs, layers: stats.map(layerInfo), batchNorms, parameters }
+}
+
+/** The output that holds a layer's weights. */
+export function weightsOutput(layer: string): string {
+  return `${layer}.weights`
+}
+
+/** Images as the network was trained on them, from images as they are given. */
+function preprocessed(
+  graph: Graph,
+  size: number,
+  { batch, uint8, channelsLast }: ModelForm,
+  normalisation: Normalisation | undefined,
+): Tensor {
+  const count = batch ?? 'N'
+  const shape = channelsLast ? [count, size, size, 3] : [count, 3, size, size]
+  const given = graph.input(imagesInput, uint8 ? 'uint8' : 'float32', shape)
+  const planar = (x: Tensor): Tensor => (channelsLast ? transpose(x, [0, 3, 1, 2]) : x)
+  if (!uint8) return planar(given)
+  if (normalisation === undefined) {
+    return fail({
+      kind: 'usage',
+      message: 'the model cannot normalise images itself: the run does not say by which mean and deviation',
+      where: '--uint8',
+      help: 'bring the data back to where data.directory of the run says, or leave --uint8 out',
+    })
+  }
+  const { gain, offset } = gainAndOffset(normalisation.mean, normalisation.std)
+  const channels = (values: readonly number[]): Tensor => graph.constant('float32', [3, 1, 1], values)
+  return add(mul(planar(asFloat(given)), channels(gain)), channels(offset))
+}
+
+/** The part of a checkpoint's state that the model declares. */
+function fitting(declarations: Declarations, state: State): State {
+  const declared = new Map(
+    declarations
+      .all()
+      .map(({ name, shape }) => [name, { dtype: 'float32', shape, data: new Float32Array() } as const]),
+  )
+  const { state: found, missing, misshapen } = adopt(declared, state)
+  const problem = missing[0] ?? misshapen[0]
+  if (problem === undefined) return found
+  return fail({
+    kind: 'disk',
+    message: `the checkpoint holds other tensors than the configuration describes: ${missing.length} missing, ${misshapen.length} of another shape; first: ${problem}`,
+    where: 'config.json and the newest checkpoint',
+    help: 'they are of different runs, config.json was changed, or another version wrote them; put that right',
+  })
+}
+
+/** Protocol buffers, and so ONNX files of one part, end at 2 GiB. */
+function refuseTooLarge(parameters: State): void {
+  const bytes = [...parameters.values()].reduce((total, { data }) => total + data.byteLength, 0)
+  if (bytes < 2 ** 31 - 2 ** 24) return
+  fail({
+    kind: 'usage',
+    message: `the parameters have ${(bytes / 1e9).toFixed(1)} GB, more than one ONNX file can hold (2.1 GB)`,
+    help: 'such a network can be evaluated by Moiety, not exported; train a narrower one',
+  })
+}

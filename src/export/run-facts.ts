@@ -1,0 +1,108 @@
+import { MoietyError } from '../base/errors.ts'
+import { openDataset, type PerChannel } from '../data/index.ts'
+import { refuseOtherClasses, remembered } from '../evaluate/data-identity.ts'
+import { newestCheckpoint } from '../evaluate/trained-run.ts'
+import type { Checkpoint } from '../run/checkpoint.ts'
+import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
+import type { TrainEvent } from '../run/events.ts'
+import { metricsPath, readMetrics } from '../run/metrics-log.ts'
+import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
+import { type Captions, readCaptions } from './captions.ts'
+
+/** Mean and standard deviation of pixel/255, for red, green and blue. */
+export interface Normalisation {
+  readonly mean: PerChannel
+  readonly std: PerChannel
+}
+
+/** What a run knows of the images that it was trained on. */
+export interface DataFacts {
+  /** Names of the classes, by label. */
+  readonly classes: readonly string[]
+  /** Names of the superclasses and, by label, the superclass of each class; undefined where there are none. */
+  readonly superclasses: readonly string[] | undefined
+  readonly superclassOf: readonly number[] | undefined
+  /** Undefined where neither the checkpoint nor the data says it. */
+  readonly normalisation: Normalisation | undefined
+}
+
+/** All that a run says of itself. */
+export interface RunFacts {
+  readonly config: Config
+  readonly checkpoint: Checkpoint
+  readonly recipe: string
+  readonly data: DataFacts
+  /** Of this checkpoint on held-out images, from 0 to 1; undefined where it was not tested. */
+  readonly accuracy: { readonly top1: number; readonly top5: number } | undefined
+  readonly captions: Captions
+}
+
+/**
+ * Reads what a run says of itself, without its data where its newest checkpoint remembers enough of them.
+ *
+ * @param onEvent - told what is missing, and how opening the data comes along
+ * @throws MoietyError `usage` for a folder that is no run, or a run without a checkpoint; `disk` for a damaged one; `data`
+ *   where nothing says what the classes are called
+ */
+export async function readRun(run: string, onEvent: (event: TrainEvent) => void): Promise<RunFacts> {
+  const config = resolveConfig(readConfig(run), run)
+  const checkpoint = newestCheckpoint(run)
+  const warn = (message: string): void => onEvent({ kind: 'warning', message })
+  if (configHash(withoutSafeKeys(config)) !== checkpoint.config)
+    warn(`the configuration of ${run} is not the one that its checkpoint was trained by`)
+  return {
+    config,
+    checkpoint,
+    recipe: readEnvironment(run)?.recipe ?? 'not known',
+    data: await dataFacts(config, checkpoint, onEvent),
+    accuracy: measuredAccuracy(run, checkpoint.step),
+    captions: readCaptions(run, warn),
+  }
+}
+
+/** The checkpoint remembers all of it, unless an earlier version wrote it: then the data is asked, if it is there. */
+async function dataFacts(
+  config: Config,
+  { extra }: Checkpoint,
+  onEvent: (event: TrainEvent) => void,
+): Promise<DataFacts> {
+  const known = remembered(extra)
+  if (known !== undefined && known.mean !== null && known.std !== null) {
+    const { classes, mean, std } = known
+    const superclasses = known.superclasses ?? undefined
+    const superclassOf = known.superclassOf ?? undefined
+    return { classes, superclasses, superclassOf, normalisation: { mean, std } }
+  }
+  try {
+    const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
+    refuseOtherClasses(extra, dataset)
+    const { classes, superclasses, superclassOf, mean, std } = dataset
+    return { classes, superclasses, superclassOf, normalisation: { mean, std } }
+  } catch (cause) {
+    if (known === undefined || !(cause instanceof MoietyError)) throw cause
+    onEvent({
+      kind: 'warning',
+      message: `superclasses and normalisation are not known: the checkpoint, of an earlier version, does not say them, and the data cannot be opened (${cause.message})`,
+    })
+    return {
+      classes: known.classes,
+      superclasses: undefined,
+      superclassOf: undefined,
+      normalisation: undefined,
+    }
+  }
+}
+
+/** What the log says of the checkpoint's own step; later lines are of a training that goes on. */
+function measuredAccuracy(run: string, step: number): RunFacts['accuracy'] {
+  try {
+    const line = readMetrics(metricsPath(run)).find(
+      one => one.kind === 'epoch' && one.split === 'test' && one.step === step,
+    )
+    const [top1, top5] = [line?.top1, line?.top5]
+    return typeof top1 === 'number' && typeof top5 === 'number' ? { top1, top5 } : undefined
+  } catch {
+    // A log that is missing or damaged says nothing; the network is none the worse for it.
+    return undefined
+  }
+}
