@@ -1,0 +1,310 @@
+import * as Plot from '@observablehq/plot'
+import {
+  type ComparedLayer,
+  type ComparedRun,
+  type ConstraintKind,
+  groupsOf,
+  spreadOf,
+} from '../explain/comparison.ts'
+import { type Chart, draw } from './draw.ts'
+import { bits, fixed, list, parameters, percent, whole } from './figures.ts'
+import { html, type Markup, name, shown } from './markup.ts'
+import { expertColour, tone } from './palette.ts'
+import { chart, figure, table } from './parts.ts'
+import { shell } from './shell.ts'
+
+/** One mixture of one run. */
+interface Row {
+  readonly run: ComparedRun
+  readonly layer: ComparedLayer
+}
+
+const kindNames = ['none', 'soft', 'hard', 'other'] as const satisfies readonly ConstraintKind[]
+
+/** Colour and shape of each kind of constraint: neither is alone. */
+const kinds: Readonly<
+  Record<ConstraintKind, { readonly shade: number; readonly symbol: Plot.SymbolType; readonly text: string }>
+> = {
+  none: { shade: 2, symbol: 'times', text: 'no constraint' },
+  soft: { shade: 0, symbol: 'circle', text: 'soft constraint (a loss)' },
+  hard: { shade: 1, symbol: 'square', text: 'hard constraint (experts shut out)' },
+  other: { shade: 3, symbol: 'triangle', text: 'another way' },
+}
+
+/**
+ * `comparison.html`: runs side by side. What the paper says of soft and hard constraints (METHOD.md §7, C1–C4) is to be seen in
+ * three charts: how even the shares are, how far the experts are specialists, and what that costs in accuracy.
+ */
+export function renderComparison(runs: readonly ComparedRun[]): string {
+  const rows = runs.flatMap(run => run.layers.map(layer => ({ run, layer })))
+  const count = runs.length === 1 ? 'One run' : `${whole(runs.length)} runs`
+  return shell({
+    title: `${count} side by side`,
+    kicker: 'Accuracy, balance, specialisation, cost',
+    body: html`${summary(runs)}
+${wide(glance(runs, rows), 'Kinds of constraint')}
+${rows.length === 0 ? null : html`<section><div class="figures">${figures(runs, rows)}</div>${legend(rows)}</section>`}
+<section><div class="block"><h3>Accuracy and cost</h3>${wide(costTable(runs), 'Accuracy and cost')}</div>
+${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialisation</h3>${wide(layerTable(rows), 'Balance and specialisation')}</div>`}</section>`,
+  })
+}
+
+/** Each kind of constraint in a line: what it reached, how even it is, how far its experts are specialists. */
+function glance(runs: readonly ComparedRun[], rows: readonly Row[]): Markup {
+  const plain = runs.filter(({ layers }) => layers.length === 0)
+  const accuracy = (own: readonly ComparedRun[]): string => {
+    const { mean, deviation } = spreadOf(own.map(({ top1 }) => top1))
+    return deviation === null ? percent(mean) : `${percent(mean)} ± ${fixed(100 * deviation, 1)}`
+  }
+  const present = kindNames.filter(kind => rows.some(row => row.layer.kind === kind))
+  const lines = present.map(kind => {
+    const own = rows.filter(row => row.layer.kind === kind)
+    const mean = (value: (layer: ComparedLayer) => number): number =>
+      own.reduce((total, { layer }) => total + value(layer), 0) / own.length
+    return [
+      kinds[kind].text,
+      whole(own.length),
+      accuracy([...new Set(own.map(({ run }) => run))]),
+      list([...new Set(own.map(({ layer }) => `${layer.living} of ${layer.count}`))]),
+      fixed(
+        mean(layer => layer.cvImportance),
+        3,
+      ),
+      bits(mean(layer => layer.classBits)),
+      fixed(100 * mean(layer => layer.singleDrop), 1),
+    ]
+  })
+  const without =
+    plain.length === 0 ? [] : [['plain network', whole(plain.length), accuracy(plain), '–', '–', '–', '–']]
+  return table({
+    caption: 'Means over runs and layers; ± is the standard deviation over runs',
+    heads: ['', 'runs', 'top-1', 'living', 'CV of weight', 'class, bits', 'points lost by one alone'],
+    rows: [...without, ...lines],
+  })
+}
+
+/** A table that scrolls where it is wider than the screen, also with keys. */
+function wide(content: Markup, label: string): Markup {
+  return html`<div class="wide-table" tabindex="0" role="region" aria-label="${label}">${content}</div>`
+}
+
+/** Which configuration reached most. */
+function summary(runs: readonly ComparedRun[]): Markup | null {
+  const [best] = groupsOf(runs).toSorted((a, b) => b.top1.mean - a.top1.mean)
+  const [first] = best?.runs ?? []
+  if (best === undefined || first === undefined) return null
+  const seeds = best.runs.length === 1 ? 'one seed' : `${whole(best.runs.length)} seeds`
+  return html`<p class="standfirst">Most accurate: ${shown(labelOf(first))}, with ${percent(best.top1.mean)} top-1 over ${seeds}.</p>`
+}
+
+function labelOf({ layers }: ComparedRun): string {
+  if (layers.length === 0) return 'the plain network'
+  return layers
+    .map(
+      ({ name: layer, constraint }) =>
+        `${layer} with ${constraint === 'none' ? 'no constraint' : constraint}`,
+    )
+    .join(', ')
+}
+
+function figures(runs: readonly ComparedRun[], rows: readonly Row[]): Markup[] {
+  const plain = runs.flatMap(({ layers, top1 }) => (layers.length === 0 ? [100 * top1] : []))
+  const line = plain.length === 0 ? '' : ' The dashed lines are plain networks.'
+  return [
+    figure({
+      title: 'Balance and accuracy',
+      sentence: `Each mark is a mixture of experts: to the left shares are even, to the right one expert has it all; higher is more accurate.${line}`,
+      body: chart(
+        scatter(
+          rows,
+          plain,
+          'CV of weight and top-1 accuracy',
+          'CV of weight',
+          ({ layer }) => layer.cvImportance,
+        ),
+        true,
+      ),
+    }),
+    figure({
+      title: 'Specialisation and accuracy',
+      sentence:
+        'To the right the class of an image tells more about its experts. Zero would be chance, but for the small bias that each report states.',
+      body: chart(
+        scatter(
+          rows,
+          plain,
+          'Information and top-1 accuracy',
+          'I(class; expert), bits',
+          ({ layer }) => layer.classBits,
+        ),
+        true,
+      ),
+    }),
+    figure({
+      title: 'Accuracy by K',
+      sentence: `A steep rise from K = 1 shows experts that need each other; a flat line generalists.${line}`,
+      body: chart(byK(rows, plain), true),
+    }),
+  ]
+}
+
+const size = { width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 }
+
+function scatter(
+  rows: readonly Row[],
+  plain: readonly number[],
+  label: string,
+  xLabel: string,
+  x: (row: Row) => number,
+): Chart {
+  return draw(label, {
+    ...size,
+    x: { label: xLabel, grid: true, nice: true, labelArrow: 'none' },
+    y: { label: 'top-1, %', grid: true, nice: true, labelArrow: 'none' },
+    marks: [
+      ...plainLines(plain),
+      ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {
+        const own = rows.filter(row => row.layer.kind === kind)
+        return own.length === 0
+          ? []
+          : [
+              Plot.dot(own, {
+                x,
+                y: ({ run }: Row) => 100 * run.top1,
+                symbol,
+                r: 5,
+                stroke: expertColour(shade),
+                strokeWidth: 2,
+                fill: symbol === 'times' ? 'none' : expertColour(shade),
+                fillOpacity: 0.25,
+              }),
+            ]
+      }),
+    ],
+  })
+}
+
+/** Where plain networks are, in per cent. */
+function plainLines(plain: readonly number[]): Plot.Markish[] {
+  return plain.length === 0 ? [] : [Plot.ruleY(plain, { stroke: tone('muted'), strokeDasharray: '3 3' })]
+}
+
+function byK(rows: readonly Row[], plain: readonly number[]): Chart {
+  const points = rows.flatMap((row, line) =>
+    row.layer.byK.map((top1, i) => ({ line, k: i + 1, top1: 100 * top1, kind: row.layer.kind })),
+  )
+  const most = Math.max(1, ...points.map(({ k }) => k))
+  return draw('Top-1 accuracy by the number of experts that compute each image', {
+    ...size,
+    x: {
+      label: 'K',
+      domain: [1, most],
+      ticks: Array.from({ length: most }, (_, i) => i + 1),
+      tickFormat: 'd',
+      labelArrow: 'none',
+    },
+    y: { label: 'top-1, %', grid: true, nice: true, labelArrow: 'none' },
+    marks: [
+      ...plainLines(plain),
+      ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {
+        const own = points.filter(point => point.kind === kind)
+        const colour = expertColour(shade)
+        return own.length === 0
+          ? []
+          : [
+              Plot.line(own, { x: 'k', y: 'top1', z: 'line', stroke: colour, strokeWidth: 1.5 }),
+              Plot.dot(own, {
+                x: 'k',
+                y: 'top1',
+                symbol,
+                r: 3.5,
+                stroke: colour,
+                fill: symbol === 'times' ? 'none' : colour,
+              }),
+            ]
+      }),
+    ],
+  })
+}
+
+/** What colours and shapes mean, for the kinds that are there. */
+function legend(rows: readonly Row[]): Markup {
+  const present = Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind))
+  return html`<ul class="kinds">${present.map(([kind, { shade, symbol, text }]) => {
+    const mark = draw(kind, {
+      width: 16,
+      height: 16,
+      margin: 0,
+      x: { axis: null, domain: [0, 1] },
+      y: { axis: null, domain: [0, 1] },
+      marks: [
+        Plot.dot([0.5], {
+          x: 0.5,
+          y: 0.5,
+          symbol,
+          r: 5,
+          stroke: expertColour(shade),
+          strokeWidth: 2,
+          fill: symbol === 'times' ? 'none' : expertColour(shade),
+          fillOpacity: 0.25,
+        }),
+      ],
+    })
+    return html`<li>${mark.svg}${text}</li>`
+  })}</ul>`
+}
+
+function costTable(runs: readonly ComparedRun[]): Markup {
+  return table({
+    caption: 'One line a run; accuracy on held-out images',
+    heads: ['Run', 'seed', 'top-1', 'top-5', 'parameters', 'active', 'steps', 'training, min'],
+    rows: runs.map(run => [
+      name(shown(run.run)),
+      run.seed,
+      percent(run.top1),
+      percent(run.top5),
+      parameters(run.parameters),
+      parameters(run.activeParameters),
+      whole(run.step),
+      run.seconds === null ? '–' : fixed(run.seconds / 60, 1),
+    ]),
+  })
+}
+
+function layerTable(rows: readonly Row[]): Markup {
+  const lost = (value: number | null): string => (value === null ? '–' : fixed(100 * value, 1))
+  return table({
+    caption:
+      'One line a mixture; bits that superclass, class and image tell about the expert; points of accuracy lost with other experts at work',
+    heads: [
+      'Run',
+      'layer',
+      'constraint',
+      'K of E',
+      'living',
+      'CV of weight',
+      'CV of choice',
+      'superclass, bits',
+      'class, bits',
+      'image, bits',
+      'lost: K = 1',
+      'one alone',
+      'one less',
+    ],
+    rows: rows.map(({ run, layer }) => [
+      name(shown(run.run)),
+      shown(layer.name),
+      layer.constraint,
+      `${layer.k} of ${layer.count}`,
+      `${layer.living}`,
+      fixed(layer.cvImportance, 3),
+      fixed(layer.cvActivation, 3),
+      bits(layer.superclassBits),
+      bits(layer.classBits),
+      bits(layer.imageBits),
+      lost(layer.byK[0] === undefined ? null : run.top1 - layer.byK[0]),
+      lost(layer.singleDrop),
+      lost(layer.withoutDrop),
+    ]),
+  })
+}

@@ -1,0 +1,79 @@
+import type { Findings } from '../explain/findings.ts'
+import { html, type Markup } from './markup.ts'
+
+/** A measure in a sentence or two, and what it would be by chance. */
+interface Definition {
+  readonly term: string
+  readonly meaning: string
+  readonly chance: string
+}
+
+const routing: readonly Definition[] = [
+  {
+    term: 'Weight, share of weight',
+    meaning:
+      'A gate gives each image K of E experts, with weights that sum to 1. An expert’s share is its mean weight over all images.',
+    chance: 'Even experts have 1 / E each.',
+  },
+  {
+    term: 'Chosen by',
+    meaning: 'The share of images that gave the expert any weight. The shares of all experts sum to K.',
+    chance: 'Even experts: K / E.',
+  },
+  {
+    term: 'Living, CV',
+    meaning:
+      'An expert is living, or in use, with more than 1 % of the weight. CV is the standard deviation of the shares divided by their mean.',
+    chance: 'Even experts have a CV of 0; with all weight on one expert it is √(E − 1).',
+  },
+  {
+    term: 'Lift',
+    meaning:
+      'The mean weight that a class (or superclass) gives an expert, divided by the mean weight that all images give it.',
+    chance: 'Without preference 1. The most it can be is 1 ÷ the expert’s share.',
+  },
+  {
+    term: 'I(class; expert)',
+    meaning:
+      'Mutual information, in bits, of an image’s class and its expert, with mean weights as probabilities. “Explains 27 %” is this, divided by the entropy of the experts’ shares.',
+    chance:
+      'Not 0: any finite number of images shows some. The red tick is the mean over shuffled labels, the line beside it reaches their 95th percentile, and p is how often shuffled labels reach what was found.',
+  },
+  {
+    term: 'I(image; expert)',
+    meaning:
+      'How much the routing depends on the image at all: the entropy of the mean weights, less the mean entropy of each image’s weights. Balanced experts alone prove nothing; if every image is treated alike, this is 0.',
+    chance: '0 for a gate that ignores the image.',
+  },
+  {
+    term: 'Chosen together',
+    meaning: 'The share of images whose K experts include both of a pair.',
+    chance: 'K of E drawn at random: K(K − 1) / E(E − 1).',
+  },
+  {
+    term: 'Alone, without, equal weights',
+    meaning:
+      'The network as it is, except that in one layer an expert computes every image alone, or the gate must choose among the others, or all experts count the same. Nothing is trained anew.',
+    chance: 'If it did not matter who computes an image, nothing would change.',
+  },
+  {
+    term: 'Map',
+    meaning:
+      'UMAP of the gate’s logits: images that the gate judges alike lie side by side. Distances between far groups, and the axes, mean nothing.',
+    chance:
+      'One even cloud. That colours part is no finding, since the logits decide the expert; where classes lie is.',
+  },
+]
+
+const accuracies: Definition = {
+  term: 'Top-1, top-5',
+  meaning: 'The share of images whose class is the network’s first answer, or among its first five.',
+  chance: 'One class in as many as there are; five for top-5.',
+}
+
+/** One paragraph a measure. */
+export function definitionsSection({ layers }: Findings): Markup {
+  const terms = layers.length === 0 ? [accuracies] : [accuracies, ...routing]
+  return html`<section id="definitions" aria-labelledby="definitions-title"><h2 id="definitions-title">What the measures mean</h2>
+<dl class="definitions">${terms.map(({ term, meaning, chance }) => html`<div><dt>${term}</dt><dd>${meaning} <b>Chance:</b> ${chance}</dd></div>\n`)}</dl></section>`
+}

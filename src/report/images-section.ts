@@ -1,0 +1,69 @@
+import type { LayerFindings } from '../explain/findings.ts'
+import type { PictureOfImage } from '../explain/pictures.ts'
+import { fixed } from './figures.ts'
+import { html, type Markup, shown } from './markup.ts'
+import { chip, classNamed, meter, picture } from './parts.ts'
+import { anchor, className, type Reading, superclassOf } from './reading.ts'
+
+/** Pictures smaller than this are shown pixel by pixel. */
+const pixelated = 64
+
+/** One copy of each picture, which the galleries and the alternatives draw from. */
+export function pictureStore({ findings, pictures }: Reading): Markup {
+  const rendering = findings.data.size <= pixelated ? html` style="image-rendering:pixelated"` : null
+  const images = Array.from(
+    pictures.values(),
+    ({ image, png }) =>
+      html`<image id="picture-${image}" width="1" height="1"${rendering} href="${safe(png)}"/>\n`,
+  )
+  return html`<svg class="defs" aria-hidden="true"><defs>${images}</defs></svg>`
+}
+
+/** Nothing but a picture inside the page: no address of another place. */
+function safe(png: string): string {
+  return png.startsWith('data:image/') ? png : 'data:,'
+}
+
+/** For each image, in a popover: what the network says, and what it would say with other experts. */
+export function imageSections(reading: Reading): Markup {
+  return html`${Array.from(reading.pictures.values(), one => alternatives(reading, one))}`
+}
+
+function alternatives(reading: Reading, one: PictureOfImage): Markup {
+  const id = anchor.image(one.image)
+  const coarse = superclassOf(reading, one.label)
+  return html`<div popover class="image" id="${id}" role="dialog" aria-labelledby="${id}-title">
+<header>${picture(one.image, className(reading, one.label))}<div><h3 id="${id}-title">${classNamed(reading, one.label)}</h3>
+<p class="muted">${coarse === null ? null : html`${coarse}, `}image ${one.image}</p>
+<p>The network says <b>${classNamed(reading, one.prediction)}</b> ${mark(one.prediction === one.label)}</p></div>
+<button class="close" type="button" popovertarget="${id}" popovertargetaction="hide" autofocus>Close</button></header>
+${reading.findings.layers.map((layer, index) => layerTable(reading, one, layer, index))}</div>
+`
+}
+
+function layerTable(
+  reading: Reading,
+  one: PictureOfImage,
+  layer: LayerFindings,
+  index: number,
+): Markup | null {
+  const routed = one.layers[index]
+  if (routed === undefined) return null
+  const rows = Array.from({ length: layer.count }, (_, expert) => {
+    const weight = routed.weights[expert] ?? 0
+    return html`<tr${weight === 0 ? html` class="idle"` : null}><th scope="row">${chip(expert)}</th><td>${fixed(routed.logits[expert], 1)}</td><td><span class="weight-cell">${meter(expert, weight, 1)}<span>${weight === 0 ? '0' : fixed(weight, 2)}</span></span></td>${said(reading, routed.alone[expert], one.label)}${said(reading, routed.without[expert], one.label)}</tr>`
+  })
+  return html`<table><caption>${shown(layer.name)}</caption><thead><tr><th scope="col" class="text">Expert</th><th scope="col">Gate</th><th scope="col">Weight</th><th scope="col" class="text">Alone it says</th><th scope="col" class="text">Without it</th></tr></thead><tbody>${rows}</tbody></table>`
+}
+
+function said(reading: Reading, prediction: number | undefined, label: number): Markup {
+  return prediction === undefined
+    ? html`<td class="text muted">–</td>`
+    : html`<td class="text">${classNamed(reading, prediction)} ${mark(prediction === label)}</td>`
+}
+
+function mark(right: boolean): Markup {
+  return right
+    ? html`<span class="right" role="img" aria-label="right">✓</span>`
+    : html`<span class="wrong" role="img" aria-label="wrong">✗</span>`
+}

@@ -1,0 +1,91 @@
+/** Text that is markup already; made only by {@link html} and {@link trusted}. */
+export class Markup {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+/** What may stand in a template: text is escaped, nothing is left out, a number that is none becomes a dash. */
+export type Content = string | number | Markup | null | readonly Content[]
+
+/**
+ * Markup with everything that is put into it escaped, for content and quoted attributes alike: whatever is a class's name
+ * stays a name.
+ */
+export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Markup {
+  return new Markup(strings.map((text, i) => text + written(values[i] ?? null)).join(''))
+}
+
+/** Markup that was made elsewhere, by this program. */
+export function trusted(text: string): Markup {
+  return new Markup(text)
+}
+
+function written(value: Content): string {
+  if (value === null) return ''
+  if (typeof value === 'string') return escaped(value)
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '–'
+  if (value instanceof Markup) return value.text
+  return value.map(written).join('')
+}
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, letter => entities[letter] ?? letter)
+}
+
+/**
+ * A name from a user's files as it can be shown: without control characters, halves of surrogates and marks that would turn
+ * the writing direction of what follows.
+ */
+export function shown(name: string): string {
+  const clean = name
+    .replace(/[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
+    .replaceAll('_', ' ')
+    .trim()
+  return clean === '' ? '(no name)' : clean
+}
+
+/** A name that may be written in either direction, kept from turning its surroundings. */
+export function name(text: string): Markup {
+  return /^[ -~]*$/.test(text) ? html`${text}` : html`<bdi>${text}</bdi>`
+}
+
+/** Letters that are written from right to left, with the spaces between them. */
+const rightToLeft =
+  /([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[\s-]+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*)/u
+
+/** A sentence with names in it, of which none turns the figures beside it. */
+export function prose(text: string): Markup {
+  const parts = text.split(rightToLeft)
+  return html`${parts.map((part, i) => (i % 2 === 1 ? html`<bdi>${part}</bdi>` : part))}`
+}
+
+/** Cut to a width in letters of the Latin alphabet; letters of East Asia and emoji count twice. */
+export function fitted(text: string, width: number): string {
+  const letters = Array.from(text)
+  const wide = (letter: string): number => ((letter.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1)
+  let used = 0
+  const fits = letters.findIndex(letter => {
+    used += wide(letter)
+    return used > width
+  })
+  if (fits === -1) return text
+  let kept = ''
+  used = 1
+  for (const letter of letters) {
+    used += wide(letter)
+    if (used > width) break
+    kept += letter
+  }
+  return `${kept.trimEnd()}…`
+}

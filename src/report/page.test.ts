@@ -1,0 +1,238 @@
+import { createHash } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { cifar100Classes } from '../../test/cifar100-names.ts'
+import { type MadeUp, madeUpFindings } from '../../test/made-up-findings.ts'
+import { withDots } from '../../test/made-up-pictures.ts'
+import { type Findings, findings as schema } from '../explain/findings.ts'
+import { renderReport } from './page.ts'
+import { captionsSvg, informationSvg, mapSvg, superclassMatrixSvg, trainingSvg } from './single-charts.ts'
+
+const layer = { name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }
+const plain: MadeUp = {
+  classes: ['ant', 'bee', 'cat', 'dog', 'elk', 'fox'],
+  superclasses: ['insects', 'mammals'],
+  superclassOf: [0, 0, 1, 1, 1, 1],
+  imagesPerClass: 12,
+  gallery: 4,
+  layers: [layer],
+}
+
+function rendered(
+  changes: Partial<MadeUp> = {},
+  change: (findings: Findings) => Findings = one => one,
+): string {
+  const { findings, pictures } = madeUpFindings({ ...plain, ...changes })
+  return renderReport(change(findings), withDots(pictures))
+}
+
+/** What a reader sees or hears: text and labels, without styles and scripts. */
+function seen(page: string): string {
+  return page
+    .replace(/<style>.*?<\/style>|<script>.*?<\/script>/gs, '')
+    .replace(/<[^>]*?(?:aria-label|title|alt)="([^"]*)"[^>]*>/g, ' $1 ')
+    .replace(/<[^>]*>/g, ' ')
+}
+
+/** All that makes a page wrong whatever it is about. */
+function expectSound(page: string): void {
+  const content = page.replace(/<script>.*?<\/script>/s, '')
+  expect(content.match(/.{0,80}(?:NaN|undefined|\[object|Infinity|="null").{0,40}/)).toBeNull()
+  expect(seen(page).match(/.{0,80}\bnull\b.{0,40}/)).toBeNull()
+  const addresses = page.match(/\b(?:https?|ftp|wss?):\/\/[^"' <)]*|(?:src|href)="\/\/[^"]*/g) ?? []
+  expect(addresses.filter(address => address !== 'http://www.w3.org/2000/svg')).toEqual([])
+  expect(page.match(/@import|<link|<iframe|<object|<embed|<[^>]*\son\w+=/i)).toBeNull()
+  const targets = [...page.matchAll(/(?:href="#|popovertarget=")([^"]+)"/g)].map(([, id]) => id ?? '')
+  const ids = [...page.matchAll(/\sid="([^"]+)"/g)].map(([, id]) => id ?? '')
+  expect(new Set(ids).size, 'ids that occur once').toBe(ids.length)
+  expect(targets.filter(id => !ids.includes(id))).toEqual([])
+}
+
+describe('the report', () => {
+  const cifar = { ...cifar100Classes(), imagesPerClass: 4 }
+  const second = { ...layer, name: 'layer3', position: 3, sharpness: 0.3 }
+
+  it.each<[string, Partial<MadeUp>]>([
+    ['one layer', {}],
+    ['two layers', { layers: [second, layer] }],
+    ['one hundred classes', cifar],
+    ['one expert', { layers: [{ ...layer, experts: 1, k: 1 }] }],
+    ['two experts, one an image', { layers: [{ ...layer, experts: 2, k: 1 }] }],
+    ['sixteen experts', { ...cifar, layers: [{ ...layer, experts: 16, k: 4 }] }],
+    ['twenty experts, more than there are colours', { layers: [{ ...layer, experts: 20 }] }],
+    ['no superclasses', { superclasses: null, superclassOf: null }],
+    ['classes without images', { without: [0, 3] }],
+    ['a superclass without images', { without: [0, 1] }],
+    ['no images at all', { imagesPerClass: 0 }],
+    ['one image of each class', { imagesPerClass: 1 }],
+    ['experts that are never used', { layers: [{ ...layer, dead: [1, 2] }] }],
+    ['all experts but one unused', { layers: [{ ...layer, k: 1, dead: [0, 1, 2] }] }],
+    ['empty galleries', { gallery: 0 }],
+    ['another run beside it', { against: true }],
+    ['no mixtures', { layers: [] }],
+  ])('is sound with %s', (_, changes) => expectSound(rendered(changes)))
+
+  it('is sound where everything that may be missing is', () => {
+    const page = rendered({ against: true }, blanked)
+    expectSound(page)
+    expect(page.includes('too few images for a map')).toBe(true)
+    expect(page.includes('has no shares of this layer')).toBe(true)
+  })
+
+  it('writes a dash for what is not a number', () => {
+    const broken = (one: Findings): Findings => ({
+      ...one,
+      accuracy: { ...one.accuracy, top1: Number.NaN, loss: Number.NaN },
+    })
+    expectSound(rendered({}, broken))
+  })
+
+  it('is the same for the same findings', () => {
+    const [once, again] = [rendered(), rendered()]
+    expect(once === again).toBe(true)
+  })
+
+  it('leaves out what images it does not have', () => {
+    const { findings } = madeUpFindings(plain)
+    const page = renderReport(findings, [])
+    expectSound(page)
+    expect(page.includes('are not part of this report')).toBe(true)
+  })
+
+  it('says what cannot be shown', () => {
+    expect(rendered({ imagesPerClass: 0 }).includes('The test split has no images')).toBe(true)
+    expect(rendered({ without: [0] }).includes('no image')).toBe(true)
+    expect(rendered({ layers: [{ ...layer, dead: [1] }] }).includes('No image chose expert 1')).toBe(true)
+    expect(rendered({ layers: [{ ...layer, dead: [1] }] }).includes('never used')).toBe(true)
+    expect(rendered({ layers: [] }).includes('It has no mixture of experts')).toBe(true)
+    expect(rendered({ layers: [{ ...layer, experts: 1, k: 1 }] }).includes('There is one expert')).toBe(true)
+  })
+
+  it('shows names as names, whatever is in them', () => {
+    const names = [
+      '<script>alert(1)</script>',
+      `"><img src=x onerror='alert(2)'>`,
+      'x'.repeat(400),
+      'حصان',
+      '🐬 & <b>',
+      '\u202eevil\u0000',
+    ]
+    const page = rendered({ classes: names, superclasses: [']]></style><script>', '--></title>'] }, one => ({
+      ...one,
+      run: { ...one.run, name: '</title><script>alert(3)</script>', recipe: '"\'<' },
+      data: { ...one.data, title: '<svg onload=alert(4)>' },
+    }))
+    expect(page.match(/<script/g)).toHaveLength(1)
+    for (const evil of ['<img', '& <b>', '<svg onload', '\u202e', '\u0000'])
+      expect(page.includes(evil), evil).toBe(false)
+    expect(page.slice(0, page.indexOf('<style>')).match(/<\/title>/g)).toHaveLength(1)
+    for (const kept of ['&lt;script&gt;alert(1)&lt;/script&gt;', '<bdi>حصان</bdi>', '🐬 &amp; &lt;b&gt;'])
+      expect(page.includes(kept), kept).toBe(true)
+  })
+
+  it('shows no picture from elsewhere', () => {
+    const { findings, pictures } = madeUpFindings(plain)
+    const page = renderReport(
+      findings,
+      pictures.map(one => ({ ...one, png: 'https://example.org/pixel.png' })),
+    )
+    expect(page.includes('example.org')).toBe(false)
+  })
+
+  it('allows its own script and no other', () => {
+    const page = rendered()
+    const script = /<script>(.*?)<\/script>/s.exec(page)?.[1] ?? ''
+    const hash = createHash('sha256').update(script).digest('base64')
+    expect(page.includes(`script-src &#39;sha256-${hash}&#39;`)).toBe(true)
+    expect(page.includes('default-src &#39;none&#39;')).toBe(true)
+  })
+
+  it('has every class, every expert and, for every image of a gallery, its alternatives', () => {
+    const { findings, pictures } = madeUpFindings({ ...plain, layers: [second, layer] })
+    const page = renderReport(findings, withDots(pictures))
+    for (const index of findings.data.classes.keys()) expect(page.includes(`id="class-${index}"`)).toBe(true)
+    for (const [l, { experts }] of findings.layers.entries())
+      for (const { expert, gallery } of experts) {
+        expect(page.includes(`id="layer-${l}-expert-${expert}"`)).toBe(true)
+        for (const image of gallery) expect(page.includes(`id="image-${image}"`)).toBe(true)
+      }
+  })
+
+  it('is made from findings that the schema takes', () => {
+    expect(() => schema.parse(madeUpFindings({ ...plain, against: true }).findings)).not.toThrow()
+  })
+})
+
+describe('single charts', () => {
+  const { findings } = madeUpFindings(plain)
+
+  it.each([
+    ['superclassMatrixSvg', superclassMatrixSvg],
+    ['captionsSvg', captionsSvg],
+    ['informationSvg', informationSvg],
+    ['trainingSvg', trainingSvg],
+    ['mapSvg', mapSvg],
+  ])('%s is a file of its own, with fixed colours', (_, drawing) => {
+    const svg = drawing(findings, 0)
+    expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"/)
+    expect(svg).not.toMatch(/var\(|currentColor\b(?=.*<rect width="100%")|NaN|undefined/)
+    expect(svg).toContain('<title>')
+  })
+
+  it('say what they cannot draw', () => {
+    expect(() => mapSvg(findings, 3)).toThrow(/layer 3 was asked for/)
+    const without = madeUpFindings({ ...plain, superclasses: null, superclassOf: null }).findings
+    expect(() => superclassMatrixSvg(without, 0)).toThrow(/no superclasses/)
+  })
+})
+
+/** The findings with null wherever the schema allows it, and nothing in lists that may be empty. */
+function blanked(one: Findings): Findings {
+  const empty = (rows: readonly (readonly unknown[])[]): null[][] => rows.map(row => row.map(() => null))
+  const affinity = ({ weight }: { weight: readonly (readonly unknown[])[] }) => ({
+    weight: empty(weight),
+    activation: empty(weight),
+    lift: empty(weight),
+  })
+  const none = (values: readonly unknown[]): null[] => values.map(() => null)
+  const variant = ({ top1, perClass }: { top1: number; perClass: readonly unknown[] }) => ({
+    top1,
+    perClass: none(perClass),
+  })
+  return {
+    ...one,
+    run: { ...one.run, recipe: null },
+    accuracy: { ...one.accuracy, perClass: none(one.accuracy.perClass) },
+    layers: one.layers.map(layer => ({
+      ...layer,
+      byClass: affinity(layer.byClass),
+      bySuperclass: layer.bySuperclass === null ? null : affinity(layer.bySuperclass),
+      information: {
+        class: { ...layer.information.class, share: null },
+        superclass: layer.information.superclass && { ...layer.information.superclass, share: null },
+      },
+      variants: {
+        single: layer.variants.single.map(variant),
+        without: [],
+        byK: layer.variants.byK.map(variant),
+        equal: variant(layer.variants.equal),
+      },
+      overTraining: [],
+      map: null,
+      experts: layer.experts.map(expert => ({
+        ...expert,
+        caption: null,
+        silence: null,
+        classes: [],
+        superclasses: [],
+        gallery: [],
+      })),
+      agreement: layer.agreement && {
+        ...layer.agreement,
+        pairs: layer.agreement.pairs.map(pair => ({ ...pair, similarity: null })),
+        mean: null,
+        chance: null,
+        chance95: null,
+      },
+    })),
+  }
+}

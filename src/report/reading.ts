@@ -1,0 +1,117 @@
+import type { Findings } from '../explain/findings.ts'
+import type { PictureOfImage } from '../explain/pictures.ts'
+import { shown } from './markup.ts'
+
+/** Classes under a common heading. */
+export interface ClassGroup {
+  /** Null where the data has no superclasses, or these classes none. */
+  readonly superclass: number | null
+  readonly title: string
+  readonly classes: readonly number[]
+}
+
+/** The findings with names and pictures at hand. */
+export interface Reading {
+  readonly findings: Findings
+  readonly classNames: readonly string[]
+  readonly superclassNames: readonly string[]
+  /** All classes, each once. */
+  readonly groups: readonly ClassGroup[]
+  /** By number within the split. */
+  readonly pictures: ReadonlyMap<number, PictureOfImage>
+  /** By class. */
+  readonly picturesOf: ReadonlyMap<number, readonly PictureOfImage[]>
+}
+
+export function readingOf(findings: Findings, pictures: readonly PictureOfImage[]): Reading {
+  const { data } = findings
+  const classNames = data.classes.map(shown)
+  const superclassNames = (data.superclasses ?? []).map(shown)
+  const picturesOf = new Map<number, PictureOfImage[]>()
+  const once = new Map(pictures.map(picture => [picture.image, picture]))
+  for (const picture of once.values()) {
+    const others = picturesOf.get(picture.label)
+    if (others === undefined) picturesOf.set(picture.label, [picture])
+    else others.push(picture)
+  }
+  const all = Array.from(classNames.keys())
+  const of = data.superclassOf
+  const groups: ClassGroup[] =
+    of === null || superclassNames.length === 0
+      ? [{ superclass: null, title: 'All classes', classes: all }]
+      : [
+          ...superclassNames.map((title, superclass) => ({
+            superclass,
+            title,
+            classes: all.filter(c => of[c] === superclass),
+          })),
+          {
+            superclass: null,
+            title: 'Without a superclass',
+            classes: all.filter(c => superclassNames[of[c] ?? -1] === undefined),
+          },
+        ]
+  return {
+    findings,
+    classNames,
+    superclassNames,
+    groups: groups.filter(({ classes }) => classes.length > 0),
+    pictures: once,
+    picturesOf,
+  }
+}
+
+/** The name of a class by its number. */
+export function className(reading: Reading, index: number): string {
+  return reading.classNames[index] ?? `class ${index}`
+}
+
+export function superclassName(reading: Reading, index: number): string {
+  return reading.superclassNames[index] ?? `superclass ${index}`
+}
+
+/** The superclass of a class; null where it has none. */
+export function superclassOf({ findings, superclassNames }: Reading, index: number): string | null {
+  return superclassNames[findings.data.superclassOf?.[index] ?? -1] ?? null
+}
+
+/** The fraction named right of all images of some classes; null where they have none. */
+export function groupAccuracy(
+  { findings }: Reading,
+  perClass: readonly (number | null)[],
+  classes: readonly number[],
+): number | null {
+  const { perClass: counts } = findings.data
+  const images = classes.reduce((total, c) => total + (counts[c] ?? 0), 0)
+  const right = classes.reduce((total, c) => total + (counts[c] ?? 0) * (perClass[c] ?? 0), 0)
+  return images === 0 ? null : right / images
+}
+
+/** The expert that a row of lifts, or of weights, is largest for; null for a row without values. */
+export function preferred(row: readonly (number | null)[] | undefined): number | null {
+  let best: number | null = null
+  for (const [e, value] of (row ?? []).entries())
+    if (value !== null && (best === null || value > (row?.[best] ?? 0))) best = e
+  return best
+}
+
+/**
+ * Rows put together by the expert that they prefer, and those that prefer it most first, so that specialisation is seen as
+ * blocks along the diagonal. Rows without values come last.
+ */
+export function byPreference(
+  rows: readonly number[],
+  lift: readonly (readonly (number | null)[])[],
+): readonly number[] {
+  const rank = (row: number): number => preferred(lift[row]) ?? Number.MAX_SAFE_INTEGER
+  const strength = (row: number): number => lift[row]?.[rank(row)] ?? 0
+  return rows.toSorted((a, b) => rank(a) - rank(b) || strength(b) - strength(a) || a - b)
+}
+
+/** Where on the page something is. */
+export const anchor = {
+  layer: (layer: number): string => `layer-${layer}`,
+  expert: (layer: number, expert: number): string => `layer-${layer}-expert-${expert}`,
+  class: (index: number): string => `class-${index}`,
+  image: (image: number): string => `image-${image}`,
+} as const

@@ -1,0 +1,79 @@
+import { percent, whole } from './figures.ts'
+import { html, type Markup, name, shown } from './markup.ts'
+import { expertClass, plainMeter, tile } from './parts.ts'
+import { anchor, type ClassGroup, className, groupAccuracy, type Reading } from './reading.ts'
+
+/** Narrower parts of a bar have no room for the expert's number. */
+const numbered = 0.07
+const thumbnails = 4
+
+/** For each class how many images, how many named right, and which experts it goes to, layer by layer. */
+export function routesSection(reading: Reading): Markup {
+  const { findings, groups, picturesOf } = reading
+  const { layers } = findings
+  const pictured = picturesOf.size > 0
+  const columns = 3 + Math.max(1, layers.length) + Number(pictured)
+  const title = layers.length === 0 ? 'Every class' : 'The route of every class'
+  const lead =
+    layers.length === 0
+      ? 'Of each class: its images in the split and how many of them the network names right.'
+      : 'Each bar is the mean weight of the experts over the images of a class; numbers are experts. A class without preferences has the layer’s mean, which heads the column.'
+  return html`<section class="routes-section" id="routes" aria-labelledby="routes-title"><h2 id="routes-title">${title}</h2>
+<p class="lead">${lead}</p>
+<div class="filter" hidden><label for="filter">Only classes whose name contains</label><input id="filter" type="search" autocomplete="off"><output aria-live="polite"></output></div>
+<table class="${layers.length === 0 ? 'scores' : 'routes'}"><caption class="hidden-text">${title}</caption>
+<colgroup><col class="name"><col class="count"><col class="right">${layers.length === 0 ? html`<col>` : layers.map(() => html`<col>`)}${pictured ? html`<col class="pictures">` : null}</colgroup>
+<thead><tr><th scope="col" class="text">Class</th><th scope="col">Images</th><th scope="col">Right</th>${layers.map(layer => html`<th scope="col" class="text">${shown(layer.name)}${bar(layer.share)}</th>`)}${layers.length === 0 ? html`<td></td>` : null}${pictured ? html`<th scope="col" class="text">Typical</th>` : null}</tr></thead>
+${groups.map(group => tableBody(reading, group, columns, pictured))}</table></section>`
+}
+
+function tableBody(reading: Reading, group: ClassGroup, columns: number, pictured: boolean): Markup {
+  const heading =
+    reading.groups.length === 1 && group.superclass === null
+      ? null
+      : html`<tr class="group"><th scope="rowgroup" colspan="${columns}">${name(group.title)} <span class="muted">${percent(groupAccuracy(reading, reading.findings.accuracy.perClass, group.classes))} right</span></th></tr>`
+  return html`<tbody>${heading}${group.classes.map(index => row(reading, index, pictured))}</tbody>
+`
+}
+
+function row(reading: Reading, index: number, pictured: boolean): Markup {
+  const { findings } = reading
+  const images = findings.data.perClass[index] ?? 0
+  const title = className(reading, index)
+  const bars = findings.layers.map(layer => {
+    const weights = layer.byClass.weight[index]
+    return html`<td class="bar"><span class="cell-name">${shown(layer.name)}</span>${weights === undefined ? noRoute(images) : bar(weights, images)}</td>`
+  })
+  const right = findings.accuracy.perClass[index] ?? null
+  const score =
+    findings.layers.length > 0
+      ? null
+      : html`<td class="score">${right === null ? null : plainMeter(right)}</td>`
+  const pictures = (reading.picturesOf.get(index) ?? []).slice(0, thumbnails)
+  const typical = pictured
+    ? html`<td class="text pictures">${pictures.length === 0 ? null : html`<span class="thumbs">${pictures.map(one => tile(reading, one, null))}</span>`}</td>`
+    : null
+  return html`<tr id="${anchor.class(index)}" data-name="${title}"><th scope="row">${name(title)}</th><td><span class="cell-name">images</span>${whole(images)}</td><td><span class="cell-name">right</span>${images === 0 ? '–' : percent(right)}</td>${score}${bars}${typical}</tr>
+`
+}
+
+/** The mean weights as parts of one bar, in the order of the experts. */
+function bar(weights: readonly (number | null)[], images = 1): Markup {
+  const total = weights.reduce<number>((sum, weight) => sum + (weight ?? 0), 0)
+  if (!(total > 0)) return noRoute(images)
+  const parts = weights.flatMap((weight, expert) => {
+    const part = (weight ?? 0) / total
+    if (part <= 0) return []
+    return html`<i class="${expertClass(expert)}" style="--v:${part.toFixed(4)}">${part >= numbered ? expert : null}</i>`
+  })
+  const words = weights
+    .map((weight, expert) => ({ expert, weight: weight ?? 0 }))
+    .filter(({ weight }) => weight >= 0.005)
+    .map(({ expert, weight }) => `expert ${expert} ${percent(weight, 0)}`)
+    .join(', ')
+  return html`<span class="route" role="img" aria-label="${words}" title="${words}">${parts}</span>`
+}
+
+function noRoute(images: number): Markup {
+  return html`<span class="route none">${images === 0 ? 'no image' : 'no weight'}</span>`
+}

@@ -1,0 +1,129 @@
+import * as Plot from '@observablehq/plot'
+import { fail } from '../base/errors.ts'
+import type { Findings, LayerFindings } from '../explain/findings.ts'
+import { draw, standalone } from './draw.ts'
+import { percent } from './figures.ts'
+import { fitted, shown } from './markup.ts'
+import { informationChart } from './measure-charts.ts'
+import { expertColour, expertInk, tone } from './palette.ts'
+import { mapChart, placesOf, trainingChart } from './place-charts.ts'
+import { superclassChart } from './preference-figures.ts'
+import { readingOf } from './reading.ts'
+
+/**
+ * Charts of the report as SVG files of their own, in the colours of the light page, for documents and papers.
+ *
+ * @throws MoietyError `usage` where there is no such layer, or the findings have nothing to draw
+ */
+export function superclassMatrixSvg(findings: Findings, layerIndex: number): string {
+  const layer = layerOf(findings, layerIndex)
+  const reading = readingOf(findings, [])
+  return standalone(superclassChart(reading, layer) ?? nothing(layer, 'the data has no superclasses'))
+}
+
+/** How much of the choice of expert the image, its class and its superclass decide. */
+export function informationSvg(findings: Findings, layerIndex: number): string {
+  const layer = layerOf(findings, layerIndex)
+  return standalone(informationChart(`${shown(layer.name)}: what decides the expert`, layer))
+}
+
+/** Each expert's share after each epoch. */
+export function trainingSvg(findings: Findings, layerIndex: number): string {
+  const layer = layerOf(findings, layerIndex)
+  if (layer.overTraining.length === 0) nothing(layer, 'the training’s log has no shares of it')
+  return standalone(trainingChart(`${shown(layer.name)}: shares of the experts over the training`, layer))
+}
+
+/** The map of the gate's logits. */
+export function mapSvg(findings: Findings, layerIndex: number): string {
+  const layer = layerOf(findings, layerIndex)
+  const places = placesOf(layer.map ?? nothing(layer, 'there were too few images for a map'))
+  return standalone(
+    mapChart(`${shown(layer.name)}: map of the gate’s logits`, places, {
+      frame: places,
+      side: 560,
+      radius: 2.4,
+    }),
+  )
+}
+
+/** One line an expert. */
+interface Line {
+  readonly expert: number
+  readonly share: number
+  readonly text: string
+  readonly spoken: boolean
+}
+
+/** The experts of a layer with their shares and captions. */
+export function captionsSvg(findings: Findings, layerIndex: number): string {
+  const layer = layerOf(findings, layerIndex)
+  const lines = layer.experts.map(
+    ({ expert, caption, silence }): Line => ({
+      expert,
+      share: layer.share[expert] ?? 0,
+      text: fitted(shown(caption ?? silence ?? 'no caption'), 104),
+      spoken: caption !== null,
+    }),
+  )
+  const y = (d: Line): number => d.expert
+  const left = { y, frameAnchor: 'left', textAnchor: 'start' } as const
+  return standalone(
+    draw(`${shown(layer.name)}: the experts in a line each`, {
+      width: 760,
+      height: lines.length * 26 + 12,
+      margin: 6,
+      style: { fontSize: '12px' },
+      x: { axis: null },
+      y: { axis: null, type: 'band', domain: lines.map(y), padding: 0 },
+      marks: [
+        Plot.dot(lines, {
+          y,
+          frameAnchor: 'left',
+          dx: 10,
+          r: 9,
+          fill: { value: (d: Line) => expertColour(d.expert), scale: null },
+        }),
+        Plot.text(lines, {
+          y,
+          frameAnchor: 'left',
+          textAnchor: 'middle',
+          dx: 10,
+          text: (d: Line) => String(d.expert),
+          fontSize: 10,
+          fontWeight: 600,
+          fill: { value: (d: Line) => expertInk(d.expert), scale: null },
+        }),
+        Plot.text(lines, {
+          ...left,
+          dx: 74,
+          textAnchor: 'end',
+          text: (d: Line) => percent(d.share),
+          fontVariant: 'tabular-nums',
+        }),
+        Plot.text(lines, {
+          ...left,
+          dx: 90,
+          text: 'text',
+          fill: { value: (d: Line) => tone(d.spoken ? 'ink' : 'muted'), scale: null },
+        }),
+      ],
+    }),
+  )
+}
+
+function layerOf(findings: Findings, index: number): LayerFindings {
+  return (
+    findings.layers[index] ??
+    fail({
+      kind: 'usage',
+      message: `layer ${index} was asked for, but the findings have ${findings.layers.length} layers`,
+      where: 'layerIndex',
+      help: 'layers are counted from 0',
+    })
+  )
+}
+
+function nothing({ name }: LayerFindings, why: string): never {
+  return fail({ kind: 'usage', message: `${name} cannot be drawn: ${why}`, help: 'choose another chart' })
+}
