@@ -48,13 +48,14 @@ const moiety = (...args: string[]) => node([built('main.js'), ...args])
 /** JSON of unknown content, to be looked into by `toMatchObject`. */
 const json = (text: string): unknown => JSON.parse(text)
 
+const commands = ['train', 'eval', 'explain', 'predict', 'compare', 'export', 'recipes', 'data', 'doctor']
+
 describe('moiety --help', () => {
   it('explains every command on stdout', async () => {
     const { code, out, err } = await moiety('--help')
     expect([code, err]).toEqual([0, ''])
-    for (const command of ['train', 'eval', 'recipes', 'data', 'doctor'])
-      expect(out).toContain(`\n  ${command} `)
-    for (const command of ['train', 'eval', 'recipes', 'data', 'doctor']) {
+    for (const command of commands) expect(out).toContain(`\n  ${command} `)
+    for (const command of commands) {
       const help = await moiety(command, '--help')
       expect([help.code, help.err]).toEqual([0, ''])
       expect(help.out).toContain('--json')

@@ -1,5 +1,15 @@
-/** The doors to training and evaluation, opened only when a command goes through them. */
+/** The doors to all that computes, opened only when a command goes through them. */
 import type { EvalOptions, EvalSummary } from '../evaluate/index.ts'
+import type {
+  ComparedRun,
+  CompareOptions,
+  ExplainOptions,
+  Explanation,
+  Findings,
+  PictureOfImage,
+  Predictions,
+  PredictOptions,
+} from '../explain/index.ts'
 import type { TrainSummary } from '../run/events.ts'
 import type { TrainOptions } from '../train/index.ts'
 
@@ -13,4 +23,34 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
 export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
   const { evaluateRun: run } = await import('../evaluate/index.ts')
   return await run(options)
+}
+
+export async function explainRun(options: ExplainOptions): Promise<Explanation> {
+  const { explainRun: run } = await import('../explain/index.ts')
+  return await run(options)
+}
+
+export async function renderReport(findings: Findings, pictures: readonly PictureOfImage[]): Promise<string> {
+  const { renderReport: render } = await import('../report/index.ts')
+  return render(findings, pictures)
+}
+
+export async function predictRun(options: PredictOptions): Promise<Predictions> {
+  const { predictRun: run } = await import('../explain/index.ts')
+  return await run(options)
+}
+
+export async function renderPredictions(predictions: Predictions): Promise<string> {
+  const { renderPredictions: render } = await import('../report/index.ts')
+  return render(predictions)
+}
+
+export async function compareRuns(options: CompareOptions): Promise<ComparedRun[]> {
+  const { compareRuns: run } = await import('../explain/index.ts')
+  return await run(options)
+}
+
+export async function renderComparison(runs: readonly ComparedRun[]): Promise<string> {
+  const { renderComparison: render } = await import('../report/index.ts')
+  return render(runs)
 }

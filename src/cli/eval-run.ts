@@ -1,13 +1,10 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { applyOverrides, resolveConfig } from '../run/config.ts'
 import { type EvalOptions, evaluateRun } from './engine.ts'
 import type { EvalFlags } from './eval.ts'
 import { print, printJson } from './output.ts'
-import { dataOverrides } from './plan.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, layerTable } from './report.ts'
+import { dataChoice, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, painter } from './screen.ts'
 
 /** `moiety eval` */
@@ -32,23 +29,12 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<void
   }
 }
 
+const counted = 'experts are counted from 0, as the table of shares shows them'
+
 /** @throws MoietyError of kind `usage` for flags that contradict each other, or a folder that is no run */
 export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOptions> {
-  const { split } = flags
-  if (split !== 'test' && split !== 'train')
-    fail({
-      kind: 'usage',
-      message: `expected test or train, came "${split}"`,
-      where: '--split',
-      help: 'leave it out to test on held-out images',
-    })
-  if (!existsSync(join(run, 'config.json')))
-    fail({
-      kind: 'usage',
-      message: 'this is not a run: expected a folder with config.json',
-      where: run,
-      help: '`moiety train` says at its end which folder it wrote',
-    })
+  const split = splitOf(flags.split)
+  requireRun(run)
   const chosen = (['k', 'only', 'without', 'equal'] as const).filter(flag => flags[flag] !== undefined)
   const exclusive = chosen.find(flag => flag === 'only' || flag === 'equal')
   if (exclusive !== undefined && chosen.length > 1)
@@ -57,31 +43,17 @@ export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOp
       message: `--${exclusive} leaves nothing to choose, so it excludes --${chosen.filter(flag => flag !== exclusive).join(' and --')}`,
       help: 'give one of them',
     })
-  const k = whole(flags.k, '--k', 1)
-  const only = whole(flags.only, '--only', 0)
-  const without = whole(flags.without, '--without', 0)
-  const overrides = await dataOverrides(flags.data)
-  const { data } = resolveConfig(applyOverrides({}, overrides), '--data')
+  const k = wholeNumber(flags.k, '--k', 1, 'for example --k 1')
+  const only = wholeNumber(flags.only, '--only', 0, counted)
+  const without = wholeNumber(flags.without, '--without', 0, counted)
+  const data = await dataChoice(flags.data)
   return {
     run,
     split,
-    ...(flags.data === undefined ? {} : { data: { name: data.name, directory: data.directory } }),
+    ...(data === undefined ? {} : { data }),
     ...(k === undefined ? {} : { k }),
     ...(only === undefined ? {} : { only }),
     ...(without === undefined ? {} : { without }),
     ...(flags.equal === undefined ? {} : { equal: flags.equal }),
   }
-}
-
-function whole(text: string | undefined, flag: string, from: number): number | undefined {
-  if (text === undefined) return undefined
-  const value = Number(text)
-  if (/^\d{1,6}$/.test(text) && value >= from) return value
-  return fail({
-    kind: 'usage',
-    message: `expected a whole number from ${from}, came "${text}"`,
-    where: flag,
-    help:
-      flag === '--k' ? 'for example --k 1' : 'experts are counted from 0, as the table of shares shows them',
-  })
 }

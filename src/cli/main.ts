@@ -2,10 +2,14 @@
 import { Command } from 'commander'
 import { exitCodes } from '../base/errors.ts'
 import { version } from '../files/version.ts'
+import { addCompare } from './compare.ts'
 import { addData } from './data.ts'
 import { addDoctor } from './doctor.ts'
 import { addEval } from './eval.ts'
+import { addExplain } from './explain.ts'
+import { addExport } from './export.ts'
 import { explainFailure } from './failure.ts'
+import { addPredict } from './predict.ts'
 import { addRecipes } from './recipes.ts'
 import { addTrain, separateResume } from './train.ts'
 
@@ -33,6 +37,10 @@ Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint o
     )
   addTrain(moiety)
   addEval(moiety)
+  addExplain(moiety)
+  addPredict(moiety)
+  addCompare(moiety)
+  addExport(moiety)
   addRecipes(moiety)
   addData(moiety)
   addDoctor(moiety)

@@ -7,11 +7,5 @@ export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.
 export { type EvaluateOptions, evaluateSplit, type SplitResult } from './evaluate-split.ts'
 export { type ClassWeights, preferredClasses } from './preference.ts'
 export { type EvaluationProgram, evaluationProgram } from './program.ts'
-export {
-  type DataChoice,
-  engineOf,
-  newestCheckpoint,
-  openTrainedRun,
-  type TrainedRun,
-} from './trained-run.ts'
+export type { DataChoice } from './trained-run.ts'
 export { livingShare, type UtilisationSums, utilisation, variation } from './utilisation.ts'

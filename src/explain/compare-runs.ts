@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { type DataChoice, newestCheckpoint } from '../evaluate/index.ts'
+import { type DataChoice, newestCheckpoint } from '../evaluate/trained-run.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { type ComparedRun, comparedRun } from './comparison.ts'
 import { type Explanation, explainRun } from './explain-run.ts'
@@ -13,6 +13,7 @@ export interface CompareOptions {
   readonly runs: readonly string[]
   readonly data?: DataChoice
   readonly threads?: number
+  /** Told how everything comes along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
   /** Is given what was found out about a run that had not been explained yet, to keep it. */
   readonly onExplained?: (run: string, explanation: Explanation) => Promise<void>

@@ -17,6 +17,7 @@ export interface ComparedRun {
   readonly layers: readonly ComparedLayer[]
 }
 
+/** One mixture of experts of a run that is compared. Accuracies are fractions, information is in bits. */
 export interface ComparedLayer {
   readonly name: string
   readonly style: string
@@ -42,6 +43,7 @@ export interface ComparedLayer {
   readonly withoutDrop: number | null
 }
 
+/** How a constraint works: not at all, by a loss, by shutting experts out, or in another way. */
 export type ConstraintKind = 'none' | 'soft' | 'hard' | 'other'
 
 /** What the paper calls soft and hard (METHOD.md §2, §3), and what came after it. */
@@ -109,6 +111,7 @@ export interface Group {
   readonly top1: Spread
 }
 
+/** Mean and standard deviation of the sample; the latter null for a single value. */
 export interface Spread {
   readonly mean: number
   readonly deviation: number | null

@@ -1,6 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { type DataChoice, engineOf, openTrainedRun, type TrainedRun } from '../evaluate/index.ts'
+import { type DataChoice, engineOf, openTrainedRun, type TrainedRun } from '../evaluate/trained-run.ts'
 import { version } from '../files/version.ts'
 import type { Config } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'

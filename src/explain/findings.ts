@@ -56,7 +56,7 @@ const perClassAccuracy = z.array(maybe)
 /** The network with other experts at work in this layer, the other layers as trained. */
 const variant = z.object({ top1: z.number(), perClass: perClassAccuracy })
 
-export const expertFindings = z.object({
+const expertFindings = z.object({
   expert: z.number(),
   /** One sentence made from the numbers, or null where there is no evidence for one. */
   caption: z.string().nullable(),
@@ -73,7 +73,7 @@ export const expertFindings = z.object({
   gallery: z.array(z.number()),
 })
 
-export const layerFindings = z.object({
+const layerFindings = z.object({
   name: z.string(),
   /** 0 the stem, 1 to 4 the stages. */
   position: z.number(),
@@ -118,9 +118,9 @@ export const layerFindings = z.object({
       x: z.array(z.number()),
       y: z.array(z.number()),
       neighbours: z.number(),
-      /** Of each image: the expert with the largest weight, and the class. Without them the report's map has no colours. */
-      top: z.array(z.number()).optional(),
-      labels: z.array(z.number()).optional(),
+      /** The expert with the largest weight for each image, and its class. */
+      top: z.array(z.number()),
+      labels: z.array(z.number()),
     })
     .nullable(),
   experts: z.array(expertFindings),
@@ -138,6 +138,7 @@ export const layerFindings = z.object({
     .nullable(),
 })
 
+/** The schema of `report.json`; what it reads is {@link Findings}. */
 export const findings = z.object({
   version: z.literal(1),
   run: z.object({
@@ -177,8 +178,11 @@ export const findings = z.object({
   layers: z.array(layerFindings),
 })
 
+/** Everything that was found out about a run: the content of `report.json`. */
 export type Findings = z.output<typeof findings>
+/** What was found out about one mixture of experts. */
 export type LayerFindings = z.output<typeof layerFindings>
+/** What was found out about one expert. */
 export type ExpertFindings = z.output<typeof expertFindings>
 export type Affinity = z.output<typeof affinity>
 export type Information = z.output<typeof information>

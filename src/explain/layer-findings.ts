@@ -51,7 +51,7 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
   const ofSuperclass = superclasses === undefined ? null : informationOf(layer, superclasses, groups, test)
   onProgress?.('permuting labels', 2, 2)
   const variants = variantsFindings(records, config.position, classes)
-  const map = await logitMapOf(layer, {
+  const map = await logitMapOf(layer, labels, {
     seed,
     most: facts.mapped,
     neighbours: 15,

@@ -18,7 +18,8 @@ export interface MapOptions {
  * the same map. Null where there are too few images, or all have the same logits.
  */
 export async function logitMapOf(
-  { experts, logits }: Pick<LayerRecords, 'experts' | 'logits'>,
+  { experts, logits, weights }: Pick<LayerRecords, 'experts' | 'logits' | 'weights'>,
+  labels: Int32Array,
   { seed, most, neighbours, onProgress }: MapOptions,
 ): Promise<LayerFindings['map']> {
   const total = logits.length / experts
@@ -41,5 +42,17 @@ export async function logitMapOf(
   const places = umap.getEmbedding()
   if (places.some(place => !place.every(Number.isFinite))) return null
   const axis = (i: number): number[] => places.map(place => Number(place[i]!.toFixed(3)))
-  return { method: 'umap', images, x: axis(0), y: axis(1), neighbours }
+  return {
+    method: 'umap',
+    images,
+    x: axis(0),
+    y: axis(1),
+    neighbours,
+    top: images.map(n => placeOfLargest(weights.subarray(n * experts, (n + 1) * experts))),
+    labels: images.map(n => labels[n]!),
+  }
+}
+
+function placeOfLargest(row: Float32Array): number {
+  return row.indexOf(Math.max(...row))
 }

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { decodeImage, UnreadableImage } from '../data/index.ts'
-import { type DataChoice, engineOf, openTrainedRun, type TrainedRun } from '../evaluate/index.ts'
+import { type DataChoice, engineOf, openTrainedRun, type TrainedRun } from '../evaluate/trained-run.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import { type FeatureProgram, featureProgram } from './feature-program.ts'
@@ -22,6 +22,7 @@ export interface PredictOptions {
   readonly data?: DataChoice
   /** Threads of the engine, instead of as many as in training. */
   readonly threads?: number
+  /** Told how everything comes along, and which training images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
 }
 
@@ -51,6 +52,7 @@ export interface Prediction {
   }[]
 }
 
+/** What a run says about images. */
 export interface Predictions {
   readonly run: string
   readonly step: number

@@ -118,12 +118,16 @@ describe('the map of logits', () => {
     const n = Math.floor(at / experts)
     return (n % experts === at % experts ? 6 : 0) + source.normal()
   })
+  const labels = Int32Array.from({ length: 200 }, (_, n) => n % 3)
+  const layer = { experts, logits, weights: logits.map(logit => Number(logit > 3)) }
   const options = { seed: 1, most: 120, neighbours: 8 }
 
   it('places images whose logits are alike side by side, the same each time', async () => {
-    const map = (await logitMapOf({ experts, logits }, options))!
+    const map = (await logitMapOf(layer, labels, options))!
     expect(map.images.length).toBe(120)
-    expect(await logitMapOf({ experts, logits }, options)).toEqual(map)
+    expect(await logitMapOf(layer, labels, options)).toEqual(map)
+    expect(map.labels).toEqual(map.images.map(n => n % 3))
+    expect(map.top.filter((expert, i) => expert === map.images[i]! % experts).length).toBeGreaterThan(110)
     let near = 0
     for (const [i, image] of map.images.entries()) {
       const distances = map.images.map((_, j) =>
@@ -136,7 +140,9 @@ describe('the map of logits', () => {
   })
 
   it('is left out where there are too few images, or the gate tells none apart', async () => {
-    expect(await logitMapOf({ experts, logits: logits.slice(0, 12 * experts) }, options)).toBeNull()
-    expect(await logitMapOf({ experts, logits: new Float32Array(200 * experts) }, options)).toBeNull()
+    expect(await logitMapOf({ ...layer, logits: logits.slice(0, 12 * experts) }, labels, options)).toBeNull()
+    expect(
+      await logitMapOf({ ...layer, logits: new Float32Array(200 * experts) }, labels, options),
+    ).toBeNull()
   })
 })

@@ -1,0 +1,32 @@
+import type { Command } from 'commander'
+
+export interface CompareFlags {
+  readonly out: string
+  readonly data?: string
+  readonly threads?: string
+  readonly json?: true
+}
+
+export function addCompare(program: Command): void {
+  program
+    .command('compare')
+    .summary('lay trained runs side by side')
+    .description(
+      'Accuracy, balance, specialisation and cost of runs side by side, as a table and as a page. Runs that have not been explained yet are explained first.',
+    )
+    .argument('<run...>', 'folders of runs')
+    .option('--out <file>', 'the page', 'comparison.html')
+    .option('--data <name|dir>', 'other data than the runs were trained on')
+    .option('--threads <n>', 'threads, instead of as many as in training')
+    .option('--json', 'print the comparison as JSON')
+    .addHelpText(
+      'after',
+      `
+Example:
+  moiety compare runs/cifar100-small-*`,
+    )
+    .action(async (runs: string[], flags: CompareFlags) => {
+      const { runComparison } = await import('./compare-run.ts')
+      await runComparison(runs, flags)
+    })
+}

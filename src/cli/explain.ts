@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+
+export interface ExplainFlags {
+  readonly out?: string
+  readonly against?: string
+  readonly data?: string
+  readonly split: string
+  readonly threads?: string
+  readonly permutations?: string
+  readonly json?: true
+}
+
+export function addExplain(program: Command): void {
+  program
+    .command('explain')
+    .summary('show who does what in a trained run')
+    .description(
+      'Routes held-out images through the newest checkpoint of a run and writes what each expert has become: report.html to look at, report.json with every measure, routing.parquet with every image.',
+    )
+    .argument('<run>', "the run's folder")
+    .option('--out <folder>', "where to write, instead of the run's folder")
+    .option('--against <run>', 'match the experts to those of another run')
+    .option('--data <name|dir>', 'other data than the run was trained on')
+    .option('--split <name>', 'test or train', 'test')
+    .option('--threads <n>', 'threads, instead of as many as in training')
+    .option('--permutations <n>', 'of the labels, to tell more than chance', '1000')
+    .option('--json', 'print the measures as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moiety explain runs/sample-1
+  moiety explain runs/sample-1 --against runs/sample-2
+  moiety explain runs/sample-1 --json > measures.json`,
+    )
+    .action(async (run: string, flags: ExplainFlags) => {
+      const { runExplanation } = await import('./explain-run.ts')
+      await runExplanation(run, flags)
+    })
+}

@@ -1,0 +1,73 @@
+import { dirname, join } from 'node:path'
+import type { Prediction } from '../explain/index.ts'
+import { makeFolders, writeCarefully } from '../files/careful.ts'
+import { nodeDisk } from '../files/disk.ts'
+import { predictRun, renderPredictions } from './engine.ts'
+import { print, printJson } from './output.ts'
+import type { PredictFlags } from './predict.ts'
+import { createProgress } from './progress.ts'
+import { borderless } from './report.ts'
+import { dataChoice, requireRun, wholeNumber } from './run-flags.ts'
+import { bar, clean, columns, type Paint, painter, percent, truncate } from './screen.ts'
+
+const barWidth = 24
+
+/** `moiety predict` */
+export async function runPrediction(
+  run: string,
+  images: readonly string[],
+  flags: PredictFlags,
+): Promise<void> {
+  requireRun(run)
+  const top = wholeNumber(flags.top, '--top', 1, 'for example --top 5')
+  const neighbours = wholeNumber(flags.neighbours, '--neighbours', 0, 'for example --neighbours 8')
+  const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
+  const data = await dataChoice(flags.data)
+  const progress = createProgress(process.stderr)
+  try {
+    const result = await predictRun({
+      run,
+      images,
+      ...(top === undefined ? {} : { top }),
+      ...(neighbours === undefined ? {} : { neighbours }),
+      ...(threads === undefined ? {} : { threads }),
+      ...(data === undefined ? {} : { data }),
+      onEvent: progress.show,
+    })
+    const page = await renderPredictions(result)
+    progress.end()
+    const out = flags.out ?? join(run, 'prediction.html')
+    makeFolders(nodeDisk, dirname(out))
+    writeCarefully(nodeDisk, out, page)
+    if (flags.json) return printJson(result)
+    const paint = painter(process.stdout)
+    print(
+      [
+        ...result.predictions.map(prediction => described(prediction, paint)),
+        `The pictures are in ${paint.bold(clean(out))}`,
+      ].join('\n\n'),
+    )
+  } finally {
+    progress.end()
+  }
+}
+
+function described({ path, classes, layers, neighbours }: Prediction, paint: Paint): string {
+  const table = borderless(['class', 'probability', ''], paint, ['left', 'right', 'left'])
+  for (const { name, probability } of classes)
+    table.push([truncate(clean(name), 36), percent(probability), bar(probability, barWidth)])
+  const experts = layers.map(layer => {
+    const shares = layer.experts.map(({ expert, weight }) => `${expert} (${percent(weight)})`)
+    return `  ${clean(layer.name)}: expert ${shares.join(', ')}`
+  })
+  const other = neighbours.some(({ sameRoute }) => !sameRoute)
+    ? '; some went to other experts, too few to the same'
+    : ''
+  const near = neighbours.map(({ name }) => clean(name)).join(', ')
+  return [
+    paint.bold(clean(path)),
+    table.toString().replaceAll(/^/gm, ' '),
+    ...experts,
+    ...(neighbours.length === 0 ? [] : [`  ${truncate(`most like: ${near}${other}`, columns - 2)}`]),
+  ].join('\n')
+}

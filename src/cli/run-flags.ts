@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { fail } from '../base/errors.ts'
+import type { DataChoice } from '../evaluate/index.ts'
+import { applyOverrides, resolveConfig } from '../run/config.ts'
+import { dataOverrides } from './plan.ts'
+
+/** What the commands that look at a trained run have in common: the run, its split, other data, whole numbers. */
+
+/** @throws MoietyError `usage` for a path that is no run's folder */
+export function requireRun(run: string): void {
+  if (existsSync(join(run, 'config.json'))) return
+  fail({
+    kind: 'usage',
+    message: 'this is not a run: expected a folder with config.json',
+    where: run,
+    help: '`moiety train` says at its end which folder it wrote',
+  })
+}
+
+/** The split that `--split` names. @throws MoietyError `usage` for another word */
+export function splitOf(split: string): 'test' | 'train' {
+  if (split === 'test' || split === 'train') return split
+  return fail({
+    kind: 'usage',
+    message: `expected test or train, came "${split}"`,
+    where: '--split',
+    help: 'leave it out for held-out images',
+  })
+}
+
+/** The data that `--data` names, or undefined. @throws MoietyError `usage` for what is neither a name nor a folder */
+export async function dataChoice(data: string | undefined): Promise<DataChoice | undefined> {
+  if (data === undefined) return undefined
+  const overrides = await dataOverrides(data)
+  const { name, directory } = resolveConfig(applyOverrides({}, overrides), '--data').data
+  return { name, directory }
+}
+
+/** A whole number of at least `from`, or undefined. @throws MoietyError `usage` for another text */
+export function wholeNumber(
+  text: string | undefined,
+  flag: string,
+  from: number,
+  help: string,
+): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (/^\d{1,6}$/.test(text) && value >= from) return value
+  return fail({
+    kind: 'usage',
+    message: `expected a whole number from ${from}, came "${text}"`,
+    where: flag,
+    help,
+  })
+}

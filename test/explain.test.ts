@@ -1,0 +1,310 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parquetReadObjects } from 'hyparquet'
+import sharp from 'sharp'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { writeExplanation } from '../src/cli/explanation-files.ts'
+import { explainRun, findings } from '../src/explain/index.ts'
+import { nodeDisk } from '../src/files/disk.ts'
+import { smallDisk } from './disks.ts'
+import { moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
+
+/** What a user gets from explaining, predicting and comparing, and meets when something is wrong. */
+const folder = newFolder()
+const data = writeTinyCifar(join(folder, 'data'), { train: 96, test: 64 })
+const training = { epochs: 2, batch: 16, keepCheckpoints: 1 }
+const layers = [{ constraint: { name: 'importance' } }, { style: 'conv', constraint: { name: 'relative' } }]
+
+async function trained(name: string, config: object, ...words: string[]): Promise<string> {
+  const run = join(folder, name)
+  const place = join(folder, `recipe of ${name}`)
+  mkdirSync(place)
+  const recipe = writeRecipe(place, { ...config, training })
+  const { code, stderr } = await moiety('train', recipe, '--out', run, ...words)
+  expect(code, stderr).toBe(0)
+  return run
+}
+
+let run = ''
+let other = ''
+let plain = ''
+beforeAll(async () => {
+  run = await trained('run', tinyConfig(data, layers))
+  other = await trained('other', tinyConfig(data, layers), '--seed', '6')
+  plain = await trained('plain', tinyConfig(data, []))
+}, 120_000)
+
+function copyOf(from: string, name: string): string {
+  const copy = join(folder, name)
+  cpSync(from, copy, { recursive: true })
+  return copy
+}
+
+const json = (text: string): unknown => JSON.parse(text)
+const found = (path: string) => findings.parse(json(readFileSync(join(path, 'report.json'), 'utf8')))
+
+describe('moiety explain', () => {
+  it('writes findings, page and table, and says in words what it found', async () => {
+    const { code, stdout, stderr } = await moiety('explain', run, '--against', other, '--permutations', '50')
+    expect(code, stderr).toBe(0)
+    const report = found(run)
+    expect(report.layers.map(({ name, position, count }) => [name, position, count])).toEqual([
+      ['layer3', 3, 4],
+      ['layer4.1.conv2', 4, 4],
+    ])
+    for (const layer of report.layers) {
+      expect(layer.share.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6)
+      expect(layer.variants.byK[1]!.top1, 'K as trained').toBe(report.accuracy.top1)
+      expect(layer.overTraining.map(({ epoch }) => epoch)).toEqual([0, 1])
+      expect(layer.agreement?.against).toBe('other')
+      expect(stdout).toContain(layer.name)
+    }
+    expect(readFileSync(join(run, 'report.html'), 'utf8')).not.toMatch(/NaN|undefined/)
+    const { buffer } = Uint8Array.from(readFileSync(join(run, 'routing.parquet')))
+    const rows = await parquetReadObjects({ file: buffer })
+    expect(rows.length).toBe(2 * 64)
+    expect(Object.keys(rows[0]!)).toEqual([
+      'image',
+      'layer',
+      'label',
+      'superclass',
+      'prediction',
+      'logits',
+      'weights',
+      'chosen',
+    ])
+    expect(stdout).toContain('report.html')
+    expect(stderr).toMatch(/routing images/)
+  })
+
+  it('agrees with moiety eval', async () => {
+    await moiety('explain', run, '--permutations', '1')
+    const report = found(run)
+    const evaluated = async (...words: string[]): Promise<number> => {
+      const { stdout } = await moiety('eval', run, '--json', ...words)
+      const { top1 } = JSON.parse(stdout) as { top1: number }
+      return top1
+    }
+    expect(report.accuracy.top1).toBe(await evaluated())
+  })
+
+  it('finds the same each time, byte for byte', async () => {
+    const places = [join(folder, 'once'), join(folder, 'twice')]
+    for (const out of places) expect((await moiety('explain', run, '--out', out)).code).toBe(0)
+    for (const file of ['report.json', 'report.html', 'routing.parquet'])
+      expect(readFileSync(join(places[0]!, file)).equals(readFileSync(join(places[1]!, file))), file).toBe(
+        true,
+      )
+  })
+
+  it('explains the training images on request, and prints JSON alone on stdout', async () => {
+    const { code, stdout } = await moiety(
+      'explain',
+      run,
+      '--split',
+      'train',
+      '--json',
+      '--out',
+      join(folder, 'x'),
+    )
+    expect(code).toBe(0)
+    expect(findings.parse(json(stdout)).data).toMatchObject({ split: 'train', images: 96 })
+  })
+
+  it('says of a network without mixtures that there is no routing', async () => {
+    const { code, stdout } = await moiety('explain', plain)
+    expect(code).toBe(0)
+    expect(stdout).toContain('no mixture of experts')
+    expect(found(plain).layers).toEqual([])
+    const { buffer } = Uint8Array.from(readFileSync(join(plain, 'routing.parquet')))
+    expect(await parquetReadObjects({ file: buffer })).toEqual([])
+  })
+
+  it('leaves classes without images blank', async () => {
+    const few = writeTinyCifar(join(folder, 'few'), { train: 96, test: 3 })
+    const { code, stderr } = await moiety('explain', run, '--data', few, '--out', join(folder, 'few-out'))
+    expect(code, stderr).toBe(0)
+    const report = found(join(folder, 'few-out'))
+    expect(report.data.perClass.slice(0, 5)).toEqual([1, 1, 1, 0, 0])
+    expect(report.accuracy.perClass[4]).toBeNull()
+    expect(report.layers[0]!.byClass.weight[4]).toEqual([null, null, null, null])
+    expect(report.layers[0]!.map).toBeNull()
+    expect(readFileSync(join(folder, 'few-out', 'report.html'), 'utf8')).not.toMatch(/NaN|undefined/)
+  })
+})
+
+describe('what is refused, in words', () => {
+  it.each([
+    ['explain', []],
+    ['predict', ['photo.png']],
+    ['compare', []],
+  ])('%s of a folder that is no run', async (command, words) => {
+    const { code, stderr } = await moiety(command, data, ...words)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/not a run/)
+    expect(stderr).toContain(data)
+  })
+
+  it('a run without a checkpoint', async () => {
+    const bare = copyOf(run, 'bare')
+    rmSync(join(bare, 'checkpoints'), { recursive: true })
+    const { code, stderr } = await moiety('explain', bare)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/no checkpoint yet/)
+  })
+
+  it('a damaged checkpoint', async () => {
+    const broken = copyOf(run, 'broken')
+    const [checkpoint] = readdirSync(join(broken, 'checkpoints'))
+    const file = join(broken, 'checkpoints', checkpoint!, 'model.safetensors')
+    const bytes = readFileSync(file)
+    bytes[bytes.length >> 1]! ^= 1
+    writeFileSync(file, bytes)
+    const { code, stderr } = await moiety('explain', broken)
+    expect(code).toBe(5)
+    expect(stderr).toMatch(/model\.safetensors/)
+    expect(existsSync(join(broken, 'report.json')), 'nothing new').toBe(existsSync(join(run, 'report.json')))
+  })
+
+  it('data with other classes', async () => {
+    const renamed = writeTinyCifar(join(folder, 'renamed'))
+    const names = readFileSync(join(renamed, 'fine_label_names.txt'), 'utf8')
+    writeFileSync(join(renamed, 'fine_label_names.txt'), names.replace('class7\n', 'seven\n'))
+    const { code, stderr } = await moiety('explain', run, '--data', renamed)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/class 7 was "class7".*"seven"/)
+  })
+
+  it('a comparison of roles with a run that has no layer there', async () => {
+    const { code, stderr } = await moiety('explain', run, '--against', plain)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(/no mixture of experts at a position/)
+  })
+
+  it.each([
+    [['--split', 'valid'], /expected test or train/],
+    [['--permutations', '0'], /whole number from 1/],
+    [['--threads', 'two'], /whole number from 1/],
+  ])('%j', async (words, message) => {
+    const { code, stderr } = await moiety('explain', run, ...words)
+    expect(code).toBe(2)
+    expect(stderr).toMatch(message)
+  })
+
+  it('a full disk: what was there stays as it was, and nothing half-written is left', async () => {
+    const place = join(folder, 'full')
+    const explanation = await explainRun({ run, permutations: 1 })
+    await writeExplanation(place, explanation)
+    const before = readdirSync(place).map(name => [name, readFileSync(join(place, name)).toString('base64')])
+    await expect(writeExplanation(place, explanation, smallDisk(nodeDisk, 4096, 10_000))).rejects.toThrow(
+      /full/,
+    )
+    expect(
+      readdirSync(place).map(name => [name, readFileSync(join(place, name)).toString('base64')]),
+    ).toEqual(before)
+  })
+})
+
+describe('moiety predict', () => {
+  const picture = join(folder, 'picture.png')
+  beforeAll(async () => {
+    // The first training image as a file: the network should find it again.
+    const planes = readFileSync(join(data, 'train.bin')).subarray(2, 2 + 3072)
+    const pixels = Uint8Array.from({ length: 3072 }, (_, at) => planes[(at % 3) * 1024 + Math.floor(at / 3)]!)
+    await sharp(pixels, { raw: { width: 32, height: 32, channels: 3 } })
+      .png()
+      .toFile(picture)
+  })
+
+  it('says classes, experts and the training images that are most like it', async () => {
+    const { code, stdout, stderr } = await moiety(
+      'predict',
+      run,
+      picture,
+      '--json',
+      '--neighbours',
+      '3',
+      '--top',
+      '2',
+    )
+    expect(code, stderr).toBe(0)
+    const { predictions } = JSON.parse(stdout) as {
+      predictions: {
+        classes: { probability: number }[]
+        layers: { name: string; experts: { weight: number }[] }[]
+        neighbours: { image: number; similarity: number; sameRoute: boolean }[]
+      }[]
+    }
+    const [prediction] = predictions
+    expect(prediction!.classes.length).toBe(2)
+    expect(prediction!.layers.map(({ name }) => name)).toEqual(['layer3', 'layer4.1.conv2'])
+    for (const { experts } of prediction!.layers)
+      expect(experts.reduce((total, { weight }) => total + weight, 0)).toBeCloseTo(1, 5)
+    expect(prediction!.neighbours.length).toBe(3)
+    expect(prediction!.neighbours[0]).toMatchObject({ image: 0, sameRoute: true })
+    expect(prediction!.neighbours[0]!.similarity).toBeCloseTo(1, 5)
+    expect(readFileSync(join(run, 'prediction.html'), 'utf8')).not.toMatch(/NaN|undefined/)
+  })
+
+  it('remembers the training images, and notices when the memory is damaged or of another checkpoint', async () => {
+    const ask = async (): Promise<string> => {
+      const { stdout, stderr } = await moiety('predict', run, picture, '--json')
+      return `${stderr.includes('looking at the training images') ? 'looked' : 'knew'} ${stdout}`
+    }
+    const first = await ask()
+    const file = join(run, 'training-features.safetensors')
+    expect(first).toMatch(/^(looked|knew) /)
+    expect(await ask()).toBe(first.replace('looked', 'knew'))
+    writeFileSync(file, readFileSync(file).subarray(0, 1000))
+    expect(await ask()).toBe(first.replace('knew', 'looked'))
+  })
+
+  it('speaks in words and bars', async () => {
+    const { code, stdout } = await moiety('predict', run, picture)
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/layer3: expert \d \(\d+\.\d %\)/)
+    expect(stdout).toMatch(/most like: class/)
+    expect(stdout).toContain('prediction.html')
+  })
+
+  it('names every image that cannot be read before it computes anything', async () => {
+    const text = join(folder, 'text.png')
+    writeFileSync(text, 'not a picture')
+    const { code, stdout, stderr } = await moiety('predict', run, text, join(folder, 'absent.jpg'), picture)
+    expect([code, stdout]).toEqual([3, ''])
+    expect(stderr).toContain('text.png')
+    expect(stderr).toContain('absent.jpg')
+  })
+})
+
+describe('moiety compare', () => {
+  it('lays runs side by side and explains those that have not been explained', async () => {
+    const fresh = copyOf(other, 'fresh')
+    const out = join(folder, 'side by side.html')
+    const { code, stdout, stderr } = await moiety('compare', run, fresh, plain, '--out', out)
+    expect(code, stderr).toBe(0)
+    expect(found(fresh).run.name).toBe('fresh')
+    for (const text of [
+      'Accuracy and cost',
+      'Balance',
+      'Specialisation',
+      'importance (soft)',
+      'relative (hard)',
+    ])
+      expect(stdout).toContain(text)
+    for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100)
+    expect(readFileSync(out, 'utf8')).not.toMatch(/NaN|undefined/)
+  })
+
+  it('takes findings from the file only while they are about the newest checkpoint', async () => {
+    const stale = copyOf(run, 'stale')
+    const report = found(stale)
+    const changed = { ...report, accuracy: { ...report.accuracy, top1: 0.875 } }
+    writeFileSync(join(stale, 'report.json'), JSON.stringify(changed))
+    const ask = async (): Promise<unknown> =>
+      json((await moiety('compare', stale, '--json', '--out', join(folder, 'c.html'))).stdout)
+    expect(await ask()).toMatchObject([{ top1: 0.875 }])
+    writeFileSync(join(stale, 'report.json'), JSON.stringify({ ...changed, run: { ...report.run, step: 1 } }))
+    expect(await ask()).toMatchObject([{ top1: report.accuracy.top1 }])
+  })
+})
