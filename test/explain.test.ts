@@ -111,6 +111,18 @@ describe('moiety explain', () => {
     expect(findings.parse(json(stdout)).data).toMatchObject({ split: 'train', images: 96 })
   })
 
+  it('writes its charts as SVG files on request', async () => {
+    const charts = join(folder, 'charts')
+    expect((await moiety('explain', run, '--charts', charts, '--out', join(folder, 'x'))).code).toBe(0)
+    expect(readdirSync(charts)).toContain('layer3-captions.svg')
+    expect(readdirSync(charts)).toContain('layer4.1.conv2-superclasses.svg')
+    for (const name of readdirSync(charts)) {
+      const svg = readFileSync(join(charts, name), 'utf8')
+      expect(svg, name).toMatch(/^<svg xmlns=/)
+      expect(svg, name).not.toMatch(/NaN|undefined|var\(--/)
+    }
+  })
+
   it('says of a network without mixtures that there is no routing', async () => {
     const { code, stdout } = await moiety('explain', plain)
     expect(code).toBe(0)

@@ -10,6 +10,7 @@ import type {
   Predictions,
   PredictOptions,
 } from '../explain/index.ts'
+import type { ChartFile } from '../report/index.ts'
 import type { TrainSummary } from '../run/events.ts'
 import type { TrainOptions } from '../train/index.ts'
 
@@ -33,6 +34,11 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
 export async function renderReport(findings: Findings, pictures: readonly PictureOfImage[]): Promise<string> {
   const { renderReport: render } = await import('../report/index.ts')
   return render(findings, pictures)
+}
+
+export async function chartFiles(findings: Findings): Promise<ChartFile[]> {
+  const { chartFiles: draw } = await import('../report/index.ts')
+  return draw(findings)
 }
 
 export async function predictRun(options: PredictOptions): Promise<Predictions> {

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { ExpertFindings, LayerFindings } from '../explain/index.ts'
 import { explainRun } from './engine.ts'
 import type { ExplainFlags } from './explain.ts'
-import { writeExplanation } from './explanation-files.ts'
+import { writeCharts, writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, borderless, layerTable } from './report.ts'
@@ -32,6 +32,7 @@ export async function runExplanation(run: string, flags: ExplainFlags): Promise<
     const { findings } = explanation
     const out = flags.out ?? run
     await writeExplanation(out, explanation)
+    if (flags.charts !== undefined) await writeCharts(flags.charts, findings)
     progress.end()
     if (flags.json) return printJson(findings)
     const paint = painter(process.stdout)
@@ -73,7 +74,8 @@ const bits = (value: number): string => value.toFixed(3)
 function informationLines({ information, dependence }: LayerFindings): string {
   const line = (what: string, info: LayerFindings['information']['class']): string => {
     const share = info.share === null ? '' : `, ${percent(info.share)} of the choice`
-    return `  ${bits(info.bits)} bits from the ${what}${share}; by chance ${bits(info.chance)}, p = ${info.p.toFixed(3)}`
+    const none = info.p <= 1 / (1 + info.permutations)
+    return `  ${bits(info.bits)} bits from the ${what}${share}; chance ${bits(info.chance)}, p ${none ? '≤' : '='} ${info.p.toFixed(3)}`
   }
   return [
     ...(information.superclass === null ? [] : [line('superclass', information.superclass)]),

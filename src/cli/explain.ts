@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 
 export interface ExplainFlags {
   readonly out?: string
+  readonly charts?: string
   readonly against?: string
   readonly data?: string
   readonly split: string
@@ -19,6 +20,7 @@ export function addExplain(program: Command): void {
     )
     .argument('<run>', "the run's folder")
     .option('--out <folder>', "where to write, instead of the run's folder")
+    .option('--charts <folder>', 'write every chart as an SVG file, too')
     .option('--against <run>', 'match the experts to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'test or train', 'test')

@@ -6,4 +6,12 @@
 export { renderComparison } from './comparison-page.ts'
 export { renderReport } from './page.ts'
 export { renderPredictions } from './prediction-page.ts'
-export { captionsSvg, informationSvg, mapSvg, superclassMatrixSvg, trainingSvg } from './single-charts.ts'
+export {
+  type ChartFile,
+  captionsSvg,
+  chartFiles,
+  informationSvg,
+  mapSvg,
+  superclassMatrixSvg,
+  trainingSvg,
+} from './single-charts.ts'

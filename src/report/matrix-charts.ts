@@ -34,6 +34,9 @@ export interface MatrixLayout {
 /** How a matrix of superclasses by experts is laid out: with figures, whatever the number of experts. */
 export const figured: MatrixLayout = { labels: 160, row: 21, cell: 40, least: 22 }
 
+/** The same in a file of its own, with room for whole names. */
+export const spacious: MatrixLayout = { labels: 250, row: 22, cell: 48, least: 48 }
+
 /** The width that is to be had on a small telephone. */
 export const narrow = 328
 const smallest = 15

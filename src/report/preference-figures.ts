@@ -2,7 +2,14 @@ import type { LayerFindings } from '../explain/findings.ts'
 import type { Chart } from './draw.ts'
 import { percent, times } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
-import { figured, liftCells, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'
+import {
+  figured,
+  liftCells,
+  type MatrixLayout,
+  type MatrixRow,
+  matrixChart,
+  narrow,
+} from './matrix-charts.ts'
 import { chart, chip, figure, liftLegend, numbers } from './parts.ts'
 import {
   byPreference,
@@ -15,7 +22,11 @@ import {
 import { matrixSentence } from './sentences.ts'
 
 /** Superclasses by experts as one chart; null where the data has none. */
-export function superclassChart(reading: Reading, layer: LayerFindings): Chart | null {
+export function superclassChart(
+  reading: Reading,
+  layer: LayerFindings,
+  layout: MatrixLayout = figured,
+): Chart | null {
   const { bySuperclass } = layer
   if (bySuperclass === null) return null
   const order = byPreference(Array.from(bySuperclass.lift.keys()), bySuperclass.lift)
@@ -30,7 +41,7 @@ export function superclassChart(reading: Reading, layer: LayerFindings): Chart |
     `${shown(layer.name)}: weight of each superclass by expert, compared with chance`,
     rows,
     layer.count,
-    figured,
+    layout,
   )
 }
 

@@ -4,6 +4,7 @@ import type { Findings, LayerFindings } from '../explain/findings.ts'
 import { draw, standalone } from './draw.ts'
 import { percent } from './figures.ts'
 import { fitted, shown } from './markup.ts'
+import { spacious } from './matrix-charts.ts'
 import { informationChart } from './measure-charts.ts'
 import { expertColour, expertInk, tone } from './palette.ts'
 import { mapChart, placesOf, trainingChart } from './place-charts.ts'
@@ -18,7 +19,9 @@ import { readingOf } from './reading.ts'
 export function superclassMatrixSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
   const reading = readingOf(findings, [])
-  return standalone(superclassChart(reading, layer) ?? nothing(layer, 'the data has no superclasses'))
+  return standalone(
+    superclassChart(reading, layer, spacious) ?? nothing(layer, 'the data has no superclasses'),
+  )
 }
 
 /** How much of the choice of expert the image, its class and its superclass decide. */
@@ -47,7 +50,7 @@ export function mapSvg(findings: Findings, layerIndex: number): string {
   )
 }
 
-/** One line an expert. */
+/** An expert in at most two lines. */
 interface Line {
   readonly expert: number
   readonly share: number
@@ -62,7 +65,7 @@ export function captionsSvg(findings: Findings, layerIndex: number): string {
     ({ expert, caption, silence }): Line => ({
       expert,
       share: layer.share[expert] ?? 0,
-      text: fitted(shown(caption ?? silence ?? 'no caption'), 104),
+      text: fitted(shown(caption ?? silence ?? 'no caption'), 208),
       spoken: caption !== null,
     }),
   )
@@ -71,7 +74,7 @@ export function captionsSvg(findings: Findings, layerIndex: number): string {
   return standalone(
     draw(`${shown(layer.name)}: the experts in a line each`, {
       width: 760,
-      height: lines.length * 26 + 12,
+      height: lines.length * 42 + 12,
       margin: 6,
       style: { fontSize: '12px' },
       x: { axis: null },
@@ -105,6 +108,7 @@ export function captionsSvg(findings: Findings, layerIndex: number): string {
           ...left,
           dx: 90,
           text: 'text',
+          lineWidth: 50,
           fill: { value: (d: Line) => tone(d.spoken ? 'ink' : 'muted'), scale: null },
         }),
       ],
@@ -126,4 +130,24 @@ function layerOf(findings: Findings, index: number): LayerFindings {
 
 function nothing({ name }: LayerFindings, why: string): never {
   return fail({ kind: 'usage', message: `${name} cannot be drawn: ${why}`, help: 'choose another chart' })
+}
+
+/** A chart as a file: its name and its content. */
+export interface ChartFile {
+  readonly name: string
+  readonly svg: string
+}
+
+/** Every chart that the findings have something for, as files: `layer4-captions.svg` and so on. */
+export function chartFiles(findings: Findings): ChartFile[] {
+  return findings.layers.flatMap((layer, index) => {
+    const file = (kind: string, svg: string): ChartFile => ({ name: `${layer.name}-${kind}.svg`, svg })
+    return [
+      file('captions', captionsSvg(findings, index)),
+      file('information', informationSvg(findings, index)),
+      ...(layer.bySuperclass === null ? [] : [file('superclasses', superclassMatrixSvg(findings, index))]),
+      ...(layer.overTraining.length === 0 ? [] : [file('training', trainingSvg(findings, index))]),
+      ...(layer.map === null ? [] : [file('map', mapSvg(findings, index))]),
+    ]
+  })
 }
