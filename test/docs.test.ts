@@ -12,6 +12,7 @@ const pages = [
   'docs/decisions.md',
   'docs/results.md',
   'docs/export.md',
+  'docs/measures.md',
 ]
 const textOf = (page: string) => readFileSync(new URL(page, root), 'utf8')
 
