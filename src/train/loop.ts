@@ -1,10 +1,10 @@
 import { type Dataset, epochOrder, makeBatch, openDataset } from '../data/index.ts'
-import { identityOf, refuseOtherData } from '../evaluate/data-identity.ts'
+import { identityOf } from '../evaluate/data-identity.ts'
 import { evaluateSplit, type SplitResult } from '../evaluate/evaluate-split.ts'
 import { preferredClasses } from '../evaluate/preference.ts'
 import { type EvaluationProgram, evaluationProgram } from '../evaluate/program.ts'
 import { classifierOf } from '../models/index.ts'
-import { latestCheckpoint, writeCheckpoint } from '../run/checkpoint.ts'
+import { writeCheckpoint } from '../run/checkpoint.ts'
 import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
@@ -12,18 +12,11 @@ import { configHash, createRun, openRun, type RunFolder } from '../run/run-folde
 import { Engine, engineVersion, type LoadedProgram } from '../runtime/index.ts'
 import { collapses } from './collapse.ts'
 import { divergence } from './diagnose.ts'
-import { addStep, type EpochSums, emptyEpoch, epochMeans, readSums, writeSums } from './epoch-sums.ts'
+import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { withPublishedWeights } from './pretrained.ts'
-import {
-  describeDamage,
-  refuseEditedConfig,
-  refuseOtherConfig,
-  refuseOtherModel,
-  rememberConfig,
-  secondsSoFar,
-} from './resume.ts'
+import { refuseOtherConfig, rememberConfig, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
+import { type Position, startingPoint } from './starting-point.ts'
 import type { TrainingStep } from './step.ts'
 import { checkTrainable } from './trainable.ts'
 import { TrainingPrograms } from './training-programs.ts'
@@ -41,15 +34,6 @@ export interface TrainOptions {
   readonly signal?: AbortSignal | undefined
   /** Told of every step, epoch, checkpoint and warning, as they happen. */
   readonly onEvent?: (event: TrainEvent) => void
-}
-
-/** Where training stands between two steps. All that matters is here or in the engine's state. */
-interface Position {
-  step: number
-  epoch: number
-  /** Batches of the epoch that are done. */
-  batch: number
-  sums: EpochSums
 }
 
 /**
@@ -144,7 +128,16 @@ class Training {
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, dataset, engine, folder, onEvent } = this
     const { step } = await this.#programs.for(Math.min(config.training.batch, dataset.train.length))
-    const position = await this.#start(step, resume)
+    const { position, checkpoint } = await startingPoint({
+      config,
+      dataset,
+      engine,
+      step,
+      run: folder.path,
+      resume,
+      onWarning: message => onEvent({ kind: 'warning', message }),
+    })
+    this.#lastCheckpoint = checkpoint
     const evaluator = await engine.load(this.#evaluation.program)
     this.#ready = { step, position, evaluator, resumed: resume !== false }
     onEvent({
@@ -210,27 +203,6 @@ class Training {
     } finally {
       journal.close()
     }
-  }
-
-  async #start(step: TrainingStep, resume: boolean | 'auto'): Promise<Position> {
-    const initial = step.initialState(this.config.seed)
-    const found =
-      resume === false ? undefined : latestCheckpoint(this.folder.path, { fallback: resume === 'auto' })
-    const checkpoint = found?.checkpoint
-    if (found !== undefined && found.damaged.length > 0) {
-      this.onEvent({ kind: 'warning', message: describeDamage(found.damaged, checkpoint) })
-    }
-    if (checkpoint === undefined) {
-      await this.engine.setState(await withPublishedWeights(initial, this.config.model))
-      return { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) }
-    }
-    refuseOtherData(checkpoint.extra, this.dataset)
-    refuseEditedConfig(this.config, checkpoint)
-    refuseOtherModel(initial, checkpoint)
-    await this.engine.setState(checkpoint.state)
-    this.#lastCheckpoint = checkpoint.path
-    const { extra, epoch, batch } = checkpoint
-    return { step: checkpoint.step, epoch, batch, sums: readSums(extra) ?? emptyEpoch(step.layers) }
   }
 
   /** Runs the rest of an epoch. False when it was interrupted before its end. */

@@ -1,0 +1,61 @@
+import type { Dataset } from '../data/index.ts'
+import { refuseOtherData } from '../evaluate/data-identity.ts'
+import { latestCheckpoint } from '../run/checkpoint.ts'
+import type { Config } from '../run/config.ts'
+import type { Engine } from '../runtime/index.ts'
+import { type EpochSums, emptyEpoch, readSums } from './epoch-sums.ts'
+import { withPublishedWeights } from './pretrained.ts'
+import { describeDamage, refuseEditedConfig, refuseOtherModel } from './resume.ts'
+import type { TrainingStep } from './step.ts'
+
+/** Where training stands between two steps. All that matters is here or in the engine's state. */
+export interface Position {
+  step: number
+  epoch: number
+  /** Batches of the epoch that are done. */
+  batch: number
+  sums: EpochSums
+}
+
+export interface StartOptions {
+  readonly config: Config
+  readonly dataset: Dataset
+  readonly engine: Engine
+  readonly step: TrainingStep
+  /** The run's folder. */
+  readonly run: string
+  readonly resume: boolean | 'auto'
+  /** Told of damaged checkpoints that were passed over. */
+  readonly onWarning: (message: string) => void
+}
+
+/**
+ * Puts the first state, or that of the newest checkpoint, into the engine.
+ *
+ * @returns where training stands then, and the path of the checkpoint, if there was one
+ * @throws MoietyError `usage` or `data` where the checkpoint belongs to another model, configuration or data; `disk` where it
+ *   is damaged and `resume` is not `auto`
+ */
+export async function startingPoint(
+  options: StartOptions,
+): Promise<{ readonly position: Position; readonly checkpoint: string | undefined }> {
+  const { config, dataset, engine, step, run, resume, onWarning } = options
+  const initial = step.initialState(config.seed)
+  const found = resume === false ? undefined : latestCheckpoint(run, { fallback: resume === 'auto' })
+  const checkpoint = found?.checkpoint
+  if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
+  if (checkpoint === undefined) {
+    await engine.setState(await withPublishedWeights(initial, config.model))
+    return {
+      position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
+      checkpoint: undefined,
+    }
+  }
+  refuseOtherData(checkpoint.extra, dataset)
+  refuseEditedConfig(config, checkpoint)
+  refuseOtherModel(initial, checkpoint)
+  await engine.setState(checkpoint.state)
+  const { extra, epoch, batch } = checkpoint
+  const sums = readSums(extra) ?? emptyEpoch(step.layers)
+  return { position: { step: checkpoint.step, epoch, batch, sums }, checkpoint: checkpoint.path }
+}
