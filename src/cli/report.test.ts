@@ -72,6 +72,12 @@ describe('the report of a training', () => {
     expect(interrupted).toContain("moiety train --resume --out 'my runs/a'")
   })
 
+  it('says how to see more, where there are experts and the training is done', () => {
+    expect(text).toContain('npx moiety explain runs/sample-1')
+    expect(trainReport(summary({ layers: [] }), plain)).not.toContain('explain')
+    expect(trainReport(summary({ interrupted: true }), plain)).not.toContain('explain')
+  })
+
   it('is short for a network without experts', () => {
     expect(trainReport(summary({ layers: [] }), plain).split('\n')).toHaveLength(3)
   })

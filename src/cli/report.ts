@@ -15,6 +15,9 @@ export function trainReport(summary: TrainSummary, paint: Paint): string {
     ...(preferred ? [preferences(summary.layers, paint)] : []),
     `${paint.bold(summary.interrupted ? 'Interrupted' : 'Done')} in ${duration(summary.seconds)}. Everything is in ${paint.bold(clean(summary.run))}`,
     ...(summary.interrupted ? [`Continue with: moiety train --resume --out ${shellWord(summary.run)}`] : []),
+    ...(preferred && !summary.interrupted
+      ? [`Pictures of all this: npx moiety explain ${shellWord(summary.run)}`]
+      : []),
   ].join('\n\n')
 }
 
