@@ -22,6 +22,7 @@ import {
   randomState,
   runModel,
   smallConfig,
+  writeCaptions,
   writeRun,
 } from './untrained-run.ts'
 
@@ -68,8 +69,7 @@ describe.skipIf(executable === undefined)('the page in a browser', () => {
 
   beforeAll(async () => {
     writeRun(run, config, { state: randomState(config) })
-    const report = { layers: [{ name: 'layer4', experts: captions.map(caption => ({ caption })) }] }
-    writeFileSync(join(run, 'report.json'), JSON.stringify(report))
+    writeCaptions(run, [{ name: 'layer4', experts: captions.map(caption => ({ caption })) }])
     const source = join(root, 'examples/browser')
     await build({
       root: source,

@@ -203,6 +203,31 @@ describe('what is refused, in words', () => {
     expect(stderr).toMatch(message)
   })
 
+  it.each([
+    ['explain', (file: string) => [run, '--out', file], /expected a folder/],
+    ['compare', () => [run, '--out', folder], /expected a file to write/],
+    ['predict', () => [run, 'x.png', '--out', folder], /expected a file to write/],
+  ] as const)(
+    '%s into a place that cannot be, before anything is computed',
+    async (command, words, message) => {
+      const file = join(folder, 'a file')
+      writeFileSync(file, '')
+      const { code, stderr } = await moiety(command, ...words(file))
+      expect(code).toBe(2)
+      expect(stderr).toMatch(message)
+      expect(stderr).not.toMatch(/routing images/)
+    },
+  )
+
+  it('a damaged log is said, and the rest is explained', async () => {
+    const cut = copyOf(run, 'cut')
+    writeFileSync(join(cut, 'metrics.jsonl'), '{"kind": "step"\n{}\n')
+    const { code, stderr } = await moiety('explain', cut)
+    expect(code).toBe(0)
+    expect(stderr).toMatch(/shares over training are left out: .*metrics\.jsonl/)
+    expect(found(cut).layers[0]!.overTraining).toEqual([])
+  })
+
   it('a full disk: what was there stays as it was, and nothing half-written is left', async () => {
     const place = join(folder, 'full')
     const explanation = await explainRun({ run, permutations: 1 })
@@ -271,6 +296,19 @@ describe('moiety predict', () => {
     expect(await ask()).toBe(first.replace('knew', 'looked'))
   })
 
+  it('needs no data where nobody asks for training images', async () => {
+    const moved = copyOf(run, 'moved')
+    const config = join(moved, 'config.json')
+    writeFileSync(config, readFileSync(config, 'utf8').replace(JSON.stringify(data), '"gone"'))
+    const asked = await moiety('predict', moved, picture, '--neighbours', '0', '--json')
+    expect(asked.code, asked.stderr).toBe(0)
+    const whole = await moiety('predict', run, picture, '--json')
+    const classes = ({ stdout }: { readonly stdout: string }): unknown =>
+      (JSON.parse(stdout) as { predictions: { classes: unknown }[] }).predictions[0]!.classes
+    expect(classes(asked)).toEqual(classes(whole))
+    expect((await moiety('predict', moved, picture)).code).toBe(3)
+  })
+
   it('speaks in words and bars', async () => {
     const { code, stdout } = await moiety('predict', run, picture)
     expect(code).toBe(0)
@@ -316,7 +354,29 @@ describe('moiety compare', () => {
     const ask = async (): Promise<unknown> =>
       json((await moiety('compare', stale, '--json', '--out', join(folder, 'c.html'))).stdout)
     expect(await ask()).toMatchObject([{ top1: 0.875 }])
-    writeFileSync(join(stale, 'report.json'), JSON.stringify({ ...changed, run: { ...report.run, step: 1 } }))
-    expect(await ask()).toMatchObject([{ top1: report.accuracy.top1 }])
+    for (const other of [
+      { run: { ...report.run, checkpoint: 'of another one' } },
+      { data: { ...report.data, identity: 'of other images' } },
+      { data: { ...report.data, split: 'train' } },
+    ]) {
+      writeFileSync(join(stale, 'report.json'), JSON.stringify({ ...changed, ...other }))
+      expect(await ask()).toMatchObject([{ top1: report.accuracy.top1 }])
+    }
+  })
+
+  it('warns of runs on different data, and refuses the same folder twice', async () => {
+    const few = writeTinyCifar(join(folder, 'fewer'), { train: 96, test: 12 })
+    const elsewhere = copyOf(run, 'elsewhere')
+    rmSync(join(elsewhere, 'report.json'), { force: true })
+    const config = join(elsewhere, 'config.json')
+    writeFileSync(config, readFileSync(config, 'utf8').replace(JSON.stringify(data), JSON.stringify(few)))
+    const out = ['--out', join(folder, 'd.html')]
+    const { stderr, code } = await moiety('compare', run, elsewhere, ...out)
+    expect(code, stderr).toBe(0)
+    expect(stderr).toMatch(/different data, so their accuracies cannot be compared/)
+    expect(readFileSync(join(folder, 'd.html'), 'utf8')).not.toContain('Most accurate')
+    const twice = await moiety('compare', run, other, `${run}/.`, ...out)
+    expect(twice.code).toBe(2)
+    expect(twice.stderr).toMatch(/same folder/)
   })
 })

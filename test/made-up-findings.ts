@@ -140,6 +140,7 @@ export function madeUpFindings(made: MadeUp): {
           ...captionOf({
             expert,
             share,
+            activation: activation[expert]!,
             spread,
             classes: made.classes,
             images: counts,
@@ -211,6 +212,8 @@ export function madeUpFindings(made: MadeUp): {
         name: 'cifar100-small-kl',
         recipe: 'cifar100-small',
         step: 15640,
+        checkpoint: 'c0ffee',
+        configuration: 'c0de',
         epochs: 12,
         seed: 42,
         model: 'resnet18, width 16, stem cifar',
@@ -220,6 +223,7 @@ export function madeUpFindings(made: MadeUp): {
       },
       data: {
         title: 'CIFAR-100',
+        identity: 'beef',
         split: 'test',
         images: labels.length,
         size: 32,

@@ -8,9 +8,11 @@ import { z } from 'zod'
 import { comparedRun } from '../src/explain/comparison.ts'
 import type { ComparedRun, Prediction, Predictions } from '../src/explain/index.ts'
 import { renderComparison, renderPredictions, renderReport } from '../src/report/index.ts'
+import { renderSweep } from '../src/report/sweep-page.ts'
 import { cifar100Classes } from './cifar100-names.ts'
 import { type MadeUp, madeUpFindings } from './made-up-findings.ts'
 import { withScenes } from './made-up-pictures.ts'
+import { madeUpSweep } from './made-up-sweep.ts'
 
 /**
  * `report.html` in a real browser, opened from disk. Where Chromium is, PATH or the environment variable CHROMIUM says; without
@@ -158,6 +160,7 @@ describe.skipIf(!found)(title, () => {
     }
     writeFileSync(file('prediction'), renderPredictions(await madeUpPredictions()))
     writeFileSync(file('comparison'), renderComparison(madeUpRuns()))
+    writeFileSync(file('sweep'), renderSweep(madeUpSweep()))
     browser = await chromium.launch({ executablePath: executable!, args: ['--no-sandbox'] })
   })
   afterAll(async () => {
@@ -185,7 +188,7 @@ describe.skipIf(!found)(title, () => {
 
   const sizes = [360, 800, 1440] as const
   const schemes = ['light', 'dark'] as const
-  const views = [...names, 'prediction', 'comparison'].flatMap(name =>
+  const views = [...names, 'prediction', 'comparison', 'sweep'].flatMap(name =>
     sizes.flatMap(width => schemes.map(colorScheme => ({ name, width, colorScheme }))),
   )
 

@@ -4,6 +4,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { draws } from '../src/base/random.ts'
 import type { HostTensor, State } from '../src/base/tensor.ts'
 import { evaluationProgram } from '../src/evaluate/index.ts'
+import { checkpointIdentity, newestCheckpoint } from '../src/evaluate/trained-run.ts'
 import type { JsonObject } from '../src/files/json.ts'
 import { Graph } from '../src/graph/index.ts'
 import { classifierOf } from '../src/models/index.ts'
@@ -159,4 +160,10 @@ export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY
   const worst = Array.from(a, (value, i) => Math.abs(value - b[i]!)).reduce((x, y) => (x > y ? x : y), 0)
   return Number.isNaN(worst) ? Number.POSITIVE_INFINITY : worst
+}
+
+/** Writes a report about the run's newest checkpoint that has captions for its layers, as `moiety explain` does. */
+export function writeCaptions(run: string, layers: readonly object[], more: object = {}): void {
+  const checkpoint = checkpointIdentity(newestCheckpoint(run))
+  writeFileSync(join(run, 'report.json'), JSON.stringify({ run: { checkpoint }, layers, ...more }))
 }

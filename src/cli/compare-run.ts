@@ -8,7 +8,7 @@ import { writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
-import { dataChoice, requireRun, wholeNumber } from './run-flags.ts'
+import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
 import { clean, count, duration, type Paint, painter, percent, truncate } from './screen.ts'
 
 /** `moiety compare` */
@@ -16,6 +16,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
   for (const run of runs) requireRun(run)
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const data = await dataChoice(flags.data)
+  requireFile(flags.out)
   const progress = createProgress(process.stderr)
   try {
     const compared = await compareRuns({

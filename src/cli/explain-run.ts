@@ -6,7 +6,7 @@ import { writeCharts, writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, borderless, layerTable } from './report.ts'
-import { dataChoice, requireRun, splitOf, wholeNumber } from './run-flags.ts'
+import { dataChoice, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 
 /** `moiety explain` */
@@ -18,6 +18,8 @@ export async function runExplanation(run: string, flags: ExplainFlags): Promise<
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const permutations = wholeNumber(flags.permutations, '--permutations', 1, 'for example --permutations 1000')
   const data = await dataChoice(flags.data)
+  const out = flags.out ?? run
+  for (const folder of [out, flags.charts]) if (folder !== undefined) requireFolder(folder)
   const progress = createProgress(process.stderr)
   try {
     const explanation = await explainRun({
@@ -30,7 +32,6 @@ export async function runExplanation(run: string, flags: ExplainFlags): Promise<
       onEvent: progress.show,
     })
     const { findings } = explanation
-    const out = flags.out ?? run
     await writeExplanation(out, explanation)
     if (flags.charts !== undefined) await writeCharts(flags.charts, findings)
     progress.end()
@@ -112,6 +113,9 @@ function agreementLines({ agreement }: LayerFindings): string[] {
     ({ expert, other, similarity }) => `${expert} ↔ ${other} (${show(similarity)})`,
   )
   return [
-    `  beside ${clean(agreement.against)}: ${pairs.join(', ')}; mean ${show(agreement.mean)}, by chance ${show(agreement.chance)}`,
+    [
+      wrap(`beside ${clean(agreement.against)}: ${pairs.join(', ')}; mean ${show(agreement.mean)}`, '  '),
+      `  by chance ${show(agreement.chance)}, and below ${show(agreement.chance95)} in 95 of 100 cases`,
+    ].join('\n'),
   ]
 }

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import type { Explanation, Findings } from '../explain/index.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
-import { type Disk, nodeDisk } from '../files/disk.ts'
+import { makeFolders, quietly, unfinished, writeCarefully, writeFlushed } from '../files/careful.ts'
+import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { chartFiles, renderReport } from './engine.ts'
 
 /**
- * Writes what was found out about a run into a folder: `routing.parquet`, `report.html` and, last, `report.json`, which whoever
- * reads the findings takes as the sign that the others are there.
+ * Writes what was found out about a run into a folder: `routing.parquet`, `report.html` and `report.json`. All are written beside
+ * their places before the first is moved: a full disk leaves the older ones as they were. `report.json` is moved last.
  *
  * @throws MoietyError `disk`
  */
@@ -15,11 +15,26 @@ export async function writeExplanation(
   { findings, pictures, table }: Explanation,
   disk: Disk = nodeDisk,
 ): Promise<void> {
-  const page = await renderReport(findings, pictures)
+  const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
+  const files = [
+    { name: 'routing.parquet', bytes: table },
+    { name: 'report.html', bytes: encode(await renderReport(findings, pictures)) },
+    { name: 'report.json', bytes: encode(`${JSON.stringify(findings)}\n`) },
+  ].map(file => ({
+    ...file,
+    beside: join(folder, `${unfinished}${file.name}`),
+    path: join(folder, file.name),
+  }))
   makeFolders(disk, folder)
-  writeCarefully(disk, join(folder, 'routing.parquet'), table)
-  writeCarefully(disk, join(folder, 'report.html'), page)
-  writeCarefully(disk, join(folder, 'report.json'), `${JSON.stringify(findings)}\n`)
+  try {
+    for (const { beside, bytes } of files) writeFlushed(disk, beside, bytes)
+    for (const { beside, path } of files)
+      attempt(disk, 'move the finished file to', path, () => disk.rename(beside, path))
+  } catch (cause) {
+    for (const { beside } of files) quietly(() => disk.remove(beside))
+    throw cause
+  }
+  attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
 }
 
 /** Writes every chart that the findings have something for into a folder. @throws MoietyError `disk` */

@@ -7,7 +7,7 @@ import { print, printJson } from './output.ts'
 import type { PredictFlags } from './predict.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
-import { dataChoice, requireRun, wholeNumber } from './run-flags.ts'
+import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
 import { bar, clean, columns, type Paint, painter, percent, truncate } from './screen.ts'
 
 const barWidth = 24
@@ -23,6 +23,8 @@ export async function runPrediction(
   const neighbours = wholeNumber(flags.neighbours, '--neighbours', 0, 'for example --neighbours 8')
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const data = await dataChoice(flags.data)
+  const out = flags.out ?? join(run, 'prediction.html')
+  requireFile(out)
   const progress = createProgress(process.stderr)
   try {
     const result = await predictRun({
@@ -36,7 +38,6 @@ export async function runPrediction(
     })
     const page = await renderPredictions(result)
     progress.end()
-    const out = flags.out ?? join(run, 'prediction.html')
     makeFolders(nodeDisk, dirname(out))
     writeCarefully(nodeDisk, out, page)
     if (flags.json) return printJson(result)
@@ -60,14 +61,15 @@ function described({ path, classes, layers, neighbours }: Prediction, paint: Pai
     const shares = layer.experts.map(({ expert, weight }) => `${expert} (${percent(weight)})`)
     return `  ${clean(layer.name)}: expert ${shares.join(', ')}`
   })
-  const other = neighbours.some(({ sameRoute }) => !sameRoute)
-    ? '; some went to other experts, too few to the same'
-    : ''
+  const strangers = neighbours.filter(({ sameRoute }) => !sameRoute).length
   const near = neighbours.map(({ name }) => clean(name)).join(', ')
   return [
     paint.bold(clean(path)),
     table.toString().replaceAll(/^/gm, ' '),
     ...experts,
-    ...(neighbours.length === 0 ? [] : [`  ${truncate(`most like: ${near}${other}`, columns - 2)}`]),
+    ...(neighbours.length === 0 ? [] : [`  ${truncate(`most like: ${near}`, columns - 2)}`]),
+    ...(strangers === 0
+      ? []
+      : [`  too few went to the same experts: the last ${strangers} of these went to others`]),
   ].join('\n')
 }

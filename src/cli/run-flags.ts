@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { DataChoice } from '../evaluate/index.ts'
 import { applyOverrides, resolveConfig } from '../run/config.ts'
@@ -53,4 +53,47 @@ export function wholeNumber(
     where: flag,
     help,
   })
+}
+
+/**
+ * Refuses, before anything slow is done, a folder that cannot be written into. One that is not there yet is made when there is
+ * something to write.
+ *
+ * @throws MoietyError `usage` for a file of that name; `disk` where the folder cannot be written into
+ */
+export function requireFolder(folder: string): void {
+  if (!existsSync(folder)) {
+    if (dirname(folder) !== folder) requireFolder(dirname(folder))
+    return
+  }
+  if (!statSync(folder).isDirectory())
+    fail({
+      kind: 'usage',
+      message: 'expected a folder, but this is a file',
+      where: folder,
+      help: 'name another folder',
+    })
+  try {
+    accessSync(folder, constants.W_OK)
+  } catch (cause) {
+    fail({
+      kind: 'disk',
+      message: 'the folder cannot be written into',
+      where: folder,
+      help: 'name another folder with --out, or allow it',
+      cause,
+    })
+  }
+}
+
+/** The same for a file that is to be written. @throws MoietyError as {@link requireFolder}; `usage` for a folder of that name */
+export function requireFile(file: string): void {
+  if (existsSync(file) && statSync(file).isDirectory())
+    fail({
+      kind: 'usage',
+      message: 'expected a file to write, but this is a folder',
+      where: file,
+      help: 'name a file in it',
+    })
+  requireFolder(dirname(file))
 }

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { type Dataset, openDataset } from '../data/index.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
-import { type Config, resolveConfig } from '../run/config.ts'
+import { sha256 } from '../run/checkpoint-record.ts'
+import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
-import { readConfig } from '../run/run-folder.ts'
+import { configHash, readConfig } from '../run/run-folder.ts'
 import { Engine } from '../runtime/index.ts'
 import { refuseOtherClasses } from './data-identity.ts'
 
@@ -89,11 +92,22 @@ export function newestCheckpoint(run: string): Checkpoint {
 
 /** An engine as the run was trained with, or with as many threads as given, whose state is what the run has learned. */
 export async function engineOf(
-  { config, checkpoint }: TrainedRun,
+  { config, checkpoint }: Pick<TrainedRun, 'config' | 'checkpoint'>,
   threads = config.engine.threads,
 ): Promise<Engine> {
   const { device } = config.engine
   const engine = await Engine.start({ device, ...(threads === null ? {} : { threads }) })
   await engine.setState(checkpoint.state)
   return engine
+}
+
+/** Tells this checkpoint from every other: the hash of its record, which has the hashes of its files. */
+export function checkpointIdentity({ path }: Pick<Checkpoint, 'path'>): string {
+  return sha256(readFileSync(join(path, 'state.json')))
+}
+
+/** A hash that runs share which differ in nothing that decides their numbers but the seed. */
+export function configurationIdentity(config: Config): string {
+  const { seed: _, data, ...others } = config
+  return configHash(withoutSafeKeys({ ...others, data: { ...data, directory: null } }))
 }

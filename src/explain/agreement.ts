@@ -23,21 +23,23 @@ export function agreementOf(
   const rows = Array.from(own.keys()).filter(c => complete(own[c]) && complete(other[c]))
   const columns = (matrix: Affinity['weight']): number[][] =>
     Array.from({ length: matrix[0]?.length ?? 0 }, (_, e) => rows.map(c => matrix[c]![e] ?? 0))
-  const mine = columns(own)
-  const theirs = columns(other)
+  const mine = columns(own).map(standardised)
+  const theirs = columns(other).map(standardised)
   const matched = matchedExperts(mine, theirs)
   const values = matched.flatMap(({ similarity }) => (similarity === null ? [] : [similarity]))
   const byChance = Array.from({ length: permutations }, (_, i) => {
     const order = draws(seed, 'agreement', i).permutation(rows.length)
-    const shuffled = theirs.map(column => Array.from(order, at => column[at]!))
-    return mean(matchedExperts(mine, shuffled).flatMap(({ similarity }) => similarity ?? [])) ?? 0
-  }).sort((a, b) => a - b)
+    const shuffled = theirs.map(column => column && Array.from(order, at => column[at]!))
+    return mean(matchedExperts(mine, shuffled).flatMap(({ similarity }) => similarity ?? []))
+  })
+    .flatMap(value => value ?? [])
+    .sort((a, b) => a - b)
   return {
     against,
     pairs: matched,
     mean: mean(values),
     chance: mean(byChance),
-    chance95: byChance[Math.max(0, Math.ceil(0.95 * permutations) - 1)] ?? null,
+    chance95: byChance[Math.max(0, Math.ceil(0.95 * byChance.length) - 1)] ?? null,
   }
 }
 
@@ -45,11 +47,21 @@ function complete(row: readonly (number | null)[] | undefined): boolean {
   return row !== undefined && row.length > 0 && row.every(value => value !== null)
 }
 
+/** A column with mean 0 and length 1, so that the correlation of two is their product; undefined where it does not vary. */
+type Standardised = readonly number[] | undefined
+
+function standardised(column: readonly number[]): Standardised {
+  const average = mean(column) ?? 0
+  const centred = column.map(value => value - average)
+  const length = Math.sqrt(dot(centred, centred))
+  return length < 1e-9 ? undefined : centred.map(value => value / length)
+}
+
 function matchedExperts(
-  mine: readonly number[][],
-  theirs: readonly number[][],
+  mine: readonly Standardised[],
+  theirs: readonly Standardised[],
 ): { expert: number; other: number; similarity: number | null }[] {
-  const similarity = mine.map(a => theirs.map(b => correlation(a, b)))
+  const similarity = mine.map(a => theirs.map(b => (a === undefined || b === undefined ? null : dot(a, b))))
   return bestMatching(similarity.map(row => row.map(value => value ?? 0))).map(([expert, other]) => ({
     expert,
     other,
@@ -57,17 +69,10 @@ function matchedExperts(
   }))
 }
 
-/** Pearson's; null where one of the two does not vary. */
-function correlation(a: readonly number[], b: readonly number[]): number | null {
-  const centred = (values: readonly number[]): number[] => {
-    const average = mean(values) ?? 0
-    return values.map(value => value - average)
-  }
-  const [x, y] = [centred(a), centred(b)]
-  const dot = (p: readonly number[], q: readonly number[]): number =>
-    p.reduce((total, value, i) => total + value * q[i]!, 0)
-  const scale = Math.sqrt(dot(x, x) * dot(y, y))
-  return scale < 1e-12 ? null : dot(x, y) / scale
+function dot(a: readonly number[], b: readonly number[]): number {
+  let total = 0
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!
+  return total
 }
 
 function mean(values: readonly number[]): number | null {

@@ -15,6 +15,7 @@ const right = (...perClass: (number | null)[]) => ({ top1: 0.5, perClass })
 const evidence: CaptionEvidence = {
   expert: 0,
   share: [0.4, 0.6],
+  activation: 0.5,
   spread: 0.3,
   classes: ['poppy', 'rose', 'pickup_truck', 'bus'],
   images: [100, 100, 100, 100],
@@ -61,6 +62,12 @@ describe('a caption', () => {
     const few = { ...evidence.superclasses!, images: [9, 200] }
     expect(captionOf({ ...evidence, superclasses: few }).caption).toBeNull()
     expect(captionOf({ ...evidence, spread: 3 }).caption).toBeNull()
+  })
+
+  it('names no class that goes to the expert no more often than images at large do', () => {
+    expect(captionOf({ ...evidence, activation: 1 }).caption).toMatch(/^flowers: 2\.0 × chance; weak in/)
+    expect(captionOf({ ...evidence, activation: 0.85 }).caption).toMatch(/^flowers: 2\.0 × chance; weak in/)
+    expect(captionOf({ ...evidence, activation: 0.75 }).caption).toMatch(/95 % of poppy/)
   })
 
   it('calls nothing weak that might be chance', () => {

@@ -5,6 +5,8 @@ export interface CaptionEvidence {
   readonly expert: number
   /** Share of each expert in all weight, [E]. */
   readonly share: readonly number[]
+  /** Share of all images that chose the expert. */
+  readonly activation: number
   /** Standard deviation of the expert's weight over images. */
   readonly spread: number
   readonly classes: readonly string[]
@@ -107,16 +109,23 @@ function groupsOf({
   })
 }
 
-/** The class that goes to the expert most often, among the groups that were named. */
+/**
+ * The class that goes to the expert most often, among the groups that were named, if it does so beyond doubt more often than
+ * images at large: where K is E every class does, and that says nothing.
+ */
 function mostChosen(
-  { expert, classes, images, byClass, superclasses }: CaptionEvidence,
+  { expert, activation: overall, classes, images, byClass, superclasses }: CaptionEvidence,
   named: ReadonlySet<number>,
 ): string[] {
   const candidates = classes
     .map((name, c) => ({ name, c, activation: byClass.activation[c]?.[expert] ?? 0 }))
     .filter(({ c, activation }) => {
       const group = superclasses === undefined ? c : superclasses.of[c]
-      return typeof group === 'number' && named.has(group) && images[c]! >= enough && activation >= often
+      const error = Math.sqrt((overall * (1 - overall)) / Math.max(1, images[c]!))
+      const beyond = error > 0 && (activation - overall) / error >= evident
+      return (
+        typeof group === 'number' && named.has(group) && images[c]! >= enough && activation >= often && beyond
+      )
     })
     .sort((a, b) => b.activation - a.activation)
   const [most] = candidates

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { type DataChoice, newestCheckpoint } from '../evaluate/trained-run.ts'
+import { fail, MoietyError } from '../base/errors.ts'
+import { remembered } from '../evaluate/data-identity.ts'
+import { checkpointIdentity, type DataChoice, newestCheckpoint } from '../evaluate/trained-run.ts'
 import type { TrainEvent } from '../run/events.ts'
-import { type ComparedRun, comparedRun } from './comparison.ts'
+import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
 import { type Explanation, explainRun } from './explain-run.ts'
 import { type Findings, findings } from './findings.ts'
 
@@ -22,14 +24,21 @@ export interface CompareOptions {
 /**
  * Lays runs side by side. A run that has been explained at its newest checkpoint on held-out images is not explained again.
  *
- * @throws MoietyError as `explainRun`
+ * @throws MoietyError `usage` for a folder that is named twice; otherwise as `explainRun`
  */
 export async function compareRuns(options: CompareOptions): Promise<ComparedRun[]> {
+  refuseTwice(options.runs)
   const compared: ComparedRun[] = []
   for (const run of options.runs) {
     const known = options.data === undefined ? knownFindings(run) : undefined
     compared.push(comparedRun(known ?? (await found(run, options)), secondsOf(run)))
   }
+  const dataSets = dataSetsOf(compared)
+  if (dataSets.length > 1)
+    options.onEvent?.({
+      kind: 'warning',
+      message: `the runs are on different data, so their accuracies cannot be compared: ${dataSets.join('; ')}`,
+    })
   return compared
 }
 
@@ -41,16 +50,43 @@ async function found(run: string, options: CompareOptions): Promise<Findings> {
     ...(threads === undefined ? {} : { threads }),
     ...(onEvent === undefined ? {} : { onEvent }),
   })
-  if (data === undefined) await onExplained?.(run, explanation)
+  try {
+    if (data === undefined) await onExplained?.(run, explanation)
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    onEvent?.({ kind: 'warning', message: `what was found about ${run} is not kept: ${error.message}` })
+  }
   return explanation.findings
 }
 
-/** What `report.json` says, if it is about the newest checkpoint and held-out images. */
+/** What `report.json` says, if it is about the newest checkpoint, and held-out images of the data that the run was trained on. */
 function knownFindings(run: string): Findings | undefined {
-  const { step } = newestCheckpoint(run)
+  const checkpoint = newestCheckpoint(run)
   const parsed = findings.safeParse(jsonOf(join(run, 'report.json')))
-  if (!parsed.success || parsed.data.run.step !== step || parsed.data.data.split !== 'test') return undefined
-  return parsed.data
+  if (!parsed.success) return undefined
+  const { run: looked, data } = parsed.data
+  const same =
+    looked.checkpoint === checkpointIdentity(checkpoint) &&
+    data.split === 'test' &&
+    data.identity === remembered(checkpoint.extra)?.labels
+  return same ? parsed.data : undefined
+}
+
+/** @throws MoietyError `usage` for a folder that is named twice, by whatever path */
+function refuseTwice(runs: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const run of runs) {
+    const place = resolve(run)
+    const before = seen.get(place)
+    if (before !== undefined)
+      fail({
+        kind: 'usage',
+        message: before === run ? `${run} is named twice` : `${run} and ${before} are the same folder`,
+        where: run,
+        help: 'name each run once',
+      })
+    seen.set(place, run)
+  }
 }
 
 const summary = z.object({ seconds: z.number() })

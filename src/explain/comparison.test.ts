@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { type ComparedRun, groupsOf, kindOf, spreadOf } from './comparison.ts'
+import {
+  type ComparedLayer,
+  type ComparedRun,
+  type ConstraintKind,
+  dataSetsOf,
+  groupsOf,
+  kindOf,
+  kindOfRun,
+  spreadOf,
+} from './comparison.ts'
 import { nearest } from './neighbours.ts'
 
 describe('runs side by side', () => {
@@ -8,7 +17,8 @@ describe('runs side by side', () => {
     recipe: null,
     seed: 1,
     step: 10,
-    images: 100,
+    configuration: 'c1',
+    data: { title: 'images', identity: 'd1', images: 100 },
     top1: 0.5,
     top5: 0.8,
     parameters: 100,
@@ -17,16 +27,56 @@ describe('runs side by side', () => {
     layers: [],
   }
 
+  const made: ComparedLayer = {
+    name: 'layer4',
+    style: 'resblock',
+    constraint: 'kl',
+    kind: 'soft',
+    count: 4,
+    k: 2,
+    living: 4,
+    cvImportance: 0.1,
+    cvActivation: 0.1,
+    superclassBits: null,
+    classBits: 0.5,
+    imageBits: 1,
+    byK: [0.4, 0.5, 0.5, 0.5],
+    singleDrop: 0.1,
+    withoutDrop: 0.05,
+  }
+
   it('are grouped where nothing but the seed differs', () => {
     const groups = groupsOf([
       plain,
-      { ...plain, run: 'wide', parameters: 400 },
+      { ...plain, run: 'wide', configuration: 'c2' },
       { ...plain, run: 'b', seed: 2, top1: 0.6 },
+      { ...plain, run: 'elsewhere', data: { title: 'others', identity: 'd2', images: 100 } },
     ])
-    expect(groups.map(({ runs }) => runs.map(({ run }) => run))).toEqual([['a', 'b'], ['wide']])
+    expect(groups.map(({ runs }) => runs.map(({ run }) => run))).toEqual([
+      ['a', 'b'],
+      ['wide'],
+      ['elsewhere'],
+    ])
+    expect(groups.map(({ seeds }) => seeds)).toEqual([2, 1, 1])
     expect(groups[0]!.top1.mean).toBeCloseTo(0.55, 12)
     expect(groups[0]!.top1.deviation).toBeCloseTo(Math.SQRT1_2 * 0.1, 12)
     expect(groups[1]!.top1.deviation).toBeNull()
+  })
+
+  it('are of one kind only if all their layers are', () => {
+    const run = (...kinds: ConstraintKind[]) => ({ ...plain, layers: kinds.map(kind => ({ ...made, kind })) })
+    expect([run(), run('soft'), run('soft', 'soft'), run('soft', 'hard')].map(kindOfRun)).toEqual([
+      undefined,
+      'soft',
+      'soft',
+      'other',
+    ])
+  })
+
+  it('say on how many data sets they are', () => {
+    const other = { ...plain, data: { title: 'others', identity: 'd2', images: 3 } }
+    expect(dataSetsOf([plain, plain])).toEqual(['images'])
+    expect(dataSetsOf([plain, other])).toEqual(['images', 'others'])
   })
 
   it('have the sample’s standard deviation', () => {
@@ -34,14 +84,9 @@ describe('runs side by side', () => {
   })
 
   it('are soft, hard or neither as the paper calls it', () => {
-    expect(['none', 'importance', 'kl', 'relative', 'mean', 'loss-free'].map(kindOf)).toEqual([
-      'none',
-      'soft',
-      'soft',
-      'hard',
-      'hard',
-      'other',
-    ])
+    expect(
+      ['none', 'importance', 'kl', 'relative', 'mean', 'loss-free', 'one of my own'].map(kindOf),
+    ).toEqual(['none', 'soft', 'soft', 'hard', 'hard', 'other', 'other'])
   })
 })
 

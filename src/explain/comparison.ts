@@ -6,7 +6,10 @@ export interface ComparedRun {
   readonly recipe: string | null
   readonly seed: number
   readonly step: number
-  readonly images: number
+  /** What runs share that differ in nothing that decides their numbers but the seed. */
+  readonly configuration: string
+  /** What the images are, and what data sets with the same images share: accuracies on others cannot be compared. */
+  readonly data: { readonly title: string; readonly identity: string; readonly images: number }
   readonly top1: number
   readonly top5: number
   /** Parameters, and those that one image passes through. */
@@ -46,7 +49,7 @@ export interface ComparedLayer {
 /** How a constraint works: not at all, by a loss, by shutting experts out, or in another way. */
 export type ConstraintKind = 'none' | 'soft' | 'hard' | 'other'
 
-/** What the paper calls soft and hard (METHOD.md §2, §3), and what came after it. */
+/** What the paper calls soft and hard (METHOD.md §2, §3), and losses that balance likewise; anything else is another way. */
 export function kindOf(constraint: string): ConstraintKind {
   switch (constraint) {
     case 'none':
@@ -54,10 +57,14 @@ export function kindOf(constraint: string): ConstraintKind {
     case 'relative':
     case 'mean':
       return 'hard'
-    case 'loss-free':
-      return 'other'
-    default:
+    case 'importance':
+    case 'kl':
+    case 'load':
+    case 'switch':
+    case 'entropy':
       return 'soft'
+    default:
+      return 'other'
   }
 }
 
@@ -68,7 +75,8 @@ export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: 
     recipe: run.recipe,
     seed: run.seed,
     step: run.step,
-    images: data.images,
+    configuration: run.configuration,
+    data: { title: data.title, identity: data.identity, images: data.images },
     top1: accuracy.top1,
     top5: accuracy.top5,
     parameters: run.parameters,
@@ -103,11 +111,19 @@ function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
   }
 }
 
-/** Runs that differ in nothing but the seed, and their means; the standard deviation is of the sample, null for one run. */
+/** The kind of a run: that of its constraints, `other` where they differ; undefined for a network without mixtures. */
+export function kindOfRun({ layers }: ComparedRun): ConstraintKind | undefined {
+  const kinds = new Set(layers.map(({ kind }) => kind))
+  if (kinds.size === 0) return undefined
+  const [only] = kinds
+  return kinds.size === 1 ? only : 'other'
+}
+
+/** Runs on the same data that differ in nothing but the seed. */
 export interface Group {
-  /** e.g. `layer4 resblock importance E4 K2`, or `plain`. */
-  readonly label: string
   readonly runs: readonly ComparedRun[]
+  /** How many different seeds they have. */
+  readonly seeds: number
   readonly top1: Spread
 }
 
@@ -121,23 +137,19 @@ export interface Spread {
 export function groupsOf(runs: readonly ComparedRun[]): Group[] {
   const groups = new Map<string, ComparedRun[]>()
   for (const run of runs) {
-    const label = labelOf(run)
-    groups.set(label, [...(groups.get(label) ?? []), run])
+    const key = `${run.configuration} ${run.data.identity}`
+    groups.set(key, [...(groups.get(key) ?? []), run])
   }
-  return [...groups].map(([label, members]) => ({
-    label,
+  return [...groups.values()].map(members => ({
     runs: members,
+    seeds: new Set(members.map(({ seed }) => seed)).size,
     top1: spreadOf(members.map(({ top1 }) => top1)),
   }))
 }
 
-function labelOf({ layers, parameters }: ComparedRun): string {
-  const parts = layers.map(
-    ({ name, style, constraint, count, k }) => `${name} ${style} ${constraint} E${count} K${k}`,
-  )
-  return parts.length === 0
-    ? `plain, ${parameters} parameters`
-    : `${parts.join(' + ')}, ${parameters} parameters`
+/** The data sets of the runs; with more than one, accuracies cannot be compared. */
+export function dataSetsOf(runs: readonly ComparedRun[]): string[] {
+  return [...new Map(runs.map(({ data }) => [data.identity, data.title])).values()]
 }
 
 export function spreadOf(values: readonly number[]): Spread {

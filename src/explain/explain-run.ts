@@ -1,6 +1,14 @@
 import { basename, resolve } from 'node:path'
-import { fail } from '../base/errors.ts'
-import { type DataChoice, engineOf, openTrainedRun, type TrainedRun } from '../evaluate/trained-run.ts'
+import { fail, MoietyError } from '../base/errors.ts'
+import { identityOf } from '../evaluate/data-identity.ts'
+import {
+  checkpointIdentity,
+  configurationIdentity,
+  type DataChoice,
+  engineOf,
+  openTrainedRun,
+  type TrainedRun,
+} from '../evaluate/trained-run.ts'
 import { version } from '../files/version.ts'
 import type { Config } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
@@ -13,9 +21,9 @@ import type { Findings, LayerFindings } from './findings.ts'
 import { countsOf, layerFindings, type Thoroughness } from './layer-findings.ts'
 import { type PictureOfImage, picturesOf } from './pictures.ts'
 import { type RoutingProgram, routingProgram } from './routing-program.ts'
-import { type RoutingRecords, routeSplit } from './routing-records.ts'
+import { type RoutingRecords, routeSplit, withVariants } from './routing-records.ts'
 import { routingTable } from './routing-table.ts'
-import { type Variant, variantsOf } from './variants.ts'
+import { groupsOfVariants, type Variant, variantsOf } from './variants.ts'
 
 /** Which run to explain, on what, and how thoroughly. */
 export interface ExplainOptions extends Partial<Thoroughness> {
@@ -47,7 +55,8 @@ const thorough: Thoroughness = { permutations: 1000, gallery: 24, mapped: 2000, 
  * Routes a split through a trained network once and finds out who does what (METHOD.md §6).
  *
  * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, data with other classes, or an
- *   `against` without a layer of the same name; `data`; `disk` for a damaged checkpoint
+ *   `against` without a layer in the same place; `diverged` where what the network computes is not finite; `data`; `disk`
+ *   for a damaged checkpoint
  */
 export async function explainRun(options: ExplainOptions): Promise<Explanation> {
   const { split = 'test', onEvent = () => undefined } = options
@@ -74,7 +83,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const matched =
     other && (await route(other, [{ kind: 'trained' }], `routing images of ${basename(resolve(other.run))}`))
 
-  const log = logOf(options.run)
+  const log = logOf(options.run, onEvent)
   const configs = config.model.moe.toSorted((a, b) => a.position - b.position)
   const layers: LayerFindings[] = []
   for (const [i, layer] of records.layers.entries()) {
@@ -116,7 +125,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   return { findings, pictures, table: routingTable(records, dataset) }
 }
 
-/** Sends a split through a run's network and its variants. */
+/** Sends a split through a run's network and its variants, those of one layer after those of another. */
 async function routed(
   trained: TrainedRun,
   variants: readonly Variant[],
@@ -129,25 +138,31 @@ async function routed(
 ): Promise<{ records: RoutingRecords; routing: RoutingProgram }> {
   const { config, dataset } = trained
   const { split, what, onEvent } = options
-  const routing = routingProgram({
-    model: config.model,
-    classes: dataset.classes.length,
-    size: dataset.size,
-    variants,
-  })
   const engine = await engineOf(trained, options.threads)
   try {
-    const loaded = await engine.load(routing.program)
-    const records = await routeSplit({
-      dataset,
-      split,
-      variants,
-      routing,
-      loaded,
-      batch: config.training.batch,
-      onProgress: (done, total) => onEvent({ kind: 'progress', what, done, total }),
-    })
-    return { records, routing }
+    let records: RoutingRecords | undefined
+    let routing: RoutingProgram | undefined
+    const groups = groupsOfVariants(variants)
+    for (const [i, group] of groups.entries()) {
+      const turn = groups.length === 1 ? '' : ` (${i + 1} of ${groups.length} layers)`
+      onEvent({ kind: 'progress', what: `preparing the network${turn}`, done: 0, total: 1 })
+      const { model } = config
+      const { classes, size } = dataset
+      routing = routingProgram({ model, classes: classes.length, size, variants: group })
+      const loaded = await engine.load(routing.program)
+      const found = await routeSplit({
+        dataset,
+        split,
+        variants: group,
+        routing,
+        loaded,
+        batch: config.training.batch,
+        onProgress: (done, total) => onEvent({ kind: 'progress', what: `${what}${turn}`, done, total }),
+      })
+      await loaded.release()
+      records = records === undefined ? found : withVariants(records, found)
+    }
+    return { records: records!, routing: routing! }
   } finally {
     await engine.stop()
   }
@@ -188,11 +203,16 @@ function agreement(
   })
 }
 
-/** The lines of the training's log; none where it is missing or damaged, which is no reason not to look at the network. */
-function logOf(run: string): MetricsLine[] {
+/**
+ * The lines of the training's log; none, with a warning, where it is missing or damaged, which is no reason not to look at the
+ * network.
+ */
+function logOf(run: string, onEvent: (event: TrainEvent) => void): MetricsLine[] {
   try {
     return readMetrics(metricsPath(run))
-  } catch {
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    onEvent({ kind: 'warning', message: `shares over training are left out: ${error.message}` })
     return []
   }
 }
@@ -203,6 +223,8 @@ function describeRun({ run, config, checkpoint }: TrainedRun, routing: RoutingPr
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,
     step: checkpoint.step,
+    checkpoint: checkpointIdentity(checkpoint),
+    configuration: configurationIdentity(config),
     epochs: config.training.epochs,
     seed: config.seed,
     model: `${name}, width ${width}, ${stem} stem`,
@@ -220,6 +242,7 @@ function describeData(
   const { title, size, classes, superclasses, superclassOf } = dataset
   return {
     title,
+    identity: identityOf(dataset).labels,
     split,
     images: records.images,
     size,

@@ -146,6 +146,10 @@ export const findings = z.object({
     name: z.string(),
     recipe: z.string().nullable(),
     step: z.number(),
+    /** Hash of the checkpoint that was looked at. */
+    checkpoint: z.string(),
+    /** Hash of the configuration without the seed and what does not enter the numbers: runs that share it differ in the seed. */
+    configuration: z.string(),
     epochs: z.number(),
     seed: z.number(),
     /** e.g. "resnet18, width 16, stem cifar". */
@@ -156,6 +160,8 @@ export const findings = z.object({
   }),
   data: z.object({
     title: z.string(),
+    /** Hash of all labels: data with the same classes and images have the same. */
+    identity: z.string(),
     split: z.enum(['test', 'train']),
     images: z.number(),
     /** Height and width, in pixels. */

@@ -20,38 +20,116 @@ export function informationOf(
   routed: Routed,
   labels: Int32Array,
   classes: number,
-  { permutations, seed }: { readonly permutations: number; readonly seed: number },
+  test: PermutationTest,
 ): Information {
+  const steps = informationInSteps(routed, labels, classes, test)
+  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value
+}
+
+/** The same, giving way after each permutation: what is yielded is how many are done. */
+export function* informationInSteps(
+  routed: Routed,
+  labels: Int32Array,
+  classes: number,
+  { permutations, seed }: PermutationTest,
+): Generator<number, Information> {
   const { experts } = routed
-  const counted = Uint32Array.from(labels.keys()).filter(n => labels[n]! >= 0)
-  const known = Int32Array.from(counted, n => labels[n]!)
-  const weights = Float64Array.from({ length: counted.length * experts }, (_, at) => {
-    const n = Math.floor(at / experts)
-    return routed.weights[counted[n]! * experts + (at % experts)]!
-  })
-  const bits = mutualInformation(weights, experts, known, classes)
+  const chosen = choicesOf(routed, labels)
+  const known = Int32Array.from(chosen.images, n => labels[n]!)
+  const own = entropyBits(totals(chosen, experts))
+  // Permutations leave p(c) and p(e) as they are: only the joint entropy is to be computed again.
+  const marginal = own + entropyBits(countsOf(known, classes))
+  const information = (order: Int32Array): number =>
+    Math.max(0, marginal - jointEntropy(chosen, order, experts, classes))
+  const bits = information(known)
   const permuted = new Float64Array(permutations)
   const shuffled = new Int32Array(known.length)
   for (let i = 0; i < permutations; i++) {
     const order = draws(seed, 'permutation test', i).permutation(known.length)
-    for (const [n, from] of order.entries()) shuffled[n] = known[from]!
-    permuted[i] = mutualInformation(weights, experts, shuffled, classes)
+    for (let n = 0; n < order.length; n++) shuffled[n] = known[order[n]!]!
+    permuted[i] = information(shuffled)
+    yield i + 1
   }
   permuted.sort()
-  const reached = permuted.filter(value => value >= bits).length
-  const entropy = entropyBits(meanWeights(weights, experts))
+  // The same sum in another order may differ in its last digits: that is a tie.
+  const reached = permuted.filter(value => value >= bits - rounding).length
   return {
     bits,
-    share: entropy > vanishing ? Math.min(1, bits / entropy) : null,
-    chance: permutations === 0 ? 0 : permuted.reduce((a, b) => a + b, 0) / permutations,
+    share: own > vanishing ? Math.min(1, bits / own) : null,
+    chance: permuted.reduce((a, b) => a + b, 0) / permutations,
     chance95: permuted[Math.max(0, Math.ceil(0.95 * permutations) - 1)] ?? 0,
     p: (1 + reached) / (1 + permutations),
     permutations,
   }
 }
 
+/** How often labels are permuted (at least once), and by which random numbers. */
+export interface PermutationTest {
+  readonly permutations: number
+  readonly seed: number
+}
+
+/** The weights that are not zero: at most K for each image, whatever E is. */
+interface Choices {
+  /** Images that count. */
+  readonly images: Uint32Array
+  /** For each choice: the place of its image in `images`, its expert, and the weight. */
+  readonly image: Uint32Array
+  readonly expert: Uint32Array
+  readonly weight: Float64Array
+}
+
+function choicesOf({ experts, weights }: Routed, labels: Int32Array): Choices {
+  const images = Uint32Array.from(labels.keys()).filter(n => labels[n]! >= 0)
+  const image: number[] = []
+  const expert: number[] = []
+  const weight: number[] = []
+  for (const [at, n] of images.entries())
+    for (let e = 0; e < experts; e++) {
+      const w = weights[n * experts + e]!
+      if (w <= 0) continue
+      image.push(at)
+      expert.push(e)
+      weight.push(w)
+    }
+  return {
+    images,
+    image: Uint32Array.from(image),
+    expert: Uint32Array.from(expert),
+    weight: Float64Array.from(weight),
+  }
+}
+
+/** Σ w of each expert. */
+function totals({ expert, weight }: Choices, experts: number): Float64Array {
+  const sums = new Float64Array(experts)
+  for (let i = 0; i < weight.length; i++) sums[expert[i]!]! += weight[i]!
+  return sums
+}
+
+function countsOf(labels: Int32Array, classes: number): Float64Array {
+  const counts = new Float64Array(classes)
+  for (let n = 0; n < labels.length; n++) counts[labels[n]!]! += 1
+  return counts
+}
+
+/** H(class, expert) in bits. */
+function jointEntropy(
+  { image, expert, weight }: Choices,
+  labels: Int32Array,
+  experts: number,
+  classes: number,
+): number {
+  const joint = new Float64Array(classes * experts)
+  for (let i = 0; i < weight.length; i++) joint[labels[image[i]!]! * experts + expert[i]!]! += weight[i]!
+  return entropyBits(joint)
+}
+
 /** Below this an entropy is rounding: one expert has all weight. */
 const vanishing = 1e-9
+
+/** Informations that differ by less are the same. */
+const rounding = 1e-9
 
 /**
  * How much the routing depends on the image at all: I(image; expert) = H(mean of weights) − mean of H(weights). Balanced
@@ -80,31 +158,4 @@ function meanWeights(weights: ArrayLike<number>, experts: number): Float64Array 
   const mean = new Float64Array(experts)
   for (let at = 0; at < weights.length; at++) mean[at % experts]! += (weights[at]! * experts) / weights.length
   return mean
-}
-
-/** Σ p(c, e) log2 (p(c, e) / p(c) p(e)). */
-function mutualInformation(
-  weights: Float64Array,
-  experts: number,
-  labels: Int32Array,
-  classes: number,
-): number {
-  const joint = new Float64Array(classes * experts)
-  for (let n = 0; n < labels.length; n++)
-    for (let e = 0; e < experts; e++) joint[labels[n]! * experts + e]! += weights[n * experts + e]!
-  const byClass = new Float64Array(classes)
-  const byExpert = new Float64Array(experts)
-  let total = 0
-  for (const [at, value] of joint.entries()) {
-    byClass[Math.floor(at / experts)]! += value
-    byExpert[at % experts]! += value
-    total += value
-  }
-  let bits = 0
-  for (const [at, value] of joint.entries())
-    if (value > 0)
-      bits +=
-        (value / total) *
-        Math.log2((value * total) / (byClass[Math.floor(at / experts)]! * byExpert[at % experts]!))
-  return Math.max(0, bits)
 }

@@ -6,9 +6,9 @@ import { accuracyOf } from './accuracy.ts'
 import { affinityOf } from './affinity.ts'
 import { captionOf } from './captions.ts'
 import { coactivationOf } from './coactivation.ts'
-import type { Affinity, ExpertFindings, LayerFindings, VariantFindings } from './findings.ts'
+import type { Affinity, ExpertFindings, Information, LayerFindings, VariantFindings } from './findings.ts'
 import { galleryOf } from './gallery.ts'
-import { dependenceOf, informationOf } from './information.ts'
+import { dependenceOf, informationInSteps } from './information.ts'
 import { logitMapOf } from './logit-map.ts'
 import { overTraining } from './over-training.ts'
 import type { LayerRecords, RoutingRecords } from './routing-records.ts'
@@ -45,11 +45,13 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
   const byClass = affinityOf(layer, labels, classes)
   const bySuperclass = superclasses === undefined ? null : affinityOf(layer, superclasses, groups)
   const test = { permutations: facts.permutations, seed }
-  onProgress?.('permuting labels', 0, 2)
-  const ofClass = informationOf(layer, labels, classes, test)
-  onProgress?.('permuting labels', 1, 2)
-  const ofSuperclass = superclasses === undefined ? null : informationOf(layer, superclasses, groups, test)
-  onProgress?.('permuting labels', 2, 2)
+  const patiently = async (what: string, numbers: Int32Array, count: number): Promise<Information> =>
+    await drained(informationInSteps(layer, numbers, count, test), done =>
+      onProgress?.(what, done, test.permutations),
+    )
+  const ofClass = await patiently('permuting classes', labels, classes)
+  const ofSuperclass =
+    superclasses === undefined ? null : await patiently('permuting superclasses', superclasses, groups)
   const variants = variantsFindings(records, config.position, classes)
   const map = await logitMapOf(layer, labels, {
     seed,
@@ -57,7 +59,13 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
     neighbours: 15,
     onProgress: (done, total) => onProgress?.('placing images on the map', done, total),
   })
-  const found = { share: [...used.importance], byClass, bySuperclass, variants }
+  const found = {
+    share: [...used.importance],
+    activation: [...used.activation],
+    byClass,
+    bySuperclass,
+    variants,
+  }
   return {
     name: layer.name,
     position: config.position,
@@ -79,6 +87,19 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
     overTraining: overTraining(log, layer.name),
     map,
     experts: Array.from({ length: layer.experts }, (_, expert) => expertFindings(expert, facts, found)),
+  }
+}
+
+/** Runs steps to their end; now and then tells how far they are and lets others have a turn. */
+async function drained<T>(steps: Generator<number, T>, onStep: (done: number) => void): Promise<T> {
+  let paused = performance.now()
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    if (performance.now() - paused < 100) continue
+    onStep(step.value)
+    await new Promise(resolve => setImmediate(resolve))
+    paused = performance.now()
   }
 }
 
@@ -107,17 +128,18 @@ function variantsFindings(
   return { single: of('single'), without: of('without'), byK: of('k'), equal: of('equal')[0]! }
 }
 
-type Found = Pick<LayerFindings, 'share' | 'byClass' | 'bySuperclass' | 'variants'>
+type Found = Pick<LayerFindings, 'share' | 'activation' | 'byClass' | 'bySuperclass' | 'variants'>
 
 function expertFindings(expert: number, facts: LayerFacts, found: Found): ExpertFindings {
   const { records, layer, dataset } = facts
-  const { byClass, bySuperclass, share, variants } = found
+  const { byClass, bySuperclass, share, activation, variants } = found
   const classes = dataset.classes.length
   const trained = accuracyOf(records.predictions[0]!, records.labels, classes)
   const superclassOf = dataset.superclassOf?.map(group => (group < 0 ? null : group))
   const caption = captionOf({
     expert,
     share,
+    activation: activation[expert] ?? 0,
     spread: spreadOf(layer, expert),
     classes: dataset.classes,
     images: countsOf(records.labels, classes),

@@ -10,6 +10,7 @@ import { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import type { FeatureProgram } from './feature-program.ts'
 import type { PlacedImages } from './neighbours.ts'
+import { floatsOf } from './routing-records.ts'
 
 export interface PlaceOptions {
   readonly dataset: Dataset
@@ -32,10 +33,10 @@ export async function placeTrainingImages(options: PlaceOptions): Promise<Placed
     const indices = Uint32Array.from({ length: Math.min(batch, images - start) }, (_, i) => start + i)
     const made = await makeBatch(train, indices, { mean, std, seed: 0, epoch: 0 })
     const outputs = await loaded.run(new Map([['images', made.images]]))
-    features.set(floats(outputs.get('features')), start * channels)
+    features.set(floatsOf(outputs, 'features'), start * channels)
     for (const [l, { name, experts }] of layers.entries())
       routes[l]!.chosen.set(
-        floats(outputs.get(`${name}.weights`)).map(weight => Number(weight > 0)),
+        floatsOf(outputs, `${name}.weights`).map(weight => Number(weight > 0)),
         start * experts,
       )
     onProgress?.(Math.min(start + batch, images), images)
@@ -45,17 +46,23 @@ export async function placeTrainingImages(options: PlaceOptions): Promise<Placed
 
 /**
  * The same, kept in the run's folder: a second prediction does not compute them again. What is kept belongs to one checkpoint
- * and one data set; anything else, or a damaged file, is computed anew and replaced. A folder that cannot be written, as
+ * and one data set, which is known by its labels, title and normalisation, not by its pixels; anything else, or a damaged
+ * file, is computed anew and replaced. A folder that cannot be written, as
  * on a full disk, keeps nothing and stops nobody.
  *
- * @param step - of the checkpoint
+ * @param checkpoint - its identity
  */
 export async function placedTrainingImages(
-  options: PlaceOptions & { readonly run: string; readonly step: number },
+  options: PlaceOptions & { readonly run: string; readonly checkpoint: string },
 ): Promise<PlacedImages> {
-  const { run, step, dataset, features } = options
+  const { run, checkpoint, dataset, features } = options
   const file = join(run, 'training-features.safetensors')
-  const metadata = { step: String(step), labels: identityOf(dataset).labels }
+  const { title, size, mean, std } = dataset
+  const metadata = {
+    checkpoint,
+    labels: identityOf(dataset).labels,
+    data: JSON.stringify({ title, size, mean, std }),
+  }
   const kept = readKept(file, metadata, features, dataset.train.length)
   if (kept !== undefined) return kept
   const placed = await placeTrainingImages(options)
@@ -99,8 +106,4 @@ function readKept(
   } catch {
     return undefined
   }
-}
-
-function floats(tensor: HostTensor | undefined): Float32Array {
-  return tensor?.data instanceof Float32Array ? tensor.data : new Float32Array()
 }

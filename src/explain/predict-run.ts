@@ -1,13 +1,24 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { decodeImage, UnreadableImage } from '../data/index.ts'
-import { type DataChoice, engineOf, openTrainedRun, type TrainedRun } from '../evaluate/trained-run.ts'
+import { type Dataset, decodeImage, type PerChannel, UnreadableImage } from '../data/index.ts'
+import { remembered } from '../evaluate/data-identity.ts'
+import {
+  checkpointIdentity,
+  type DataChoice,
+  engineOf,
+  newestCheckpoint,
+  openTrainedRun,
+} from '../evaluate/trained-run.ts'
+import type { Checkpoint } from '../run/checkpoint.ts'
+import { type Config, resolveConfig } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { readConfig } from '../run/run-folder.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import { type FeatureProgram, featureProgram } from './feature-program.ts'
-import { nearest, type PlacedImages } from './neighbours.ts'
+import { type Neighbour, nearest, type PlacedImages } from './neighbours.ts'
 import { dataUri } from './pictures.ts'
-import { placedTrainingImages } from './place-split.ts'
+import { placedTrainingImages, placeTrainingImages } from './place-split.ts'
+import { floatsOf } from './routing-records.ts'
 
 /** Which run says what about which images. */
 export interface PredictOptions {
@@ -63,43 +74,83 @@ export interface Predictions {
  * Says of images what they show, which experts looked at them, and what they resemble.
  *
  * @throws MoietyError `data` that names every image that cannot be read, before anything is computed; `usage` for a folder
- *   that is no run or data with other classes; `disk` for a damaged checkpoint
+ *   that is no run or data with other classes; `disk` for a damaged checkpoint; `diverged` where what the network computes is
+ *   not finite
  */
 export async function predictRun(options: PredictOptions): Promise<Predictions> {
-  const { run, onEvent = () => undefined, top = 5, neighbours = 8 } = options
-  const trained = await openTrainedRun(run, {
-    split: 'train',
-    onEvent,
-    ...(options.data === undefined ? {} : { data: options.data }),
-  })
-  const { config, dataset, checkpoint } = trained
-  const pixels = await decoded(options.images, dataset.size)
-  const features = featureProgram(config.model, dataset.classes.length, dataset.size)
-  const engine = await engineOf(trained, options.threads)
+  const { run, onEvent = () => undefined, top = 5, neighbours = 8, data } = options
+  const subject =
+    (neighbours === 0 && data === undefined ? withoutData(run) : undefined) ??
+    (await withData(run, data, onEvent))
+  const { config, checkpoint, dataset } = subject
+  const pixels = await decoded(options.images, subject.size)
+  const features = featureProgram(config.model, subject.classes.length, subject.size)
+  const engine = await engineOf(subject, options.threads)
   try {
     const loaded = await engine.load(features.program)
-    const placed =
-      neighbours === 0
-        ? undefined
-        : await placedTrainingImages({
+    const looking = {
+      features,
+      loaded,
+      batch: config.training.batch,
+      onProgress: (done: number, total: number) =>
+        onEvent({ kind: 'progress', what: 'looking at the training images', done, total }),
+    }
+    const place = async (images: Dataset): Promise<PlacedImages> =>
+      data === undefined
+        ? await placedTrainingImages({
+            ...looking,
+            dataset: images,
             run,
-            step: checkpoint.step,
-            dataset,
-            features,
-            loaded,
-            batch: config.training.batch,
-            onProgress: (done, total) =>
-              onEvent({ kind: 'progress', what: 'looking at the training images', done, total }),
+            checkpoint: checkpointIdentity(checkpoint),
           })
+        : await placeTrainingImages({ ...looking, dataset: images })
+    const placed = neighbours === 0 || dataset === undefined ? undefined : await place(dataset)
     const predictions: Prediction[] = []
     for (const [i, path] of options.images.entries())
       predictions.push(
-        await predict({ path, pixels: pixels[i]!, trained, features, loaded, placed, top, neighbours }),
+        await predict({ path, pixels: pixels[i]!, subject, features, loaded, placed, top, neighbours }),
       )
     return { run: basename(resolve(run)), step: checkpoint.step, predictions }
   } finally {
     await engine.stop()
   }
+}
+
+/** What a prediction needs of a run. */
+interface Subject {
+  readonly config: Config
+  readonly checkpoint: Checkpoint
+  readonly classes: readonly string[]
+  /** Height and width of an image. */
+  readonly size: number
+  readonly mean: PerChannel
+  readonly std: PerChannel
+  /** Undefined where nobody asks for training images. */
+  readonly dataset: Dataset | undefined
+}
+
+async function withData(
+  run: string,
+  data: DataChoice | undefined,
+  onEvent: (event: TrainEvent) => void,
+): Promise<Subject> {
+  const trained = await openTrainedRun(run, {
+    split: 'train',
+    onEvent,
+    ...(data === undefined ? {} : { data }),
+  })
+  const { classes, size, mean, std } = trained.dataset
+  return { ...trained, classes, size, mean, std }
+}
+
+/** A run whose checkpoint remembers all that is to be known of its data; undefined for one of an earlier version. */
+function withoutData(run: string): Subject | undefined {
+  const config = resolveConfig(readConfig(run), run)
+  const checkpoint = newestCheckpoint(run)
+  const known = remembered(checkpoint.extra)
+  if (known === undefined || known.mean === null || known.std === null) return undefined
+  const { classes, mean, std } = known
+  return { config, checkpoint, classes, size: config.data.size, mean, std, dataset: undefined }
 }
 
 /** @returns uint8 [3, size, size] for each path */
@@ -124,7 +175,7 @@ async function decoded(paths: readonly string[], size: number): Promise<Uint8Arr
 async function predict({
   path,
   pixels,
-  trained,
+  subject,
   features,
   loaded,
   placed,
@@ -133,15 +184,14 @@ async function predict({
 }: {
   readonly path: string
   readonly pixels: Uint8Array
-  readonly trained: TrainedRun
+  readonly subject: Subject
   readonly features: FeatureProgram
   readonly loaded: LoadedProgram
   readonly placed: PlacedImages | undefined
   readonly top: number
   readonly neighbours: number
 }): Promise<Prediction> {
-  const { dataset } = trained
-  const { size, mean, std, classes, train } = dataset
+  const { size, mean, std, classes, dataset } = subject
   const area = size * size
   const data = Float32Array.from(pixels, (value, at) => {
     const channel = Math.floor(at / area)
@@ -150,8 +200,9 @@ async function predict({
   const outputs = await loaded.run(
     new Map([['images', { dtype: 'float32', shape: [1, 3, size, size], data } as const]]),
   )
-  const values = (name: string): number[] => Array.from(outputs.get(name)?.data ?? [], Number)
+  const values = (name: string): number[] => Array.from(floatsOf(outputs, name))
   const probabilities = values('probabilities')
+  if (!probabilities.every(Number.isFinite)) refuseNotFinite(path)
   const weights = features.layers.map(({ name }) => values(`${name}.weights`))
   const near =
     placed === undefined
@@ -164,7 +215,7 @@ async function predict({
           placed,
           neighbours,
         )
-  const seen = await train.load(near.map(({ image }) => image))
+  const shown = dataset === undefined ? [] : await shownNeighbours(near, dataset, features.layers.length)
   return {
     path,
     png: await dataUri(pixels, size),
@@ -178,16 +229,35 @@ async function predict({
         .map(([expert, weight]) => ({ expert, weight })),
       logits: values(`${name}.logits`),
     })),
-    neighbours: await Promise.all(
-      near.map(async ({ image, similarity, sharedLayers }, i) => ({
-        image,
-        name: classes[train.labels[image]!]!,
-        similarity,
-        sameRoute: sharedLayers === features.layers.length,
-        png: await dataUri(seen.subarray(i * 3 * area, (i + 1) * 3 * area), size),
-      })),
-    ),
+    neighbours: shown,
   }
+}
+
+/** Pictures of training images, one after the other: there may be many. */
+async function shownNeighbours(
+  near: readonly Neighbour[],
+  { classes, size, train }: Dataset,
+  layers: number,
+): Promise<Prediction['neighbours']> {
+  const shown: Prediction['neighbours'][number][] = []
+  for (const { image, similarity, sharedLayers } of near)
+    shown.push({
+      image,
+      name: classes[train.labels[image]!]!,
+      similarity,
+      sameRoute: sharedLayers === layers,
+      png: await dataUri(await train.load([image]), size),
+    })
+  return shown
+}
+
+function refuseNotFinite(path: string): never {
+  return fail({
+    kind: 'diverged',
+    message: 'what the network computes is not finite',
+    where: path,
+    help: 'train anew with a lower optimizer.learningRate, or with training.clipNorm',
+  })
 }
 
 /** Places and values, largest first, equal ones in order. */

@@ -37,26 +37,26 @@ export interface RoutingProgramOptions {
 }
 
 /**
- * The network and all its variants as one program. Experts are dispatched densely, so every variant uses the same results of
- * the same experts, and common-subexpression elimination leaves one copy of all that variants share: the whole network up
- * to the layer, and each of its experts. Where the layer is the last stage, a variant costs next to nothing.
+ * The network and some of its variants as one program. All experts see all images, so every variant uses the same results
+ * of the same experts, and common-subexpression elimination leaves one copy of all that variants share: the whole network up
+ * to the layer, and each of its experts. Where the layer is the last stage, a variant costs one matrix product.
  *
  * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N]. Given: `predictions` int64 [N, variants], `loss` (cross-entropy
  * summed over images, as trained), `correct1`, `correct5` (counts, as trained), and per layer `NAME.weights` and
  * `NAME.logits` float32 [N, E], as trained.
  */
 export function routingProgram(options: RoutingProgramOptions): RoutingProgram {
-  const { classes, size, variants } = options
-  const model = {
-    ...options.model,
-    moe: options.model.moe.map(layer => ({ ...layer, dispatch: 'dense' as const })),
-  }
+  const { model, classes, size, variants } = options
   const graph = new Graph()
   const images = graph.input('images', 'float32', ['N', 3, size, size])
   const labels = graph.input('labels', 'int64', ['N'])
   const scopes = variants.map(() => Scope.root(graph, { training: false }))
   const built = variants.map((variant, v) => {
-    const classifier = classifierOf(model, { classes, override: overridesOf(variant, model) })
+    const classifier = classifierOf(model, {
+      classes,
+      override: overridesOf(variant, model),
+      dispatch: 'stacked',
+    })
     return classifier(scopes[v]!, images)
   })
   const { logits, stats } = built[0]!

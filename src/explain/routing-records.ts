@@ -107,7 +107,18 @@ export async function routeSplit(options: RouteOptions): Promise<RoutingRecords>
   }
 }
 
-function floatsOf(outputs: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
+/** The same images with the variants of both, each once; the network as trained is the first's. */
+export function withVariants(records: RoutingRecords, more: RoutingRecords): RoutingRecords {
+  const added = more.variants.flatMap((variant, v) => (variant.kind === 'trained' ? [] : [v]))
+  return {
+    ...records,
+    variants: [...records.variants, ...added.map(v => more.variants[v]!)],
+    predictions: [...records.predictions, ...added.map(v => more.predictions[v]!)],
+  }
+}
+
+/** The values of an output. @throws MoietyError `usage` where there are none */
+export function floatsOf(outputs: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
   const data = outputs.get(name)?.data
   if (data instanceof Float32Array) return data
   return fail({ kind: 'usage', message: 'expected float32 values', where: `output ${name}` })

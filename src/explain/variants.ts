@@ -36,6 +36,20 @@ export function variantsOf({ moe }: ModelConfig): Variant[] {
   ]
 }
 
+/**
+ * The variants in groups that are computed by one program each: as trained, then those of each layer after the trained network
+ * again. What an engine needs to prepare a program grows faster than the program.
+ */
+export function groupsOfVariants(variants: readonly Variant[]): Variant[][] {
+  const trained: Variant = { kind: 'trained' }
+  const positions = new Set(variants.flatMap(variant => ('position' in variant ? [variant.position] : [])))
+  if (positions.size === 0) return [[trained]]
+  return [...positions].map(position => [
+    trained,
+    ...variants.filter(variant => 'position' in variant && variant.position === position),
+  ])
+}
+
 /** How the layers of a variant route, by position; none for the network as it was trained. */
 export function overridesOf(variant: Variant, { moe }: ModelConfig): Map<number, RoutingOverride> {
   if (variant.kind === 'trained') return new Map()

@@ -8,6 +8,7 @@ export type Captions = Readonly<Record<string, readonly (string | null)[]>>
 
 /** The part of a report that is wanted here. */
 const report = z.object({
+  run: z.object({ checkpoint: z.string() }),
   layers: z.array(
     z.object({
       name: z.string(),
@@ -20,16 +21,26 @@ const report = z.object({
  * The captions that `moiety explain` has given the experts of a run, from its `report.json`; none where there is no
  * report.
  *
- * @param warn - told when there is a report that cannot be understood, which is no reason not to go on
+ * @param checkpoint - identity of the checkpoint that is exported; captions of another one are left out
+ * @param warn - told when there is a report that cannot be used, which is no reason not to go on
  * @throws MoietyError `disk` when the report cannot be read
  */
-export function readCaptions(run: string, warn: (message: string) => void, disk: Disk = nodeDisk): Captions {
+export function readCaptions(
+  run: string,
+  checkpoint: string,
+  warn: (message: string) => void,
+  disk: Disk = nodeDisk,
+): Captions {
   const file = join(run, 'report.json')
   const bytes = readIfThere(disk, file)
   if (bytes === undefined) return {}
   const found = report.safeParse(jsonOf(bytes))
   if (!found.success) {
     warn(`captions are left out: ${file} is not a report of moiety explain`)
+    return {}
+  }
+  if (found.data.run.checkpoint !== checkpoint) {
+    warn(`captions are left out: ${file} is about another checkpoint; \`moiety explain\` makes new ones`)
     return {}
   }
   return Object.fromEntries(

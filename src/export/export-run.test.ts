@@ -18,6 +18,7 @@ import {
   randomState,
   runModel,
   smallConfig,
+  writeCaptions,
   writeRun,
 } from '../../test/untrained-run.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
@@ -266,12 +267,16 @@ describe('what an exported model says of itself', () => {
   it('has the captions of the report, if there is one; a damaged report is left out and said', async () => {
     const run = newRun('captions')
     const experts = [{ caption: 'ants' }, { caption: null, more: 1 }, { caption: 'bees' }, { caption: '' }]
-    writeFileSync(
-      join(run, 'report.json'),
-      JSON.stringify({ layers: [{ name: 'layer4', experts }], more: 1 }),
-    )
+    writeCaptions(run, [{ name: 'layer4', experts }], { more: 1 })
     const { metadata } = await warnings({ run })
     expect(metadata.captions).toEqual({ layer4: ['ants', null, 'bees', ''] })
+    writeFileSync(
+      join(run, 'report.json'),
+      JSON.stringify({ run: { checkpoint: 'c0ffee' }, layers: [{ name: 'layer4', experts }] }),
+    )
+    const { metadata: stale, told: about } = await warnings({ run })
+    expect(stale.captions).toEqual({})
+    expect(about).toEqual([expect.stringMatching(/captions are left out: .* is about another checkpoint/)])
     writeFileSync(join(run, 'report.json'), '{"layers": [{"na')
     const { metadata: without, told } = await warnings({ run })
     expect(without.captions).toEqual({})

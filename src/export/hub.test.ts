@@ -1,8 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { classes, dataFacts, randomState, smallConfig, writeRun } from '../../test/untrained-run.ts'
+import {
+  classes,
+  dataFacts,
+  randomState,
+  smallConfig,
+  writeCaptions,
+  writeRun,
+} from '../../test/untrained-run.ts'
 import { sizeOf } from '../base/tensor.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { exportRun } from './index.ts'
@@ -116,7 +123,7 @@ describe('a folder for a model hub', () => {
     expect(text).toContain('`\\<e\\>`')
 
     const experts = [{ caption: 'one | two\n---' }, { caption: null }]
-    writeFileSync(join(run, 'report.json'), JSON.stringify({ layers: [{ name: 'layer4', experts }] }))
+    writeCaptions(run, [{ name: 'layer4', experts }])
     await exportRun({ run, hub: join(run, 'hub') })
     expect(readFileSync(join(run, 'hub', 'README.md'), 'utf8')).toContain('| layer4 | 0 | one \\| two --- |')
   })

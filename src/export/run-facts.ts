@@ -1,7 +1,7 @@
 import { MoietyError } from '../base/errors.ts'
 import { openDataset, type PerChannel } from '../data/index.ts'
 import { refuseOtherClasses, remembered } from '../evaluate/data-identity.ts'
-import { newestCheckpoint } from '../evaluate/trained-run.ts'
+import { checkpointIdentity, newestCheckpoint } from '../evaluate/trained-run.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
@@ -56,7 +56,7 @@ export async function readRun(run: string, onEvent: (event: TrainEvent) => void)
     recipe: readEnvironment(run)?.recipe ?? 'not known',
     data: await dataFacts(config, checkpoint, onEvent),
     accuracy: measuredAccuracy(run, checkpoint.step),
-    captions: readCaptions(run, warn),
+    captions: readCaptions(run, checkpointIdentity(checkpoint), warn),
   }
 }
 

@@ -2,6 +2,7 @@ import type { Tensor } from '../graph/index.ts'
 import {
   type Constraint,
   convGapFc,
+  type DispatchName,
   entropy,
   gapFc,
   importance,
@@ -27,15 +28,17 @@ export interface ModelOptions {
   readonly classes: number
   /** How mixtures route instead of as trained (analysis): all of them, or those at the positions that are keys. */
   readonly override?: RoutingOverride | ReadonlyMap<number, RoutingOverride> | undefined
+  /** How all mixtures send images to experts, instead of as configured. */
+  readonly dispatch?: DispatchName
 }
 
 /** The network that a configuration describes. */
 export function classifierOf(
   config: ModelConfig,
-  { classes, override }: ModelOptions,
+  { classes, override, dispatch }: ModelOptions,
 ): (scope: Scope, images: Tensor) => ResNetResult {
   const layers = config.moe.map(layer =>
-    embedded(layer, isByPosition(override) ? override.get(layer.position) : override),
+    embedded(layer, isByPosition(override) ? override.get(layer.position) : override, dispatch),
   )
   return (scope, images) =>
     resnet(scope, images, {
@@ -51,7 +54,11 @@ function isByPosition(override: ModelOptions['override']): override is ReadonlyM
   return override instanceof Map
 }
 
-function embedded(layer: MoeLayerConfig, override: RoutingOverride | undefined): EmbeddedMoe {
+function embedded(
+  layer: MoeLayerConfig,
+  override: RoutingOverride | undefined,
+  dispatch: DispatchName = layer.dispatch,
+): EmbeddedMoe {
   const { constraint } = layer
   return {
     position: layer.position,
@@ -62,7 +69,7 @@ function embedded(layer: MoeLayerConfig, override: RoutingOverride | undefined):
     gate: layer.gate === 'gap-fc' ? gapFc : convGapFc(layer.gateWidth),
     constraint: constraintOf(constraint),
     weighting: layer.weighting,
-    dispatch: layer.dispatch,
+    dispatch,
     noise: layer.noise,
     lift: 'lift' in constraint ? constraint.lift : null,
     ...(override === undefined ? {} : { override }),

@@ -1,6 +1,7 @@
 import { add, relu, type Tensor } from '../graph/index.ts'
 import {
   type Constraint,
+  type DispatchName,
   type Gate,
   type MoeResult,
   mixtureOfExperts,
@@ -32,7 +33,7 @@ export interface EmbeddedMoe {
   readonly gate: Gate
   readonly constraint: Constraint
   readonly weighting: Weighting
-  readonly dispatch: 'sparse' | 'dense'
+  readonly dispatch: DispatchName
   readonly noise: boolean
   readonly lift: number | null
   readonly override?: RoutingOverride

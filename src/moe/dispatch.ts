@@ -1,9 +1,12 @@
+import { fail } from '../base/errors.ts'
 import {
   add,
   addRows,
   asFloat,
+  concat,
   gatherRows,
   greater,
+  matmul,
   mul,
   nonzero,
   reshape,
@@ -15,8 +18,8 @@ import type { Layer } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 
 /**
- * y_n = Σ_i w_ni · E_i(x_n), the sum over the experts with a positive weight. Two ways to compute it that agree
- * in value and in every gradient.
+ * y_n = Σ_i w_ni · E_i(x_n), the sum over the experts with a positive weight. Ways to compute it that agree in value and,
+ * where they train, in every gradient.
  *
  * @param experts - the E experts; expert I is built at `experts.I` of the scope
  * @param weights - [N, E]
@@ -47,6 +50,29 @@ export const denseDispatch: Dispatch = (scope, x, weights, experts) => {
     return mul(buildExpert(scope.masked(chosen), i, expert, x), perImage(column))
   })
   return contributions.reduce((total, contribution) => add(total, contribution))
+}
+
+/**
+ * For analysis: the experts' results side by side, [N, E, C·H·W], and the weights as a matrix product with them. What many
+ * routings of one network share is then all but one product each, and their graph grows with E and not with E². Only
+ * outside of training, where no image enters another one's statistics.
+ *
+ * @throws MoietyError (usage) in training
+ */
+export const stackedDispatch: Dispatch = (scope, x, weights, experts) => {
+  if (scope.training)
+    return fail({
+      kind: 'usage',
+      message: 'stacked dispatch does not train: its experts see every image',
+      where: scope.path,
+      help: 'use dispatch sparse or dense',
+    })
+  const results = experts.map((expert, i) => buildExpert(scope, i, expert, x))
+  const [images, ...extents] = results[0]!.shape
+  const size = extents.reduce((total: number, extent) => total * Number(extent), 1)
+  const rows = results.map(result => reshape(result, [images!, 1, size]))
+  const mixed = matmul(reshape(weights, [images!, 1, experts.length]), concat(rows, 1))
+  return reshape(mixed, [images!, ...extents])
 }
 
 function buildExpert(scope: Scope, i: number, expert: Layer, x: Tensor): Tensor {

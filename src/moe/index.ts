@@ -4,10 +4,11 @@
  * @module
  */
 export * from './constraints/index.ts'
-export { type Dispatch, denseDispatch, sparseDispatch } from './dispatch.ts'
+export { type Dispatch, denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
 export { convGapFc, type Gate, gapFc } from './gates.ts'
 export {
   counterOutput,
+  type DispatchName,
   epochInput,
   type LayerInfo,
   layerInfo,

@@ -23,7 +23,7 @@ import { kaimingUniform } from '../nn/initialise.ts'
 import { channelsOf, type Layer } from '../nn/layers.ts'
 import type { Initialiser, Scope } from '../nn/scope.ts'
 import type { Constraint, Counters } from './constraints/constraint.ts'
-import { denseDispatch, sparseDispatch } from './dispatch.ts'
+import { denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
 import type { Gate } from './gates.ts'
 import { describeRouting, type Routing, route, type Weighting } from './routing.ts'
 
@@ -36,6 +36,11 @@ export type RoutingOverride =
   | { readonly kind: 'single'; readonly expert: number }
   | { readonly kind: 'equal' }
 
+/** Ways to compute Σ w·E(x) that agree: the chosen experts only, all of them, or all of them for analysis. */
+export type DispatchName = 'sparse' | 'dense' | 'stacked'
+
+const dispatches = { sparse: sparseDispatch, dense: denseDispatch, stacked: stackedDispatch } as const
+
 /** What a mixture of experts is made of. */
 export interface MoeOptions {
   /** The experts (E of them); any block. All must give the same shape. */
@@ -45,7 +50,7 @@ export interface MoeOptions {
   readonly k: number
   readonly constraint: Constraint
   readonly weighting?: Weighting
-  readonly dispatch?: 'sparse' | 'dense'
+  readonly dispatch?: DispatchName
   /** Noise on the logits in training; default: as the constraint wants. */
   readonly noise?: boolean
   /** The epoch from which the constraint is off; null: never. */
@@ -156,7 +161,7 @@ export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): 
       bias,
     })
   const routing = describeRouting(weights, logits, clean, scope.training ? noiseScale : undefined, k)
-  const output = (dispatch === 'sparse' ? sparseDispatch : denseDispatch)(scope, x, weights, experts)
+  const output = dispatches[dispatch](scope, x, weights, experts)
 
   const losses: Tensor[] = []
   let after = counters

@@ -3,7 +3,9 @@ import {
   type ComparedLayer,
   type ComparedRun,
   type ConstraintKind,
+  dataSetsOf,
   groupsOf,
+  kindOfRun,
   spreadOf,
 } from '../explain/comparison.ts'
 import { type Chart, draw } from './draw.ts'
@@ -28,7 +30,7 @@ const kinds: Readonly<
   none: { shade: 2, symbol: 'times', text: 'no constraint' },
   soft: { shade: 0, symbol: 'circle', text: 'soft constraint (a loss)' },
   hard: { shade: 1, symbol: 'square', text: 'hard constraint (experts shut out)' },
-  other: { shade: 3, symbol: 'triangle', text: 'another way' },
+  other: { shade: 3, symbol: 'triangle', text: 'several kinds, or another way' },
 }
 
 /**
@@ -42,7 +44,7 @@ export function renderComparison(runs: readonly ComparedRun[]): string {
     title: `${count} side by side`,
     kicker: 'Accuracy, balance, specialisation, cost',
     body: html`${summary(runs)}
-${wide(glance(runs, rows), 'Kinds of constraint')}
+${wide(glance(runs), 'Kinds of constraint')}
 ${rows.length === 0 ? null : html`<section><div class="figures">${figures(runs, rows)}</div>${legend(rows)}</section>`}
 <section><div class="block"><h3>Accuracy and cost</h3>${wide(costTable(runs), 'Accuracy and cost')}</div>
 ${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialisation</h3>${wide(layerTable(rows), 'Balance and specialisation')}</div>`}</section>`,
@@ -50,34 +52,37 @@ ${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialisat
 }
 
 /** Each kind of constraint in a line: what it reached, how even it is, how far its experts are specialists. */
-function glance(runs: readonly ComparedRun[], rows: readonly Row[]): Markup {
-  const plain = runs.filter(({ layers }) => layers.length === 0)
+function glance(runs: readonly ComparedRun[]): Markup {
   const accuracy = (own: readonly ComparedRun[]): string => {
     const { mean, deviation } = spreadOf(own.map(({ top1 }) => top1))
     return deviation === null ? percent(mean) : `${percent(mean)} ± ${fixed(100 * deviation, 1)}`
   }
-  const present = kindNames.filter(kind => rows.some(row => row.layer.kind === kind))
-  const lines = present.map(kind => {
-    const own = rows.filter(row => row.layer.kind === kind)
+  const plain = runs.filter(run => kindOfRun(run) === undefined)
+  const lines = kindNames.flatMap(kind => {
+    const own = runs.filter(run => kindOfRun(run) === kind)
+    const layers = own.flatMap(run => run.layers)
+    if (layers.length === 0) return []
     const mean = (value: (layer: ComparedLayer) => number): number =>
-      own.reduce((total, { layer }) => total + value(layer), 0) / own.length
+      layers.reduce((total, layer) => total + value(layer), 0) / layers.length
     return [
-      kinds[kind].text,
-      whole(own.length),
-      accuracy([...new Set(own.map(({ run }) => run))]),
-      list([...new Set(own.map(({ layer }) => `${layer.living} of ${layer.count}`))]),
-      fixed(
-        mean(layer => layer.cvImportance),
-        3,
-      ),
-      bits(mean(layer => layer.classBits)),
-      fixed(100 * mean(layer => layer.singleDrop), 1),
+      [
+        kinds[kind].text,
+        whole(own.length),
+        accuracy(own),
+        list([...new Set(layers.map(({ living, count }) => `${living} of ${count}`))]),
+        fixed(
+          mean(layer => layer.cvImportance),
+          3,
+        ),
+        bits(mean(layer => layer.classBits)),
+        fixed(100 * mean(layer => layer.singleDrop), 1),
+      ],
     ]
   })
   const without =
     plain.length === 0 ? [] : [['plain network', whole(plain.length), accuracy(plain), '–', '–', '–', '–']]
   return table({
-    caption: 'Means over runs and layers; ± is the standard deviation over runs',
+    caption: 'Means over runs and their layers; ± is the standard deviation over runs',
     heads: ['', 'runs', 'top-1', 'living', 'CV of weight', 'class, bits', 'points lost by one alone'],
     rows: [...without, ...lines],
   })
@@ -88,12 +93,15 @@ function wide(content: Markup, label: string): Markup {
   return html`<div class="wide-table" tabindex="0" role="region" aria-label="${label}">${content}</div>`
 }
 
-/** Which configuration reached most. */
+/** Which configuration reached most; on different data, that this cannot be said. */
 function summary(runs: readonly ComparedRun[]): Markup | null {
+  const dataSets = dataSetsOf(runs)
+  if (dataSets.length > 1)
+    return html`<p class="notice">These runs are on different data, so their accuracies cannot be compared: ${dataSets.map(title => shown(title)).join('; ')}.</p>`
   const [best] = groupsOf(runs).toSorted((a, b) => b.top1.mean - a.top1.mean)
   const [first] = best?.runs ?? []
   if (best === undefined || first === undefined) return null
-  const seeds = best.runs.length === 1 ? 'one seed' : `${whole(best.runs.length)} seeds`
+  const seeds = best.seeds === 1 ? 'one seed' : `${whole(best.seeds)} seeds`
   return html`<p class="standfirst">Most accurate: ${shown(labelOf(first))}, with ${percent(best.top1.mean)} top-1 over ${seeds}.</p>`
 }
 
