@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { engineVersion } from 'moiety/runtime'
 import { type Case, cases } from './cases.js'
 import { describeCurve, measureCurve } from './curve.js'
+import { describeDetections, measureDetections } from './detections.js'
 import { Ours } from './ours.js'
 import { Peer } from './peer.js'
 import { describeProfile, type Profile, readProfile } from './profile.js'
@@ -26,6 +27,7 @@ interface Options {
   readonly case?: readonly string[]
   readonly profile?: true
   readonly curve?: true
+  readonly detections?: true
   readonly rounds: number
   readonly warmup: number
   readonly threads: number
@@ -159,9 +161,19 @@ async function main(): Promise<void> {
     .option('--json', 'print the results as JSON')
     .option('--profile', 'print the time of each operation of our step instead')
     .option('--curve', 'print how the time of our step grows with experts, K, batch and threads instead')
+    .option(
+      '--detections',
+      'time the evaluation of detections instead, in turn with pycocotools where --python has it',
+    )
     .parse()
   const options = command.opts<Options>()
   const chosen = cases.filter(({ name }) => options.case?.includes(name) ?? true)
+
+  if (options.detections === true) {
+    const measured = measureDetections(options)
+    console.log(options.json === true ? JSON.stringify(measured) : describeDetections(measured))
+    return
+  }
 
   if (options.profile === true) {
     const profiles = []

@@ -12,7 +12,9 @@ const pages = [
   'docs/decisions.md',
   'docs/results.md',
   'docs/export.md',
+  'docs/detection-evaluation.md',
   'docs/measures.md',
+  'docs/sweeps.md',
 ]
 const textOf = (page: string) => readFileSync(new URL(page, root), 'utf8')
 

@@ -7,6 +7,15 @@ export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.ts'
 export { findCifar, openCifar } from './cifar.ts'
+export {
+  type CocoAnnotation,
+  type CocoAnnotations,
+  type CocoCategory,
+  type CocoImage,
+  readCocoAnnotations,
+} from './coco/annotations.ts'
+export type { Box } from './coco/record.ts'
+export { type Detection, type KnownIds, readCocoResults } from './coco/results.ts'
 export type { Dataset, Limit, OnProgress, PerChannel, Progress, SkippedFile, Split } from './dataset.ts'
 export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'

@@ -1,8 +1,28 @@
 /**
- * Evaluation: a classifier as a program, accuracy, utilisation of experts, preferred classes.
+ * Evaluation: a classifier as a program, accuracy, utilisation of experts, preferred classes; detections.
  *
  * @module
  */
+export {
+  type AreaName,
+  areaNames,
+  type CategoryEvaluation,
+  cocoSizes,
+  type DetectionCounts,
+  type DetectionCurves,
+  type DetectionEvaluation,
+  type DetectionEvaluationOptions,
+  type DetectionStats,
+  evaluateDetections,
+  type GroundTruth,
+  type IouStats,
+  iouThresholds,
+  maxDetections,
+  precisionAt,
+  recallAt,
+  recallThresholds,
+  type SizeLimits,
+} from './detections/index.ts'
 export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.ts'
 export { type EvaluateOptions, evaluateSplit, type SplitResult } from './evaluate-split.ts'
 export { type ClassWeights, preferredClasses } from './preference.ts'

@@ -1,0 +1,71 @@
+import { fail } from '../../base/errors.ts'
+import { readJsonRecords } from '../../files/json-records.ts'
+import { type Box, CocoRecord, unlisted } from './record.ts'
+
+/** One object that a detector says is in an image. */
+export interface Detection {
+  readonly imageId: number
+  readonly categoryId: number
+  /** In pixels. */
+  readonly box: Box
+  /** How sure the detector is: any finite number, as only the order counts. */
+  readonly score: number
+}
+
+/** What detections may be of. */
+export interface KnownIds {
+  readonly images: readonly { readonly id: number }[]
+  readonly categories: readonly { readonly id: number }[]
+}
+
+/**
+ * Reads detections from a results file in COCO's format (cocodataset.org/#format-results), a list of
+ * `{"image_id", "category_id", "bbox", "score"}`; other members are passed over. The list may be empty.
+ *
+ * @param known - the annotations that the detections belong to
+ * @param onProgress - told how many bytes of how many have been read
+ * @throws MoietyError of kind `data` that names file, record and member: what `readJsonRecords` refuses; a member of the
+ *   wrong type or missing; a box that is not four finite numbers or has a negative extent; a score that is not finite;
+ *   an image or a category that the annotations do not have
+ */
+export function readCocoResults(
+  file: string,
+  known: KnownIds,
+  onProgress?: (done: number, total: number) => void,
+): Detection[] {
+  const images = new Set(known.images.map(({ id }) => id))
+  const categories = new Set(known.categories.map(({ id }) => id))
+  const detections: Detection[] = []
+  const { root } = readJsonRecords(file, {
+    lists: [''],
+    record: (_, value, __, path) => {
+      const record = new CocoRecord(file, path, value)
+      const imageId = record.id('image_id')
+      if (!images.has(imageId)) {
+        record.refuse(
+          'image_id',
+          unlisted('image', imageId),
+          'give the annotations that the detector was run on',
+        )
+      }
+      const categoryId = record.id('category_id')
+      if (!categories.has(categoryId)) {
+        record.refuse(
+          'category_id',
+          unlisted('category', categoryId),
+          "translate the detector's classes to the ids of the annotations, which may have gaps; remove what has none",
+        )
+      }
+      detections.push({ imageId, categoryId, box: record.box('bbox'), score: record.finite('score') })
+    },
+    onProgress,
+  })
+  if (root === 'array') return detections
+  return fail({
+    kind: 'data',
+    message:
+      'expected a list of detections, [{"image_id", "category_id", "bbox", "score"}, …]; found an object',
+    where: file,
+    help: 'the annotations come first, then the detections',
+  })
+}

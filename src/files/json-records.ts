@@ -1,0 +1,287 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { fail } from '../base/errors.ts'
+import { codeOf } from './disk.ts'
+import { quoted } from './json-reader.ts'
+
+/**
+ * Reads long lists of records from a JSON file of any size: the file is an array, or an object with arrays among its
+ * members, as COCO's are. Bytes are only searched for where each record ends; `JSON.parse` then reads that record
+ * alone. In memory at any time are a buffer of a megabyte, or of four times the longest record where that is more, the
+ * record itself, and what the caller keeps.
+ *
+ * Why not one `JSON.parse`, nor a package that streams: docs/decisions.md.
+ */
+
+/** What is done with the records. */
+export interface JsonRecordOptions {
+  /**
+   * The lists to read, by the name of their member; the name of a file that is itself a list is `''`. Other members
+   * are passed over: their brackets must match, and nothing else is asked of them.
+   */
+  readonly lists: readonly string[]
+  /**
+   * Called with each record of these lists, in the order of the file. What it throws goes to the caller.
+   *
+   * @param path - of the record within the file, as `annotations[17]`
+   */
+  readonly record: (list: string, value: unknown, index: number, path: string) => void
+  /** Told now and then how many bytes of how many have been read. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+}
+
+/** What a file turned out to be. */
+export interface JsonOutline {
+  readonly root: 'object' | 'array'
+  /** How many records each list had that was asked for and is there. */
+  readonly lengths: ReadonlyMap<string, number>
+}
+
+const chunk = 1 << 20
+/** The longest record: a hundred times the longest outline of an object in COCO. */
+const longest = 16 << 20
+
+/**
+ * Reads a file as {@link JsonRecordOptions} says.
+ *
+ * @throws MoietyError of kind `data`, with the byte or the record: no such file, not JSON, cut short, a list that is no
+ *   list or there twice, a record of more than 16 MiB
+ */
+export function readJsonRecords(file: string, options: JsonRecordOptions): JsonOutline {
+  const descriptor = opened(file)
+  try {
+    return new RecordReader(file, descriptor, options).read()
+  } catch (cause) {
+    if (codeOf(cause) === undefined || !(cause instanceof Error)) throw cause
+    return fail({
+      kind: 'data',
+      message: `expected a JSON file that can be read, got: ${cause.message}`,
+      where: file,
+      help: 'give a file, not a folder; check the disk',
+      cause,
+    })
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function opened(file: string): number {
+  try {
+    return openSync(file, 'r')
+  } catch (cause) {
+    const missing = codeOf(cause) === 'ENOENT'
+    return fail({
+      kind: 'data',
+      message: missing
+        ? 'expected a JSON file, there is none'
+        : `expected a JSON file that can be read, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: file,
+      help: missing ? 'check the path' : 'check the permissions, or use another file',
+      cause,
+    })
+  }
+}
+
+const quote = 0x22
+const comma = 0x2c
+const colon = 0x3a
+const openArray = 0x5b
+const backslash = 0x5c
+const closeArray = 0x5d
+const openObject = 0x7b
+const closeObject = 0x7d
+
+class RecordReader {
+  readonly #file: string
+  readonly #descriptor: number
+  readonly #options: JsonRecordOptions
+  readonly #size: number
+  readonly #lengths = new Map<string, number>()
+  #buffer = Buffer.allocUnsafe(chunk)
+  /** Bytes of the buffer that are of the file. */
+  #filled = 0
+  /** The place reached, in the buffer. */
+  #at = 0
+  /** Where the value begins that is being read, so that it stays in the buffer; −1 while none is. */
+  #kept = -1
+  /** The place in the file where the buffer begins. */
+  #offset = 0
+  /** What is being read, for messages. */
+  #place = ''
+
+  constructor(file: string, descriptor: number, options: JsonRecordOptions) {
+    this.#file = file
+    this.#descriptor = descriptor
+    this.#options = options
+    this.#size = fstatSync(descriptor).size
+  }
+
+  read(): JsonOutline {
+    const first = this.#next()
+    const root = first === openObject ? 'object' : 'array'
+    if (first === openObject) this.#members()
+    else if (first === openArray) this.#list('')
+    else this.#refuse(`expected JSON that begins with { or [, found ${this.#found()}`)
+    this.#place = ''
+    if (this.#next() !== -1) this.#refuse(`expected the end, found ${this.#found()}`)
+    return { root, lengths: this.#lengths }
+  }
+
+  #members(): void {
+    this.#sequence(closeObject, () => {
+      if (this.#next() !== quote) this.#refuse(`expected a name in quotes, found ${this.#found()}`)
+      const name = this.#value()
+      if (typeof name !== 'string') this.#refuse('expected a name in quotes')
+      if (this.#next() !== colon) this.#refuse(`expected : after ${quoted(name)}, found ${this.#found()}`)
+      this.#at++
+      const wanted = this.#options.lists.includes(name)
+      const opening = this.#next()
+      this.#place = name
+      if (!wanted) this.#pass()
+      else if (opening !== openArray) this.#refuse(`expected a list, found ${this.#found()}`)
+      else if (this.#lengths.has(name)) this.#refuse('this list is in the file twice')
+      else this.#list(name)
+      this.#place = ''
+    })
+  }
+
+  #list(name: string): void {
+    const wanted = this.#options.lists.includes(name)
+    let index = 0
+    this.#sequence(closeArray, () => {
+      this.#place = `${name}[${index}]`
+      if (wanted) this.#options.record(name, this.#value(), index, this.#place)
+      else this.#pass()
+      index++
+    })
+    if (wanted) this.#lengths.set(name, index)
+  }
+
+  /** Items between commas; the opening bracket is the next byte. */
+  #sequence(closing: number, item: () => void): void {
+    this.#at++
+    if (this.#next() === closing) {
+      this.#at++
+      return
+    }
+    for (;;) {
+      item()
+      const mark = this.#next()
+      if (mark !== comma && mark !== closing) {
+        this.#refuse(`expected , or ${String.fromCharCode(closing)} after it, found ${this.#found()}`)
+      }
+      this.#at++
+      if (mark === closing) return
+    }
+  }
+
+  #value(): unknown {
+    this.#next()
+    this.#kept = this.#at
+    this.#skip()
+    const value = this.#parse(this.#buffer.subarray(this.#kept, this.#at))
+    this.#kept = -1
+    return value
+  }
+
+  #pass(): void {
+    this.#next()
+    this.#skip()
+  }
+
+  /** Goes to the end of a value, which is where its brackets are closed; that it is JSON is not looked at. */
+  #skip(): void {
+    let depth = 0
+    for (;;) {
+      if (this.#at === this.#filled && !this.#fill()) {
+        if (depth === 0) return
+        this.#cutShort()
+      }
+      const byte = this.#buffer[this.#at]!
+      if (byte === quote) {
+        this.#string()
+        if (depth === 0) return
+      } else if (byte === openObject || byte === openArray) {
+        depth++
+        this.#at++
+      } else if (byte === closeObject || byte === closeArray) {
+        if (depth === 0) return
+        this.#at++
+        if (--depth === 0) return
+      } else if (depth === 0 && (byte === comma || byte === colon || isSpace(byte))) return
+      else this.#at++
+    }
+  }
+
+  #string(): void {
+    this.#at++
+    for (;;) {
+      if (this.#at >= this.#filled && !this.#fill()) this.#cutShort()
+      const byte = this.#buffer[this.#at]!
+      if (byte === quote) break
+      // What follows a backslash may lie beyond the buffer; #fill keeps the distance.
+      this.#at += byte === backslash ? 2 : 1
+    }
+    this.#at++
+  }
+
+  /** The next byte that is no white space, or −1 at the end of the file. */
+  #next(): number {
+    for (; ; this.#at++) {
+      if (this.#at === this.#filled && !this.#fill()) return -1
+      const byte = this.#buffer[this.#at]!
+      if (!isSpace(byte)) return byte
+    }
+  }
+
+  /** Reads on; what is being read moves to the front of the buffer. @returns false at the end of the file */
+  #fill(): boolean {
+    const keep = this.#kept < 0 ? Math.min(this.#at, this.#filled) : this.#kept
+    const length = this.#filled - keep
+    if (length > longest) this.#refuse(`expected records of at most ${longest >> 20} MiB, found a longer one`)
+    const target =
+      length > this.#buffer.length / 2 ? Buffer.allocUnsafe(2 * this.#buffer.length) : this.#buffer
+    this.#buffer.copy(target, 0, keep, this.#filled)
+    this.#buffer = target
+    this.#offset += keep
+    this.#at -= keep
+    if (this.#kept >= 0) this.#kept = 0
+    const taken = readSync(this.#descriptor, target, length, target.length - length, null)
+    this.#filled = length + taken
+    this.#options.onProgress?.(this.#offset + this.#filled, this.#size)
+    return this.#at < this.#filled
+  }
+
+  #parse(bytes: Buffer): unknown {
+    try {
+      return JSON.parse(bytes.toString('utf8'))
+    } catch (cause) {
+      const text = bytes.toString('utf8', 0, 60)
+      const notNumber = /\b(NaN|Infinity)\b/.exec(bytes.toString('latin1'))?.[0]
+      return this.#refuse(
+        notNumber === undefined
+          ? `expected JSON, found ${quoted(text)}: ${cause instanceof Error ? cause.message : String(cause)}`
+          : `expected a number, found ${notNumber}, which JSON does not have`,
+        notNumber === undefined ? undefined : 'write finite numbers; Python writes NaN where nobody looked',
+      )
+    }
+  }
+
+  #cutShort(): never {
+    return this.#refuse('the file ends in the middle of it', 'the file was cut short; copy or write it again')
+  }
+
+  #found(): string {
+    if (this.#at >= this.#filled) return 'the end of the file'
+    return quoted(this.#buffer.toString('utf8', this.#at, Math.min(this.#at + 20, this.#filled)))
+  }
+
+  #refuse(message: string, help = 'the file is damaged or of another format'): never {
+    const record = this.#place === '' ? '' : `${this.#place}, `
+    const byte = this.#offset + (this.#kept < 0 ? this.#at : this.#kept)
+    return fail({ kind: 'data', message, where: `${this.#file}, ${record}byte ${byte}`, help })
+  }
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
+}
