@@ -48,7 +48,20 @@ const moiety = (...args: string[]) => node([built('main.js'), ...args])
 /** JSON of unknown content, to be looked into by `toMatchObject`. */
 const json = (text: string): unknown => JSON.parse(text)
 
-const commands = ['train', 'eval', 'explain', 'predict', 'compare', 'export', 'recipes', 'data', 'doctor']
+const commands = [
+  'train',
+  'eval',
+  'eval-detections',
+  'explain',
+  'predict',
+  'compare',
+  'export',
+  'recipes',
+  'data',
+  'doctor',
+  'sweep',
+  'table',
+]
 
 describe('moiety --help', () => {
   it('explains every command on stdout', async () => {

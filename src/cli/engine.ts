@@ -11,6 +11,7 @@ import type {
   PredictOptions,
 } from '../explain/index.ts'
 import type { ChartFile } from '../report/index.ts'
+import type { SweepPage } from '../report/sweep-page.ts'
 import type { TrainSummary } from '../run/events.ts'
 import type { TrainOptions } from '../train/index.ts'
 
@@ -59,4 +60,9 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
 export async function renderComparison(runs: readonly ComparedRun[]): Promise<string> {
   const { renderComparison: render } = await import('../report/index.ts')
   return render(runs)
+}
+
+export async function renderSweep(page: SweepPage): Promise<string> {
+  const { renderSweep: render } = await import('../report/sweep-page.ts')
+  return render(page)
 }

@@ -6,11 +6,14 @@ import { addCompare } from './compare.ts'
 import { addData } from './data.ts'
 import { addDoctor } from './doctor.ts'
 import { addEval } from './eval.ts'
+import { addEvalDetections } from './eval-detections.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
 import { explainFailure } from './failure.ts'
 import { addPredict } from './predict.ts'
 import { addRecipes } from './recipes.ts'
+import { addSweep } from './sweep.ts'
+import { addTable } from './table.ts'
 import { addTrain, separateResume } from './train.ts'
 
 /**
@@ -33,10 +36,13 @@ function program(): Command {
 \`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
 
 Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
-129, 130 or 143 interrupted after a clean checkpoint.`,
+6 some runs of a sweep failed, 129, 130 or 143 interrupted after a clean checkpoint.`,
     )
   addTrain(moiety)
+  addSweep(moiety)
+  addTable(moiety)
   addEval(moiety)
+  addEvalDetections(moiety)
   addExplain(moiety)
   addPredict(moiety)
   addCompare(moiety)

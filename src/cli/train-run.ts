@@ -1,4 +1,5 @@
 import { train } from './engine.ts'
+import { followSweep } from './follow-sweep.ts'
 import { print, printJson } from './output.ts'
 import { planTraining } from './plan.ts'
 import { createProgress } from './progress.ts'
@@ -8,6 +9,7 @@ import type { TrainFlags } from './train.ts'
 
 /** `moiety train`; returns the exit code. */
 export async function runTraining(name: string | undefined, flags: TrainFlags): Promise<number> {
+  const tellSweep = followSweep()
   const plan = await planTraining(name, flags)
   const progress = createProgress(process.stderr, plan.config.training.epochs)
   const { config } = plan
@@ -21,7 +23,15 @@ export async function runTraining(name: string | undefined, flags: TrainFlags): 
   )
   try {
     const { value: summary, signal } = await interruptible(
-      abort => train({ ...plan, signal: abort, onEvent: progress.show }),
+      abort =>
+        train({
+          ...plan,
+          signal: abort,
+          onEvent: event => {
+            progress.show(event)
+            tellSweep(event)
+          },
+        }),
       () => progress.say('stopping after a checkpoint; once more ends at once'),
     )
     progress.end()

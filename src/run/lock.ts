@@ -73,18 +73,29 @@ function ownerIn(bytes: Uint8Array): LockOwner | undefined {
   }
 }
 
-function refuse(run: string, path: string, owner: LockOwner): never {
+/** The living process that has a run's lock, for whoever only looks: nothing is removed. @throws MoietyError `disk` */
+export function lockOwner(run: string, disk: Disk = nodeDisk): LockOwner | undefined {
+  for (const name of namesIn(disk, run)) {
+    if (!name.startsWith(prefix) || name.endsWith(unready)) continue
+    const bytes = readIfThere(disk, join(run, name))
+    const owner = bytes === undefined ? undefined : ownerIn(bytes)
+    if (owner !== undefined && (owner.host !== hostname() || lives(owner))) return owner
+  }
+  return undefined
+}
+
+function refuse(run: string, path: string, owner: LockOwner, what: string): never {
   const here = owner.host === hostname()
   const self = here && owner.pid === process.pid
   return fail({
     kind: 'usage',
-    message: `another training is running in ${run}: process ${owner.pid}${here ? '' : ` on ${owner.host}`}`,
+    message: `another ${what} is running in ${run}: process ${owner.pid}${here ? '' : ` on ${owner.host}`}`,
     where: path,
     help: self
       ? 'it is of this very process: wait for it, or use another folder'
       : here
         ? `wait for it, stop it (kill ${owner.pid}), or use another --out`
-        : `use another --out; if that machine no longer trains there, remove ${path}`,
+        : `use another --out; if that machine no longer works there, remove ${path}`,
   })
 }
 
@@ -119,21 +130,23 @@ function pause(): void {
  * Locks a run's folder for this process, or says who has it.
  *
  * @param run - the run's folder, which exists
+ * @param what - what the one who has it is called
  * @throws MoietyError `usage` that names the other process and the folder; `disk`
  */
-export function acquireLock(run: string, disk: Disk = nodeDisk): Lock {
+export function acquireLock(run: string, disk: Disk = nodeDisk, what = 'training'): Lock {
   const host = hostname()
   const self: LockOwner = { pid: process.pid, host, started: startOf(process.pid) }
   const path = join(run, `${prefix}${host.replace(/[^\w-]/g, '-')}.${self.pid}`)
   const content = new TextEncoder().encode(`${JSON.stringify(self)}\n`)
 
   const former = readIfThere(disk, path)
-  if (former !== undefined && sameBytes(former, content)) return refuse(run, path, self)
+  if (former !== undefined && sameBytes(former, content)) return refuse(run, path, self, what)
   for (let round = 0; ; round++) {
     const earlier = findRival(disk, run, path)
     const rival = earlier ?? claim(disk, run, path, content)
     if (rival === undefined) return held(disk, path, content)
-    if ((earlier !== undefined && round === 0) || round === 20) return refuse(run, rival.path, rival.owner)
+    if ((earlier !== undefined && round === 0) || round === 20)
+      return refuse(run, rival.path, rival.owner, what)
     pause()
   }
 }

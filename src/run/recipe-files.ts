@@ -37,22 +37,32 @@ export async function loadRecipe(nameOrFile: string): Promise<Recipe> {
 }
 
 async function readRecipe(path: string): Promise<Recipe> {
-  return parseRecipe(parseJson(await readText(path), path), path)
+  return parseRecipe(await readJsonFile(path, 'recipe'), path)
 }
 
-const unreadable: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
-  EISDIR: "expected a recipe's file, found a folder",
-  EACCES: 'this file may not be read',
+/**
+ * What a JSON file that a person has written holds.
+ *
+ * @param what - what messages call it
+ * @throws MoietyError of kind `usage`, also for a file that is far too large to be one
+ */
+export async function readJsonFile(path: string, what: 'recipe' | 'sweep'): Promise<unknown> {
+  return parseJson(await readText(path, what), path, what)
 }
 
-async function readText(path: string): Promise<string> {
+const unreadable: Readonly<Record<string, (what: string) => string>> = {
+  ENOENT: () => 'there is no such file',
+  EISDIR: what => `expected a ${what}'s file, found a folder`,
+  EACCES: () => 'this file may not be read',
+}
+
+async function readText(path: string, what: string): Promise<string> {
   try {
     const { size } = await stat(path)
     if (size > largest)
       fail({
         kind: 'usage',
-        message: `expected a recipe of at most ${largest} bytes, came ${size}`,
+        message: `expected a ${what} of at most ${largest} bytes, came ${size}`,
         where: path,
       })
     return await readFile(path, 'utf8')
@@ -61,16 +71,19 @@ async function readText(path: string): Promise<string> {
     return fail({
       kind: 'usage',
       message:
-        unreadable[codeOf(error) ?? ''] ??
-        `the recipe cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        unreadable[codeOf(error) ?? '']?.(what) ??
+        `the ${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
       where: path,
-      help: '`moiety recipes` lists the recipes that come with Moiety',
+      help:
+        what === 'recipe'
+          ? '`moiety recipes` lists the recipes that come with Moiety'
+          : 'a sweep is a file, or one of those that come with Moiety, such as small/cifar100',
       cause: error,
     })
   }
 }
 
-function parseJson(text: string, path: string): unknown {
+function parseJson(text: string, path: string, what: string): unknown {
   try {
     // Some editors begin a file with a byte order mark, which JSON does not know.
     const content: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
@@ -78,7 +91,7 @@ function parseJson(text: string, path: string): unknown {
   } catch (error) {
     return fail({
       kind: 'usage',
-      message: `the recipe is not JSON: ${error instanceof Error ? error.message : String(error)}`,
+      message: `the ${what} is not JSON: ${error instanceof Error ? error.message : String(error)}`,
       where: path,
       help: 'compare it with the files in recipes/',
       cause: error,

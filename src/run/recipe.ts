@@ -106,7 +106,7 @@ export function chooseParameters(recipe: Recipe, assignments: readonly string[])
 }
 
 /** Why the recipe refuses a combination; undefined when it has it. */
-function refusal(recipe: Recipe, choices: Choices): string | undefined {
+export function refusal(recipe: Recipe, choices: Choices): string | undefined {
   return recipe.refuse.find(({ when }) => holds(when, choices))?.because
 }
 
@@ -120,12 +120,18 @@ export function combinations(recipe: Recipe): Choices[] {
   return all.filter(choices => refusal(recipe, choices) === undefined)
 }
 
-/** The configuration of a recipe with these choices and `--set` overrides, resolved. */
-export function recipeConfig(recipe: Recipe, choices: Choices, overrides: readonly string[] = []): Config {
+/** The configuration of a recipe with these choices, as far as the recipe says it: not resolved yet. */
+export function recipeDraft(recipe: Recipe, choices: Choices): unknown {
   let config: unknown = recipe.config
   for (const { when, set } of recipe.cases)
     if (holds(when, choices))
       for (const [path, value] of Object.entries(set)) config = setValue(config, path, fillIn(value, choices))
+  return config
+}
+
+/** The configuration of a recipe with these choices and `--set` overrides, resolved. */
+export function recipeConfig(recipe: Recipe, choices: Choices, overrides: readonly string[] = []): Config {
+  const config = recipeDraft(recipe, choices)
   const source =
     overrides.length === 0 ? `recipe ${recipe.name}` : `recipe ${recipe.name} as changed on the command line`
   return resolveConfig(applyOverrides(config, overrides), source)
@@ -136,7 +142,8 @@ export function showChoices(choices: Choices): string {
   return [...choices].map(([name, value]) => `${name}=${value}`).join(',')
 }
 
-function holds(when: Condition, choices: Choices): boolean {
+/** Whether parameters have values that a condition names. */
+export function holds(when: Condition, choices: Choices): boolean {
   return Object.entries(when).every(([name, values]) => {
     const value = choices.get(name)
     return value !== undefined && values.includes(value)

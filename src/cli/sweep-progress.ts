@@ -1,0 +1,140 @@
+import { secondsOf } from '../sweep/estimate.ts'
+import type { PlannedRun } from '../sweep/plan.ts'
+import type { SweepEvent } from '../sweep/run-sweep.ts'
+import type { TrainerProgress } from '../sweep/trainer.ts'
+import { bar, clock, columns, duration, painter, percent, type Screen, truncate } from './screen.ts'
+
+/**
+ * The story of a sweep on stderr: a line for each run that starts or ends, and on a terminal, below them, a table that is
+ * redrawn: what is done, what is best, the time left, and every running run.
+ */
+export interface SweepProgress {
+  show(event: SweepEvent): void
+  say(text: string): void
+  /** Removes the table. */
+  end(): void
+}
+
+/** What was there when the call began. */
+export interface SweepStart {
+  readonly runs: readonly PlannedRun[]
+  readonly done: ReadonlyMap<string, { readonly top1: number | null }>
+  readonly jobs: number
+  /** As far as it is known. */
+  readonly secondsPerEpoch: number | undefined
+}
+
+/** A run that is being trained. */
+interface Running {
+  readonly run: PlannedRun
+  readonly since: number
+  readonly isResumed: boolean
+  progress?: TrainerProgress
+}
+
+/** @param now - the time in seconds */
+export function createSweepProgress(
+  screen: Screen,
+  start: SweepStart,
+  now: () => number = () => performance.now() / 1000,
+): SweepProgress {
+  const paint = painter(screen)
+  const live = screen.isTTY === true && process.env.TERM !== 'dumb'
+  const running = new Map<string, Running>()
+  const done = new Map([...start.done].map(([name, { top1 }]) => [name, top1]))
+  const failed = new Set<string>()
+  const measured: number[] = []
+  let drawn = 0
+  let last = Number.NEGATIVE_INFINITY
+
+  const clear = (): void => {
+    if (drawn > 0) screen.write(`\r\u001b[${drawn}A\u001b[J`)
+    drawn = 0
+  }
+  const say = (text: string): void => {
+    clear()
+    screen.write(`${text}\n`)
+    draw(true)
+  }
+  const draw = (force: boolean): void => {
+    if (!live || (!force && now() - last < 0.2)) return
+    last = now()
+    const width = (screen.columns || columns) - 1
+    const lines = [summary(), ...Array.from(running.values(), line)].map(text => truncate(text, width))
+    clear()
+    screen.write(`${lines.join('\n')}\n`)
+    drawn = lines.length
+  }
+  /** Seconds to the end of all runs, from what the running ones say, finished ones took and the trial showed. */
+  const secondsLeft = (): number | undefined => {
+    const perEpoch =
+      measured.length > 0 ? measured.reduce((a, b) => a + b, 0) / measured.length : start.secondsPerEpoch
+    const waiting = start.runs.filter(
+      ({ name }) => !done.has(name) && !failed.has(name) && !running.has(name),
+    )
+    const told = Array.from(running.values(), ({ run, progress }) =>
+      progress === undefined ? (perEpoch ?? 0) * run.config.training.epochs : progress.secondsLeft,
+    )
+    if (perEpoch === undefined && waiting.length > 0) return undefined
+    const rest = secondsOf(waiting, perEpoch ?? 0, 1) + told.reduce((a, b) => a + b, 0)
+    return Math.max(rest / start.jobs, ...told, 0)
+  }
+  const counts = (): string => {
+    const left = secondsLeft()
+    const [bestName, bestTop1] =
+      [...done].toSorted(([, a], [, b]) => (b ?? -1) - (a ?? -1)).find(([, top1]) => top1 !== null) ?? []
+    return [
+      `${done.size} of ${start.runs.length} done`,
+      ...(failed.size === 0 ? [] : [`${failed.size} failed`]),
+      ...(left === undefined || running.size === 0 ? [] : [`about ${duration(left)} left`]),
+      ...(bestName === undefined ? [] : [`best ${percent(bestTop1 ?? 0)} ${bestName}`]),
+    ].join('   ')
+  }
+  const summary = (): string => `${running.size} running   ${counts()}`
+  const line = ({ run, progress }: Running): string => {
+    const part = progress === undefined ? undefined : progress.step / progress.steps
+    const top1 = progress?.top1 ?? undefined
+    return [
+      `  ${bar(part ?? 0, 10)}`,
+      (part === undefined ? '–' : `${Math.floor(100 * part)} %`).padStart(5),
+      (top1 === undefined ? '–' : percent(top1)).padStart(7),
+      (progress === undefined ? '–' : clock(progress.secondsLeft)).padStart(8),
+      ` ${run.name}`,
+    ].join(' ')
+  }
+
+  const show = (event: SweepEvent) => {
+    const { name } = event.run
+    switch (event.kind) {
+      case 'started':
+        running.set(name, { run: event.run, since: now(), isResumed: event.isResumed })
+        failed.delete(name)
+        return say(`${event.isResumed ? 'resumed' : 'started'}  ${name}`)
+      case 'progress': {
+        const one = running.get(name)
+        if (one !== undefined) one.progress = event.progress
+        return draw(false)
+      }
+      case 'done': {
+        running.delete(name)
+        done.set(name, event.top1)
+        if (event.seconds !== null) measured.push(event.seconds / event.run.config.training.epochs)
+        const took = event.seconds === null ? '' : ` in ${duration(event.seconds)}`
+        const reached = event.top1 === null ? '' : `  ${percent(event.top1)} top-1${took}`
+        return say(`${paint.good('done')}     ${name}${reached}   ${paint.dim(counts())}`)
+      }
+      case 'failed': {
+        running.delete(name)
+        if (!event.isTriedAgain) failed.add(name)
+        const again = event.isTriedAgain ? '; it comes again after the others' : ''
+        return say(paint.bad(`failed   ${name}: ${event.message}${again}`))
+      }
+      case 'stopped':
+        running.delete(name)
+        return say(`stopped  ${name}`)
+      case 'waiting':
+        return say(`waiting  ${name}: process ${event.pid} still trains there`)
+    }
+  }
+  return { show, say, end: clear }
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+
+export interface SweepFlags {
+  readonly out?: string
+  readonly data?: string
+  readonly jobs?: string
+  readonly dryRun?: true
+  /** False for `--no-trial`. */
+  readonly trial: boolean
+  readonly json?: true
+}
+
+export function addSweep(program: Command): void {
+  program
+    .command('sweep')
+    .summary('train a grid of runs')
+    .description(
+      'Trains every run of a grid: finished ones are skipped, interrupted ones resumed, failed ones tried again.',
+    )
+    .argument('<file>', "a sweep's file, or one that comes with Moiety, such as small/cifar100")
+    .option('--data <name|dir>', 'a data set by name, or a folder with CIFAR or with class/image')
+    .option('--out <dir>', 'the folder of the sweep (default: sweeps/ and its name)')
+    .option('--jobs <n>', 'how many runs at once; cores are split between them (default: 1)')
+    .option('--dry-run', 'print the plan, and start nothing')
+    .option('--no-trial', 'begin without the short trial that estimates the time')
+    .option('--json', 'print the plan or the outcome as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moiety sweep small/cifar100 --data DIR --jobs 2
+  moiety sweep paper/cifar100 --data DIR --dry-run
+  moiety sweep grid.json --out sweeps/grid
+A second call goes on where the first ended. Exit code 6: some runs failed.`,
+    )
+    .action(async (file: string, flags: SweepFlags) => {
+      const { runSweepCommand } = await import('./sweep-run.ts')
+      process.exitCode = await runSweepCommand(file, flags)
+    })
+}

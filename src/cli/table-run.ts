@@ -1,0 +1,157 @@
+import { dirname } from 'node:path'
+import { fail } from '../base/errors.ts'
+import { makeFolders, writeCarefully } from '../files/careful.ts'
+import { nodeDisk } from '../files/disk.ts'
+import type { JsonObject } from '../files/json.ts'
+import { nearest } from '../run/config/shape.ts'
+import { textOf } from '../sweep/axes.ts'
+import { measureNamed } from '../sweep/measures.ts'
+import type { Outcome } from '../sweep/outcome.ts'
+import { outcomesOf } from '../sweep/run-sweep.ts'
+import { requireRecord, type SweepRecord } from '../sweep/sweep-folder.ts'
+import { type SweepTable, sweepTable } from '../sweep/table.ts'
+import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from '../sweep/table-formats.ts'
+import { renderSweep } from './engine.ts'
+import { print, printJson } from './output.ts'
+import { clean } from './screen.ts'
+import type { TableFlags } from './table.ts'
+
+const formats = ['text', 'markdown', 'latex', 'csv', 'parquet', 'html'] as const
+type Format = (typeof formats)[number]
+
+/** Of the page where no value was asked for: what the paper asks. */
+const pageValues = ['top1', 'cvImportance'] as const
+
+/** `moiety table` */
+export async function runTable(folder: string, flags: TableFlags): Promise<void> {
+  const format = formatOf(flags)
+  const record = requireRecord(folder)
+  const outcomes = outcomesOf(folder, record.runs)
+  const layout = {
+    rows: listOf(flags.rows, '--rows'),
+    columns: listOf(flags.columns, '--columns'),
+    baseline: flags.baseline === undefined ? undefined : baselineOf(flags.baseline),
+  }
+  const laidOut = (value: string): SweepTable =>
+    sweepTable(record, outcomes, { ...layout, measure: measureNamed(value, outcomes.values()) })
+  const table = laidOut(flags.value)
+  if (flags.json) return printJson(jsonOf(record, outcomes, table))
+  const content = await contentOf(format, record, outcomes, table, laidOut)
+  if (flags.out === undefined) {
+    if (typeof content === 'string') print(content.trimEnd())
+    return
+  }
+  makeFolders(nodeDisk, dirname(flags.out))
+  writeCarefully(nodeDisk, flags.out, typeof content === 'string' ? `${content.trimEnd()}\n` : content)
+  print(`The table is ${clean(flags.out)}`)
+}
+
+async function contentOf(
+  format: Format,
+  record: SweepRecord,
+  outcomes: ReadonlyMap<string, Outcome>,
+  table: SweepTable,
+  laidOut: (value: string) => SweepTable,
+): Promise<string | Uint8Array> {
+  switch (format) {
+    case 'text':
+      return tableText(table, record.title, clean)
+    case 'markdown':
+      return tableMarkdown(table, record.title)
+    case 'latex':
+      return tableLatex(table, record.title)
+    case 'csv':
+      return tableCsv(table)
+    case 'parquet':
+      return tableParquet(table)
+    case 'html':
+      return await page(record, outcomes, table, laidOut)
+  }
+}
+
+async function page(
+  record: SweepRecord,
+  outcomes: ReadonlyMap<string, Outcome>,
+  table: SweepTable,
+  laidOut: (value: string) => SweepTable,
+): Promise<string> {
+  const all = [...outcomes.values()]
+  const layers = Math.max(0, ...all.map(outcome => (outcome.status === 'done' ? outcome.layers.length : 0)))
+  // With several mixtures a run there is no one number of balance; the charts show each.
+  const others = layers === 1 ? pageValues.filter(value => value !== table.measure.key) : []
+  const axis = record.axes.find(({ label }) => label === 'constraint') ?? record.axes.at(-1)
+  return await renderSweep({
+    title: record.title,
+    description: record.description,
+    seriesAxis: axis?.label ?? null,
+    runs: record.runs.map(({ name, values }) => {
+      const value = axis !== undefined && Object.hasOwn(values, axis.label) ? values[axis.label] : undefined
+      return {
+        name,
+        series: value === undefined ? 'without' : textOf(value),
+        outcome: outcomes.get(name) ?? { status: 'missing' },
+      }
+    }),
+    tables: [table, ...others.map(laidOut)],
+  })
+}
+
+function formatOf({ format, out, json }: TableFlags): Format {
+  const found = formats.find(name => name === format)
+  if (found === undefined) {
+    const guess = nearest(format, formats)
+    return fail({
+      kind: 'usage',
+      message: `there is no format "${format}"`,
+      where: '--format',
+      help: guess === undefined ? `the formats are ${formats.join(', ')}` : `did you mean ${guess}?`,
+    })
+  }
+  if (found === 'parquet' && out === undefined && !json)
+    fail({ kind: 'usage', message: 'Parquet is not text', where: '--format', help: 'add --out FILE.parquet' })
+  return found
+}
+
+function listOf(text: string | undefined, where: string): string[] | undefined {
+  if (text === undefined) return undefined
+  const labels = text.split(',').map(label => label.trim())
+  if (!labels.includes('')) return labels
+  return fail({
+    kind: 'usage',
+    message: `expected names, came "${text}"`,
+    where,
+    help: `for example ${where} constraint,position`,
+  })
+}
+
+/** `constraint=none,position=4`, or `none`. */
+function baselineOf(text: string): JsonObject | null {
+  if (text === 'none') return null
+  return Object.fromEntries(
+    text.split(',').map(assignment => {
+      const equals = assignment.indexOf('=')
+      if (equals <= 0)
+        fail({
+          kind: 'usage',
+          message: `expected a=b, came "${assignment}"`,
+          where: '--baseline',
+          help: 'for example --baseline constraint=none',
+        })
+      return [assignment.slice(0, equals).trim(), assignment.slice(equals + 1).trim()]
+    }),
+  )
+}
+
+function jsonOf(
+  record: SweepRecord,
+  outcomes: ReadonlyMap<string, Outcome>,
+  { measure, cells, ...table }: SweepTable,
+): object {
+  return {
+    sweep: record.name,
+    value: measure.key,
+    ...table,
+    cells,
+    runs: record.runs.map(run => ({ ...run, ...(outcomes.get(run.name) ?? { status: 'missing' }) })),
+  }
+}

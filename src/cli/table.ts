@@ -1,0 +1,48 @@
+import type { Command } from 'commander'
+
+export interface TableFlags {
+  readonly rows?: string
+  readonly columns?: string
+  readonly value: string
+  readonly baseline?: string
+  readonly format: string
+  readonly out?: string
+  readonly json?: true
+}
+
+export function addTable(program: Command): void {
+  program
+    .command('table')
+    .summary('lay out what a sweep reached')
+    .description(
+      'Mean ± standard deviation over seeds in any arrangement; runs that are missing or failed are told, never averaged over.',
+    )
+    .argument('<sweep>', 'the folder that `moiety sweep` has written')
+    .option('--rows <a,b>', 'what differs from row to row')
+    .option('--columns <a,b>', 'what differs from column to column')
+    .option(
+      '--value <name>',
+      'top1, top5, seconds, cvImportance, cvActivation or living; of one of several mixtures: living.layer4',
+      'top1',
+    )
+    .option(
+      '--baseline <a=b,...>',
+      "what others are compared with, instead of the sweep's own; none for nothing",
+    )
+    .option('--format <name>', 'text, markdown, latex, csv, parquet or html', 'text')
+    .option('--out <file>', 'write it there instead of printing it')
+    .option('--json', 'print the table and all runs as JSON')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  moiety table sweeps/small-cifar100
+  moiety table sweeps/small-cifar100 --rows position --columns constraint --value cvImportance
+  moiety table sweeps/small-cifar100 --format latex --out table.tex
+  moiety table sweeps/small-cifar100 --format html --out sweep.html`,
+    )
+    .action(async (sweep: string, flags: TableFlags) => {
+      const { runTable } = await import('./table-run.ts')
+      await runTable(sweep, flags)
+    })
+}

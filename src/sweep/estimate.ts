@@ -1,0 +1,72 @@
+import { mkdtempSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type ErrorKind, exitCodes, fail } from '../base/errors.ts'
+import { nodeDisk } from '../files/disk.ts'
+import type { Outcome } from './outcome.ts'
+import type { PlannedRun } from './plan.ts'
+import { type RunSweepOptions, writeRecipe } from './run-sweep.ts'
+import { startTrainer, type TrainerProgress } from './trainer.ts'
+
+const enoughSteps = 8
+const longEnough = 30
+
+/**
+ * A short trial: begins the training of a run in a temporary folder, watches a few of its steps, ends it and removes the
+ * folder. What would stop every run of the sweep, such as missing data, shows here, before anything has started.
+ *
+ * @returns seconds of an epoch's steps, without its test; undefined where the training ended before it told, or diverged
+ * @throws MoietyError as the training says
+ */
+export async function tryOut(
+  run: PlannedRun,
+  options: Pick<RunSweepOptions, 'threads' | 'record' | 'command' | 'signal'>,
+): Promise<number | undefined> {
+  const folder = mkdtempSync(join(tmpdir(), 'moiety-trial-'))
+  const started = performance.now()
+  let last: TrainerProgress | undefined
+  try {
+    const recipe = join(folder, 'recipe.json')
+    writeRecipe(recipe, run, options)
+    const words = ['train', recipe, '--out', join(folder, 'run')]
+    const trainer = startTrainer(options.command, words, join(folder, 'log'), progress => {
+      last = progress
+      if (progress.step >= enoughSteps || performance.now() - started > 1000 * longEnough) end()
+    })
+    // Nothing of it is kept, so it need not write a checkpoint.
+    const end = (): void => trainer.stop('SIGKILL')
+    options.signal.addEventListener('abort', end)
+    const { exitCode, message } = await trainer.ended
+    options.signal.removeEventListener('abort', end)
+    const kind = kinds.find(name => exitCodes[name] === exitCode)
+    if (kind !== undefined && kind !== 'diverged')
+      fail({ kind, message: `a short trial failed: ${message}`, where: run.name })
+    if (last === undefined) return undefined
+    const images = (last.steps / run.config.training.epochs) * run.config.training.batch
+    return last.imagesPerSecond > 0 ? images / last.imagesPerSecond : undefined
+  } finally {
+    nodeDisk.remove(folder)
+  }
+}
+
+const kinds: readonly ErrorKind[] = ['usage', 'data', 'diverged', 'disk']
+
+/** Seconds of an epoch in the runs that are finished; undefined where none is. */
+export function secondsAnEpoch(
+  runs: readonly PlannedRun[],
+  outcomes: ReadonlyMap<string, Outcome>,
+): number | undefined {
+  const known = runs.flatMap(({ name, config }) => {
+    const outcome = outcomes.get(name)
+    return outcome?.status === 'done' && outcome.seconds !== null
+      ? [outcome.seconds / config.training.epochs]
+      : []
+  })
+  return known.length === 0 ? undefined : known.reduce((a, b) => a + b, 0) / known.length
+}
+
+/** Seconds that runs will take, if an epoch is alike in all of them and `jobs` of them run at once. */
+export function secondsOf(runs: readonly PlannedRun[], secondsPerEpoch: number, jobs: number): number {
+  const epochs = runs.reduce((total, { config }) => total + config.training.epochs, 0)
+  return (epochs * secondsPerEpoch) / Math.max(1, Math.min(jobs, runs.length))
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { canonicalJson, type Json } from '../files/json.ts'
+import { child } from '../run/config/shape.ts'
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+/**
+ * What a run of a sweep is: its configuration, without the folder of a data set that is the same wherever it lies.
+ *
+ * @param threads - `any` leaves out how many threads compute, which a sweep decides by `--jobs`
+ */
+export function identityOf(config: object, threads: 'as given' | 'any' = 'as given'): object {
+  const data = child(config, 'data')
+  const engine = child(config, 'engine')
+  return {
+    ...config,
+    ...(isObject(data) && child(data, 'name') !== 'folder' ? { data: { ...data, directory: null } } : {}),
+    ...(isObject(engine) && threads === 'any' ? { engine: { ...engine, threads: null } } : {}),
+  }
+}
+
+/**
+ * The hash of {@link identityOf}, as `configHash` gives it, for many configurations that have much in common: a part that was
+ * seen before is not put in order again.
+ */
+export function createHasher(): (config: object, threads?: 'as given' | 'any') => string {
+  const known = new Map<string, string>()
+  const inOrder = (part: unknown): string => {
+    const text = JSON.stringify(part)
+    const before = known.get(text)
+    if (before !== undefined) return before
+    const parsed: Json = JSON.parse(text)
+    const ordered = canonicalJson(parsed)
+    known.set(text, ordered)
+    return ordered
+  }
+  return (config, threads) => {
+    const members = Object.entries(identityOf(config, threads))
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, part]) => `${JSON.stringify(key)}:${inOrder(part)}`)
+    return createHash('sha256')
+      .update(`{${members.join(',')}}`)
+      .digest('hex')
+  }
+}
+
+/** Whether the configuration that a run's folder holds is the planned one with that hash. */
+export type PlannedCheck = (hash: string, config: object) => boolean
+
+export function createPlannedCheck(): PlannedCheck {
+  const hashOf = createHasher()
+  return (hash, config) => hashOf(config, 'any') === hash || hashOf(config) === hash
+}

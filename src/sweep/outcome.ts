@@ -1,0 +1,126 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { readIfThere } from '../files/append-file.ts'
+import { type Disk, nodeDisk } from '../files/disk.ts'
+import { isJsonObject } from '../files/json.ts'
+import { lockOwner } from '../run/lock.ts'
+import { createPlannedCheck, type PlannedCheck } from './identity.ts'
+import type { Failure, RecordedRun } from './sweep-folder.ts'
+
+/** How one mixture of experts of a finished run shares its work; null where the number was none. */
+export interface LayerResult {
+  readonly name: string
+  readonly importance: readonly (number | null)[]
+  readonly cvImportance: number | null
+  readonly cvActivation: number | null
+  readonly living: number | null
+  /** Accuracy with K = 1 … E, if the run has been explained since. */
+  readonly byK: readonly number[] | null
+}
+
+/**
+ * What has become of a planned run, as its folder says. `altered`: the folder holds another configuration than the planned,
+ * or a summary that cannot be read.
+ */
+export type Outcome =
+  | {
+      readonly status: 'done'
+      readonly top1: number | null
+      readonly top5: number | null
+      /** Of the training. */
+      readonly seconds: number | null
+      readonly layers: readonly LayerResult[]
+    }
+  | { readonly status: 'missing' | 'interrupted' | 'running' }
+  | { readonly status: 'failed' | 'altered'; readonly message: string }
+
+/** What a run can have come to. */
+export type Status = Outcome['status']
+
+const number = z.number().nullable()
+
+const summarySchema = z.object({
+  interrupted: z.literal(false),
+  top1: number,
+  top5: number,
+  seconds: number,
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      importance: z.array(number),
+      cvImportance: number,
+      cvActivation: number,
+      living: number,
+    }),
+  ),
+})
+
+const reportSchema = z.object({
+  layers: z.array(
+    z.object({
+      name: z.string(),
+      variants: z.object({ byK: z.array(z.object({ top1: z.number() })) }),
+    }),
+  ),
+})
+
+/** For many runs one check is faster than one each. */
+interface LookOptions {
+  readonly disk?: Disk
+  readonly isPlanned?: PlannedCheck
+}
+
+/**
+ * Looks into a run's folder, and changes nothing there.
+ *
+ * @param failure - the last that `failures.jsonl` knows of this run
+ * @throws MoietyError `disk` if a file that is there cannot be read
+ */
+export function outcomeOf(
+  sweepFolder: string,
+  run: Pick<RecordedRun, 'name' | 'hash'>,
+  failure: Failure | undefined,
+  { disk = nodeDisk, isPlanned = createPlannedCheck() }: LookOptions = {},
+): Outcome {
+  const folder = join(sweepFolder, run.name)
+  const config = jsonIn(folder, 'config.json', disk)
+  const beginning =
+    failure === undefined ? undefined : { status: 'failed' as const, message: failure.message }
+  if (config === undefined) return beginning ?? { status: 'missing' }
+  if (!isJsonObject(config) || !isPlanned(run.hash, config))
+    return { status: 'altered', message: 'config.json is not the planned configuration' }
+  const summary = jsonIn(folder, 'summary.json', disk)
+  if (summary !== undefined) {
+    const parsed = summarySchema.safeParse(summary)
+    if (!parsed.success) return { status: 'altered', message: 'summary.json cannot be read' }
+    const { top1, top5, seconds, layers } = parsed.data
+    const byK = layers.length === 0 ? new Map<string, number[]>() : accuracyByK(folder, disk)
+    return {
+      status: 'done',
+      top1,
+      top5,
+      seconds,
+      layers: layers.map(layer => ({ ...layer, byK: byK.get(layer.name) ?? null })),
+    }
+  }
+  if (lockOwner(folder, disk) !== undefined) return { status: 'running' }
+  return beginning ?? { status: 'interrupted' }
+}
+
+/** Accuracy by K of each layer, from `report.json`; empty where the run has not been explained. */
+function accuracyByK(folder: string, disk: Disk): Map<string, number[]> {
+  const parsed = reportSchema.safeParse(jsonIn(folder, 'report.json', disk))
+  if (!parsed.success) return new Map()
+  return new Map(parsed.data.layers.map(({ name, variants }) => [name, variants.byK.map(({ top1 }) => top1)]))
+}
+
+/** A JSON file; undefined where it is not there, null where it is not JSON. */
+function jsonIn(folder: string, name: string, disk: Disk): unknown {
+  const bytes = readIfThere(disk, join(folder, name))
+  if (bytes === undefined) return undefined
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) ?? null
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,235 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { fail } from '../base/errors.ts'
+import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
+import { nodeDisk } from '../files/disk.ts'
+import { acquireLock, lockOwner } from '../run/lock.ts'
+import { createPlannedCheck } from './identity.ts'
+import { type Outcome, outcomeOf } from './outcome.ts'
+import type { PlannedRun, SweepPlan } from './plan.ts'
+import { readFailures, type SweepRecord, writeFailure, writeRecord } from './sweep-folder.ts'
+import { startTrainer, type Trainer, type TrainerCommand, type TrainerProgress } from './trainer.ts'
+
+/** What a sweep tells while it works. */
+export type SweepEvent =
+  | { readonly kind: 'started'; readonly run: PlannedRun; readonly isResumed: boolean }
+  | { readonly kind: 'progress'; readonly run: PlannedRun; readonly progress: TrainerProgress }
+  | {
+      readonly kind: 'done'
+      readonly run: PlannedRun
+      readonly top1: number | null
+      readonly seconds: number | null
+    }
+  | {
+      readonly kind: 'failed'
+      readonly run: PlannedRun
+      readonly message: string
+      readonly isTriedAgain: boolean
+    }
+  | { readonly kind: 'stopped'; readonly run: PlannedRun }
+  /** Another process trains there, such as one whose sweep was killed: the sweep waits for it. */
+  | { readonly kind: 'waiting'; readonly run: PlannedRun; readonly pid: number }
+
+/** What to run, where, and how much at once. */
+export interface RunSweepOptions {
+  readonly folder: string
+  readonly plan: SweepPlan
+  readonly record: SweepRecord
+  /** How many trainings at once, and on how many threads each that does not say it itself. */
+  readonly jobs: number
+  readonly threads: number
+  readonly retries: number
+  readonly command: TrainerCommand
+  /** Stops all trainings, each after a checkpoint; its reason is the signal that they are sent. */
+  readonly signal: AbortSignal
+  readonly onEvent: (event: SweepEvent) => void
+}
+
+/** What came of a call. */
+export interface SweepEnd {
+  readonly isInterrupted: boolean
+  readonly failed: readonly { readonly run: string; readonly message: string }[]
+}
+
+/**
+ * Opens a sweep's folder for work: locks it and writes `sweep.json`. The caller releases the lock.
+ *
+ * @throws MoietyError `usage` if another sweep is at work there; `disk`
+ */
+export function openSweep(folder: string, record: SweepRecord): { release(): void } {
+  makeFolders(nodeDisk, folder)
+  const lock = acquireLock(folder, nodeDisk, 'sweep')
+  try {
+    writeRecord(folder, record)
+    for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
+    return lock
+  } catch (cause) {
+    lock.release()
+    throw cause
+  }
+}
+
+/** What has become of every run of a sweep, by name. @throws MoietyError `disk` */
+export function outcomesOf(
+  folder: string,
+  runs: readonly { readonly name: string; readonly hash: string }[],
+): ReadonlyMap<string, Outcome> {
+  const failures = readFailures(folder)
+  const isPlanned = createPlannedCheck()
+  return new Map(runs.map(run => [run.name, outcomeOf(folder, run, failures.get(run.name), { isPlanned })]))
+}
+
+/** @throws MoietyError `usage` that names runs whose folders hold something else than was planned */
+export function refuseAltered(folder: string, outcomes: ReadonlyMap<string, Outcome>): void {
+  const altered = [...outcomes].flatMap(([name, outcome]) =>
+    outcome.status === 'altered' ? [{ name, message: outcome.message }] : [],
+  )
+  const [first] = altered
+  if (first === undefined) return
+  const more = altered.length === 1 ? '' : `, and of ${altered.length - 1} more runs likewise`
+  fail({
+    kind: 'usage',
+    message: `${first.message}${more}`,
+    where: join(folder, first.name),
+    help: 'move that folder away, and the sweep trains this run anew',
+  })
+}
+
+/**
+ * Trains what is not finished yet, several runs at once, each in a process of its own. All that it knows it reads from the
+ * runs' folders: a finished run is not started, one with a configuration is resumed. A failed run is written to
+ * `failures.jsonl` and comes again after all others, as often as `retries` says.
+ *
+ * @throws MoietyError `disk`; trainings are stopped before
+ */
+export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
+  const { folder, plan, jobs, signal } = options
+  const outcomes = outcomesOf(folder, plan.runs)
+  const queue = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
+  const attempts = new Map<string, number>()
+  const failed = new Map<string, string>()
+  const trainers = new Set<Trainer>()
+  const active = new Set<Promise<void>>()
+  const stop = (): void => {
+    const sent = signal.reason === 'SIGINT' ? 'SIGINT' : 'SIGTERM'
+    for (const trainer of trainers) trainer.stop(sent)
+  }
+  const begin = async (run: PlannedRun): Promise<void> => {
+    await untilFree(run, options)
+    if (signal.aborted) return
+    const message = await trainOnce(run, options, trainers)
+    if (message === undefined) return
+    const count = (attempts.get(run.name) ?? 0) + 1
+    attempts.set(run.name, count)
+    writeFailure(folder, { run: run.name, ...message, attempt: count, when: new Date().toISOString() })
+    const isTriedAgain = count <= options.retries && !signal.aborted
+    if (isTriedAgain) queue.push(run)
+    else failed.set(run.name, message.message)
+    options.onEvent({ kind: 'failed', run, message: message.message, isTriedAgain })
+  }
+  signal.addEventListener('abort', stop)
+  try {
+    for (;;) {
+      while (active.size < jobs && !signal.aborted) {
+        const run = queue.shift()
+        if (run === undefined) break
+        const work = begin(run).finally(() => active.delete(work))
+        active.add(work)
+      }
+      if (active.size === 0) break
+      await Promise.race(active)
+    }
+  } catch (cause) {
+    stop()
+    await Promise.allSettled(active)
+    throw cause
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+  return {
+    isInterrupted: signal.aborted,
+    failed: Array.from(failed, ([run, message]) => ({ run, message })),
+  }
+}
+
+const secondsBetweenLooks = 0.25
+
+async function untilFree(run: PlannedRun, { folder, signal, onEvent }: RunSweepOptions): Promise<void> {
+  let told = false
+  while (!signal.aborted) {
+    const owner = lockOwner(join(folder, run.name))
+    if (owner === undefined) return
+    if (!told) onEvent({ kind: 'waiting', run, pid: owner.pid })
+    told = true
+    await pause(1000 * secondsBetweenLooks)
+  }
+}
+
+/** Trains a run to its end, or until it is stopped; what went wrong, or undefined. */
+async function trainOnce(
+  run: PlannedRun,
+  options: RunSweepOptions,
+  trainers: Set<Trainer>,
+): Promise<{ exitCode: number | null; signal: string | null; message: string } | undefined> {
+  const { folder, command, signal, onEvent } = options
+  const path = join(folder, run.name)
+  const recipe = join(folder, 'recipes', `${run.name}.json`)
+  const before = outcomeOf(folder, run, undefined)
+  // Whoever held its lock may have finished it.
+  if (before.status === 'done') {
+    onEvent({ kind: 'done', run, top1: before.top1, seconds: before.seconds })
+    return undefined
+  }
+  const isResumed = existsSync(join(path, 'config.json'))
+  if (!isResumed) writeRecipe(recipe, run, options)
+  const words = isResumed ? resumeWords(run, path, options) : ['train', recipe, '--out', path]
+  const trainer = startTrainer(command, words, join(folder, 'logs', `${run.name}.log`), progress =>
+    onEvent({ kind: 'progress', run, progress }),
+  )
+  trainers.add(trainer)
+  onEvent({ kind: 'started', run, isResumed })
+  const end = await trainer.ended
+  trainers.delete(trainer)
+  // The run's folder has the configuration by now; where it has none, the next attempt writes this file again.
+  quietly(() => nodeDisk.remove(recipe))
+  const after = end.exitCode === 0 ? outcomeOf(folder, run, undefined) : undefined
+  if (after?.status === 'done') {
+    onEvent({ kind: 'done', run, top1: after.top1, seconds: after.seconds })
+    return undefined
+  }
+  if (signal.aborted && (end.signal !== null || [129, 130, 143].includes(end.exitCode ?? 0))) {
+    onEvent({ kind: 'stopped', run })
+    return undefined
+  }
+  return end
+}
+
+/** The run's configuration as a recipe of its own: what was planned is what is trained. */
+export function writeRecipe(
+  file: string,
+  { config, name }: PlannedRun,
+  { threads, record }: Pick<RunSweepOptions, 'threads' | 'record'>,
+): void {
+  const recipe = {
+    name: record.recipe,
+    title: name,
+    description: `one run of the sweep ${record.name}`,
+    config: { ...config, engine: { ...config.engine, threads: config.engine.threads ?? threads } },
+    reached: null,
+  }
+  writeCarefully(nodeDisk, file, `${JSON.stringify(recipe, null, 2)}\n`)
+}
+
+function resumeWords({ config }: PlannedRun, path: string, { threads }: RunSweepOptions): string[] {
+  const { directory } = config.data
+  return [
+    'train',
+    '--resume=auto',
+    '--out',
+    path,
+    '--threads',
+    String(config.engine.threads ?? threads),
+    ...(directory === null ? [] : ['--set', `data.directory=${JSON.stringify(directory)}`]),
+  ]
+}

@@ -1,0 +1,145 @@
+/**
+ * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl`. What has become of a
+ * run is not written down anywhere but in its own folder, so a sweep that was killed at any instant goes on.
+ */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import { openAppendFile, readIfThere } from '../files/append-file.ts'
+import { makeFolders, writeCarefully } from '../files/careful.ts'
+import { type Disk, nodeDisk } from '../files/disk.ts'
+import type { Json } from '../files/json.ts'
+import type { Recipe } from '../run/recipe.ts'
+import type { SweepPlan } from './plan.ts'
+import type { Sweep } from './sweep-file.ts'
+
+const json: z.ZodType<Json> = z.json()
+const values = z.record(z.string(), json)
+
+const recordSchema = z.object({
+  format: z.literal(1),
+  name: z.string(),
+  title: z.string(),
+  description: z.string(),
+  recipe: z.string(),
+  axes: z.array(z.object({ label: z.string(), key: z.string(), values: z.array(json) })),
+  seeds: z.array(z.int()),
+  baseline: values.nullable(),
+  runs: z.array(
+    z.object({
+      name: z.string().regex(/^[\w.+-]{1,300}$/),
+      hash: z.string().regex(/^[0-9a-f]{64}$/),
+      seed: z.int(),
+      values,
+    }),
+  ),
+})
+
+/** What `sweep.json` holds: the plan, without configurations, which are in the runs' folders. */
+export type SweepRecord = Readonly<z.output<typeof recordSchema>>
+
+/** One planned run as `sweep.json` has it. */
+export type RecordedRun = SweepRecord['runs'][number]
+
+/** The record of a plan. */
+export function recordOf(sweep: Sweep, recipe: Recipe, plan: SweepPlan): SweepRecord {
+  const { name, title, description, seeds } = sweep
+  const labelOf = (text: string): string => plan.axes.find(({ key }) => key === text)?.label ?? text
+  return {
+    format: 1,
+    name,
+    title,
+    description,
+    recipe: recipe.name,
+    axes: plan.axes.map(({ label, key, values: all }) => ({ label, key, values: [...all] })),
+    seeds,
+    baseline:
+      sweep.baseline === null
+        ? null
+        : Object.fromEntries(Object.entries(sweep.baseline).map(([key, value]) => [labelOf(key), value])),
+    runs: plan.runs.map(run => ({
+      name: run.name,
+      hash: run.hash,
+      seed: run.seed,
+      values: { ...run.values },
+    })),
+  }
+}
+
+/** Writes `sweep.json`. @throws MoietyError `disk` */
+export function writeRecord(folder: string, record: SweepRecord, disk: Disk = nodeDisk): void {
+  makeFolders(disk, folder)
+  writeCarefully(disk, join(folder, 'sweep.json'), `${JSON.stringify(record, null, 1)}\n`)
+}
+
+/** `sweep.json`, or undefined where there is none. @throws MoietyError `disk`, also if it is damaged */
+export function readRecord(folder: string, disk: Disk = nodeDisk): SweepRecord | undefined {
+  const file = join(folder, 'sweep.json')
+  const bytes = readIfThere(disk, file)
+  if (bytes === undefined) return undefined
+  const parsed = recordSchema.safeParse(jsonOf(bytes))
+  if (parsed.success) return parsed.data
+  return fail({
+    kind: 'disk',
+    message: `${file} is not what moiety sweep writes`,
+    where: file,
+    help: 'it was changed or damaged; `moiety sweep FILE` with this --out writes it anew once it is removed',
+  })
+}
+
+/** The sweep that a folder holds. @throws MoietyError `usage` where there is none, `disk` */
+export function requireRecord(folder: string, disk: Disk = nodeDisk): SweepRecord {
+  return (
+    readRecord(folder, disk) ??
+    fail({
+      kind: 'usage',
+      message: 'this is not a sweep: expected a folder with sweep.json',
+      where: folder,
+      help: '`moiety sweep` says at its end which folder it wrote',
+    })
+  )
+}
+
+const failureSchema = z.object({
+  run: z.string(),
+  exitCode: z.int().nullable(),
+  signal: z.string().nullable(),
+  message: z.string(),
+  attempt: z.int(),
+  when: z.string(),
+})
+
+/** One line of `failures.jsonl`: a training that ended otherwise than it should. */
+export type Failure = Readonly<z.output<typeof failureSchema>>
+
+const failuresFile = (folder: string): string => join(folder, 'failures.jsonl')
+
+/** Adds a line to `failures.jsonl`. @throws MoietyError `disk` */
+export function writeFailure(folder: string, failure: Failure, disk: Disk = nodeDisk): void {
+  const file = openAppendFile(disk, failuresFile(folder))
+  try {
+    file.append(`${JSON.stringify(failure)}\n`)
+  } finally {
+    file.close()
+  }
+}
+
+/** The last failure of each run that ever failed; lines that cannot be read, as a torn last one, are passed over. */
+export function readFailures(folder: string, disk: Disk = nodeDisk): ReadonlyMap<string, Failure> {
+  const bytes = readIfThere(disk, failuresFile(folder))
+  const last = new Map<string, Failure>()
+  if (bytes === undefined) return last
+  for (const line of new TextDecoder().decode(bytes).split('\n')) {
+    const parsed = failureSchema.safeParse(jsonOf(line))
+    if (parsed.success) last.set(parsed.data.run, parsed.data)
+  }
+  return last
+}
+
+function jsonOf(content: Uint8Array | string): unknown {
+  try {
+    return JSON.parse(typeof content === 'string' ? content : new TextDecoder().decode(content))
+  } catch {
+    return undefined
+  }
+}

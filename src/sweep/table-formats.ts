@@ -1,0 +1,193 @@
+import { parquetWriteBuffer } from 'hyparquet-writer'
+import type { Json } from '../files/json.ts'
+import { textOf } from './axes.ts'
+import type { SweepTable } from './table.ts'
+import { absentText, cellText, differenceText, notesOf } from './table-words.ts'
+
+/** A table of a sweep as text, Markdown, LaTeX, CSV and Parquet. */
+
+/** Headings and cells as texts: one line of heads for each axis in columns, and the row's own headings before its cells. */
+function grid(table: SweepTable, text: (row: number, column: number) => string): string[][] {
+  const { rowAxes, columnAxes, rows, columns } = table
+  const corner = (i: number): string[] =>
+    rowAxes.map((label, at) => (i === Math.max(0, columnAxes.length - 1) || at === -1 ? label : ''))
+  const heads =
+    columnAxes.length === 0
+      ? [[...rowAxes, table.measure.title]]
+      : columnAxes.map((label, i) => [
+          ...corner(i),
+          ...columns.map(heading => `${label} ${heading[i] ?? ''}`),
+        ])
+  const body = rows.map((heading, row) => [...heading, ...columns.map((_, column) => text(row, column))])
+  return [...heads, ...body]
+}
+
+const cellAt = (table: SweepTable, row: number, column: number) => table.cells[row]?.[column] ?? null
+
+/** As a terminal shows it: the table, the differences to the baseline, the notes. */
+export function tableText(table: SweepTable, title: string, clean: (text: string) => string): string {
+  const block = (text: (row: number, column: number) => string): string =>
+    aligned(
+      grid(table, text).map(row => row.map(clean)),
+      table.rowAxes.length,
+    )
+  return [
+    `${clean(title)}: ${clean(table.measure.title)}`,
+    block((row, column) => cellText(cellAt(table, row, column), table)),
+    ...(table.baseline === null
+      ? []
+      : [
+          `Less ${clean(table.baseline)}`,
+          block((row, column) => differenceText(cellAt(table, row, column), table)),
+        ]),
+    notesOf(table).map(clean).join('\n'),
+  ].join('\n\n')
+}
+
+function aligned(lines: readonly (readonly string[])[], left: number): string {
+  const width = (text: string): number => Array.from(text).length
+  const widths: number[] = []
+  for (const line of lines)
+    for (const [i, text] of line.entries()) widths[i] = Math.max(widths[i] ?? 0, width(text))
+  const pad = (text: string, i: number): string => {
+    const gap = ' '.repeat((widths[i] ?? 0) - width(text))
+    return i < left ? text + gap : gap + text
+  }
+  return lines.map(line => `  ${line.map(pad).join('  ')}`.trimEnd()).join('\n')
+}
+
+/** A table of GitHub's Markdown, with its notes below. */
+export function tableMarkdown(table: SweepTable, title: string): string {
+  const [first = [], ...rest] = grid(table, (row, column) => cellText(cellAt(table, row, column), table))
+  const line = (cells: readonly string[]): string => `| ${cells.map(markdown).join(' | ')} |`
+  const rule = `|${first.map((_, i) => (i < table.rowAxes.length ? '---' : '---:')).join('|')}|`
+  const notes = notesOf(table).map(note => `- ${markdown(note)}`)
+  return [
+    `**${markdown(title)}**: ${markdown(table.measure.title)}`,
+    '',
+    line(first),
+    rule,
+    ...rest.map(line),
+    '',
+    ...notes,
+    '',
+  ].join('\n')
+}
+
+function markdown(text: string): string {
+  return text.replace(/[\\|*_`<>[\]#~]/g, letter => `\\${letter}`).replace(/\s+/g, ' ')
+}
+
+/** A `tabular` with the lines of booktabs, and its notes as small print. */
+export function tableLatex(table: SweepTable, title: string): string {
+  const lines = grid(table, (row, column) => cellText(cellAt(table, row, column), table))
+  const heads = Math.max(1, table.columnAxes.length)
+  const line = (cells: readonly string[]): string => `  ${cells.map(latex).join(' & ')} \\\\`
+  const columns = (lines[0] ?? []).map((_, i) => (i < table.rowAxes.length ? 'l' : 'r')).join('')
+  return [
+    '% needs \\usepackage{booktabs}',
+    `\\begin{tabular}{${columns}}`,
+    '  \\toprule',
+    ...lines.slice(0, heads).map(line),
+    '  \\midrule',
+    ...lines.slice(heads).map(line),
+    '  \\bottomrule',
+    '\\end{tabular}',
+    `\\par\\smallskip{\\footnotesize ${[`${title}: ${table.measure.title}.`, ...notesOf(table)].map(latex).join('\\\\ ')}}`,
+    '',
+  ].join('\n')
+}
+
+const latexWords: Readonly<Record<string, string>> = {
+  '\\': '\\textbackslash{}',
+  '~': '\\textasciitilde{}',
+  '^': '\\textasciicircum{}',
+  '±': '$\\pm$',
+  '−': '$-$',
+  '≤': '$\\leq$',
+  '<': '$<$',
+  '>': '$>$',
+  '–': '--',
+  '*': '$^{*}$',
+}
+
+function latex(text: string): string {
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/[\\~^±−≤<>–*&%$#_{}]/g, letter => latexWords[letter] ?? `\\${letter}`)
+}
+
+/** What machines read: a line a cell, numbers in their own unit (accuracies from 0 to 1). */
+interface Column {
+  readonly name: string
+  readonly type: 'STRING' | 'DOUBLE' | 'INT32'
+  readonly data: (string | number | null)[]
+}
+
+function machineColumns(table: SweepTable): Column[] {
+  const cells = table.cells.flatMap((row, i) =>
+    row.flatMap((cell, j) =>
+      cell === null ? [] : [{ cell, row: table.rows[i] ?? [], column: table.columns[j] ?? [] }],
+    ),
+  )
+  const axes = [...table.rowAxes, ...table.columnAxes]
+  const axisColumn = (label: string, at: number): Column => {
+    const values = cells.map(({ cell, row, column }): Json | undefined =>
+      label === 'seed'
+        ? Number([...row, ...column][at])
+        : Object.hasOwn(cell.values, label)
+          ? cell.values[label]
+          : undefined,
+    )
+    const isNumeric = values.every(value => value === undefined || typeof value === 'number')
+    return {
+      name: label,
+      type: isNumeric ? 'DOUBLE' : 'STRING',
+      data: values.map(value =>
+        value === undefined ? null : isNumeric && typeof value === 'number' ? value : textOf(value),
+      ),
+    }
+  }
+  const of = (
+    name: string,
+    type: Column['type'],
+    value: (cell: (typeof cells)[number]['cell']) => string | number | null,
+  ): Column => ({ name, type, data: cells.map(({ cell }) => value(cell)) })
+  return [
+    ...axes.map(axisColumn),
+    of('value', 'STRING', () => table.measure.key),
+    of('mean', 'DOUBLE', cell => cell.mean),
+    of('deviation', 'DOUBLE', cell => cell.deviation),
+    of('runs', 'INT32', cell => cell.count),
+    of('planned', 'INT32', cell => cell.planned),
+    of('absent', 'STRING', absentText),
+    of('difference', 'DOUBLE', cell => cell.test?.difference ?? null),
+    of('p', 'DOUBLE', cell => cell.test?.p ?? null),
+    of('pairs', 'INT32', cell => cell.test?.pairs ?? null),
+  ]
+}
+
+/** RFC 4180, a line a cell; what is not there is empty. */
+export function tableCsv(table: SweepTable): string {
+  const columns = machineColumns(table)
+  const lines = [
+    columns.map(({ name }) => name),
+    ...(columns[0]?.data ?? []).map((_, row) =>
+      columns.map(({ data }) => (data[row] === null ? '' : String(data[row]))),
+    ),
+  ]
+  return lines.map(line => `${line.map(quoted).join(',')}\r\n`).join('')
+}
+
+const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+
+/** The columns of the CSV as Parquet. */
+export function tableParquet(table: SweepTable): Uint8Array {
+  const columnData = machineColumns(table).map(({ name, type, data }) => ({
+    name,
+    type,
+    data,
+    nullable: true,
+  }))
+  return new Uint8Array(parquetWriteBuffer({ columnData }))
+}
