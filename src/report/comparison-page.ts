@@ -8,6 +8,7 @@ import {
   kindOfRun,
   spreadOf,
 } from '../explain/comparison.ts'
+import { axesByK } from './axes-by-k.ts'
 import { type Chart, draw } from './draw.ts'
 import { bits, fixed, list, parameters, percent, whole } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
@@ -204,14 +205,7 @@ function byK(rows: readonly Row[], plain: readonly number[]): Chart {
   const most = Math.max(1, ...points.map(({ k }) => k))
   return draw('Top-1 accuracy by the number of experts that compute each image', {
     ...size,
-    x: {
-      label: 'K',
-      domain: [1, most],
-      ticks: Array.from({ length: most }, (_, i) => i + 1),
-      tickFormat: 'd',
-      labelArrow: 'none',
-    },
-    y: { label: 'top-1, %', grid: true, nice: true, labelArrow: 'none' },
+    ...axesByK(most),
     marks: [
       ...plainLines(plain),
       ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {

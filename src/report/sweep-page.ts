@@ -2,6 +2,7 @@ import * as Plot from '@observablehq/plot'
 import type { LayerResult, Outcome } from '../sweep/outcome.ts'
 import type { SweepTable } from '../sweep/table.ts'
 import { cellText, differenceText, notesOf } from '../sweep/table-words.ts'
+import { axesByK } from './axes-by-k.ts'
 import { type Chart, draw } from './draw.ts'
 import { fixed, percent, whole } from './figures.ts'
 import { fitted, html, type Markup, name, prose, shown } from './markup.ts'
@@ -231,14 +232,7 @@ function byK(layers: readonly LayerPoint[], series: readonly string[]): Chart {
   const most = Math.max(1, ...points.map(({ k }) => k))
   return draw('Top-1 accuracy by the number of experts that compute each image', {
     ...size,
-    x: {
-      label: 'K',
-      domain: [1, most],
-      ticks: Array.from({ length: most }, (_, i) => i + 1),
-      tickFormat: 'd',
-      labelArrow: 'none',
-    },
-    y: accuracy,
+    ...axesByK(most),
     marks: series.flatMap((one, i) => {
       const own = points.filter(point => point.series === one)
       return own.length === 0

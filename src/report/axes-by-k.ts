@@ -1,0 +1,15 @@
+import type * as Plot from '@observablehq/plot'
+
+/** How accuracy in per cent, upwards, is drawn by the number of experts that compute each image, from 1 to `most`. */
+export function axesByK(most: number): Pick<Plot.PlotOptions, 'x' | 'y'> {
+  return {
+    x: {
+      label: 'K',
+      domain: [1, most],
+      ticks: Array.from({ length: most }, (_, i) => i + 1),
+      tickFormat: 'd',
+      labelArrow: 'none',
+    },
+    y: { label: 'top-1, %', grid: true, nice: true, labelArrow: 'none' },
+  }
+}
