@@ -323,7 +323,7 @@ describe('moiety predict', () => {
     const { code, stdout, stderr } = await moiety('predict', run, text, join(folder, 'absent.jpg'), picture)
     expect([code, stdout]).toEqual([3, ''])
     expect(stderr).toContain('text.png')
-    expect(stderr).toContain('absent.jpg')
+    expect(stderr).toContain('absent.jpg: there is no such file')
   })
 })
 

@@ -122,7 +122,9 @@ describe('decodeImage', () => {
   })
 
   it('refuses a file that is not there', async () => {
-    await expect(decodeImage(join(directory, 'none.jpg'), 8)).rejects.toThrow(/none\.jpg: ENOENT/)
+    await expect(decodeImage(join(directory, 'none.jpg'), 8)).rejects.toThrow(
+      /none\.jpg: there is no such file \(ENOENT\)/,
+    )
   })
 })
 

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import sharp from 'sharp'
+import { codeOf } from '../files/disk.ts'
 
 /** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
 export const mostPixels = 50_000_000
@@ -81,5 +82,8 @@ function toPlanes(interleaved: Uint8Array, channels: number): Uint8Array {
 }
 
 function explain(cause: unknown): string {
+  const code = codeOf(cause)
+  if (code === 'ENOENT') return 'there is no such file (ENOENT)'
+  if (code === 'EISDIR') return 'this is a folder, not a file (EISDIR)'
   return cause instanceof Error ? cause.message.trim().replaceAll(/\s*\n\s*/g, '; ') : String(cause)
 }

@@ -2,6 +2,7 @@ import type { Findings } from '../explain/findings.ts'
 import type { PictureOfImage } from '../explain/pictures.ts'
 import { definitionsSection } from './definitions-section.ts'
 import { expertChips } from './experts-section.ts'
+import { head } from './head.ts'
 import { headerSection } from './header-section.ts'
 import { imageSections, pictureStore } from './images-section.ts'
 import { layerSection } from './layer-section.ts'
@@ -9,7 +10,6 @@ import { html, type Markup, name, shown, trusted } from './markup.ts'
 import { anchor, type Reading, readingOf } from './reading.ts'
 import { routesSection } from './routes-section.ts'
 import { script, scriptHash } from './script.ts'
-import { styleSheet } from './style.ts'
 
 /**
  * `report.html`: everything that was found about a run as one file, which needs nothing beside it. The same findings and
@@ -22,14 +22,11 @@ export function renderReport(findings: Findings, pictures: readonly PictureOfIma
   const reading = readingOf(findings, pictures)
   return html`<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy()}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="Moiety ${findings.run.moiety}">
-<title>${shown(findings.run.name)}: who does what</title>
-<style>${trusted(styleSheet())}</style>
-</head>
+${head({
+  title: `${shown(findings.run.name)}: who does what`,
+  generator: `Moiety ${findings.run.moiety}`,
+  script: scriptHash(),
+})}
 <body>
 <a class="skip" href="#main">Skip to the layers</a>
 ${pictureStore(reading)}
@@ -48,18 +45,6 @@ ${imageSections(reading)}
 </body>
 </html>
 `.text
-}
-
-/** Nothing is loaded from anywhere, and no script runs but the one that is known. */
-function policy(): string {
-  return [
-    "default-src 'none'",
-    'img-src data:',
-    "style-src 'unsafe-inline'",
-    `script-src '${scriptHash()}'`,
-    "base-uri 'none'",
-    "form-action 'none'",
-  ].join('; ')
 }
 
 function contents({ findings }: Reading): Markup {

@@ -1,5 +1,5 @@
-import { type Content, html, trusted } from './markup.ts'
-import { styleSheet } from './style.ts'
+import { head } from './head.ts'
+import { type Content, html } from './markup.ts'
 
 /** What a page without a script consists of. */
 export interface ShellContent {
@@ -13,14 +13,7 @@ export interface ShellContent {
 export function shell({ title, kicker, body }: ShellContent): string {
   return html`<!doctype html>
 <html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="Moiety">
-<title>${title}</title>
-<style>${trusted(styleSheet())}${trusted(extra)}</style>
-</head>
+${head({ title, generator: 'Moiety', style: extra })}
 <body>
 <div class="page">
 <header><p class="kicker">${kicker}</p><h1>${title}</h1></header>
