@@ -8,14 +8,14 @@ export { type Dispatch, denseDispatch, sparseDispatch, stackedDispatch } from '.
 export { convGapFc, type Gate, gapFc } from './gates.ts'
 export {
   counterOutput,
-  type DispatchName,
   epochInput,
+  type Gating,
+  type GatingOptions,
+  gateInputs,
   type LayerInfo,
   layerInfo,
-  type MoeOptions,
-  type MoeResult,
   type MoeStatistics,
-  mixtureOfExperts,
   type RoutingOverride,
-} from './layer.ts'
+} from './gating.ts'
+export { type DispatchName, dispatchTo, type MoeOptions, type MoeResult, mixtureOfExperts } from './layer.ts'
 export { type Routing, type RoutingOptions, route, type Weighting } from './routing.ts'

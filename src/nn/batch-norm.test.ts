@@ -18,13 +18,13 @@ const state = new Map([
 ])
 
 function built(
-  options: BatchNormOptions & { readonly training: boolean },
+  options: BatchNormOptions & { readonly training: boolean; readonly keeps?: boolean },
   shape: Tensor['shape'] = [2, 2, 1, 2],
 ) {
   const graph = new Graph()
   const scope = Scope.root(graph, { training: options.training })
   const input = graph.input('x', 'float32', shape)
-  const output = batchNorm(scope, input, options)
+  const output = batchNorm(options.keeps ? scope.withRunningStatistics() : scope, input, options)
   return { graph, input, output, updates: scope.declarations.updates }
 }
 
@@ -71,8 +71,8 @@ describe('batch normalisation', () => {
     expect(updates.size).toBe(0)
   })
 
-  it('frozen, does in training what it does in evaluation, and still has gradients', () => {
-    const { output, updates, graph, input } = built({ training: true, frozen: true })
+  it('with its averages kept, does in training what it does in evaluation, and still has gradients', () => {
+    const { output, updates, graph, input } = built({ training: true, keeps: true })
     const evaluated = built({ training: false })
     expect(interpreted([output])).toEqual(interpreted([evaluated.output]))
     expect(updates.size).toBe(0)

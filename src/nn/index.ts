@@ -6,4 +6,12 @@
 export * from './blocks.ts'
 export * from './initialise.ts'
 export * from './layers.ts'
-export { adopt, type Declaration, Declarations, type Initialiser, Scope, type ScopeOptions } from './scope.ts'
+export {
+  adopt,
+  type Declaration,
+  Declarations,
+  type Initialiser,
+  type Kept,
+  Scope,
+  type ScopeOptions,
+} from './scope.ts'

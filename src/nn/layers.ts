@@ -84,18 +84,17 @@ export interface BatchNormOptions {
   readonly epsilon?: number
   /** Share of the newest batch in the running averages. */
   readonly momentum?: number
-  /** Use the running averages in training too, and leave them as they are. */
-  readonly frozen?: boolean
 }
 
 /**
  * Batch normalisation with parameters `weight`, `bias` and statistics `running_mean`, `running_var`, all [C].
- * In training it uses the batch's statistics and moves the averages; an empty batch moves nothing.
+ * In training it uses the batch's statistics and moves the averages; an empty batch moves nothing. Where the scope keeps
+ * them, it uses the averages in training too.
  *
  * @throws MoietyError (usage) for an unknown number of channels
  */
 export function batchNorm(scope: Scope, x: Tensor, options: BatchNormOptions = {}): Tensor {
-  const { epsilon = 1e-5, momentum = 0.1, frozen = false } = options
+  const { epsilon = 1e-5, momentum = 0.1 } = options
   const shape = [channelsOf(x)]
   const scale = scope.parameter('weight', shape, ones)
   const shift = scope.parameter('bias', shape, zeros)
@@ -103,7 +102,7 @@ export function batchNorm(scope: Scope, x: Tensor, options: BatchNormOptions = {
     mean: scope.statistic('running_mean', shape, zeros),
     variance: scope.statistic('running_var', shape, ones),
   }
-  if (!scope.training || frozen)
+  if (!scope.training || scope.kept !== 'nothing')
     return batchNormInference(x, scale, shift, running.mean, running.variance, epsilon)
   if (scope.mask !== undefined) {
     const { output, mean, variance, count } = maskedBatchNorm(x, scope.mask, scale, shift, epsilon)

@@ -51,6 +51,25 @@ describe('a scope', () => {
     expect([projects(3, 3, 1), projects(3, 3, 2), projects(3, 4, 1)]).toEqual([false, true, true])
   })
 
+  it('frozen, declares what is saved and never trained, however deep', () => {
+    const scope = root()
+    const x = scope.graph.input('x', 'float32', [1, 3, 4, 4])
+    scope
+      .frozen()
+      .in('layer1', inner =>
+        basicBlock(inner.withRunningStatistics(), x, { width: 3, outputs: 3, stride: 1 }),
+      )
+    scope.in('fc', inner => conv(inner, x, { outputs: 1, kernel: 1 }))
+    expect([...scope.declarations.parameters.keys()]).toEqual(['fc.weight'])
+    expect(scope.declarations.statistics.has('layer1.conv1.weight')).toBe(true)
+    expect(scope.declarations.updates.size).toBe(0)
+    const free = root()
+    const y = free.graph.input('x', 'float32', [1, 3, 4, 4])
+    free.in('layer1', inner => basicBlock(inner, y, { width: 3, outputs: 3, stride: 1 }))
+    const values = (of: Scope) => of.declarations.initialState(4).get('layer1.conv1.weight')
+    expect(values(scope)).toEqual(values(free))
+  })
+
   it('counts parameters, not statistics', () => {
     const scope = root()
     const x = scope.graph.input('x', 'float32', [1, 3, 4, 4])

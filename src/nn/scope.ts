@@ -23,6 +23,9 @@ export interface ScopeOptions {
   readonly training: boolean
 }
 
+/** What of a part of a model a training step leaves as it is: BatchNorm's statistics, or parameters as well. */
+export type Kept = 'nothing' | 'statistics' | 'everything'
+
 /** What layers declared while a model was built on a graph. */
 export class Declarations {
   readonly parameters = new Map<string, Declaration>()
@@ -68,23 +71,34 @@ export class Scope {
     readonly path: string,
     /** 1 for images of the batch that count, 0 for those that do not, [N]; only in dense dispatch. */
     readonly mask: Tensor | undefined,
+    /** What of this part a training step leaves as it is. */
+    readonly kept: Kept,
   ) {}
 
   /** The scope of a whole model, with an empty name and declarations of its own. */
   static root(graph: Graph, { training }: ScopeOptions): Scope {
-    return new Scope(graph, new Declarations(), training, '', undefined)
+    return new Scope(graph, new Declarations(), training, '', undefined, 'nothing')
   }
 
   /** Builds a part of the model under a name: `scope.in('layer1', stage => …)`. */
   in<T>(name: string, build: (scope: Scope) => T): T {
     const path = this.path === '' ? name : `${this.path}.${name}`
-    const inner = new Scope(this.graph, this.declarations, this.training, path, this.mask)
-    return this.graph.within(name, () => build(inner))
+    return this.graph.within(name, () => build(this.#with({ path })))
   }
 
   /** The same place, where batch statistics count only the images with mask 1. */
   masked(mask: Tensor): Scope {
-    return new Scope(this.graph, this.declarations, this.training, this.path, mask)
+    return this.#with({ mask })
+  }
+
+  /** The same place, where BatchNorm uses its running statistics in training too, and leaves them as they are. */
+  withRunningStatistics(): Scope {
+    return this.#with({ kept: this.kept === 'everything' ? 'everything' : 'statistics' })
+  }
+
+  /** The same place, where nothing is trained: parameters are saved with the state, but no step changes them. */
+  frozen(): Scope {
+    return this.#with({ kept: 'everything' })
   }
 
   /** The full name of a tensor of this scope: `layer1.0.conv1.weight` for `weight`. */
@@ -92,8 +106,9 @@ export class Scope {
     return this.path === '' ? leaf : `${this.path}.${leaf}`
   }
 
-  /** A trained tensor. */
+  /** A trained tensor; in a frozen part one that keeps its value. */
   parameter(leaf: string, shape: readonly number[], initialise: Initialiser): Tensor {
+    if (this.kept === 'everything') return this.statistic(leaf, shape, initialise)
     return this.#declare(this.declarations.parameters, 'parameter', leaf, shape, initialise)
   }
 
@@ -113,6 +128,11 @@ export class Scope {
     const tensor = this.graph.input(name, 'float32', shape)
     this.declarations.noise.set(name, tensor)
     return tensor
+  }
+
+  #with(change: { readonly path?: string; readonly mask?: Tensor; readonly kept?: Kept }): Scope {
+    const { path = this.path, mask = this.mask, kept = this.kept } = change
+    return new Scope(this.graph, this.declarations, this.training, path, mask, kept)
   }
 
   #declare(
