@@ -1,7 +1,11 @@
-/** A training step that is timed: a ResNet-18 with the CIFAR stem on images of 32×32 of 100 classes. */
+/** What is timed: a ResNet-18 with the CIFAR stem on images of 32×32 of 100 classes, in training or as exported. */
 export interface Case {
   readonly name: string
   readonly title: string
+  /** A whole training step, or the exported file on images. */
+  readonly task: 'training' | 'inference'
+  /** How often it runs in a turn; a single run of a few milliseconds would measure the clock. */
+  readonly runs: number
   readonly batch: number
   /** Channels of the first stage. */
   readonly width: number
@@ -13,7 +17,14 @@ export interface Case {
 
 export const classes = 100
 
-const paper = { batch: 128, width: 64, optimizer: 'adam', labelSmoothing: 0 } as const
+const paper = {
+  task: 'training',
+  runs: 1,
+  batch: 128,
+  width: 64,
+  optimizer: 'adam',
+  labelSmoothing: 0,
+} as const
 
 function mixture(experts: number, position: number): Case {
   const name = `resblock-e${experts}-p${position}`
@@ -25,11 +36,26 @@ function mixture(experts: number, position: number): Case {
   }
 }
 
+/** The network of a case as it is exported, on one image and on 128. */
+function exported(trained: Case): Case[] {
+  return [1, 128].map(batch => ({
+    ...trained,
+    name: `${trained.name}-exported-${batch}`,
+    title: `${trained.title}, exported`,
+    task: 'inference',
+    runs: batch === 1 ? 40 : 2,
+    batch,
+  }))
+}
+
+const dense: Case = { ...paper, name: 'dense', title: 'ResNet-18', moe: null }
+
 export const cases: readonly Case[] = [
-  { ...paper, name: 'dense', title: 'ResNet-18', moe: null },
+  dense,
   ...[1, 2, 3, 4].map(position => mixture(4, position)),
   mixture(10, 4),
   {
+    ...paper,
     name: 'narrow',
     title: 'ResNet-18, width 24',
     batch: 256,
@@ -38,4 +64,6 @@ export const cases: readonly Case[] = [
     labelSmoothing: 0.1,
     moe: null,
   },
+  ...exported(dense),
+  ...exported(mixture(4, 4)),
 ]

@@ -9,8 +9,8 @@ import { type Case, cases } from './cases.js'
 import { describeCurve, measureCurve } from './curve.js'
 import { describeDetections, measureDetections } from './detections.js'
 import { Ours } from './ours.js'
-import { Peer } from './peer.js'
 import { describeProfile, type Profile, readProfile } from './profile.js'
+import { Side } from './side.js'
 import { ratio, type Timing, timing } from './statistics.js'
 
 /**
@@ -44,6 +44,8 @@ interface Result {
   readonly peerChannelsLast: number | null
   readonly ratioChannelsLast: number | null
   readonly parameters: number
+  /** Most memory that each side's process had, in bytes; PyTorch's of its default memory format. */
+  readonly peakBytes: { readonly ours: number; readonly peer: number | null }
   readonly timings: {
     readonly ours: Timing
     readonly peer: Timing | null
@@ -55,27 +57,27 @@ interface Result {
 
 async function measure(timed: Case, options: Options): Promise<Result> {
   const { python, threads } = options
-  const ours = await Ours.prepare(timed, threads)
-  const peers: Peer[] = []
+  const ours = await Side.ours(timed, threads)
+  const peers: Side[] = []
   try {
     if (python !== undefined) {
       for (const channelsLast of [false, true])
-        peers.push(await Peer.prepare(python, timed, threads, channelsLast))
+        peers.push(await Side.peer(python, timed, threads, channelsLast))
     }
     for (const { hello } of peers) {
-      if (hello.parameters !== ours.parameterCount) {
+      if (hello.parameters !== ours.hello.parameters) {
         throw new Error(
-          `${timed.name}: ${ours.parameterCount} parameters here, ${hello.parameters} in PyTorch`,
+          `${timed.name}: ${ours.hello.parameters} parameters here, ${hello.parameters} in PyTorch`,
         )
       }
     }
     const sides = [ours, ...peers]
-    for (const side of sides) for (let i = 0; i < options.warmup; i++) await side.time()
+    for (const side of sides) for (let i = 0; i < options.warmup; i++) await side.time(timed.runs)
     const seconds: number[][] = sides.map(() => [])
     for (let round = 0; round < options.rounds; round++) {
       for (const [i, side] of sides.entries()) {
         await setTimeout(settling)
-        seconds[i]!.push(await side.time())
+        seconds[i]!.push(await side.time(timed.runs))
       }
     }
     const [own, plain, channelsLast] = seconds
@@ -92,7 +94,8 @@ async function measure(timed: Case, options: Options): Promise<Result> {
       ratio: plain === undefined ? null : ratio(own!, plain),
       peerChannelsLast: timings.peerChannelsLast?.median ?? null,
       ratioChannelsLast: channelsLast === undefined ? null : ratio(own!, channelsLast),
-      parameters: ours.parameterCount,
+      parameters: ours.hello.parameters,
+      peakBytes: { ours: ours.peakBytes, peer: peers[0]?.peakBytes ?? null },
       timings,
       loadAverage: loadavg()[0]!,
       torch: peers[0]?.hello.torch ?? null,
@@ -116,8 +119,8 @@ async function profile(timed: Case, options: Options): Promise<Profile> {
 
 function describe(results: readonly Result[]): string {
   const table = new Table({
-    head: ['training step', 'batch', 'ours', 'PyTorch', 'ratio', 'channels_last', 'ratio', 'spread', 'load'],
-    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
+    head: ['case', 'batch', 'ours', 'PyTorch', 'ratio', 'channels_last', 'ratio', 'spread', 'memory', 'load'],
+    colAligns: ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   })
   for (const result of results) {
@@ -134,13 +137,17 @@ function describe(results: readonly Result[]): string {
       inSeconds(result.peerChannelsLast),
       asRatio(result.ratioChannelsLast),
       spreads.join(' / '),
+      [result.peakBytes.ours, result.peakBytes.peer].map(inGigabytes).join(' / '),
       result.loadAverage.toFixed(1),
     ])
   }
   return table.toString()
 }
 
-const inSeconds = (seconds: number | null): string => (seconds === null ? '–' : `${seconds.toFixed(3)} s`)
+const inSeconds = (seconds: number | null): string =>
+  seconds === null ? '–' : `${seconds.toFixed(seconds < 0.1 ? 4 : 3)} s`
+const inGigabytes = (bytes: number | null): string =>
+  bytes === null ? '–' : `${(bytes / 1e9).toFixed(2)} GB`
 const asRatio = (value: number | null): string => (value === null ? '–' : `${value.toFixed(2)}×`)
 
 function positive(text: string): number {
@@ -152,11 +159,11 @@ function positive(text: string): number {
 
 async function main(): Promise<void> {
   const command = new Command('bench')
-    .description('Times a training step, alone or in turn with PyTorch.')
+    .description('Times training steps and exported networks, alone or in turn with PyTorch.')
     .option('--python <path>', 'a Python that has torch, to compare with')
     .addOption(new Option('--case <name...>', 'the cases to time').choices(cases.map(({ name }) => name)))
-    .option('--rounds <count>', 'steps of each side that are timed', positive, 7)
-    .option('--warmup <count>', 'steps of each side before that', positive, 2)
+    .option('--rounds <count>', 'turns of each side that are timed', positive, 7)
+    .option('--warmup <count>', 'turns of each side before that', positive, 2)
     .option('--threads <count>', 'threads of each side', positive, availableParallelism())
     .option('--json', 'print the results as JSON')
     .option('--profile', 'print the time of each operation of our step instead')
@@ -168,6 +175,7 @@ async function main(): Promise<void> {
     .parse()
   const options = command.opts<Options>()
   const chosen = cases.filter(({ name }) => options.case?.includes(name) ?? true)
+  const trained = chosen.filter(({ task }) => task === 'training')
 
   if (options.detections === true) {
     const measured = measureDetections(options)
@@ -177,7 +185,7 @@ async function main(): Promise<void> {
 
   if (options.profile === true) {
     const profiles = []
-    for (const timed of chosen) profiles.push({ name: timed.name, ...(await profile(timed, options)) })
+    for (const timed of trained) profiles.push({ name: timed.name, ...(await profile(timed, options)) })
     if (options.json === true) console.log(JSON.stringify({ profiles }))
     else for (const one of profiles) console.log(`\n${one.name}: ${describeProfile(one)}`)
     return
@@ -212,7 +220,8 @@ async function main(): Promise<void> {
   }
   console.log(describe(results))
   console.log(
-    `Medians of ${options.rounds}; ratio = PyTorch ÷ ours, median over rounds; spread = (largest − smallest) ÷ median.\n` +
+    `Medians of ${options.rounds}; ratio = PyTorch ÷ ours, median over rounds; spread = (largest − smallest) ÷ median;\n` +
+      'memory: the most that the process of ours / PyTorch had.\n' +
       `ONNX Runtime ${environment.onnxruntime}, PyTorch ${environment.torch ?? 'not compared'}, Node ${environment.node}, ` +
       `${environment.processor}, ${environment.threads} threads, load ${environment.loadAverage.map(load => load.toFixed(1)).join(' ')}`,
   )

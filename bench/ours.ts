@@ -1,12 +1,12 @@
 import { Engine, type LoadedProgram } from 'moiety/runtime'
-import { classifierOf, resolveConfig, type TrainingStep, trainingStep } from 'moiety/train'
+import { type Config, classifierOf, resolveConfig, type TrainingStep, trainingStep } from 'moiety/train'
 import { type Case, classes } from './cases.js'
 
 type Feeds = Parameters<LoadedProgram['step']>[0]
 type FeedTensor = Feeds extends ReadonlyMap<string, infer Value> ? Value : never
 
 /** Numbers that are normal enough: Box–Muller over two golden-ratio sequences. */
-function normalTensor(shape: readonly number[]): FeedTensor {
+export function normalTensor(shape: readonly number[]): FeedTensor {
   const length = shape.reduce((product, extent) => product * extent, 1)
   const data = Float32Array.from({ length }, (_, i) => {
     const u = ((i + 1) * 0.6180339887498949) % 1
@@ -16,11 +16,11 @@ function normalTensor(shape: readonly number[]): FeedTensor {
   return { dtype: 'float32', shape, data }
 }
 
-function stepOf(timed: Case): TrainingStep {
-  const { batch, width, optimizer, labelSmoothing, moe } = timed
+/** The network and the training of a case. */
+export function configOf({ name, batch, width, optimizer, labelSmoothing, moe }: Case): Config {
   const layers =
     moe === null ? [] : [{ ...moe, style: 'resblock', gate: 'gap-fc', constraint: { name: 'importance' } }]
-  const config = resolveConfig(
+  return resolveConfig(
     {
       model: { name: 'resnet18', stem: 'cifar', width, moe: layers },
       optimizer:
@@ -29,15 +29,20 @@ function stepOf(timed: Case): TrainingStep {
           : { name: 'sgd', momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
       training: { batch, labelSmoothing },
     },
-    `bench ${timed.name}`,
+    `bench ${name}`,
   )
+}
+
+/** The training step of a case. */
+export function stepOf(timed: Case): TrainingStep {
+  const config = configOf(timed)
   return trainingStep({
     classifier: classifierOf(config.model, { classes }),
     classes,
-    batch,
+    batch: timed.batch,
     size: 32,
     optimizer: config.optimizer,
-    labelSmoothing,
+    labelSmoothing: timed.labelSmoothing,
     clipNorm: null,
   })
 }

@@ -56,7 +56,8 @@ class ResBlockMoe(nn.Module):
         """Weights [N, E], K of each row above zero, rows summing to one."""
         pooled = x.mean((2, 3))
         logits = self.gate(pooled)
-        logits = logits + torch.randn_like(logits) * F.softplus(self.noise(pooled) + 0.01)
+        if self.training:
+            logits = logits + torch.randn_like(logits) * F.softplus(self.noise(pooled) + 0.01)
         top, chosen = logits.topk(self.k, dim=1)
         return torch.zeros_like(logits).scatter(1, chosen, top.softmax(1))
 

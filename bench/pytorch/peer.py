@@ -1,12 +1,14 @@
-"""Times training steps of PyTorch when told to.
+"""Times training steps, or inference, of PyTorch when told to.
 
     python peer.py '{"width": 64, "batch": 128, ...}'
 
-Reads one number of steps a line from stdin and answers each with one line of JSON: the seconds of every step.
+Reads one number of runs a line from stdin and answers each with one line of JSON: the seconds of every run, and the
+most memory that the process has had, in bytes.
 The first line of the output says what runs: versions, threads, number of parameters.
 """
 
 import json
+import resource
 import sys
 import time
 
@@ -40,6 +42,15 @@ def main():
         optimizer.step()
         return loss.item()
 
+    @torch.inference_mode()
+    def infer():
+        return network(images)
+
+    run = step
+    if case["task"] == "inference":
+        network.eval()
+        run = infer
+
     say(
         {
             "torch": torch.__version__,
@@ -51,9 +62,9 @@ def main():
         seconds = []
         for _ in range(int(line)):
             start = time.perf_counter()
-            step()
+            run()
             seconds.append(time.perf_counter() - start)
-        say({"seconds": seconds})
+        say({"seconds": seconds, "peakBytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024})
 
 
 def say(answer):

@@ -3,12 +3,12 @@ import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { writeCarefully } from '../files/careful.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
-import { irVersion, lower, opset, type TensorSpec } from '../graph/index.ts'
+import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { describeModel } from './describe.ts'
 import { writeHub } from './hub.ts'
 import { encodeMetadata, type ModelMetadata } from './metadata.ts'
-import { exportedModel, type ModelForm } from './model.ts'
+import { exportedModel, type ModelForm, modelFile } from './model.ts'
 import { readRun } from './run-facts.ts'
 
 /** Which run to export, in what form, and where to. */
@@ -78,15 +78,10 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
     state: checkpoint.state,
     normalisation: data.normalisation,
   }
-  const { outputs, layers, batchNorms, parameters } = exportedModel(trained, form)
+  const exported = exportedModel(trained, form)
+  const { layers, batchNorms, parameters } = exported
   const metadata = describeModel(facts, form, layers)
-  // With names for their extents, ONNX Runtime can prove that what a block adds has one shape, however many images chose
-  // the expert. Otherwise it reshapes to [0, C / 16, 0, 0, 16] in between, which fails where no image did.
-  const program = lower(outputs, {
-    name: config.model.name,
-    metadata: encodeMetadata(metadata),
-    extents: true,
-  })
+  const program = modelFile(exported, { name: config.model.name, metadata: encodeMetadata(metadata) })
   writeCarefully(disk, file, program.model)
   const hubFiles =
     options.hub === undefined ? [] : writeHub(options.hub, { metadata, config, parameters }, disk)

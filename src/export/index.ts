@@ -5,5 +5,12 @@
  */
 export { type ExportOptions, type ExportSummary, exportRun } from './export-run.ts'
 export type { ModelMetadata } from './metadata.ts'
-export type { ModelForm } from './model.ts'
+export {
+  type ExportedModel,
+  exportedModel,
+  type ModelForm,
+  modelFile,
+  type TrainedClassifier,
+} from './model.ts'
 export { readMetadata } from './read-metadata.ts'
+export type { Normalisation } from './run-facts.ts'

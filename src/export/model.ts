@@ -1,7 +1,17 @@
 import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
 import { normalisation as gainAndOffset } from '../data/augmentation.ts'
-import { add, asFloat, Graph, mul, type Tensor, transpose } from '../graph/index.ts'
+import {
+  add,
+  asFloat,
+  Graph,
+  type LoweringOptions,
+  lower,
+  mul,
+  type Program,
+  type Tensor,
+  transpose,
+} from '../graph/index.ts'
 import { classifierOf } from '../models/index.ts'
 import { type LayerInfo, layerInfo } from '../moe/index.ts'
 import { adopt, type Declarations, Scope } from '../nn/index.ts'
@@ -49,7 +59,7 @@ export interface ExportedModel {
 
 /**
  * Builds a classifier for inference, its parameters inside. Its input is `images`, its outputs are `logits` [N, classes]
- * and, for every mixture of experts, `NAME.weights` [N, E]: how much each expert counts, 0 for one that was not chosen.
+ * and, for every mixture of experts, `NAME.weights` [N, E], which says how much each expert counts, 0 for one that was not chosen.
  *
  * @throws MoietyError `usage` for uint8 where the normalisation is not known, or a model too large for one file; `disk` for
  *   a state that does not fit the model
@@ -69,6 +79,16 @@ export function exportedModel(trained: TrainedClassifier, form: ModelForm): Expo
   ])
   const { outputs, ...batchNorms } = foldBatchNorm(foldConstants(withConstants(wanted, parameters)))
   return { outputs, layers: stats.map(layerInfo), batchNorms, parameters }
+}
+
+/** An exported model as an ONNX file of the default domain, in the bytes of `model`. */
+export function modelFile(
+  { outputs }: ExportedModel,
+  options: Pick<LoweringOptions, 'name' | 'metadata'> = {},
+): Program {
+  // With names for their extents, ONNX Runtime can prove that what a block adds has one shape, however many images chose
+  // the expert. Otherwise it reshapes to [0, C / 16, 0, 0, 16] in between, which fails where no image did.
+  return lower(outputs, { ...options, extents: true })
 }
 
 /** The output that holds a layer's weights. */

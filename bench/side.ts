@@ -1,0 +1,82 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createInterface, type Interface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { type Case, classes } from './cases.js'
+
+interface Hello {
+  /** PyTorch's version; null of our side. */
+  readonly torch: string | null
+  readonly threads: number
+  readonly parameters: number
+}
+
+const ourSide = fileURLToPath(new URL('ours-side.js', import.meta.url))
+const peerSide = fileURLToPath(new URL('../../bench/pytorch/peer.py', import.meta.url))
+
+/** One side of the comparison, in a process of its own that waits between turns. */
+export class Side {
+  readonly hello: Hello
+  /** Most memory that the process has had, in bytes. */
+  peakBytes = 0
+  readonly #child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+  readonly #reader: Interface
+
+  private constructor(child: ChildProcess, reader: Interface, lines: AsyncIterator<string>, hello: Hello) {
+    this.#child = child
+    this.#reader = reader
+    this.#lines = lines
+    this.hello = hello
+  }
+
+  /** Moiety. */
+  static async ours(timed: Case, threads: number): Promise<Side> {
+    return await Side.#start(process.execPath, [ourSide, JSON.stringify({ ...timed, threads })])
+  }
+
+  /** PyTorch, in its default memory format or in `channels_last`. */
+  static async peer(python: string, timed: Case, threads: number, channelsLast: boolean): Promise<Side> {
+    return await Side.#start(python, [peerSide, JSON.stringify({ ...timed, classes, threads, channelsLast })])
+  }
+
+  static async #start(command: string, args: readonly string[]): Promise<Side> {
+    const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve)
+      child.once('error', cause =>
+        reject(new Error(`${command} cannot be started: ${cause.message}`, { cause })),
+      )
+    })
+    const reader = createInterface({ input: child.stdout })
+    const lines = reader[Symbol.asyncIterator]()
+    const hello: Hello = JSON.parse(await nextLine(lines))
+    return new Side(child, reader, lines, hello)
+  }
+
+  /** Seconds that one run takes, the mean of `runs` in a row. */
+  async time(runs: number): Promise<number> {
+    this.#child.stdin?.write(`${runs}\n`)
+    const answer: { readonly seconds: readonly number[]; readonly peakBytes: number } = JSON.parse(
+      await nextLine(this.#lines),
+    )
+    this.peakBytes = answer.peakBytes
+    return answer.seconds.reduce((total, seconds) => total + seconds, 0) / runs
+  }
+
+  /** The process ends by itself when its input does. */
+  async stop(): Promise<void> {
+    const ended = new Promise(resolve => this.#child.once('exit', resolve))
+    this.#child.stdin?.end()
+    this.#reader.close()
+    await ended
+  }
+}
+
+async function nextLine(lines: AsyncIterator<string>): Promise<string> {
+  const { value, done } = await lines.next()
+  if (done === true)
+    throw new Error(
+      'a side of the bench ended early; what it wrote stands above (does the Python have torch?)',
+    )
+  return value
+}
