@@ -80,8 +80,7 @@ function addShortcut(scope: Scope, x: Tensor, mixture: MoeResult, { outputs, str
 }
 
 /** Position 0: the stem itself, convolution (name `0`), BatchNorm (name `1`), relu (METHOD.md §1.4). */
-function stemExpert({ outputs, stride }: StagePlan): Layer {
-  const kernel = stride === 1 ? 3 : 7
+function stemExpert({ outputs, stride, kernel }: StagePlan): Layer {
   return (scope, x) => {
     const y = scope.in('0', inner => conv(inner, x, { outputs, kernel, stride }))
     return relu(scope.in('1', inner => batchNorm(inner, y)))

@@ -1,19 +1,25 @@
 /**
- * ResNets with torchvision's names, and mixtures of experts inside them.
+ * ResNets and RetinaNet with torchvision's names, and mixtures of experts inside them.
  *
  * @module
  */
 export { activeParameterCount } from './active-parameters.ts'
 export { type Classifier, classifierOf, constraintOf, type ModelOptions } from './classifier.ts'
+export * from './detection/index.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'
 export {
+  type BackboneOptions,
   type Classification,
   type ConvBuilder,
   type ResNetName,
   type ResNetOptions,
   type ResNetResult,
+  type ResNetStages,
   resnet,
+  resnetStages,
   type StageBuilder,
   type StagePlan,
+  type StemName,
+  stems,
 } from './resnet.ts'

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { sizeOf } from '../base/tensor.ts'
 import { Graph } from '../graph/index.ts'
+import { gapFc, none } from '../moe/index.ts'
 import { type Declarations, Scope } from '../nn/index.ts'
-import { type ResNetName, type ResNetOptions, resnet } from './resnet.ts'
+import { embed } from './embed.ts'
+import { type ResNetName, type ResNetOptions, resnet, resnetStages, type StemName } from './resnet.ts'
 
 function declared(options: Partial<ResNetOptions>, size = 32): Declarations {
   const graph = new Graph()
@@ -104,8 +106,8 @@ describe('a ResNet', () => {
     expect(parameters.get('fc.weight')!.shape).toEqual([10, 768])
   })
 
-  it('keeps 32×32 in the CIFAR stem, and quarters 64×64 in the ImageNet stem', () => {
-    const sides = (stem: 'cifar' | 'imagenet', size: number): (number | string)[] => {
+  it('keeps 32×32 in the CIFAR stem, halves 64×64 in the strided one and quarters it in the ImageNet stem', () => {
+    const sides = (stem: StemName, size: number): (number | string)[] => {
       const graph = new Graph()
       const scope = Scope.root(graph, { training: false })
       const seen: (number | string)[] = []
@@ -129,5 +131,42 @@ describe('a ResNet', () => {
     expect(sides('cifar', 32)).toEqual([32, 32, 32, 32])
     expect(sides('imagenet', 64)).toEqual([16, 16, 16, 16])
     expect(sides('imagenet', 65)).toEqual([17, 17, 17, 17])
+    expect(sides('strided', 64)).toEqual([32, 32, 32, 32])
+  })
+
+  it('with a strided stem begins with a 3×3 convolution, also where a mixture takes its place', () => {
+    const kernel = (replaced: ResNetOptions['replaced'], name: string): readonly number[] =>
+      declared({ stem: 'strided', width: 8, replaced: replaced ?? new Map() }).parameters.get(name)!.shape
+    expect(kernel(undefined, 'conv1.weight')).toEqual([8, 3, 3, 3])
+    const { replaced } = embed('resnet18', 8, [
+      {
+        position: 0,
+        style: 'block',
+        experts: 2,
+        k: 2,
+        expertWidth: null,
+        gate: gapFc,
+        constraint: none(),
+        weighting: 'softmax-after-top-k',
+        dispatch: 'sparse',
+        noise: false,
+        lift: null,
+      },
+    ])
+    expect(kernel(replaced, 'stem.experts.1.0.weight')).toEqual([8, 3, 3, 3])
+  })
+
+  it('gives out what each stage makes, C2 to C5', () => {
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: false })
+    const images = graph.input('images', 'float32', [2, 3, 96, 64])
+    const { stages } = resnetStages(scope, images, { name: 'resnet50', stem: 'imagenet', width: 8 })
+    expect(stages.map(({ shape }) => shape)).toEqual([
+      [2, 32, 24, 16],
+      [2, 64, 12, 8],
+      [2, 128, 6, 4],
+      [2, 256, 3, 2],
+    ])
+    expect([...scope.declarations.parameters.keys()].some(name => name.startsWith('fc.'))).toBe(false)
   })
 })

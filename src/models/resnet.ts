@@ -14,6 +14,19 @@ export const resnets = {
   resnet50: { depths: [3, 4, 6, 3], block: bottleneck, expansion: 4 },
 } as const
 
+/**
+ * What stands before the first stage: a convolution with a square kernel, BatchNorm, relu and, if it pools, a 3×3 max-pool
+ * of stride 2. `cifar` is for images of 32 pixels, `imagenet` as published, `strided` for images of 64 to 160 pixels.
+ */
+export const stems = {
+  cifar: { kernel: 3, stride: 1, pools: false },
+  imagenet: { kernel: 7, stride: 2, pools: true },
+  strided: { kernel: 3, stride: 2, pools: false },
+} as const
+
+/** The stems that there are. */
+export type StemName = keyof typeof stems
+
 /** What a stage knows about itself. */
 export interface StagePlan {
   /** 1 to 4. */
@@ -27,6 +40,8 @@ export interface StagePlan {
   readonly outputs: number
   /** Of the first block. */
   readonly stride: number
+  /** Extent in pixels of the square kernel that takes the stride. */
+  readonly kernel: number
 }
 
 /** A part of the network that may be something else than what ResNet has there. */
@@ -36,17 +51,28 @@ export type StageBuilder = (scope: Scope, x: Tensor, plan: StagePlan) => MoeResu
 export type ConvBuilder = (scope: Scope, x: Tensor, options: ConvShape) => MoeResult
 
 /** Which ResNet, and what of it is replaced. */
-export interface ResNetOptions {
+export interface BackboneOptions {
   readonly name: ResNetName
-  /** `cifar`: 3×3, stride 1, no pooling. `imagenet`: 7×7, stride 2, then 3×3 max-pool of stride 2. */
-  readonly stem: 'cifar' | 'imagenet'
+  readonly stem: StemName
   /** Channels of the first stage; torchvision has 64. */
   readonly width: number
-  readonly classes: number
   /** What replaces the stem (0) or whole stages (1 to 4), by position. */
   readonly replaced?: ReadonlyMap<number, StageBuilder>
   /** What replaces the stem's convolution (0) or the last convolution of a stage (1 to 4), by position. */
   readonly replacedConv?: ReadonlyMap<number, ConvBuilder>
+}
+
+/** A ResNet that classifies. */
+export interface ResNetOptions extends BackboneOptions {
+  readonly classes: number
+}
+
+/** What the stages of a ResNet make of images, with the auxiliary losses and statistics of its mixtures of experts. */
+export interface ResNetStages {
+  /** The results of stages 1 to 4, C2 to C5 of a feature pyramid: each [N, C, H, W] of half the extents of the one before. */
+  readonly stages: readonly Tensor[]
+  readonly losses: readonly Tensor[]
+  readonly stats: readonly MoeStatistics[]
 }
 
 /** What a classifier makes of images, with the auxiliary losses and statistics of its mixtures of experts. */
@@ -70,6 +96,18 @@ export interface ResNetResult extends Classification {
  * @param images - float32 [N, 3, H, W], normalised
  */
 export function resnet(scope: Scope, images: Tensor, options: ResNetOptions): ResNetResult {
+  const { stages, losses, stats } = resnetStages(scope, images, options)
+  const features = globalAveragePool(stages.at(-1)!)
+  const logits = scope.in('fc', inner => linear(inner, features, options.classes))
+  return { logits, features, losses, stats }
+}
+
+/**
+ * The stem and the four stages of a ResNet, without a classifier.
+ *
+ * @param images - float32 [N, 3, H, W], normalised
+ */
+export function resnetStages(scope: Scope, images: Tensor, options: BackboneOptions): ResNetStages {
   const { depths, block, expansion } = resnets[options.name]
   const losses: Tensor[] = []
   const stats: MoeStatistics[] = []
@@ -78,6 +116,7 @@ export function resnet(scope: Scope, images: Tensor, options: ResNetOptions): Re
     stats.push(...result.stats)
     return result.output
   }
+  const stages: Tensor[] = []
   let x = take(stem(scope, images, options))
   for (const [i, depth] of depths.entries()) {
     const width = options.width * 2 ** i
@@ -88,23 +127,22 @@ export function resnet(scope: Scope, images: Tensor, options: ResNetOptions): Re
       width,
       outputs: width * expansion,
       stride: i === 0 ? 1 : 2,
+      kernel: 3,
     }
     const build = options.replaced?.get(plan.position) ?? plainStage(options.replacedConv?.get(plan.position))
     x = scope.in(`layer${plan.position}`, inner => take(build(inner, x, plan)))
+    stages.push(x)
   }
-  const features = globalAveragePool(x)
-  const logits = scope.in('fc', inner => linear(inner, features, options.classes))
-  return { logits, features, losses, stats }
+  return { stages, losses, stats }
 }
 
 function stem(
   scope: Scope,
   images: Tensor,
-  { stem: kind, width, replaced, replacedConv }: ResNetOptions,
+  { stem: kind, width, replaced, replacedConv }: BackboneOptions,
 ): MoeResult {
-  const shape = kind === 'cifar' ? { kernel: 3, stride: 1 } : { kernel: 7, stride: 2 }
-  const pool = (x: Tensor): Tensor =>
-    kind === 'cifar' ? x : maxPool(x, { kernel: 3, stride: 2, padding: 1 })
+  const { kernel, stride, pools } = stems[kind]
+  const pool = (x: Tensor): Tensor => (pools ? maxPool(x, { kernel: 3, stride: 2, padding: 1 }) : x)
   const whole = replaced?.get(0)
   if (whole !== undefined) {
     const plan: StagePlan = {
@@ -113,13 +151,14 @@ function stem(
       depth: 1,
       width,
       outputs: width,
-      stride: shape.stride,
+      stride,
+      kernel,
     }
     const result = scope.in('stem', inner => whole(inner, images, plan))
     return { ...result, output: pool(result.output) }
   }
   const single = replacedConv?.get(0) ?? plainConv
-  const result = scope.in('conv1', inner => single(inner, images, { outputs: width, ...shape }))
+  const result = scope.in('conv1', inner => single(inner, images, { outputs: width, kernel, stride }))
   const normal = scope.in('bn1', inner => batchNorm(inner, result.output))
   return { ...result, output: pool(relu(normal)) }
 }

@@ -92,6 +92,8 @@ class Blocking {
     const kernelBlocks = step('Reshape', [turned, this.#ints(O, C, U, V)], `${at} in blocks`)
 
     const y = step('Conv', [blocks, kernelBlocks], `${node.outputs[0]!} in blocks`, node.attributes)
+    // A convolution that reads the result of this one, as in a feature pyramid, finds it in blocks.
+    this.#activations.set(node.outputs[0]!, y)
     step('ReorderOutput', [y], node.outputs[0]!, { channels: outputs })
     return result
   }

@@ -1,0 +1,203 @@
+import { concat, relu, reshape, sigmoid, type Tensor, transpose } from '../../graph/index.ts'
+import {
+  type DispatchName,
+  dispatchTo,
+  type Gating,
+  type GatingOptions,
+  gateInputs,
+  type MoeStatistics,
+} from '../../moe/index.ts'
+import { constant, type Layer, type Scope } from '../../nn/index.ts'
+import { biasedConv, normal } from './biased-conv.ts'
+import type { ClassScores } from './losses.ts'
+
+/**
+ * The heads of a detector: `classification_head` and `regression_head`, each shared by all levels of the pyramid; plain, or
+ * with a mixture of experts inside (METHOD.md §5.2). The routed unit is (image, level): row = level · N + image.
+ */
+
+/** What of the heads is a mixture of experts, and how its inputs find their experts. */
+export interface HeadMixture extends GatingOptions {
+  readonly heads: 'both' | 'regression' | 'classification'
+  /** `shared`: one gate, at the heads' scope, says for both heads where a level of an image goes. */
+  readonly gates: 'own' | 'shared'
+  /** The whole head, whose results are combined, or the last of its hidden convolutions, whose features are. */
+  readonly part: 'head' | 'last-conv'
+  readonly dispatch?: DispatchName
+  /**
+   * Whether experts begin by taking everything for background (`priorProbability`). The original's did not; their focal loss
+   * then begins in the thousands.
+   */
+  readonly priorBias: boolean
+}
+
+/** Both heads. */
+export interface HeadsOptions {
+  /** How many categories there are (C). */
+  readonly classes: number
+  /** Of every hidden convolution. */
+  readonly channels: number
+  /** How many hidden 3×3 convolutions a head has, from 1. */
+  readonly depth: number
+  readonly anchorsAPosition: number
+  readonly mixture: HeadMixture | null
+  /** Whether what is not a mixture stays as it is. */
+  readonly frozen: boolean
+}
+
+/** What the heads say of A anchors, in the order of `anchorsOf`. */
+export interface HeadsResult {
+  readonly classes: ClassScores
+  /** Codes of boxes (`box-coding.ts`), [N, A, 4]. */
+  readonly boxes: Tensor
+  /** Auxiliary losses, scalars, to be added to the task's. */
+  readonly losses: readonly Tensor[]
+  readonly stats: readonly MoeStatistics[]
+}
+
+/** The probability of every category at every anchor to begin with (Lin et al. 2017, π). */
+export const priorProbability = 0.01
+
+/** One of the two heads. */
+interface HeadPlan {
+  readonly name: 'classification_head' | 'regression_head'
+  /** The name of its last convolution, which has no relu. */
+  readonly output: 'cls_logits' | 'bbox_reg'
+  /** Numbers that it says of an anchor. */
+  readonly numbers: number
+  /** First value of the last convolution's bias. */
+  readonly firstBias: number
+  readonly mixture: HeadMixture | undefined
+}
+
+/** Standard deviation of first weights, as torchvision's and Lin et al. 2017. */
+const firstWeights = normal(0.01)
+
+/**
+ * Both heads on every level.
+ *
+ * Names at the scope: `classification_head.conv.I.0`, `.cls_logits`, `regression_head.conv.I.0`, `.bbox_reg`. A head that is
+ * a mixture has `HEAD.gate.*` and `HEAD.experts.I.` before them, one whose last convolution is `HEAD.conv.I.0.gate.*` and
+ * `HEAD.conv.I.0.experts.I`; a shared gate is at `gate.*`.
+ *
+ * @param levels - P3 to P7, [N, channels, H, W] each
+ * @throws MoietyError (usage) as `gateInputs` does
+ */
+export function detectionHeads(scope: Scope, levels: readonly Tensor[], options: HeadsOptions): HeadsResult {
+  const { mixture, classes } = options
+  const shared = mixture?.gates === 'shared' ? gateInputs(scope, levels, mixture) : undefined
+  const has = (heads: 'regression' | 'classification'): HeadMixture | undefined =>
+    mixture !== null && (mixture.heads === 'both' || mixture.heads === heads) ? mixture : undefined
+  const build = (plan: HeadPlan): Head =>
+    scope.in(plan.name, inner => head(inner, levels, plan, options, shared))
+
+  const prior = has('classification')?.priorBias ?? true
+  const classification = build({
+    name: 'classification_head',
+    output: 'cls_logits',
+    numbers: classes,
+    firstBias: prior ? -Math.log((1 - priorProbability) / priorProbability) : 0,
+    mixture: has('classification'),
+  })
+  const regression = build({
+    name: 'regression_head',
+    output: 'bbox_reg',
+    numbers: 4,
+    firstBias: 0,
+    mixture: has('regression'),
+  })
+  const gatings = [shared, classification.gating, regression.gating].filter(gating => gating !== undefined)
+  return {
+    classes: {
+      kind: has('classification')?.part === 'head' ? 'probabilities' : 'logits',
+      value: byAnchor(classification.maps, classes),
+    },
+    boxes: byAnchor(regression.maps, 4),
+    losses: gatings.flatMap(({ losses }) => losses),
+    stats: gatings.flatMap(({ stats }) => stats),
+  }
+}
+
+/** What a head makes of each level. */
+interface Head {
+  /** [N, anchors a position · numbers, H, W] each. */
+  readonly maps: readonly Tensor[]
+  /** Of its own gate. */
+  readonly gating: Gating | undefined
+}
+
+function head(
+  scope: Scope,
+  levels: readonly Tensor[],
+  plan: HeadPlan,
+  options: HeadsOptions,
+  shared: Gating | undefined,
+): Head {
+  const { mixture, output } = plan
+  const { channels, depth, frozen } = options
+  const plain = frozen ? scope.frozen() : scope
+  const last: Layer = (at, x) =>
+    biasedConv(at, x, {
+      outputs: options.anchorsAPosition * plan.numbers,
+      kernel: 3,
+      weight: firstWeights,
+      bias: constant(plan.firstBias),
+    })
+  const hidden: Layer = (at, x) => biasedConv(at, x, { outputs: channels, kernel: 3, weight: firstWeights })
+  const stack = (at: Scope, x: Tensor, count: number): Tensor => {
+    let y = x
+    for (let i = 0; i < count; i++) y = relu(inHidden(at, i, inner => hidden(inner, y)))
+    return y
+  }
+  const whole: Layer = (at, x) => {
+    const features = stack(at, x, depth)
+    return at.in(output, inner => last(inner, features))
+  }
+
+  if (mixture === undefined) return { maps: levels.map(level => whole(plain, level)), gating: undefined }
+  if (mixture.part === 'head') {
+    // Classes are combined as probabilities, boxes as codes (METHOD.md §5.2).
+    const expert: Layer = plan.name === 'classification_head' ? (at, x) => sigmoid(whole(at, x)) : whole
+    const { outputs, gating } = mixed(scope, levels, mixture, expert, shared)
+    return { maps: outputs, gating }
+  }
+  const before = levels.map(level => stack(plain, level, depth - 1))
+  const { outputs, gating } = inHidden(scope, depth - 1, inner =>
+    mixed(inner, before, mixture, hidden, shared),
+  )
+  return { maps: outputs.map(y => plain.in(output, inner => last(inner, relu(y)))), gating }
+}
+
+/** The place of hidden convolution `i`: torchvision's name. */
+function inHidden<T>(scope: Scope, i: number, build: (scope: Scope) => T): T {
+  return scope.in('conv', all => all.in(String(i), block => block.in('0', build)))
+}
+
+/** A mixture of experts on every level, routed by a gate of its own unless there is a shared one. */
+function mixed(
+  scope: Scope,
+  xs: readonly Tensor[],
+  mixture: HeadMixture,
+  expert: Layer,
+  shared: Gating | undefined,
+): { readonly outputs: readonly Tensor[]; readonly gating: Gating | undefined } {
+  const own = shared === undefined ? gateInputs(scope, xs, mixture) : undefined
+  const { weights } = shared ?? own!
+  const experts = new Array<Layer>(mixture.experts).fill(expert)
+  const outputs = xs.map((x, i) => dispatchTo(scope, x, weights[i]!, experts, mixture.dispatch))
+  return { outputs, gating: own }
+}
+
+/**
+ * Maps [N, anchors a position · numbers, H, W] as [N, A, numbers], position by position, levels one after the other. The
+ * numbers of an anchor are neighbouring channels, so each level is one transposed matrix an image.
+ */
+function byAnchor(maps: readonly Tensor[], numbers: number): Tensor {
+  const rows = maps.map(map => {
+    const [images, channels, height, width] = map.shape.map(Number)
+    const positions = height! * width!
+    const matrix = transpose(reshape(map, [images!, channels!, positions]), [0, 2, 1])
+    return reshape(matrix, [images!, (positions * channels!) / numbers, numbers])
+  })
+  return concat(rows, 1)
+}

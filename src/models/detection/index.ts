@@ -1,0 +1,43 @@
+/**
+ * RetinaNet: anchors and their targets, feature pyramid, heads with mixtures of experts, losses, detections.
+ *
+ * @module
+ */
+export * from './anchors.ts'
+export {
+  anchorConstant,
+  type Canvas,
+  decodeBoxes,
+  decodedBoxes,
+  deviations,
+  encodeBox,
+  largestGrowth,
+} from './box-coding.ts'
+export { type Detections, type DetectionsOptions, defaultDetections, detections } from './detections.ts'
+export { featurePyramid } from './fpn.ts'
+export {
+  detectionHeads,
+  type HeadMixture,
+  type HeadsOptions,
+  type HeadsResult,
+  priorProbability,
+} from './heads.ts'
+export {
+  type ClassScores,
+  type DetectionLosses,
+  type DetectionTargets,
+  detectionLosses,
+  focalLoss,
+  smoothL1Loss,
+} from './losses.ts'
+export {
+  type AnchorTargets,
+  anchorTargets,
+  defaultMatching,
+  type ImageObjects,
+  ignoredClass,
+  type MatchingOptions,
+  matchAnchors,
+  unmatched,
+} from './matching.ts'
+export { type Freeze, type RetinaNetOptions, type RetinaNetResult, retinanet } from './retinanet.ts'

@@ -1,0 +1,187 @@
+import {
+  abs,
+  add,
+  and,
+  asFloat,
+  clamp,
+  div,
+  gatherRows,
+  greaterOrEqual,
+  less,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  nonzero,
+  reshape,
+  shapeError,
+  sigmoid,
+  softplus,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  where,
+} from '../../graph/index.ts'
+
+/**
+ * The losses of a detector (METHOD.md §5.1), each of one image divided by the number of its positive anchors, or 1, and
+ * averaged over all images of the batch; an image without objects counts with all its anchors as background.
+ *
+ * N images, A anchors, C categories. A target is a category, C for the background, −1 for an anchor that does not count.
+ */
+
+/** What a detector says of the categories of its anchors, [N, A, C]. */
+export interface ClassScores {
+  /** Mixtures add probabilities, which cannot be turned back into logits without loss. */
+  readonly kind: 'logits' | 'probabilities'
+  readonly value: Tensor
+}
+
+/** What the anchors should say. */
+export interface DetectionTargets {
+  /** int64 [N, A]. */
+  readonly classes: Tensor
+  /** float32 [N, A, 4]: the code of the object; read at positive anchors only. */
+  readonly boxes: Tensor
+}
+
+/** Both losses, scalars. */
+export interface DetectionLosses {
+  readonly classification: Tensor
+  readonly regression: Tensor
+}
+
+/** The share of the positive in the focal loss; the negative have the rest (Lin et al. 2017, α). */
+const positiveShare = 0.25
+
+/** Where smooth L1 turns from a parabola into a line (β). */
+const turningPoint = 1 / 9
+
+/**
+ * Probabilities are kept from 0 and 1, where a logarithm is infinite and its gradient too: the engine's sigmoid reaches 1,
+ * and weights that add up to 1 may give 1.0000001 in float32. Where p is cut off it has no gradient, so no more is cut off
+ * than must be: above, all but the largest float32 below 1; below, what no sigmoid gives.
+ */
+const bounds = { low: 1e-12, high: 1 - 2 ** -24 } as const
+
+/** Focal loss of the categories, smooth L1 of the codes. */
+export function detectionLosses(
+  classes: ClassScores,
+  boxes: Tensor,
+  targets: DetectionTargets,
+): DetectionLosses {
+  const anchors = countedAnchors(targets.classes, Number(classes.value.dim(2)))
+  return {
+    classification: focalOf(classes, anchors),
+    regression: smoothL1Of(boxes, targets.boxes, anchors),
+  }
+}
+
+/**
+ * Focal loss, γ = 2, α = 0.25 (Lin et al. 2017, equation 5): −α_t·(1 − p_t)²·ln p_t, summed over categories and anchors.
+ *
+ * @param targets - int64 [N, A]
+ * @throws MoietyError (usage) when shapes or dtypes do not fit
+ */
+export function focalLoss(classes: ClassScores, targets: Tensor): Tensor {
+  return focalOf(classes, countedAnchors(targets, Number(classes.value.dim(2))))
+}
+
+/**
+ * Smooth L1 with β = 1/9, d²/2β below β and |d| − β/2 above, summed over the four numbers of all positive anchors.
+ *
+ * @param codes - [N, A, 4]
+ * @param targets - float32 [N, A, 4], and the int64 [N, A] that say which anchors are positive
+ * @throws MoietyError (usage) when shapes or dtypes do not fit
+ */
+export function smoothL1Loss(codes: Tensor, targets: DetectionTargets, classes: number): Tensor {
+  return smoothL1Of(codes, targets.boxes, countedAnchors(targets.classes, classes))
+}
+
+/** Which anchors count, and how much. */
+interface CountedAnchors {
+  /** 1 / (N · max(1, positives of the image)), 0 for an anchor that does not count, [N, A]. */
+  readonly weights: Tensor
+  /** Numbers n·A + a of the positive anchors of the batch, int64 [M]. */
+  readonly positive: Tensor
+  /** Their categories, int64 [M]. */
+  readonly categories: Tensor
+}
+
+function countedAnchors(targets: Tensor, classes: number): CountedAnchors {
+  const [images, anchors] = targets.shape.map(Number)
+  if (targets.rank !== 2 || targets.dtype !== 'int64' || Number.isNaN(classes)) {
+    return shapeError('a detection loss', 'int64 targets [N, A] and a known number of categories', [targets])
+  }
+  const kind = asFloat(targets)
+  const counts = greaterOrEqual(kind, 0)
+  const isPositive = and(counts, less(kind, classes))
+  const positives = sum(asFloat(isPositive), [1], { keepDims: true })
+  const positive = nonzero(reshape(isPositive, [images! * anchors!]), 'positive anchors')
+  return {
+    weights: div(asFloat(counts), mul(maximum(positives, 1), images!)),
+    positive,
+    categories: gatherRows(reshape(targets, [images! * anchors!]), positive),
+  }
+}
+
+/**
+ * Nearly all of N·A·C scores are of the background. So all are taken for it first, and what the few positive ones added is
+ * exchanged for what they should have: no field of targets of that size is ever made.
+ */
+function focalOf({ kind, value }: ClassScores, { weights, positive, categories }: CountedAnchors): Tensor {
+  const [images, anchors, classes] = value.shape.map(Number)
+  if (value.rank !== 3 || weights.dim(0) !== images || weights.dim(1) !== anchors) {
+    return shapeError('focalLoss', 'scores [N, A, C] and targets [N, A]', [value, weights])
+  }
+  const flat = reshape(value, [images! * anchors! * classes!])
+  const wide = value.graph.constant('int64', [], [classes!])
+  // Before the field, so that its gradient is there when that of these few is added to it, in place.
+  const own = gatherRows(flat, add(mul(positive, wide), categories))
+  const ownWeights = gatherRows(reshape(weights, [images! * anchors!]), positive)
+  const terms = kind === 'logits' ? logitTerms : probabilityTerms
+  const exchanged = sub(mul(terms.positive(own), positiveShare), mul(terms.negative(own), 1 - positiveShare))
+  const field = sum(reshape(terms.negative(flat), value.shape), [2])
+  return add(mul(sum(mul(field, weights)), 1 - positiveShare), sum(mul(exchanged, ownWeights)))
+}
+
+/** −(1 − p_t)²·ln p_t of a score of the background (p_t = 1 − p) and of the object (p_t = p). */
+interface FocalTerms {
+  negative(score: Tensor): Tensor
+  positive(score: Tensor): Tensor
+}
+
+/** With p = σ(z): −ln(1 − p) = softplus(z), which overflows nowhere; for the object −z takes the place of z. */
+const logitTerms: FocalTerms = {
+  negative: z => mul(square(sigmoid(z)), softplus(z)),
+  positive: z => mul(square(sigmoid(neg(z))), softplus(neg(z))),
+}
+
+const probabilityTerms: FocalTerms = {
+  negative: p => {
+    const kept = minimum(p, bounds.high)
+    return neg(mul(square(kept), log(sub(1, kept))))
+  },
+  positive: p => {
+    const kept = clamp(p, bounds.low, bounds.high)
+    return neg(mul(square(sub(1, kept)), log(kept)))
+  },
+}
+
+function smoothL1Of(codes: Tensor, targets: Tensor, { weights, positive }: CountedAnchors): Tensor {
+  const [images, anchors] = codes.shape.map(Number)
+  if (codes.rank !== 3 || codes.dim(2) !== 4 || targets.shape.join() !== codes.shape.join()) {
+    return shapeError('smoothL1Loss', 'codes and targets [N, A, 4]', [codes, targets])
+  }
+  const rows = (boxes: Tensor): Tensor => gatherRows(reshape(boxes, [images! * anchors!, 4]), positive)
+  const distance = abs(sub(rows(codes), rows(targets)))
+  const each = where(
+    less(distance, turningPoint),
+    mul(square(distance), 0.5 / turningPoint),
+    sub(distance, turningPoint / 2),
+  )
+  const ownWeights = gatherRows(reshape(weights, [images! * anchors!]), positive)
+  return sum(mul(sum(each, [1]), ownWeights))
+}

@@ -1,0 +1,126 @@
+import { encodeBox } from './box-coding.ts'
+
+/** Which anchors look after which objects, and what they should say (METHOD.md §5.1). Boxes are x1, y1, x2, y2 in pixels. */
+export interface MatchingOptions {
+  /** An anchor is of the object with which it has the largest intersection over union, if that is at least this. */
+  readonly foreground: number
+  /** Below this an anchor is of the background; in between it is ignored. */
+  readonly background: number
+  /**
+   * Whether an object's best anchors, however little they overlap it, are positive too, each for the object that is best
+   * for it (torchvision's `allow_low_quality_matches`; an object that no anchor touches gets none here).
+   */
+  readonly lowQuality: boolean
+}
+
+/** METHOD.md §5.1. */
+export const defaultMatching: MatchingOptions = { foreground: 0.5, background: 0.4, lowQuality: false }
+
+/** What an anchor has instead of the number of an object. */
+export const unmatched = { background: -1, ignored: -2 } as const
+
+/**
+ * The object of each anchor. Of objects that overlap it equally the first.
+ *
+ * @param anchors - [A, 4]
+ * @param boxes - [M, 4]; one without an area is of no anchor
+ * @returns [A]: a row of `boxes`, or a value of `unmatched`
+ */
+export function matchAnchors(
+  anchors: Float32Array,
+  boxes: ArrayLike<number>,
+  { foreground, background, lowQuality }: MatchingOptions = defaultMatching,
+): Int32Array {
+  const count = anchors.length / 4
+  const best = new Float64Array(count)
+  const match = new Int32Array(count).fill(unmatched.background)
+  const ious = new Float64Array(count)
+  const objects = boxes.length / 4
+  for (let b = 0; b < objects; b++) {
+    overlaps(anchors, boxes, b, ious)
+    for (let a = 0; a < count; a++) {
+      if (ious[a]! > best[a]!) {
+        best[a] = ious[a]!
+        match[a] = b
+      }
+    }
+  }
+  const result = match.map((b, a) => {
+    if (best[a]! >= foreground) return b
+    return best[a]! < background ? unmatched.background : unmatched.ignored
+  })
+  for (let b = 0; lowQuality && b < objects; b++) {
+    overlaps(anchors, boxes, b, ious)
+    let most = 0
+    for (let a = 0; a < count; a++) if (ious[a]! > most) most = ious[a]!
+    for (let a = 0; most > 0 && a < count; a++) if (ious[a] === most) result[a] = match[a]!
+  }
+  return result
+}
+
+/** Writes the intersection over union of box `b` with every anchor. */
+function overlaps(anchors: Float32Array, boxes: ArrayLike<number>, b: number, ious: Float64Array): void {
+  const [x1, y1, x2, y2] = [boxes[4 * b]!, boxes[4 * b + 1]!, boxes[4 * b + 2]!, boxes[4 * b + 3]!]
+  const area = (x2 - x1) * (y2 - y1)
+  // No Math.min, no destructuring: this runs for every pair, ten million times for a crowded image.
+  for (let a = 0, at = 0; a < ious.length; a++, at += 4) {
+    const top = anchors[at + 1]!
+    const bottom = anchors[at + 3]!
+    const height = (bottom < y2 ? bottom : y2) - (top > y1 ? top : y1)
+    const left = anchors[at]!
+    const right = anchors[at + 2]!
+    const width = (right < x2 ? right : x2) - (left > x1 ? left : x1)
+    const intersection = width * height
+    ious[a] =
+      width > 0 && height > 0 ? intersection / ((right - left) * (bottom - top) + area - intersection) : 0
+  }
+}
+
+/** The objects of one image. */
+export interface ImageObjects {
+  /** [M, 4], in pixels of the canvas. */
+  readonly boxes: ArrayLike<number>
+  /** [M], from 0. */
+  readonly categories: ArrayLike<number>
+}
+
+/** What every anchor of a batch should say. */
+export interface AnchorTargets {
+  /** [N, A]: a category, C for the background, −1 for what does not count. */
+  readonly classes: BigInt64Array
+  /** [N, A, 4]: the code of the object (`box-coding.ts`), 0 where there is none. */
+  readonly boxes: Float32Array
+}
+
+/** The class target of an anchor that does not count. */
+export const ignoredClass = -1
+
+/**
+ * Targets of a batch of N images on one canvas.
+ *
+ * @param anchors - [A, 4]
+ * @param classes - how many categories there are (C)
+ */
+export function anchorTargets(
+  anchors: Float32Array,
+  images: readonly ImageObjects[],
+  classes: number,
+  options: MatchingOptions = defaultMatching,
+): AnchorTargets {
+  const count = anchors.length / 4
+  const classTargets = new BigInt64Array(images.length * count)
+  const boxTargets = new Float32Array(images.length * count * 4)
+  const background = BigInt(classes)
+  const ignored = BigInt(ignoredClass)
+  for (const [n, { boxes, categories }] of images.entries()) {
+    const names = Array.from(categories, BigInt)
+    for (const [a, object] of matchAnchors(anchors, boxes, options).entries()) {
+      const at = n * count + a
+      if (object >= 0) {
+        classTargets[at] = names[object]!
+        encodeBox(boxes, object, anchors, a, boxTargets, 4 * at)
+      } else classTargets[at] = object === unmatched.ignored ? ignored : background
+    }
+  }
+  return { classes: classTargets, boxes: boxTargets }
+}
