@@ -27,7 +27,7 @@ export const defaultDetections: DetectionsOptions = { score: 0.05, iou: 0.5, max
 
 /** The M detections of a batch: by image, then category, then falling score. M may be 0. */
 export interface Detections {
-  /** [M, 4]: x1, y1, x2, y2 in pixels of the canvas. */
+  /** x1, y1, x2, y2 in pixels of the canvas, [M, 4]. */
   readonly boxes: Tensor
   /** Probabilities, [M]. */
   readonly scores: Tensor

@@ -24,7 +24,7 @@ export const unmatched = { background: -1, ignored: -2 } as const
  *
  * @param anchors - [A, 4]
  * @param boxes - [M, 4]; one without an area is of no anchor
- * @returns [A]: a row of `boxes`, or a value of `unmatched`
+ * @returns for each anchor a row of `boxes`, or a value of `unmatched`; [A]
  */
 export function matchAnchors(
   anchors: Float32Array,
@@ -86,9 +86,9 @@ export interface ImageObjects {
 
 /** What every anchor of a batch should say. */
 export interface AnchorTargets {
-  /** [N, A]: a category, C for the background, −1 for what does not count. */
+  /** A category, C for the background, −1 for what does not count; [N, A]. */
   readonly classes: BigInt64Array
-  /** [N, A, 4]: the code of the object (`box-coding.ts`), 0 where there is none. */
+  /** The code of the object (`box-coding.ts`), 0 where there is none; [N, A, 4]. */
   readonly boxes: Float32Array
 }
 
