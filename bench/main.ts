@@ -176,6 +176,10 @@ async function main(): Promise<void> {
   const options = command.opts<Options>()
   const chosen = cases.filter(({ name }) => options.case?.includes(name) ?? true)
   const trained = chosen.filter(({ task }) => task === 'training')
+  if (trained.length === 0 && (options.profile === true || options.curve === true))
+    throw new Error(
+      `--profile and --curve look at training steps, and ${options.case?.join(', ')} is an exported network`,
+    )
 
   if (options.detections === true) {
     const measured = measureDetections(options)
@@ -192,7 +196,7 @@ async function main(): Promise<void> {
   }
 
   if (options.curve === true) {
-    const [name = 'resblock-e4-p4', ...more] = options.case ?? []
+    const [name = 'resblock-e4-p4', ...more] = options.case === undefined ? [] : trained.map(one => one.name)
     if (more.length > 0) throw new Error('--curve takes one --case')
     const base = cases.find(one => one.name === name)!
     const curve = await measureCurve(base, options, point => console.error(`${base.title}: ${point} …`))

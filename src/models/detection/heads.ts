@@ -25,8 +25,8 @@ export interface HeadMixture extends GatingOptions {
   readonly part: 'head' | 'last-conv'
   readonly dispatch?: DispatchName
   /**
-   * Whether experts begin by taking everything for background (`priorProbability`). The original's did not; their focal loss
-   * then begins in the thousands.
+   * Whether experts begin by taking everything for background (`priorProbability`). The original's did not; they begin by
+   * believing in every category everywhere, with a probability of about one half.
    */
   readonly priorBias: boolean
 }
