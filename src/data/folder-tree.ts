@@ -1,6 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { staysWithin } from '../files/inside.ts'
 
 /** A class of a folder of images, with its files in the order of their names' code units. */
 export interface ClassFolder {
@@ -164,11 +165,11 @@ function refuseSpecial(path: string): never {
 }
 
 async function refuseLeaving(path: string, root: string): Promise<void> {
-  const target = await realpath(path).catch(() => undefined)
-  if (target?.startsWith(root.endsWith(sep) ? root : root + sep)) return
+  if (await staysWithin(path, root)) return
+  const target = await realpath(path).catch(() => 'nowhere')
   fail({
     kind: 'data',
-    message: `expected links that stay within ${root}, got one to ${target ?? 'nowhere'}`,
+    message: `expected links that stay within ${root}, got one to ${target}`,
     where: path,
     help: 'copy the file into the folder, or give the folder that it is in',
   })

@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import sharp from 'sharp'
+import sharp, { type Sharp } from 'sharp'
 import { codeOf } from '../files/disk.ts'
 
 /** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
@@ -29,11 +29,49 @@ export class UnreadableImage extends Error {
  * @throws UnreadableImage for a file that is missing, of another format, damaged, or larger than the limits
  */
 export async function decodeImage(path: string, size: number): Promise<Uint8Array> {
+  const image = await openImage(path)
+  return planesOf(path, image.autoOrient().resize(size, size, { fit: 'cover' }))
+}
+
+/** Width and height in pixels. */
+export interface Extent {
+  readonly width: number
+  readonly height: number
+}
+
+/**
+ * Decodes a JPEG, PNG or WebP file whose size is known, as {@link decodeImage} does, but to exactly the extent asked
+ * for and *not* turned: EXIF is passed over, because boxes belong to pixels as they are stored. Smaller images are
+ * averages of the pixels they come from, larger ones interpolate (a triangle filter).
+ *
+ * @param stored - what the file should hold, before anything turns it
+ * @param wanted - what comes out
+ * @returns uint8 [3, wanted.height, wanted.width], planar RGB
+ * @throws UnreadableImage for a file that is missing, of another format, damaged, larger than the limits, or of
+ *   another size than it should be
+ */
+export async function decodeStored(path: string, stored: Extent, wanted: Extent): Promise<Uint8Array> {
+  const image = await openImage(path)
+  const found = await image.metadata().catch((cause: unknown) => {
+    throw new UnreadableImage(path, explain(cause), cause)
+  })
+  if (found.width !== stored.width || found.height !== stored.height) {
+    throw new UnreadableImage(
+      path,
+      `${found.width}×${found.height} pixels, not ${stored.width}×${stored.height}`,
+    )
+  }
+  return planesOf(path, image.resize(wanted.width, wanted.height, { fit: 'fill', kernel: 'linear' }))
+}
+
+async function openImage(path: string): Promise<Sharp> {
   const bytes = await readImageFile(path)
   if (!isKnownFormat(bytes)) throw new UnreadableImage(path, 'not a JPEG, PNG or WebP image')
-  const pixels = await sharp(bytes, { limitInputPixels: mostPixels, failOn: 'error' })
-    .autoOrient()
-    .resize(size, size, { fit: 'cover' })
+  return sharp(bytes, { limitInputPixels: mostPixels, failOn: 'error' })
+}
+
+async function planesOf(path: string, image: Sharp): Promise<Uint8Array> {
+  const pixels = await image
     .flatten({ background: '#fff' })
     .raw()
     .toBuffer({ resolveWithObject: true })

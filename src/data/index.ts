@@ -17,6 +17,21 @@ export {
 export type { Box } from './coco/record.ts'
 export { type Detection, type KnownIds, readCocoResults } from './coco/results.ts'
 export type { Dataset, Limit, OnProgress, PerChannel, Progress, SkippedFile, Split } from './dataset.ts'
+export {
+  type BatchObjects,
+  type Canvas,
+  type DetectionBatch,
+  type DetectionChanges,
+  type DetectionDataOptions,
+  type DetectionDataset,
+  type DetectionSplit,
+  detectionBatches,
+  makeDetectionBatch,
+  openDetectionDataset,
+  type Scene,
+  type SceneObject,
+  type ScenePixels,
+} from './detection/index.ts'
 export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, UnreadableImage } from './image.ts'

@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import { isAbsolute, join, normalize, sep, win32 } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { quoted } from './json-reader.ts'
@@ -30,4 +31,14 @@ export function pathInside(folder: string, name: string, where: string): string 
     })
   }
   return join(folder, path)
+}
+
+/**
+ * Whether what a path leads to, its links followed, is there and lies within a folder.
+ *
+ * @param folder - a real path, as `realpath` gives it
+ */
+export async function staysWithin(path: string, folder: string): Promise<boolean> {
+  const target = await realpath(path).catch(() => '')
+  return target.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }

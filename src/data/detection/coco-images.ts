@@ -1,0 +1,114 @@
+import { type Dirent, existsSync } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
+import { fail } from '../../base/errors.ts'
+import { pathInside, staysWithin } from '../../files/inside.ts'
+import type { CocoImage } from '../coco/annotations.ts'
+import type { CocoSide } from './coco-layout.ts'
+
+/** An image of an annotation file that says all that is needed of it. */
+export interface LocatedImage {
+  readonly id: number
+  readonly name: string
+  readonly path: string
+  /** In pixels, as the annotations have them. */
+  readonly width: number
+  readonly height: number
+}
+
+/**
+ * Where the images of one side are, by the text of their names alone.
+ *
+ * @throws MoietyError of kind `data` for an image without a name, a width or a height; for a name that is absolute or
+ *   climbs out of the folder; for a name that two images have
+ */
+export function nameImages(
+  { annotations, images: folder }: CocoSide,
+  images: readonly CocoImage[],
+): LocatedImage[] {
+  const owners = new Map<string, number>()
+  return images.map(({ id, fileName, width, height }, i) => {
+    const where = `${annotations}, images[${i}]`
+    const member = (['file_name', 'width', 'height'] as const).find(
+      each => (each === 'file_name' ? fileName : each === 'width' ? width : height) === null,
+    )
+    if (fileName === null || width === null || height === null) {
+      return fail({
+        kind: 'data',
+        message: `expected the member ${member}, there is none`,
+        where: `${where}.${member}`,
+        help: 'training needs the name and the size of every image',
+      })
+    }
+    const path = pathInside(folder, fileName, `${where}.file_name`)
+    const owner = owners.get(path)
+    if (owner !== undefined) {
+      fail({
+        kind: 'data',
+        message: `expected a file of its own, got that of the image ${owner}`,
+        where: `${where}.file_name`,
+        help: 'give all objects of a file to one image',
+      })
+    }
+    owners.set(path, id)
+    return { id, name: fileName, path, width, height }
+  })
+}
+
+/**
+ * Why each of some images cannot be there, by the image; nothing for those that are. Folders are listed once and no
+ * file is opened, so that a hundred thousand images take a second.
+ *
+ * @param root - the folder that links may not lead out of, a real path
+ */
+export async function absentImages(
+  images: readonly LocatedImage[],
+  root: string,
+): Promise<ReadonlyMap<LocatedImage, string>> {
+  const folders = new Map<string, LocatedImage[]>()
+  for (const image of images) {
+    const folder = dirname(image.path)
+    const group = folders.get(folder)
+    if (group) group.push(image)
+    else folders.set(folder, [image])
+  }
+  const absent = new Map<LocatedImage, string>()
+  for (const [folder, group] of folders) {
+    const entries = await listing(folder, root)
+    for (const image of group) {
+      const reason =
+        entries === 'leads out'
+          ? leadsOut
+          : await absence(entries.get(basename(image.path)), image.path, root)
+      if (reason !== undefined) absent.set(image, reason)
+    }
+  }
+  return absent
+}
+
+const missing = 'missing'
+const leadsOut = 'behind a link out of the folder or to nowhere'
+const notFiles = 'not a file'
+
+async function listing(folder: string, root: string): Promise<ReadonlyMap<string, Dirent> | 'leads out'> {
+  if (!existsSync(folder)) return new Map()
+  if (!(await staysWithin(folder, root))) return 'leads out'
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) =>
+    fail({
+      kind: 'data',
+      message: `expected a folder of images that can be listed, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: folder,
+      help: 'check the permissions; it must be a folder',
+      cause,
+    }),
+  )
+  return new Map(entries.map(entry => [entry.name, entry]))
+}
+
+async function absence(entry: Dirent | undefined, path: string, root: string): Promise<string | undefined> {
+  if (entry === undefined) return missing
+  if (entry.isFile()) return undefined
+  if (!entry.isSymbolicLink()) return notFiles
+  if (!(await staysWithin(path, root))) return leadsOut
+  return (await stat(path)).isFile() ? undefined : notFiles
+}
