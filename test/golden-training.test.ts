@@ -7,7 +7,7 @@ import { decodeSafetensors } from '../src/files/safetensors.ts'
 import { classifierOf } from '../src/models/classifier.ts'
 import type { ConstraintConfig } from '../src/run/config.ts'
 import { Engine } from '../src/runtime/index.ts'
-import { trainingStep } from '../src/train/step.ts'
+import { trainingStep } from '../src/train/classification-step.ts'
 import { expectClose, goldenFolder, numbers, tensorsUnder } from './golden.ts'
 
 /**

@@ -15,7 +15,7 @@ export function followSweep(): (event: TrainEvent) => void {
   let top1: number | null = null
   let last = 0
   return event => {
-    if (event.kind === 'epoch' && event.split === 'test') top1 = event.top1
+    if (event.kind === 'epoch' && event.split === 'test') top1 = event.measures.top1 ?? null
     if (event.kind !== 'step' || performance.now() - last < millisecondsBetween) return
     last = performance.now()
     const { step, steps, imagesPerSecond, secondsLeft } = event

@@ -19,7 +19,7 @@ const step = (number: number): TrainEvent => ({
   steps: 1000,
   epoch: 9,
   loss: 2.345,
-  top1: 0.1234,
+  measures: { top1: 0.1234 },
   learningRate: 0.1,
   imagesPerSecond: 812.3,
   secondsLeft: 83,
@@ -34,8 +34,7 @@ const epoch = (split: 'train' | 'test'): TrainEvent => ({
   loss: 2,
   taskLoss: 1.9,
   auxLoss: 0.1,
-  top1: 0.4,
-  top5: 0.8,
+  measures: { top1: 0.4, top5: 0.8 },
   seconds: 20,
   layers: [layer],
 })

@@ -1,4 +1,4 @@
-import type { LayerStats, TrainEvent } from '../run/events.ts'
+import type { LayerStats, Measures, TrainEvent } from '../run/events.ts'
 import {
   bar,
   clean,
@@ -123,7 +123,7 @@ function stepLine(event: Step, epochs: number): string {
     `${Math.round(event.imagesPerSecond)} img/s`,
     `${clock(event.secondsLeft)} left`,
     `loss ${lossText(event.loss, 2)}`,
-    `top-1 ${percent(event.top1)}`,
+    measured(event.measures),
     layerBars(event.layers),
   ]
     .filter(Boolean)
@@ -144,7 +144,21 @@ function epochLine(test: Epoch, training: Epoch | undefined, paint: Paint): stri
     .join('   ')
 }
 
-const result = ({ loss, top1 }: Epoch) => `${lossText(loss, 3)} ${percent(top1).padStart(7)}`
+function result({ loss, measures: { top1, AP, AP50 } }: Epoch): string {
+  if (typeof top1 === 'number') return `${lossText(loss, 3)} ${percent(top1).padStart(7)}`
+  const precision = AP === undefined ? '' : `  AP ${score(AP)}  AP50 ${score(AP50)}`
+  return `${lossText(loss, 3)}${precision}`
+}
+
+/** What a step line says besides the loss: a classifier's accuracy, the parts of a detector's loss. */
+function measured({ top1, classificationLoss, regressionLoss }: Measures): string {
+  if (typeof top1 === 'number') return `top-1 ${percent(top1)}`
+  if (typeof classificationLoss !== 'number' || typeof regressionLoss !== 'number') return ''
+  return `class ${lossText(classificationLoss, 2)} box ${lossText(regressionLoss, 2)}`
+}
+
+/** A number from 0 to 1 as COCO's tables have it. */
+const score = (value: number | null | undefined) => (typeof value === 'number' ? value.toFixed(3) : '–')
 
 /** A loss that has run away is told by its size, not by all its digits. */
 const lossText = (loss: number, digits: number) =>

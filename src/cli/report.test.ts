@@ -31,6 +31,7 @@ const summary = (fields: Partial<TrainSummary> = {}): TrainSummary => ({
   interrupted: false,
   top1: 0.7134,
   top5: 0.9312,
+  detection: null,
   seconds: 214,
   layers: [layer(4, 0), layer(10, 0.25)],
   ...fields,

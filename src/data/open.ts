@@ -13,7 +13,7 @@ import { openSample } from './sample.ts'
 
 /** As the `data` part of a configuration has it; null is as good as left out. */
 export interface DataOptions {
-  readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder'
+  readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder' | 'scenes' | 'coco'
   /** Where the files are; needed by everything but the sample. */
   readonly directory?: string | null | undefined
   /** Height and width that images of a folder are brought to, in pixels; 32 unless told. */
@@ -58,6 +58,14 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
       return openSample({ seed: options.seed, cacheDirectory: options.cacheDirectory }, progress)
     case 'folder':
       return openFolder({ ...options, directory: needDirectory(options) }, progress)
+    case 'scenes':
+    case 'coco':
+      return fail({
+        kind: 'usage',
+        message: `expected images of one class each, but ${options.name} has boxes`,
+        where: 'data.name',
+        help: 'openDetectionDataset opens it',
+      })
   }
 }
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
+import type { DetectionDataset } from '../data/detection/index.ts'
 import type { Dataset } from '../data/index.ts'
 import type { Json } from '../files/json.ts'
 
@@ -26,6 +27,11 @@ const dataIdentity = z.object({
   /** Mean and standard deviation of pixel/255, for red, green and blue. */
   mean: perChannel.nullable().default(null),
   std: perChannel.nullable().default(null),
+  /** Of images with boxes: the classes' ids in files, by label, and what COCO's size limits are multiplied by. */
+  detection: z
+    .object({ categoryIds: z.array(z.number()), sizeFactor: z.number() })
+    .nullable()
+    .default(null),
 })
 
 export type DataIdentity = z.output<typeof dataIdentity>
@@ -45,6 +51,29 @@ export function identityOf(dataset: Dataset): DataIdentity {
     superclassOf: superclassOf === undefined ? null : [...superclassOf],
     mean: [...mean],
     std: [...std],
+    detection: null,
+  }
+}
+
+/** The same of images with boxes; the hash covers every object of both sides, so that no image has to be decoded. */
+export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
+  const { classes, categoryIds, sizeFactor, train, test, superclasses, superclassOf, mean, std } = dataset
+  const hash = createHash('sha256')
+  for (const { scenes } of [train, test])
+    for (const { id, width, height, objects } of scenes)
+      hash.update(
+        JSON.stringify([id, width, height, objects.map(({ box, label, crowd }) => [box, label, crowd])]),
+      )
+  return {
+    classes: [...classes],
+    train: train.length,
+    test: test.length,
+    labels: hash.digest('hex'),
+    superclasses: superclasses === undefined ? null : [...superclasses],
+    superclassOf: superclassOf === undefined ? null : [...superclassOf],
+    mean: [...mean],
+    std: [...std],
+    detection: { categoryIds: [...categoryIds], sizeFactor },
   }
 }
 
@@ -59,7 +88,10 @@ export function remembered(extra: Json): DataIdentity | undefined {
  * @param extra - of its checkpoint
  * @throws MoietyError `usage` that names the first class that differs
  */
-export function refuseOtherClasses(extra: Json, { classes, title }: Dataset): void {
+export function refuseOtherClasses(
+  extra: Json,
+  { classes, title }: { readonly classes: readonly string[]; readonly title: string },
+): void {
   const before = remembered(extra)?.classes ?? classes
   const count = Math.max(before.length, classes.length)
   const other = Array.from({ length: count }, (_, i) => i).find(i => before[i] !== classes[i])
@@ -79,13 +111,13 @@ export function refuseOtherClasses(extra: Json, { classes, title }: Dataset): vo
  * Refuses to go on with other data than the checkpoint was trained on.
  *
  * @param extra - of the checkpoint
+ * @param now - the identity of the data that there is
+ * @param title - of that data
  * @throws MoietyError `data` that says what differs, `usage` for other classes
  */
-export function refuseOtherData(extra: Json, dataset: Dataset): void {
-  refuseOtherClasses(extra, dataset)
-  const { title } = dataset
+export function refuseOtherData(extra: Json, now: DataIdentity, title: string): void {
+  refuseOtherClasses(extra, { classes: now.classes, title })
   const before = remembered(extra)
-  const now = identityOf(dataset)
   const same = before?.train === now.train && before.test === now.test
   if (before === undefined || (same && before.labels === now.labels)) return
   const counts = ({ train, test }: DataIdentity): string => `${train} images to train and ${test} to test on`

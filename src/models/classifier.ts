@@ -4,6 +4,7 @@ import {
   convGapFc,
   type DispatchName,
   entropy,
+  type Gate,
   gapFc,
   importance,
   kl,
@@ -17,8 +18,15 @@ import {
   zLoss,
 } from '../moe/index.ts'
 import type { Scope } from '../nn/index.ts'
-import type { ConstraintConfig, ModelConfig, MoeLayerConfig } from '../run/config.ts'
-import { type Classification, type EmbeddedMoe, embed, type ResNetResult, resnet } from './index.ts'
+import type { ConstraintConfig, MoeLayerConfig, NetworkConfig } from '../run/config.ts'
+import {
+  type BackboneOptions,
+  type Classification,
+  type EmbeddedMoe,
+  embed,
+  type ResNetResult,
+  resnet,
+} from './index.ts'
 
 /** Builds a classifier at a scope: images [N, 3, S, S] to logits, losses and routing statistics. */
 export type Classifier = (scope: Scope, images: Tensor) => Classification
@@ -29,25 +37,28 @@ export interface ModelOptions {
   /** How mixtures route instead of as trained (analysis): all of them, or those at the positions that are keys. */
   readonly override?: RoutingOverride | ReadonlyMap<number, RoutingOverride> | undefined
   /** How all mixtures send images to experts, instead of as configured. */
-  readonly dispatch?: DispatchName
+  readonly dispatch?: DispatchName | undefined
 }
 
 /** The network that a configuration describes. */
 export function classifierOf(
-  config: ModelConfig,
+  config: NetworkConfig,
   { classes, override, dispatch }: ModelOptions,
 ): (scope: Scope, images: Tensor) => ResNetResult {
+  const backbone = backboneOf(config, { override, dispatch })
+  return (scope, images) => resnet(scope, images, { ...backbone, classes })
+}
+
+/** The ResNet that a configuration describes, with the mixtures of experts in its stages. */
+export function backboneOf(
+  config: NetworkConfig,
+  { override, dispatch }: Omit<ModelOptions, 'classes'>,
+): BackboneOptions {
   const layers = config.moe.map(layer =>
     embedded(layer, isByPosition(override) ? override.get(layer.position) : override, dispatch),
   )
-  return (scope, images) =>
-    resnet(scope, images, {
-      name: config.name,
-      stem: config.stem,
-      width: config.width,
-      classes,
-      ...embed(config.name, config.width, layers),
-    })
+  const { name, stem, width } = config
+  return { name, stem, width, ...embed(name, width, layers) }
 }
 
 function isByPosition(override: ModelOptions['override']): override is ReadonlyMap<number, RoutingOverride> {
@@ -66,7 +77,7 @@ function embedded(
     experts: layer.experts,
     k: layer.k,
     expertWidth: layer.expertWidth,
-    gate: layer.gate === 'gap-fc' ? gapFc : convGapFc(layer.gateWidth),
+    gate: gateOf(layer),
     constraint: constraintOf(constraint),
     weighting: layer.weighting,
     dispatch,
@@ -74,6 +85,11 @@ function embedded(
     lift: 'lift' in constraint ? constraint.lift : null,
     ...(override === undefined ? {} : { override }),
   }
+}
+
+/** The gate that a configuration names. */
+export function gateOf({ gate, gateWidth }: Pick<MoeLayerConfig, 'gate' | 'gateWidth'>): Gate {
+  return gate === 'gap-fc' ? gapFc : convGapFc(gateWidth)
 }
 
 /** The constraint that a configuration names. */

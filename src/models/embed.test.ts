@@ -5,7 +5,8 @@ import { Graph } from '../graph/index.ts'
 import { type Declarations, Scope } from '../nn/index.ts'
 import type { ConstraintConfig, ModelConfig, MoeLayerConfig } from '../run/config.ts'
 import { Engine } from '../runtime/index.ts'
-import { type TrainingStep, trainingStep } from '../train/step.ts'
+import { trainingStep } from '../train/classification-step.ts'
+import type { TrainingStep } from '../train/step.ts'
 import { classifierOf } from './classifier.ts'
 
 const mixture = (fields: Partial<MoeLayerConfig>): MoeLayerConfig => ({
@@ -30,6 +31,7 @@ const model = (moe: readonly MoeLayerConfig[], fields: Partial<ModelConfig> = {}
   weights: null,
   weightsPart: 'whole',
   moe,
+  detector: null,
   ...fields,
 })
 

@@ -6,6 +6,14 @@
 export { activeParameterCount } from './active-parameters.ts'
 export { type Classifier, classifierOf, constraintOf, type ModelOptions } from './classifier.ts'
 export * from './detection/index.ts'
+export {
+  anchorsFor,
+  type Detector,
+  type DetectorModelConfig,
+  type DetectorOptions,
+  detectorOf,
+  isDetector,
+} from './detector.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'
 export {

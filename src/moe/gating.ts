@@ -59,6 +59,8 @@ export interface LayerInfo {
   readonly name: string
   readonly experts: number
   readonly k: number
+  /** How many inputs of each image it routes: one, or the levels of a feature pyramid. */
+  readonly inputs: number
   /** Names of its constraint's counters. */
   readonly counters: readonly string[]
 }
@@ -68,6 +70,8 @@ export interface MoeStatistics {
   readonly name: string
   readonly experts: number
   readonly k: number
+  /** How many inputs of each image were routed; row = input · N + image. */
+  readonly inputs: number
   /** The constraint's counters, after the step in training, by name. */
   readonly counters: Counters
   readonly routing: Routing
@@ -76,8 +80,8 @@ export interface MoeStatistics {
 }
 
 /** What reports know of a layer, from what it did. */
-export function layerInfo({ name, experts, k, counters }: MoeStatistics): LayerInfo {
-  return { name, experts, k, counters: Object.keys(counters) }
+export function layerInfo({ name, experts, k, inputs, counters }: MoeStatistics): LayerInfo {
+  return { name, experts, k, inputs, counters: Object.keys(counters) }
 }
 
 /** The output of a program that holds a counter of a layer's constraint. */
@@ -171,6 +175,7 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
     name: scope.path,
     experts,
     k,
+    inputs: xs.length,
     counters: after,
     routing,
     excluded: excluded === undefined ? none : asFloat(excluded),
@@ -231,7 +236,7 @@ function toSingleExpert(scope: Scope, xs: readonly Tensor[]): Gating {
   const ones = concat(weights, 0)
   const routing = describeRouting(ones, ones, ones, undefined, 1)
   const excluded = zerosLike(sum(ones, [0]))
-  const stats = { name: scope.path, experts: 1, k: 1, counters: {}, routing, excluded }
+  const stats = { name: scope.path, experts: 1, k: 1, inputs: xs.length, counters: {}, routing, excluded }
   return { weights, losses: [], stats: [stats] }
 }
 

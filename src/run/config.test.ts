@@ -32,6 +32,7 @@ describe('resolveConfig', () => {
       name: 'sample',
       directory: null,
       size: 32,
+      shortest: 32,
       unreadable: 'stop',
       limit: { train: null, test: null },
     })
@@ -320,5 +321,67 @@ describe('what decides the numbers of a training', () => {
       expect(JSON.stringify(withoutSafeKeys(other))).not.toBe(kept)
     }
     for (const { path } of safeToChange) expect(kept).not.toContain(`"${path.split('.').at(-1)}"`)
+  })
+})
+
+describe('the configuration of a detector', () => {
+  const detector = (fields: object = {}, rest: object = {}) => ({
+    data: { name: 'scenes' },
+    model: { stem: 'strided', detector: fields, ...rest },
+  })
+
+  it('makes every default explicit, and resolves to itself', () => {
+    const config = resolveConfig(detector({ mixture: { constraint: { name: 'relative' } } }), 'test')
+    expect(config.data).toMatchObject({ name: 'scenes', size: 128, shortest: 128 })
+    expect(config.model.detector).toMatchObject({
+      channels: 256,
+      headDepth: 4,
+      anchors: { size: 4, ratios: [0.5, 1, 2] },
+      matching: { foreground: 0.5, background: 0.4, lowQuality: false },
+      freeze: 'nothing',
+      mixture: { heads: 'both', gates: 'own', experts: 4, k: 2, noise: false, priorBias: true },
+      detections: { score: 0.05, iou: 0.5, maxPerClass: 100 },
+    })
+    expect(resolveConfig(JSON.parse(JSON.stringify(config)), 'test')).toEqual(config)
+  })
+
+  it("has METHOD.md's canvas for COCO, and a square one where one side is said", () => {
+    const sides = (data: object) => {
+      const { size, shortest } = resolveConfig(
+        { ...detector(), data: { name: 'coco', ...data } },
+        'test',
+      ).data
+      return [size, shortest]
+    }
+    expect(sides({})).toEqual([1024, 608])
+    expect(sides({ size: 320 })).toEqual([320, 320])
+    expect(sides({ size: 320, shortest: 256 })).toEqual([320, 256])
+  })
+
+  it.each<[string, object]>([
+    ['scenes has boxes and no single class an image', { data: { name: 'scenes' } }],
+    ['a detector learns from boxes, and sample has none', { model: { detector: {} } }],
+    ['images of sample are square', { data: { shortest: 16 } }],
+    ['trunk is a part of a detector', { model: { weights: 'x', weightsPart: 'trunk' } }],
+    [
+      'the shorter side, 400, cannot be longer',
+      { ...detector(), data: { name: 'coco', size: 320, shortest: 400 } },
+    ],
+    ['scenes are square', { ...detector(), data: { name: 'scenes', shortest: 64 } }],
+    ['scenes are drawn at 128 to 160 pixels', { ...detector(), data: { name: 'scenes', size: 64 } }],
+    ['crop is for classifiers', { ...detector(), augmentation: { crop: {} } }],
+    ['jitter is for classifiers', { ...detector(), augmentation: { jitter: {} } }],
+    ['no label to smooth', { ...detector(), training: { labelSmoothing: 0.1 } }],
+    ['background and of an object at once', detector({ matching: { background: 0.6 } })],
+    ['with the trunk frozen only experts', detector({ freeze: 'trunk' })],
+    [
+      'a mixture of experts in it would never learn',
+      detector({ freeze: 'trunk', mixture: {} }, { moe: [{ position: 4 }] }),
+    ],
+    ['copies of a trained head', detector({}, { weights: 'x', weightsPart: 'copies' })],
+    ['(K > E)', detector({ mixture: { k: 5 } })],
+    ['the smallest level has 2', detector({ mixture: { gate: 'conv-gap-fc' } })],
+  ])('refuses what does not fit: %s', (message, input) => {
+    expect(refusal(() => resolveConfig(input, 'test'))).toContain(message)
   })
 })

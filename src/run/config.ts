@@ -3,7 +3,7 @@ import { resnets } from '../models/resnet.ts'
 import { configError, explainIssues } from './config/explain.ts'
 import { defaultNoise } from './config/moe.ts'
 import { brokenRules } from './config/rules.ts'
-import { type Config, configSchema, type ParsedConfig } from './config/schema.ts'
+import { type Config, configSchema, type DetectorConfig, type ParsedConfig } from './config/schema.ts'
 
 export {
   configDifferences,
@@ -18,9 +18,12 @@ export type {
   Config,
   ConstraintConfig,
   DataConfig,
+  DetectorConfig,
   EngineConfig,
+  HeadMixtureConfig,
   ModelConfig,
   MoeLayerConfig,
+  NetworkConfig,
   OptimizerConfig,
   ScheduleConfig,
   TrainingConfig,
@@ -44,10 +47,20 @@ export function resolveConfig(input: unknown, source: string): Config {
   return complete(parsed.data, size)
 }
 
-/** Height and width of an image: 32 for the sample and CIFAR; a folder's are resized to what its stem is for. */
+/**
+ * Height and width of an image: 32 for the sample and CIFAR; a folder's are resized to what its stem is for. Images with
+ * boxes keep their shape, and this is their longer side: 128 for scenes; COCO's are at most 1024 by 608 (METHOD.md §5.1).
+ */
 function imageSize({ data, model }: ParsedConfig): number {
   if (data.size !== null) return data.size
+  if (data.name === 'scenes') return 128
+  if (data.name === 'coco') return 1024
   return data.name === 'folder' && model.stem === 'imagenet' ? 224 : 32
+}
+
+/** The shorter side; see {@link imageSize}. */
+function shortestSide({ data }: ParsedConfig, size: number): number {
+  return data.shortest ?? (data.name === 'coco' && data.size === null ? 608 : size)
 }
 
 /** METHOD.md §1.4's width; null where an expert is one convolution of the network and has no inner width. */
@@ -59,13 +72,23 @@ function widthByRule(
   return depth === undefined ? null : expertWidth(name, position, width, depth)
 }
 
+/** A detector whose mixture says whether its logits carry noise. */
+function withNoise(detector: ParsedConfig['model']['detector']): DetectorConfig | null {
+  if (detector === null) return null
+  const { mixture } = detector
+  if (mixture === null) return { ...detector, mixture }
+  const noise = mixture.noise ?? defaultNoise(mixture.constraint.name, mixture.experts)
+  return { ...detector, mixture: { ...mixture, noise } }
+}
+
 function complete(parsed: ParsedConfig, size: number): Config {
   const { schedule, optimizer } = parsed
   return {
     ...parsed,
-    data: { ...parsed.data, size },
+    data: { ...parsed.data, size, shortest: shortestSide(parsed, size) },
     model: {
       ...parsed.model,
+      detector: withNoise(parsed.model.detector),
       moe: parsed.model.moe.map(layer => ({
         ...layer,
         expertWidth: layer.expertWidth ?? widthByRule(layer, parsed.model),

@@ -1,3 +1,5 @@
+import type { DetectionStats } from '../evaluate/detections/index.ts'
+
 /** What a training tells while it runs and when it ends. Accuracies are fractions from 0 to 1, times are seconds. */
 
 /** How one mixture-of-experts layer used its experts; arrays have one value an expert (E). */
@@ -17,6 +19,13 @@ export interface LayerStats {
   readonly counters: Readonly<Record<string, readonly number[]>>
 }
 
+/**
+ * What is measured besides the loss, by name. Of a classifier `top1` and `top5`, fractions of images. Of a detector on
+ * training images `classificationLoss` and `regressionLoss`, on held-out images COCO's twelve numbers (`AP`, `AP50`, …),
+ * null where there is nothing to measure.
+ */
+export type Measures = Readonly<Record<string, number | null>>
+
 /** What a training tells while it runs, told apart by `kind`. Times in seconds, accuracies from 0 to 1. */
 export type TrainEvent =
   | {
@@ -35,8 +44,8 @@ export type TrainEvent =
       readonly steps: number
       readonly epoch: number
       readonly loss: number
-      /** Running accuracy of the epoch on training images. */
-      readonly top1: number
+      /** Means of the epoch so far, on training images. */
+      readonly measures: Measures
       readonly learningRate: number
       readonly imagesPerSecond: number
       readonly secondsLeft: number
@@ -50,8 +59,7 @@ export type TrainEvent =
       readonly loss: number
       readonly taskLoss: number
       readonly auxLoss: number
-      readonly top1: number
-      readonly top5: number
+      readonly measures: Measures
       readonly seconds: number
       readonly layers: readonly LayerStats[]
     }
@@ -76,13 +84,16 @@ export type LayerSummary = LayerStats & {
   readonly preferred: readonly { readonly expert: number; readonly classes: readonly PreferredClass[] }[]
 }
 
-/** What a training ends with: accuracies on held-out images from 0 to 1; also in `summary.json`. */
+/**
+ * What a training ends with; also in `summary.json`. On held-out images, after the last epoch that was evaluated: accuracies
+ * of a classifier, from 0 to 1; COCO's twelve numbers of a detector. Null where there are none.
+ */
 export interface TrainSummary {
   readonly run: string
   readonly interrupted: boolean
-  /** On held-out images, after the last epoch that was evaluated; null if none was. */
   readonly top1: number | null
   readonly top5: number | null
+  readonly detection: DetectionStats | null
   /** Time of the training, whole epochs before a resume included; what an interrupted epoch had cost is not known. */
   readonly seconds: number
   readonly layers: readonly LayerSummary[]

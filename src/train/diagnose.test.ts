@@ -4,8 +4,9 @@ import { floats, type HostTensor, scalar } from '../base/tensor.ts'
 import { classifierOf } from '../models/index.ts'
 import { resolveConfig } from '../run/config.ts'
 import { Engine, type LoadedProgram } from '../runtime/index.ts'
+import { trainingStep } from './classification-step.ts'
 import { divergence } from './diagnose.ts'
-import { type TrainingStep, trainingStep } from './step.ts'
+import type { TrainingStep } from './step.ts'
 
 const [batch, size, classes] = [4, 8, 4]
 

@@ -4,6 +4,7 @@ import { addBatch, counterValues, emptySums, utilisation } from '../evaluate/uti
 import type { Json, JsonObject } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import type { LayerStats } from '../run/events.ts'
+import type { TrainingStep } from './step.ts'
 
 const layerSums = z.object({
   name: z.string(),
@@ -20,8 +21,8 @@ const epochSums = z.object({
   loss: z.number(),
   taskLoss: z.number(),
   auxLoss: z.number(),
-  correct1: z.number(),
-  correct5: z.number(),
+  /** What else a step measures, summed over images, by the name of its output. */
+  measures: z.record(z.string(), z.number()),
   /** Time spent in this epoch; what was spent before an interruption is not counted. */
   seconds: z.number(),
   layers: z.array(layerSums),
@@ -53,8 +54,7 @@ export function emptyEpoch(layers: readonly LayerInfo[]): EpochSums {
     loss: 0,
     taskLoss: 0,
     auxLoss: 0,
-    correct1: 0,
-    correct5: 0,
+    measures: {},
     seconds: 0,
     layers: layers.map(({ name, experts }) => emptySums(name, experts)),
   }
@@ -63,16 +63,15 @@ export function emptyEpoch(layers: readonly LayerInfo[]): EpochSums {
 const number = (outputs: ReadonlyMap<string, HostTensor>, name: string): number =>
   Number(outputs.get(name)?.data[0] ?? 0)
 
-/** Adds the metrics of one step; losses are averages over its images. */
+/** Adds the metrics of one step of `images` images; losses are averages over them. */
 export function addStep(
   sums: EpochSums,
-  layers: readonly LayerInfo[],
+  { layers, measures }: Pick<TrainingStep, 'layers' | 'measures'>,
   outputs: ReadonlyMap<string, HostTensor>,
   images: number,
 ): void {
   sums.images += images
-  sums.correct1 += number(outputs, 'correct1')
-  sums.correct5 += number(outputs, 'correct5')
+  for (const name of measures) sums.measures[name] = (sums.measures[name] ?? 0) + number(outputs, name)
   for (const name of ['loss', 'taskLoss', 'auxLoss'] as const) sums[name] += number(outputs, name) * images
   for (const [i, layer] of sums.layers.entries()) {
     const values = (leaf: string): number[] =>
@@ -82,7 +81,7 @@ export function addStep(
       activation: values('activation'),
       excluded: values('excluded'),
       counters: counterValues(layer.name, layers[i]!.counters, outputs),
-      images,
+      images: images * layers[i]!.inputs,
     })
   }
 }
@@ -92,8 +91,8 @@ export function epochMeans(sums: EpochSums): {
   readonly loss: number
   readonly taskLoss: number
   readonly auxLoss: number
-  readonly top1: number
-  readonly top5: number
+  /** What else was measured, by the name of the step's output. */
+  readonly measures: Readonly<Record<string, number>>
   readonly layers: readonly LayerStats[]
 } {
   const count = Math.max(1, sums.images)
@@ -101,8 +100,7 @@ export function epochMeans(sums: EpochSums): {
     loss: sums.loss / count,
     taskLoss: sums.taskLoss / count,
     auxLoss: sums.auxLoss / count,
-    top1: sums.correct1 / count,
-    top5: sums.correct5 / count,
+    measures: Object.fromEntries(Object.entries(sums.measures).map(([name, total]) => [name, total / count])),
     layers: sums.layers.map(utilisation),
   }
 }

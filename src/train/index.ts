@@ -4,22 +4,43 @@
  * @module
  */
 export { classifierOf, constraintOf } from '../models/classifier.ts'
+export { type Detector, type DetectorModelConfig, detectorOf, isDetector } from '../models/detector.ts'
 export {
   type AugmentationConfig,
   applyOverrides,
   type Config,
   type ConstraintConfig,
   type DataConfig,
+  type DetectorConfig,
   type EngineConfig,
+  type HeadMixtureConfig,
   type ModelConfig,
   type MoeLayerConfig,
+  type NetworkConfig,
   type OptimizerConfig,
   resolveConfig,
   type ScheduleConfig,
   type TrainingConfig,
 } from '../run/config.ts'
-export type { LayerStats, LayerSummary, PreferredClass, TrainEvent, TrainSummary } from '../run/events.ts'
+export type {
+  LayerStats,
+  LayerSummary,
+  Measures,
+  PreferredClass,
+  TrainEvent,
+  TrainSummary,
+} from '../run/events.ts'
+export { crossEntropy, type StepOptions, trainingStep } from './classification-step.ts'
+export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
 export { type TrainOptions, train } from './loop.ts'
 export { clipGradients, gradientNorm, type OptimizerStep, optimize, type Trained } from './optimizers.ts'
 export { type ScheduleMoment, scheduleAt } from './schedule.ts'
-export { crossEntropy, type NoiseInput, type StepOptions, type TrainingStep, trainingStep } from './step.ts'
+export {
+  type BatchForm,
+  type BuildObjective,
+  type NoiseInput,
+  type Objective,
+  type TrainingStep,
+  type WriteStepOptions,
+  writeStep,
+} from './step.ts'

@@ -1,15 +1,14 @@
-import type { LayerStats } from '../run/events.ts'
+import type { LayerStats, Measures } from '../run/events.ts'
 import { type MetricsLine, openMetricsLog } from '../run/metrics-log.ts'
 import { openTensorBoardLog } from '../run/tensorboard.ts'
 import type { Collapse } from './collapse.ts'
 
-/** What is known of an epoch on one split when it is over. Losses are means over images, accuracies fractions. */
+/** What is known of an epoch on one split when it is over. Losses are means over images. */
 export interface EpochResult {
   readonly loss: number
   readonly taskLoss: number
   readonly auxLoss: number
-  readonly top1: number
-  readonly top5: number
+  readonly measures: Measures
   readonly layers: readonly LayerStats[]
 }
 
@@ -43,7 +42,19 @@ export function openJournal(
   return {
     step: line => metrics.write({ kind: 'step', ...line }),
     epoch: ({ epoch, step, seconds }, split, result) => {
-      metrics.write({ kind: 'epoch', epoch, step, split, ...result, seconds })
+      const { loss, taskLoss, auxLoss, measures, layers } = result
+      metrics.write({
+        kind: 'epoch',
+        epoch,
+        step,
+        split,
+        loss,
+        taskLoss,
+        auxLoss,
+        ...measures,
+        layers,
+        seconds,
+      })
       board.scalars(step, scalarsOf(split, result))
     },
     alarm: (moment, collapse) => metrics.write({ kind: 'alarm', ...moment, ...collapse }),
@@ -58,12 +69,10 @@ export function openJournal(
   }
 }
 
-function scalarsOf(split: string, { loss, top1, top5, layers }: EpochResult): Record<string, number> {
-  const scalars: Record<string, number> = {
-    [`${split}/loss`]: loss,
-    [`${split}/top1`]: top1,
-    [`${split}/top5`]: top5,
-  }
+function scalarsOf(split: string, { loss, measures, layers }: EpochResult): Record<string, number> {
+  const scalars: Record<string, number> = { [`${split}/loss`]: loss }
+  for (const [name, value] of Object.entries(measures))
+    if (value !== null) scalars[`${split}/${name}`] = value
   for (const { name, importance, cvImportance, living, counters } of layers) {
     scalars[`${split}/${name}/cvImportance`] = cvImportance
     scalars[`${split}/${name}/living`] = living

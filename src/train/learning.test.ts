@@ -5,7 +5,7 @@ import { evaluationProgram } from '../evaluate/program.ts'
 import { classifierOf } from '../models/index.ts'
 import type { MoeLayerConfig } from '../run/config.ts'
 import { Engine } from '../runtime/index.ts'
-import { trainingStep } from './step.ts'
+import { trainingStep } from './classification-step.ts'
 
 /** Random images with random labels: nothing can be learnt but the images themselves. */
 const [images, size, classes] = [32, 8, 10]

@@ -1,16 +1,14 @@
-import { type Dataset, epochOrder, makeBatch, openDataset } from '../data/index.ts'
-import { identityOf } from '../evaluate/data-identity.ts'
-import { evaluateSplit, type SplitResult } from '../evaluate/evaluate-split.ts'
-import { preferredClasses } from '../evaluate/preference.ts'
-import { type EvaluationProgram, evaluationProgram } from '../evaluate/program.ts'
-import { classifierOf } from '../models/index.ts'
+import type { Progress } from '../data/index.ts'
+import { isDetector } from '../models/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
 import { configHash, createRun, openRun, type RunFolder } from '../run/run-folder.ts'
-import { Engine, engineVersion, type LoadedProgram } from '../runtime/index.ts'
+import { Engine, engineVersion } from '../runtime/index.ts'
+import { openClassification } from './classification-task.ts'
 import { collapses } from './collapse.ts'
+import { openDetection } from './detection-task.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
@@ -18,7 +16,7 @@ import { refuseOtherConfig, rememberConfig, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import { type Position, startingPoint } from './starting-point.ts'
 import type { TrainingStep } from './step.ts'
-import { checkTrainable } from './trainable.ts'
+import type { Task, TestResult } from './task.ts'
 import { TrainingPrograms } from './training-programs.ts'
 
 /** What to train, where, and who is told. */
@@ -37,7 +35,7 @@ export interface TrainOptions {
 }
 
 /**
- * Trains a classifier, the whole of it: folder, data, programs, epochs, evaluation, checkpoints, summary.
+ * Trains a classifier or a detector, the whole of it: folder, data, programs, epochs, evaluation, checkpoints, summary.
  *
  * A step is a pure function of the state and the batch, and the batch of (seed, epoch, number), so training that is
  * interrupted anywhere and resumed ends with the same bits.
@@ -80,24 +78,25 @@ async function prepare(
   folder: RunFolder,
   { config, resume, signal, onEvent = () => undefined }: TrainOptions,
 ): Promise<Training> {
-  const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
-  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
-  const training = new Training(config, dataset, engine, folder, signal, onEvent)
+  const { model } = config
+  const onProgress = (progress: Progress) => onEvent({ kind: 'progress', ...progress })
+  const task = isDetector(model)
+    ? await openDetection({ ...config, model }, engine, onProgress)
+    : await openClassification(config, engine, onProgress)
+  if (task.skipped.length > 0) onEvent({ kind: 'skipped', files: task.skipped })
+  const training = new Training(config, task, engine, folder, signal, onEvent)
   await training.begin(resume)
   return training
 }
 
 /** One training, from its first or resumed step to its end. */
 class Training {
-  readonly #stepsPerEpoch: number
   readonly #steps: number
   readonly #programs: TrainingPrograms
-  readonly #evaluation: EvaluationProgram
   #ready:
     | {
         readonly step: TrainingStep
         readonly position: Position
-        readonly evaluator: LoadedProgram
         readonly resumed: boolean
       }
     | undefined
@@ -107,30 +106,23 @@ class Training {
 
   constructor(
     readonly config: Config,
-    readonly dataset: Dataset,
+    readonly task: Task,
     readonly engine: Engine,
     readonly folder: RunFolder,
     readonly signal: AbortSignal | undefined,
     readonly onEvent: (event: TrainEvent) => void,
   ) {
-    const { train, size, classes } = dataset
-    checkTrainable(dataset)
-    this.#stepsPerEpoch = Math.ceil(train.length / config.training.batch)
-    this.#steps = this.#stepsPerEpoch * config.training.epochs
-    this.#programs = new TrainingPrograms(engine, config, classes.length, size)
-    this.#evaluation = evaluationProgram({
-      classifier: classifierOf(config.model, { classes: classes.length }),
-      size,
-    })
+    this.#steps = task.stepsPerEpoch * config.training.epochs
+    this.#programs = new TrainingPrograms(engine, task, config.seed)
   }
 
   /** Prepares the programs, puts the first or the saved state into the engine and says where training stands. */
   async begin(resume: boolean | 'auto'): Promise<void> {
-    const { config, dataset, engine, folder, onEvent } = this
-    const { step } = await this.#programs.for(Math.min(config.training.batch, dataset.train.length))
+    const { config, task, engine, folder, onEvent } = this
+    const { step } = await this.#programs.for(task.usualForm)
     const { position, checkpoint } = await startingPoint({
       config,
-      dataset,
+      data: task,
       engine,
       step,
       run: folder.path,
@@ -138,12 +130,12 @@ class Training {
       onWarning: message => onEvent({ kind: 'warning', message }),
     })
     this.#lastCheckpoint = checkpoint
-    const evaluator = await engine.load(this.#evaluation.program)
-    this.#ready = { step, position, evaluator, resumed: resume !== false }
+    await task.prepareTest()
+    this.#ready = { step, position, resumed: resume !== false }
     onEvent({
       kind: 'start',
       run: folder.path,
-      data: dataset.title,
+      data: task.title,
       parameters: step.parameterCount,
       activeParameters: step.activeParameterCount,
       steps: this.#steps,
@@ -153,18 +145,18 @@ class Training {
 
   /** Trains to the end, or to an interruption. */
   async run(): Promise<TrainSummary> {
-    const { config, folder, onEvent } = this
-    const { step, position, evaluator, resumed } = this.#ready!
+    const { config, task, folder, onEvent } = this
+    const { step, position, resumed } = this.#ready!
     const journal = openJournal(folder.path, resumed ? position : undefined)
     const started = performance.now()
-    let evaluated: SplitResult | undefined
+    let evaluated: TestResult | undefined
     try {
       const earlier = secondsSoFar(folder.path)
       const elapsed = (): number => earlier + (performance.now() - started) / 1000
       while (position.epoch < config.training.epochs) {
         const isWhole = await this.#epoch(position, journal)
         const evaluationStarted = performance.now()
-        const tested = isWhole ? await this.#evaluate(evaluator) : undefined
+        const tested = isWhole ? await this.#test() : undefined
         if (tested === undefined) {
           await this.#checkpoint(position, journal)
           return this.#summary(evaluated, true, elapsed())
@@ -172,20 +164,12 @@ class Training {
         evaluated = tested
         const seconds = (performance.now() - evaluationStarted) / 1000
         this.#evaluationSeconds = seconds
-        const { loss, top1, top5, layers } = tested
-        this.#tell(position, journal, 'train', {
-          ...epochMeans(position.sums),
-          seconds: position.sums.seconds,
-        })
-        this.#tell(position, journal, 'test', {
-          loss,
-          taskLoss: loss,
-          auxLoss: 0,
-          top1,
-          top5,
-          layers,
-          seconds,
-        })
+        const { loss, measures, layers } = tested
+        const { measures: sums, ...means } = epochMeans(position.sums)
+        const trained = { ...means, measures: task.trainMeasures(sums), seconds: position.sums.seconds }
+        this.#tell(position, journal, 'train', trained)
+        const test = { loss, taskLoss: loss, auxLoss: 0, measures, layers, seconds }
+        this.#tell(position, journal, 'test', test)
         for (const alarm of collapses(layers, config.training.collapse)) {
           journal.alarm({ epoch: position.epoch, step: position.step }, alarm)
           onEvent({ kind: 'alarm', ...alarm })
@@ -196,7 +180,7 @@ class Training {
         await this.#checkpoint(position, journal)
       }
       const seconds = elapsed()
-      evaluated ??= await this.#evaluate(evaluator)
+      evaluated ??= await this.#test()
       const summary = this.#summary(evaluated, evaluated === undefined, seconds)
       if (!summary.interrupted) folder.writeSummary(summary)
       return summary
@@ -207,31 +191,27 @@ class Training {
 
   /** Runs the rest of an epoch. False when it was interrupted before its end. */
   async #epoch(position: Position, journal: Journal): Promise<boolean> {
-    const { config, dataset } = this
-    const { batch, checkpointEvery, epochs } = config.training
-    const order = epochOrder(dataset.train.length, config.seed, position.epoch)
-    const load = (number: number) => {
-      const indices = order.subarray(number * batch, (number + 1) * batch)
-      const { mean, std } = dataset
-      const { augmentation, seed } = config
-      return makeBatch(dataset.train, indices, { mean, std, augmentation, seed, epoch: position.epoch })
-    }
+    const { config, task } = this
+    const { checkpointEvery, epochs } = config.training
+    const { stepsPerEpoch } = task
+    const batches = task.batches(position.epoch)
+    const load = (number: number) => task.load(batches[number]!, position.epoch)
     const clock = { started: performance.now(), firstBatch: position.batch }
-    let next = position.batch < this.#stepsPerEpoch ? load(position.batch) : undefined
+    let next = position.batch < stepsPerEpoch ? load(position.batch) : undefined
     while (next !== undefined) {
       if (this.signal?.aborted) {
         await next.catch(() => undefined)
         return false
       }
-      const images = await next
-      const count = images.indices.length
-      const { step, loaded } = await this.#programs.for(count)
-      const moment = { step: position.step, stepsPerEpoch: this.#stepsPerEpoch, epochs }
+      const batch = await next
+      const count = batch.form.images
+      const { step, loaded } = await this.#programs.for(batch.form)
+      const moment = { step: position.step, stepsPerEpoch, epochs }
       const rate = scheduleAt(config.schedule, config.optimizer, moment)
-      const feeds = this.#programs.feeds(step, images, { step: position.step, epoch: position.epoch, rate })
+      const feeds = this.#programs.feeds(step, batch, { step: position.step, epoch: position.epoch, rate })
       const running = loaded.step(feeds, { updates: step.updates, guards: step.guards })
       // The next batch is prepared while the engine's thread computes; should it fail, it does so when it is its turn.
-      next = position.batch + 1 < this.#stepsPerEpoch ? load(position.batch + 1) : undefined
+      next = position.batch + 1 < stepsPerEpoch ? load(position.batch + 1) : undefined
       next?.catch(() => undefined)
       const { outputs, committed } = await running
       const value = (name: string): number => Number(outputs.get(name)!.data[0])
@@ -241,7 +221,7 @@ class Training {
       }
       position.step += 1
       position.batch += 1
-      addStep(position.sums, step.layers, outputs, count)
+      addStep(position.sums, step, outputs, count)
       position.sums.seconds = (performance.now() - clock.started) / 1000
       journal.step({
         step: position.step,
@@ -251,7 +231,7 @@ class Training {
         auxLoss: value('auxLoss'),
         gradientNorm: value('gradientNorm'),
         learningRate: rate,
-        top1: value('correct1') / count,
+        ...task.trainMeasures(Object.fromEntries(step.measures.map(name => [name, value(name) / count]))),
       })
       this.#tellStep(
         position,
@@ -267,7 +247,7 @@ class Training {
 
   #tellStep(position: Position, loss: number, learningRate: number, secondsAStep: number): void {
     const { step, epoch, sums } = position
-    const { top1, layers } = epochMeans(sums)
+    const { measures, layers } = epochMeans(sums)
     const { batch, epochs } = this.config.training
     this.onEvent({
       kind: 'step',
@@ -275,7 +255,7 @@ class Training {
       steps: this.#steps,
       epoch,
       loss,
-      top1,
+      measures: this.task.trainMeasures(measures),
       learningRate,
       imagesPerSecond: batch / secondsAStep,
       secondsLeft: secondsAStep * (this.#steps - step) + this.#evaluationSeconds * (epochs - epoch),
@@ -293,18 +273,12 @@ class Training {
     this.onEvent({ kind: 'epoch', epoch, epochs: this.config.training.epochs, split, ...result, seconds })
   }
 
-  /** The classifier on the test images; undefined when it was interrupted. */
-  async #evaluate(loaded: LoadedProgram): Promise<SplitResult | undefined> {
-    const { dataset, config, onEvent, signal } = this
-    return await evaluateSplit({
-      dataset,
-      split: dataset.test,
-      evaluation: this.#evaluation,
-      loaded,
-      batch: config.training.batch,
-      signal,
-      onProgress: (done, total) => onEvent({ kind: 'progress', what: 'evaluating', done, total }),
-    })
+  /** The network on the test images; undefined when it was interrupted. */
+  async #test(): Promise<TestResult | undefined> {
+    const { onEvent, signal } = this
+    const onProgress = (done: number, total: number) =>
+      onEvent({ kind: 'progress', what: 'evaluating', done, total })
+    return await this.task.test({ signal, onProgress })
   }
 
   async #checkpoint({ step, epoch, batch, sums }: Position, journal: Journal): Promise<void> {
@@ -315,25 +289,21 @@ class Training {
       batch,
       config: configHash(withoutSafeKeys(this.config)),
       state: await this.engine.readState(),
-      extra: { ...writeSums(sums), data: identityOf(this.dataset) },
+      extra: { ...writeSums(sums), data: this.task.identity },
     }
     const path = writeCheckpoint(this.folder.path, content, { keep: this.config.training.keepCheckpoints })
     this.#lastCheckpoint = path
     this.onEvent({ kind: 'checkpoint', path })
   }
 
-  #summary(result: SplitResult | undefined, interrupted: boolean, seconds: number): TrainSummary {
-    const { dataset, folder } = this
+  #summary(result: TestResult | undefined, interrupted: boolean, seconds: number): TrainSummary {
+    const nothing = { top1: null, top5: null, detection: null }
     return {
-      run: folder.path,
+      run: this.folder.path,
       interrupted,
-      top1: result?.top1 ?? null,
-      top5: result?.top5 ?? null,
+      ...(result?.scores ?? nothing),
       seconds,
-      layers: (result?.layers ?? []).map((layer, i) => ({
-        ...layer,
-        preferred: preferredClasses(result!.classWeights[i]!, dataset.classes),
-      })),
+      layers: result?.layers ?? [],
     }
   }
 }

@@ -4,7 +4,7 @@ import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
 import { classifierOf } from '../models/index.ts'
 import { resolveConfig } from '../run/config.ts'
 import { Engine } from '../runtime/index.ts'
-import { trainingStep } from './step.ts'
+import { trainingStep } from './classification-step.ts'
 
 const [batch, size, classes] = [8, 8, 4]
 

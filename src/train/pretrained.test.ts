@@ -34,6 +34,7 @@ const model = (fields: Partial<ModelConfig> = {}): ModelConfig => ({
   weights: null,
   weightsPart: 'whole',
   moe: [],
+  detector: null,
   ...fields,
 })
 

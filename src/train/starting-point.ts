@@ -1,5 +1,4 @@
-import type { Dataset } from '../data/index.ts'
-import { refuseOtherData } from '../evaluate/data-identity.ts'
+import { type DataIdentity, refuseOtherData } from '../evaluate/data-identity.ts'
 import { latestCheckpoint } from '../run/checkpoint.ts'
 import type { Config } from '../run/config.ts'
 import type { Engine } from '../runtime/index.ts'
@@ -19,7 +18,8 @@ export interface Position {
 
 export interface StartOptions {
   readonly config: Config
-  readonly dataset: Dataset
+  /** The data that there is. */
+  readonly data: { readonly identity: DataIdentity; readonly title: string }
   readonly engine: Engine
   readonly step: TrainingStep
   /** The run's folder. */
@@ -39,7 +39,7 @@ export interface StartOptions {
 export async function startingPoint(
   options: StartOptions,
 ): Promise<{ readonly position: Position; readonly checkpoint: string | undefined }> {
-  const { config, dataset, engine, step, run, resume, onWarning } = options
+  const { config, data, engine, step, run, resume, onWarning } = options
   const initial = step.initialState(config.seed)
   const found = resume === false ? undefined : latestCheckpoint(run, { fallback: resume === 'auto' })
   const checkpoint = found?.checkpoint
@@ -51,7 +51,7 @@ export async function startingPoint(
       checkpoint: undefined,
     }
   }
-  refuseOtherData(checkpoint.extra, dataset)
+  refuseOtherData(checkpoint.extra, data.identity, data.title)
   refuseEditedConfig(config, checkpoint)
   refuseOtherModel(initial, checkpoint)
   await engine.setState(checkpoint.state)

@@ -1,39 +1,55 @@
 import type { HostTensor } from '../base/tensor.ts'
-import { correctCounts } from '../evaluate/correct.ts'
 import {
   add,
   concat,
   Graph,
   gradients,
-  logSoftmax,
   lower,
-  mean,
   mul,
   neg,
-  oneHot,
   type Program,
   reachableNodes,
   reshape,
   sum,
   type Tensor,
 } from '../graph/index.ts'
-import type { Classifier } from '../models/classifier.ts'
 import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
 import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
 
+/** Of what form the images of a batch are; each form has a program of its own. Extents in pixels. */
+export interface BatchForm {
+  /** N. */
+  readonly images: number
+  readonly height: number
+  readonly width: number
+}
+
+/** What a network makes of a batch, and what it should have made of it. */
+export interface Objective {
+  /** The task's loss, a scalar: a mean over the batch's images. */
+  readonly taskLoss: Tensor
+  /** Auxiliary losses, scalars, to be added to it. */
+  readonly losses: readonly Tensor[]
+  readonly stats: readonly MoeStatistics[]
+  /** What else is measured: scalars that are sums over the batch's images, by name. */
+  readonly measures: ReadonlyMap<string, Tensor>
+}
+
+/**
+ * Builds a network and its task's loss at a scope. What the images should be taken for, it asks of the graph as inputs.
+ *
+ * @param images - float32 [N, 3, H, W]
+ */
+export type BuildObjective = (scope: Scope, images: Tensor) => Objective
+
 /** All that a training step depends on but its data. */
-export interface StepOptions {
-  readonly classifier: Classifier
-  readonly classes: number
-  /** Images in a step (N). */
-  readonly batch: number
-  /** Height and width of an image. */
-  readonly size: number
+export interface WriteStepOptions {
+  readonly objective: BuildObjective
+  readonly form: BatchForm
   readonly optimizer: OptimizerConfig
-  readonly labelSmoothing: number
   /** Largest norm of all gradients together; null: as they are. */
   readonly clipNorm: number | null
 }
@@ -47,9 +63,9 @@ export interface NoiseInput {
 /**
  * A training step as one program: forward, backward, optimizer and counters.
  *
- * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N], `learningRate` [], `epoch` [] where a constraint is
+ * Fed: `images` float32 [N, 3, H, W], what the objective asks for, `learningRate` [], `epoch` [] where a constraint is
  * lifted, and the noise. All else is state. Given: the new state, and the metrics `loss`, `taskLoss`, `auxLoss`,
- * `gradientNorm`, `correct1`, `correct5` and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
+ * `gradientNorm`, the objective's measures and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
  * of the K·N that stayed empty) and the constraint's counters after the step (`NAME.counters.r`).
  */
 export interface TrainingStep {
@@ -61,6 +77,8 @@ export interface TrainingStep {
   readonly noise: readonly NoiseInput[]
   readonly needsEpoch: boolean
   readonly layers: readonly LayerInfo[]
+  /** Outputs that are sums over the batch's images, besides the losses, which are means. */
+  readonly measures: readonly string[]
   readonly parameterCount: number
   /** Parameters that one image passes through: K of the E experts. */
   readonly activeParameterCount: number
@@ -73,17 +91,13 @@ export interface TrainingStep {
   diagnosis(): { readonly program: Program; readonly labels: readonly string[] }
 }
 
-/** Writes the training step of a classifier. */
-export function trainingStep(options: StepOptions): TrainingStep {
-  const { classifier, batch, size, optimizer, clipNorm } = options
+/** Writes a training step. */
+export function writeStep({ objective, form, optimizer, clipNorm }: WriteStepOptions): TrainingStep {
   const graph = new Graph()
   const scope = Scope.root(graph, { training: true })
-  const images = graph.input('images', 'float32', [batch, 3, size, size])
-  const labels = graph.input('labels', 'int64', [batch])
+  const images = graph.input('images', 'float32', [form.images, 3, form.height, form.width])
+  const { taskLoss, losses, stats, measures } = objective(scope, images)
   const rate = graph.input('learningRate', 'float32', [])
-  const { logits, losses, stats } = classifier(scope, images)
-
-  const taskLoss = graph.within('loss', () => crossEntropy(logits, labels, options))
   const auxLoss = losses.reduce((total, loss) => add(total, loss), graph.scalar(0))
   const loss = losses.length === 0 ? taskLoss : add(taskLoss, auxLoss)
 
@@ -108,7 +122,7 @@ export function trainingStep(options: StepOptions): TrainingStep {
     ['taskLoss', taskLoss],
     ['auxLoss', auxLoss],
     ['gradientNorm', norm],
-    ...correctCounts(logits, labels),
+    ...measures,
     ...stats.flatMap(layerOutputs),
   ])
   const outputs = new Map([
@@ -122,23 +136,12 @@ export function trainingStep(options: StepOptions): TrainingStep {
     noise: [...declarations.noise].map(([name, tensor]) => ({ name, shape: tensor.shape.map(Number) })),
     needsEpoch: graph.inputs.has('epoch'),
     layers: stats.map(layerInfo),
+    measures: [...measures.keys()],
     parameterCount: declarations.parameterCount(),
     activeParameterCount: activeParameterCount(declarations, stats),
     initialState: seed => new Map([...declarations.initialState(seed), ...optimized.initial]),
     diagnosis: () => diagnose([loss, norm]),
   }
-}
-
-/** −Σ_c q_c ln p_c averaged over images, q the label smoothed over all classes (Szegedy et al. 2016). */
-export function crossEntropy(
-  logits: Tensor,
-  labels: Tensor,
-  { classes, labelSmoothing }: Pick<StepOptions, 'classes' | 'labelSmoothing'>,
-): Tensor {
-  const target = oneHot(labels, classes)
-  const smoothed =
-    labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes)
-  return neg(mean(sum(mul(logSoftmax(logits), smoothed), [1])))
 }
 
 /** Per layer: Σ_n w, how many images chose each expert, which were excluded, how many places stayed empty, counters. */

@@ -16,7 +16,7 @@ import {
 export interface BatchObjects {
   /** [M, 4], each x1, y1, x2, y2 in pixels of the canvas. */
   readonly boxes: Float32Array
-  /** [M]: classes, from 0. */
+  /** Classes, from 0; [M]. */
   readonly categories: Int32Array
 }
 

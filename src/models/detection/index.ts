@@ -33,6 +33,7 @@ export {
 export {
   type AnchorTargets,
   anchorTargets,
+  bestAnchors,
   defaultMatching,
   type ImageObjects,
   ignoredClass,

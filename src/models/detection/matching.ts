@@ -58,6 +58,29 @@ export function matchAnchors(
   return result
 }
 
+/**
+ * The anchor that overlaps each object most, the first of equals: where in the pyramid an object is at home.
+ *
+ * @param anchors - [A, 4]
+ * @param boxes - [M, 4]
+ * @returns numbers of anchors, −1 for an object that none overlaps; [M]
+ */
+export function bestAnchors(anchors: Float32Array, boxes: ArrayLike<number>): Int32Array {
+  const ious = new Float64Array(anchors.length / 4)
+  return Int32Array.from({ length: boxes.length / 4 }, (_, b) => {
+    overlaps(anchors, boxes, b, ious)
+    let best = -1
+    let most = 0
+    for (let a = 0; a < ious.length; a++) {
+      if (ious[a]! > most) {
+        most = ious[a]!
+        best = a
+      }
+    }
+    return best
+  })
+}
+
 /** Writes the intersection over union of box `b` with every anchor. */
 function overlaps(anchors: Float32Array, boxes: ArrayLike<number>, b: number, ious: Float64Array): void {
   const [x1, y1, x2, y2] = [boxes[4 * b]!, boxes[4 * b + 1]!, boxes[4 * b + 2]!, boxes[4 * b + 3]!]

@@ -61,25 +61,10 @@ export const constraintSchema = z.discriminatedUnion('name', [
   }),
 ])
 
-export const moeLayerSchema = z.strictObject({
-  position: z.int().min(0).max(4).describe('where the layer sits: 0 is the stem, 1 to 4 are the stages'),
-  style: z
-    .enum(['block', 'resblock', 'conv'])
-    .default('resblock')
-    .describe(
-      'block: experts replace the stage; resblock: with a shortcut around them; conv: one convolution',
-    ),
+/** What every mixture of experts has, wherever it sits: its experts, its gate and what balances them. */
+export const routingShape = {
   experts: z.int().min(1).max(1024).default(4).describe('how many experts the layer has (E)'),
   k: z.int().min(1).max(1024).default(2).describe('how many experts compute each image (K)'),
-  expertWidth: z
-    .int()
-    .min(1)
-    .max(65_536)
-    .nullable()
-    .default(null)
-    .describe(
-      'channels inside an expert; null takes about half a stage, so that two equal the plain network',
-    ),
   gate: z
     .enum(['gap-fc', 'conv-gap-fc'])
     .default('gap-fc')
@@ -104,6 +89,26 @@ export const moeLayerSchema = z.strictObject({
     .default('sparse')
     .describe('sparse computes the chosen experts only; dense, its slow twin, computes all'),
   constraint: constraintSchema.default({ name: 'none' }).describe('what keeps the experts balanced'),
+} as const
+
+export const moeLayerSchema = z.strictObject({
+  position: z.int().min(0).max(4).describe('where the layer sits: 0 is the stem, 1 to 4 are the stages'),
+  style: z
+    .enum(['block', 'resblock', 'conv'])
+    .default('resblock')
+    .describe(
+      'block: experts replace the stage; resblock: with a shortcut around them; conv: one convolution',
+    ),
+  expertWidth: z
+    .int()
+    .min(1)
+    .max(65_536)
+    .nullable()
+    .default(null)
+    .describe(
+      'channels inside an expert; null takes about half a stage, so that two equal the plain network',
+    ),
+  ...routingShape,
 })
 
 /**

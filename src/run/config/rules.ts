@@ -1,3 +1,4 @@
+import { detectorRules } from './detector-rules.ts'
 import type { Mistake } from './explain.ts'
 import type { ParsedConfig } from './schema.ts'
 import type { Path } from './shape.ts'
@@ -9,6 +10,7 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
     ...optimizerRules(config),
     ...scheduleRules(config),
     ...samePosition(config),
+    ...detectorRules(config, imageSize, routingRules),
     ...config.model.moe.flatMap((layer, index) =>
       layerRules(layer, ['model', 'moe', index], config, imageSize),
     ),
@@ -16,14 +18,15 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
 }
 
 type Layer = ParsedConfig['model']['moe'][number]
+type RoutingKeys = Pick<Layer, 'experts' | 'k' | 'weighting' | 'noise' | 'constraint'>
 
 function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: number): Mistake[] {
   const mistakes: Mistake[] = []
-  if (data.name !== 'folder' && data.size !== null && data.size !== 32)
+  if (['sample', 'cifar10', 'cifar100'].includes(data.name) && data.size !== null && data.size !== 32)
     mistakes.push({
       path: ['data', 'size'],
       message: `the images of ${data.name} are 32×32, came size ${data.size}`,
-      help: 'leave data.size out; only a folder of images is resized',
+      help: 'leave data.size out; only a folder of images, scenes and coco have sizes',
     })
   if (augmentation.crop !== null && augmentation.crop.padding >= imageSize)
     mistakes.push({
@@ -31,10 +34,10 @@ function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: numbe
       message: `padding ${augmentation.crop.padding} must be smaller than the image, ${imageSize} pixels`,
       help: 'a crop could otherwise show nothing but padding; 4 is usual for 32×32',
     })
-  if (model.weights === null && model.weightsPart === 'backbone')
+  if (model.weights === null && model.weightsPart !== 'whole')
     mistakes.push({
       path: ['model', 'weightsPart'],
-      message: 'backbone says which part of published weights to load, but model.weights names no file',
+      message: `${model.weightsPart} says which part of published weights to load, but model.weights names no file`,
       help: 'set model.weights to a safetensors file, or leave weightsPart out',
     })
   return mistakes
@@ -94,7 +97,7 @@ function layerRules(layer: Layer, path: Path, config: ParsedConfig, imageSize: n
   ]
 }
 
-function routingRules({ experts, k, weighting, noise, constraint }: Layer, path: Path): Mistake[] {
+function routingRules({ experts, k, weighting, noise, constraint }: RoutingKeys, path: Path): Mistake[] {
   if (k > experts)
     return [
       {
@@ -166,12 +169,12 @@ function gateRules(
 function inputSide(
   position: number,
   style: Layer['style'],
-  stem: 'cifar' | 'imagenet',
+  stem: ParsedConfig['model']['stem'],
   imageSize: number,
 ): number {
   if (position === 0) return imageSize
   const halve = (side: number) => Math.floor((side - 1) / 2) + 1
-  let side = stem === 'cifar' ? imageSize : halve(halve(imageSize))
+  let side = { cifar: imageSize, strided: halve(imageSize), imagenet: halve(halve(imageSize)) }[stem]
   // A stage from the second on halves its input; a conv-style layer sits at the stage's end, after the halving.
   const halvings = style === 'conv' ? position - 1 : position - 2
   for (let i = 0; i < halvings; i++) side = halve(side)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { detectorSchema } from './detector.ts'
 import { moeLayerSchema } from './moe.ts'
 
 /** The shape of a configuration; a description on a key is the help that an error about it shows. */
@@ -6,17 +7,28 @@ const fraction = z.number().min(0).max(1)
 
 const dataSchema = z.strictObject({
   name: z
-    .enum(['sample', 'cifar10', 'cifar100', 'folder'])
+    .enum(['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'])
     .default('sample')
-    .describe('the data set; folder reads class/image or superclass/class/image'),
+    .describe(
+      'the data set; folder reads class/image or superclass/class/image; scenes and coco have boxes, for detectors',
+    ),
   directory: z.string().min(1).max(4096).nullable().default(null).describe('where the data set lies'),
   size: z
     .int()
     .min(8)
-    .max(1024)
+    .max(4096)
     .nullable()
     .default(null)
-    .describe("height and width of an image in pixels; null: the data set's own"),
+    .describe(
+      "height and width of an image in pixels, with boxes the longer side at most; null: the data set's own",
+    ),
+  shortest: z
+    .int()
+    .min(8)
+    .max(4096)
+    .nullable()
+    .default(null)
+    .describe('with boxes, the shorter side at most; null: as size'),
   unreadable: z
     .enum(['stop', 'skip'])
     .default('stop')
@@ -59,9 +71,11 @@ const augmentationSchema = z.strictObject({
 const modelSchema = z.strictObject({
   name: z.enum(['resnet18', 'resnet34', 'resnet50']).default('resnet18').describe('the backbone'),
   stem: z
-    .enum(['cifar', 'imagenet'])
+    .enum(['cifar', 'imagenet', 'strided'])
     .default('cifar')
-    .describe('cifar: 3×3, stride 1, no pooling; imagenet: 7×7, stride 2, then max-pooling'),
+    .describe(
+      'cifar: 3×3, stride 1, no pooling; imagenet: 7×7, stride 2, then max-pooling; strided: 3×3, stride 2, for 64 to 160 pixels',
+    ),
   width: z.int().min(1).max(1024).default(64).describe('channels of the first stage; the paper has 64'),
   weights: z
     .string()
@@ -71,10 +85,16 @@ const modelSchema = z.strictObject({
     .default(null)
     .describe('a safetensors file with published weights to start from; null starts at random'),
   weightsPart: z
-    .enum(['whole', 'backbone'])
+    .enum(['whole', 'backbone', 'trunk', 'copies'])
     .default('whole')
-    .describe('backbone leaves the final linear layer at random'),
+    .describe(
+      'backbone leaves what follows the stages at random; of a detector, trunk leaves the mixtures of its heads at random, and copies begins each expert as a copy of the head in the file',
+    ),
   moe: z.array(moeLayerSchema).max(5).default([]).describe('mixture-of-experts layers, one a position'),
+  detector: detectorSchema
+    .nullable()
+    .default(null)
+    .describe('makes a RetinaNet of the network; null: a classifier'),
 })
 
 const learningRate = (value: number) =>
@@ -216,18 +236,32 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 
 type Parsed = z.output<typeof configSchema>
 type ParsedLayer = Parsed['model']['moe'][number]
+type ParsedDetector = NonNullable<Parsed['model']['detector']>
 
 /** One mixture-of-experts layer with every default explicit; `expertWidth` is null where experts have no inner width. */
 export type MoeLayerConfig = DeepReadonly<Omit<ParsedLayer, 'noise'> & { noise: boolean }>
 /** What keeps the experts of a layer balanced, told apart by `name`. */
 export type ConstraintConfig = MoeLayerConfig['constraint']
-/** The data set, as `data` of a configuration. */
-export type DataConfig = DeepReadonly<Omit<Parsed['data'], 'size'> & { size: number }>
+/** Mixtures of experts in the heads of a detector, with every default explicit. */
+export type HeadMixtureConfig = DeepReadonly<
+  Omit<NonNullable<ParsedDetector['mixture']>, 'noise'> & { noise: boolean }
+>
+/** What makes a RetinaNet of a network. */
+export type DetectorConfig = DeepReadonly<Omit<ParsedDetector, 'mixture'>> & {
+  readonly mixture: HeadMixtureConfig | null
+}
+/** The data set, as `data` of a configuration; `shortest` is `size` unless the data has boxes. */
+export type DataConfig = DeepReadonly<
+  Omit<Parsed['data'], 'size' | 'shortest'> & { size: number; shortest: number }
+>
 /** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
+/** The network without what it is for: a classifier's, or a detector's backbone. */
+export type NetworkConfig = Omit<ModelConfig, 'detector'>
 /** The network, as `model` of a configuration. */
-export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe'>> & {
+export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector'>> & {
   readonly moe: readonly MoeLayerConfig[]
+  readonly detector: DetectorConfig | null
 }
 /** The optimizer, told apart by `name`. */
 export type OptimizerConfig = DeepReadonly<Parsed['optimizer']>

@@ -1,0 +1,138 @@
+import type { Mistake } from './explain.ts'
+import type { ParsedConfig } from './schema.ts'
+import type { Path } from './shape.ts'
+
+type Mixture = NonNullable<NonNullable<ParsedConfig['model']['detector']>['mixture']>
+
+/** Data sets whose images have boxes: what a detector learns from. */
+const withBoxes = ['scenes', 'coco']
+
+/** What a detector, its data and its heads ask of each other; for a classifier, that it has none of it. */
+export function detectorRules(
+  config: ParsedConfig,
+  imageSize: number,
+  routingRules: (mixture: Mixture, path: Path) => Mistake[],
+): Mistake[] {
+  const { model } = config
+  if (model.detector === null) return classifierRules(config, imageSize)
+  const { mixture } = model.detector
+  const path = ['model', 'detector', 'mixture'] as const
+  return [
+    ...trainingRules(config),
+    ...weightsRules(config),
+    ...(mixture === null ? [] : [...routingRules(mixture, path), ...headRules(config, mixture, path)]),
+  ]
+}
+
+function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mistake[] {
+  const mistakes: Mistake[] = []
+  if (withBoxes.includes(data.name))
+    mistakes.push({
+      path: ['data', 'name'],
+      message: `${data.name} has boxes and no single class an image, but the model is a classifier`,
+      help: 'set model.detector to {} for a detector, or take sample, cifar10, cifar100 or folder',
+    })
+  else if (data.shortest !== null && data.shortest !== imageSize)
+    mistakes.push({
+      path: ['data', 'shortest'],
+      message: `images of ${data.name} are square, so no side is the shorter one`,
+      help: 'leave data.shortest out; it is for images with boxes',
+    })
+  if (model.weightsPart === 'trunk' || model.weightsPart === 'copies')
+    mistakes.push({
+      path: ['model', 'weightsPart'],
+      message: `${model.weightsPart} is a part of a detector, but the model is a classifier`,
+      help: 'take whole or backbone',
+    })
+  return mistakes
+}
+
+function trainingRules({ data, augmentation, model, training }: ParsedConfig): Mistake[] {
+  const mistakes: Mistake[] = []
+  const { matching, freeze, mixture } = model.detector!
+  if (!withBoxes.includes(data.name))
+    mistakes.push({
+      path: ['data', 'name'],
+      message: `a detector learns from boxes, and ${data.name} has none`,
+      help: 'take scenes or coco, or set model.detector to null for a classifier',
+    })
+  if (data.shortest !== null && data.size !== null && data.shortest > data.size)
+    mistakes.push({
+      path: ['data', 'shortest'],
+      message: `the shorter side, ${data.shortest}, cannot be longer than the longer, data.size ${data.size}`,
+      help: 'swap them',
+    })
+  if (data.name === 'scenes' && data.shortest !== null && data.shortest !== (data.size ?? 128))
+    mistakes.push({
+      path: ['data', 'shortest'],
+      message: `scenes are square, so their shorter side cannot be ${data.shortest}`,
+      help: 'leave data.shortest out',
+    })
+  if (data.name === 'scenes' && data.size !== null && (data.size < 128 || data.size > 160))
+    mistakes.push({
+      path: ['data', 'size'],
+      message: `scenes are drawn at 128 to 160 pixels, came ${data.size}`,
+      help: 'leave data.size out for 128',
+    })
+  for (const key of ['crop', 'jitter'] as const)
+    if (augmentation[key] !== null)
+      mistakes.push({
+        path: ['augmentation', key],
+        message: `${key} is for classifiers: it would leave the boxes where they were, or is not done with boxes`,
+        help: `set augmentation.${key} to null; detectors are trained with flips`,
+      })
+  if (training.labelSmoothing !== 0)
+    mistakes.push({
+      path: ['training', 'labelSmoothing'],
+      message: 'the focal loss of a detector has no label to smooth',
+      help: 'set training.labelSmoothing to 0',
+    })
+  if (matching.background > matching.foreground)
+    mistakes.push({
+      path: ['model', 'detector', 'matching', 'background'],
+      message: `an anchor would be background and of an object at once: background ${matching.background} is above foreground ${matching.foreground}`,
+      help: 'METHOD.md §5.1 has 0.4 and 0.5',
+    })
+  if (freeze === 'trunk' && mixture === null)
+    mistakes.push({
+      path: ['model', 'detector', 'freeze'],
+      message: 'with the trunk frozen only experts and gates of the heads are trained, and there are none',
+      help: 'set model.detector.mixture, or freeze to nothing or batch-norm',
+    })
+  if (freeze === 'trunk' && model.moe.length > 0)
+    mistakes.push({
+      path: ['model', 'moe'],
+      message: 'the trunk is frozen, and a mixture of experts in it would never learn',
+      help: 'leave model.moe empty, or set model.detector.freeze to nothing or batch-norm',
+    })
+  return mistakes
+}
+
+function weightsRules({ model }: ParsedConfig): Mistake[] {
+  const { weightsPart } = model
+  if (weightsPart !== 'copies') return []
+  if (model.detector?.mixture?.part === 'head') return []
+  return [
+    {
+      path: ['model', 'weightsPart'],
+      message:
+        'copies of a trained head are what whole heads that are experts can begin with, and there are none',
+      help: 'set model.detector.mixture with part head, or take weightsPart trunk',
+    },
+  ]
+}
+
+function headRules({ data, model }: ParsedConfig, { gate }: Mixture, path: Path): Mistake[] {
+  if (gate !== 'conv-gap-fc') return []
+  const size = data.shortest ?? data.size ?? (data.name === 'coco' ? 608 : 128)
+  const stride = { cifar: 32, strided: 64, imagenet: 128 }[model.stem]
+  const side = Math.ceil(size / stride)
+  if (side >= 3) return []
+  return [
+    {
+      path: [...path, 'gate'],
+      message: `the 3×3 convolution of conv-gap-fc has no padding and needs 3×3 positions; the smallest level has ${side}`,
+      help: 'take gate gap-fc, or larger images',
+    },
+  ]
+}

@@ -1,0 +1,50 @@
+import { correctCounts } from '../evaluate/correct.ts'
+import { add, logSoftmax, mean, mul, neg, oneHot, sum, type Tensor } from '../graph/index.ts'
+import type { Classifier } from '../models/classifier.ts'
+import { type BuildObjective, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
+
+/** All that a classifier's training step depends on but its data. */
+export interface StepOptions extends Pick<WriteStepOptions, 'optimizer' | 'clipNorm'> {
+  readonly classifier: Classifier
+  readonly classes: number
+  /** Images in a step (N). */
+  readonly batch: number
+  /** Height and width of an image. */
+  readonly size: number
+  readonly labelSmoothing: number
+}
+
+/**
+ * Writes the training step of a classifier. Besides what `TrainingStep` says it is fed `labels` int64 [N], and measures
+ * `correct1` and `correct5`: images whose class is the likeliest, or among the five likeliest.
+ */
+export function trainingStep(options: StepOptions): TrainingStep {
+  const { batch, size, optimizer, clipNorm } = options
+  return writeStep({
+    objective: classifying(options),
+    form: { images: batch, height: size, width: size },
+    optimizer,
+    clipNorm,
+  })
+}
+
+function classifying(options: StepOptions): BuildObjective {
+  return (scope, images) => {
+    const labels = scope.graph.input('labels', 'int64', [images.dim(0)])
+    const { logits, losses, stats } = options.classifier(scope, images)
+    const taskLoss = scope.graph.within('loss', () => crossEntropy(logits, labels, options))
+    return { taskLoss, losses, stats, measures: new Map(correctCounts(logits, labels)) }
+  }
+}
+
+/** −Σ_c q_c ln p_c averaged over images, q the label smoothed over all classes (Szegedy et al. 2016). */
+export function crossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  { classes, labelSmoothing }: Pick<StepOptions, 'classes' | 'labelSmoothing'>,
+): Tensor {
+  const target = oneHot(labels, classes)
+  const smoothed =
+    labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes)
+  return neg(mean(sum(mul(logSoftmax(logits), smoothed), [1])))
+}

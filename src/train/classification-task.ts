@@ -1,0 +1,132 @@
+import { type Dataset, epochOrder, makeBatch, type OnProgress, openDataset } from '../data/index.ts'
+import { identityOf } from '../evaluate/data-identity.ts'
+import { evaluateSplit } from '../evaluate/evaluate-split.ts'
+import { preferredClasses } from '../evaluate/preference.ts'
+import { type EvaluationProgram, evaluationProgram } from '../evaluate/program.ts'
+import { type Classifier, classifierOf } from '../models/index.ts'
+import type { Config } from '../run/config.ts'
+import type { Engine, LoadedProgram } from '../runtime/index.ts'
+import { trainingStep } from './classification-step.ts'
+import type { BatchForm, TrainingStep } from './step.ts'
+import type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'
+import { checkTrainable } from './trainable.ts'
+
+/**
+ * Opens the data of a classifier.
+ *
+ * @throws MoietyError `data` or `usage` as `openDataset`, `data` for data from which nothing can be learned
+ */
+export async function openClassification(
+  config: Config,
+  engine: Engine,
+  onProgress: OnProgress,
+): Promise<Task> {
+  const dataset = await openDataset(config.data, onProgress)
+  checkTrainable(dataset)
+  return new ClassificationTask(config, engine, dataset)
+}
+
+/** Telling the class of an image. */
+class ClassificationTask implements Task {
+  readonly #classifier: Classifier
+  readonly #evaluation: EvaluationProgram
+  #evaluator: LoadedProgram | undefined
+
+  constructor(
+    readonly config: Config,
+    readonly engine: Engine,
+    readonly dataset: Dataset,
+  ) {
+    this.#classifier = classifierOf(config.model, { classes: dataset.classes.length })
+    this.#evaluation = evaluationProgram({ classifier: this.#classifier, size: dataset.size })
+  }
+
+  get title() {
+    return this.dataset.title
+  }
+
+  get skipped() {
+    return this.dataset.skipped
+  }
+
+  get identity() {
+    return identityOf(this.dataset)
+  }
+
+  get stepsPerEpoch() {
+    return Math.ceil(this.dataset.train.length / this.config.training.batch)
+  }
+
+  get usualForm() {
+    return this.#form(Math.min(this.config.training.batch, this.dataset.train.length))
+  }
+
+  batches(epoch: number): Uint32Array[] {
+    const { batch } = this.config.training
+    const order = epochOrder(this.dataset.train.length, this.config.seed, epoch)
+    return Array.from({ length: this.stepsPerEpoch }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
+  }
+
+  async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
+    const { mean, std, train } = this.dataset
+    const { augmentation, seed } = this.config
+    const { images, labels } = await makeBatch(train, indices, { mean, std, augmentation, seed, epoch })
+    return {
+      form: this.#form(indices.length),
+      feeds: new Map([
+        ['images', images],
+        ['labels', labels],
+      ]),
+    }
+  }
+
+  step({ images }: BatchForm): TrainingStep {
+    const { optimizer, training } = this.config
+    return trainingStep({
+      classifier: this.#classifier,
+      classes: this.dataset.classes.length,
+      batch: images,
+      size: this.dataset.size,
+      optimizer,
+      labelSmoothing: training.labelSmoothing,
+      clipNorm: training.clipNorm,
+    })
+  }
+
+  trainMeasures({ correct1 = 0, correct5 = 0 }: Readonly<Record<string, number>>) {
+    return { top1: correct1, top5: correct5 }
+  }
+
+  async prepareTest(): Promise<void> {
+    this.#evaluator = await this.engine.load(this.#evaluation.program)
+  }
+
+  async test({ signal, onProgress }: TestOptions): Promise<TestResult | undefined> {
+    const { dataset } = this
+    const result = await evaluateSplit({
+      dataset,
+      split: dataset.test,
+      evaluation: this.#evaluation,
+      loaded: this.#evaluator!,
+      batch: this.config.training.batch,
+      signal,
+      onProgress,
+    })
+    if (result === undefined) return undefined
+    const { loss, top1, top5, layers, classWeights } = result
+    return {
+      loss,
+      measures: { top1, top5 },
+      layers: layers.map((layer, i) => ({
+        ...layer,
+        preferred: preferredClasses(classWeights[i]!, dataset.classes),
+      })),
+      scores: { top1, top5, detection: null },
+    }
+  }
+
+  #form(images: number): BatchForm {
+    const { size } = this.dataset
+    return { images, height: size, width: size }
+  }
+}

@@ -1,0 +1,46 @@
+import { add, mul } from '../graph/index.ts'
+import { detectionLosses } from '../models/detection/index.ts'
+import type { Detector } from '../models/detector.ts'
+import { type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
+
+/** All that a detector's training step depends on but its data. */
+export interface DetectionStepOptions extends Omit<WriteStepOptions, 'objective'> {
+  readonly detector: Detector
+  /** Anchors of an image (A). */
+  readonly anchors: number
+}
+
+/** Names of the inputs that say what every anchor should say. */
+export const targetInputs = { classes: 'classTargets', boxes: 'boxTargets' } as const
+
+/**
+ * Writes the training step of a detector (METHOD.md §5.1). Besides what `TrainingStep` says it is fed `classTargets` int64
+ * [N, A] and `boxTargets` float32 [N, A, 4] (`anchorTargets`), and measures both parts of its loss, `classificationLoss` and
+ * `regressionLoss`, summed over images.
+ */
+export function detectionStep({ detector, anchors, ...options }: DetectionStepOptions): TrainingStep {
+  const { images: count } = options.form
+  return writeStep({
+    ...options,
+    objective: (scope, images) => {
+      const { graph } = scope
+      const targets = {
+        classes: graph.input(targetInputs.classes, 'int64', [count, anchors]),
+        boxes: graph.input(targetInputs.boxes, 'float32', [count, anchors, 4]),
+      }
+      const { classes, boxes, losses, stats } = detector(scope, images)
+      const { classification, regression } = graph.within('loss', () =>
+        detectionLosses(classes, boxes, targets),
+      )
+      return {
+        taskLoss: add(classification, regression),
+        losses,
+        stats,
+        measures: new Map([
+          ['classificationLoss', mul(classification, count)],
+          ['regressionLoss', mul(regression, count)],
+        ]),
+      }
+    },
+  })
+}

@@ -1,0 +1,60 @@
+import type { HostTensor } from '../base/tensor.ts'
+import type { SkippedFile } from '../data/index.ts'
+import type { DataIdentity } from '../evaluate/data-identity.ts'
+import type { DetectionStats } from '../evaluate/detections/index.ts'
+import type { LayerSummary, Measures } from '../run/events.ts'
+import type { BatchForm, TrainingStep } from './step.ts'
+
+/** What a step is fed of the data. */
+export interface TaskBatch {
+  readonly form: BatchForm
+  /** Images and what they should be taken for, by the names of the step's inputs. */
+  readonly feeds: ReadonlyMap<string, HostTensor>
+}
+
+/** What the network does on held-out images. */
+export interface TestResult {
+  readonly loss: number
+  /** As a line of the log has them. */
+  readonly measures: Measures
+  readonly layers: readonly LayerSummary[]
+  /** As `TrainSummary` has them. */
+  readonly scores: {
+    readonly top1: number | null
+    readonly top5: number | null
+    readonly detection: DetectionStats | null
+  }
+}
+
+/** How an evaluation can be followed and ended. */
+export interface TestOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress: (done: number, total: number) => void
+}
+
+/**
+ * What is learned from what: all that the training loop does not know of classifiers and detectors. A batch is a function
+ * of (seed, epoch, number), so that an interrupted training goes on as if nothing had been.
+ */
+export interface Task {
+  /** What the images are and how many. */
+  readonly title: string
+  /** Files that were left out. */
+  readonly skipped: readonly SkippedFile[]
+  readonly identity: DataIdentity
+  readonly stepsPerEpoch: number
+  /** The form of most batches. */
+  readonly usualForm: BatchForm
+  /** The images of each of an epoch's batches, `stepsPerEpoch` of them. */
+  batches(epoch: number): readonly Uint32Array[]
+  /** @throws MoietyError `data` where an image cannot be read */
+  load(images: Uint32Array, epoch: number): Promise<TaskBatch>
+  /** Writes the step for batches of a form. */
+  step(form: BatchForm): TrainingStep
+  /** What a step measured, as the log and the progress line have it. */
+  trainMeasures(means: Readonly<Record<string, number>>): Measures
+  /** Makes ready for `test`: what cannot be evaluated shows now. */
+  prepareTest(): Promise<void>
+  /** The network that is in the engine on held-out images; undefined when it was interrupted. */
+  test(options: TestOptions): Promise<TestResult | undefined>
+}
