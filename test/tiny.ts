@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import sharp from 'sharp'
 import { draws } from '../src/base/random.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
 
@@ -138,4 +139,52 @@ export function fingerprint(run: string): {
     .split('\n')
     .map(line => ({ ...JSON.parse(line), seconds: 0 }) as unknown)
   return { step, files, metrics }
+}
+
+/**
+ * A folder in COCO's format: images of one or two coloured rectangles on grey, a third of them higher than wide, one
+ * without objects; the categories, red and blue, have the ids 3 and 7.
+ */
+export async function writeTinyCoco(folder: string, { train = 14, test = 5 } = {}): Promise<string> {
+  mkdirSync(join(folder, 'images'), { recursive: true })
+  const categories = [
+    { id: 3, name: 'red', supercategory: 'warm' },
+    { id: 7, name: 'blue', supercategory: 'cold' },
+  ]
+  for (const [side, count] of [
+    ['train', train],
+    ['val', test],
+  ] as const) {
+    const images: object[] = []
+    const annotations: object[] = []
+    for (let i = 0; i < count; i++) {
+      const source = draws(3, `tiny coco ${side}`, i)
+      const [width, height] = i % 3 === 2 ? [48, 64] : [64, 48]
+      const pixels = Buffer.alloc(width * height * 3, 110)
+      const id = 10 * i + 1
+      for (let object = 0; object < (i === 1 ? 0 : 1 + (i % 2)); object++) {
+        const colour = source.below(2)
+        const [w, h] = [12 + source.below(20), 12 + source.below(20)]
+        const [x, y] = [source.below(width - w), source.below(height - h)]
+        for (let row = y; row < y + h; row++)
+          for (let column = x; column < x + w; column++) pixels[3 * (row * width + column) + 2 * colour] = 240
+        const category = categories[colour]!
+        annotations.push({
+          id: annotations.length + 1,
+          image_id: id,
+          category_id: category.id,
+          bbox: [x, y, w, h],
+          area: w * h,
+          iscrowd: 0,
+        })
+      }
+      const name = `${side}-${i}.png`
+      images.push({ id, file_name: name, width, height })
+      await sharp(pixels, { raw: { width, height, channels: 3 } })
+        .png()
+        .toFile(join(folder, 'images', name))
+    }
+    writeFileSync(join(folder, `instances_${side}.json`), JSON.stringify({ images, categories, annotations }))
+  }
+  return folder
 }

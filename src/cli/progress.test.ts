@@ -13,7 +13,7 @@ const layer: LayerStats = {
   counters: {},
 }
 
-const step = (number: number): TrainEvent => ({
+const step = (number: number): Extract<TrainEvent, { kind: 'step' }> => ({
   kind: 'step',
   step: number,
   steps: 1000,
@@ -26,7 +26,7 @@ const step = (number: number): TrainEvent => ({
   layers: [layer],
 })
 
-const epoch = (split: 'train' | 'test'): TrainEvent => ({
+const epoch = (split: 'train' | 'test'): Extract<TrainEvent, { kind: 'epoch' }> => ({
   kind: 'epoch',
   epoch: 0,
   epochs: 10,
@@ -79,6 +79,25 @@ describe('the progress of a training', () => {
     expect(shown({ isTTY: false }, [epoch('train'), epoch('test')])).toBe(
       'epoch  1/10   train loss 2.000  40.0 %   test loss 2.000  40.0 %   40 s   ▄▄█▁\n',
     )
+  })
+
+  it('has a line for an epoch after which nothing was tested', () => {
+    const later = { ...epoch('train'), epoch: 1 }
+    expect(shown({ isTTY: false }, [epoch('train'), later, { ...epoch('test'), epoch: 1 }])).toBe(
+      'epoch  1/10   train loss 2.000  40.0 %   20 s   ▄▄█▁\n' +
+        'epoch  2/10   train loss 2.000  40.0 %   test loss 2.000  40.0 %   40 s   ▄▄█▁\n',
+    )
+  })
+
+  it("says of a detector the parts of its loss and COCO's precision", () => {
+    const measures = { classificationLoss: 0.4, regressionLoss: 1.25 }
+    const lines = shown({ isTTY: false }, [
+      { ...step(990), measures },
+      { ...epoch('train'), measures },
+      { ...epoch('test'), measures: { AP: 0.1234, AP50: null } },
+    ])
+    expect(lines).toContain('loss 2.35  class 0.40 box 1.25')
+    expect(lines).toContain('train loss 2.000   test loss 2.000  AP 0.123  AP50 –   40 s')
   })
 
   it('warns of collapsing experts and of images left out, without obeying their names', () => {

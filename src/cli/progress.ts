@@ -76,8 +76,13 @@ export function createProgress(
       case 'step':
         return draw(stepLine(event, epochs))
       case 'epoch':
-        if (event.split === 'train') training = event
-        else say(epochLine(event, training, paint))
+        if (event.split === 'train') {
+          if (training !== undefined) say(trainedLine(training))
+          training = event
+        } else {
+          say(epochLine(event, training, paint))
+          training = undefined
+        }
         return
       case 'checkpoint':
         return
@@ -130,11 +135,25 @@ function stepLine(event: Step, epochs: number): string {
     .join('  ')
 }
 
+/** An epoch after which nothing was tested. */
+function trainedLine(trained: Epoch): string {
+  return [
+    epochName(trained),
+    `train loss ${result(trained)}`,
+    duration(trained.seconds),
+    layerBars(trained.layers),
+  ]
+    .filter(Boolean)
+    .join('   ')
+}
+
+const epochName = ({ epoch, epochs }: Epoch) =>
+  `epoch ${String(epoch + 1).padStart(String(epochs).length)}/${epochs}`
+
 function epochLine(test: Epoch, training: Epoch | undefined, paint: Paint): string {
   const trained = training?.epoch === test.epoch ? training : undefined
-  const width = String(test.epochs).length
   return [
-    `epoch ${String(test.epoch + 1).padStart(width)}/${test.epochs}`,
+    epochName(test),
     ...(trained === undefined ? [] : [paint.dim(`train loss ${result(trained)}`)]),
     `test loss ${paint.bold(result(test))}`,
     duration((trained?.seconds ?? 0) + test.seconds),

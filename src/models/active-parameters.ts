@@ -3,7 +3,7 @@ import type { MoeStatistics } from '../moe/index.ts'
 import type { Declarations } from '../nn/index.ts'
 
 /**
- * Parameters that one image passes through: all of them, but of a mixture's experts, which are alike, only the share that
+ * Parameters that one image, or one level of it, passes through: all of them, but of a mixture's experts, which are alike, only the share that
  * computes an image, K / E.
  *
  * @param declarations - of the model
@@ -15,8 +15,14 @@ export function activeParameterCount(
 ): number {
   let total = 0
   for (const { name, shape } of parameters.values()) {
-    const layer = stats.find(stat => name.startsWith(`${stat.name}.experts.`))
+    // A gate that several heads share sits above them, so its experts may be further below.
+    const layer = stats
+      .filter(stat => name.startsWith(stat.name) && isOfExpert.test(name.slice(stat.name.length)))
+      .toSorted((a, b) => b.name.length - a.name.length)[0]
     total += sizeOf(shape) * (layer === undefined ? 1 : layer.k / layer.experts)
   }
   return Math.round(total)
 }
+
+/** What an expert's tensor has behind the name of its layer, which is empty for one at the root. */
+const isOfExpert = /^\.?(.+\.)?experts\.\d+\./

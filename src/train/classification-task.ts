@@ -5,6 +5,7 @@ import { preferredClasses } from '../evaluate/preference.ts'
 import { type EvaluationProgram, evaluationProgram } from '../evaluate/program.ts'
 import { type Classifier, classifierOf } from '../models/index.ts'
 import type { Config } from '../run/config.ts'
+import type { TrainEvent } from '../run/events.ts'
 import type { Engine, LoadedProgram } from '../runtime/index.ts'
 import { trainingStep } from './classification-step.ts'
 import type { BatchForm, TrainingStep } from './step.ts'
@@ -45,8 +46,9 @@ class ClassificationTask implements Task {
     return this.dataset.title
   }
 
-  get skipped() {
-    return this.dataset.skipped
+  get notices(): TrainEvent[] {
+    const { skipped } = this.dataset
+    return skipped.length === 0 ? [] : [{ kind: 'skipped', files: skipped }]
   }
 
   get identity() {

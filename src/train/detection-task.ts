@@ -16,7 +16,7 @@ import {
   detectorOf,
 } from '../models/index.ts'
 import type { Config } from '../run/config.ts'
-import type { Measures } from '../run/events.ts'
+import type { Measures, TrainEvent } from '../run/events.ts'
 import type { Engine } from '../runtime/index.ts'
 import { detectionStep, targetInputs } from './detection-step.ts'
 import type { BatchForm, TrainingStep } from './step.ts'
@@ -86,8 +86,11 @@ class DetectionTask implements Task {
     return this.dataset.title
   }
 
-  get skipped() {
-    return this.dataset.skipped
+  get notices(): TrainEvent[] {
+    return this.dataset.skipped.map(({ path, reason }) => ({
+      kind: 'warning',
+      message: `${path}: ${reason}`,
+    }))
   }
 
   get usualForm(): BatchForm {

@@ -83,7 +83,7 @@ async function prepare(
   const task = isDetector(model)
     ? await openDetection({ ...config, model }, engine, onProgress)
     : await openClassification(config, engine, onProgress)
-  if (task.skipped.length > 0) onEvent({ kind: 'skipped', files: task.skipped })
+  for (const notice of task.notices) onEvent(notice)
   const training = new Training(config, task, engine, folder, signal, onEvent)
   await training.begin(resume)
   return training
@@ -101,7 +101,7 @@ class Training {
       }
     | undefined
   #lastCheckpoint: string | undefined
-  /** How long the last evaluation took: one follows each epoch, and whoever waits waits for it too. */
+  /** How long the last evaluation took: whoever waits waits for those to come, too. */
   #evaluationSeconds = 0
 
   constructor(
@@ -145,7 +145,7 @@ class Training {
 
   /** Trains to the end, or to an interruption. */
   async run(): Promise<TrainSummary> {
-    const { config, task, folder, onEvent } = this
+    const { config, folder } = this
     const { step, position, resumed } = this.#ready!
     const journal = openJournal(folder.path, resumed ? position : undefined)
     const started = performance.now()
@@ -155,25 +155,14 @@ class Training {
       const elapsed = (): number => earlier + (performance.now() - started) / 1000
       while (position.epoch < config.training.epochs) {
         const isWhole = await this.#epoch(position, journal)
-        const evaluationStarted = performance.now()
-        const tested = isWhole ? await this.#test() : undefined
-        if (tested === undefined) {
+        const tested = isWhole && this.#isTestDue(position) ? await this.#test() : undefined
+        if (!isWhole || (tested === undefined && this.#isTestDue(position))) {
           await this.#checkpoint(position, journal)
           return this.#summary(evaluated, true, elapsed())
         }
+        this.#tellTraining(position, journal)
+        if (tested !== undefined) this.#tellTest(position, journal, tested)
         evaluated = tested
-        const seconds = (performance.now() - evaluationStarted) / 1000
-        this.#evaluationSeconds = seconds
-        const { loss, measures, layers } = tested
-        const { measures: sums, ...means } = epochMeans(position.sums)
-        const trained = { ...means, measures: task.trainMeasures(sums), seconds: position.sums.seconds }
-        this.#tell(position, journal, 'train', trained)
-        const test = { loss, taskLoss: loss, auxLoss: 0, measures, layers, seconds }
-        this.#tell(position, journal, 'test', test)
-        for (const alarm of collapses(layers, config.training.collapse)) {
-          journal.alarm({ epoch: position.epoch, step: position.step }, alarm)
-          onEvent({ kind: 'alarm', ...alarm })
-        }
         position.epoch += 1
         position.batch = 0
         position.sums = emptyEpoch(step.layers)
@@ -245,10 +234,31 @@ class Training {
     return true
   }
 
+  /** After every so many epochs, and after the last. */
+  #isTestDue({ epoch }: Position): boolean {
+    const { epochs, evaluateEvery } = this.config.training
+    return (epoch + 1) % evaluateEvery === 0 || epoch + 1 === epochs
+  }
+
+  #tellTraining(position: Position, journal: Journal): void {
+    const { measures: sums, ...means } = epochMeans(position.sums)
+    const { seconds } = position.sums
+    this.#tell(position, journal, 'train', { ...means, measures: this.task.trainMeasures(sums), seconds })
+  }
+
+  #tellTest(position: Position, journal: Journal, { loss, measures, layers }: TestResult): void {
+    const seconds = this.#evaluationSeconds
+    this.#tell(position, journal, 'test', { loss, taskLoss: loss, auxLoss: 0, measures, layers, seconds })
+    for (const alarm of collapses(layers, this.config.training.collapse)) {
+      journal.alarm({ epoch: position.epoch, step: position.step }, alarm)
+      this.onEvent({ kind: 'alarm', ...alarm })
+    }
+  }
+
   #tellStep(position: Position, loss: number, learningRate: number, secondsAStep: number): void {
     const { step, epoch, sums } = position
     const { measures, layers } = epochMeans(sums)
-    const { batch, epochs } = this.config.training
+    const { batch, epochs, evaluateEvery } = this.config.training
     this.onEvent({
       kind: 'step',
       step,
@@ -258,7 +268,9 @@ class Training {
       measures: this.task.trainMeasures(measures),
       learningRate,
       imagesPerSecond: batch / secondsAStep,
-      secondsLeft: secondsAStep * (this.#steps - step) + this.#evaluationSeconds * (epochs - epoch),
+      secondsLeft:
+        secondsAStep * (this.#steps - step) +
+        this.#evaluationSeconds * Math.ceil((epochs - epoch) / evaluateEvery),
       layers,
     })
   }
@@ -278,7 +290,10 @@ class Training {
     const { onEvent, signal } = this
     const onProgress = (done: number, total: number) =>
       onEvent({ kind: 'progress', what: 'evaluating', done, total })
-    return await this.task.test({ signal, onProgress })
+    const started = performance.now()
+    const result = await this.task.test({ signal, onProgress })
+    this.#evaluationSeconds = (performance.now() - started) / 1000
+    return result
   }
 
   async #checkpoint({ step, epoch, batch, sums }: Position, journal: Journal): Promise<void> {

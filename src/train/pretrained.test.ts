@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -7,9 +7,10 @@ import { draws } from '../base/random.ts'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
 import { encodeSafetensors } from '../files/safetensors.ts'
 import { Graph } from '../graph/index.ts'
-import { classifierOf } from '../models/index.ts'
+import { classifierOf, type DetectorModelConfig, detectorOf, isDetector } from '../models/index.ts'
 import { Scope } from '../nn/index.ts'
-import type { ModelConfig, MoeLayerConfig } from '../run/config.ts'
+import { writeCheckpoint } from '../run/checkpoint.ts'
+import { type ModelConfig, type MoeLayerConfig, resolveConfig } from '../run/config.ts'
 import { withPublishedWeights } from './pretrained.ts'
 
 const mixture = (fields: Partial<MoeLayerConfig>): MoeLayerConfig => ({
@@ -100,6 +101,106 @@ describe('published weights', () => {
     expect([...state.keys()]).toEqual([...initial.keys()])
     for (const [name, tensor] of state) expect(tensor.data, name).toEqual(wanted.get(name)!.data)
     expect(state.get('conv1.weight')!.data).not.toEqual(initial.get('conv1.weight')!.data)
+  })
+
+  describe('of a detector', () => {
+    const detector = (detector: object, fields: Partial<ModelConfig> = {}): DetectorModelConfig => {
+      const { model: resolved } = resolveConfig(
+        {
+          data: { name: 'scenes' },
+          model: {
+            name: 'resnet18',
+            stem: 'strided',
+            width: 2,
+            detector: { channels: 4, headDepth: 2, ...detector },
+          },
+        },
+        'test',
+      )
+      const whole = { ...resolved, ...fields }
+      return isDetector(whole) ? whole : expect.unreachable('it is a detector')
+    }
+    const initialDetector = (config: DetectorModelConfig, seed: number): Map<string, HostTensor> => {
+      const graph = new Graph()
+      const scope = Scope.root(graph, { training: true })
+      detectorOf(config, { classes: 3 })(scope, graph.input('images', 'float32', [1, 3, 128, 128]))
+      return scope.declarations.initialState(seed)
+    }
+    const plain = initialDetector(detector({}), 7)
+    const baseline = (): string => {
+      const file = join(folder, 'baseline.safetensors')
+      writeFileSync(file, encodeSafetensors(plain))
+      return file
+    }
+    const same = (a: HostTensor | undefined, b: HostTensor | undefined) =>
+      a !== undefined && b !== undefined && a.data.join() === b.data.join()
+
+    it('fill its backbone from a network that classifies', async () => {
+      const file = join(folder, 'classifier.safetensors')
+      const fc = new Map([['fc.weight', floats([2, 16], new Float32Array(32))]])
+      const backbone = [...plain].filter(([name]) => !/^(fpn|head)\./.test(name))
+      writeFileSync(file, encodeSafetensors(new Map([...backbone, ...fc])))
+      const config = detector({}, { weights: file, weightsPart: 'backbone' })
+      const state = await withPublishedWeights(initialDetector(config, 1), config)
+      expect(same(state.get('layer3.0.conv1.weight'), plain.get('layer3.0.conv1.weight'))).toBe(true)
+      expect(same(state.get('fpn.inner_blocks.0.0.weight'), plain.get('fpn.inner_blocks.0.0.weight'))).toBe(
+        false,
+      )
+    })
+
+    it('leave the mixtures of the heads at random (trunk)', async () => {
+      const mixture = { heads: 'classification', gates: 'shared' }
+      const config = detector({ mixture }, { weights: baseline(), weightsPart: 'trunk' })
+      const initial = initialDetector(config, 1)
+      const state = await withPublishedWeights(initial, config)
+      for (const [name, tensor] of state) {
+        const isNew = /^head\.(gate|classification_head)\./.test(name)
+        expect(same(tensor, isNew ? initial.get(name) : plain.get(name)), name).toBe(true)
+      }
+    })
+
+    it('begin each expert as a copy of the trained head (copies)', async () => {
+      const config = detector({ mixture: { experts: 3 } }, { weights: baseline(), weightsPart: 'copies' })
+      const initial = initialDetector(config, 1)
+      const state = await withPublishedWeights(initial, config)
+      for (const head of ['classification_head.cls_logits', 'regression_head.bbox_reg']) {
+        const [name, leaf] = head.split('.')
+        for (const expert of [0, 1, 2])
+          expect(
+            same(
+              state.get(`head.${name}.experts.${expert}.${leaf}.weight`),
+              plain.get(`head.${head}.weight`),
+            ),
+          ).toBe(true)
+      }
+      const gates = [...initial.keys()].filter(name => name.includes('_head.gate.'))
+      expect(gates.length).toBeGreaterThan(1)
+      for (const name of gates) expect(same(state.get(name), initial.get(name)), name).toBe(true)
+    })
+
+    it('must have the head that is to be copied', async () => {
+      const file = join(folder, 'headless.safetensors')
+      writeFileSync(
+        file,
+        encodeSafetensors(new Map([...plain].filter(([name]) => !name.includes('cls_logits')))),
+      )
+      const config = detector({ mixture: { experts: 2 } }, { weights: file, weightsPart: 'copies' })
+      const error = await refusal(config, initialDetector(config, 1))
+      expect(error.message).toContain(
+        'missing from the file (4): head.classification_head.experts.0.cls_logits',
+      )
+    })
+
+    it('are those of a run where a folder is named, which must have a checkpoint', async () => {
+      const run = join(folder, 'run')
+      mkdirSync(run)
+      const config = detector({}, { weights: run })
+      const initial = initialDetector(config, 1)
+      expect((await refusal(config, initial)).message).toContain('expected a run with a checkpoint')
+      writeCheckpoint(run, { step: 1, epoch: 1, batch: 0, config: 'x', state: plain, extra: null })
+      const state = await withPublishedWeights(initial, config)
+      for (const [name, tensor] of state) expect(same(tensor, plain.get(name)), name).toBe(true)
+    })
   })
 
   it('are not asked for when the configuration names none', async () => {

@@ -1,15 +1,19 @@
+import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { adopt } from '../nn/index.ts'
+import { latestCheckpoint } from '../run/checkpoint.ts'
 import type { ModelConfig } from '../run/config.ts'
 
 /**
- * Puts published weights (safetensors with torchvision's names) into a fresh state.
+ * Puts trained weights (safetensors with torchvision's names, or a run of Moiety's) into a fresh state.
  *
- * `whole` asks that file and model have the same tensors. `backbone` leaves out the classifier and whatever a mixture
- * of experts replaces; all else must be there. Torch's `num_batches_tracked` is ignored.
+ * `whole` asks that file and model have the same tensors. `backbone` leaves out what follows a network's stages and whatever
+ * a mixture of experts replaces; `trunk` leaves out the latter alone; `copies` is `trunk`, and each expert of a detector's
+ * head begins as the head in the file. All else must be there. Torch's `num_batches_tracked` is ignored.
  *
  * @throws MoietyError (data) that lists what is missing, not in the model, or of another shape, by name
  */
@@ -18,28 +22,20 @@ export async function withPublishedWeights(
   config: Pick<ModelConfig, 'weights' | 'weightsPart'>,
 ): Promise<Map<string, HostTensor>> {
   if (config.weights === null) return new Map(initial)
-  const file = config.weights
-  const bytes = await readFile(file).catch((cause: unknown) =>
-    fail({
-      kind: 'data',
-      message: `the weights cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
-      where: file,
-      help: 'model.weights is the path of a .safetensors file',
-      cause,
-    }),
-  )
-  const { tensors } = decodeSafetensors(bytes, file)
-  const given = new Map([...tensors].filter(([name]) => !name.endsWith('num_batches_tracked')))
+  const { weightsPart } = config
+  const { file, given } = await readWeights(config.weights)
   const model = new Map([...initial].filter(([name]) => !name.startsWith('optimizer.')))
-  const replaced = replacedParts(model)
-  const isFree = (name: string): boolean =>
-    config.weightsPart === 'backbone' && ['fc', ...replaced].some(part => name.startsWith(`${part}.`))
-  const wanted = new Map([...given].filter(([name]) => !isFree(name)))
+  const free = freeParts(model, weightsPart)
+  const isFree = (name: string): boolean => free.some(part => name.startsWith(`${part}.`))
+  const copied = weightsPart === 'copies' ? copiedExperts(model, given) : new Map<string, HostTensor>()
+  const wanted = new Map([...[...given].filter(([name]) => !isFree(name)), ...copied])
   const { state, missing, unknown, misshapen } = adopt(model, wanted)
+  const isLeftOut = (name: string): boolean =>
+    isFree(name) && !(weightsPart === 'copies' && name.includes('.experts.'))
   const problems = [
     ...list(
       'missing from the file',
-      missing.filter(name => !isFree(name)),
+      missing.filter(name => !isLeftOut(name)),
     ),
     ...list('not in the model', unknown),
     ...list('of another shape', misshapen),
@@ -50,12 +46,70 @@ export async function withPublishedWeights(
       message: `the weights do not fit the model:\n  ${problems.join('\n  ')}`,
       where: file,
       help:
-        config.weightsPart === 'whole'
-          ? 'model.weightsPart=backbone leaves out the classifier and what a mixture of experts replaces'
-          : 'compare model.name, model.stem and model.width with the file',
+        weightsPart === 'whole'
+          ? 'model.weightsPart=backbone leaves out the classifier and what a mixture of experts replaces; of a detector, trunk leaves out the mixtures of its heads'
+          : 'compare model.name, model.stem, model.width and model.detector with the file',
     })
   }
   return new Map([...initial, ...state])
+}
+
+/** The tensors of a file, or of a run's newest checkpoint. */
+async function readWeights(
+  path: string,
+): Promise<{ readonly file: string; readonly given: Map<string, HostTensor> }> {
+  const file = isFolder(path) ? checkpointOf(path) : path
+  const bytes = await readFile(file).catch((cause: unknown) =>
+    fail({
+      kind: 'data',
+      message: `the weights cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: file,
+      help: 'model.weights is the path of a .safetensors file, or of a run',
+      cause,
+    }),
+  )
+  const { tensors } = decodeSafetensors(bytes, file)
+  return { file, given: new Map([...tensors].filter(([name]) => !name.endsWith('num_batches_tracked'))) }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+
+function checkpointOf(run: string): string {
+  const { checkpoint } = latestCheckpoint(run, { fallback: false })
+  if (checkpoint !== undefined) return join(checkpoint.path, 'model.safetensors')
+  return fail({
+    kind: 'data',
+    message: 'expected a run with a checkpoint, but the folder has none',
+    where: run,
+    help: 'model.weights is the path of a .safetensors file, or of a run',
+  })
+}
+
+/** Beginnings of names that need not be in the file, and are not taken from it if they are. */
+function freeParts(model: ReadonlyMap<string, HostTensor>, part: ModelConfig['weightsPart']): string[] {
+  switch (part) {
+    case 'whole':
+      return []
+    case 'backbone':
+      return ['fc', 'fpn', 'head', ...replacedParts(model)]
+    case 'trunk':
+    case 'copies':
+      // A gate that both heads share sits beside them.
+      return ['head.gate', 'head.constraint', ...replacedParts(model)]
+  }
+}
+
+/** For each tensor of an expert in a head that of the plain head in the file: `HEAD.REST` for `HEAD.experts.I.REST`. */
+function copiedExperts(
+  model: ReadonlyMap<string, HostTensor>,
+  given: ReadonlyMap<string, HostTensor>,
+): Map<string, HostTensor> {
+  const copies = new Map<string, HostTensor>()
+  for (const name of model.keys()) {
+    const plain = given.get(name.replace(/\.experts\.\d+\./, '.'))
+    if (name.startsWith('head.') && name.includes('.experts.') && plain !== undefined) copies.set(name, plain)
+  }
+  return copies
 }
 
 /** The parts of a published network that mixtures of experts replace, told by where the model has experts. */

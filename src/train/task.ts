@@ -1,8 +1,7 @@
 import type { HostTensor } from '../base/tensor.ts'
-import type { SkippedFile } from '../data/index.ts'
 import type { DataIdentity } from '../evaluate/data-identity.ts'
 import type { DetectionStats } from '../evaluate/detections/index.ts'
-import type { LayerSummary, Measures } from '../run/events.ts'
+import type { LayerSummary, Measures, TrainEvent } from '../run/events.ts'
 import type { BatchForm, TrainingStep } from './step.ts'
 
 /** What a step is fed of the data. */
@@ -39,8 +38,8 @@ export interface TestOptions {
 export interface Task {
   /** What the images are and how many. */
   readonly title: string
-  /** Files that were left out. */
-  readonly skipped: readonly SkippedFile[]
+  /** What a person should know of the data: files that were left out, boxes that were changed. */
+  readonly notices: readonly TrainEvent[]
   readonly identity: DataIdentity
   readonly stepsPerEpoch: number
   /** The form of most batches. */

@@ -4,6 +4,7 @@ import { sizeOf } from '../../base/tensor.ts'
 import { add, Graph, gradients, interpret, mul, type NdArray, sum } from '../../graph/index.ts'
 import { gapFc, kl } from '../../moe/index.ts'
 import { type Declarations, Scope } from '../../nn/index.ts'
+import { activeParameterCount } from '../active-parameters.ts'
 import { detectionHeads, type HeadMixture, type HeadsOptions, type HeadsResult } from './heads.ts'
 
 const levels = { p3: [2, 4, 3, 2], p4: [2, 4, 1, 1] }
@@ -201,5 +202,22 @@ describe('heads with mixtures of experts', () => {
     }
     expect(bias(false)).toBe(0)
     expect(bias(true)).toBeCloseTo(-Math.log(99), 5)
+  })
+})
+
+describe('the parameters that an input of the heads passes through', () => {
+  it('are K of E experts, also where both heads share a gate', () => {
+    const active = (gates: 'own' | 'shared') => {
+      const { declarations, stats } = build({ mixture: { ...mixture, gates } })
+      let rest = 0
+      let experts = 0
+      for (const { name, shape } of declarations.parameters.values()) {
+        if (name.includes('.experts.')) experts += sizeOf(shape)
+        else rest += sizeOf(shape)
+      }
+      expect(activeParameterCount(declarations, stats)).toBe(Math.round(rest + (experts * 2) / 3))
+    }
+    active('own')
+    active('shared')
   })
 })

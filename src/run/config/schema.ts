@@ -83,7 +83,7 @@ const modelSchema = z.strictObject({
     .max(4096)
     .nullable()
     .default(null)
-    .describe('a safetensors file with published weights to start from; null starts at random'),
+    .describe('a safetensors file with published weights, or a run, to start from; null starts at random'),
   weightsPart: z
     .enum(['whole', 'backbone', 'trunk', 'copies'])
     .default('whole')
@@ -203,6 +203,12 @@ const trainingSchema = z.strictObject({
         .describe('a checkpoint after every so many steps, besides the one after each epoch'),
     })
     .prefault({}),
+  evaluateEvery: z
+    .int()
+    .min(1)
+    .max(1e6)
+    .default(1)
+    .describe('held-out images are looked at after every so many epochs, and after the last'),
   keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
   collapse: fraction
     .default(0.01)

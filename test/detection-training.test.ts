@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { draws } from '../src/base/random.ts'
+import { listCheckpoints } from '../src/run/checkpoint.ts'
+import { readMetrics } from '../src/run/metrics-log.ts'
+import {
+  fingerprint,
+  metricLines,
+  moiety,
+  newFolder,
+  start,
+  untilLines,
+  writeRecipe,
+  writeTinyCoco,
+} from './tiny.ts'
+
+/**
+ * `moiety train` with a detector: as of a classifier, a training that is killed or interrupted anywhere and resumed ends
+ * with the bits of one that was not, over canvases of two shapes and batches that are not full.
+ */
+const folder = newFolder()
+const config = (directory: string) => ({
+  seed: 5,
+  data: { name: 'coco', directory, size: 64, shortest: 48 },
+  model: {
+    name: 'resnet18',
+    stem: 'strided',
+    width: 4,
+    detector: {
+      channels: 8,
+      headDepth: 1,
+      mixture: { experts: 3, k: 2, constraint: { name: 'kl', weight: 0.25 } },
+    },
+  },
+  optimizer: { name: 'adam', learningRate: 1e-3 },
+  training: { epochs: 3, batch: 4, checkpointEvery: { steps: 2 }, evaluateEvery: 2 },
+  engine: { threads: 1 },
+})
+const steps = 12
+let recipe: string
+let control: ReturnType<typeof fingerprint>
+const controlRun = join(folder, 'control')
+
+beforeAll(async () => {
+  const data = await writeTinyCoco(join(folder, 'data'))
+  recipe = writeRecipe(folder, config(data))
+  const { code, stderr } = await moiety('train', recipe, '--out', controlRun)
+  expect(code, stderr).toBe(0)
+  control = fingerprint(controlRun)
+}, 120_000)
+
+describe('the training of a detector', () => {
+  it("measures both parts of its loss in every step and COCO's numbers when it is tested", () => {
+    expect(control.step).toBe(steps)
+    const lines = readMetrics(join(controlRun, 'metrics.jsonl'))
+    const stepLines = lines.filter(({ kind }) => kind === 'step')
+    expect(stepLines).toHaveLength(steps)
+    for (const { taskLoss, classificationLoss, regressionLoss } of stepLines)
+      expect(Number(classificationLoss) + Number(regressionLoss)).toBeCloseTo(Number(taskLoss), 4)
+    const tests = lines.filter(({ kind, split }) => kind === 'epoch' && split === 'test')
+    expect(tests.map(({ epoch }) => epoch)).toEqual([1, 2])
+    for (const line of tests) expect(Object.keys(line)).toEqual(expect.arrayContaining(['AP', 'AP50', 'ARl']))
+    const layer = JSON.parse(readFileSync(join(controlRun, 'summary.json'), 'utf8')).layers[0]
+    // Each input, a level of an image, chooses K = 2 of the experts.
+    expect(layer.activation.reduce((a: number, b: number) => a + b, 0)).toBeCloseTo(2, 6)
+  })
+
+  it('ends, after five kills at random moments, with the bits of an uninterrupted one', async () => {
+    const run = join(folder, 'killed')
+    const source = draws(12, 'kills')
+    for (let kill = 0; kill < 5; kill++) {
+      const { child, ended } = start(['train', recipe, '--out', run, ...(kill === 0 ? [] : ['--resume'])])
+      await untilLines(run, metricLines(run) + 1, child)
+      await new Promise(resolve => setTimeout(resolve, source.between(0, 60)))
+      child.kill('SIGKILL')
+      const { signal, code, stderr } = await ended
+      if (signal === null) expect(code, stderr).toBe(0)
+    }
+    const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')
+    expect(code, stderr).toBe(0)
+    expect(fingerprint(run)).toEqual(control)
+  }, 240_000)
+
+  it('leaves a clean checkpoint on SIGTERM, and going on gives the same bits', async () => {
+    const run = join(folder, 'interrupted')
+    const { child, ended } = start(['train', recipe, '--out', run])
+    await untilLines(run, 3, child)
+    child.kill('SIGTERM')
+    const { code, stdout, stderr } = await ended
+    expect(code, stderr).toBe(143)
+    expect(stdout).toContain(`moiety train --resume --out ${run}`)
+    expect(listCheckpoints(run).at(-1)!.step).toBeLessThan(steps)
+    const resumed = await moiety('train', '--resume', '--out', run)
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(fingerprint(run)).toEqual(control)
+  }, 120_000)
+
+  it('refuses to go on with other boxes', async () => {
+    const other = await writeTinyCoco(join(folder, 'other'), { train: 13 })
+    const run = join(folder, 'moved')
+    const { child, ended } = start(['train', recipe, '--out', run])
+    await untilLines(run, 3, child)
+    child.kill('SIGTERM')
+    await ended
+    const { code, stderr } = await moiety(
+      'train',
+      '--resume',
+      '--out',
+      run,
+      '--set',
+      `data.directory=${other}`,
+    )
+    expect(code).toBe(3)
+    expect(stderr).toContain('the run began with 14 images to train and 5 to test on')
+  }, 120_000)
+})
