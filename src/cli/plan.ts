@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { holdsCoco } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
 import { nearest } from '../run/config/shape.ts'
 import { applyOverrides, type Config, resolveConfig } from '../run/config.ts'
@@ -18,7 +19,7 @@ export interface Plan {
   readonly resume: boolean | 'auto'
 }
 
-const dataNames = ['sample', 'cifar10', 'cifar100', 'folder'] as const
+const dataNames = ['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'] as const
 const defaultRecipe = 'sample'
 
 interface Draft {
@@ -113,13 +114,13 @@ async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
 /** Stands for the recipe of a run that does not say it. */
 const unknownRecipe = 'a recipe that is not known'
 
-/** `--data`: a name is that data set; a folder is looked into, whether it holds CIFAR or folders of images. */
+/** `--data`: a name is that data set; a folder is looked into, whether it holds CIFAR, COCO or folders of images. */
 export async function dataOverrides(data: string | undefined): Promise<string[]> {
   if (data === undefined) return []
   if (dataNames.some(name => name === data)) return [`data.name=${data}`]
   const found = await stat(data).catch(() => undefined)
   if (found?.isDirectory() === true) {
-    const name = (await findCifar(data)) ?? 'folder'
+    const name = (await findCifar(data)) ?? (holdsCoco(data) ? 'coco' : 'folder')
     return [`data.name=${name}`, `data.directory=${JSON.stringify(data)}`]
   }
   const guess = /[\\/]/.test(data) ? undefined : nearest(data, dataNames)
@@ -175,14 +176,22 @@ function checkFolder(run: string, resume: boolean): void {
 }
 
 function needDirectory({ data }: Config): void {
-  if (data.name === 'sample' || data.directory !== null) return
+  if (isDrawn(data.name) || data.directory !== null) return
   fail({
     kind: 'usage',
     message: `expected the folder that holds ${data.name === 'folder' ? 'the images' : data.name}, came none`,
     where: 'data.directory',
-    help:
-      data.name === 'folder'
-        ? 'add --data DIR, with one folder a class in it'
-        : `\`moiety data get ${data.name} --to DIR\` fetches it; then add --data DIR`,
+    help: whereFrom(data.name),
   })
+}
+
+/** Whether a data set is drawn from artwork and needs no folder. */
+export function isDrawn(name: Config['data']['name']): boolean {
+  return name === 'sample' || name === 'scenes'
+}
+
+function whereFrom(name: Config['data']['name']): string {
+  if (name === 'folder') return 'add --data DIR, with one folder a class in it'
+  if (name === 'coco') return 'add --data DIR, with annotations and images (docs/detection-data.md)'
+  return `\`moiety data get ${name} --to DIR\` fetches it; then add --data DIR`
 }

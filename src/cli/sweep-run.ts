@@ -9,7 +9,7 @@ import { openSweep, outcomesOf, refuseAltered, runSweep } from '../sweep/run-swe
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
 import { print, printJson } from './output.ts'
-import { dataOverrides } from './plan.ts'
+import { dataOverrides, isDrawn } from './plan.ts'
 import { wholeNumber } from './run-flags.ts'
 import { clean, duration, painter, percent, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
@@ -119,9 +119,9 @@ function refuseOtherSweep(folder: string, { name }: SweepRecord): void {
   })
 }
 
-/** What `moiety train` asks for too: CIFAR and folders of images lie somewhere. */
+/** What `moiety train` asks for too: all but what is drawn lies somewhere. */
 function needData({ runs }: SweepPlan): void {
-  const { data } = runs.find(run => run.config.data.name !== 'sample' && run.config.data.directory === null)
+  const { data } = runs.find(run => !isDrawn(run.config.data.name) && run.config.data.directory === null)
     ?.config ?? { data: undefined }
   if (data === undefined) return
   fail({

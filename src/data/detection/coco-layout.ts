@@ -30,6 +30,13 @@ const layouts = [
   ['instances_train.json', 'instances_val.json', 'images', 'images'],
 ] as const
 
+/** Whether a folder has annotations where COCO has them. */
+export function holdsCoco(directory: string): boolean {
+  return layouts.some(
+    ([train, test]) => existsSync(join(directory, train)) || existsSync(join(directory, test)),
+  )
+}
+
 /**
  * Finds annotations and images in one of the layouts that COCO comes in.
  *
