@@ -4,7 +4,7 @@ import { nearest } from '../run/config/shape.ts'
 import { axisNamed, seedLabel, textOf } from './axes.ts'
 import type { Measure } from './measures.ts'
 import type { Outcome, Status } from './outcome.ts'
-import { type PairedTest, pairedTest } from './significance.ts'
+import { createPairedTest, type PairedTest, type Test } from './significance.ts'
 import type { RecordedRun, SweepRecord } from './sweep-folder.ts'
 
 /** Runs that differ in nothing but the seed (or, where the seed is a row or column, one run). */
@@ -79,6 +79,7 @@ export function sweepTable(
     record.runs.map(run => [run.name, measure.of(outcomes.get(run.name) ?? { status: 'missing' })]),
   )
   const findBaseline = baseline === null || bySeed ? () => undefined : baselineFinder(groups, baseline)
+  const test = createPairedTest()
   const rows = new Map<string, { heading: Heading; cells: Map<string, Cell> }>()
   const columns = new Map<string, Heading>()
   for (const runs of groups.values()) {
@@ -90,7 +91,7 @@ export function sweepTable(
     const key = heading.join('\0')
     const row = rows.get(key) ?? { heading, cells: new Map<string, Cell>() }
     rows.set(key, row)
-    row.cells.set(column.join('\0'), cellOf(runs, numbers, outcomes, findBaseline(run)))
+    row.cells.set(column.join('\0'), cellOf(runs, { numbers, outcomes, baseline: findBaseline(run), test }))
   }
   return {
     measure,
@@ -162,9 +163,17 @@ const ownValue = (values: JsonObject, label: string): Json | undefined =>
 
 function cellOf(
   runs: readonly RecordedRun[],
-  numbers: ReadonlyMap<string, number | null>,
-  outcomes: ReadonlyMap<string, Outcome>,
-  baseline: readonly RecordedRun[] | undefined,
+  {
+    numbers,
+    outcomes,
+    baseline,
+    test,
+  }: {
+    readonly numbers: ReadonlyMap<string, number | null>
+    readonly outcomes: ReadonlyMap<string, Outcome>
+    readonly baseline: readonly RecordedRun[] | undefined
+    readonly test: Test
+  },
 ): Cell {
   const found = runs.flatMap(({ name }) => numbers.get(name) ?? [])
   const mean = found.length === 0 ? null : found.reduce((a, b) => a + b, 0) / found.length
@@ -175,9 +184,10 @@ function cellOf(
     statuses[status] = (statuses[status] ?? 0) + 1
   }
   const isBaseline = baseline !== undefined && baseline[0]?.name === runs[0]?.name
+  const twins = new Map(baseline?.map(twin => [twin.seed, twin.name]))
   const pairs = runs.flatMap(({ name, seed }): [number, number][] => {
-    const twin = baseline?.find(other => other.seed === seed)
-    const [own, other] = [numbers.get(name), twin === undefined ? null : numbers.get(twin.name)]
+    const twin = twins.get(seed)
+    const [own, other] = [numbers.get(name), twin === undefined ? null : numbers.get(twin)]
     return own === null || own === undefined || other === null || other === undefined ? [] : [[own, other]]
   })
   return {
@@ -187,7 +197,7 @@ function cellOf(
     mean,
     deviation: found.length < 2 ? null : Math.sqrt(squares / (found.length - 1)),
     statuses,
-    test: isBaseline || pairs.length === 0 ? null : pairedTest(pairs),
+    test: isBaseline || pairs.length === 0 ? null : test(pairs),
     isBaseline,
   }
 }
