@@ -3,6 +3,9 @@
  * those of others: of two that come at once the later one sees the earlier, so never do both go on. A file whose
  * process is gone is removed by whoever sees it, which can hurt nobody, since no other process uses that name. A
  * process number that was given to another process since is recognised by its time of start.
+ *
+ * A process of another machine cannot be asked whether it lives. So whoever has a lock counts in it, every few seconds and in
+ * place: `lock-watch.ts` removes one that stands still, and a process that was only slow finds its file gone before it writes.
  */
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -10,10 +13,18 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { namesIn, quietly, writeFlushed } from '../files/careful.ts'
+import { namesIn, quietly, writeAll, writeFlushed } from '../files/careful.ts'
 import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
 
-const ownerSchema = z.object({ pid: z.int().positive(), host: z.string(), started: z.string().nullable() })
+const ownerSchema = z.object({
+  pid: z.int().positive(),
+  host: z.string(),
+  started: z.string().nullable(),
+  beat: z
+    .string()
+    .regex(/^\d{12}$/)
+    .optional(),
+})
 
 /** Who holds a lock. */
 export interface LockOwner {
@@ -21,10 +32,25 @@ export interface LockOwner {
   readonly host: string
   /** Boot and tick of the process's start, or null where the system does not tell. */
   readonly started: string | null
+  /** Counted up while it has the lock; always as long, so that it is written in place. Earlier versions have none. */
+  readonly beat?: string | undefined
 }
+
+const secondsBetweenBeats = 5
+
+const contentOf = (owner: LockOwner): Uint8Array => new TextEncoder().encode(`${JSON.stringify(owner)}\n`)
+
+const isSameProcess = (a: LockOwner | undefined, b: LockOwner): boolean =>
+  a !== undefined && a.pid === b.pid && a.host === b.host && a.started === b.started
 
 export interface Lock {
   readonly path: string
+  /**
+   * To be called before anything is written that a successor could write too.
+   *
+   * @throws MoietyError `disk` if another process took the lock for that of a dead one
+   */
+  ensureHeld(): void
   /** Gives the folder free; more than once does nothing. Also done when the process exits. */
   release(): void
 }
@@ -100,6 +126,22 @@ function refuse(run: string, path: string, owner: LockOwner, what: string): neve
 }
 
 const prefix = 'run.lock.'
+const pathOf = (run: string, { host, pid }: LockOwner): string =>
+  join(run, `${prefix}${host.replace(/[^\w-]/g, '-')}.${pid}`)
+
+/** Removes a lock that still is as it was seen, beat and all. @throws MoietyError `disk` */
+export function removeLock(run: string, seen: LockOwner, disk: Disk = nodeDisk): void {
+  const path = pathOf(run, seen)
+  const now = ownerNow(disk, path)
+  if (!isSameProcess(now, seen) || now?.beat !== seen.beat) return
+  attempt(disk, 'remove the lock of a silent machine', path, () => disk.remove(path))
+}
+
+function ownerNow(disk: Disk, path: string): LockOwner | undefined {
+  const bytes = readIfThere(disk, path)
+  return bytes === undefined ? undefined : ownerIn(bytes)
+}
+
 /** A file that is being written, not yet a claim. */
 const unready = '.new'
 
@@ -135,16 +177,14 @@ function pause(): void {
  */
 export function acquireLock(run: string, disk: Disk = nodeDisk, what = 'training'): Lock {
   const host = hostname()
-  const self: LockOwner = { pid: process.pid, host, started: startOf(process.pid) }
-  const path = join(run, `${prefix}${host.replace(/[^\w-]/g, '-')}.${self.pid}`)
-  const content = new TextEncoder().encode(`${JSON.stringify(self)}\n`)
+  const self: LockOwner = { pid: process.pid, host, started: startOf(process.pid), beat: beatOf(0) }
+  const path = pathOf(run, self)
 
-  const former = readIfThere(disk, path)
-  if (former !== undefined && sameBytes(former, content)) return refuse(run, path, self, what)
+  if (isSameProcess(ownerNow(disk, path), self)) return refuse(run, path, self, what)
   for (let round = 0; ; round++) {
     const earlier = findRival(disk, run, path)
-    const rival = earlier ?? claim(disk, run, path, content)
-    if (rival === undefined) return held(disk, path, content)
+    const rival = earlier ?? claim(disk, run, path, contentOf(self))
+    if (rival === undefined) return held(disk, path, self)
     if ((earlier !== undefined && round === 0) || round === 20)
       return refuse(run, rival.path, rival.owner, what)
     pause()
@@ -168,21 +208,44 @@ function claim(disk: Disk, run: string, path: string, content: Uint8Array): Retu
   }
 }
 
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return Buffer.compare(a, b) === 0
-}
+const beatOf = (count: number): string => String(count).padStart(12, '0')
 
-function held(disk: Disk, path: string, content: Uint8Array): Lock {
+function held(disk: Disk, path: string, self: LockOwner): Lock {
   let locked = true
+  let beats = 0
+  // In place, never anew: a file that was removed must not come again.
+  const beat = (): void => {
+    beats += 1
+    quietly(() => {
+      const file = disk.open(path, 'r+')
+      try {
+        writeAll(disk, file, contentOf({ ...self, beat: beatOf(beats) }))
+      } finally {
+        disk.close(file)
+      }
+    })
+  }
+  const heart = setInterval(beat, 1000 * secondsBetweenBeats)
+  heart.unref()
+  const ensureHeld = (): void => {
+    if (isSameProcess(ownerNow(disk, path), self)) return
+    fail({
+      kind: 'disk',
+      message: 'this process was silent for so long that another took it for dead and goes on in its place',
+      where: path,
+      help: 'nothing was written since; the run goes on elsewhere, and needs nothing more here',
+    })
+  }
   const release = (): void => {
     if (!locked) return
     locked = false
+    clearInterval(heart)
     process.off('exit', release)
     // What cannot be removed is stale as soon as this process ends.
     quietly(() => {
-      if (sameBytes(content, disk.read(path))) disk.remove(path)
+      if (isSameProcess(ownerIn(disk.read(path)), self)) disk.remove(path)
     })
   }
   process.on('exit', release)
-  return { path, release }
+  return { path, ensureHeld, release }
 }

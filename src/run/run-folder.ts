@@ -24,6 +24,8 @@ export interface RunFolder {
   writeConfig(config: object): void
   /** Writes `summary.json`, whole or not at all. @throws MoietyError `disk` */
   writeSummary(summary: object): void
+  /** Before anything is written. @throws MoietyError `disk` if another process took this one for dead and has the folder now */
+  ensureHeld(): void
   /** Gives the folder free. */
   release(): void
   /** Undoes {@link createRun} where nothing came of the run: gives the folder free and leaves it without one. */
@@ -155,7 +157,11 @@ function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
     config: readConfig(path, disk),
     environment: readJson(path, 'environment.json', disk) ?? null,
     writeConfig: config => writeCarefully(disk, join(path, 'config.json'), pretty(config)),
-    writeSummary: summary => writeCarefully(disk, join(path, 'summary.json'), pretty(summary)),
+    writeSummary: summary => {
+      lock.ensureHeld()
+      writeCarefully(disk, join(path, 'summary.json'), pretty(summary))
+    },
+    ensureHeld: () => lock.ensureHeld(),
     release: () => lock.release(),
     discard: () => {
       for (const name of ['config.json', 'environment.json']) quietly(() => disk.remove(join(path, name)))

@@ -208,6 +208,7 @@ class Training {
         const failed = { step: position.step, loss: value('loss'), checkpoint: this.#lastCheckpoint }
         throw await divergence(this.engine, step, feeds, failed)
       }
+      this.folder.ensureHeld()
       position.step += 1
       position.batch += 1
       addStep(position.sums, step, outputs, count)
@@ -297,6 +298,7 @@ class Training {
   }
 
   async #checkpoint({ step, epoch, batch, sums }: Position, journal: Journal): Promise<void> {
+    this.folder.ensureHeld()
     journal.flush()
     const content = {
       step,
