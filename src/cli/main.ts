@@ -15,6 +15,7 @@ import { addRecipes } from './recipes.ts'
 import { addSweep } from './sweep.ts'
 import { addTable } from './table.ts'
 import { addTrain, separateResume } from './train.ts'
+import { addWorker } from './worker.ts'
 
 /**
  * The command line. This file and those of the commands import nothing heavy at the top: what a command needs is
@@ -40,6 +41,7 @@ Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint o
     )
   addTrain(moiety)
   addSweep(moiety)
+  addWorker(moiety)
   addTable(moiety)
   addEval(moiety)
   addEvalDetections(moiety)

@@ -1,8 +1,7 @@
 import { secondsOf } from '../sweep/estimate.ts'
-import type { PlannedRun } from '../sweep/plan.ts'
-import type { SweepEvent } from '../sweep/run-sweep.ts'
+import type { SweepEvent, WatchedRun } from '../sweep/run-sweep.ts'
 import type { TrainerProgress } from '../sweep/trainer.ts'
-import { bar, clock, columns, duration, painter, percent, type Screen, truncate } from './screen.ts'
+import { bar, clean, clock, columns, duration, painter, percent, type Screen, truncate } from './screen.ts'
 
 /**
  * The story of a sweep on stderr: a line for each run that starts or ends, and on a terminal, below them, a table that is
@@ -17,7 +16,8 @@ export interface SweepProgress {
 
 /** What was there when the call began. */
 export interface SweepStart {
-  readonly runs: readonly PlannedRun[]
+  /** All of them; none where they are not known, as to a worker. */
+  readonly runs: readonly WatchedRun[]
   readonly done: ReadonlyMap<string, { readonly top1: number | null }>
   readonly jobs: number
   /** As far as it is known. */
@@ -26,7 +26,7 @@ export interface SweepStart {
 
 /** A run that is being trained. */
 interface Running {
-  readonly run: PlannedRun
+  readonly run: WatchedRun
   readonly since: number
   readonly isResumed: boolean
   progress?: TrainerProgress
@@ -84,10 +84,12 @@ export function createSweepProgress(
     const [bestName, bestTop1] =
       [...done].toSorted(([, a], [, b]) => (b ?? -1) - (a ?? -1)).find(([, top1]) => top1 !== null) ?? []
     return [
-      `${done.size} of ${start.runs.length} done`,
+      start.runs.length === 0 ? `${done.size} done` : `${done.size} of ${start.runs.length} done`,
       ...(failed.size === 0 ? [] : [`${failed.size} failed`]),
       ...(left === undefined || running.size === 0 ? [] : [`about ${duration(left)} left`]),
-      ...(bestName === undefined ? [] : [`best ${percent(bestTop1 ?? 0)} ${bestName}`]),
+      ...(bestName === undefined || start.runs.length === 0
+        ? []
+        : [`best ${percent(bestTop1 ?? 0)} ${bestName}`]),
     ].join('   ')
   }
   const summary = (): string => `${running.size} running   ${counts()}`
@@ -132,8 +134,10 @@ export function createSweepProgress(
       case 'stopped':
         running.delete(name)
         return say(`stopped  ${name}`)
-      case 'waiting':
-        return say(`waiting  ${name}: process ${event.pid} still trains there`)
+      case 'waiting': {
+        const { pid, host } = event.owner
+        return say(`waiting  ${name}: process ${pid} of ${clean(host)} still trains there`)
+      }
     }
   }
   return { show, say, end: clear }

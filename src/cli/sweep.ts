@@ -7,6 +7,14 @@ export interface SweepFlags {
   readonly dryRun?: true
   /** False for `--no-trial`. */
   readonly trial: boolean
+  readonly threads?: string
+  /** A run's number in the plan, or its name. */
+  readonly run?: string
+  /** True where it was given without a URL. */
+  readonly queue?: string | true
+  readonly queueFile?: string
+  readonly detach?: true
+  readonly emit?: string
   readonly json?: true
 }
 
@@ -21,8 +29,17 @@ export function addSweep(program: Command): void {
     .option('--data <name|dir>', 'a data set by name, or a folder with CIFAR or with class/image')
     .option('--out <dir>', 'the folder of the sweep (default: sweeps/ and its name)')
     .option('--jobs <n>', 'how many runs at once; cores are split between them (default: 1)')
+    .option('--threads <n>', 'how many threads compute each run')
     .option('--dry-run', 'print the plan, and start nothing')
     .option('--no-trial', 'begin without the short trial that estimates the time')
+    .option('--run <n>', 'train one run alone, by its number in the plan (from 0) or its name')
+    .option(
+      '--queue [url]',
+      'put the runs into the queue of a Redis, for `moiety worker`, and follow them; without a URL: MOIETY_QUEUE',
+    )
+    .option('--queue-file <file>', 'the same with the URL in a file')
+    .option('--detach', 'with --queue: leave the runs to the workers, and end')
+    .option('--emit <system>', 'write files for slurm or kubernetes instead, and start nothing')
     .option('--json', 'print the plan or the outcome as JSON')
     .addHelpText(
       'after',
@@ -31,6 +48,8 @@ Examples:
   moiety sweep small/cifar100 --data DIR --jobs 2
   moiety sweep paper/cifar100 --data DIR --dry-run
   moiety sweep grid.json --out sweeps/grid
+  moiety sweep grid.json --out /shared/grid --queue redis://HOST
+  moiety sweep grid.json --out /shared/grid --emit slurm --jobs 8
 A second call goes on where the first ended. Exit code 6: some runs failed.`,
     )
     .action(async (file: string, flags: SweepFlags) => {

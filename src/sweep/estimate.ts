@@ -5,7 +5,7 @@ import { type ErrorKind, exitCodes, fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { Outcome } from './outcome.ts'
 import type { PlannedRun } from './plan.ts'
-import { type RunSweepOptions, writeRecipe } from './run-sweep.ts'
+import { type RunSweepOptions, type WatchedRun, writeRecipe } from './run-sweep.ts'
 import { startTrainer, type TrainerProgress } from './trainer.ts'
 
 const enoughSteps = 8
@@ -66,7 +66,7 @@ export function secondsAnEpoch(
 }
 
 /** Seconds that runs will take, if an epoch is alike in all of them and `jobs` of them run at once. */
-export function secondsOf(runs: readonly PlannedRun[], secondsPerEpoch: number, jobs: number): number {
+export function secondsOf(runs: readonly WatchedRun[], secondsPerEpoch: number, jobs: number): number {
   const epochs = runs.reduce((total, { config }) => total + config.training.epochs, 0)
   return (epochs * secondsPerEpoch) / Math.max(1, Math.min(jobs, runs.length))
 }

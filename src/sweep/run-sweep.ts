@@ -4,32 +4,39 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
-import { acquireLock, lockOwner } from '../run/lock.ts'
+import { acquireLock, type LockOwner } from '../run/lock.ts'
+import { watchLock } from '../run/lock-watch.ts'
 import { createPlannedCheck } from './identity.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import type { PlannedRun, SweepPlan } from './plan.ts'
 import { readFailures, type SweepRecord, writeFailure, writeRecord } from './sweep-folder.ts'
 import { startTrainer, type Trainer, type TrainerCommand, type TrainerProgress } from './trainer.ts'
 
+/** A run as far as whoever watches needs it. */
+export interface WatchedRun {
+  readonly name: string
+  readonly config: { readonly training: { readonly epochs: number } }
+}
+
 /** What a sweep tells while it works. */
 export type SweepEvent =
-  | { readonly kind: 'started'; readonly run: PlannedRun; readonly isResumed: boolean }
-  | { readonly kind: 'progress'; readonly run: PlannedRun; readonly progress: TrainerProgress }
+  | { readonly kind: 'started'; readonly run: WatchedRun; readonly isResumed: boolean }
+  | { readonly kind: 'progress'; readonly run: WatchedRun; readonly progress: TrainerProgress }
   | {
       readonly kind: 'done'
-      readonly run: PlannedRun
+      readonly run: WatchedRun
       readonly top1: number | null
       readonly seconds: number | null
     }
   | {
       readonly kind: 'failed'
-      readonly run: PlannedRun
+      readonly run: WatchedRun
       readonly message: string
       readonly isTriedAgain: boolean
     }
-  | { readonly kind: 'stopped'; readonly run: PlannedRun }
+  | { readonly kind: 'stopped'; readonly run: WatchedRun }
   /** Another process trains there, such as one whose sweep was killed: the sweep waits for it. */
-  | { readonly kind: 'waiting'; readonly run: PlannedRun; readonly pid: number }
+  | { readonly kind: 'waiting'; readonly run: WatchedRun; readonly owner: LockOwner }
 
 /** What to run, where, and how much at once. */
 export interface RunSweepOptions {
@@ -116,7 +123,7 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
     for (const trainer of trainers) trainer.stop(sent)
   }
   const begin = async (run: PlannedRun): Promise<void> => {
-    await untilFree(run, options)
+    await untilFree(join(folder, run.name), signal, owner => options.onEvent({ kind: 'waiting', run, owner }))
     if (signal.aborted) return
     const message = await trainOnce(run, options, trainers)
     if (message === undefined) return
@@ -154,14 +161,26 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
 }
 
 const secondsBetweenLooks = 0.25
+/** How long another machine's lock must stand still before it is removed. */
+export const secondsOfSilence = 120
 
-async function untilFree(run: PlannedRun, { folder, signal, onEvent }: RunSweepOptions): Promise<void> {
-  let told = false
-  while (!signal.aborted) {
-    const owner = lockOwner(join(folder, run.name))
+/**
+ * Waits until nobody has a run's folder, or until the signal. Another machine's lock that stands still is removed.
+ *
+ * @param silence - seconds of standing still
+ * @param onOwner - told once of who has it, if anybody
+ */
+export async function untilFree(
+  run: string,
+  signal: AbortSignal,
+  onOwner: (owner: LockOwner) => void,
+  silence = secondsOfSilence,
+): Promise<void> {
+  const look = watchLock(run, { silence })
+  for (let told = false; !signal.aborted; told = true) {
+    const owner = look()
     if (owner === undefined) return
-    if (!told) onEvent({ kind: 'waiting', run, pid: owner.pid })
-    told = true
+    if (!told) onOwner(owner)
     await pause(1000 * secondsBetweenLooks)
   }
 }
@@ -209,7 +228,7 @@ async function trainOnce(
 export function writeRecipe(
   file: string,
   { config, name }: PlannedRun,
-  { threads, record }: Pick<RunSweepOptions, 'threads' | 'record'>,
+  { threads, record }: { readonly threads: number | null; readonly record: SweepRecord },
 ): void {
   const recipe = {
     name: record.recipe,

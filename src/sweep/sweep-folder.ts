@@ -1,12 +1,13 @@
 /**
- * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl`. What has become of a
+ * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl` (or one a machine). What has become of a
  * run is not written down anywhere but in its own folder, so a sweep that was killed at any instant goes on.
  */
+import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import { openAppendFile, readIfThere } from '../files/append-file.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
+import { makeFolders, namesIn, writeCarefully } from '../files/careful.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
 import type { Recipe } from '../run/recipe.ts'
@@ -15,6 +16,9 @@ import type { Sweep } from './sweep-file.ts'
 
 const json: z.ZodType<Json> = z.json()
 const values = z.record(z.string(), json)
+
+/** A run's name, which is also that of its folder. */
+export const runName = z.string().regex(/^[\w.+-]{1,300}$/)
 
 const recordSchema = z.object({
   format: z.literal(1),
@@ -27,7 +31,7 @@ const recordSchema = z.object({
   baseline: values.nullable(),
   runs: z.array(
     z.object({
-      name: z.string().regex(/^[\w.+-]{1,300}$/),
+      name: runName,
       hash: z.string().regex(/^[0-9a-f]{64}$/),
       seed: z.int(),
       values,
@@ -112,11 +116,21 @@ const failureSchema = z.object({
 /** One line of `failures.jsonl`: a training that ended otherwise than it should. */
 export type Failure = Readonly<z.output<typeof failureSchema>>
 
-const failuresFile = (folder: string): string => join(folder, 'failures.jsonl')
+const failuresName = /^failures(\.[\w-]+)?\.jsonl$/
 
-/** Adds a line to `failures.jsonl`. @throws MoietyError `disk` */
-export function writeFailure(folder: string, failure: Failure, disk: Disk = nodeDisk): void {
-  const file = openAppendFile(disk, failuresFile(folder))
+/**
+ * Adds a line to `failures.jsonl`.
+ *
+ * @param machine - where several machines write, each has a file of its own
+ * @throws MoietyError `disk`
+ */
+export function writeFailure(
+  folder: string,
+  failure: Failure,
+  { machine, disk = nodeDisk }: { readonly machine?: string; readonly disk?: Disk } = {},
+): void {
+  const name = machine === undefined ? '' : `.${machine.replace(/[^\w-]/g, '-')}`
+  const file = openAppendFile(disk, join(folder, `failures${name}.jsonl`))
   try {
     file.append(`${JSON.stringify(failure)}\n`)
   } finally {
@@ -126,14 +140,35 @@ export function writeFailure(folder: string, failure: Failure, disk: Disk = node
 
 /** The last failure of each run that ever failed; lines that cannot be read, as a torn last one, are passed over. */
 export function readFailures(folder: string, disk: Disk = nodeDisk): ReadonlyMap<string, Failure> {
-  const bytes = readIfThere(disk, failuresFile(folder))
   const last = new Map<string, Failure>()
-  if (bytes === undefined) return last
-  for (const line of new TextDecoder().decode(bytes).split('\n')) {
-    const parsed = failureSchema.safeParse(jsonOf(line))
-    if (parsed.success) last.set(parsed.data.run, parsed.data)
+  for (const name of namesIn(disk, folder).filter(other => failuresName.test(other))) {
+    const bytes = readIfThere(disk, join(folder, name))
+    for (const line of bytes === undefined ? [] : new TextDecoder().decode(bytes).split('\n')) {
+      const parsed = failureSchema.safeParse(jsonOf(line))
+      if (!parsed.success) continue
+      const before = last.get(parsed.data.run)
+      if (before === undefined || before.when <= parsed.data.when) last.set(parsed.data.run, parsed.data)
+    }
   }
   return last
+}
+
+const queueSchema = z.object({ format: z.literal(1), id: z.uuid() })
+
+/** The id of a sweep's folder, by which a queue knows it on every machine; undefined where it was never queued. */
+export function readQueueId(folder: string, disk: Disk = nodeDisk): string | undefined {
+  const bytes = readIfThere(disk, join(folder, 'queue.json'))
+  const parsed = queueSchema.safeParse(bytes === undefined ? undefined : jsonOf(bytes))
+  return parsed.success ? parsed.data.id : undefined
+}
+
+/** The same, made where there is none. @throws MoietyError `disk` */
+export function requireQueueId(folder: string, disk: Disk = nodeDisk): string {
+  const before = readQueueId(folder, disk)
+  if (before !== undefined) return before
+  const id = randomUUID()
+  writeCarefully(disk, join(folder, 'queue.json'), `${JSON.stringify({ format: 1, id })}\n`)
+  return id
 }
 
 function jsonOf(content: Uint8Array | string): unknown {

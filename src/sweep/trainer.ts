@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { attempt, nodeDisk } from '../files/disk.ts'
+import { queueVariable } from './queue-address.ts'
 
 /** How a training is started: `node dist/cli/main.js`, before the words of the command. */
 export interface TrainerCommand {
@@ -12,7 +13,7 @@ export interface TrainerCommand {
 /** The variable by which a training knows that a sweep has started it and listens. */
 export const sweepVariable = 'MOIETY_SWEEP'
 
-const progressSchema = z.object({
+export const trainerProgress = z.object({
   step: z.int(),
   steps: z.int(),
   /** Of the last epoch that was tested; null before. */
@@ -22,7 +23,7 @@ const progressSchema = z.object({
 })
 
 /** How far a training is, as it tells the sweep that has started it. */
-export type TrainerProgress = Readonly<z.output<typeof progressSchema>>
+export type TrainerProgress = Readonly<z.output<typeof trainerProgress>>
 
 /** How a training's process ended. */
 export interface TrainerEnd {
@@ -57,11 +58,11 @@ export function startTrainer(
   const child = spawn(executable, [...first, ...words], {
     detached: process.platform !== 'win32',
     stdio: ['ignore', file, file, 'ipc'],
-    env: { ...process.env, [sweepVariable]: '1', NO_COLOR: '1' },
+    env: { ...process.env, [queueVariable]: undefined, [sweepVariable]: '1', NO_COLOR: '1' },
   })
   closeSync(file)
   child.on('message', (message: unknown) => {
-    const parsed = progressSchema.safeParse(message)
+    const parsed = trainerProgress.safeParse(message)
     if (parsed.success) onProgress(parsed.data)
   })
   const ended = new Promise<TrainerEnd>(resolve => {

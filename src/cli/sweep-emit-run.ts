@@ -1,0 +1,3 @@
+export function emitSweep(..._: unknown[]): number {
+  return 0
+}

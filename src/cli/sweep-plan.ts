@@ -1,0 +1,157 @@
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { fail } from '../base/errors.ts'
+import type { Recipe } from '../run/recipe.ts'
+import type { Outcome, Status } from '../sweep/outcome.ts'
+import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan.ts'
+import { outcomesOf } from '../sweep/run-sweep.ts'
+import type { Sweep } from '../sweep/sweep-file.ts'
+import { loadSweep } from '../sweep/sweep-files.ts'
+import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
+import { dataOverrides, isDrawn } from './plan.ts'
+import { clean, painter, percent, wrap } from './screen.ts'
+import type { SweepFlags } from './sweep.ts'
+
+/** What `moiety sweep` is about, however it is trained: its file, its folder, its runs and what became of them. */
+export interface SweepCommand {
+  readonly sweep: Sweep
+  readonly recipe: Recipe
+  readonly plan: SweepPlan
+  readonly record: SweepRecord
+  readonly folder: string
+  readonly outcomes: ReadonlyMap<string, Outcome>
+}
+
+/** How a sweep ends of which some runs failed, whatever their own codes. */
+export const someFailed = 6
+
+/** The training of this very program. */
+export const command = {
+  executable: process.execPath,
+  words: [fileURLToPath(new URL('./main.js', import.meta.url))],
+}
+
+/** Reads and plans; nothing is written. @throws MoietyError `usage`, `disk` */
+export async function planCommand(
+  file: string,
+  { data, out }: Pick<SweepFlags, 'data' | 'out'>,
+): Promise<SweepCommand> {
+  const { sweep, recipe, source } = await loadSweep(file)
+  const overrides = await dataOverrides(data)
+  const plan = planSweep({ sweep, recipe, overrides, source })
+  const record = recordOf(sweep, recipe, plan)
+  const folder = folderOf(out, sweep.name)
+  refuseOtherSweep(folder, record)
+  return { sweep, recipe, plan, record, folder, outcomes: outcomesOf(folder, plan.runs) }
+}
+
+function folderOf(out: string | undefined, name: string): string {
+  if (out?.trim() === '')
+    fail({
+      kind: 'usage',
+      message: 'expected a folder, came an empty name',
+      where: '--out',
+      help: 'name the folder of the sweep',
+    })
+  return out ?? join('sweeps', name)
+}
+
+function refuseOtherSweep(folder: string, { name }: SweepRecord): void {
+  const before = readRecord(folder)
+  if (before === undefined || before.name === name) return
+  fail({
+    kind: 'usage',
+    message: `this folder holds the sweep ${before.name}, not ${name}`,
+    where: folder,
+    help: 'use another --out',
+  })
+}
+
+/** What `moiety train` asks for too: CIFAR and folders of images lie somewhere. */
+export function needData({ runs }: SweepPlan): void {
+  const { data } = runs.find(run => !isDrawn(run.config.data.name) && run.config.data.directory === null)
+    ?.config ?? { data: undefined }
+  if (data === undefined) return
+  fail({
+    kind: 'usage',
+    message: `expected the folder that holds ${data.name === 'folder' ? 'the images' : data.name}, came none`,
+    where: 'data.directory',
+    help: 'add --data DIR',
+  })
+}
+
+export function doneOf(
+  outcomes: ReadonlyMap<string, Outcome>,
+): Map<string, { readonly top1: number | null }> {
+  return new Map(
+    [...outcomes].flatMap(([name, outcome]) =>
+      outcome.status === 'done' ? [[name, { top1: outcome.top1 }] as const] : [],
+    ),
+  )
+}
+
+export function listed(plan: SweepPlan, outcomes: ReadonlyMap<string, Outcome>): object[] {
+  return plan.runs.map(({ name, seed, values, hash }) => ({
+    name,
+    seed,
+    values,
+    hash,
+    ...(outcomes.get(name) ?? {}),
+  }))
+}
+
+export const countOf = (runs: readonly PlannedRun[]): string =>
+  `${runs.length} run${runs.length === 1 ? '' : 's'}`
+
+const longestList = 40
+
+export function planText({ plan, record, folder, outcomes }: SweepCommand): string {
+  const paint = painter(process.stdout)
+  const axes = [
+    ...record.axes.map(
+      ({ label, values }) => `  ${label}  ${values.map(value => clean(show(value))).join('  ')}`,
+    ),
+    `  seed  ${record.seeds.join('  ')}`,
+  ]
+  const shown = plan.runs.slice(0, longestList).map(({ name }) => {
+    const status = outcomes.get(name)?.status ?? 'missing'
+    return `  ${clean(name)}${status === 'missing' ? '' : `  ${status}`}`
+  })
+  const more = plan.runs.length > longestList ? [`  and ${plan.runs.length - longestList} more`] : []
+  return [
+    `${paint.bold(clean(record.title))}  ${paint.dim(record.name)}`,
+    ...(record.description === '' ? [] : [wrap(clean(record.description))]),
+    axes.join('\n'),
+    `${countOf(plan.runs)} of the recipe ${record.recipe}, in ${clean(folder)}\n${[...shown, ...more].join('\n')}`,
+  ].join('\n\n')
+}
+
+const show = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value))
+
+export function endText(
+  plan: SweepPlan,
+  folder: string,
+  outcomes: ReadonlyMap<string, Outcome>,
+  failed: readonly { readonly run: string; readonly message: string }[],
+  isInterrupted: boolean,
+): string {
+  const paint = painter(process.stdout)
+  const count = (status: Status): number =>
+    plan.runs.filter(({ name }) => outcomes.get(name)?.status === status).length
+  const done = count('done')
+  const [best] = plan.runs
+    .flatMap(({ name }) => {
+      const outcome = outcomes.get(name)
+      return outcome?.status === 'done' && outcome.top1 !== null ? [{ name, top1: outcome.top1 }] : []
+    })
+    .toSorted((a, b) => b.top1 - a.top1)
+  return [
+    `${paint.bold(isInterrupted ? 'Interrupted' : failed.length > 0 ? 'Ended' : 'Done')}: ${done} of ${countOf(plan.runs)} finished${failed.length === 0 ? '' : paint.bad(`, ${failed.length} failed`)}`,
+    ...(best === undefined ? [] : [`Best: ${percent(best.top1)} top-1, ${best.name}`]),
+    ...failed.map(({ run, message }) => paint.bad(`  ${run}: ${clean(message)}`)),
+    ...(failed.length === 0 ? [] : [`What they said is in ${clean(join(folder, 'logs'))}`]),
+    done === plan.runs.length
+      ? `The results: moiety table ${clean(folder)}`
+      : `The same command goes on. The results so far: moiety table ${clean(folder)}`,
+  ].join('\n')
+}

@@ -1,0 +1,115 @@
+import type { Job } from 'bullmq'
+import { add, type EnqueueOptions, type QueuedRuns } from './enqueue.ts'
+import { outcomeOf } from './outcome.ts'
+import type { PlannedRun } from './plan.ts'
+import { type OpenQueue, progressSchema } from './queue.ts'
+import type { SweepEnd, SweepEvent } from './run-sweep.ts'
+import { requireQueueId } from './sweep-folder.ts'
+
+/** What is followed, and who is told. */
+export interface FollowOptions extends EnqueueOptions {
+  readonly runs: QueuedRuns
+  readonly signal: AbortSignal
+  readonly onEvent: (event: SweepEvent) => void
+  /** Told of runs that had vanished from the queue unfinished, and were queued again. */
+  readonly onLost: (count: number) => void
+}
+
+/** What was seen of a run at the last look. */
+interface Seen {
+  isActive: boolean
+  attempts: number
+  /** How many looks in a row did not find it in the queue. */
+  absent: number
+}
+
+const secondsBetweenLooks = 1
+
+/**
+ * Watches queued runs until all of them have ended. It looks into the queue once a second instead of listening to its events:
+ * what happened while Redis was away is seen at the next look. A run that is neither queued nor finished, as when Redis lost
+ * its memory, is queued again.
+ *
+ * @throws MoietyError `disk`
+ */
+export async function followQueue(open: OpenQueue, options: FollowOptions): Promise<SweepEnd> {
+  const { signal } = options
+  const left = new Map(options.runs)
+  const seen = new Map<string, Seen>()
+  const failed: { run: string; message: string }[] = []
+  const stopped = new Promise<'stopped'>(resolve => {
+    if (signal.aborted) resolve('stopped')
+    signal.addEventListener('abort', () => resolve('stopped'), { once: true })
+  })
+  while (left.size > 0 && !signal.aborted) {
+    // Where Redis is away, the look waits for it, and Ctrl-C does not.
+    const looked = await Promise.race([look(open, left, seen, failed, options), stopped])
+    if (looked === 'stopped' || left.size === 0) break
+    await Promise.race([new Promise(resolve => setTimeout(resolve, 1000 * secondsBetweenLooks)), stopped])
+  }
+  return { isInterrupted: signal.aborted, failed }
+}
+
+async function look(
+  open: OpenQueue,
+  left: Map<string, PlannedRun>,
+  seen: Map<string, Seen>,
+  failed: { run: string; message: string }[],
+  options: FollowOptions,
+): Promise<void> {
+  const { queue } = open
+  const active = new Map<string, Job>()
+  for (const job of await queue.getActive(0, -1)) if (job?.id !== undefined) active.set(job.id, job)
+  const waiting = new Set(await queue.getRanges(['waiting', 'prioritized', 'delayed', 'active'], 0, -1))
+  const ended = new Set(await queue.getRanges(['failed'], 0, -1))
+  const lost = new Map<string, PlannedRun>()
+  for (const [id, run] of left) {
+    const before = seen.get(id) ?? { isActive: false, attempts: 0, absent: 0 }
+    seen.set(id, before)
+    const job =
+      active.get(id) ??
+      (ended.has(id) || (before.isActive && waiting.has(id)) ? await queue.getJob(id) : undefined)
+    if (ended.has(id)) {
+      const message = job?.failedReason ?? 'it failed'
+      failed.push({ run: run.name, message })
+      left.delete(id)
+      options.onEvent({ kind: 'failed', run, message, isTriedAgain: false })
+    } else if (job !== undefined || waiting.has(id)) {
+      before.absent = 0
+      if (job !== undefined) tell(run, job, active.has(id), before, options)
+    } else if (isDone(run, options)) left.delete(id)
+    else {
+      // It may have been between two of the lists.
+      before.absent += 1
+      if (before.absent > 2) lost.set(id, run)
+    }
+  }
+  if (lost.size === 0) return
+  await add(open, lost, requireQueueId(options.folder), options)
+  options.onLost(lost.size)
+}
+
+/** What is new of a run that is being trained, or was at the last look. */
+function tell(run: PlannedRun, job: Job, isActive: boolean, before: Seen, { onEvent }: FollowOptions): void {
+  if (job.attemptsMade > before.attempts) {
+    before.attempts = job.attemptsMade
+    before.isActive = false
+    onEvent({ kind: 'failed', run, message: job.failedReason ?? 'it failed', isTriedAgain: true })
+  } else if (!isActive && before.isActive) {
+    before.isActive = false
+    onEvent({ kind: 'stopped', run })
+  }
+  const told = progressSchema.safeParse(job.progress)
+  if (!isActive || !told.success) return
+  if (!before.isActive) onEvent({ kind: 'started', run, isResumed: told.data.isResumed })
+  before.isActive = true
+  if (told.data.progress !== null) onEvent({ kind: 'progress', run, progress: told.data.progress })
+}
+
+/** Whether the disk says that it is finished, which is told then. */
+function isDone(run: PlannedRun, { folder, onEvent }: FollowOptions): boolean {
+  const outcome = outcomeOf(folder, run, undefined)
+  if (outcome.status !== 'done') return false
+  onEvent({ kind: 'done', run, top1: outcome.top1, seconds: outcome.seconds })
+  return true
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { fail } from '../base/errors.ts'
+
+/** Where a queue is. Only `options` has the password: `shown` is for people and logs. */
+export interface QueueAddress {
+  /** `redis://HOST:PORT/DB`, without user and password. */
+  readonly shown: string
+  readonly options: {
+    readonly host: string
+    readonly port: number
+    readonly db: number
+    readonly username?: string
+    readonly password?: string
+    /** With TLS the server's certificate must be for that name, or, where the address is a number, for that. */
+    readonly tls?: { readonly servername?: string }
+  }
+}
+
+/** The variable that holds the URL, which trainings do not inherit. */
+export const queueVariable = 'MOIETY_QUEUE'
+
+const defaultPort = 6379
+
+/** What a URL may hold; none of these messages repeats any of it, for it may hold a password. */
+const form = `write redis://USER:PASSWORD@HOST:${defaultPort}/0, or rediss:// for TLS; in a password % / @ : # ? are written %25 %2F %40 %3A %23 %3F`
+
+function refuse(message: string, where: string): never {
+  return fail({ kind: 'usage', message, where, help: form })
+}
+
+/**
+ * Reads the URL of a queue.
+ *
+ * @param where - what it came from, such as `--queue`
+ * @throws MoietyError `usage`, never with anything of the URL in it
+ */
+export function parseQueueAddress(text: string, where: string): QueueAddress {
+  const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
+  if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol))
+    return refuse('expected a URL of a Redis, came something else', where)
+  if (url.hash !== '' || url.search !== '')
+    refuse('expected a URL without # and ?, came one with them', where)
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (host === '') refuse('expected a URL with a host, came one without', where)
+  const database = /^\/?(\d{0,4})$/.exec(url.pathname)?.[1]
+  if (database === undefined) return refuse('expected the number of a database after the host', where)
+  const db = Number(database)
+  const port = url.port === '' ? defaultPort : Number(url.port)
+  const [username, password] = [decoded(url.username, where), decoded(url.password, where)]
+  return {
+    shown: `${url.protocol}//${url.hostname}:${port}/${db}`,
+    options: {
+      host,
+      port,
+      db,
+      ...(username === '' ? {} : { username }),
+      ...(password === '' ? {} : { password }),
+      ...(url.protocol === 'rediss:' ? { tls: /[a-z]/i.test(host) ? { servername: host } : {} } : {}),
+    },
+  }
+}
+
+function decoded(text: string, where: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return refuse('user or password of the URL are not written as they should be', where)
+  }
+}
+
+/** Where the URL may come from. */
+export interface QueueSources {
+  /** The option's URL; true where it was given without one. */
+  readonly url?: string | true | undefined
+  readonly file?: string | undefined
+  readonly environment?: string | undefined
+}
+
+/**
+ * The address of a queue: by the option itself, else by the first line of a file, else by the environment.
+ *
+ * @throws MoietyError `usage` where there is none or it is none
+ */
+export function queueAddress({ url, file, environment }: QueueSources): QueueAddress {
+  if (typeof url === 'string') return parseQueueAddress(url, '--queue')
+  if (file !== undefined) return parseQueueAddress(firstLine(file), file)
+  if (environment !== undefined && environment.trim() !== '')
+    return parseQueueAddress(environment, queueVariable)
+  return fail({
+    kind: 'usage',
+    message: 'expected the URL of a Redis, came none',
+    where: '--queue',
+    help: `give --queue redis://HOST, --queue-file FILE with the URL in it, or set ${queueVariable}`,
+  })
+}
+
+function firstLine(file: string): string {
+  try {
+    return readFileSync(file, 'utf8').split('\n', 1)[0] ?? ''
+  } catch {
+    return fail({
+      kind: 'usage',
+      message: 'expected a file with the URL of a Redis in it, but it cannot be read',
+      where: file,
+      help: 'check the path of --queue-file',
+    })
+  }
+}

@@ -1,0 +1,181 @@
+/**
+ * The queue of runs in a Redis, by BullMQ. It holds which runs are to be trained and who trains them; configurations,
+ * checkpoints and results are on the disk that all machines share, and nothing is lost with the queue.
+ */
+import type { Queue } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import { codeOf } from '../files/disk.ts'
+import type { QueueAddress } from './queue-address.ts'
+import { runName } from './sweep-folder.ts'
+import { trainerProgress } from './trainer.ts'
+
+/** The names of everything in Redis begin with `moiety:runs:`. */
+export const queueNames = { prefix: 'moiety', name: 'runs' } as const
+
+/** What a job says: a run of a sweep, by names alone. */
+export const jobSchema = z.object({
+  format: z.literal(1),
+  /** The sweep's folder where it was queued. */
+  folder: z.string(),
+  /** Of that folder, wherever it lies on another machine. */
+  id: z.uuid(),
+  run: runName,
+  hash: z.string().regex(/^[0-9a-f]{64}$/),
+})
+
+export type JobFacts = Readonly<z.output<typeof jobSchema>>
+
+/** What a worker tells of the run that it trains, as the job's progress. */
+export const progressSchema = z.object({
+  worker: z.string(),
+  isResumed: z.boolean(),
+  progress: trainerProgress.nullable(),
+})
+
+export type JobProgress = z.output<typeof progressSchema>
+
+/** Queueing a run twice is queueing it once, whatever path its sweep's folder has. */
+export const jobId = ({ id, hash }: Pick<JobFacts, 'id' | 'hash'>): string => `${id}-${hash}`
+
+/** BullMQ and its driver. @throws MoietyError `usage` where they are not installed */
+export async function loadBullmq(): Promise<{
+  readonly bullmq: Pick<typeof import('bullmq'), 'Queue' | 'Worker' | 'UnrecoverableError' | 'WaitingError'>
+  readonly Redis: typeof Redis
+}> {
+  try {
+    const [bullmq, { Redis }] = await Promise.all([import('bullmq'), import('ioredis')])
+    return { bullmq, Redis }
+  } catch (cause) {
+    if (codeOf(cause) !== 'ERR_MODULE_NOT_FOUND') throw cause
+    return fail({
+      kind: 'usage',
+      message: 'a queue needs the packages bullmq and ioredis, which are not installed',
+      help: 'npm install --include=optional, or npm install bullmq ioredis',
+      cause,
+    })
+  }
+}
+
+/** A queue that is reached. */
+export interface OpenQueue {
+  readonly queue: Queue
+  /** The connection, for a worker too; it reconnects by itself. */
+  readonly connection: Redis
+  readonly address: QueueAddress
+  close(): Promise<void>
+}
+
+const oldest = [6, 2] as const
+const millisecondsToConnect = 10_000
+
+/**
+ * Reaches a queue. The first connection must succeed at once; from then on one that is lost is tried again for ever.
+ *
+ * @param onState - told when Redis has gone away and when it is back
+ * @throws MoietyError `usage` that says what was expected at which address, and what came
+ */
+export async function openQueue(
+  address: QueueAddress,
+  onState: (state: 'away' | 'back' | 'refused') => void,
+): Promise<OpenQueue> {
+  const { bullmq, Redis: Driver } = await loadBullmq()
+  await knock(new Driver({ ...address.options, ...once }), address)
+  const connection = new Driver({
+    ...address.options,
+    maxRetriesPerRequest: null,
+    retryStrategy: times => Math.min(100 * times, 1000),
+  })
+  let isAway = false
+  connection.on('close', () => {
+    if (!isAway) onState('away')
+    isAway = true
+  })
+  connection.on('ready', () => {
+    if (isAway) onState('back')
+    isAway = false
+  })
+  connection.on('error', (error: Error) => {
+    if (isRefusal(error)) onState('refused')
+  })
+  const { prefix, name } = queueNames
+  const queue = new bullmq.Queue(name, { prefix, connection })
+  // Its connection is ours, whose errors are told above.
+  queue.on('error', () => undefined)
+  return {
+    queue,
+    connection,
+    address,
+    close: async () => {
+      connection.removeAllListeners('close')
+      // Where Redis is away its answer would be waited for without end.
+      if (connection.status === 'ready') await queue.close().catch(() => undefined)
+      connection.disconnect()
+    },
+  }
+}
+
+const once = {
+  lazyConnect: true,
+  maxRetriesPerRequest: 0,
+  connectTimeout: millisecondsToConnect,
+  retryStrategy: () => null,
+} as const
+
+const isRefusal = ({ message }: Error): boolean =>
+  /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/.test(message)
+
+/** Connects once, to find at once what would otherwise be tried without end. @throws MoietyError `usage` */
+async function knock(redis: Redis, address: QueueAddress): Promise<void> {
+  let first: Error | undefined
+  redis.on('error', (error: Error) => {
+    first ??= error
+  })
+  try {
+    await redis.connect()
+    const info = await redis.info('server')
+    if (first !== undefined && isRefusal(first)) throw first
+    const version = /^redis_version:(\d+)\.(\d+)/m.exec(info)
+    const [major, minor] = [Number(version?.[1]), Number(version?.[2])]
+    if (version !== null && (major < oldest[0] || (major === oldest[0] && minor < oldest[1])))
+      fail({
+        kind: 'usage',
+        message: `expected a Redis of version ${oldest.join('.')} or newer, came ${major}.${minor}`,
+        where: address.shown,
+        help: 'use a newer one',
+      })
+  } catch (cause) {
+    if (first === undefined && !(cause instanceof Error)) throw cause
+    const error = first ?? cause
+    if (error instanceof Error && error.name === 'MoietyError') throw error
+    throw refusal(error instanceof Error ? error : new Error(String(error)), address)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+/** @returns never; the driver's own error, which may hold commands with a password in them, is not kept as cause */
+export function refusal(error: Error, { shown }: QueueAddress): never {
+  const code = codeOf(error) ?? ''
+  if (isRefusal(error))
+    return fail({
+      kind: 'usage',
+      message: 'the Redis refuses the user or password of the URL, or wants one that the URL does not have',
+      where: shown,
+      help: 'check both; in a password % / @ : # ? are written %25 %2F %40 %3A %23 %3F',
+    })
+  if (/CERT|SELF_SIGNED|TLS|SSL|EPROTO/i.test(code) || /certificate|ssl|tls/i.test(error.message))
+    return fail({
+      kind: 'usage',
+      message: `expected a Redis whose certificate is trusted, came ${error.message}`,
+      where: shown,
+      help: 'for an authority of your own set NODE_EXTRA_CA_CERTS=ca.pem; without TLS the URL begins with redis://',
+    })
+  return fail({
+    kind: 'usage',
+    message: `expected a Redis there, came ${error.message.trim() || code || 'nothing'}`,
+    where: shown,
+    help: 'check host and port, and whether it runs and lets this machine in; rediss:// is with TLS, redis:// without',
+  })
+}

@@ -1,0 +1,115 @@
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { z } from 'zod'
+import { fail } from '../base/errors.ts'
+import { makeFolders } from '../files/careful.ts'
+import { nodeDisk } from '../files/disk.ts'
+import { isJsonObject, type JsonObject } from '../files/json.ts'
+import { child } from '../run/config/shape.ts'
+import { readJsonFile } from '../run/recipe-files.ts'
+import { readConfig } from '../run/run-folder.ts'
+import { createPlannedCheck } from './identity.ts'
+import type { JobFacts } from './queue.ts'
+import type { WatchedRun } from './run-sweep.ts'
+import { readQueueId, readRecord, type SweepRecord } from './sweep-folder.ts'
+
+/** Where this machine has things, if not where they were when the sweep was queued. */
+export interface MachinePlaces {
+  /** The folder in which the sweeps' folders are. */
+  readonly sweeps: string | undefined
+  /** The data, by `path=value` of the configuration. */
+  readonly data: readonly string[]
+}
+
+/** Finds the folders of sweeps on this machine. What Redis says is believed only as far as a sweep on the disk planned it. */
+export interface SweepFinder {
+  /**
+   * @returns the sweep's folder, or undefined where the sweep there does not plan that run
+   * @throws MoietyError `usage` where that sweep's folder is not on this machine; `disk`
+   */
+  find(job: JobFacts): string | undefined
+}
+
+export function createSweepFinder({ sweeps }: MachinePlaces): SweepFinder {
+  const records = new Map<string, ReadonlyMap<string, string>>()
+  const hashesOf = (record: SweepRecord | undefined): ReadonlyMap<string, string> =>
+    new Map(record?.runs.map(({ name, hash }) => [name, hash]))
+  return {
+    find: job => {
+      const folder = sweeps === undefined ? job.folder : join(sweeps, basename(job.folder))
+      if (readQueueId(folder) !== job.id)
+        fail({
+          kind: 'usage',
+          message: 'expected the folder of a sweep that was queued, but on this machine it is not there',
+          where: folder,
+          help: 'all machines share the folders of sweeps; where they have another path here, give --sweeps DIR',
+        })
+      const isPlanned = (): boolean => records.get(folder)?.get(job.run) === job.hash
+      // A sweep that has grown since was read before it did.
+      if (!isPlanned()) records.set(folder, hashesOf(readRecord(folder)))
+      return isPlanned() ? folder : undefined
+    },
+  }
+}
+
+/** A run that is about to be trained: what `moiety train` is told, and what watchers are. */
+export interface Beginning {
+  readonly words: readonly string[]
+  readonly watched: WatchedRun
+  readonly isResumed: boolean
+  /** The file in `recipes/` that it begins with. */
+  readonly recipe: string
+}
+
+const watchedConfig = z.object({ training: z.object({ epochs: z.int() }) })
+
+/**
+ * How to train a queued run on this machine: from its recipe, or, where its folder has a configuration already, going on. It
+ * then keeps the number of threads that it was begun with, since that enters the last bits.
+ *
+ * @throws MoietyError `usage` where the recipe is missing or is not what was planned; `disk`
+ */
+export async function beginningOf(
+  folder: string,
+  { run, hash }: JobFacts,
+  { data, threads }: Pick<MachinePlaces, 'data'> & { readonly threads: number },
+): Promise<Beginning> {
+  const path = join(folder, run)
+  const recipe = join(folder, 'recipes', `${run}.json`)
+  const isResumed = existsSync(join(path, 'config.json'))
+  const config = isResumed ? readConfig(path) : await planned(recipe, hash)
+  const isElsewhere = ['cifar10', 'cifar100'].includes(String(child(child(config, 'data'), 'name')))
+  const given = child(child(config, 'engine'), 'threads')
+  makeFolders(nodeDisk, join(folder, 'logs'))
+  return {
+    isResumed,
+    recipe,
+    watched: { name: run, config: watchedConfig.parse(config) },
+    words: [
+      'train',
+      ...(isResumed ? ['--resume=auto'] : [recipe]),
+      '--out',
+      path,
+      ...(typeof given === 'number' ? [] : ['--threads', String(threads)]),
+      // A folder of images has one path everywhere, for it is part of what was planned.
+      ...(isElsewhere ? data.filter(text => text.startsWith('data.directory=')) : []).flatMap(text => [
+        '--set',
+        text,
+      ]),
+    ],
+  }
+}
+
+async function planned(file: string, hash: string): Promise<JsonObject> {
+  const config = existsSync(file) ? child(await readJsonFile(file, 'recipe'), 'config') : undefined
+  if (isJsonObject(config) && createPlannedCheck()(hash, config)) return config
+  return fail({
+    kind: 'usage',
+    message:
+      config === undefined
+        ? 'what is to be trained is not in the folder of the sweep'
+        : 'what is to be trained is not what the sweep has planned',
+    where: file,
+    help: 'give the `moiety sweep --queue` command again, which writes it anew',
+  })
+}
