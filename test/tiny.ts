@@ -89,8 +89,12 @@ export function start(
   words: readonly string[],
   executable = process.execPath,
   first = [command],
-): { readonly child: ChildProcess; readonly ended: Promise<Ended> } {
-  const child = spawn(executable, [...first, ...words], { stdio: ['ignore', 'pipe', 'pipe'] })
+  environment: NodeJS.ProcessEnv = {},
+): { readonly child: ChildProcess; readonly ended: Promise<Ended>; readonly said: () => string } {
+  const child = spawn(executable, [...first, ...words], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  })
   const output = { stdout: '', stderr: '' }
   child.stdout!.setEncoding('utf8').on('data', (text: string) => {
     output.stdout += text
@@ -101,7 +105,7 @@ export function start(
   const ended = new Promise<Ended>(resolve => {
     child.on('close', (code, signal) => resolve({ code, signal, ...output }))
   })
-  return { child, ended }
+  return { child, ended, said: () => output.stderr }
 }
 
 export async function moiety(...words: string[]): Promise<Ended> {

@@ -112,7 +112,10 @@ async function isEmpty({ queue }: OpenQueue, stopped: Promise<undefined>): Promi
 class Work {
   readonly name = `${hostname()}.${process.pid}`
   readonly #finder
-  readonly #running = new Map<string, { readonly lost: AbortController; readonly work: Promise<void> }>()
+  readonly #running = new Map<
+    string,
+    { readonly run: string; readonly lost: AbortController; readonly work: Promise<void> }
+  >()
 
   constructor(
     readonly open: OpenQueue,
@@ -129,7 +132,7 @@ class Work {
     const lost = new AbortController()
     const work = this.#train(job, token, lost)
     const id = job.id ?? ''
-    this.#running.set(id, { lost, work: work.catch(() => undefined) })
+    this.#running.set(id, { run: job.name, lost, work: work.catch(() => undefined) })
     try {
       await work
     } finally {
@@ -143,7 +146,12 @@ class Work {
 
   /** Redis has given these away: another waits for their folders. */
   lose(ids: readonly string[]): void {
-    for (const id of ids) this.#running.get(id)?.lost.abort()
+    for (const id of ids) {
+      const one = this.#running.get(id)
+      if (one === undefined || one.lost.signal.aborted) continue
+      this.options.onSay(`lost     ${one.run}: this worker was not heard of, and another goes on with it`)
+      one.lost.abort()
+    }
   }
 
   tellVanished(job: Job): void {
@@ -272,7 +280,6 @@ class Work {
 
   async #giveUp(job: Job, token: string, lost: AbortController): Promise<void> {
     if (!lost.signal.aborted) return await this.#handBack(job, token)
-    this.options.onSay(`${job.name} was given to another worker, for this one was not heard of`)
     throw new this.bullmq.WaitingError()
   }
 

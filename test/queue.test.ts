@@ -1,0 +1,285 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lockOwner } from '../src/run/lock.ts'
+import { hasRedis, startRedis, type TestRedis } from './redis.ts'
+import {
+  command,
+  fingerprint,
+  metricLines,
+  moiety,
+  newFolder,
+  start,
+  tinyConfig,
+  writeRecipe,
+  writeTinyCifar,
+} from './tiny.ts'
+
+/**
+ * Sweeps on several workers, with a real Redis that these tests start on loopback. What befalls a worker is brought about by
+ * signals, and waited for by what can be seen; nothing here depends on how fast anything is.
+ */
+if (!hasRedis) process.stderr.write('no redis-server: the tests of queues are left out\n')
+
+const folder = newFolder()
+const data = writeTinyCifar(join(folder, 'data'))
+const training = { epochs: 4, batch: 16, checkpointEvery: { steps: 2 }, keepCheckpoints: 2 }
+const grid = { 'model.moe.0.constraint.name': ['importance', 'relative'] }
+writeRecipe(folder, { ...tinyConfig(data), training })
+
+function writeSweep(name: string, fields: object = {}): string {
+  const file = join(folder, `${name}.json`)
+  writeFileSync(
+    file,
+    JSON.stringify({ name, title: 'Tiny', recipe: 'recipe.json', grid, seeds: [1, 2], ...fields }),
+  )
+  return file
+}
+
+const runsOf = (sweep: string): string[] =>
+  (existsSync(sweep) ? readdirSync(sweep) : []).filter(name => existsSync(join(sweep, name, 'config.json')))
+
+const bits = (sweep: string): Record<string, ReturnType<typeof fingerprint>> =>
+  Object.fromEntries(runsOf(sweep).map(name => [name, fingerprint(join(sweep, name))]))
+
+async function until<T>(what: () => T | undefined | false): Promise<T> {
+  for (let waited = 0; ; waited += 10) {
+    const found = what()
+    if (found !== undefined && found !== false) return found
+    if (waited > 100_000) throw new Error(`waited in vain for ${what}`)
+    await pause(10)
+  }
+}
+
+/** The process that trains in a run's folder, once it has made so many steps; undefined before. */
+function trainerOf(run: string, steps = 3): number | undefined {
+  return metricLines(run) >= steps ? lockOwner(run)?.pid : undefined
+}
+
+const parentOf = (pid: number): number =>
+  Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1])
+
+/** How often a training of that run came to its end. */
+const endings = (sweep: string, run: string): number =>
+  readFileSync(join(sweep, 'logs', `${run}.log`), 'utf8').match(/^Done in/gm)?.length ?? 0
+
+const file = writeSweep('tiny')
+const one = writeSweep('one', {
+  grid: { 'model.moe.0.constraint.name': ['importance', 'relative'] },
+  seeds: [1],
+})
+const control = join(folder, 'control')
+let redis: TestRedis
+let expected: ReturnType<typeof bits>
+
+/** Each test has a database of its own. */
+let databases = 0
+const newQueue = (): string => `redis://127.0.0.1:${redis.port}/${databases++}`
+const worker = (queue: string, ...words: string[]) =>
+  start(['worker', '--queue', queue, '--patience', '2', ...words])
+
+async function enqueue(sweepFile: string, name: string, queue: string): Promise<string> {
+  const sweep = join(folder, name)
+  const { code, stderr, stdout } = await moiety(
+    'sweep',
+    sweepFile,
+    '--out',
+    sweep,
+    '--queue',
+    queue,
+    '--detach',
+  )
+  expect(code, stderr).toBe(0)
+  expect(stdout).toContain('queued')
+  return sweep
+}
+
+/** Of the runs that a sweep has. */
+const expectedOf = (sweep: string) =>
+  Object.fromEntries(Object.entries(expected).filter(([name]) => runsOf(sweep).includes(name)))
+
+describe.runIf(hasRedis)('a queue', () => {
+  beforeAll(async () => {
+    redis = await startRedis(mkdirSync(join(folder, 'redis'), { recursive: true })!)
+    const { code, stderr } = await moiety('sweep', file, '--out', control, '--no-trial')
+    expect(code, stderr).toBe(0)
+    expected = bits(control)
+    expect(Object.keys(expected)).toHaveLength(4)
+  })
+  afterAll(async () => await redis?.stop())
+
+  it('three workers, one killed in a run, and Redis killed and started again: every run ends once, with the bits of one machine', async () => {
+    const own = await startRedis(mkdirSync(join(folder, 'redis-killed'), { recursive: true })!)
+    try {
+      const queue = `redis://127.0.0.1:${own.port}`
+      const sweep = await enqueue(file, 'three', queue)
+      const workers = [1, 2, 3].map(() => worker(queue, '--until-empty'))
+      const trainer = await until(() =>
+        runsOf(sweep)
+          .map(name => trainerOf(join(sweep, name)))
+          .find(pid => pid !== undefined),
+      )
+      const victim = workers.find(({ child }) => child.pid === parentOf(trainer))!
+      victim.child.kill('SIGKILL')
+      expect((await victim.ended).signal).toBe('SIGKILL')
+      await own.restart()
+
+      const followed = await moiety('sweep', file, '--out', sweep, '--queue', queue)
+      expect(followed.code, followed.stderr).toBe(0)
+      expect(followed.stdout).toContain('Done: 4 of 4 runs finished')
+      const rest = workers.filter(other => other !== victim)
+      for (const { ended } of rest) {
+        const { code, stderr } = await ended
+        expect(code, stderr).toBe(0)
+      }
+      expect(rest.map(({ said }) => said()).join('')).toContain('the queue is back')
+      expect(bits(sweep)).toEqual(expected)
+      for (const name of runsOf(sweep)) expect(endings(sweep, name)).toBe(1)
+      expect(readdirSync(sweep).filter(name => name.startsWith('failures'))).toEqual([])
+    } finally {
+      await own.stop()
+    }
+  })
+
+  it('a slow worker loses its run to another, which waits until it has stopped; nothing is trained twice', async () => {
+    const queue = newQueue()
+    const sweep = await enqueue(one, 'slow', queue)
+    const slow = worker(queue)
+    const trainer = await until(() => runsOf(sweep).flatMap(name => trainerOf(join(sweep, name)) ?? [])[0])
+    process.kill(trainer, 'SIGSTOP')
+    slow.child.kill('SIGSTOP')
+    // The other trains what waits, and then is given what the slow one has.
+    const other = worker(queue, '--until-empty')
+    await until(() => other.said().includes(`waiting  `) && other.said().includes(`process ${trainer}`))
+    slow.child.kill('SIGCONT')
+    await until(() => slow.said().includes('another goes on with it'))
+    process.kill(trainer, 'SIGCONT')
+    const { code, stderr } = await other.ended
+    expect(code, stderr).toBe(0)
+    slow.child.kill('SIGTERM')
+    expect((await slow.ended).code).toBe(143)
+    expect(runsOf(sweep)).toHaveLength(2)
+    expect(bits(sweep)).toEqual(expectedOf(sweep))
+    for (const name of runsOf(sweep)) expect(endings(sweep, name)).toBe(1)
+  })
+
+  it('a worker that is interrupted hands its run back after a checkpoint, and the next goes on with it', async () => {
+    const queue = newQueue()
+    const sweep = await enqueue(one, 'interrupted', queue)
+    const first = worker(queue)
+    const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
+    first.child.kill('SIGINT')
+    const { code, stderr } = await first.ended
+    expect(code, stderr).toBe(130)
+    expect(stderr).toContain(`stopped  ${name}`)
+    expect(lockOwner(join(sweep, name))).toBeUndefined()
+    const { step } = fingerprint(join(sweep, name))
+    expect(step).toBeGreaterThan(0)
+    expect(step).toBeLessThan(24)
+
+    const next = await worker(queue, '--until-empty').ended
+    expect(next.code, next.stderr).toBe(0)
+    // It is the next in the queue, before what has waited longer.
+    expect(next.stderr.match(/^(started|resumed) .*/gm)?.[0]).toBe(`resumed  ${name}`)
+    expect(bits(sweep)).toEqual(expectedOf(sweep))
+  })
+
+  it('a run that fails comes again as often as the sweep says, ends then, and is told in the table', async () => {
+    const queue = newQueue()
+    const failing = writeSweep('failing', {
+      grid: { 'optimizer.learningRate': [1000, 0.003] },
+      set: { 'optimizer.name': 'sgd', 'training.epochs': 1 },
+      seeds: [1],
+      retries: 1,
+    })
+    const sweep = await enqueue(failing, 'failing', queue)
+    const followed = start(['sweep', failing, '--out', sweep, '--queue', queue])
+    const ended = await worker(queue, '--until-empty').ended
+    expect(ended.code, ended.stderr).toBe(0)
+    expect(ended.stderr).toContain('it comes again after the others')
+    const { code, stdout, stderr } = await followed.ended
+    expect(code, stderr).toBe(6)
+    expect(stdout).toContain('Ended: 1 of 2 runs finished, 1 failed')
+    const [failures = ''] = readdirSync(sweep).filter(name => name.startsWith('failures.'))
+    const lines = readFileSync(join(sweep, failures), 'utf8').trimEnd().split('\n')
+    expect(lines.map(line => JSON.parse(line).attempt)).toEqual([1, 2])
+    const table = await moiety('table', sweep)
+    expect(table.stdout).toMatch(/1000 +1 failed/)
+  })
+
+  it('a run whose workers vanish again and again is ended, and told in the table', async () => {
+    const queue = newQueue()
+    const deadly = writeSweep('deadly', { grid: {}, seeds: [3], set: { 'training.epochs': 1000 } })
+    const sweep = await enqueue(deadly, 'deadly', queue)
+    for (let killed = 0; killed < 4; killed++) {
+      const victim = worker(queue)
+      const trainer = await until(() => {
+        const pid = runsOf(sweep).flatMap(name => lockOwner(join(sweep, name))?.pid ?? [])[0]
+        return pid !== undefined && parentOf(pid) === victim.child.pid ? pid : undefined
+      })
+      victim.child.kill('SIGKILL')
+      await victim.ended
+      await until(() => !existsSync(`/proc/${trainer}`))
+    }
+    const { code, stderr } = await worker(queue, '--until-empty').ended
+    expect(code, stderr).toBe(0)
+    expect(stderr).toContain('more than 3 workers vanished while they trained it')
+    const table = await moiety('table', sweep)
+    expect(table.stdout).toContain('1 failed')
+  })
+
+  it('a worker on a machine without the folder, or without what was planned, trains nothing and says why', async () => {
+    const queue = newQueue()
+    const sweep = await enqueue(one, 'away', queue)
+    const { code, stderr } = await worker(queue, '--sweeps', join(folder, 'nowhere')).ended
+    expect(code, stderr).toBe(2)
+    expect(stderr).toContain('on this machine it is not there')
+    expect(stderr).toContain('--sweeps DIR')
+    // Nor does it train what somebody has put into the recipes since.
+    for (const name of readdirSync(join(sweep, 'recipes'))) {
+      const recipe = join(sweep, 'recipes', name)
+      writeFileSync(recipe, readFileSync(recipe, 'utf8').replace('"epochs": 4', '"epochs": 5'))
+    }
+    const misled = await worker(queue, '--until-empty').ended
+    expect(misled.stderr).toContain('what is to be trained is not what the sweep has planned')
+    expect(runsOf(sweep)).toEqual([])
+  })
+
+  it('says what is wrong where nothing answers, or BullMQ is not installed', async () => {
+    const nobody = await moiety('worker', '--queue', 'redis://127.0.0.1:1')
+    expect(nobody.code).toBe(2)
+    expect(nobody.stderr).toMatch(
+      /expected a Redis there, came .*ECONNREFUSED[\s\S]*at redis:\/\/127.0.0.1:1\/0[\s\S]*help: check host/,
+    )
+    const nowhere = await moiety(
+      'sweep',
+      file,
+      '--out',
+      join(folder, 'none'),
+      '--queue',
+      'redis://127.0.0.1:1',
+    )
+    expect(nowhere.code).toBe(2)
+
+    const bare = withoutBullmq()
+    const { code, stderr } = await start(['worker', '--queue', newQueue()], process.execPath, [bare]).ended
+    expect(code).toBe(2)
+    expect(stderr).toContain('needs the packages bullmq and ioredis, which are not installed')
+    expect(stderr).toContain('npm install bullmq ioredis')
+  })
+})
+
+/** The built command beside all packages but those; returns its path. */
+function withoutBullmq(): string {
+  const root = join(folder, 'bare')
+  const here = dirname(dirname(dirname(command)))
+  mkdirSync(join(root, 'node_modules'), { recursive: true })
+  cpSync(join(here, 'dist'), join(root, 'dist'), { recursive: true })
+  cpSync(join(here, 'recipes'), join(root, 'recipes'), { recursive: true })
+  cpSync(join(here, 'package.json'), join(root, 'package.json'))
+  for (const name of readdirSync(join(here, 'node_modules')))
+    if (name !== 'bullmq' && name !== 'ioredis')
+      symlinkSync(join(here, 'node_modules', name), join(root, 'node_modules', name), 'junction')
+  return join(root, 'dist', 'cli', 'main.js')
+}
