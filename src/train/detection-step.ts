@@ -1,5 +1,5 @@
 import { add, mul } from '../graph/index.ts'
-import { detectionLosses } from '../models/detection/index.ts'
+import { detectionLosses, weightedLosses } from '../models/detection/index.ts'
 import type { Detector } from '../models/detector.ts'
 import { type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
 
@@ -8,6 +8,8 @@ export interface DetectionStepOptions extends Omit<WriteStepOptions, 'objective'
   readonly detector: Detector
   /** Anchors of an image (A). */
   readonly anchors: number
+  /** What the boxes' loss is multiplied by. */
+  readonly boxWeight: number
 }
 
 /** Names of the inputs that say what every anchor should say. */
@@ -18,7 +20,12 @@ export const targetInputs = { classes: 'classTargets', boxes: 'boxTargets' } as 
  * [N, A] and `boxTargets` float32 [N, A, 4] (`anchorTargets`), and measures both parts of its loss, `classificationLoss` and
  * `regressionLoss`, summed over images.
  */
-export function detectionStep({ detector, anchors, ...options }: DetectionStepOptions): TrainingStep {
+export function detectionStep({
+  detector,
+  anchors,
+  boxWeight,
+  ...options
+}: DetectionStepOptions): TrainingStep {
   const { images: count } = options.form
   return writeStep({
     ...options,
@@ -30,7 +37,7 @@ export function detectionStep({ detector, anchors, ...options }: DetectionStepOp
       }
       const { classes, boxes, losses, stats } = detector(scope, images)
       const { classification, regression } = graph.within('loss', () =>
-        detectionLosses(classes, boxes, targets),
+        weightedLosses(detectionLosses(classes, boxes, targets), boxWeight),
       )
       return {
         taskLoss: add(classification, regression),

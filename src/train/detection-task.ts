@@ -136,6 +136,7 @@ class DetectionTask implements Task {
     return detectionStep({
       detector: detectorOf(model, { classes: this.dataset.classes.length }),
       anchors: this.#anchorsOn(form.height, form.width).boxes.length / 4,
+      boxWeight: model.detector.boxWeight,
       form,
       optimizer,
       clipNorm: training.clipNorm,

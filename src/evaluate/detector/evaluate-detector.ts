@@ -112,6 +112,7 @@ export class DetectorEvaluator {
       anchors,
       form: { images, height, width },
       detections: this.model.detector.detections,
+      boxWeight: this.model.detector.boxWeight,
     })
     const made = { loaded: await this.engine.load(program), layers, anchors }
     this.#ready.set(key, made)

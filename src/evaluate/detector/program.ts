@@ -6,6 +6,7 @@ import {
   type Detector,
   detectionLosses,
   detections,
+  weightedLosses,
 } from '../../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
@@ -23,6 +24,8 @@ export interface DetectorProgramOptions {
   /** N images on a canvas of these extents in pixels. */
   readonly form: { readonly images: number; readonly height: number; readonly width: number }
   readonly detections: DetectionsOptions
+  /** What the boxes' loss is multiplied by. */
+  readonly boxWeight: number
 }
 
 /**
@@ -47,7 +50,10 @@ export function detectorProgram({
     boxes: graph.input('boxTargets', 'float32', [count, total, 4]),
   }
   const { classes, boxes, stats } = detector(Scope.root(graph, { training: false }), images)
-  const { classification, regression } = detectionLosses(classes, boxes, targets)
+  const { classification, regression } = weightedLosses(
+    detectionLosses(classes, boxes, targets),
+    options.boxWeight,
+  )
   const found = detections(
     classes,
     boxes,

@@ -29,6 +29,7 @@ export {
   detectionLosses,
   focalLoss,
   smoothL1Loss,
+  weightedLosses,
 } from './losses.ts'
 export {
   type AnchorTargets,

@@ -79,6 +79,14 @@ export function detectionLosses(
   }
 }
 
+/** The same with the boxes' loss multiplied by a weight. */
+export function weightedLosses(
+  { classification, regression }: DetectionLosses,
+  boxWeight: number,
+): DetectionLosses {
+  return { classification, regression: boxWeight === 1 ? regression : mul(regression, boxWeight) }
+}
+
 /**
  * Focal loss, γ = 2, α = 0.25 (Lin et al. 2017, equation 5): −α_t·(1 − p_t)²·ln p_t, summed over categories and anchors.
  *

@@ -68,6 +68,14 @@ export const detectorSchema = z.strictObject({
         .describe("whether an object's best anchors are its own however little they overlap it"),
     })
     .prefault({}),
+  boxWeight: z
+    .number()
+    .gt(0)
+    .max(1e6)
+    .default(1)
+    .describe(
+      "what the boxes' loss, summed over their four numbers, is multiplied by; 0.25 makes it their mean, as the original had it",
+    ),
   freeze: z
     .enum(['nothing', 'batch-norm', 'trunk'])
     .default('nothing')
