@@ -123,5 +123,7 @@ function explain(cause: unknown): string {
   const code = codeOf(cause)
   if (code === 'ENOENT') return 'there is no such file (ENOENT)'
   if (code === 'EISDIR') return 'this is a folder, not a file (EISDIR)'
+  // The decoder's message may be lost where several images are decoded at a time.
+  if (cause instanceof Error && cause.message === 'Unknown error') return 'the image data is damaged'
   return cause instanceof Error ? cause.message.trim().replaceAll(/\s*\n\s*/g, '; ') : String(cause)
 }

@@ -383,6 +383,24 @@ describe('an image that cannot be used', () => {
   const damages: readonly (readonly [string, (whole: Buffer) => Promise<Uint8Array> | Uint8Array, RegExp])[] =
     [
       ['is cut short', whole => whole.subarray(0, whole.length - 30), /./],
+      [
+        'is a JPEG cut short',
+        async () => {
+          const whole = await sharp({
+            create: {
+              width: 50,
+              height: 80,
+              channels: 3,
+              background: '#888',
+              noise: { type: 'gaussian', mean: 128, sigma: 40 },
+            },
+          })
+            .jpeg()
+            .toBuffer()
+          return whole.subarray(0, 0.9 * whole.length)
+        },
+        /premature end|the image data is damaged/i,
+      ],
       ['is empty', () => new Uint8Array(), /not a JPEG, PNG or WebP image/],
       [
         'is text',

@@ -159,12 +159,15 @@ function refuseCommonFiles(
 /** How many images are decoded at a time; the decoder has threads of its own. */
 const together = 4
 
+/** To find damage all of a file must be decoded, but hardly any pixels need to be made: this is the quickest. */
+const checkingRule: CanvasRule = { longest: 32, shortest: 32 }
+
 /** Images that can be used, by the policy. */
 async function usable(
   images: readonly LocatedImage[],
   root: string,
   side: CocoSide,
-  { rule, unreadable }: CocoOptions,
+  { unreadable }: CocoOptions,
   progress?: OnProgress,
 ): Promise<{ readonly kept: readonly LocatedImage[]; readonly skipped: readonly SkippedFile[] }> {
   const absent = await absentImages(images, root)
@@ -185,7 +188,7 @@ async function usable(
   const damaged = new Set<LocatedImage>()
   for (let first = 0; first < there.length; first += together) {
     const group = there.slice(first, first + together)
-    const outcomes = await Promise.all(group.map(image => decode(image, rule).catch(orUnreadable)))
+    const outcomes = await Promise.all(group.map(image => decode(image, checkingRule).catch(orUnreadable)))
     for (const [i, outcome] of outcomes.entries()) {
       if (!(outcome instanceof UnreadableImage)) continue
       const { id, name } = group[i]!
