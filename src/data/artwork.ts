@@ -8,12 +8,15 @@ import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import { type Glyph, glyphSize } from './drawing.ts'
 
+/** Unicode's subgroups by its groups. */
+export type Subgroups = readonly (readonly [group: string, subgroups: readonly string[]])[]
+
 /**
  * The classes of the sample: Unicode's subgroups, by Unicode's group. Chosen for having at least eleven families
  * of glyphs that look related; left out are subgroups whose glyphs differ only in colour (hearts, squares), since
  * then a test glyph would be a training glyph in another colour.
  */
-export const sampleClasses: readonly (readonly [group: string, subgroups: readonly string[]])[] = [
+export const sampleClasses: Subgroups = [
   ['Smileys & Emotion', ['face-smiling', 'face-neutral-skeptical', 'face-concerned']],
   ['People & Body', ['person-role', 'person-sport']],
   [
@@ -54,7 +57,7 @@ export interface Artwork {
   readonly versions: readonly string[]
   /** The folder of each package, in the order of {@link vendors}. */
   readonly folders: readonly string[]
-  /** For each class, its families: glyphs that must be on the same side of the split. */
+  /** For each subgroup, its families: glyphs that must be on the same side of the split. */
   readonly families: readonly (readonly Family[])[]
 }
 
@@ -72,18 +75,24 @@ const entries = z.array(
 )
 
 /**
- * Looks up which glyphs all three vendors have, by class and family.
+ * Looks up which glyphs all three vendors have, by subgroup and family.
  *
+ * @param subgroups - those to look up; the classes of the sample unless told
+ * @param dataset - whose artwork it is, for the message
  * @throws MoietyError of kind `data` where a package is not installed
  */
-export async function findArtwork(findPackage: FindPackage = findInstalled): Promise<Artwork> {
+export async function findArtwork(
+  findPackage: FindPackage = findInstalled,
+  subgroups: Subgroups = sampleClasses,
+  dataset = 'sample',
+): Promise<Artwork> {
   const folders = vendors.map(vendor => findPackage(vendor.package))
   const absent = vendors.filter((_, i) => folders[i] === undefined).map(vendor => vendor.package)
   if (absent.length > 0) {
     fail({
       kind: 'data',
-      message: `expected the artwork that the sample of drawings is made from, but ${absent.join(', ')} ${absent.length > 1 ? 'are' : 'is'} not installed`,
-      where: 'data.name: sample',
+      message: `expected the artwork that drawings are made from, but ${absent.join(', ')} ${absent.length > 1 ? 'are' : 'is'} not installed`,
+      where: `data.name: ${dataset}`,
       help: `npm install --save-dev ${absent.join(' ')}; or --data DIR for images of your own`,
     })
   }
@@ -91,7 +100,7 @@ export async function findArtwork(findPackage: FindPackage = findInstalled): Pro
   const versions = await Promise.all(found.map(readVersion))
   const text = await readFile(join(found[0]!, 'emoji.json'), 'utf8')
   const emoji = entries.parse(JSON.parse(text))
-  // A family that two classes share stays in the first: a face breathing out is a variant of one in another class.
+  // A family that two subgroups share stays in the first: a face breathing out is a variant of one in another.
   const owners = new Map<string, string>()
   const inClass = (group: string, subgroup: string): readonly Family[] => {
     const families = new Map<string, string[]>()
@@ -110,7 +119,7 @@ export async function findArtwork(findPackage: FindPackage = findInstalled): Pro
     }
     return [...families.values()]
   }
-  const families = sampleClasses.flatMap(([group, subgroups]) => subgroups.map(name => inClass(group, name)))
+  const families = subgroups.flatMap(([group, names]) => names.map(name => inClass(group, name)))
   return { versions, folders: found, families }
 }
 

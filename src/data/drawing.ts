@@ -16,7 +16,8 @@ export const glyphSize = 64
 /** Artwork to draw: float32 [64 · 64, 4], red, green and blue multiplied by alpha, and alpha; all in 0 … 1. */
 export type Glyph = Float32Array
 
-type Colour = readonly [number, number, number]
+/** Red, green and blue, 0 … 1. */
+export type Colour = readonly [number, number, number]
 
 /** Samples per pixel along each axis: the glyph has about twice as many pixels as it gets in the image. */
 const samples = 2
@@ -28,7 +29,7 @@ const samples = 2
  */
 export function drawImage(glyph: Glyph, source: Draws, out: Uint8Array): void {
   const pixels = drawnSize * drawnSize
-  const background = drawBackground(source)
+  const background = drawBackground(source, drawnSize)
   const recolour = drawColourMatrix(source)
   const angle = source.between(-0.45, 0.45)
   const zoom = glyphSize / (drawnSize * source.between(0.7, 1.1))
@@ -45,7 +46,7 @@ export function drawImage(glyph: Glyph, source: Draws, out: Uint8Array): void {
         const dy = y + (Math.floor(sample / samples) + 0.5) / samples - centreY
         const u = cos * dx + sin * dy + glyphSize / 2 - 0.5
         const v = cos * dy - sin * dx + glyphSize / 2 - 0.5
-        addBilinear(glyph, u, v, sum)
+        addBilinear(glyph, glyphSize, u, v, sum)
       }
       const alpha = sum[3]! / samples ** 2
       const pixel = y * drawnSize + x
@@ -59,16 +60,19 @@ export function drawImage(glyph: Glyph, source: Draws, out: Uint8Array): void {
   }
 }
 
-/** Adds the glyph at (u, v), in its pixels, interpolated between the four nearest; transparent outside. */
-function addBilinear(glyph: Glyph, u: number, v: number, sum: Float64Array): void {
+/**
+ * Adds a glyph of size×size pixels at (u, v), in its pixels, interpolated between the four nearest; transparent
+ * outside.
+ */
+export function addBilinear(glyph: Glyph, size: number, u: number, v: number, sum: Float64Array): void {
   const left = Math.floor(u)
   const top = Math.floor(v)
   for (let corner = 0; corner < 4; corner++) {
     const x = left + (corner & 1)
     const y = top + (corner >> 1)
-    if (x < 0 || y < 0 || x >= glyphSize || y >= glyphSize) continue
+    if (x < 0 || y < 0 || x >= size || y >= size) continue
     const weight = (1 - Math.abs(u - x)) * (1 - Math.abs(v - y))
-    const at = (y * glyphSize + x) * 4
+    const at = (y * size + x) * 4
     for (let channel = 0; channel < 4; channel++) sum[channel]! += weight * glyph[at + channel]!
   }
 }
@@ -77,7 +81,7 @@ function addBilinear(glyph: Glyph, u: number, v: number, sum: Float64Array): voi
  * A colour change that keeps greys grey but for their brightness: hue turned by up to 0.4 rad and saturation
  * scaled in the chroma plane of YIQ, brightness scaled. Rows give the new red, green and blue.
  */
-function drawColourMatrix(source: Draws): readonly Colour[] {
+export function drawColourMatrix(source: Draws): readonly Colour[] {
   const hue = source.between(-0.4, 0.4)
   const saturation = source.between(0.6, 1.3)
   const brightness = source.between(0.75, 1.15)
@@ -100,22 +104,25 @@ function drawColourMatrix(source: Draws): readonly Colour[] {
 
 /**
  * A background that tells nothing about the class: plain, a gradient, blotches or stripes, in random colours,
- * with some grain. Float64 [3, 32, 32], 0 … 1.
+ * with some grain. The pattern is of the same share of the image, whatever its size.
+ *
+ * @param size - height and width in pixels
+ * @returns float64 [3, size, size], 0 … 1 but for the grain
  */
-function drawBackground(source: Draws): Float64Array {
+export function drawBackground(source: Draws, size: number): Float64Array {
   const mix = drawPattern(source)
   const first = drawColour(source)
   const second = drawColour(source)
   const grain = source.between(0, 0.04)
-  const pixels = drawnSize * drawnSize
+  const pixels = size * size
   const out = new Float64Array(3 * pixels)
-  for (let y = 0; y < drawnSize; y++) {
-    for (let x = 0; x < drawnSize; x++) {
-      const share = mix(x / drawnSize, y / drawnSize)
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const share = mix(x / size, y / size)
       const noise = grain * source.normal()
       for (let channel = 0; channel < 3; channel++) {
         const colour = (1 - share) * first[channel]! + share * second[channel]!
-        out[channel * pixels + y * drawnSize + x] = colour + noise
+        out[channel * pixels + y * size + x] = colour + noise
       }
     }
   }

@@ -35,5 +35,6 @@ export {
 export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, UnreadableImage } from './image.ts'
+export { cacheDirectory } from './kept.ts'
 export { type DataOptions, openDataset } from './open.ts'
-export { cacheDirectory, openSample, type SampleOptions } from './sample.ts'
+export { openSample, type SampleOptions } from './sample.ts'

@@ -5,8 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { familyOf, findArtwork, findInstalled, splitFamilies } from './artwork.ts'
 import type { Progress } from './dataset.ts'
+import { cacheDirectory } from './kept.ts'
 import { openDataset } from './open.ts'
-import { cacheDirectory, openSample } from './sample.ts'
+import { openSample } from './sample.ts'
 
 let cache = ''
 beforeEach(async () => {

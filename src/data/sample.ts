@@ -1,12 +1,6 @@
-import { createHash } from 'node:crypto'
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { MoietyError } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
-import { nodeDisk } from '../files/disk.ts'
 import {
   type Artwork,
   type Family,
@@ -18,8 +12,10 @@ import {
   splitFamilies,
   vendors,
 } from './artwork.ts'
-import { type Dataset, type OnProgress, type PerChannel, type Split, splitInMemory } from './dataset.ts'
+import { type Dataset, type OnProgress, type Split, splitInMemory } from './dataset.ts'
 import { drawImage, drawingVersion, drawnSize, type Glyph } from './drawing.ts'
+import { cacheDirectory, digestOf, keep, readKept } from './kept.ts'
+import { moments } from './moments.ts'
 
 /** How the sample of drawings is drawn and kept. */
 export interface SampleOptions {
@@ -60,7 +56,7 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
   if (!kept) keep(file, pixels, progress)
 
   const trainPixels = pixels.subarray(0, counts.train * pixelBytes)
-  const { mean, std } = moments(trainPixels)
+  const { mean, std } = moments(trainPixels, drawnSize * drawnSize)
   return {
     name: 'sample',
     title: 'a sample of drawings',
@@ -73,16 +69,6 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
     train: splitOf(trainPixels),
     test: splitOf(pixels.subarray(counts.train * pixelBytes)),
     skipped: [],
-  }
-}
-
-/** Where things that can be made again are kept: MOIETY_CACHE, or `.cache/moiety` beside the nearest package.json. */
-export function cacheDirectory(from = process.cwd()): string {
-  const told = process.env.MOIETY_CACHE
-  if (told !== undefined && told !== '') return resolve(told)
-  for (let folder = resolve(from); ; folder = dirname(folder)) {
-    if (existsSync(join(folder, 'package.json'))) return join(folder, '.cache', 'moiety')
-    if (dirname(folder) === folder) return join(resolve(from), '.cache', 'moiety')
   }
 }
 
@@ -135,57 +121,4 @@ function choose(
 ): { readonly code: string; readonly vendor: number } {
   const family = families[turn % families.length]!
   return { code: family[below(family.length)]!, vendor: below(vendors.length) }
-}
-
-/** Of all that decides the pixels: the file's name, so that a change of any of it makes another file. */
-function digestOf(facts: readonly unknown[]): string {
-  return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
-}
-
-const digestBytes = 32
-
-/** The pixels in the file, after their SHA-256; undefined where the file is not there or not whole. */
-async function readKept(file: string, total: number): Promise<Uint8Array | undefined> {
-  const bytes = await readFile(file).catch(() => undefined)
-  if (bytes?.length !== digestBytes + total) return undefined
-  const pixels = bytes.subarray(digestBytes)
-  const digest = createHash('sha256').update(pixels).digest()
-  return digest.equals(bytes.subarray(0, digestBytes)) ? pixels : undefined
-}
-
-/** Keeps the pixels for the next time. Where that fails the drawings still serve this time, and it is said. */
-function keep(file: string, pixels: Uint8Array, progress?: OnProgress): void {
-  const bytes = new Uint8Array(digestBytes + pixels.length)
-  bytes.set(createHash('sha256').update(pixels).digest())
-  bytes.set(pixels, digestBytes)
-  try {
-    makeFolders(nodeDisk, dirname(file))
-    writeCarefully(nodeDisk, file, bytes)
-  } catch (error) {
-    if (!(error instanceof MoietyError)) throw error
-    progress?.({ done: 1, total: 1, what: `the drawings could not be kept: ${error.message}` })
-  }
-}
-
-/** Mean and standard deviation of pixel/255 over all images, by channel. */
-function moments(pixels: Uint8Array): { readonly mean: PerChannel; readonly std: PerChannel } {
-  const plane = drawnSize * drawnSize
-  const sums = [0, 0, 0]
-  const squares = [0, 0, 0]
-  for (let start = 0, channel = 0; start < pixels.length; start += plane, channel = (channel + 1) % 3) {
-    let sum = 0
-    let square = 0
-    for (let i = start; i < start + plane; i++) {
-      const value = pixels[i]!
-      sum += value
-      square += value * value
-    }
-    sums[channel]! += sum
-    squares[channel]! += square
-  }
-  const count = pixels.length / 3
-  const mean = (channel: number): number => sums[channel]! / count / 255
-  const std = (channel: number): number =>
-    Math.sqrt(squares[channel]! / count / 255 ** 2 - mean(channel) ** 2)
-  return { mean: [mean(0), mean(1), mean(2)], std: [std(0), std(1), std(2)] }
 }
