@@ -81,7 +81,7 @@ export function addBilinear(glyph: Glyph, size: number, u: number, v: number, su
  * A colour change that keeps greys grey but for their brightness: hue turned by up to 0.4 rad and saturation
  * scaled in the chroma plane of YIQ, brightness scaled. Rows give the new red, green and blue.
  */
-export function drawColourMatrix(source: Draws): readonly Colour[] {
+export function drawColourMatrix(source: Draws): readonly [red: Colour, green: Colour, blue: Colour] {
   const hue = source.between(-0.4, 0.4)
   const saturation = source.between(0.6, 1.3)
   const brightness = source.between(0.75, 1.15)
@@ -99,7 +99,8 @@ export function drawColourMatrix(source: Draws): readonly Colour[] {
     ]
   }
   const columns = [rotate(1, 0, 0), rotate(0, 1, 0), rotate(0, 0, 1)] as const
-  return [0, 1, 2].map(row => [columns[0][row]!, columns[1][row]!, columns[2][row]!])
+  const row = (at: 0 | 1 | 2): Colour => [columns[0][at], columns[1][at], columns[2][at]]
+  return [row(0), row(1), row(2)]
 }
 
 /**
