@@ -1,3 +1,132 @@
-export function emitSweep(..._: unknown[]): number {
+import { chmodSync } from 'node:fs'
+import { dirname, isAbsolute, join, resolve } from 'node:path'
+import { fail } from '../base/errors.ts'
+import { makeFolders, writeCarefully } from '../files/careful.ts'
+import { attempt, nodeDisk } from '../files/disk.ts'
+import { version } from '../files/version.ts'
+import { nearest } from '../run/config/shape.ts'
+import { readJsonFile } from '../run/recipe-files.ts'
+import { kubernetesManifest, mostBytes } from '../sweep/emit-kubernetes.ts'
+import { shellWord, slurmScript } from '../sweep/emit-slurm.ts'
+import { writeRecord } from '../sweep/sweep-folder.ts'
+import { print, printJson } from './output.ts'
+import { clean } from './screen.ts'
+import type { SweepFlags } from './sweep.ts'
+import { command, needData, type SweepCommand } from './sweep-plan.ts'
+
+const systems = ['slurm', 'kubernetes'] as const
+
+/** What the flags come to. */
+interface EmitFlags extends Omit<SweepFlags, 'jobs' | 'threads'> {
+  readonly jobs: number | undefined
+  readonly threads: number | undefined
+}
+
+const usualJobs = 8
+const usualThreads = 4
+
+/** `moiety sweep --emit`: writes files for a cluster into the sweep's folder, and starts nothing; returns the exit code. */
+export async function emitSweep(file: string, planned: SweepCommand, flags: EmitFlags): Promise<number> {
+  const system = systems.find(name => name === flags.emit) ?? refuseSystem(flags.emit ?? '')
+  const folder = resolve(planned.folder)
+  makeFolders(nodeDisk, folder)
+  const files =
+    system === 'slurm'
+      ? emitSlurm(file, planned, folder, flags)
+      : await emitKubernetes(file, planned, folder, flags)
+  const [main = ''] = files
+  const then = system === 'slurm' ? `sbatch ${shellWord(main)}` : `kubectl apply -f ${shellWord(main)}`
+  if (flags.json) printJson({ sweep: planned.sweep.name, out: folder, files, then })
+  else print(`Written, to read and to change: ${files.map(clean).join(', ')}\nThen: ${clean(then)}`)
   return 0
+}
+
+function refuseSystem(text: string): never {
+  const guess = nearest(text, systems)
+  return fail({
+    kind: 'usage',
+    message: `expected slurm or kubernetes, came "${text}"`,
+    where: '--emit',
+    help: guess === undefined ? `for example --emit ${systems[0]}` : `did you mean ${guess}?`,
+  })
+}
+
+function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: EmitFlags): string[] {
+  const { sweep, plan, record, outcomes } = planned
+  needData(plan)
+  const todo = plan.runs.filter(({ name }) => outcomes.get(name)?.status !== 'done')
+  if (todo.length === 0)
+    fail({
+      kind: 'usage',
+      message: 'every run of this sweep is finished',
+      where: folder,
+      help: `moiety table ${folder} lays out what they reached`,
+    })
+  for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
+  writeRecord(folder, record)
+  const [script, list] = [join(folder, 'slurm.sh'), join(folder, 'runs.txt')]
+  const isPath = flags.data !== undefined && !['sample', 'cifar10', 'cifar100', 'folder'].includes(flags.data)
+  writeCarefully(nodeDisk, list, `${todo.map(({ name }) => name).join('\n')}\n`)
+  const text = slurmScript({
+    title: sweep.title,
+    name: sweep.name,
+    folder,
+    list,
+    runs: todo.length,
+    jobs: Math.min(flags.jobs ?? usualJobs, todo.length),
+    threads: flags.threads ?? usualThreads,
+    words: [
+      'node',
+      ...command.words,
+      'sweep',
+      file.endsWith('.json') ? resolve(file) : file,
+      '--out',
+      folder,
+      ...(flags.data === undefined ? [] : ['--data', isPath ? resolve(flags.data) : flags.data]),
+    ],
+  })
+  writeCarefully(nodeDisk, script, text)
+  attempt(nodeDisk, 'make executable', script, () => chmodSync(script, 0o755))
+  return [script, list]
+}
+
+async function emitKubernetes(
+  file: string,
+  { sweep, plan }: SweepCommand,
+  folder: string,
+  flags: EmitFlags,
+): Promise<string[]> {
+  const isRecipeFile = sweep.recipe.endsWith('.json')
+  const recipe = isAbsolute(sweep.recipe) ? sweep.recipe : join(dirname(file), sweep.recipe)
+  const text = kubernetesManifest({
+    title: sweep.title,
+    name: sweep.name,
+    version,
+    runs: plan.runs.length,
+    jobs: Math.min(flags.jobs ?? usualJobs, plan.runs.length),
+    threads: flags.threads ?? usualThreads,
+    retries: sweep.retries,
+    sweep: file.endsWith('.json')
+      ? {
+          sweep: { ...sweep, ...(isRecipeFile ? { recipe: 'recipe.json' } : {}) },
+          recipe: isRecipeFile ? asObject(await readJsonFile(recipe, 'recipe'), recipe) : undefined,
+        }
+      : file,
+    hasData: plan.runs.some(({ config }) => config.data.name !== 'sample'),
+  })
+  if (Buffer.byteLength(text) > mostBytes)
+    fail({
+      kind: 'usage',
+      message: `expected a sweep and recipe of at most ${mostBytes} bytes, which a ConfigMap can hold`,
+      where: file,
+      help: 'divide the sweep',
+    })
+  const manifest = join(folder, 'kubernetes.yaml')
+  writeCarefully(nodeDisk, manifest, text)
+  return [manifest]
+}
+
+function asObject(value: unknown, where: string): object {
+  if (typeof value === 'object' && value !== null) return value
+  return fail({ kind: 'usage', message: 'a recipe is an object', where, help: 'see moiety recipes show' })
 }

@@ -36,7 +36,7 @@ export async function runSweepCommand(file: string, flags: SweepFlags): Promise<
   refuseAltered(folder, outcomes)
   if (flags.emit !== undefined) {
     const { emitSweep } = await import('./sweep-emit-run.ts')
-    return emitSweep(file, planned, { ...flags, jobs, threads })
+    return await emitSweep(file, planned, { ...flags, jobs, threads })
   }
   needData(plan)
   if (flags.run !== undefined) {

@@ -1,0 +1,140 @@
+import { comment } from './emit-slurm.ts'
+
+/** What the manifest is made of. */
+export interface KubernetesJob {
+  readonly title: string
+  /** Of the sweep: small letters, digits and hyphens. */
+  readonly name: string
+  /** Moiety's, for the name of the image. */
+  readonly version: string
+  readonly runs: number
+  /** How many at once, and on how many cores each. */
+  readonly jobs: number
+  readonly threads: number
+  /** How often a pod that failed is tried again. */
+  readonly retries: number
+  /** A sweep's name, if it comes with Moiety; else its file, and its recipe's if that is a file too. */
+  readonly sweep: string | { readonly sweep: object; readonly recipe: object | undefined }
+  /** Whether the runs read data from a disk. */
+  readonly hasData: boolean
+}
+
+/** What one ConfigMap may hold. */
+export const mostBytes = 1_000_000
+
+/** JSON that a block of YAML can hold as it is. */
+const plain = (value: object): string =>
+  JSON.stringify(value, null, 2).replace(
+    /[^\x20-\x7e\n]/g,
+    letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+
+const block = (name: string, value: object): string =>
+  `  ${name}: |\n${plain(value)
+    .split('\n')
+    .map(line => `    ${line}`)
+    .join('\n')}\n`
+
+/**
+ * An Indexed Job with a pod for each run of the plan, and a ConfigMap with the sweep's file if it is the user's own. A pod that
+ * is moved (a drained node, a preemption) comes again and goes on from the last checkpoint, and that is no failure; one that
+ * ended with code 2, 3 or 4 would do so again, and is not tried again.
+ */
+export function kubernetesManifest(job: KubernetesJob): string {
+  const { title, version, runs, jobs, threads, retries, sweep, hasData } = job
+  const name = `moiety-${job.name}`.slice(0, 50).replace(/-+$/, '')
+  const isOwn = typeof sweep !== 'string'
+  const words = [
+    ...['moiety', 'sweep', isOwn ? '/sweep/sweep.json' : sweep, '--out', `/runs/${job.name}`],
+    ...(hasData ? ['--data', '/data'] : []),
+    ...['--run', '$(JOB_COMPLETION_INDEX)', '--threads', String(threads)],
+  ]
+  const volumes = [
+    {
+      mount: '/runs',
+      name: 'runs',
+      source: '          persistentVolumeClaim:\n            claimName: moiety-runs',
+    },
+    ...(hasData
+      ? [
+          {
+            mount: '/data',
+            name: 'data',
+            isReadOnly: true,
+            source: '          persistentVolumeClaim:\n            claimName: moiety-data',
+          },
+        ]
+      : []),
+    ...(isOwn
+      ? [
+          {
+            mount: '/sweep',
+            name: 'sweep',
+            isReadOnly: true,
+            source: `          configMap:\n            name: ${name}`,
+          },
+        ]
+      : []),
+  ]
+  const configMap = isOwn
+    ? `apiVersion: v1
+kind: ConfigMap
+metadata:
+  name: ${name}
+data:
+${block('sweep.json', sweep.sweep)}${sweep.recipe === undefined ? '' : block('recipe.json', sweep.recipe)}---
+`
+    : ''
+  return `# ${comment(title)}: ${runs} run${runs === 1 ? '' : 's'} of the sweep ${job.name}, a pod for each; kubectl apply -f this file.
+# It needs Kubernetes 1.29 or newer, an image in which moiety is a command, and the claim moiety-runs, which
+# several nodes can write to (ReadWriteMany)${hasData ? '; moiety-data holds the data' : ''}.
+${configMap}apiVersion: batch/v1
+kind: Job
+metadata:
+  name: ${name}
+spec:
+  completionMode: Indexed
+  completions: ${runs}
+  parallelism: ${jobs}
+  backoffLimitPerIndex: ${retries}
+  podFailurePolicy:
+    rules:
+      # The node went away, and the run is not to blame.
+      - action: Ignore
+        onPodConditions:
+          - type: DisruptionTarget
+            status: "True"
+      # Usage, data, diverged: it would end so again.
+      - action: FailIndex
+        onExitCodes:
+          containerName: moiety
+          operator: In
+          values: [2, 3, 4]
+  template:
+    spec:
+      restartPolicy: Never
+      # Time for a checkpoint.
+      terminationGracePeriodSeconds: 120
+      containers:
+        - name: moiety
+          image: moiety:${version}
+          command:
+${words.map(word => `            - ${JSON.stringify(word)}`).join('\n')}
+          resources:
+            requests:
+              cpu: ${threads}
+              # A guess: change it to what your runs need.
+              memory: 8Gi
+            limits:
+              memory: 8Gi
+          volumeMounts:
+${volumes
+  .map(
+    volume =>
+      `            - name: ${volume.name}\n              mountPath: ${volume.mount}${'isReadOnly' in volume ? '\n              readOnly: true' : ''}`,
+  )
+  .join('\n')}
+      volumes:
+${volumes.map(volume => `        - name: ${volume.name}\n${volume.source}`).join('\n')}
+`
+}

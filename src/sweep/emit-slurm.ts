@@ -1,0 +1,86 @@
+/** What the files for a cluster are made of; paths are absolute. */
+export interface SlurmJob {
+  readonly title: string
+  /** Of the sweep: small letters, digits and hyphens. */
+  readonly name: string
+  readonly folder: string
+  /** The file with the names of the runs, a line each. */
+  readonly list: string
+  readonly runs: number
+  /** How many at once, and on how many cores each. */
+  readonly jobs: number
+  readonly threads: number
+  /** The command, up to `--run`: `node`, `…/main.js`, `sweep`, the file and what was set for all runs. */
+  readonly words: readonly string[]
+}
+
+/** A word for a shell, in quotes where it needs them. */
+export const shellWord = (word: string): string =>
+  /^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
+
+/** What a line of a comment may hold of a text. */
+export const comment = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
+
+/** A path in an option of sbatch, where % begins a pattern. */
+const pattern = (path: string): string => {
+  const text = path.replaceAll('%', '%%')
+  return /^[\w./%-]+$/.test(text) ? text : `"${text.replaceAll('"', '\\"')}"`
+}
+
+/**
+ * The script of a Slurm array with a task for each run. Two minutes before its time is over a task is told so by USR1, leaves a
+ * checkpoint and queues itself again; TERM, which is what `scancel` sends, ends it after a checkpoint. Both reach the training
+ * as HUP: Slurm may send it TERM as well, and a second TERM would end it without one.
+ */
+export function slurmScript({ title, name, folder, list, runs, jobs, threads, words }: SlurmJob): string {
+  return `#!/bin/bash
+# ${comment(title)}: ${runs} run${runs === 1 ? '' : 's'} of the sweep ${name}, a task for each.
+# Submit it with sbatch; submitted again it goes on, and finished runs end at once.
+#SBATCH --job-name=moiety-${name}
+#SBATCH --array=0-${runs - 1}%${jobs}
+#SBATCH --cpus-per-task=${threads}
+#SBATCH --output=${pattern(`${folder}/logs/slurm-`)}%A-%a.log
+#SBATCH --open-mode=append
+# Guesses: change both to what your runs need. A task that is not done in its time goes on in another.
+#SBATCH --mem=8G
+#SBATCH --time=04:00:00
+# Two minutes before the end: time for a checkpoint. A node that fails gives its task to another.
+#SBATCH --signal=B:USR1@120
+#SBATCH --requeue
+set -euo pipefail
+
+mapfile -t runs < ${shellWord(list)}
+run=\${runs[SLURM_ARRAY_TASK_ID]}
+moiety=(
+${words.map(word => `  ${shellWord(word)}`).join('\n')}
+)
+
+"\${moiety[@]}" --run "$run" --threads "\${SLURM_CPUS_PER_TASK:-${threads}}" &
+training=$!
+
+signalled=no
+again=no
+stop() {
+  signalled=yes
+  kill -HUP "$training" 2> /dev/null || true
+}
+trap 'again=yes; stop' USR1
+trap stop TERM INT
+
+code=0
+wait "$training" || code=$?
+# A signal ends the waiting, and not yet the training.
+while [ "$signalled" = yes ]; do
+  signalled=no
+  ended=0
+  wait "$training" || ended=$?
+  [ "$ended" = 127 ] || code=$ended
+done
+
+# 129: it was stopped, after a checkpoint.
+if [ "$again" = yes ] && [ "$code" = 129 ]; then
+  scontrol requeue "\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"
+fi
+exit "$code"
+`
+}
