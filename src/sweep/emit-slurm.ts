@@ -21,10 +21,10 @@ export const shellWord = (word: string): string =>
 /** What a line of a comment may hold of a text. */
 export const comment = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
 
-/** A path in an option of sbatch, where % begins a pattern. */
-const pattern = (path: string): string => {
-  const text = path.replaceAll('%', '%%')
-  return /^[\w./%-]+$/.test(text) ? text : `"${text.replaceAll('"', '\\"')}"`
+/** A task's log, for sbatch, where % begins a pattern. */
+function logOption(folder: string): string {
+  const path = `${folder.replaceAll('%', '%%')}/logs/slurm-%A-%a.log`
+  return /^[\w./%-]+$/.test(path) ? path : `"${path.replaceAll('"', '\\"')}"`
 }
 
 /**
@@ -39,7 +39,7 @@ export function slurmScript({ title, name, folder, list, runs, jobs, threads, wo
 #SBATCH --job-name=moiety-${name}
 #SBATCH --array=0-${runs - 1}%${jobs}
 #SBATCH --cpus-per-task=${threads}
-#SBATCH --output=${pattern(`${folder}/logs/slurm-`)}%A-%a.log
+#SBATCH --output=${logOption(folder)}
 #SBATCH --open-mode=append
 # Guesses: change both to what your runs need. A task that is not done in its time goes on in another.
 #SBATCH --mem=8G
@@ -60,12 +60,8 @@ training=$!
 
 signalled=no
 again=no
-stop() {
-  signalled=yes
-  kill -HUP "$training" 2> /dev/null || true
-}
-trap 'again=yes; stop' USR1
-trap stop TERM INT
+trap 'again=yes; signalled=yes; kill -HUP "$training" 2> /dev/null || true' USR1
+trap 'signalled=yes; kill -HUP "$training" 2> /dev/null || true' TERM INT
 
 code=0
 wait "$training" || code=$?
