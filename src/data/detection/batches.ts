@@ -14,7 +14,7 @@ import {
 
 /** The objects of one image of a batch that a detector should find; crowds are not among them. */
 export interface BatchObjects {
-  /** [M, 4], each x1, y1, x2, y2 in pixels of the canvas. */
+  /** Each x1, y1, x2, y2 in pixels of the canvas; [M, 4]. */
   readonly boxes: Float32Array
   /** Classes, from 0; [M]. */
   readonly categories: Int32Array
