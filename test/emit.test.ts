@@ -116,17 +116,15 @@ describe('moiety sweep --emit slurm, and --run', () => {
     expect(again.code, again.stderr).toBe(0)
     expect(again.stdout).toContain('is finished already')
 
-    // The other one by its number in the plan, without a script.
-    const other = await moiety('sweep', file, '--out', sweep, '--run', '1', '--threads', '1')
-    expect(other.code, other.stderr).toBe(0)
+    // By its number in the plan, without a script and left alone.
     const control = join(folder, 'control')
-    expect((await moiety('sweep', file, '--out', control, '--no-trial')).code).toBe(0)
+    const alone = await moiety('sweep', file, '--out', control, '--run', '0', '--threads', '1')
+    expect(alone.code, alone.stderr).toBe(0)
     expect(bits(sweep)).toEqual(bits(control))
-    const done = await moiety('sweep', file, '--out', sweep, '--emit', 'slurm')
-    expect([done.code, done.stderr]).toEqual([
-      2,
-      expect.stringContaining('every run of this sweep is finished'),
-    ])
+    // A finished run needs no task.
+    const rest = await moiety('sweep', file, '--out', sweep, '--emit', 'slurm')
+    expect(rest.code, rest.stderr).toBe(0)
+    expect(readFileSync(join(sweep, 'runs.txt'), 'utf8')).toMatch(/^constraint-relative-seed-1-\w+\n$/)
   })
 })
 

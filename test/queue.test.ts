@@ -116,7 +116,7 @@ const expectedOf = (sweep: string) =>
 describe.runIf(hasRedis)('a queue', () => {
   beforeAll(async () => {
     redis = await startRedis(mkdirSync(join(folder, 'redis'), { recursive: true })!)
-    const { code, stderr } = await moiety('sweep', file, '--out', control, '--no-trial')
+    const { code, stderr } = await moiety('sweep', file, '--out', control, '--no-trial', '--jobs', '2')
     expect(code, stderr).toBe(0)
     expected = bits(control)
     expect(Object.keys(expected)).toHaveLength(4)
@@ -201,7 +201,7 @@ describe.runIf(hasRedis)('a queue', () => {
   it.concurrent('a run that fails comes again as often as the sweep says, ends then, and is told in the table', async () => {
     const queue = newQueue()
     const failing = writeSweep('failing', {
-      grid: { 'optimizer.learningRate': [1000, 0.003] },
+      grid: { 'optimizer.learningRate': [1000] },
       set: { 'optimizer.name': 'sgd', 'training.epochs': 1 },
       seeds: [1],
       retries: 1,
@@ -213,7 +213,7 @@ describe.runIf(hasRedis)('a queue', () => {
     expect(ended.stderr).toContain('it comes again after the others')
     const { code, stdout, stderr } = await followed.ended
     expect(code, stderr).toBe(6)
-    expect(stdout).toContain('Ended: 1 of 2 runs finished, 1 failed')
+    expect(stdout).toContain('Ended: 0 of 1 run finished, 1 failed')
     const [failures = ''] = readdirSync(sweep).filter(name => name.startsWith('failures.'))
     const lines = readFileSync(join(sweep, failures), 'utf8').trimEnd().split('\n')
     expect(lines.map(line => JSON.parse(line).attempt)).toEqual([1, 2])

@@ -75,7 +75,8 @@ export function createSweepProgress(
     const told = Array.from(running.values(), ({ run, progress }) =>
       progress === undefined ? (perEpoch ?? 0) * run.config.training.epochs : progress.secondsLeft,
     )
-    if (perEpoch === undefined && waiting.length > 0) return undefined
+    const isUntold = Array.from(running.values()).some(({ progress }) => progress === undefined)
+    if (perEpoch === undefined && (waiting.length > 0 || isUntold)) return undefined
     const rest = secondsOf(waiting, perEpoch ?? 0, 1) + told.reduce((a, b) => a + b, 0)
     return Math.max(rest / start.jobs, ...told, 0)
   }
