@@ -57,7 +57,7 @@ async function until<T>(what: () => T | undefined | false): Promise<T> {
   for (let waited = 0; ; waited += 10) {
     const found = what()
     if (found !== undefined && found !== false) return found
-    if (waited > 100_000) throw new Error(`waited in vain for ${what}`)
+    if (waited > 300_000) throw new Error(`waited in vain for ${what}`)
     await pause(10)
   }
 }
@@ -113,14 +113,17 @@ async function enqueue(sweepFile: string, name: string, queue: string): Promise<
 const expectedOf = (sweep: string) =>
   Object.fromEntries(Object.entries(expected).filter(([name]) => runsOf(sweep).includes(name)))
 
-describe.runIf(hasRedis)('a queue', () => {
+// They start many trainings, which take long on a machine that others use too.
+const longest = 400_000
+
+describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
   beforeAll(async () => {
     redis = await startRedis(mkdirSync(join(folder, 'redis'), { recursive: true })!)
     const { code, stderr } = await moiety('sweep', file, '--out', control, '--no-trial', '--jobs', '2')
     expect(code, stderr).toBe(0)
     expected = bits(control)
     expect(Object.keys(expected)).toHaveLength(4)
-  })
+  }, longest)
   afterAll(async () => await redis?.stop())
 
   it('three workers, one killed in a run, and Redis killed and started again: every run ends once, with the bits of one machine', async () => {
