@@ -23,21 +23,29 @@ import type { Scope } from '../nn/scope.ts'
  *
  * @param experts - the E experts; expert I is built at `experts.I` of the scope
  * @param weights - [N, E]
+ * @param rows - what the N rows are; where the same experts are sent to more than once, words that no other time has: how
+ *   many of them an expert gets is an extent of its own
  */
-export type Dispatch = (scope: Scope, x: Tensor, weights: Tensor, experts: readonly Layer[]) => Tensor
+export type Dispatch = (
+  scope: Scope,
+  x: Tensor,
+  weights: Tensor,
+  experts: readonly Layer[],
+  rows?: string,
+) => Tensor
 
 /**
  * Computes only what was chosen: each expert gets the images with a positive weight for it, and its results are
  * added back to their rows. An expert may get any number of images, none included.
  */
-export const sparseDispatch: Dispatch = (scope, x, weights, experts) => {
+export const sparseDispatch: Dispatch = (scope, x, weights, experts, rows = 'images') => {
   let output: Tensor | undefined
   for (const [i, expert] of experts.entries()) {
     const column = columnOf(weights, i)
-    const rows = nonzero(greater(column, 0), `images of ${scope.name(`experts.${i}`)}`)
-    const result = buildExpert(scope, i, expert, gatherRows(x, rows))
-    const weighted = mul(result, perImage(gatherRows(column, rows)))
-    output = addRows(output ?? zeroRows(x, result.shape.slice(1)), rows, weighted)
+    const own = nonzero(greater(column, 0), `${rows} of ${scope.name(`experts.${i}`)}`)
+    const result = buildExpert(scope, i, expert, gatherRows(x, own))
+    const weighted = mul(result, perImage(gatherRows(column, own)))
+    output = addRows(output ?? zeroRows(x, result.shape.slice(1)), own, weighted)
   }
   return output!
 }

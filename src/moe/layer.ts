@@ -43,6 +43,7 @@ export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): 
  * Σ_i w_i · E_i(x), with expert I built at `experts.I` of the scope; the plain expert where there is one alone.
  *
  * @param weights - [N, E], of `gateInputs`
+ * @param rows - what the N rows are, in words; others for each x where one scope dispatches several (`Dispatch`)
  * @throws MoietyError (usage) unless there is an expert for each column, or for `stacked` in training
  */
 export function dispatchTo(
@@ -51,6 +52,7 @@ export function dispatchTo(
   weights: Tensor,
   experts: readonly Layer[],
   dispatch: DispatchName = 'sparse',
+  rows?: string,
 ): Tensor {
   if (weights.dim(1) !== experts.length) {
     fail({
@@ -61,5 +63,5 @@ export function dispatchTo(
     })
   }
   if (experts.length === 1) return scope.in('experts', all => all.in('0', inner => experts[0]!(inner, x)))
-  return dispatches[dispatch](scope, x, weights, experts)
+  return dispatches[dispatch](scope, x, weights, experts, rows)
 }

@@ -1,3 +1,4 @@
+import { dimProduct } from '../../graph/dims.ts'
 import {
   add,
   gatherRows,
@@ -45,7 +46,7 @@ const count = 'detections'
 /**
  * What a detector has found: codes decoded and clipped, non-maximum suppression for each category.
  *
- * @param classes - [N, A, C]
+ * @param classes - [N, A, C]; N may be a name, A and C are numbers
  * @param codes - [N, A, 4]
  * @param anchors - [A, 4] (`anchorConstant`)
  * @throws MoietyError (usage) when shapes do not fit each other
@@ -57,7 +58,8 @@ export function detections(
   canvas: Canvas,
   options: DetectionsOptions = defaultDetections,
 ): Detections {
-  const [images, total, categories] = classes.value.shape.map(Number)
+  const images = classes.value.dim(0)
+  const [total, categories] = classes.value.shape.slice(1).map(Number)
   const probabilities = classes.kind === 'logits' ? sigmoid(classes.value) : classes.value
   const boxes = decodeBoxes(codes, anchors, canvas)
   const chosen = nonMaxSuppression(boxes, transpose(probabilities, [0, 2, 1]), { ...options, count })
@@ -68,9 +70,9 @@ export function detections(
     mul(number, number.graph.constant('int64', [], [factor]))
   const row = add(times(image!, total!), anchor!)
   return {
-    boxes: gatherRows(reshape(boxes, [images! * total!, 4]), row),
+    boxes: gatherRows(reshape(boxes, [dimProduct([images, total!]), 4]), row),
     scores: gatherRows(
-      reshape(probabilities, [images! * total! * categories!]),
+      reshape(probabilities, [dimProduct([images, total!, categories!])]),
       add(times(row, categories!), labels!),
     ),
     labels: labels!,

@@ -168,6 +168,9 @@ function head(
   return { maps: outputs.map(y => plain.in(output, inner => last(inner, relu(y)))), gating }
 }
 
+/** The finest level is P3. */
+const firstLevel = 3
+
 /** The place of hidden convolution `i`: torchvision's name. */
 function inHidden<T>(scope: Scope, i: number, build: (scope: Scope) => T): T {
   return scope.in('conv', all => all.in(String(i), block => block.in('0', build)))
@@ -184,20 +187,24 @@ function mixed(
   const own = shared === undefined ? gateInputs(scope, xs, mixture) : undefined
   const { weights } = shared ?? own!
   const experts = new Array<Layer>(mixture.experts).fill(expert)
-  const outputs = xs.map((x, i) => dispatchTo(scope, x, weights[i]!, experts, mixture.dispatch))
+  // Each level has its own choice, so how many images an expert gets differs from level to level.
+  const outputs = xs.map((x, i) =>
+    dispatchTo(scope, x, weights[i]!, experts, mixture.dispatch, `images on P${i + firstLevel}`),
+  )
   return { outputs, gating: own }
 }
 
 /**
  * Maps [N, anchors a position · numbers, H, W] as [N, A, numbers], position by position, levels one after the other. The
- * numbers of an anchor are neighbouring channels, so each level is one transposed matrix an image.
+ * numbers of an anchor are neighbouring channels, so each level is one transposed matrix an image. N may be a name.
  */
 function byAnchor(maps: readonly Tensor[], numbers: number): Tensor {
   const rows = maps.map(map => {
-    const [images, channels, height, width] = map.shape.map(Number)
+    const images = map.dim(0)
+    const [channels, height, width] = map.shape.slice(1).map(Number)
     const positions = height! * width!
-    const matrix = transpose(reshape(map, [images!, channels!, positions]), [0, 2, 1])
-    return reshape(matrix, [images!, (positions * channels!) / numbers, numbers])
+    const matrix = transpose(reshape(map, [images, channels!, positions]), [0, 2, 1])
+    return reshape(matrix, [images, (positions * channels!) / numbers, numbers])
   })
   return concat(rows, 1)
 }

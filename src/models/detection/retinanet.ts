@@ -46,7 +46,7 @@ export interface RetinaNetResult {
  * The backbone has torchvision's names for a ResNet, at the root (`conv1`, `layer1` …, no `fc`), so that published ones load
  * as they are; `fpn.*` and `head.*` are named as in torchvision's RetinaNet.
  *
- * @param images - float32 [N, 3, H, W], normalised; N, H and W known
+ * @param images - float32 [N, 3, H, W], normalised; H and W known, N may be a name
  * @throws MoietyError (usage) for a frozen trunk with a mixture of experts in it, and as `gateInputs` does
  */
 export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOptions): RetinaNetResult {
