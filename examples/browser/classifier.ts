@@ -26,6 +26,8 @@ export class Classifier {
   /** @throws Error for bytes that are no such model */
   static async open(model: Uint8Array, name: string): Promise<Classifier> {
     const metadata = readMetadata(model, name)
+    if (metadata.task !== 'image-classification')
+      throw new Error(`${name} finds objects; this page is for networks that classify`)
     return new Classifier(metadata, await InferenceSession.create(model, { executionProviders: ['wasm'] }))
   }
 

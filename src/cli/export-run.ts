@@ -65,11 +65,15 @@ function batchOf(text: string): number | null {
 
 /** What was written, what it takes and gives, and how to run it. */
 export function exportReport(summary: ExportSummary, paint: Paint): string {
-  const { file, bytes, opset, irVersion, inputs, outputs, batchNorms, metadata, hubFiles } = summary
+  const { file, bytes, opset, irVersion, inputs, outputs, others, batchNorms, metadata, hubFiles } = summary
   const { layers, normalisation, input } = metadata
   const notes = new Map<string, string>([
     [input.name, inputNote(summary)],
     ['logits', 'one a class; classes are in the metadata'],
+    ['boxes', 'x1, y1, x2, y2 in pixels of the canvas'],
+    ['scores', `above ${metadata.detection?.score}`],
+    ['labels', 'places among the classes of the metadata'],
+    ['image', 'which of the N'],
     ...layers.map(
       ({ output, k, experts }) => [output, `how much each expert counts, ${k} of ${experts}`] as const,
     ),
@@ -83,6 +87,10 @@ export function exportReport(summary: ExportSummary, paint: Paint): string {
   })
   return [
     `${paint.bold(clean(file))}   ${readableBytes(bytes)}   ONNX operator set ${opset}, file format ${irVersion}`,
+    ...others.map(
+      other =>
+        `${paint.bold(clean(other.file))}   ${readableBytes(other.bytes)}   the same for the other canvas`,
+    ),
     rows.join('\n'),
     `${batchNorms.folded} of ${batchNorms.folded + batchNorms.left} BatchNorms are part of a convolution.`,
     ...(normalisation === undefined
@@ -106,11 +114,12 @@ function describe({ dtype, shape }: TensorSpec): string {
   return `${dtype} [${shape.join(', ')}]`
 }
 
-function snippet({ file, metadata: { input }, inputs }: ExportSummary): string {
+function snippet({ file, metadata: { input, task }, inputs }: ExportSummary): string {
+  const wanted = task === 'object-detection' ? 'boxes, scores, labels' : 'logits'
   const shape = inputs[0]!.shape.map(extent => (typeof extent === 'number' ? extent : 1))
   return [
     `  const session = await InferenceSession.create(${JSON.stringify(basename(file))})   // of onnxruntime-node or -web`,
-    `  const { logits } = await session.run({ ${input.name}: new Tensor('${input.dtype}', pixels, [${shape.join(', ')}]) })`,
+    `  const { ${wanted} } = await session.run({ ${input.name}: new Tensor('${input.dtype}', pixels, [${shape.join(', ')}]) })`,
   ]
     .map(clean)
     .join('\n')

@@ -27,7 +27,7 @@ export function addExport(program: Command): void {
     )
     .option('--batch <n>', 'images at once, or N for any number; N for sparse and 1 for dense when left out')
     .option('--uint8', 'take pixels from 0 to 255 as uint8, and normalise inside')
-    .option('--channels-last', 'take [N, S, S, 3], as image decoders give it, instead of [N, 3, S, S]')
+    .option('--channels-last', 'take [N, H, W, 3], as image decoders give it, instead of [N, 3, H, W]')
     .option(
       '--safetensors [dir]',
       'besides, write model.safetensors, config.json and a model card as for a hub; into hub/ in the run when left out',

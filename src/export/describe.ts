@@ -1,20 +1,27 @@
 import { version } from '../files/version.ts'
+import { type Canvas, isDetector } from '../models/index.ts'
 import type { LayerInfo } from '../moe/index.ts'
+import type { Config, ModelConfig } from '../run/config.ts'
 import type { ModelMetadata } from './metadata.ts'
 import { imagesInput, type ModelForm, weightsOutput } from './model.ts'
-import type { RunFacts } from './run-facts.ts'
+import type { DataFacts, RunFacts } from './run-facts.ts'
 
-/** What an exported model says of itself: what the run knows, and the form that was chosen. */
+/**
+ * What an exported model says of itself: what the run knows, and the form that was chosen.
+ *
+ * @param layers - the mixtures of experts, in order
+ * @param canvas - of a detector; undefined for a classifier
+ */
 export function describeModel(
-  { config, checkpoint, recipe, data, accuracy, captions }: RunFacts,
+  { config, checkpoint, recipe, data, accuracy, cocoMetrics, captions }: RunFacts,
   form: ModelForm,
   layers: readonly LayerInfo[],
+  canvas?: Canvas,
 ): ModelMetadata {
   const { classes, superclasses, superclassOf, normalisation } = data
-  // The network meets its layers from the stem on, whatever their order in the configuration.
-  const inOrder = [...config.model.moe].sort((a, b) => a.position - b.position)
   return {
     moiety_version: version,
+    task: canvas === undefined ? 'image-classification' : 'object-detection',
     recipe,
     step: checkpoint.step,
     routing: form.routing,
@@ -23,17 +30,15 @@ export function describeModel(
       dtype: form.uint8 ? 'uint8' : 'float32',
       layout: form.channelsLast ? 'NHWC' : 'NCHW',
       size: config.data.size,
+      ...(canvas === undefined ? {} : { canvas }),
       batch: form.batch,
     },
     normalisation: normalisation && { ...normalisation, inside: form.uint8 },
     classes,
     superclasses,
     superclass_of: superclassOf,
-    layers: layers.map(({ name, experts, k }, i) => {
-      const { position, style, weighting, constraint } = inOrder[i]!
-      const output = weightsOutput(name)
-      return { name, output, position, style, experts, k, weighting, constraint: constraint.name }
-    }),
+    detection: detectionOf(config, data),
+    layers: describeLayers(config.model, layers),
     captions: Object.fromEntries(
       layers.flatMap(({ name }) => {
         const known = captions[name]
@@ -41,6 +46,38 @@ export function describeModel(
       }),
     ),
     accuracy,
+    coco_metrics: cocoMetrics,
     config,
   }
+}
+
+function detectionOf({ model, data: { size, shortest } }: Config, { detection }: DataFacts) {
+  if (!isDetector(model) || detection === undefined) return undefined
+  const { score, iou, maxPerClass } = model.detector.detections
+  return {
+    category_ids: detection.categoryIds,
+    size_factor: detection.sizeFactor,
+    longest: size,
+    shortest,
+    score,
+    iou,
+    max_per_class: maxPerClass,
+  }
+}
+
+/** The network meets the mixtures of its stages from the stem on, whatever their order in the configuration, then those of its heads. */
+function describeLayers(model: ModelConfig, layers: readonly LayerInfo[]): ModelMetadata['layers'] {
+  const inOrder = [...model.moe].sort((a, b) => a.position - b.position)
+  const heads = model.detector?.mixture
+  return layers.map(({ name, experts, k, inputs }, i) => {
+    const output = weightsOutput(name)
+    const stage = inOrder[i]
+    if (stage !== undefined) {
+      const { position, style, weighting, constraint } = stage
+      return { name, output, position, style, experts, k, weighting, constraint: constraint.name }
+    }
+    const { part, weighting, constraint } = heads!
+    const own = { weighting, constraint: constraint.name }
+    return { name, output, position: null, levels: inputs, style: part, experts, k, ...own }
+  })
 }

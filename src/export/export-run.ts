@@ -1,21 +1,27 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { canvasesOf, canvasRule } from '../data/detection/canvas.ts'
 import { writeCarefully } from '../files/careful.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
+import { type Canvas, isDetector } from '../models/index.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { describeModel } from './describe.ts'
+import { exportedDetector } from './detector.ts'
 import { writeHub } from './hub.ts'
 import { encodeMetadata, type ModelMetadata } from './metadata.ts'
-import { exportedModel, type ModelForm, modelFile } from './model.ts'
-import { readRun } from './run-facts.ts'
+import { type ExportedModel, exportedModel, type ModelForm, modelFile } from './model.ts'
+import { type RunFacts, readRun } from './run-facts.ts'
 
 /** Which run to export, in what form, and where to. */
 export interface ExportOptions {
   /** The run's folder; its newest checkpoint is exported. */
   readonly run: string
-  /** The ONNX file; `model.onnx` in the run's folder when not given. */
+  /**
+   * The ONNX file; `model.onnx` in the run's folder when not given. A detector whose images come on two canvases gets two
+   * files, with the height and width in their names: `model-608x1024.onnx`, `model-1024x608.onnx`.
+   */
   readonly out?: string
   /** Whether only the chosen experts are computed (`sparse`, the default) or all, by a model of fixed shapes. */
   readonly routing?: ModelForm['routing']
@@ -23,7 +29,7 @@ export interface ExportOptions {
   readonly batch?: number | null
   /** Take uint8 pixels and normalise them inside. */
   readonly uint8?: boolean
-  /** Take [N, S, S, 3] instead of [N, 3, S, S]. */
+  /** Take [N, H, W, 3] instead of [N, 3, H, W]. */
   readonly channelsLast?: boolean
   /** A folder for `model.safetensors`, `config.json` and a model card, besides; none when not given. */
   readonly hub?: string
@@ -31,17 +37,23 @@ export interface ExportOptions {
   readonly onEvent?: (event: TrainEvent) => void
 }
 
+/** One ONNX file. */
+export interface ExportedFile {
+  readonly file: string
+  readonly bytes: number
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+}
+
 /** What was written. */
-export interface ExportSummary {
+export interface ExportSummary extends ExportedFile {
   readonly run: string
   /** Training steps of the checkpoint. */
   readonly step: number
-  readonly file: string
-  readonly bytes: number
   readonly opset: number
   readonly irVersion: number
-  readonly inputs: readonly TensorSpec[]
-  readonly outputs: readonly TensorSpec[]
+  /** The same network for another canvas; none for a classifier, or a detector whose canvas is square. */
+  readonly others: readonly ExportedFile[]
   /** How many BatchNorms became part of a convolution, and how many stay. */
   readonly batchNorms: { readonly folded: number; readonly left: number }
   /** What the file says of itself. */
@@ -70,34 +82,54 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   refuseBatch(batch)
   const facts = await readRun(run, onEvent)
   const form: ModelForm = { routing, batch, uint8, channelsLast }
-  const { config, checkpoint, data } = facts
-  const trained = {
-    model: config.model,
-    classes: data.classes.length,
-    size: config.data.size,
-    state: checkpoint.state,
-    normalisation: data.normalisation,
-  }
-  const exported = exportedModel(trained, form)
-  const { layers, batchNorms, parameters } = exported
-  const metadata = describeModel(facts, form, layers)
-  const program = modelFile(exported, { name: config.model.name, metadata: encodeMetadata(metadata) })
-  writeCarefully(disk, file, program.model)
+  const { config, checkpoint } = facts
+  const written = networksOf(facts, file).map(({ place, canvas, build }) => {
+    const exported = build(form)
+    const metadata = describeModel(facts, form, exported.layers, canvas)
+    const options = { name: config.model.name, metadata: encodeMetadata(metadata) }
+    const { model, inputs, outputs } = modelFile(exported, options)
+    writeCarefully(disk, place, model)
+    return { exported, metadata, one: { file: place, bytes: model.length, inputs, outputs } }
+  })
+  const { exported, metadata, one } = written[0]!
+  const { batchNorms, parameters } = exported
   const hubFiles =
     options.hub === undefined ? [] : writeHub(options.hub, { metadata, config, parameters }, disk)
   return {
     run,
     step: checkpoint.step,
-    file,
-    bytes: program.model.length,
+    ...one,
     opset,
     irVersion,
-    inputs: program.inputs,
-    outputs: program.outputs,
+    others: written.slice(1).map(other => other.one),
     batchNorms,
     metadata,
     hubFiles,
   }
+}
+
+/** A file to be written, and what goes into it. */
+interface Network {
+  readonly place: string
+  /** Of a detector. */
+  readonly canvas?: Canvas
+  readonly build: (form: ModelForm) => ExportedModel
+}
+
+/** One network for a classifier, one for each canvas for a detector. */
+function networksOf({ config, checkpoint: { state }, data }: RunFacts, file: string): Network[] {
+  const { model } = config
+  const known = { classes: data.classes.length, state, normalisation: data.normalisation }
+  if (!isDetector(model)) {
+    const trained = { ...known, model, size: config.data.size }
+    return [{ place: file, build: form => exportedModel(trained, form) }]
+  }
+  const canvases = canvasesOf(canvasRule(config.data.size, config.data.shortest))
+  return canvases.map(canvas => {
+    const ending = canvases.length > 1 ? `-${canvas.join('x')}.onnx` : '.onnx'
+    const build = (form: ModelForm) => exportedDetector({ ...known, model, canvas }, form)
+    return { place: file.replace(/\.onnx$/, ending), canvas, build }
+  })
 }
 
 function refuseBatch(batch: number | null): void {

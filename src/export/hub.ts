@@ -11,7 +11,7 @@ import { modelCard } from './model-card.ts'
 export interface HubContent {
   readonly metadata: ModelMetadata
   readonly config: Config
-  /** By torchvision's names. */
+  /** By Moiety's names, which are torchvision's for a ResNet. */
   readonly parameters: State
 }
 
@@ -23,7 +23,9 @@ export interface HubContent {
  * @throws MoietyError `disk`
  */
 export function writeHub(folder: string, content: HubContent, disk: Disk): string[] {
-  const { metadata, config, parameters } = content
+  const { metadata, config } = content
+  const parameters =
+    metadata.task === 'object-detection' ? inTorchvisionsPlaces(content.parameters) : content.parameters
   const files = {
     // Loaders of PyTorch look for this mark.
     'model.safetensors': encodeSafetensors(parameters, { format: 'pt' }),
@@ -38,18 +40,32 @@ export function writeHub(folder: string, content: HubContent, disk: Disk): strin
   })
 }
 
+/** A RetinaNet's tensors as torchvision's has them: the ResNet at `backbone.body`, the pyramid at `backbone.fpn`. */
+function inTorchvisionsPlaces(parameters: State): State {
+  const place = (name: string): string => {
+    if (name.startsWith('head.')) return name
+    return name.startsWith('fpn.') ? `backbone.${name}` : `backbone.body.${name}`
+  }
+  return new Map([...parameters].map(([name, tensor]) => [place(name), tensor]))
+}
+
 /** `architecture`, `num_classes`, `pretrained_cfg` and `id2label` stand where other image classifiers have them. */
 function hubConfig(metadata: ModelMetadata, { model, data }: Config) {
-  const { classes, normalisation, layers, captions } = metadata
+  const { classes, normalisation, layers, captions, detection } = metadata
+  const { canvas = [data.size, data.size] } = metadata.input
+  const ends =
+    detection === undefined
+      ? { first_conv: 'conv1', classifier: 'fc' }
+      : { first_conv: 'backbone.body.conv1', classifier: 'head.classification_head.cls_logits' }
   return {
-    architecture: model.name,
+    architecture: detection === undefined ? model.name : `retinanet_${model.name}`,
     model_type: 'moiety',
+    task: metadata.task,
     num_classes: classes.length,
     pretrained_cfg: {
-      input_size: [3, data.size, data.size],
+      input_size: [3, ...canvas],
       num_classes: classes.length,
-      first_conv: 'conv1',
-      classifier: 'fc',
+      ...ends,
       ...(normalisation === undefined ? {} : { mean: normalisation.mean, std: normalisation.std }),
     },
     id2label: Object.fromEntries(classes.entries()),
@@ -58,6 +74,7 @@ function hubConfig(metadata: ModelMetadata, { model, data }: Config) {
     width: model.width,
     moe: model.moe,
     moe_layers: layers,
+    ...(detection === undefined ? {} : { detector: model.detector, detection }),
     captions,
     moiety_version: metadata.moiety_version,
     recipe: metadata.recipe,

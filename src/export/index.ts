@@ -3,7 +3,8 @@
  *
  * @module
  */
-export { type ExportOptions, type ExportSummary, exportRun } from './export-run.ts'
+export { exportedDetector, type TrainedDetector } from './detector.ts'
+export { type ExportedFile, type ExportOptions, type ExportSummary, exportRun } from './export-run.ts'
 export type { ModelMetadata } from './metadata.ts'
 export {
   type ExportedModel,

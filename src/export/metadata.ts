@@ -9,6 +9,8 @@ import { fail } from '../base/errors.ts'
 /** What an exported file knows about itself. Of what is not known, the file has no key. */
 export interface ModelMetadata {
   readonly moiety_version: string
+  /** Files of versions that had no detectors do not say it: they classify. */
+  readonly task: 'image-classification' | 'object-detection'
   readonly recipe: string
   /** Training steps of the checkpoint. */
   readonly step: number
@@ -17,8 +19,10 @@ export interface ModelMetadata {
     readonly name: string
     readonly dtype: 'float32' | 'uint8'
     readonly layout: 'NCHW' | 'NHWC'
-    /** Height and width in pixels. */
+    /** Height and width in pixels; of a detector's canvas, the longest side that an image on it has. */
     readonly size: number
+    /** Height and width of a detector's canvas, in pixels. */
+    readonly canvas?: readonly [height: number, width: number] | undefined
     /** How many images at once; null: any number. */
     readonly batch: number | null
   }
@@ -36,14 +40,32 @@ export interface ModelMetadata {
   readonly superclasses?: readonly string[] | undefined
   /** By label, the superclass of each class. */
   readonly superclass_of?: readonly number[] | undefined
+  /** Of a detector. */
+  readonly detection?:
+    | {
+        /** The classes' ids in annotation and results files, by label. */
+        readonly category_ids: readonly number[]
+        /** What COCO's size limits, 32 and 96 pixels, are multiplied by. */
+        readonly size_factor: number
+        /** Pixels that an image's longer and shorter side have at most: it is scaled until one of them is reached. */
+        readonly longest: number
+        readonly shortest: number
+        /** What is told: scores above, overlaps up to, and at most so many of a class in an image. */
+        readonly score: number
+        readonly iou: number
+        readonly max_per_class: number
+      }
+    | undefined
   /** The mixtures of experts, in order. */
   readonly layers: readonly {
     /** For example `layer4`. */
     readonly name: string
-    /** The output with the weights [N, E], for example `layer4.weights`. */
+    /** The output with the weights [N, E], for example `layer4.weights`; [N, levels, E] in a detector's head. */
     readonly output: string
-    /** 0 the stem, 1 to 4 the stages. */
-    readonly position: number
+    /** 0 the stem, 1 to 4 the stages; null in a detector's heads. */
+    readonly position: number | null
+    /** How many levels of an image a detector's head routes, each by itself. */
+    readonly levels?: number | undefined
     readonly style: string
     readonly experts: number
     readonly k: number
@@ -54,6 +76,8 @@ export interface ModelMetadata {
   readonly captions: Readonly<Record<string, readonly (string | null)[]>>
   /** On held-out images, from 0 to 1. */
   readonly accuracy?: { readonly top1: number; readonly top5: number } | undefined
+  /** COCO's twelve numbers on held-out images, from 0 to 1, null where there was nothing to measure. */
+  readonly coco_metrics?: Readonly<Record<string, number | null>> | undefined
   /** The configuration of the run, which `resolveConfig` reads. */
   readonly config: unknown
 }
@@ -63,6 +87,7 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()])
 /** How each key is written. */
 const properties = z.object({
   moiety_version: z.string(),
+  task: z.enum(['image-classification', 'object-detection']).default('image-classification'),
   recipe: z.string(),
   step: json(z.number()),
   routing: z.enum(['sparse', 'dense']),
@@ -72,6 +97,7 @@ const properties = z.object({
       dtype: z.enum(['float32', 'uint8']),
       layout: z.enum(['NCHW', 'NHWC']),
       size: z.number(),
+      canvas: z.tuple([z.number(), z.number()]).optional(),
       batch: z.number().nullable(),
     }),
   ),
@@ -79,12 +105,24 @@ const properties = z.object({
   classes: json(z.array(z.string())),
   superclasses: json(z.array(z.string())).optional(),
   superclass_of: json(z.array(z.number())).optional(),
+  detection: json(
+    z.object({
+      category_ids: z.array(z.number()),
+      size_factor: z.number(),
+      longest: z.number(),
+      shortest: z.number(),
+      score: z.number(),
+      iou: z.number(),
+      max_per_class: z.number(),
+    }),
+  ).optional(),
   layers: json(
     z.array(
       z.object({
         name: z.string(),
         output: z.string(),
-        position: z.number(),
+        position: z.number().nullable(),
+        levels: z.number().optional(),
         style: z.string(),
         experts: z.number(),
         k: z.number(),
@@ -95,6 +133,7 @@ const properties = z.object({
   ),
   captions: json(z.record(z.string(), z.array(z.string().nullable()))),
   accuracy: json(z.object({ top1: z.number(), top5: z.number() })).optional(),
+  coco_metrics: json(z.record(z.string(), z.number().nullable())).optional(),
   config: json(z.json()),
 })
 

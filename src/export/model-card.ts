@@ -28,23 +28,22 @@ export function modelCard(metadata: ModelMetadata, config: Config, parameters: S
 /** JSON's strings and lists are YAML's, too, so that no name can break out of its place. */
 const yaml = (value: unknown): string => JSON.stringify(value)
 
-function frontMatter({ accuracy, recipe, layers }: ModelMetadata, { data, model }: Config): string {
+function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
+  const { task, recipe, layers } = metadata
   const dataset = hubDatasets[data.name]
-  const tags = ['image-classification', model.name, ...(layers.length > 0 ? ['mixture-of-experts'] : [])]
-  const measured = accuracy && [
-    { type: 'accuracy', name: 'Top-1 accuracy', value: accuracy.top1 },
-    { type: 'accuracy', name: 'Top-5 accuracy', value: accuracy.top5 },
-  ]
+  const kinds = task === 'object-detection' ? ['retinanet', model.name] : [model.name]
+  const tags = [task, ...kinds, ...(layers.length > 0 ? ['mixture-of-experts'] : [])]
+  const measured = measuredFor(metadata)
   return [
     '---',
     '# Choose a licence before you publish this: https://spdx.org/licenses',
     'license: other',
     'license_name: not-chosen-yet',
     'library_name: moiety',
-    'pipeline_tag: image-classification',
+    `pipeline_tag: ${task}`,
     `tags: ${yaml([...tags, 'onnx', 'safetensors'])}`,
     ...(dataset === undefined ? [] : [`datasets: ${yaml([dataset])}`]),
-    'metrics: ["accuracy"]',
+    `metrics: ${yaml([task === 'object-detection' ? 'mean_average_precision' : 'accuracy'])}`,
     ...(measured === undefined
       ? []
       : [
@@ -52,7 +51,7 @@ function frontMatter({ accuracy, recipe, layers }: ModelMetadata, { data, model 
           `  - name: ${yaml(recipe)}`,
           '    results:',
           '      - task:',
-          '          type: image-classification',
+          `          type: ${task}`,
           '        dataset:',
           `          type: ${yaml(dataset ?? data.name)}`,
           `          name: ${yaml(dataTitles[data.name])}`,
@@ -63,38 +62,80 @@ function frontMatter({ accuracy, recipe, layers }: ModelMetadata, { data, model 
   ].join('\n')
 }
 
+/** What was measured, as the front matter has it; undefined where nothing was. */
+function measuredFor({ accuracy, coco_metrics: numbers }: ModelMetadata) {
+  if (accuracy !== undefined)
+    return [
+      { type: 'accuracy', name: 'Top-1 accuracy', value: accuracy.top1 },
+      { type: 'accuracy', name: 'Top-5 accuracy', value: accuracy.top5 },
+    ]
+  return numbers && cocoNumbers(numbers).map(([name, value]) => ({ type: name.toLowerCase(), name, value }))
+}
+
+/** Those of COCO's numbers that there are. */
+function cocoNumbers(numbers: NonNullable<ModelMetadata['coco_metrics']>): [name: string, value: number][] {
+  return Object.entries(numbers).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))
+}
+
 function body(metadata: ModelMetadata, config: Config, parameters: State): string[] {
   const { model, data } = config
   const count = [...parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0)
-  const { accuracy, classes, normalisation } = metadata
+  const { classes, normalisation, input, task } = metadata
+  const isDetector = task === 'object-detection'
+  const [height, width] = input.canvas ?? [data.size, data.size]
   return [
     `# ${inline(metadata.recipe)}`,
     '',
-    `A ${model.name} of width ${model.width} (${model.stem} stem), trained by Moiety ${metadata.moiety_version} on ` +
+    `${isDetector ? 'A RetinaNet on a' : 'A'} ${model.name} of width ${model.width} (${model.stem} stem), trained by Moiety ${metadata.moiety_version} on ` +
       `${dataTitles[data.name]}, for ${metadata.step.toLocaleString('en')} steps. It has ${count.toLocaleString('en')} ` +
-      `numbers and tells ${classes.length} classes apart.`,
+      (isDetector
+        ? `numbers and finds objects of ${classes.length} ${classes.length === 1 ? 'class' : 'classes'}.`
+        : `numbers and tells ${classes.length} classes apart.`),
     '',
-    accuracy === undefined
-      ? 'This checkpoint was not tested on held-out images.'
-      : `Accuracy on held-out images: ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5.`,
+    measuredInWords(metadata),
     '',
     '## Input',
     '',
-    `RGB images of ${data.size}×${data.size} pixels, float32 [N, 3, ${data.size}, ${data.size}]` +
+    `RGB images of ${width}×${height} pixels, float32 [N, 3, ${height}, ${width}]` +
       (normalisation === undefined
         ? '; by which mean and deviation they were normalised is not known.'
         : `, normalised: (pixel / 255 − mean) / std with mean ${numbers(normalisation.mean)} and std ${numbers(normalisation.std)}.`),
+    ...(metadata.detection === undefined ? [] : ['', placement(metadata.detection)]),
     '',
     ...experts(metadata),
     '## Files',
     '',
-    "`model.safetensors` has torchvision's names (`conv1.weight`, `layer1.0.bn1.running_mean`, `fc.bias`); a mixture of",
-    'experts has `gate.*` and `experts.I.*` where the stage would be. `config.json` says the rest.',
+    ...(isDetector
+      ? [
+          "`model.safetensors` has torchvision's names for a RetinaNet (`backbone.body.conv1.weight`,",
+          '`backbone.fpn.inner_blocks.0.0.weight`, `head.regression_head.bbox_reg.bias`); a mixture of experts has `gate.*` and',
+          '`experts.I.*` where the head, or its part, would be. `config.json` says the rest.',
+        ]
+      : [
+          "`model.safetensors` has torchvision's names (`conv1.weight`, `layer1.0.bn1.running_mean`, `fc.bias`); a mixture of",
+          'experts has `gate.*` and `experts.I.*` where the stage would be. `config.json` says the rest.',
+        ]),
     '',
     '## Classes',
     '',
     classes.map(name => `\`${inline(name)}\``).join(', '),
   ]
+}
+
+function measuredInWords({ accuracy, coco_metrics: numbers }: ModelMetadata): string {
+  if (accuracy !== undefined)
+    return `Accuracy on held-out images: ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5.`
+  if (numbers === undefined) return 'This checkpoint was not tested on held-out images.'
+  const said = cocoNumbers(numbers).map(([name, value]) => `${name} ${percent(value)}`)
+  return `COCO's numbers on held-out images: ${said.join(', ')}.`
+}
+
+/** How an image comes onto a detector's canvas. */
+function placement({ longest, shortest, score }: NonNullable<ModelMetadata['detection']>): string {
+  return (
+    `An image keeps its aspect: it is scaled until its longer side has ${longest} pixels or its shorter one ${shortest}, ` +
+    `normalised, and put into the upper left corner; the rest is 0. Detections have a score above ${score}.`
+  )
 }
 
 function experts({ layers, captions }: ModelMetadata): string[] {
@@ -108,8 +149,8 @@ function experts({ layers, captions }: ModelMetadata): string[] {
     '## Experts',
     '',
     ...layers.map(
-      ({ name, k, experts: count, constraint, style }) =>
-        `- \`${name}\` (${style}): ${k} of ${count} experts compute each image; constraint: ${constraint}`,
+      ({ name, k, experts: count, constraint, style, levels }) =>
+        `- \`${name}\` (${style}): ${k} of ${count} experts compute each ${levels === undefined ? 'image' : 'level of an image'}; constraint: ${constraint}`,
     ),
     '',
     ...(rows.length === 0 ? [] : ['| layer | expert | sees most |', '|---|---|---|', ...rows, '']),

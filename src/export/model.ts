@@ -31,7 +31,7 @@ export interface ModelForm {
   readonly batch: number | null
   /** uint8 pixels, 0 … 255, which the model normalises itself, instead of normalised float32. */
   readonly uint8: boolean
-  /** [N, S, S, 3], as image decoders give pixels, instead of [N, 3, S, S]. */
+  /** [N, H, W, 3], as image decoders give pixels, instead of [N, 3, H, W]. */
   readonly channelsLast: boolean
 }
 
@@ -45,7 +45,7 @@ export interface TrainedClassifier {
   readonly normalisation: Normalisation | undefined
 }
 
-/** A classifier that needs nothing but images, as symbolic tensors. */
+/** A network that needs nothing but images, as symbolic tensors. */
 export interface ExportedModel {
   /** What the file will give, by name. */
   readonly outputs: ReadonlyMap<string, Tensor>
@@ -68,17 +68,29 @@ export function exportedModel(trained: TrainedClassifier, form: ModelForm): Expo
   const { model, classes, size, state } = trained
   const graph = new Graph()
   const scope = Scope.root(graph, { training: false })
-  const images = preprocessed(graph, size, form, trained.normalisation)
-  const moe = model.moe.map(layer => ({ ...layer, dispatch: form.routing }))
-  const { logits, stats } = classifierOf({ ...model, moe }, { classes })(scope, images)
-  const parameters = fitting(scope.declarations, state)
-  refuseTooLarge(parameters)
+  const images = preprocessed(graph, [size, size], form, trained.normalisation)
+  const { logits, stats } = classifierOf(model, { classes, dispatch: form.routing })(scope, images)
   const wanted = new Map([
     ['logits', logits],
     ...stats.map(({ name, routing }) => [weightsOutput(name), routing.weights] as const),
   ])
+  return { ...withParameters(wanted, scope.declarations, state), layers: stats.map(layerInfo) }
+}
+
+/**
+ * Outputs with the parameters inside, and with BatchNorm in the convolution before it wherever that is exact.
+ *
+ * @throws MoietyError `disk` for a state that does not fit the declarations; `usage` for one too large for a file
+ */
+export function withParameters(
+  wanted: ReadonlyMap<string, Tensor>,
+  declarations: Declarations,
+  state: State,
+): Omit<ExportedModel, 'layers'> {
+  const parameters = fitting(declarations, state)
+  refuseTooLarge(parameters)
   const { outputs, ...batchNorms } = foldBatchNorm(foldConstants(withConstants(wanted, parameters)))
-  return { outputs, layers: stats.map(layerInfo), batchNorms, parameters }
+  return { outputs, batchNorms, parameters }
 }
 
 /** An exported model as an ONNX file of the default domain, in the bytes of `model`. */
@@ -96,15 +108,20 @@ export function weightsOutput(layer: string): string {
   return `${layer}.weights`
 }
 
-/** Images as the network was trained on them, from images as they are given. */
-function preprocessed(
+/**
+ * Images as the network was trained on them, from images as they are given.
+ *
+ * @returns float32 [N, 3, H, W], normalised
+ * @throws MoietyError `usage` for uint8 where the normalisation is not known
+ */
+export function preprocessed(
   graph: Graph,
-  size: number,
+  [height, width]: readonly [height: number, width: number],
   { batch, uint8, channelsLast }: ModelForm,
   normalisation: Normalisation | undefined,
 ): Tensor {
   const count = batch ?? 'N'
-  const shape = channelsLast ? [count, size, size, 3] : [count, 3, size, size]
+  const shape = channelsLast ? [count, height, width, 3] : [count, 3, height, width]
   const given = graph.input(imagesInput, uint8 ? 'uint8' : 'float32', shape)
   const planar = (x: Tensor): Tensor => (channelsLast ? transpose(x, [0, 3, 1, 2]) : x)
   if (!uint8) return planar(given)

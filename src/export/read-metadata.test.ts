@@ -8,6 +8,7 @@ import { readMetadata } from './read-metadata.ts'
 
 const metadata: ModelMetadata = {
   moiety_version: '0.1.0',
+  task: 'image-classification',
   recipe: 'a “recipe”\nof two lines',
   step: 12,
   routing: 'sparse',

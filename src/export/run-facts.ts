@@ -1,7 +1,8 @@
-import { MoietyError } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 import { openDataset, type PerChannel } from '../data/index.ts'
 import { refuseOtherClasses, remembered } from '../evaluate/data-identity.ts'
 import { checkpointIdentity, newestCheckpoint } from '../evaluate/trained-run.ts'
+import { isDetector } from '../models/index.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
@@ -24,6 +25,8 @@ export interface DataFacts {
   readonly superclassOf: readonly number[] | undefined
   /** Undefined where neither the checkpoint nor the data says it. */
   readonly normalisation: Normalisation | undefined
+  /** Of a detector: the classes' ids in files, by label, and what COCO's size limits are multiplied by. */
+  readonly detection?: { readonly categoryIds: readonly number[]; readonly sizeFactor: number } | undefined
 }
 
 /** All that a run says of itself. */
@@ -34,6 +37,8 @@ export interface RunFacts {
   readonly data: DataFacts
   /** Of this checkpoint on held-out images, from 0 to 1; undefined where it was not tested. */
   readonly accuracy: { readonly top1: number; readonly top5: number } | undefined
+  /** COCO's twelve numbers of this checkpoint on held-out images; undefined of a classifier, and where it was not tested. */
+  readonly cocoMetrics: Readonly<Record<string, number | null>> | undefined
   readonly captions: Captions
 }
 
@@ -55,7 +60,7 @@ export async function readRun(run: string, onEvent: (event: TrainEvent) => void)
     checkpoint,
     recipe: readEnvironment(run)?.recipe ?? 'not known',
     data: await dataFacts(config, checkpoint, onEvent),
-    accuracy: measuredAccuracy(run, checkpoint.step),
+    ...measured(run, checkpoint.step),
     captions: readCaptions(run, checkpointIdentity(checkpoint), warn),
   }
 }
@@ -67,11 +72,20 @@ async function dataFacts(
   onEvent: (event: TrainEvent) => void,
 ): Promise<DataFacts> {
   const known = remembered(extra)
+  if (isDetector(config.model) && (known === undefined || known.detection === null)) {
+    fail({
+      kind: 'disk',
+      message: 'the checkpoint of a detector does not say which ids its classes have',
+      where: 'state.json of the newest checkpoint',
+      help: 'it was changed or is of another run; put that right',
+    })
+  }
   if (known !== undefined && known.mean !== null && known.std !== null) {
     const { classes, mean, std } = known
     const superclasses = known.superclasses ?? undefined
     const superclassOf = known.superclassOf ?? undefined
-    return { classes, superclasses, superclassOf, normalisation: { mean, std } }
+    const detection = known.detection ?? undefined
+    return { classes, superclasses, superclassOf, normalisation: { mean, std }, detection }
   }
   try {
     const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
@@ -94,15 +108,25 @@ async function dataFacts(
 }
 
 /** What the log says of the checkpoint's own step; later lines are of a training that goes on. */
-function measuredAccuracy(run: string, step: number): RunFacts['accuracy'] {
+function measured(run: string, step: number): Pick<RunFacts, 'accuracy' | 'cocoMetrics'> {
+  const nothing = { accuracy: undefined, cocoMetrics: undefined }
   try {
     const line = readMetrics(metricsPath(run)).find(
       one => one.kind === 'epoch' && one.split === 'test' && one.step === step,
     )
     const [top1, top5] = [line?.top1, line?.top5]
-    return typeof top1 === 'number' && typeof top5 === 'number' ? { top1, top5 } : undefined
+    if (typeof top1 === 'number' && typeof top5 === 'number') return { ...nothing, accuracy: { top1, top5 } }
+    const numbers = Object.entries(line ?? {}).flatMap(([name, value]) =>
+      isCocoMetric(name) && (typeof value === 'number' || value === null) ? [[name, value] as const] : [],
+    )
+    return numbers.length === 0 ? nothing : { ...nothing, cocoMetrics: Object.fromEntries(numbers) }
   } catch {
     // A log that is missing or damaged says nothing; the network is none the worse for it.
-    return undefined
+    return nothing
   }
+}
+
+/** `AP`, `AP50`, `APs`, `AR100`, …: average precision and recall, COCO's names. */
+function isCocoMetric(name: string): boolean {
+  return /^A[PR][\dsml]*$/.test(name)
 }
