@@ -1,7 +1,10 @@
 import { dirname, join } from 'node:path'
+import { fail } from '../base/errors.ts'
 import type { Prediction } from '../explain/index.ts'
 import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
+import { resolveConfig } from '../run/config.ts'
+import { readConfig } from '../run/run-folder.ts'
 import { predictRun, renderPredictions } from './engine.ts'
 import { print, printJson } from './output.ts'
 import type { PredictFlags } from './predict.ts'
@@ -19,6 +22,11 @@ export async function runPrediction(
   flags: PredictFlags,
 ): Promise<void> {
   requireRun(run)
+  if (resolveConfig(readConfig(run), run).model.detector !== null) {
+    const { runDetections } = await import('./predict-detector.ts')
+    return await runDetections(run, images, flags)
+  }
+  refuseFlags(flags)
   const top = wholeNumber(flags.top, '--top', 1, 'for example --top 5')
   const neighbours = wholeNumber(flags.neighbours, '--neighbours', 0, 'for example --neighbours 8')
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
@@ -51,6 +59,18 @@ export async function runPrediction(
   } finally {
     progress.end()
   }
+}
+
+/** Flags that only say something to detectors. */
+function refuseFlags(flags: PredictFlags): void {
+  const flag = (['score', 'coco'] as const).find(one => flags[one] !== undefined)
+  if (flag === undefined) return
+  fail({
+    kind: 'usage',
+    message: `--${flag} is for detectors, but the run is a classifier`,
+    where: `--${flag}`,
+    help: 'leave it out',
+  })
 }
 
 function described({ path, classes, layers, neighbours }: Prediction, paint: Paint): string {

@@ -2,9 +2,11 @@ import type { Command } from 'commander'
 
 export interface PredictFlags {
   readonly out?: string
-  readonly top: string
-  readonly neighbours: string
+  readonly top?: string
+  readonly neighbours?: string
   readonly data?: string
+  readonly score?: string
+  readonly coco?: string
   readonly threads?: string
   readonly json?: true
 }
@@ -14,14 +16,16 @@ export function addPredict(program: Command): void {
     .command('predict')
     .summary('ask a trained run about images')
     .description(
-      'Says what images show, which experts looked at them with which weight, and which training images that the same experts computed they are most like.',
+      'Says what images show, which experts looked at them with which weight, and which training images that the same experts computed they are most like. A detector says where objects are, and draws them in the colours of its experts.',
     )
     .argument('<run>', "the run's folder")
-    .argument('<image...>', 'JPEG, PNG or WebP files')
-    .option('--top <n>', 'classes to name', '5')
-    .option('--neighbours <n>', 'training images to show, 0 for none', '8')
+    .argument('<image...>', 'JPEG, PNG or WebP files; for a detector, also folders of them')
+    .option('--top <n>', 'of a classifier: classes to name; 5 when left out')
+    .option('--neighbours <n>', 'of a classifier: training images to show, 0 for none; 8 when left out')
+    .option('--data <name|dir>', 'of a classifier: where the training images are, if they were moved')
+    .option('--score <p>', 'of a detector: tell objects with a score above this; 0.3 when left out')
+    .option('--coco <file>', "of a detector: write all detections as a results file in COCO's format, too")
     .option('--out <file>', 'the page with the pictures, instead of prediction.html in the run')
-    .option('--data <name|dir>', 'where the training images are, if they were moved')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--json', 'print the predictions as JSON, pictures included')
     .addHelpText(
@@ -29,7 +33,9 @@ export function addPredict(program: Command): void {
       `
 Examples:
   moiety predict runs/sample-1 photo.jpg
-  moiety predict runs/sample-1 *.png --neighbours 0 --json`,
+  moiety predict runs/sample-1 *.png --neighbours 0 --json
+  moiety predict runs/scenes-1 street.jpg --score 0.5
+  moiety predict runs/scenes-1 val2017 --coco detections.json`,
     )
     .action(async (run: string, images: string[], flags: PredictFlags) => {
       const { runPrediction } = await import('./predict-run.ts')

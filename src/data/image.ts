@@ -40,6 +40,23 @@ export interface Extent {
 }
 
 /**
+ * What the beginning of a JPEG, PNG or WebP file says about it; no pixel is decoded.
+ *
+ * @returns the extent before anything turns it, and whether its EXIF asks to have it turned or mirrored
+ * @throws UnreadableImage for a file that is missing, of another format, damaged at its beginning, or larger than the limits
+ */
+export async function storedExtent(path: string): Promise<Extent & { readonly turned: boolean }> {
+  const image = await openImage(path)
+  const found = await image.metadata().catch((cause: unknown) => {
+    throw new UnreadableImage(path, explain(cause), cause)
+  })
+  const { width, height, orientation = 1 } = found
+  if (width * height > mostPixels)
+    throw new UnreadableImage(path, `${width}×${height} pixels, more than ${mostPixels} in all`)
+  return { width, height, turned: orientation !== 1 }
+}
+
+/**
  * Decodes a JPEG, PNG or WebP file whose size is known, as {@link decodeImage} does, but to exactly the extent asked
  * for and *not* turned: EXIF is passed over, because boxes belong to pixels as they are stored. Smaller images are
  * averages of the pixels they come from, larger ones interpolate (a triangle filter).

@@ -34,6 +34,9 @@ const extra = `
 .asked>img{width:100%;max-width:11rem;border-radius:.3rem;background:var(--faint)}
 .asked h2{font-size:1.25rem}
 .asked h3{font-size:.9375rem;margin-top:1.5rem}
+.seen{padding:2.5rem 0;border-bottom:1px solid var(--line)}
+.seen>img{display:block;max-width:100%;max-height:90vh;margin-top:1rem;border-radius:.3rem;background:var(--faint)}
+.seen h2{font-size:1.25rem;overflow-wrap:anywhere}
 .meter.plain{--c:var(--muted)}
 .bars{display:grid;gap:.5rem;margin-top:.75rem;max-width:34rem}
 .bars li{display:grid;grid-template-columns:minmax(0,14rem) minmax(3rem,1fr) 4rem;gap:.75rem;align-items:center;font-size:.9375rem}
