@@ -119,6 +119,7 @@ export async function evaluatedDetector(
     anchors,
     form: { images: count, height, width },
     detections: model.detector.detections,
+    boxWeight: model.detector.boxWeight,
   })
   const feeds = program.inputs.map(({ name, shape }) => {
     if (name === 'images') return [name, new Tensor('float32', images, [count, 3, height, width])] as const

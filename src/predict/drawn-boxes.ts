@@ -88,11 +88,14 @@ function drawnObject(object: Sighting, drawing: Drawing, taken: Place[]) {
   return {
     // A dark line below the coloured one sets it off from whatever the image shows.
     box: `<rect ${outline} stroke="#000" stroke-opacity=".55" stroke-width="5"/><rect ${outline} stroke="${fill}" stroke-width="3"/>`,
-    label: `<rect x="${place.x}" y="${place.y}" width="${place.width}" height="${labelHeight}" fill="${fill}"/><path d="${text}" fill="${ink}" shape-rendering="crispEdges"/>`,
+    label: `<rect x="${place.x}" y="${place.y}" width="${place.width}" height="${labelHeight}" fill="${fill}" stroke="#000" stroke-opacity=".4"/><path d="${text}" fill="${ink}" shape-rendering="crispEdges"/>`,
   }
 }
 
-/** Above the box, inside at its top, below, or inside at its bottom: the first of these that is free and in the picture. */
+/**
+ * Above the box, below it, or farther off on either side; within it only where it is much higher than a label, so that small
+ * objects stay to be seen. The first of these that is free.
+ */
 function freePlace(
   { x, y, bottom, label }: { x: number; y: number; bottom: number; label: string },
   { width, height }: Drawing,
@@ -105,7 +108,9 @@ function freePlace(
     y: Math.round(Math.max(0, Math.min(top, height - labelHeight))),
     width: own,
   })
-  const places = [y - labelHeight, y, bottom, bottom - labelHeight].map(inside)
+  const within = bottom - y > 4 * labelHeight ? [y, bottom - labelHeight] : []
+  const outside = [1, 2, 3, 4].flatMap(n => [y - n * labelHeight, bottom + (n - 1) * labelHeight])
+  const places = [outside[0]!, ...within, ...outside.slice(1)].map(inside)
   const overlaps = (a: Place, b: Place): boolean =>
     a.x < b.x + b.width && b.x < a.x + a.width && Math.abs(a.y - b.y) < labelHeight
   return places.find(place => !taken.some(other => overlaps(place, other))) ?? places[0]!
