@@ -19,7 +19,11 @@ type Order = EvalDetectionsFlags['sort']
 const shown = (value: number | null): string => (value === null ? '–' : value.toFixed(3))
 
 /** COCO's twelve numbers, what each is about, and how much there was. */
-export function statsTable({ stats, counts }: DetectionEvaluation, sizes: SizeLimits, paint: Paint): string {
+export function statsTable(
+  { stats, counts }: Pick<DetectionEvaluation, 'stats' | 'counts'>,
+  sizes: SizeLimits,
+  paint: Paint,
+): string {
   const [small, medium] = sizes
   const precision: Meaning[] = [
     ['AP', 'IoU 0.50 to 0.95'],

@@ -1,5 +1,5 @@
 /** The doors to all that computes, opened only when a command goes through them. */
-import type { EvalOptions, EvalSummary } from '../evaluate/index.ts'
+import type { DetectorEvalOptions, DetectorEvalSummary, EvalOptions, EvalSummary } from '../evaluate/index.ts'
 import type {
   ComparedRun,
   CompareOptions,
@@ -15,7 +15,7 @@ import type { SweepPage } from '../report/sweep-page.ts'
 import type { TrainSummary } from '../run/events.ts'
 import type { TrainOptions } from '../train/index.ts'
 
-export type { EvalOptions, EvalSummary, TrainOptions }
+export type { DetectorEvalSummary, EvalOptions, EvalSummary, TrainOptions }
 
 export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { train: run } = await import('../train/loop.ts')
@@ -24,6 +24,16 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
 
 export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
   const { evaluateRun: run } = await import('../evaluate/index.ts')
+  return await run(options)
+}
+
+export async function isDetectorRun(run: string): Promise<boolean> {
+  const { isDetectorRun: isDetector } = await import('../evaluate/index.ts')
+  return isDetector(run)
+}
+
+export async function evaluateDetectorRun(options: DetectorEvalOptions): Promise<DetectorEvalSummary> {
+  const { evaluateDetectorRun: run } = await import('../evaluate/index.ts')
   return await run(options)
 }
 

@@ -1,17 +1,32 @@
 import { fail } from '../base/errors.ts'
-import { type EvalOptions, evaluateRun } from './engine.ts'
+import { statsTable } from './detection-tables.ts'
+import {
+  type DetectorEvalSummary,
+  type EvalOptions,
+  evaluateDetectorRun,
+  evaluateRun,
+  isDetectorRun,
+} from './engine.ts'
 import type { EvalFlags } from './eval.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { accuracyLine, layerTable } from './report.ts'
-import { dataChoice, requireRun, splitOf, wholeNumber } from './run-flags.ts'
-import { clean, painter } from './screen.ts'
+import { accuracyLine, layerTable, precisionLine, preferences } from './report.ts'
+import { boxDataChoice, dataChoice, requireRun, splitOf, wholeNumber } from './run-flags.ts'
+import { clean, type Paint, painter } from './screen.ts'
 
 /** `moiety eval` */
 export async function runEvaluation(run: string, flags: EvalFlags): Promise<void> {
-  const options = await evalOptions(run, flags)
+  requireRun(run)
+  const detector = await isDetectorRun(run)
+  const options = await evalOptions(run, flags, detector ? boxDataChoice : dataChoice)
   const progress = createProgress(process.stderr)
   try {
+    if (detector) {
+      const result = await evaluateDetectorRun({ ...options, onEvent: progress.show })
+      progress.end()
+      if (flags.json) return printJson(result)
+      return print(detectorReport(result, painter(process.stdout)))
+    }
     const result = await evaluateRun({ ...options, onEvent: progress.show })
     progress.end()
     if (flags.json) return printJson(result)
@@ -29,10 +44,27 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<void
   }
 }
 
+/** What a detector reaches: COCO's numbers, then how its experts were used. */
+function detectorReport(result: DetectorEvalSummary, paint: Paint): string {
+  const { split, stats, images, loss, routing, layers } = result
+  const what = split === 'test' ? 'On held-out images' : 'On training images'
+  return [
+    precisionLine(stats, paint, what),
+    `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, experts ${clean(routing)}`,
+    statsTable(result, result.sizes, paint),
+    ...layers.map(layer => layerTable(layer, paint)),
+    ...(layers.length > 0 ? [preferences(layers, paint)] : []),
+  ].join('\n\n')
+}
+
 const counted = 'experts are counted from 0, as the table of shares shows them'
 
 /** @throws MoietyError of kind `usage` for flags that contradict each other, or a folder that is no run */
-export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOptions> {
+export async function evalOptions(
+  run: string,
+  flags: EvalFlags,
+  chooseData: typeof dataChoice = dataChoice,
+): Promise<EvalOptions> {
   const split = splitOf(flags.split)
   requireRun(run)
   const chosen = (['k', 'only', 'without', 'equal'] as const).filter(flag => flags[flag] !== undefined)
@@ -46,7 +78,7 @@ export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOp
   const k = wholeNumber(flags.k, '--k', 1, 'for example --k 1')
   const only = wholeNumber(flags.only, '--only', 0, counted)
   const without = wholeNumber(flags.without, '--without', 0, counted)
-  const data = await dataChoice(flags.data)
+  const data = await chooseData(flags.data)
   return {
     run,
     split,

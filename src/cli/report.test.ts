@@ -79,6 +79,16 @@ describe('the report of a training', () => {
     expect(trainReport(summary({ interrupted: true }), plain)).not.toContain('explain')
   })
 
+  it('has AP, as COCO counts it, where the network finds objects', () => {
+    const nothing = { AR1: null, AR10: null, AR100: null, ARs: null, ARm: null, ARl: null }
+    const detection = { AP: 0.3844, AP50: 0.585, AP75: 0.401, APs: 0.157, APm: 0.403, APl: null, ...nothing }
+    const found = trainReport(summary({ top1: null, top5: null, detection }), plain)
+    expect(found.split('\n')[0]).toBe(
+      'On held-out images   AP 0.384   AP50 0.585   APs 0.157   APm 0.403   APl –',
+    )
+    expect(found).not.toContain('top-1')
+  })
+
   it('is short for a network without experts', () => {
     expect(trainReport(summary({ layers: [] }), plain).split('\n')).toHaveLength(3)
   })

@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import type { DetectionStats } from '../evaluate/detections/index.ts'
 import type { LayerStats, LayerSummary, TrainSummary } from '../run/events.ts'
 import { bar, clean, columns, duration, type Paint, percent, truncate } from './screen.ts'
 
@@ -11,6 +12,7 @@ export function trainReport(summary: TrainSummary, paint: Paint): string {
   const preferred = summary.layers.some(layer => layer.preferred.length > 0)
   return [
     ...(summary.top1 === null ? [] : [accuracyLine({ top1: summary.top1, top5: summary.top5 ?? 0 }, paint)]),
+    ...(summary.detection === null ? [] : [precisionLine(summary.detection, paint)]),
     ...summary.layers.map(layer => layerTable(layer, paint)),
     ...(preferred ? [preferences(summary.layers, paint)] : []),
     `${paint.bold(summary.interrupted ? 'Interrupted' : 'Done')} in ${duration(summary.seconds)}. Everything is in ${paint.bold(clean(summary.run))}`,
@@ -28,6 +30,17 @@ export function accuracyLine(
   what = 'Accuracy on held-out images',
 ): string {
   return `${paint.bold(what)}   ${paint.good(paint.bold(percent(top1)))} top-1   ${percent(top5)} top-5`
+}
+
+/** What a detector reaches on images that were not trained on: AP from 0 to 1, as COCO counts it, and AP by size. */
+export function precisionLine(
+  { AP, AP50, APs, APm, APl }: DetectionStats,
+  paint: Paint,
+  what = 'On held-out images',
+): string {
+  const shown = (value: number | null): string => (value === null ? '–' : value.toFixed(3))
+  const others = Object.entries({ AP50, APs, APm, APl }).map(([name, value]) => `   ${name} ${shown(value)}`)
+  return `${paint.bold(what)}   AP ${paint.good(paint.bold(shown(AP)))}${others.join('')}`
 }
 
 /** One layer: each expert's share of all weights and how many images chose it; below, living experts and CV. */

@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+export type { RoutingChoice } from './chosen-routing.ts'
 export {
   type AreaName,
   areaNames,
@@ -23,6 +25,13 @@ export {
   recallThresholds,
   type SizeLimits,
 } from './detections/index.ts'
+export {
+  type CategorySummary,
+  type DetectorEvalOptions,
+  type DetectorEvalSummary,
+  evaluateDetectorRun,
+  isDetectorRun,
+} from './detector/index.ts'
 export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.ts'
 export { type EvaluateOptions, evaluateSplit, type SplitResult } from './evaluate-split.ts'
 export { type ClassWeights, preferredClasses } from './preference.ts'

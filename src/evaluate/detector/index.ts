@@ -4,6 +4,13 @@
  * @module
  */
 export { DetectorEvaluator, type EvaluateDetectorOptions } from './evaluate-detector.ts'
+export {
+  type CategorySummary,
+  type DetectorEvalOptions,
+  type DetectorEvalSummary,
+  evaluateDetectorRun,
+  sizesOf,
+} from './evaluate-detector-run.ts'
 export { layerSummaries } from './preference.ts'
 export { type DetectorProgram, type DetectorProgramOptions, detectorProgram } from './program.ts'
 export {
@@ -13,3 +20,9 @@ export {
   type TrueObject,
   weightsAt,
 } from './records.ts'
+export {
+  isDetectorRun,
+  type OpenDetectorOptions,
+  openTrainedDetector,
+  type TrainedDetector,
+} from './trained-detector.ts'

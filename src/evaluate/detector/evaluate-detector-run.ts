@@ -1,0 +1,98 @@
+import type { LayerSummary, TrainEvent } from '../../run/events.ts'
+import { describeRouting, type RoutingChoice, routingOverride } from '../chosen-routing.ts'
+import {
+  type CategoryEvaluation,
+  cocoSizes,
+  type DetectionEvaluation,
+  type DetectionStats,
+  type SizeLimits,
+} from '../detections/index.ts'
+import { type DataChoice, engineOf } from '../trained-run.ts'
+import { DetectorEvaluator } from './evaluate-detector.ts'
+import { layerSummaries } from './preference.ts'
+import { openTrainedDetector } from './trained-detector.ts'
+
+/** Which detector's run to evaluate, on what, and with which experts. */
+export interface DetectorEvalOptions extends RoutingChoice {
+  /** The run's folder; its newest checkpoint is evaluated. */
+  readonly run: string
+  /** Other images with boxes of the same classes, instead of those it was trained on. */
+  readonly data?: DataChoice
+  readonly split?: 'test' | 'train'
+  /** Told how opening the data and evaluating come along, and which images were left out. */
+  readonly onEvent?: (event: TrainEvent) => void
+}
+
+/** COCO's numbers of one class, without what lies between them. */
+export type CategorySummary = Omit<CategoryEvaluation, 'perIoU'>
+
+/** What a detector reaches. */
+export interface DetectorEvalSummary {
+  readonly run: string
+  readonly split: 'test' | 'train'
+  /** Training steps of the checkpoint. */
+  readonly step: number
+  readonly images: number
+  /** Mean over images of what training minimises, without losses that balance experts. */
+  readonly loss: number
+  /** COCO's twelve numbers. */
+  readonly stats: DetectionStats
+  readonly counts: DetectionEvaluation['counts']
+  /** By rising id. */
+  readonly perCategory: readonly CategorySummary[]
+  /** Side lengths in pixels of the stored images that part small from medium and medium from large objects. */
+  readonly sizes: SizeLimits
+  readonly layers: readonly LayerSummary[]
+  /** "as trained", or how experts were chosen instead. */
+  readonly routing: string
+}
+
+/**
+ * Evaluates the newest checkpoint of a detector's run, as trained or with another routing in all its mixtures (METHOD.md
+ * §5.4).
+ *
+ * @throws MoietyError `usage` for a folder that is no detector's run, a K or an expert that the model does not have, or data
+ *   with other classes; `diverged` where what the network computes is not finite; `data`; `disk` for a damaged checkpoint
+ */
+export async function evaluateDetectorRun(options: DetectorEvalOptions): Promise<DetectorEvalSummary> {
+  const { run, split = 'test', onEvent = () => undefined } = options
+  const trained = await openTrainedDetector(run, {
+    split,
+    onEvent,
+    check: config => routingOverride(options, config.model),
+    ...(options.data === undefined ? {} : { data: options.data }),
+  })
+  const { config, checkpoint, dataset } = trained
+  const engine = await engineOf(trained)
+  try {
+    const override = routingOverride(options, config.model)
+    const evaluator = new DetectorEvaluator(engine, config.model, dataset, override)
+    const records = await evaluator.evaluate({
+      split: dataset[split],
+      batch: config.training.batch,
+      onProgress: (done, total) => onEvent({ kind: 'progress', what: 'evaluating', done, total }),
+    })
+    const { images, loss, evaluation } = records!
+    return {
+      run,
+      split,
+      step: checkpoint.step,
+      images,
+      loss,
+      stats: evaluation.stats,
+      counts: evaluation.counts,
+      perCategory: evaluation.perCategory.map(({ perIoU: _, ...numbers }) => numbers),
+      sizes: sizesOf(dataset),
+      layers: layerSummaries(records!, dataset.classes),
+      routing: describeRouting(options),
+    }
+  } finally {
+    await engine.stop()
+  }
+}
+
+/** COCO's size limits in pixels of a data set's stored images. */
+export function sizesOf({ sizeFactor }: { readonly sizeFactor: number }): SizeLimits {
+  const [small, medium] = cocoSizes
+  return [small * sizeFactor, medium * sizeFactor]
+}

@@ -1,0 +1,81 @@
+import { fail } from '../../base/errors.ts'
+import { type DetectionDataset, openDetectionDataset } from '../../data/detection/index.ts'
+import { type DetectorModelConfig, isDetector } from '../../models/index.ts'
+import type { Checkpoint } from '../../run/checkpoint.ts'
+import { type Config, resolveConfig } from '../../run/config.ts'
+import type { TrainEvent } from '../../run/events.ts'
+import { readConfig } from '../../run/run-folder.ts'
+import { refuseOtherClasses } from '../data-identity.ts'
+import { type DataChoice, newestCheckpoint } from '../trained-run.ts'
+
+/** A detector that has been trained, with its newest checkpoint and its data. */
+export interface TrainedDetector {
+  /** The run's folder. */
+  readonly run: string
+  readonly config: Config & { readonly model: DetectorModelConfig }
+  readonly checkpoint: Checkpoint
+  readonly dataset: DetectionDataset
+}
+
+export interface OpenDetectorOptions {
+  /** Images with boxes of the same classes, instead of what the run was trained on. */
+  readonly data?: DataChoice
+  /** The split that must have an image. */
+  readonly split: 'test' | 'train'
+  /** Told how opening the data comes along, and which images were left out. */
+  readonly onEvent?: (event: TrainEvent) => void
+  /** Looks at the configuration before anything slow is done; throws where it does not suit. */
+  readonly check?: (config: Config) => void
+}
+
+/** Whether a run's model is a detector. @throws MoietyError `usage` for a folder that is no run */
+export function isDetectorRun(run: string): boolean {
+  return isDetector(resolveConfig(readConfig(run), run).model)
+}
+
+/**
+ * Opens a detector's run in order to look at what it has learned.
+ *
+ * @throws MoietyError `usage` for a folder that is no run or the run of a classifier, a run without a checkpoint, or data
+ *   without boxes or with other classes; `data`, also for a split without images; `disk` for a damaged checkpoint
+ */
+export async function openTrainedDetector(
+  run: string,
+  { data, split, onEvent = () => undefined, check }: OpenDetectorOptions,
+): Promise<TrainedDetector> {
+  const config = resolveConfig(readConfig(run), run)
+  const { model } = config
+  if (!isDetector(model))
+    return fail({
+      kind: 'usage',
+      message: 'expected the run of a detector, got that of a classifier',
+      where: run,
+      help: 'its model.detector is null',
+    })
+  check?.(config)
+  const checkpoint = newestCheckpoint(run)
+  const { name, ...others } = { ...config.data, ...data }
+  const dataset = await openDetectionDataset({ ...others, name: withBoxes(name) }, progress =>
+    onEvent({ kind: 'progress', ...progress }),
+  )
+  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
+  if (dataset[split].length === 0)
+    fail({
+      kind: 'data',
+      message: `the ${split} split has no image`,
+      where: dataset.title,
+      help: 'look at data.limit',
+    })
+  refuseOtherClasses(checkpoint.extra, dataset)
+  return { run, config: { ...config, model }, checkpoint, dataset }
+}
+
+function withBoxes(name: Config['data']['name']): DetectionDataset['name'] {
+  if (name === 'scenes' || name === 'coco') return name
+  return fail({
+    kind: 'usage',
+    message: `a detector looks for objects in boxes, and ${name} has none`,
+    where: '--data',
+    help: 'take scenes, or a folder in the layout of COCO',
+  })
+}
