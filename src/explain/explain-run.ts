@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path'
-import { fail, MoietyError } from '../base/errors.ts'
+import { fail } from '../base/errors.ts'
 import { identityOf } from '../evaluate/data-identity.ts'
 import {
   checkpointIdentity,
@@ -12,13 +12,13 @@ import {
 import { version } from '../files/version.ts'
 import type { Config } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
-import { type MetricsLine, metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import { accuracyOf } from './accuracy.ts'
 import { affinityOf } from './affinity.ts'
 import { agreementOf } from './agreement.ts'
 import type { Findings, LayerFindings } from './findings.ts'
 import { countsOf, layerFindings, type Thoroughness } from './layer-findings.ts'
+import { logOf } from './over-training.ts'
 import { type PictureOfImage, picturesOf } from './pictures.ts'
 import { type RoutingProgram, routingProgram } from './routing-program.ts'
 import { type RoutingRecords, routeSplit, withVariants } from './routing-records.ts'
@@ -201,20 +201,6 @@ function agreement(
     seed,
     permutations: 200,
   })
-}
-
-/**
- * The lines of the training's log; none, with a warning, where it is missing or damaged, which is no reason not to look at the
- * network.
- */
-function logOf(run: string, onEvent: (event: TrainEvent) => void): MetricsLine[] {
-  try {
-    return readMetrics(metricsPath(run))
-  } catch (error) {
-    if (!(error instanceof MoietyError)) throw error
-    onEvent({ kind: 'warning', message: `shares over training are left out: ${error.message}` })
-    return []
-  }
 }
 
 function describeRun({ run, config, checkpoint }: TrainedRun, routing: RoutingProgram): Findings['run'] {

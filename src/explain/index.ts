@@ -13,6 +13,15 @@ export {
   groupsOf,
   type Spread,
 } from './comparison.ts'
+export {
+  type DetectorExplanation,
+  type DetectorFindings,
+  type DetectorLayerFindings,
+  detectorFindings,
+  type ExplainDetectorOptions,
+  explainDetectorRun,
+  type PictureOfScene,
+} from './detection/index.ts'
 export { type ExplainOptions, type Explanation, explainRun } from './explain-run.ts'
 export { type ExpertFindings, type Findings, findings, type LayerFindings } from './findings.ts'
 export type { PictureOfImage } from './pictures.ts'

@@ -1,5 +1,7 @@
 import { z } from 'zod'
-import type { MetricsLine } from '../run/metrics-log.ts'
+import { MoietyError } from '../base/errors.ts'
+import type { TrainEvent } from '../run/events.ts'
+import { type MetricsLine, metricsPath, readMetrics } from '../run/metrics-log.ts'
 import type { LayerFindings } from './findings.ts'
 
 const epochLine = z.object({
@@ -26,4 +28,18 @@ export function overTraining(lines: readonly MetricsLine[], layer: string): Laye
       .filter(({ name }) => name === layer)
       .map(({ importance, cvImportance, living }) => ({ epoch, importance, cvImportance, living }))
   })
+}
+
+/**
+ * The lines of the training's log; none, with a warning, where it is missing or damaged, which is no reason not to look at the
+ * network.
+ */
+export function logOf(run: string, onEvent: (event: TrainEvent) => void): MetricsLine[] {
+  try {
+    return readMetrics(metricsPath(run))
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    onEvent({ kind: 'warning', message: `shares over training are left out: ${error.message}` })
+    return []
+  }
 }

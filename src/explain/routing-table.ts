@@ -58,8 +58,8 @@ export function routingTable(
 
 const required = { repetition_type: 'REQUIRED' } as const
 
-/** The three levels by which Parquet writes a list. */
-function list(name: string, type: 'FLOAT' | 'INT32'): SchemaElement[] {
+/** The three levels by which Parquet writes a list, as elements of a schema. */
+export function listColumn(name: string, type: 'FLOAT' | 'INT32'): SchemaElement[] {
   return [
     { name, converted_type: 'LIST', num_children: 1, ...required },
     { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
@@ -74,7 +74,7 @@ const schema: SchemaElement[] = [
   { name: 'label', type: 'INT32', ...required },
   { name: 'superclass', type: 'INT32', repetition_type: 'OPTIONAL' },
   { name: 'prediction', type: 'INT32', ...required },
-  ...list('logits', 'FLOAT'),
-  ...list('weights', 'FLOAT'),
-  ...list('chosen', 'INT32'),
+  ...listColumn('logits', 'FLOAT'),
+  ...listColumn('weights', 'FLOAT'),
+  ...listColumn('chosen', 'INT32'),
 ]

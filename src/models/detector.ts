@@ -7,6 +7,7 @@ import {
   type Anchors,
   anchorsOf,
   type Canvas,
+  type HeadGate,
   type HeadMixture,
   pyramidStrides,
   type RetinaNetResult,
@@ -24,11 +25,26 @@ export function isDetector(model: ModelConfig): model is DetectorModelConfig {
   return model.detector !== null
 }
 
+/** Where a detector has a mixture of experts: at a position of the backbone, or behind a gate of the heads. */
+export type DetectorPlace = number | HeadGate
+
+/** How mixtures of a detector route instead of as trained. */
+export type DetectorOverride = RoutingOverride | ReadonlyMap<DetectorPlace, RoutingOverride>
+
+/** The places of a detector's mixtures, in the order in which it tells of them. */
+export function detectorPlaces({ moe, detector }: DetectorModelConfig): readonly DetectorPlace[] {
+  const backbone = moe.map(({ position }) => position).toSorted((a, b) => a - b)
+  if (detector.mixture === null) return backbone
+  const { heads, gates } = detector.mixture
+  if (gates === 'shared') return [...backbone, 'shared']
+  return [...backbone, ...(heads === 'both' ? (['classification', 'regression'] as const) : [heads])]
+}
+
 /** What the configuration of a detector does not say. */
 export interface DetectorOptions {
   readonly classes: number
-  /** How the mixtures route instead of as trained (analysis): all of them, backbone and heads. */
-  readonly override?: RoutingOverride | undefined
+  /** How mixtures route instead of as trained (analysis): all of them, or those at the places that are keys. */
+  readonly override?: DetectorOverride | undefined
   /** How all mixtures send images and levels to experts, instead of as configured. */
   readonly dispatch?: DispatchName | undefined
 }
@@ -39,7 +55,8 @@ export function detectorOf(
   { classes, override, dispatch }: DetectorOptions,
 ): Detector {
   const { channels, headDepth, anchors, mixture, freeze } = detector
-  const backbone = backboneOf(network, { override, dispatch })
+  const { everywhere, positions, gates } = places(override)
+  const backbone = backboneOf(network, { override: everywhere ?? positions, dispatch })
   return (scope, images) =>
     retinanet(scope, images, {
       backbone,
@@ -47,7 +64,8 @@ export function detectorOf(
       channels,
       headDepth,
       anchors,
-      mixture: mixture === null ? null : headMixture(mixture, override, dispatch),
+      mixture:
+        mixture === null ? null : headMixture(mixture, { override: everywhere, overrides: gates }, dispatch),
       freeze,
     })
 }
@@ -59,7 +77,7 @@ export function anchorsFor({ detector, stem }: DetectorModelConfig, canvas: Canv
 
 function headMixture(
   config: HeadMixtureConfig,
-  override: RoutingOverride | undefined,
+  routing: Pick<HeadMixture, 'override' | 'overrides'>,
   dispatch: DispatchName | undefined,
 ): HeadMixture {
   const { heads, gates, part, priorBias, experts, k, weighting, noise, constraint } = config
@@ -76,6 +94,22 @@ function headMixture(
     constraint: constraintOf(constraint),
     lift: 'lift' in constraint ? constraint.lift : null,
     dispatch: dispatch ?? config.dispatch,
-    override,
+    ...routing,
   }
+}
+
+/** An override by where it applies: everywhere, or at positions of the backbone and gates of the heads. */
+function places(override: DetectorOverride | undefined): {
+  readonly everywhere: RoutingOverride | undefined
+  readonly positions: ReadonlyMap<number, RoutingOverride>
+  readonly gates: ReadonlyMap<HeadGate, RoutingOverride>
+} {
+  const positions = new Map<number, RoutingOverride>()
+  const gates = new Map<HeadGate, RoutingOverride>()
+  if (override === undefined || 'kind' in override) return { everywhere: override, positions, gates }
+  for (const [place, own] of override) {
+    if (typeof place === 'number') positions.set(place, own)
+    else gates.set(place, own)
+  }
+  return { everywhere: undefined, positions, gates }
 }

@@ -11,7 +11,10 @@ export {
   type Detector,
   type DetectorModelConfig,
   type DetectorOptions,
+  type DetectorOverride,
+  type DetectorPlace,
   detectorOf,
+  detectorPlaces,
   isDetector,
 } from './detector.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'

@@ -14,9 +14,10 @@ import {
   bestAnchors,
   type Detector,
   type DetectorModelConfig,
+  type DetectorOverride,
   detectorOf,
 } from '../../models/index.ts'
-import type { LayerInfo, RoutingOverride } from '../../moe/index.ts'
+import type { LayerInfo } from '../../moe/index.ts'
 import type { Engine, LoadedProgram } from '../../runtime/index.ts'
 import { cocoSizes, type DetectionEvaluation, evaluateDetections } from '../detections/index.ts'
 import { addBatch, counterValues, emptySums, type UtilisationSums, utilisation } from '../utilisation.ts'
@@ -47,7 +48,7 @@ export class DetectorEvaluator {
     readonly engine: Engine,
     readonly model: DetectorModelConfig,
     readonly dataset: DetectionDataset,
-    override?: RoutingOverride,
+    override?: DetectorOverride,
   ) {
     this.#detector = detectorOf(model, { classes: dataset.classes.length, override })
   }
@@ -88,6 +89,12 @@ export class DetectorEvaluator {
       }
     }
     return records.finish()
+  }
+
+  /** Lets go of its programs and their memory. */
+  async release(): Promise<void> {
+    for (const { loaded } of this.#ready.values()) await loaded.release()
+    this.#ready.clear()
   }
 
   #feeds({ images, objects }: DetectionBatch, anchors: Anchors): Map<string, HostTensor> {

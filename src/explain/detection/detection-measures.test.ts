@@ -96,7 +96,13 @@ const object = (image: number, level: number, area = 100): TrueObject => ({
 
 describe('objects where they were routed', () => {
   it('share the weights of their unit, and those that no anchor overlaps have none', () => {
-    const routed = routedObjects(layer, [object(0, 0), object(0, 0), object(0, 3), object(1, 0), object(1, -1)])
+    const routed = routedObjects(layer, [
+      object(0, 0),
+      object(0, 0),
+      object(0, 3),
+      object(1, 0),
+      object(1, -1),
+    ])
     expect(routed.objects).toHaveLength(4)
     expect([...routed.unit]).toEqual([0, 0, 1, 2])
     expect([...routed.level]).toEqual([0, 3, 0])
@@ -159,7 +165,13 @@ describe('the permutation test', () => {
   const sizes = { labels: Int32Array.from({ length: 120 }, (_, at) => (at % 2) * 2), count: 3 }
 
   it('finds sizes that go to experts, and that the level explains all of it', () => {
-    const tests = drained(testObjects(routedBy((level, _, u) => (level === 0 ? 0.6 + 0.4 * u : 0.4 * u)), sizes, options))
+    const tests = drained(
+      testObjects(
+        routedBy((level, _, u) => (level === 0 ? 0.6 + 0.4 * u : 0.4 * u)),
+        sizes,
+        options,
+      ),
+    )
     expect(tests.information.value).toBeGreaterThan(0.2)
     expect(tests.information.p).toBe(1 / 1000)
     expect(tests.chiSquared.value).toBeCloseTo(120, 6)
@@ -169,7 +181,13 @@ describe('the permutation test', () => {
   })
 
   it('finds none where experts ignore the level, nor in one decision for many objects', () => {
-    const tests = drained(testObjects(routedBy((_, __, u) => Math.round(u)), sizes, options))
+    const tests = drained(
+      testObjects(
+        routedBy((_, __, u) => Math.round(u)),
+        sizes,
+        options,
+      ),
+    )
     expect(tests.information.p).toBeGreaterThan(0.05)
     expect(tests.chiSquared.p).toBeGreaterThan(0.05)
     // Two units with forty objects each: only one other order, so p cannot be small, as χ² of 80 objects would say.
@@ -181,7 +199,10 @@ describe('the permutation test', () => {
       weights: Float32Array.of(1, 0, 0, 1),
     }
     const labels = Int32Array.from({ length: 80 }, (_, at) => (at < 40 ? 0 : 2))
-    expect(drained(testObjects(crowds, { labels, count: 3 }, options)).information).toMatchObject({ value: 1, p: 1 })
+    expect(drained(testObjects(crowds, { labels, count: 3 }, options)).information).toMatchObject({
+      value: 1,
+      p: 1,
+    })
   })
 
   it('finds what objects decide beyond their level', () => {

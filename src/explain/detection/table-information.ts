@@ -25,7 +25,8 @@ export function conditionalInformation(tables: readonly Float64Array[], columns:
   const amounts = tables.map(table => table.reduce((sum, value) => sum + value, 0))
   const total = amounts.reduce((sum, amount) => sum + amount, 0)
   return tables.reduce(
-    (bits, table, s) => (amounts[s] === 0 ? bits : bits + (amounts[s]! / total) * tableInformation(table, columns)),
+    (bits, table, s) =>
+      amounts[s] === 0 ? bits : bits + (amounts[s]! / total) * tableInformation(table, columns),
     0,
   )
 }

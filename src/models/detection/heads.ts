@@ -6,6 +6,7 @@ import {
   type GatingOptions,
   gateInputs,
   type MoeStatistics,
+  type RoutingOverride,
 } from '../../moe/index.ts'
 import { constant, type Layer, type Scope } from '../../nn/index.ts'
 import { biasedConv, normal } from './biased-conv.ts'
@@ -16,6 +17,9 @@ import type { ClassScores } from './losses.ts'
  * with a mixture of experts inside (METHOD.md §5.2). The routed unit is (image, level): row = level · N + image.
  */
 
+/** A gate of the heads: that of one of them, or that of both. */
+export type HeadGate = 'shared' | 'classification' | 'regression'
+
 /** What of the heads is a mixture of experts, and how its inputs find their experts. */
 export interface HeadMixture extends GatingOptions {
   readonly heads: 'both' | 'regression' | 'classification'
@@ -24,6 +28,8 @@ export interface HeadMixture extends GatingOptions {
   /** The whole head, whose results are combined, or the last of its hidden convolutions, whose features are. */
   readonly part: 'head' | 'last-conv'
   readonly dispatch?: DispatchName
+  /** How single gates route, instead of as `override` says. */
+  readonly overrides?: ReadonlyMap<HeadGate, RoutingOverride> | undefined
   /**
    * Whether experts begin by taking everything for background (`priorProbability`). The original's did not; they begin by
    * believing in every category everywhere, with a probability of about one half.
@@ -85,9 +91,11 @@ const firstWeights = normal(0.01)
  */
 export function detectionHeads(scope: Scope, levels: readonly Tensor[], options: HeadsOptions): HeadsResult {
   const { mixture, classes } = options
-  const shared = mixture?.gates === 'shared' ? gateInputs(scope, levels, mixture) : undefined
+  const routedAt = (gate: HeadGate): HeadMixture | undefined =>
+    mixture === null ? undefined : { ...mixture, override: mixture.overrides?.get(gate) ?? mixture.override }
+  const shared = mixture?.gates === 'shared' ? gateInputs(scope, levels, routedAt('shared')!) : undefined
   const has = (heads: 'regression' | 'classification'): HeadMixture | undefined =>
-    mixture !== null && (mixture.heads === 'both' || mixture.heads === heads) ? mixture : undefined
+    mixture !== null && (mixture.heads === 'both' || mixture.heads === heads) ? routedAt(heads) : undefined
   const build = (plan: HeadPlan): Head =>
     scope.in(plan.name, inner => head(inner, levels, plan, options, shared))
 

@@ -17,6 +17,7 @@ export { type Detections, type DetectionsOptions, defaultDetections, detections 
 export { featurePyramid } from './fpn.ts'
 export {
   detectionHeads,
+  type HeadGate,
   type HeadMixture,
   type HeadsOptions,
   type HeadsResult,
