@@ -3,6 +3,8 @@ import type { DetectorEvalOptions, DetectorEvalSummary, EvalOptions, EvalSummary
 import type {
   ComparedRun,
   CompareOptions,
+  DetectorExplanation,
+  ExplainDetectorOptions,
   ExplainOptions,
   Explanation,
   Findings,
@@ -40,6 +42,18 @@ export async function evaluateDetectorRun(options: DetectorEvalOptions): Promise
 export async function explainRun(options: ExplainOptions): Promise<Explanation> {
   const { explainRun: run } = await import('../explain/index.ts')
   return await run(options)
+}
+
+export async function explainDetectorRun(
+  options: ExplainDetectorOptions,
+): Promise<DetectorExplanation | undefined> {
+  const { explainDetectorRun: run } = await import('../explain/index.ts')
+  return await run(options)
+}
+
+export async function renderDetectorReport({ findings, scenes }: DetectorExplanation): Promise<string> {
+  const { renderDetectorReport: render } = await import('../report/index.ts')
+  return render(findings, scenes)
 }
 
 export async function renderReport(findings: Findings, pictures: readonly PictureOfImage[]): Promise<string> {

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { ExpertFindings, LayerFindings } from '../explain/index.ts'
-import { explainRun } from './engine.ts'
+import { explainRun, isDetectorRun } from './engine.ts'
 import type { ExplainFlags } from './explain.ts'
+import { runDetectorExplanation } from './explain-detector-run.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -9,8 +10,15 @@ import { accuracyLine, borderless, layerTable } from './report.ts'
 import { dataChoice, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 
-/** `moiety explain` */
-export async function runExplanation(run: string, flags: ExplainFlags): Promise<void> {
+/** `moiety explain`; returns the exit code. */
+export async function runExplanation(run: string, flags: ExplainFlags): Promise<number> {
+  requireRun(run)
+  if (await isDetectorRun(run)) return await runDetectorExplanation(run, flags)
+  await explainClassifier(run, flags)
+  return 0
+}
+
+async function explainClassifier(run: string, flags: ExplainFlags): Promise<void> {
   const began = performance.now()
   const split = splitOf(flags.split)
   requireRun(run)

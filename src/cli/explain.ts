@@ -16,7 +16,7 @@ export function addExplain(program: Command): void {
     .command('explain')
     .summary('show who does what in a trained run')
     .description(
-      'Routes held-out images through the newest checkpoint of a run and writes what each expert has become: report.html to look at, report.json with every measure, routing.parquet with every image.',
+      'Routes held-out images through the newest checkpoint of a run and writes what each expert has become: report.html to look at, report.json with every measure, routing.parquet with every image; of a detector also objects.parquet with every object.',
     )
     .argument('<run>', "the run's folder")
     .option('--out <folder>', "where to write, instead of the run's folder")
@@ -25,7 +25,7 @@ export function addExplain(program: Command): void {
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'test or train', 'test')
     .option('--threads <n>', 'threads, instead of as many as in training')
-    .option('--permutations <n>', 'of the labels, to tell more than chance', '1000')
+    .option('--permutations <n>', 'to tell more than chance: 1000 unless told, 2000 of a detector')
     .option('--json', 'print the measures as JSON')
     .addHelpText(
       'after',
@@ -37,6 +37,6 @@ Examples:
     )
     .action(async (run: string, flags: ExplainFlags) => {
       const { runExplanation } = await import('./explain-run.ts')
-      await runExplanation(run, flags)
+      process.exitCode = await runExplanation(run, flags)
     })
 }

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import type { Explanation, Findings } from '../explain/index.ts'
+import type { DetectorExplanation, Explanation, Findings } from '../explain/index.ts'
 import { makeFolders, quietly, unfinished, writeCarefully, writeFlushed } from '../files/careful.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
-import { chartFiles, renderReport } from './engine.ts'
+import { chartFiles, renderDetectorReport, renderReport } from './engine.ts'
 
 /**
  * Writes what was found out about a run into a folder: `routing.parquet`, `report.html` and `report.json`. All are written beside
@@ -15,12 +15,44 @@ export async function writeExplanation(
   { findings, pictures, table }: Explanation,
   disk: Disk = nodeDisk,
 ): Promise<void> {
-  const encode = (text: string): Uint8Array => new TextEncoder().encode(text)
-  const files = [
+  const page = encode(await renderReport(findings, pictures))
+  writeTogether(disk, folder, [
     { name: 'routing.parquet', bytes: table },
-    { name: 'report.html', bytes: encode(await renderReport(findings, pictures)) },
+    { name: 'report.html', bytes: page },
     { name: 'report.json', bytes: encode(`${JSON.stringify(findings)}\n`) },
-  ].map(file => ({
+  ])
+}
+
+/**
+ * The same of a detector, with `objects.parquet` beside `routing.parquet`.
+ *
+ * @throws MoietyError `disk`
+ */
+export async function writeDetectorExplanation(
+  folder: string,
+  explanation: DetectorExplanation,
+  disk: Disk = nodeDisk,
+): Promise<void> {
+  const page = encode(await renderDetectorReport(explanation))
+  writeTogether(disk, folder, [
+    { name: 'routing.parquet', bytes: explanation.routing },
+    { name: 'objects.parquet', bytes: explanation.objects },
+    { name: 'report.html', bytes: page },
+    { name: 'report.json', bytes: encode(`${JSON.stringify(explanation.findings)}\n`) },
+  ])
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text)
+}
+
+/** Writes files beside their places, then moves all, in their order. */
+function writeTogether(
+  disk: Disk,
+  folder: string,
+  contents: readonly { readonly name: string; readonly bytes: Uint8Array }[],
+): void {
+  const files = contents.map(file => ({
     ...file,
     beside: join(folder, `${unfinished}${file.name}`),
     path: join(folder, file.name),

@@ -4,6 +4,7 @@
  * @module
  */
 export { renderComparison } from './comparison-page.ts'
+export { renderDetectorReport } from './detection/page.ts'
 export { renderReport } from './page.ts'
 export { renderPredictions } from './prediction-page.ts'
 export {

@@ -111,7 +111,10 @@ function agreementFigure({ agreement }: LayerFindings): Markup | null {
   })
 }
 
-function trainingFigure(layer: LayerFindings): Markup {
+/** Each expert’s share after each epoch. */
+export function trainingFigure(
+  layer: Pick<LayerFindings, 'name' | 'share' | 'count' | 'overTraining'>,
+): Markup {
   const title = 'How the shares came about'
   if (layer.overTraining.length === 0)
     return figure({ title, sentence: 'The training’s log has no shares of this layer.', body: null })

@@ -14,7 +14,10 @@ interface Share {
 }
 
 /** Each expert's share of weight after each epoch, with the line of an even split. */
-export function trainingChart(label: string, { overTraining, count }: LayerFindings): Chart {
+export function trainingChart(
+  label: string,
+  { overTraining, count }: Pick<LayerFindings, 'overTraining' | 'count'>,
+): Chart {
   const shares = overTraining.flatMap(({ epoch, importance }) => {
     const total = importance.reduce((a, b) => a + b, 0)
     return importance.map((value, expert): Share => ({ epoch, expert, share: total > 0 ? value / total : 0 }))

@@ -97,7 +97,10 @@ export function accuracySentence(
   return `As trained, ${percent(trained)} of the images are named right (black line); the best expert alone gets ${percent(best)}.${missed} Naming classes at random would give ${percent(chance)} (dashed); if the gate’s choice did not matter, equal weights and single experts would lie on the black line.`
 }
 
-export function trainingSentence({ overTraining, count }: LayerFindings): string {
+export function trainingSentence({
+  overTraining,
+  count,
+}: Pick<LayerFindings, 'overTraining' | 'count'>): string {
   const [first, last] = [overTraining[0], overTraining.at(-1)]
   if (first === undefined || last === undefined) return ''
   const change =
