@@ -1,4 +1,5 @@
 import type { TrainEvent } from '../run/events.ts'
+import { scoreOf } from '../sweep/score.ts'
 import { sweepVariable, type TrainerProgress } from '../sweep/trainer.ts'
 
 const millisecondsBetween = 300
@@ -12,14 +13,17 @@ export function followSweep(): (event: TrainEvent) => void {
   process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'))
   // Listening alone would keep a finished training alive.
   process.channel?.unref()
-  let top1: number | null = null
+  let score: TrainerProgress['score'] = null
   let last = 0
   return event => {
-    if (event.kind === 'epoch' && event.split === 'test') top1 = event.measures.top1 ?? null
+    if (event.kind === 'epoch' && event.split === 'test') {
+      const { top1 = null, AP = null } = event.measures
+      score = scoreOf({ top1, detection: { AP } })
+    }
     if (event.kind !== 'step' || performance.now() - last < millisecondsBetween) return
     last = performance.now()
     const { step, steps, imagesPerSecond, secondsLeft } = event
-    const progress: TrainerProgress = { step, steps, top1, imagesPerSecond, secondsLeft }
+    const progress: TrainerProgress = { step, steps, score, imagesPerSecond, secondsLeft }
     if (process.connected) process.send?.(progress, () => undefined)
   }
 }

@@ -5,6 +5,7 @@ import type { Recipe } from '../run/recipe.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan.ts'
 import { outcomesOf } from '../sweep/run-sweep.ts'
+import { type Score, scoreOf } from '../sweep/score.ts'
 import type { Sweep } from '../sweep/sweep-file.ts'
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
@@ -82,10 +83,10 @@ export function needData({ runs }: SweepPlan): void {
 
 export function doneOf(
   outcomes: ReadonlyMap<string, Outcome>,
-): Map<string, { readonly top1: number | null }> {
+): Map<string, { readonly score: Score | null }> {
   return new Map(
     [...outcomes].flatMap(([name, outcome]) =>
-      outcome.status === 'done' ? [[name, { top1: outcome.top1 }] as const] : [],
+      outcome.status === 'done' ? [[name, { score: scoreOf(outcome) }] as const] : [],
     ),
   )
 }
@@ -142,12 +143,13 @@ export function endText(
   const [best] = plan.runs
     .flatMap(({ name }) => {
       const outcome = outcomes.get(name)
-      return outcome?.status === 'done' && outcome.top1 !== null ? [{ name, top1: outcome.top1 }] : []
+      const score = outcome?.status === 'done' ? scoreOf(outcome) : null
+      return score === null ? [] : [{ name, score }]
     })
-    .toSorted((a, b) => b.top1 - a.top1)
+    .toSorted((a, b) => b.score.value - a.score.value)
   return [
     `${paint.bold(isInterrupted ? 'Interrupted' : failed.length > 0 ? 'Ended' : 'Done')}: ${done} of ${countOf(plan.runs)} finished${failed.length === 0 ? '' : paint.bad(`, ${failed.length} failed`)}`,
-    ...(best === undefined ? [] : [`Best: ${percent(best.top1)} top-1, ${best.name}`]),
+    ...(best === undefined ? [] : [`Best: ${percent(best.score.value)} ${best.score.name}, ${best.name}`]),
     ...failed.map(({ run, message }) => paint.bad(`  ${run}: ${clean(message)}`)),
     ...(failed.length === 0 ? [] : [`What they said is in ${clean(join(folder, 'logs'))}`]),
     done === plan.runs.length

@@ -44,7 +44,13 @@ function tell(isTTY: boolean) {
   progress.show({
     kind: 'progress',
     run: a,
-    progress: { step: 25, steps: 100, top1: 0.5, imagesPerSecond: 10, secondsLeft: 450 },
+    progress: {
+      step: 25,
+      steps: 100,
+      score: { name: 'top-1', value: 0.5 },
+      imagesPerSecond: 10,
+      secondsLeft: 450,
+    },
   })
   return { shown, progress }
 }
@@ -60,7 +66,7 @@ describe('the table of a running sweep', () => {
       '  ██▌         25 %  50.0 %     7:30  lr-a',
       '                 –       –        –  lr-b',
     ])
-    progress.show({ kind: 'done', run: a, top1: 0.625, seconds: 500 })
+    progress.show({ kind: 'done', run: a, score: { name: 'top-1', value: 0.625 }, seconds: 500 })
     progress.show({ kind: 'failed', run: b, message: 'the disk is full', isTriedAgain: true })
     progress.show({ kind: 'failed', run: c, message: 'diverged', isTriedAgain: false })
     expect(shown.lines().slice(2)).toEqual([

@@ -1,5 +1,6 @@
 import { secondsOf } from '../sweep/estimate.ts'
 import type { SweepEvent, WatchedRun } from '../sweep/run-sweep.ts'
+import type { Score } from '../sweep/score.ts'
 import type { TrainerProgress } from '../sweep/trainer.ts'
 import { bar, clean, clock, columns, duration, painter, percent, type Screen, truncate } from './screen.ts'
 
@@ -18,7 +19,7 @@ export interface SweepProgress {
 export interface SweepStart {
   /** All of them; none where they are not known, as to a worker. */
   readonly runs: readonly WatchedRun[]
-  readonly done: ReadonlyMap<string, { readonly top1: number | null }>
+  readonly done: ReadonlyMap<string, { readonly score: Score | null }>
   readonly jobs: number
   /** As far as it is known. */
   readonly secondsPerEpoch: number | undefined
@@ -41,7 +42,7 @@ export function createSweepProgress(
   const paint = painter(screen)
   const live = screen.isTTY === true && process.env.TERM !== 'dumb'
   const running = new Map<string, Running>()
-  const done = new Map([...start.done].map(([name, { top1 }]) => [name, top1]))
+  const done = new Map([...start.done].map(([name, { score }]) => [name, score?.value ?? null]))
   const failed = new Set<string>()
   const measured: number[] = []
   let drawn = 0
@@ -82,25 +83,25 @@ export function createSweepProgress(
   }
   const counts = (): string => {
     const left = secondsLeft()
-    const [bestName, bestTop1] =
-      [...done].toSorted(([, a], [, b]) => (b ?? -1) - (a ?? -1)).find(([, top1]) => top1 !== null) ?? []
+    const [bestName, bestScore] =
+      [...done].toSorted(([, a], [, b]) => (b ?? -1) - (a ?? -1)).find(([, score]) => score !== null) ?? []
     return [
       start.runs.length === 0 ? `${done.size} done` : `${done.size} of ${start.runs.length} done`,
       ...(failed.size === 0 ? [] : [`${failed.size} failed`]),
       ...(left === undefined || running.size === 0 ? [] : [`about ${duration(left)} left`]),
       ...(bestName === undefined || start.runs.length === 0
         ? []
-        : [`best ${percent(bestTop1 ?? 0)} ${bestName}`]),
+        : [`best ${percent(bestScore ?? 0)} ${bestName}`]),
     ].join('   ')
   }
   const summary = (): string => `${running.size} running   ${counts()}`
   const line = ({ run, progress }: Running): string => {
     const part = progress === undefined ? undefined : progress.step / progress.steps
-    const top1 = progress?.top1 ?? undefined
+    const score = progress?.score?.value
     return [
       `  ${bar(part ?? 0, 10)}`,
       (part === undefined ? '–' : `${Math.floor(100 * part)} %`).padStart(5),
-      (top1 === undefined ? '–' : percent(top1)).padStart(7),
+      (score === undefined ? '–' : percent(score)).padStart(7),
       (progress === undefined ? '–' : clock(progress.secondsLeft)).padStart(8),
       ` ${run.name}`,
     ].join(' ')
@@ -120,10 +121,11 @@ export function createSweepProgress(
       }
       case 'done': {
         running.delete(name)
-        done.set(name, event.top1)
+        done.set(name, event.score?.value ?? null)
         if (event.seconds !== null) measured.push(event.seconds / event.run.config.training.epochs)
         const took = event.seconds === null ? '' : ` in ${duration(event.seconds)}`
-        const reached = event.top1 === null ? '' : `  ${percent(event.top1)} top-1${took}`
+        const { score } = event
+        const reached = score === null ? '' : `  ${percent(score.value)} ${score.name}${took}`
         return say(`${paint.good('done')}     ${name}${reached}   ${paint.dim(counts())}`)
       }
       case 'failed': {

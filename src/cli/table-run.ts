@@ -5,7 +5,7 @@ import { nodeDisk } from '../files/disk.ts'
 import type { JsonObject } from '../files/json.ts'
 import { nearest } from '../run/config/shape.ts'
 import { textOf } from '../sweep/axes.ts'
-import { measureNamed } from '../sweep/measures.ts'
+import { measureNamed, usualMeasure } from '../sweep/measures.ts'
 import type { Outcome } from '../sweep/outcome.ts'
 import { outcomesOf } from '../sweep/run-sweep.ts'
 import { requireRecord, type SweepRecord } from '../sweep/sweep-folder.ts'
@@ -19,9 +19,6 @@ import type { TableFlags } from './table.ts'
 const formats = ['text', 'markdown', 'latex', 'csv', 'parquet', 'html'] as const
 type Format = (typeof formats)[number]
 
-/** Of the page where no value was asked for: what the paper asks. */
-const pageValues = ['top1', 'cvImportance'] as const
-
 /** `moiety table` */
 export async function runTable(folder: string, flags: TableFlags): Promise<void> {
   const format = formatOf(flags)
@@ -34,9 +31,10 @@ export async function runTable(folder: string, flags: TableFlags): Promise<void>
   }
   const laidOut = (value: string): SweepTable =>
     sweepTable(record, outcomes, { ...layout, measure: measureNamed(value, outcomes.values()) })
-  const table = laidOut(flags.value)
+  const usual = usualMeasure(outcomes.values())
+  const table = laidOut(flags.value ?? usual)
   if (flags.json) return printJson(jsonOf(record, outcomes, table))
-  const content = await contentOf(format, record, outcomes, table, laidOut)
+  const content = await contentOf(format, record, outcomes, table, laidOut, usual)
   if (flags.out === undefined) {
     if (typeof content === 'string') print(content.trimEnd())
     return
@@ -52,6 +50,7 @@ async function contentOf(
   outcomes: ReadonlyMap<string, Outcome>,
   table: SweepTable,
   laidOut: (value: string) => SweepTable,
+  usual: string,
 ): Promise<string | Uint8Array> {
   switch (format) {
     case 'text':
@@ -65,7 +64,7 @@ async function contentOf(
     case 'parquet':
       return tableParquet(table)
     case 'html':
-      return await page(record, outcomes, table, laidOut)
+      return await page(record, outcomes, table, laidOut, usual)
   }
 }
 
@@ -74,11 +73,12 @@ async function page(
   outcomes: ReadonlyMap<string, Outcome>,
   table: SweepTable,
   laidOut: (value: string) => SweepTable,
+  usual: string,
 ): Promise<string> {
   const all = [...outcomes.values()]
   const layers = Math.max(0, ...all.map(outcome => (outcome.status === 'done' ? outcome.layers.length : 0)))
   // With several mixtures a run there is no one number of balance; the charts show each.
-  const others = layers === 1 ? pageValues.filter(value => value !== table.measure.key) : []
+  const others = layers === 1 ? [usual, 'cvImportance'].filter(value => value !== table.measure.key) : []
   const axis = record.axes.find(({ label }) => label === 'constraint') ?? record.axes.at(-1)
   return await renderSweep({
     title: record.title,

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 export interface TableFlags {
   readonly rows?: string
   readonly columns?: string
-  readonly value: string
+  readonly value?: string
   readonly baseline?: string
   readonly format: string
   readonly out?: string
@@ -22,8 +22,7 @@ export function addTable(program: Command): void {
     .option('--columns <a,b>', 'what differs from column to column')
     .option(
       '--value <name>',
-      'top1, top5, seconds, cvImportance, cvActivation or living; of one of several mixtures: living.layer4',
-      'top1',
+      'top1, top5, seconds, cvImportance, cvActivation or living, of one of several mixtures living.layer4; of detectors AP, AP50, AP75, APs, APm, APl or AR100 (default: top1, or AP)',
     )
     .option(
       '--baseline <a=b,...>',

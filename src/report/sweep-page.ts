@@ -1,5 +1,6 @@
 import * as Plot from '@observablehq/plot'
 import type { LayerResult, Outcome } from '../sweep/outcome.ts'
+import { type Score, scoreOf } from '../sweep/score.ts'
 import type { SweepTable } from '../sweep/table.ts'
 import { cellText, differenceText, notesOf } from '../sweep/table-words.ts'
 import { axesByK } from './axes-by-k.ts'
@@ -33,19 +34,28 @@ type Done = Extract<Outcome, { status: 'done' }>
 /** A finished run, or one mixture of it. */
 interface Point {
   readonly series: string
-  readonly top1: number
+  readonly score: Score
   readonly seconds: number | null
 }
 type LayerPoint = Point & { readonly layer: LayerResult }
+
+/** A finished run with what it is ranked by, if it has that. */
+function scored(series: string, outcome: Done) {
+  const score = scoreOf(outcome)
+  return score === null ? [] : [{ series, outcome, score, seconds: outcome.seconds }]
+}
+
+/** What runs are ranked by, in words. */
+function scoreTitle([first]: readonly Point[]): string {
+  return first?.score.name === 'AP' ? 'AP' : 'Top-1 accuracy'
+}
 
 const symbols = ['circle', 'square', 'triangle', 'diamond2', 'times', 'star', 'plus', 'wye'] as const
 
 /** `sweep.html`: the tables, what is missing, and how accuracy goes with balance, position, K and cost. */
 export function renderSweep({ title, description, seriesAxis, runs, tables }: SweepPage): string {
   const done = runs.flatMap(({ series, outcome }) =>
-    outcome.status === 'done' && outcome.top1 !== null
-      ? [{ series, outcome, top1: outcome.top1, seconds: outcome.seconds }]
-      : [],
+    outcome.status === 'done' ? scored(series, outcome) : [],
   )
   const layers = done.flatMap(point => point.outcome.layers.map((layer): LayerPoint => ({ ...point, layer })))
   const series = [...new Set(runs.map(run => run.series))]
@@ -103,21 +113,22 @@ function grid(
 
 function figures(done: readonly Point[], layers: readonly LayerPoint[], series: readonly string[]): Markup[] {
   const explained = layers.filter(({ layer }) => layer.byK !== null)
-  const top1 = ({ top1: value }: Point): number => 100 * value
+  const title = scoreTitle(done)
+  const score = ({ score: { value } }: Point): number => 100 * value
   return [
     ...(layers.length === 0
       ? []
       : [
           figure({
             width: column,
-            title: 'Accuracy and CV of importance',
+            title: `${title} and CV of importance`,
             sentence:
               'Each mark is a mixture of one run: to the left shares are even, to the right one expert has it all.',
             body: chart(
-              marks('Top-1 accuracy and CV of importance', layers, series, {
+              marks(`${title} and CV of importance`, layers, series, {
                 x: { label: 'CV of importance', grid: true, nice: true, labelArrow: 'none' },
                 at: ({ layer }) => layer.cvImportance,
-                y: top1,
+                y: score,
               }),
               true,
             ),
@@ -141,13 +152,13 @@ function figures(done: readonly Point[], layers: readonly LayerPoint[], series: 
         ]),
     figure({
       width: column,
-      title: 'Accuracy and seconds',
+      title: `${title} and seconds`,
       sentence: 'What each run reached and what its training took.',
       body: chart(
-        marks('Top-1 accuracy and seconds of training', done, series, {
+        marks(`${title} and seconds of training`, done, series, {
           x: { label: 'seconds', grid: true, nice: true, labelArrow: 'none', ticks: 5 },
           at: point => point.seconds,
-          y: top1,
+          y: score,
         }),
         true,
       ),
@@ -159,7 +170,7 @@ function figures(done: readonly Point[], layers: readonly LayerPoint[], series: 
 const column = 460
 
 const size = { width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 }
-const accuracy = { label: 'top-1, %', grid: true, nice: true, labelArrow: 'none' } as const
+const percents = { grid: true, nice: true, labelArrow: 'none' } as const
 
 /** How marks of a series look: colour and shape, neither alone. */
 function look(series: number, radius = 4.5) {
@@ -193,7 +204,7 @@ function marks<T extends Point>(
   return draw(label, {
     ...size,
     x,
-    y: accuracy,
+    y: { ...percents, label: `${scoreTitle(points)}, %` },
     marks: series.flatMap((one, i) => {
       const own = points.filter(point => point.series === one)
       return own.length === 0 ? [] : [Plot.dot(own, { x: at, y, ...look(i) })]
@@ -265,15 +276,23 @@ function runTable(runs: readonly SweepRun[]): Markup {
     outcome.status === 'done' ? value(outcome) : '–'
   const all = (outcome: Outcome, value: (layer: LayerResult) => string): string =>
     of(outcome, ({ layers }) => (layers.length === 0 ? '–' : layers.map(value).join(', ')))
+  const isDetection = runs.some(({ outcome }) => outcome.status === 'done' && outcome.detection !== null)
   return numbers(
     {
       caption: 'One line a run; several mixtures with a comma between',
-      heads: ['Run', 'status', 'top-1', 'top-5', 'CV of importance', 'living', 'seconds'],
+      heads: [
+        'Run',
+        'status',
+        ...(isDetection ? ['AP', 'AP50'] : ['top-1', 'top-5']),
+        'CV of importance',
+        'living',
+        'seconds',
+      ],
       rows: runs.map(({ name: run, outcome }) => [
         name(shown(run)),
         'message' in outcome ? `${outcome.status}: ${shown(outcome.message)}` : outcome.status,
-        of(outcome, ({ top1 }) => percent(top1)),
-        of(outcome, ({ top5 }) => percent(top5)),
+        of(outcome, ({ top1, detection }) => percent(isDetection ? (detection?.AP ?? null) : top1)),
+        of(outcome, ({ top5, detection }) => percent(isDetection ? (detection?.AP50 ?? null) : top5)),
         all(outcome, layer => fixed(layer.cvImportance, 3)),
         all(outcome, layer => `${layer.living ?? '–'} of ${layer.importance.length}`),
         of(outcome, ({ seconds }) => fixed(seconds, 0)),

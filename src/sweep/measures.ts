@@ -20,6 +20,12 @@ type Done = Extract<Outcome, { status: 'done' }>
 const ofRun = {
   top1: { title: 'top-1 accuracy, %', scale: 100, digits: 1, of: (run: Done) => run.top1 },
   top5: { title: 'top-5 accuracy, %', scale: 100, digits: 1, of: (run: Done) => run.top5 },
+  ...Object.fromEntries(
+    (['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR100'] as const).map(name => [
+      name,
+      { title: `${name}, %`, scale: 100, digits: 1, of: (run: Done) => run.detection?.[name] ?? null },
+    ]),
+  ),
   seconds: { title: 'seconds of training', scale: 1, digits: 0, of: (run: Done) => run.seconds },
 } as const
 
@@ -28,6 +34,11 @@ const ofLayer = {
   cvActivation: { title: 'CV of activation', digits: 3, of: (layer: LayerResult) => layer.cvActivation },
   living: { title: 'living experts', digits: 2, of: (layer: LayerResult) => layer.living },
 } as const
+
+/** What a table shows where no value is named: what its runs are ranked by. */
+export function usualMeasure(outcomes: Iterable<Outcome>): string {
+  return [...outcomes].some(one => one.status === 'done' && one.detection !== null) ? 'AP' : 'top1'
+}
 
 /** What `--value` can name. */
 export const measureNames: readonly string[] = [...Object.keys(ofRun), ...Object.keys(ofLayer)]

@@ -27,6 +27,8 @@ export type Outcome =
       readonly status: 'done'
       readonly top1: number | null
       readonly top5: number | null
+      /** COCO's numbers of a detector; null of a classifier. */
+      readonly detection: DetectionScores | null
       /** Of the training. */
       readonly seconds: number | null
       readonly layers: readonly LayerResult[]
@@ -39,10 +41,24 @@ export type Status = Outcome['status']
 
 const number = z.number().nullable()
 
+const detectionSchema = z.object({
+  AP: number,
+  AP50: number,
+  AP75: number,
+  APs: number,
+  APm: number,
+  APl: number,
+  AR100: number,
+})
+
+/** Of COCO's twelve numbers those that a table can show, from 0 to 1. */
+export type DetectionScores = Readonly<z.output<typeof detectionSchema>>
+
 const summarySchema = z.object({
   interrupted: z.literal(false),
   top1: number,
   top5: number,
+  detection: detectionSchema.nullable().default(null),
   seconds: number,
   layers: z.array(
     z.object({
@@ -93,12 +109,13 @@ export function outcomeOf(
   if (summary !== undefined) {
     const parsed = summarySchema.safeParse(summary)
     if (!parsed.success) return { status: 'altered', message: 'summary.json cannot be read' }
-    const { top1, top5, seconds, layers } = parsed.data
+    const { top1, top5, detection, seconds, layers } = parsed.data
     const byK = layers.length === 0 ? new Map<string, number[]>() : accuracyByK(folder, disk)
     return {
       status: 'done',
       top1,
       top5,
+      detection,
       seconds,
       layers: layers.map(layer => ({ ...layer, byK: byK.get(layer.name) ?? null })),
     }

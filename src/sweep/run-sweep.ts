@@ -9,6 +9,7 @@ import { watchLock } from '../run/lock-watch.ts'
 import { createPlannedCheck } from './identity.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import type { PlannedRun, SweepPlan } from './plan.ts'
+import { type Score, scoreOf } from './score.ts'
 import { readFailures, type SweepRecord, writeFailure, writeRecord } from './sweep-folder.ts'
 import { startTrainer, type Trainer, type TrainerCommand, type TrainerProgress } from './trainer.ts'
 
@@ -25,7 +26,7 @@ export type SweepEvent =
   | {
       readonly kind: 'done'
       readonly run: WatchedRun
-      readonly top1: number | null
+      readonly score: Score | null
       readonly seconds: number | null
     }
   | {
@@ -197,7 +198,7 @@ async function trainOnce(
   const before = outcomeOf(folder, run, undefined)
   // Whoever held its lock may have finished it.
   if (before.status === 'done') {
-    onEvent({ kind: 'done', run, top1: before.top1, seconds: before.seconds })
+    onEvent({ kind: 'done', run, score: scoreOf(before), seconds: before.seconds })
     return undefined
   }
   const isResumed = existsSync(join(path, 'config.json'))
@@ -214,7 +215,7 @@ async function trainOnce(
   quietly(() => nodeDisk.remove(recipe))
   const after = end.exitCode === 0 ? outcomeOf(folder, run, undefined) : undefined
   if (after?.status === 'done') {
-    onEvent({ kind: 'done', run, top1: after.top1, seconds: after.seconds })
+    onEvent({ kind: 'done', run, score: scoreOf(after), seconds: after.seconds })
     return undefined
   }
   if (signal.aborted && (end.signal !== null || [129, 130, 143].includes(end.exitCode ?? 0))) {

@@ -2,8 +2,9 @@ import { parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import type { Json, JsonObject } from '../files/json.ts'
-import { measureNamed } from './measures.ts'
+import { measureNamed, usualMeasure } from './measures.ts'
 import type { Outcome } from './outcome.ts'
+import { scoreOf } from './score.ts'
 import { pairedTest } from './significance.ts'
 import type { SweepRecord } from './sweep-folder.ts'
 import { type Layout, type SweepTable, sweepTable } from './table.ts'
@@ -40,6 +41,7 @@ function recordOf(axes: Record<string, Json[]>, baseline: JsonObject | null = nu
 const done = (top1: number, cvImportance: number | null = 0.5): Outcome => ({
   status: 'done',
   top1,
+  detection: null,
   top5: 1,
   seconds: 10,
   layers: [
@@ -301,5 +303,30 @@ describe('the paired sign-flip test', () => {
     expect(pairedTest(pairs).p).toBe(p)
     // Binomial(17, ½): the sum 5 or more, 11 signs of 17 or more, on both sides.
     expect(p).toBeCloseTo(0.332, 2)
+  })
+})
+
+describe('what runs are ranked by', () => {
+  const precision = { AP: 0.25, AP50: 0.5, AP75: null, APs: 0.1, APm: 0.2, APl: 0.3, AR100: 0.6 }
+  const detector: Outcome = {
+    status: 'done',
+    top1: null,
+    top5: null,
+    detection: precision,
+    seconds: 9,
+    layers: [],
+  }
+
+  it("is the accuracy of a classifier and COCO's AP of a detector", () => {
+    expect(scoreOf({ top1: 0.4, detection: null })).toEqual({ name: 'top-1', value: 0.4 })
+    expect(scoreOf(detector)).toEqual({ name: 'AP', value: 0.25 })
+    expect(scoreOf({ top1: null, detection: { AP: null } })).toBeNull()
+    expect(usualMeasure([{ status: 'missing' }, detector])).toBe('AP')
+    expect(usualMeasure([{ status: 'missing' }, done(0.4)])).toBe('top1')
+  })
+
+  it("can be any of a detector's numbers in a table", () => {
+    const of = (value: string) => measureNamed(value, [detector]).of(detector)
+    expect([of('AP50'), of('APs'), of('AR100'), of('AP75'), of('top1')]).toEqual([0.5, 0.1, 0.6, null, null])
   })
 })

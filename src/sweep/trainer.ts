@@ -17,7 +17,7 @@ export const trainerProgress = z.object({
   step: z.int(),
   steps: z.int(),
   /** Of the last epoch that was tested; null before. */
-  top1: z.number().nullable(),
+  score: z.object({ name: z.enum(['top-1', 'AP']), value: z.number() }).nullable(),
   imagesPerSecond: z.number(),
   secondsLeft: z.number(),
 })

@@ -17,6 +17,7 @@ import {
 } from './queue.ts'
 import { type Beginning, beginningOf, createSweepFinder, type MachinePlaces } from './queued-run.ts'
 import { type SweepEvent, secondsOfSilence, untilFree } from './run-sweep.ts'
+import { scoreOf } from './score.ts'
 import { writeFailure } from './sweep-folder.ts'
 import { startTrainer, type TrainerCommand, type TrainerEnd } from './trainer.ts'
 
@@ -218,7 +219,7 @@ class Work {
     const after =
       end.exitCode === 0 ? outcomeOf(folder, { name: facts.run, hash: facts.hash }, undefined) : undefined
     if (after?.status === 'done')
-      return onEvent({ kind: 'done', run, top1: after.top1, seconds: after.seconds })
+      return onEvent({ kind: 'done', run, score: scoreOf(after), seconds: after.seconds })
     if (stop.aborted && (end.signal !== null || [129, 130, 143].includes(end.exitCode ?? 0))) {
       onEvent({ kind: 'stopped', run })
       return await this.#giveUp(job, token, lost)
