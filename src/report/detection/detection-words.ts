@@ -13,6 +13,9 @@ export const sizeWords = ['small', 'medium', 'large'] as const
 /** A mean weight of this many times chance is worth a word. */
 const notable = 1.2
 
+/** Fewer bits than these are next to nothing, however certain. */
+const slight = 0.005
+
 /** P3 to P7. */
 export function levelName(level: number): string {
   return `P${level + 3}`
@@ -109,6 +112,8 @@ export function sizeSentence(layer: DetectorLayerFindings): string {
 function withinWords(within: GroupingTests['withinLevel']): string {
   if (within === null) return ''
   const numbers = `${bits(within.value)} bits, by chance ${bits(within.chance)}, ${significance(within.p, within.permutations)}`
+  if (beyondChance(within) && within.value < slight)
+    return ` Levels are made for sizes, and it is the level’s doing: among objects of one level, size tells next to nothing about the expert (${numbers}).`
   return beyondChance(within)
     ? ` Levels are made for sizes, so this may be the level’s doing; but among objects of one level, too, size goes with the expert (${numbers}).`
     : ` Levels are made for sizes, and it is the level’s doing: among objects of one level, size tells no more about the expert than chance (${numbers}).`

@@ -2,7 +2,7 @@ import type { DetectorFindings, DetectorLayerFindings } from '../../explain/dete
 import { fixed, parameters, percent, whole } from '../figures.ts'
 import { type Content, html, type Markup, name, shown } from '../markup.ts'
 import { chip, meter } from '../parts.ts'
-import { expertWords, layerWords, precision } from './detection-words.ts'
+import { expertWords, layerWords, precision, sizeWords } from './detection-words.ts'
 
 /** Where a layer's part of the page is. */
 export function layerAnchor(index: number): string {
@@ -14,10 +14,10 @@ export function detectorHeader(findings: DetectorFindings): Markup {
   const { run, data, stats, loss, layers } = findings
   const [small, medium] = data.sizes
   const [canvas] = data.canvases
-  const sizes = data.perSize.map(count => whole(count)).join(', ')
+  const sizes = data.perSize.map((count, size) => `${whole(count)} ${sizeWords[size] ?? ''}`).join(', ')
   return html`<header id="top">
 <p class="kicker">A report by Moiety on ${name(shown(data.title))}</p>
-<h1>${layers.length === 0 ? 'What is found' : 'Who finds what'} by ${name(shown(run.name))}</h1>
+<h1>${layers.length === 0 ? 'What is found' : 'Who finds what'} in ${name(shown(run.name))}</h1>
 <p class="standfirst">${standfirst(findings)}</p>
 <dl class="facts">
 ${big('AP', precision(stats.AP), 'IoU 0.50 to 0.95')}
@@ -29,12 +29,12 @@ ${plain('Recipe', run.recipe === null ? '–' : name(shown(run.recipe)))}
 ${plain('Data', name(shown(data.title)))}
 ${plain('Split', `${data.split}, ${whole(data.images)} images`)}
 ${plain('Canvas', canvas === undefined ? '–' : data.canvases.map(([height, width]) => `${height}\u202f×\u202f${width}`).join(' or '))}
-${plain('Objects', `${sizes} small, medium, large${data.crowds === 0 ? '' : `, and ${whole(data.crowds)} crowds`}`)}
+${plain('Objects', `${sizes}${data.crowds === 0 ? '' : `, and ${whole(data.crowds)} crowds`}`)}
 ${plain('Classes', whole(data.classes.length))}
 ${plain('Model', shown(run.model))}
 ${plain('Parameters', html`${parameters(run.parameters)}, ${parameters(run.activeParameters)} of them at work for an input`)}
 ${plain('Loss', fixed(loss, 3))}
-${plain('Trained for', `${whole(run.epochs)} epochs, ${whole(run.step)} steps`)}
+${plain('Trained for', `${whole(run.epochs)} epoch${run.epochs === 1 ? '' : 's'}, ${whole(run.step)} steps`)}
 ${plain('Seed', String(run.seed))}
 ${plain('Moiety', run.moiety)}
 </dl>

@@ -65,7 +65,7 @@ function box(
 ): Markup {
   const [left, top, width, height] = one.box.map(value => Number(value.toFixed(1)))
   const size = 4.6 * unit
-  const tag = { width: one.text.length * size * 0.57 + unit * 2, height: size * 1.25 }
+  const tag = { width: one.text.length * size * 0.62 + unit * 2, height: size * 1.25 }
   const x = Math.max(0, Math.min(left ?? 0, scene.width - tag.width))
   const above = (top ?? 0) - tag.height
   const y = above >= 0 ? above : Math.min((top ?? 0) + (height ?? 0), scene.height - tag.height)

@@ -208,8 +208,8 @@ export function testsFigure(layer: DetectorLayerFindings): Markup | null {
   const tested = levels?.information ?? sizes.tests?.information ?? null
   if (tested === null) return null
   const table = {
-    caption: `Information about the expert, in bits; chance over ${whole(tested.permutations)} permutations of units`,
-    heads: ['', 'bits', 'share', 'chance', '95th percentile', 'p'],
+    caption: `Information about the expert, in bits; chance over ${whole(tested.permutations)} permutations of units: their mean, and up to the 95th percentile`,
+    heads: ['', 'bits', 'share', 'chance', 'up to', 'p'],
     rows: [
       [
         'Image and level',
@@ -220,15 +220,15 @@ export function testsFigure(layer: DetectorLayerFindings): Markup | null {
         '',
       ],
       ...(levels === null ? [] : [row('The level', levels.information, percent(levels.share))]),
-      ...group('An object’s size', sizes.tests),
-      ...group('An object’s class', classes.tests),
+      ...group('Size', sizes.tests),
+      ...group('Class', classes.tests),
     ],
   }
   return figure({
     title: 'What decides the expert',
     sentence:
       'Objects of one level of one image share its expert and are no independent witnesses: what is shuffled are whole units, of all levels or, given the level, from image to image.',
-    width: 420,
+    width: 460,
     body: html`<div class="wide-table"><table><caption>${table.caption}</caption><thead><tr>${table.heads.map(head => html`<th scope="col">${head}</th>`)}</tr></thead><tbody>${table.rows.map(([first, ...cells]) => html`<tr><th scope="row">${first ?? ''}</th>${cells.map(cell => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`,
   })
 }
