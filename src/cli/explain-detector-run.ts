@@ -109,7 +109,7 @@ function informationLines({ sizes, levels, classes }: DetectorLayerFindings): st
     share: number | null = null,
   ): string => {
     const none = p <= 1 / (1 + permutations)
-    const part = share === null ? '' : `, ${percent(share)} of the choice`
+    const part = share === null ? '' : ` (${percent(share)})`
     return wrap(
       `${value.toFixed(3)} bits from ${what}${part}; chance ${chance.toFixed(3)}, p ${none ? '≤' : '='} ${p.toFixed(4)}`,
       '  ',

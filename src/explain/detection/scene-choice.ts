@@ -1,7 +1,7 @@
 import type { DetectorRecords, RoutedLayer } from '../../evaluate/detector/index.ts'
 import { weightsAt } from '../../evaluate/detector/index.ts'
 
-/** Scores from which detections are drawn: the first that finds enough is taken (METHOD.md §5.5 draws those above 0.5). */
+/** Scores from which detections are drawn: the first that finds two objects in as many images as are shown is taken (METHOD.md §5.5 draws those above 0.5). */
 const scores = [0.5, 0.3, 0.1, 0.05] as const
 
 /** Images to show, and the least score of what is drawn in them. */
@@ -24,8 +24,11 @@ export function chooseScenes(
   count: number,
 ): SceneChoice {
   const wanted = Math.min(count, images)
-  const holding = (score: number): number =>
-    new Set(found.filter(one => one.score >= score).map(({ image }) => image)).size
+  const holding = (score: number): number => {
+    const counts = new Map<number, number>()
+    for (const one of found) if (one.score >= score) counts.set(one.image, (counts.get(one.image) ?? 0) + 1)
+    return [...counts.values()].filter(count => count > 1).length
+  }
   const score = scores.find(one => holding(one) >= wanted) ?? scores.at(-1)!
   const shown = new Map<number, (typeof found)[number][]>()
   for (const one of found) {

@@ -139,7 +139,7 @@ export function areaSentence(layer: DetectorLayerFindings, data: DetectorFinding
   const range =
     least === undefined || most === undefined || least.expert === most.expert
       ? ''
-      : ` Expert ${most.expert}’s median object has ${times(most.area / least.area)} the area of expert ${least.expert}’s.`
+      : ` Expert ${most.expert}’s median object has ${fixed(most.area / least.area, 1)} times the area of expert ${least.expert}’s.`
   return `Half of an expert’s weight on objects is on objects up to this area (dot), drawn as the side of a square, in pixels; the ring is the median of objects whose top expert it is. The median of all is ${square(all)} (line); dashed are COCO’s limits, ${fixed(data.sizes[0], 0)} and ${fixed(data.sizes[1], 0)}.${range}`
 }
 

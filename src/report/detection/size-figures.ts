@@ -229,7 +229,7 @@ export function testsFigure(layer: DetectorLayerFindings): Markup | null {
     sentence:
       'Objects of one level of one image share its expert and are no independent witnesses: what is shuffled are whole units, of all levels or, given the level, from image to image.',
     width: 460,
-    body: html`<div class="wide-table"><table><caption>${table.caption}</caption><thead><tr>${table.heads.map(head => html`<th scope="col">${head}</th>`)}</tr></thead><tbody>${table.rows.map(([first, ...cells]) => html`<tr><th scope="row">${first ?? ''}</th>${cells.map(cell => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`,
+    body: html`<div class="wide-table"><table class="tests"><caption>${table.caption}</caption><thead><tr>${table.heads.map(head => html`<th scope="col">${head}</th>`)}</tr></thead><tbody>${table.rows.map(([first, ...cells]) => html`<tr><th scope="row">${first ?? ''}</th>${cells.map(cell => html`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`,
   })
 }
 
@@ -288,4 +288,7 @@ export const sizesStyle = `
 .sizes .route{height:1.6rem}
 .wide-table{overflow-x:auto;margin-top:1rem}
 .wide-table th,.wide-table td{white-space:nowrap}
+.wide-table .tests th:first-child{white-space:normal}
+.tests caption{max-width:24rem}
+@media screen and (max-width:36rem){.tests th,.tests td{padding-inline:.3rem}.tests caption{max-width:20rem}}
 `
