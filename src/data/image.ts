@@ -51,8 +51,6 @@ export async function storedExtent(path: string): Promise<Extent & { readonly tu
     throw new UnreadableImage(path, explain(cause), cause)
   })
   const { width, height, orientation = 1 } = found
-  if (width * height > mostPixels)
-    throw new UnreadableImage(path, `${width}×${height} pixels, more than ${mostPixels} in all`)
   return { width, height, turned: orientation !== 1 }
 }
 
