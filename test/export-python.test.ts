@@ -8,6 +8,13 @@ import * as z from 'zod'
 import { exportRun } from '../src/export/index.ts'
 import { decodeMetadata } from '../src/export/metadata.ts'
 import {
+  detectorFacts,
+  detectorState,
+  evaluatedDetector,
+  expectSameDetections,
+  smallDetector,
+} from './untrained-detector.ts'
+import {
   evaluated,
   farthest,
   normalised,
@@ -78,6 +85,37 @@ describe.skipIf(python === undefined)('with MOIETY_PYTHON: an exported model', (
       }
       expect(Object.keys(outputs)).toContain('logits')
       expect(decodeMetadata(pairs, 'Python')).toEqual(metadata)
+    },
+  )
+})
+
+const mixture = { experts: 4, k: 2, constraint: { name: 'kl', weight: 0.25 } }
+const detectors = {
+  'plain heads': [],
+  'both heads, a gate each': [{ mixture }],
+  'both heads, one gate': [{ mixture: { ...mixture, gates: 'shared' } }],
+  'the last convolutions': [{ mixture: { ...mixture, part: 'last-conv' } }],
+  'the regression head': [{ mixture: { ...mixture, heads: 'regression' } }],
+} as const
+
+describe.skipIf(python === undefined)('with MOIETY_PYTHON: an exported detector', () => {
+  it.each(Object.entries(detectors))(
+    'passes the checker, and finds the same in Python: %s',
+    { timeout: 60_000 },
+    async (name, [detector]) => {
+      const config = smallDetector(detector)
+      const state = detectorState(config)
+      const run = writeRun(join(folder, `detector ${name}`), config, { state, data: detectorFacts })
+      const given = normalised(randomPixels(3, 64), 64)
+      const images = join(run, 'images.bin')
+      writeFileSync(images, given)
+      for (const routing of ['sparse', 'dense'] as const) {
+        const { file, metadata } = await exportRun({ run, routing, batch: routing === 'dense' ? 3 : null })
+        const text = execFileSync(python!, [script, file, images], { encoding: 'utf8', maxBuffer: 1 << 26 })
+        const { outputs, metadata: pairs } = answer.parse(JSON.parse(text))
+        expectSameDetections(outputs, await evaluatedDetector(config, state, given))
+        expect(decodeMetadata(pairs, 'Python')).toEqual(metadata)
+      }
     },
   )
 })
