@@ -94,7 +94,7 @@ function drawnObject(object: Sighting, drawing: Drawing, taken: Place[]) {
 
 /**
  * Above the box, below it, or farther off on either side; within it only where it is much higher than a label, so that small
- * objects stay to be seen. The first of these that is free.
+ * objects stay to be seen. The first of these that is free and in the picture.
  */
 function freePlace(
   { x, y, bottom, label }: { x: number; y: number; bottom: number; label: string },
@@ -110,7 +110,9 @@ function freePlace(
   })
   const within = bottom - y > 4 * labelHeight ? [y, bottom - labelHeight] : []
   const outside = [1, 2, 3, 4].flatMap(n => [y - n * labelHeight, bottom + (n - 1) * labelHeight])
-  const places = [outside[0]!, ...within, ...outside.slice(1)].map(inside)
+  const tops = [outside[0]!, ...within, ...outside.slice(1)]
+  const fitting = tops.filter(top => top >= 0 && top + labelHeight <= height)
+  const places = [...fitting, ...tops].map(inside)
   const overlaps = (a: Place, b: Place): boolean =>
     a.x < b.x + b.width && b.x < a.x + a.width && Math.abs(a.y - b.y) < labelHeight
   return places.find(place => !taken.some(other => overlaps(place, other))) ?? places[0]!
