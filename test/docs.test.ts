@@ -12,6 +12,7 @@ const pages = [
   'docs/decisions.md',
   'docs/results.md',
   'docs/export.md',
+  'docs/detection.md',
   'docs/detection-data.md',
   'docs/detection-evaluation.md',
   'docs/measures.md',
