@@ -148,6 +148,18 @@ describe('published weights', () => {
       )
     })
 
+    it("may have the names of torchvision's RetinaNet", async () => {
+      const file = join(folder, 'torchvision.safetensors')
+      const theirs = [...plain].map(([name, tensor]) => {
+        const inside = name.startsWith('fpn.') ? `backbone.${name}` : `backbone.body.${name}`
+        return [name.startsWith('head.') ? name : inside, tensor] as const
+      })
+      writeFileSync(file, encodeSafetensors(new Map(theirs)))
+      const config = detector({}, { weights: file })
+      const state = await withPublishedWeights(initialDetector(config, 1), config)
+      for (const [name, tensor] of state) expect(same(tensor, plain.get(name)), name).toBe(true)
+    })
+
     it('leave the mixtures of the heads at random (trunk)', async () => {
       const mixture = { heads: 'classification', gates: 'shared' }
       const config = detector({ mixture }, { weights: baseline(), weightsPart: 'trunk' })

@@ -69,7 +69,13 @@ async function readWeights(
     }),
   )
   const { tensors } = decodeSafetensors(bytes, file)
-  return { file, given: new Map([...tensors].filter(([name]) => !name.endsWith('num_batches_tracked'))) }
+  const kept = [...tensors].filter(([name]) => !name.endsWith('num_batches_tracked'))
+  return { file, given: new Map(kept.map(([name, tensor]) => [ownName(name), tensor])) }
+}
+
+/** torchvision's RetinaNet keeps its network and pyramid in a `backbone`; here they are at the root, as a classifier's are. */
+function ownName(name: string): string {
+  return name.replace(/^backbone\.body\./, '').replace(/^backbone\.fpn\./, 'fpn.')
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
