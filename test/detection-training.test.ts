@@ -96,22 +96,29 @@ describe('the training of a detector', () => {
     expect(fingerprint(run)).toEqual(control)
   }, 120_000)
 
-  it('refuses to go on with other boxes', async () => {
-    const other = await writeTinyCoco(join(folder, 'other'), { train: 13 })
-    const run = join(folder, 'moved')
-    const { child, ended } = start(['train', recipe, '--out', run])
-    await untilLines(run, 3, child)
-    child.kill('SIGTERM')
-    await ended
-    const { code, stderr } = await moiety(
-      'train',
-      '--resume',
-      '--out',
-      run,
-      '--set',
-      `data.directory=${other}`,
-    )
-    expect(code).toBe(3)
-    expect(stderr).toContain('the run began with 14 images to train and 5 to test on')
-  }, 120_000)
+  it.each<[string, Parameters<typeof writeTinyCoco>[1], string]>([
+    ['fewer images', { train: 13 }, 'the run began with 14 images to train and 5 to test on'],
+    ['another box', { moved: true }, 'of other classes or in another order, or with other boxes'],
+  ])(
+    'refuses to go on with %s',
+    async (what, change, message) => {
+      const other = await writeTinyCoco(join(folder, what), change)
+      const run = join(folder, `run with ${what}`)
+      const { child, ended } = start(['train', recipe, '--out', run])
+      await untilLines(run, 3, child)
+      child.kill('SIGTERM')
+      await ended
+      const { code, stderr } = await moiety(
+        'train',
+        '--resume',
+        '--out',
+        run,
+        '--set',
+        `data.directory=${other}`,
+      )
+      expect(code).toBe(3)
+      expect(stderr).toContain(message)
+    },
+    120_000,
+  )
 })

@@ -147,9 +147,13 @@ export function fingerprint(run: string): {
 
 /**
  * A folder in COCO's format: images of one or two coloured rectangles on grey, a third of them higher than wide, one
- * without objects; the categories, red and blue, have the ids 3 and 7.
+ * without objects, one with a crowd before its object; the categories, red and blue, have the ids 3 and 7. With `moved`
+ * the first box is a pixel further to the right.
  */
-export async function writeTinyCoco(folder: string, { train = 14, test = 5 } = {}): Promise<string> {
+export async function writeTinyCoco(
+  folder: string,
+  { train = 14, test = 5, moved = false } = {},
+): Promise<string> {
   mkdirSync(join(folder, 'images'), { recursive: true })
   const categories = [
     { id: 3, name: 'red', supercategory: 'warm' },
@@ -166,6 +170,15 @@ export async function writeTinyCoco(folder: string, { train = 14, test = 5 } = {
       const [width, height] = i % 3 === 2 ? [48, 64] : [64, 48]
       const pixels = Buffer.alloc(width * height * 3, 110)
       const id = 10 * i + 1
+      if (i === 3)
+        annotations.push({
+          id: annotations.length + 1,
+          image_id: id,
+          category_id: 3,
+          bbox: [0, 0, 20, 20],
+          area: 300,
+          iscrowd: 1,
+        })
       for (let object = 0; object < (i === 1 ? 0 : 1 + (i % 2)); object++) {
         const colour = source.below(2)
         const [w, h] = [12 + source.below(20), 12 + source.below(20)]
@@ -173,11 +186,12 @@ export async function writeTinyCoco(folder: string, { train = 14, test = 5 } = {
         for (let row = y; row < y + h; row++)
           for (let column = x; column < x + w; column++) pixels[3 * (row * width + column) + 2 * colour] = 240
         const category = categories[colour]!
+        const isMoved = moved && side === 'train' && i === 0
         annotations.push({
           id: annotations.length + 1,
           image_id: id,
           category_id: category.id,
-          bbox: [x, y, w, h],
+          bbox: [isMoved ? x + 1 : x, y, w, h],
           area: w * h,
           iscrowd: 0,
         })

@@ -1,9 +1,10 @@
 import { dirname } from 'node:path'
+import { fail } from '../base/errors.ts'
 import type { ComparedLayer, ComparedRun } from '../explain/index.ts'
 import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { CompareFlags } from './compare.ts'
-import { compareRuns, renderComparison } from './engine.ts'
+import { compareRuns, isDetectorRun, renderComparison } from './engine.ts'
 import { writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -13,7 +14,16 @@ import { clean, count, duration, type Paint, painter, percent, truncate } from '
 
 /** `moiety compare` */
 export async function runComparison(runs: readonly string[], flags: CompareFlags): Promise<void> {
-  for (const run of runs) requireRun(run)
+  for (const run of runs) {
+    requireRun(run)
+    if (!(await isDetectorRun(run))) continue
+    fail({
+      kind: 'usage',
+      message: 'expected runs of classifiers, got that of a detector',
+      where: run,
+      help: '`moiety explain` shows what a detector does; `moiety table` lays detectors of a sweep side by side',
+    })
+  }
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const data = await dataChoice(flags.data)
   requireFile(flags.out)

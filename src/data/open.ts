@@ -64,7 +64,7 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
         kind: 'usage',
         message: `expected images of one class each, but ${options.name} has boxes`,
         where: 'data.name',
-        help: 'openDetectionDataset opens it',
+        help: 'this is for classifiers; in a program, openDetectionDataset opens it',
       })
   }
 }

@@ -62,7 +62,12 @@ export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
   for (const { scenes } of [train, test])
     for (const { id, width, height, objects } of scenes)
       hash.update(
-        JSON.stringify([id, width, height, objects.map(({ box, label, crowd }) => [box, label, crowd])]),
+        JSON.stringify([
+          id,
+          width,
+          height,
+          objects.map(({ box, area, label, crowd }) => [box, area, label, crowd]),
+        ]),
       )
   return {
     classes: [...classes],
@@ -124,7 +129,7 @@ export function refuseOtherData(extra: Json, now: DataIdentity, title: string): 
   fail({
     kind: 'data',
     message: same
-      ? 'the run began with other images: as many as now, but of other classes or in another order'
+      ? `the run began with other images: as many as now, but of other classes or in another order${now.detection === null ? '' : ', or with other boxes'}`
       : `the run began with ${counts(before)}, but now there are ${counts(now)}`,
     where: title,
     help: 'give the data that the run began with, in data.directory or --data, or begin a new run',

@@ -10,11 +10,11 @@ import type { Declarations } from '../nn/index.ts'
  * @param stats - of its mixtures of experts
  */
 export function activeParameterCount(
-  { parameters }: Declarations,
+  declarations: Declarations,
   stats: readonly Pick<MoeStatistics, 'name' | 'k' | 'experts'>[],
 ): number {
   let total = 0
-  for (const { name, shape } of parameters.values()) {
+  for (const { name, shape } of declarations.learned()) {
     // A gate that several heads share sits above them, so its experts may be further below.
     const layer = stats
       .filter(stat => name.startsWith(stat.name) && isOfExpert.test(name.slice(stat.name.length)))

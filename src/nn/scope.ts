@@ -30,6 +30,8 @@ export type Kept = 'nothing' | 'statistics' | 'everything'
 export class Declarations {
   readonly parameters = new Map<string, Declaration>()
   readonly statistics = new Map<string, Declaration>()
+  /** Names of those statistics that are parameters of a part that is not trained. */
+  readonly frozen = new Set<string>()
   /** New values of statistics after a training step. */
   readonly updates = new Map<string, Tensor>()
   /** Inputs that a step must feed with standard normal numbers. */
@@ -53,9 +55,14 @@ export class Declarations {
     )
   }
 
-  /** How many numbers the parameters hold. */
+  /** Everything that has been or is being learned: the parameters, and those of frozen parts. */
+  learned(): Declaration[] {
+    return [...this.parameters.values(), ...[...this.frozen].map(name => this.statistics.get(name)!)]
+  }
+
+  /** How many numbers the parameters hold, those of frozen parts included. */
   parameterCount(): number {
-    return [...this.parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0)
+    return this.learned().reduce((total, { shape }) => total + sizeOf(shape), 0)
   }
 }
 
@@ -108,7 +115,10 @@ export class Scope {
 
   /** A trained tensor; in a frozen part one that keeps its value. */
   parameter(leaf: string, shape: readonly number[], initialise: Initialiser): Tensor {
-    if (this.kept === 'everything') return this.statistic(leaf, shape, initialise)
+    if (this.kept === 'everything') {
+      this.declarations.frozen.add(this.name(leaf))
+      return this.statistic(leaf, shape, initialise)
+    }
     return this.#declare(this.declarations.parameters, 'parameter', leaf, shape, initialise)
   }
 

@@ -374,11 +374,12 @@ describe('the configuration of a detector', () => {
     ['no label to smooth', { ...detector(), training: { labelSmoothing: 0.1 } }],
     ['background and of an object at once', detector({ matching: { background: 0.6 } })],
     ['with the trunk frozen only experts', detector({ freeze: 'trunk' })],
+    ['names nothing that it has learned', detector({ freeze: 'trunk', mixture: {} })],
     [
       'a mixture of experts in it would never learn',
       detector({ freeze: 'trunk', mixture: {} }, { moe: [{ position: 4 }] }),
     ],
-    ['copies of a trained head', detector({}, { weights: 'x', weightsPart: 'copies' })],
+    ['copies are what experts', detector({}, { weights: 'x', weightsPart: 'copies' })],
     ['(K > E)', detector({ mixture: { k: 5 } })],
     ['the smallest level has 2', detector({ mixture: { gate: 'conv-gap-fc' } })],
   ])('refuses what does not fit: %s', (message, input) => {

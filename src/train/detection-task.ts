@@ -95,11 +95,11 @@ class DetectionTask implements Task {
 
   get usualForm(): BatchForm {
     const batches = this.batches(0)
-    const largest = Math.max(...batches.map(({ length }) => length))
+    const fullest = batches.reduce((most, one) => (one.length > most.length ? one : most))
     const { canvases, train } = this.dataset
-    const first = train.scenes[batches.find(({ length }) => length === largest)![0]!]!
+    const first = train.scenes[fullest[0]!]!
     const [height, width] = canvases[canvases.length > 1 && first.height > first.width ? 1 : 0]!
-    return { images: largest, height, width }
+    return { images: fullest.length, height, width }
   }
 
   batches(epoch: number): readonly Uint32Array[] {

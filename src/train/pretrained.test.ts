@@ -190,6 +190,33 @@ describe('published weights', () => {
       for (const name of gates) expect(same(state.get(name), initial.get(name)), name).toBe(true)
     })
 
+    it('begin each expert of a stage as a copy of the trained stage', async () => {
+      const moe = [
+        { position: 4, style: 'block', experts: 2, k: 2, expertWidth: 16, constraint: { name: 'none' } },
+      ]
+      const { model: resolved } = resolveConfig(
+        {
+          data: { name: 'scenes' },
+          model: {
+            stem: 'strided',
+            width: 2,
+            moe,
+            weights: baseline(),
+            weightsPart: 'copies',
+            detector: { channels: 4, headDepth: 2, freeze: 'batch-norm' },
+          },
+        },
+        'test',
+      )
+      const config = isDetector(resolved) ? resolved : expect.unreachable('it is a detector')
+      const state = await withPublishedWeights(initialDetector(config, 1), config)
+      for (const leaf of ['0.conv1.weight', '1.bn2.running_var', '0.downsample.0.weight'])
+        for (const expert of [0, 1])
+          expect(same(state.get(`layer4.experts.${expert}.${leaf}`), plain.get(`layer4.${leaf}`)), leaf).toBe(
+            true,
+          )
+    })
+
     it('must have the head that is to be copied', async () => {
       const file = join(folder, 'headless.safetensors')
       writeFileSync(

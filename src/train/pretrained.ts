@@ -12,8 +12,8 @@ import type { ModelConfig } from '../run/config.ts'
  * Puts trained weights (safetensors with torchvision's names, or a run of Moiety's) into a fresh state.
  *
  * `whole` asks that file and model have the same tensors. `backbone` leaves out what follows a network's stages and whatever
- * a mixture of experts replaces; `trunk` leaves out the latter alone; `copies` is `trunk`, and each expert of a detector's
- * head begins as the head in the file. All else must be there. Torch's `num_batches_tracked` is ignored.
+ * a mixture of experts replaces; `trunk` leaves out the latter alone; `copies` is `trunk`, and each expert begins as
+ * what it replaces in the file. All else must be there. Torch's `num_batches_tracked` is ignored.
  *
  * @throws MoietyError (data) that lists what is missing, not in the model, or of another shape, by name
  */
@@ -105,7 +105,7 @@ function freeParts(model: ReadonlyMap<string, HostTensor>, part: ModelConfig['we
   }
 }
 
-/** For each tensor of an expert in a head that of the plain head in the file: `HEAD.REST` for `HEAD.experts.I.REST`. */
+/** For each tensor of an expert that of the plain part in the file: `PART.REST` for `PART.experts.I.REST`. */
 function copiedExperts(
   model: ReadonlyMap<string, HostTensor>,
   given: ReadonlyMap<string, HostTensor>,
@@ -113,7 +113,7 @@ function copiedExperts(
   const copies = new Map<string, HostTensor>()
   for (const name of model.keys()) {
     const plain = given.get(name.replace(/\.experts\.\d+\./, '.'))
-    if (name.startsWith('head.') && name.includes('.experts.') && plain !== undefined) copies.set(name, plain)
+    if (name.includes('.experts.') && plain !== undefined) copies.set(name, plain)
   }
   return copies
 }

@@ -16,7 +16,8 @@ export function layerSummaries(
     const routed = routing[i]!
     const sums = emptyClassWeights(classes.length, routed.experts)
     for (const { image, label, level } of objects)
-      if (level >= 0) addWeights(sums, BigInt64Array.of(BigInt(label)), weightsAt(routed, image, level))
+      if (routed.inputs === 1 || level >= 0)
+        addWeights(sums, BigInt64Array.of(BigInt(label)), weightsAt(routed, image, level))
     return { ...layer, preferred: preferredClasses(sums, classes) }
   })
 }

@@ -5,7 +5,7 @@ import type { Checkpoint } from '../../run/checkpoint.ts'
 import { type Config, resolveConfig } from '../../run/config.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import { readConfig } from '../../run/run-folder.ts'
-import { refuseOtherClasses } from '../data-identity.ts'
+import { refuseOtherClasses, remembered } from '../data-identity.ts'
 import { type DataChoice, newestCheckpoint } from '../trained-run.ts'
 
 /** A detector that has been trained, with its newest checkpoint and its data. */
@@ -22,7 +22,7 @@ export interface OpenDetectorOptions {
   readonly data?: DataChoice
   /** The split that must have an image. */
   readonly split: 'test' | 'train'
-  /** Told how opening the data comes along, and which images were left out. */
+  /** Told how opening the data comes along, and what was left out or changed. */
   readonly onEvent?: (event: TrainEvent) => void
   /** Looks at the configuration before anything slow is done; throws where it does not suit. */
   readonly check?: (config: Config) => void
@@ -58,7 +58,7 @@ export async function openTrainedDetector(
   const dataset = await openDetectionDataset({ ...others, name: withBoxes(name) }, progress =>
     onEvent({ kind: 'progress', ...progress }),
   )
-  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
+  for (const { path, reason } of dataset.skipped) onEvent({ kind: 'warning', message: `${path}: ${reason}` })
   if (dataset[split].length === 0)
     fail({
       kind: 'data',
@@ -67,7 +67,10 @@ export async function openTrainedDetector(
       help: 'look at data.limit',
     })
   refuseOtherClasses(checkpoint.extra, dataset)
-  return { run, config: { ...config, model }, checkpoint, dataset }
+  // The network has learned from images normalised so, whatever other images are like.
+  const { mean, std } = remembered(checkpoint.extra) ?? {}
+  const normalised = { ...dataset, mean: mean ?? dataset.mean, std: std ?? dataset.std }
+  return { run, config: { ...config, model }, checkpoint, dataset: normalised }
 }
 
 function withBoxes(name: Config['data']['name']): DetectionDataset['name'] {

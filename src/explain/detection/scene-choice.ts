@@ -60,8 +60,14 @@ function apartness(
     const weights = weightsAt(layer, image, Math.max(0, level))
     return { expert: weights.indexOf(Math.max(...weights)), size: Math.log2(Math.max(1, box[2]! * box[3]!)) }
   })
-  let most = 0
-  for (const a of placed)
-    for (const b of placed) if (a.expert !== b.expert) most = Math.max(most, Math.abs(a.size - b.size))
-  return Math.round(most)
+  // Of each expert its smallest and its largest: a weak detector finds thousands in an image.
+  const extremes = new Map<number, { least: number; most: number }>()
+  for (const { expert, size } of placed) {
+    const known = extremes.get(expert) ?? { least: size, most: size }
+    extremes.set(expert, { least: Math.min(known.least, size), most: Math.max(known.most, size) })
+  }
+  let apart = 0
+  for (const [a, { most }] of extremes)
+    for (const [b, { least }] of extremes) if (a !== b) apart = Math.max(apart, Math.abs(most - least))
+  return Math.round(apart)
 }

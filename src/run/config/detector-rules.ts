@@ -99,6 +99,12 @@ function trainingRules({ data, augmentation, model, training }: ParsedConfig): M
       message: 'with the trunk frozen only experts and gates of the heads are trained, and there are none',
       help: 'set model.detector.mixture, or freeze to nothing or batch-norm',
     })
+  if (freeze === 'trunk' && mixture !== null && model.weights === null)
+    mistakes.push({
+      path: ['model', 'detector', 'freeze'],
+      message: 'the trunk is frozen, but model.weights names nothing that it has learned',
+      help: 'set model.weights to a trained run or a file and model.weightsPart to trunk, or freeze to nothing',
+    })
   if (freeze === 'trunk' && model.moe.length > 0)
     mistakes.push({
       path: ['model', 'moe'],
@@ -111,12 +117,11 @@ function trainingRules({ data, augmentation, model, training }: ParsedConfig): M
 function weightsRules({ model }: ParsedConfig): Mistake[] {
   const { weightsPart } = model
   if (weightsPart !== 'copies') return []
-  if (model.detector?.mixture?.part === 'head') return []
+  if (model.detector?.mixture?.part === 'head' || model.moe.length > 0) return []
   return [
     {
       path: ['model', 'weightsPart'],
-      message:
-        'copies of a trained head are what whole heads that are experts can begin with, and there are none',
+      message: 'copies are what experts that replace a head or a stage can begin as, and there are none',
       help: 'set model.detector.mixture with part head, or take weightsPart trunk',
     },
   ]

@@ -20,7 +20,7 @@ const dataSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe(
-      "height and width of an image in pixels, with boxes the longer side at most; null: the data set's own",
+      "height and width of an image in pixels, with boxes the longer side at most, from 32 to 2048; null: the data set's own",
     ),
   shortest: z
     .int()
@@ -28,7 +28,7 @@ const dataSchema = z.strictObject({
     .max(4096)
     .nullable()
     .default(null)
-    .describe('with boxes, the shorter side at most; null: as size'),
+    .describe('with boxes, the shorter side at most; null: as size, or 608 for coco where both are null'),
   unreadable: z
     .enum(['stop', 'skip'])
     .default('stop')
@@ -88,7 +88,7 @@ const modelSchema = z.strictObject({
     .enum(['whole', 'backbone', 'trunk', 'copies'])
     .default('whole')
     .describe(
-      'backbone leaves what follows the stages at random; of a detector, trunk leaves the mixtures of its heads at random, and copies begins each expert as a copy of the head in the file',
+      'backbone leaves what follows the stages at random; of a detector, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
     ),
   moe: z.array(moeLayerSchema).max(5).default([]).describe('mixture-of-experts layers, one a position'),
   detector: detectorSchema
