@@ -153,6 +153,7 @@ export const detectorFindings = z.object({
 
 /** Everything that was found out about a detector. */
 export type DetectorFindings = z.output<typeof detectorFindings>
+/** What was found out about one of its mixtures of experts. */
 export type DetectorLayerFindings = DetectorFindings['layers'][number]
 /** Whether a grouping of objects goes with the experts. */
 export type GroupingTests = z.output<typeof tests>
