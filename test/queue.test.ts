@@ -1,5 +1,14 @@
 import { spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -245,6 +254,36 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     expect(table.stdout).toContain('1 failed')
   })
 
+  it('a run whose folder or data is nowhere is tried as often as its sweep says, and keeps no good run waiting', async () => {
+    const queue = newQueue()
+    const removed = await enqueue(single, 'removed', queue)
+    rmSync(removed, { recursive: true })
+    const missing = join(folder, 'no-data')
+    const lacking = writeSweep('lacking', { grid: {}, seeds: [9], set: { 'data.directory': missing } })
+    const sweep = await enqueue(lacking, 'lacking', queue)
+    const good = await enqueue(single, 'good', queue)
+    const first = await worker(queue).ended
+    expect(
+      [first.code, first.stderr.match(/on this machine it is not there/g)?.length],
+      first.stderr,
+    ).toEqual([3, 1])
+    expect(first.stderr).toContain('the data of a run cannot be read')
+    // The good run is now before both.
+    const second = await worker(queue, '--until-empty').ended
+    expect(second.code, second.stderr).toBe(3)
+    const rest = await worker(queue, '--until-empty').ended
+    expect(rest.code, rest.stderr).toBe(0)
+    expect(bits(good)).toEqual(expectedOf(good))
+    expect(runsOf(good)).toHaveLength(1)
+    expect(`${second.stderr}${rest.stderr}`.match(/on this machine it is not there/g)).toHaveLength(1)
+    const [failures = ''] = readdirSync(sweep).filter(name => name.startsWith('failures.'))
+    const lines = readFileSync(join(sweep, failures), 'utf8').trimEnd().split('\n')
+    expect(lines.map(line => JSON.parse(line)).map(({ attempt, exitCode }) => [attempt, exitCode])).toEqual([
+      [1, 3],
+      [2, 3],
+    ])
+  })
+
   it('a worker on a machine without the folder, or without what was planned, trains nothing and says why', async () => {
     const queue = newQueue()
     const sweep = await enqueue(one, 'away', queue)
@@ -252,6 +291,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     expect(code, stderr).toBe(2)
     expect(stderr).toContain('on this machine it is not there')
     expect(stderr).toContain('--sweeps DIR')
+    expect(stderr).toContain('it comes again after the others')
     // Nor does it train what somebody has put into the recipes since.
     for (const name of readdirSync(join(sweep, 'recipes'))) {
       const recipe = join(sweep, 'recipes', name)

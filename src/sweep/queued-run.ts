@@ -23,6 +23,8 @@ export interface MachinePlaces {
 
 /** Finds the folders of sweeps on this machine. What Redis says is believed only as far as a sweep on the disk planned it. */
 export interface SweepFinder {
+  /** Where that sweep's folder should be here. */
+  placeOf(job: JobFacts): string
   /**
    * @returns the sweep's folder, or undefined where the sweep there does not plan that run
    * @throws MoietyError `usage` where that sweep's folder is not on this machine; `disk`
@@ -34,9 +36,12 @@ export function createSweepFinder({ sweeps }: MachinePlaces): SweepFinder {
   const records = new Map<string, ReadonlyMap<string, string>>()
   const hashesOf = (record: SweepRecord | undefined): ReadonlyMap<string, string> =>
     new Map(record?.runs.map(({ name, hash }) => [name, hash]))
+  const placeOf = ({ folder }: JobFacts): string =>
+    sweeps === undefined ? folder : join(sweeps, basename(folder))
   return {
+    placeOf,
     find: job => {
-      const folder = sweeps === undefined ? job.folder : join(sweeps, basename(job.folder))
+      const folder = placeOf(job)
       if (readQueueId(folder) !== job.id)
         fail({
           kind: 'usage',

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Job } from 'bullmq'
-import { exitCodes, fail, MoietyError } from '../base/errors.ts'
+import { exitCodes, MoietyError } from '../base/errors.ts'
 import { quietly } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { outcomeOf } from './outcome.ts'
@@ -49,7 +49,7 @@ const millisecondsBetweenTellings = 1000
  * Trains queued runs, each in a process of its own: a training in this one would keep it from telling Redis that it lives.
  * Redis says whose turn it is; the lock in the run's folder keeps two trainings apart, whatever Redis believes.
  *
- * @throws MoietyError `usage` or `data` where this machine lacks what a run needs, which was handed back before
+ * @throws MoietyError `usage` or `data` where this machine lacks what a run needs; the run is counted as failed, and others go on with it
  */
 export async function workQueue(open: OpenQueue, options: WorkOptions): Promise<void> {
   const { bullmq } = await loadBullmq()
@@ -176,7 +176,7 @@ class Work {
     const parsed = jobSchema.safeParse(job.data)
     if (!parsed.success) throw new this.bullmq.UnrecoverableError('this is no job of moiety sweep')
     const facts = parsed.data
-    const folder = await this.#orHandBack(job, token, () => this.#finder.find(facts))
+    const folder = this.#find(facts, job)
     if (folder === undefined)
       throw new this.bullmq.UnrecoverableError('the sweep on the disk does not plan this run')
     const stop = AbortSignal.any([this.signal, lost.signal])
@@ -224,16 +224,29 @@ class Work {
       onEvent({ kind: 'stopped', run })
       return await this.#giveUp(job, token, lost)
     }
+    // The next run's data is likely to be missing here too. That this one is counted all the same ends a run whose data is nowhere.
     if (end.exitCode === exitCodes.data)
-      return await this.#orHandBack(job, token, () =>
-        fail({
+      this.onTrouble(
+        new MoietyError({
           kind: 'data',
           message: `on this machine the data of a run cannot be read: ${end.message}`,
           where: facts.run,
-          help: 'where the data has another path here, give --data DIR; the run was handed back',
+          help: 'where the data has another path here, give --data DIR; the run comes again, as often as its sweep says',
         }),
       )
     return this.#fail(folder, facts, job, end)
+  }
+
+  /** Another machine may have the folder, so the run comes again; but the folder may be gone for good, so it is counted. */
+  #find(facts: JobFacts, job: Job): string | undefined {
+    try {
+      return this.#finder.find(facts)
+    } catch (cause) {
+      if (!(cause instanceof MoietyError)) throw cause
+      // Where not even the disk with the sweeps is there, this machine would fail every run of the queue.
+      if (!existsSync(dirname(this.#finder.placeOf(facts)))) this.onTrouble(cause)
+      return this.#tellFailed(facts.run, job, `${cause.message}, at ${cause.where}`)
+    }
   }
 
   async #begin(folder: string, facts: JobFacts, job: Job): Promise<Beginning> {
@@ -250,10 +263,14 @@ class Work {
   /** It comes again after the others, as often as was said when it was queued. */
   #fail(folder: string, facts: JobFacts, job: Job, end: TrainerEnd): never {
     this.#writeFailure(folder, facts, job.attemptsMade, end)
+    return this.#tellFailed(facts.run, job, end.message)
+  }
+
+  #tellFailed(name: string, job: Job, message: string): never {
     const isTriedAgain = job.attemptsMade + 1 < (job.opts.attempts ?? 1)
-    const run = { name: facts.run, config: { training: { epochs: 0 } } }
-    this.options.onEvent({ kind: 'failed', run, message: end.message, isTriedAgain })
-    throw new Error(end.message)
+    const run = { name, config: { training: { epochs: 0 } } }
+    this.options.onEvent({ kind: 'failed', run, message, isTriedAgain })
+    throw new Error(message)
   }
 
   /** A training tells several times a second; Redis is told once. */
@@ -265,17 +282,6 @@ class Work {
       if (progress !== null) last = performance.now()
       const told: JobProgress = { worker: this.name, isResumed, progress }
       job.updateProgress(told).catch(() => undefined)
-    }
-  }
-
-  /** Where this machine is the cause, the run is not: others train it, and this worker ends. */
-  async #orHandBack<T>(job: Job, token: string, action: () => T): Promise<T> {
-    try {
-      return action()
-    } catch (cause) {
-      if (!(cause instanceof MoietyError)) throw cause
-      this.onTrouble(cause)
-      return await this.#handBack(job, token)
     }
   }
 
