@@ -168,6 +168,22 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     }
   })
 
+  it('a worker that is stopped while Redis is away leaves a checkpoint and ends', async () => {
+    const own = await startRedis(mkdirSync(join(folder, 'redis-away'), { recursive: true })!)
+    const queue = `redis://127.0.0.1:${own.port}`
+    const sweep = await enqueue(single, 'left', queue)
+    const left = worker(queue)
+    const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
+    await own.kill()
+    await until(() => left.said().includes('the queue is away'))
+    left.child.kill('SIGTERM')
+    const { code, stderr } = await left.ended
+    expect(code, stderr).toBe(143)
+    expect(stderr).toContain('it gives the runs away by itself')
+    expect(lockOwner(join(sweep, name))).toBeUndefined()
+    expect(fingerprint(join(sweep, name)).step).toBeGreaterThan(0)
+  })
+
   it('a slow worker loses its run to another, which waits until it has stopped; nothing is trained twice', async () => {
     const queue = newQueue()
     const sweep = await enqueue(single, 'slow', queue)

@@ -12,6 +12,8 @@ export interface TestRedis {
   /** Ends it as a power cut would, and begins it again with what it had written. */
   restart(): Promise<void>
   stop(): Promise<void>
+  /** Ends it as a power cut would. */
+  kill(): Promise<void>
 }
 
 async function freePort(): Promise<number> {
@@ -58,5 +60,6 @@ export async function startRedis(
       await begin()
     },
     stop: async () => await end('SIGTERM'),
+    kill: async () => await end('SIGKILL'),
   }
 }

@@ -11,6 +11,7 @@ import { createSweepProgress } from './sweep-progress.ts'
 import type { WorkerFlags } from './worker.ts'
 
 const defaultPatience = 60
+const millisecondsToEnd = 1000
 
 /** `moiety worker`; returns the exit code. */
 export async function runWorker(flags: WorkerFlags): Promise<number> {
@@ -59,5 +60,7 @@ export async function runWorker(flags: WorkerFlags): Promise<number> {
   } finally {
     progress.end()
     await open.close()
+    // Where Redis is away, BullMQ's timers and connections outlive the worker. All is said and handed back.
+    setTimeout(() => process.exit(), millisecondsToEnd).unref()
   }
 }

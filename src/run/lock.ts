@@ -43,6 +43,10 @@ const contentOf = (owner: LockOwner): Uint8Array => new TextEncoder().encode(`${
 const isSameProcess = (a: LockOwner | undefined, b: LockOwner): boolean =>
   a !== undefined && a.pid === b.pid && a.host === b.host && a.started === b.started
 
+/** What a process says, as the first of its error, that finds its lock gone. */
+export const takenForDead =
+  'this process was silent for so long that another took it for dead and goes on in its place'
+
 export interface Lock {
   readonly path: string
   /**
@@ -231,7 +235,7 @@ function held(disk: Disk, path: string, self: LockOwner): Lock {
     if (isSameProcess(ownerNow(disk, path), self)) return
     fail({
       kind: 'disk',
-      message: 'this process was silent for so long that another took it for dead and goes on in its place',
+      message: takenForDead,
       where: path,
       help: 'nothing was written since; the run goes on elsewhere, and needs nothing more here',
     })

@@ -6,6 +6,7 @@ import type { Job } from 'bullmq'
 import { exitCodes, MoietyError } from '../base/errors.ts'
 import { quietly } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
+import { lockOwner, takenForDead } from '../run/lock.ts'
 import { outcomeOf } from './outcome.ts'
 import {
   type JobFacts,
@@ -90,7 +91,8 @@ export async function workQueue(open: OpenQueue, options: WorkOptions): Promise<
       await pause(1000, undefined, { signal: ending.signal }).catch(() => undefined)
       if (options.isUntilEmpty && !ending.signal.aborted && (await isEmpty(open, stopped))) end('SIGTERM')
     }
-    // Takes no more; those that are being trained hand back what they have.
+    // Takes no more; those that are being trained hand back what they have. Where Redis is away, BullMQ waits for the end of
+    // a connection that is still trying to reconnect, and does not come to an end itself.
     const closing = taker.close().catch(() => undefined)
     await worker.ended()
     await Promise.race([closing, pause(1000 * secondsForGoodbye, undefined, { ref: false })])
@@ -107,6 +109,12 @@ async function isEmpty({ queue }: OpenQueue, stopped: Promise<undefined>): Promi
   const looked = queue.getJobCounts('waiting', 'active', 'delayed', 'prioritized').catch(() => undefined)
   const counts = await Promise.race([looked, stopped])
   return counts !== undefined && Object.values(counts).every(count => count === 0)
+}
+
+/** Whether a training ended because another process has the run's lock. */
+function isAnothers(run: string, { exitCode, message }: TrainerEnd): boolean {
+  if (exitCode === exitCodes.disk) return message.startsWith(takenForDead)
+  return exitCode === exitCodes.usage && lockOwner(run) !== undefined
 }
 
 /** The runs that one worker trains. */
@@ -220,7 +228,9 @@ class Work {
       end.exitCode === 0 ? outcomeOf(folder, { name: facts.run, hash: facts.hash }, undefined) : undefined
     if (after?.status === 'done')
       return onEvent({ kind: 'done', run, score: scoreOf(after), seconds: after.seconds })
-    if (stop.aborted && (end.signal !== null || [129, 130, 143].includes(end.exitCode ?? 0))) {
+    const isStopped = stop.aborted && (end.signal !== null || [129, 130, 143].includes(end.exitCode ?? 0))
+    // However the training of a run ended that is another's by now, it is no failure of the run.
+    if (isStopped || lost.signal.aborted || isAnothers(join(folder, facts.run), end)) {
       onEvent({ kind: 'stopped', run })
       return await this.#giveUp(job, token, lost)
     }
