@@ -184,6 +184,25 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     expect(fingerprint(join(sweep, name)).step).toBeGreaterThan(0)
   })
 
+  it('a Redis that refuses to write is an error that says what it answered, for a worker and for who queues', async () => {
+    const place = mkdirSync(join(folder, 'redis-refusing'), { recursive: true })!
+    const own = await startRedis(place, () => ['--min-replicas-to-write', '1'])
+    try {
+      const queue = `redis://127.0.0.1:${own.port}`
+      const working = worker(queue)
+      const sweep = join(folder, 'refused')
+      const queueing = start(['sweep', single, '--out', sweep, '--queue', queue])
+      for (const { code, stderr } of [await working.ended, await queueing.ended]) {
+        expect(code, stderr).toBe(2)
+        expect(stderr).toMatch(/it answered NOREPLICAS .*\n {2}at redis:.*\n {2}help: /)
+        expect(stderr.match(/NOREPLICAS/g)).toHaveLength(1)
+        expect(stderr).not.toContain('bug in Moiety')
+      }
+    } finally {
+      await own.stop()
+    }
+  })
+
   it('a slow worker loses its run to another, which waits until it has stopped; nothing is trained twice', async () => {
     const queue = newQueue()
     const sweep = await enqueue(single, 'slow', queue)
@@ -369,7 +388,19 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
       expect(malformed.code).toBe(2)
       expect(malformed.stderr).toContain('written %25 %2F')
 
+      const misplaced = await moiety('worker', '--queue-file', url)
+      expect(misplaced.code).toBe(2)
+      expect(misplaced.stderr).toMatch(/expected a file .*\n {2}at --queue-file\n/)
+      const mistyped = await moiety('worker', `--queu=${urlOf('wr0ng/secret')}`)
+      expect(mistyped.code).toBe(2)
+      expect(mistyped.stderr).toContain(`rediss://…@127.0.0.1:${tls.port}`)
+      const misread = await moiety('sweep', url, '--queue')
+      expect(misread.code).toBe(2)
+
       for (const ended of [
+        misplaced,
+        mistyped,
+        misread,
         queued,
         await watching.ended,
         await last.ended,

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { exitCodes } from '../base/errors.ts'
 import { version } from '../files/version.ts'
+import { withoutPassword } from '../sweep/queue-address.ts'
 import { addCompare } from './compare.ts'
 import { addData } from './data.ts'
 import { addDoctor } from './doctor.ts'
@@ -30,6 +31,8 @@ function program(): Command {
     .helpOption('-h, --help', 'explain a command')
     .helpCommand('help [command]', 'explain a command')
     .showHelpAfterError('(add --help for what is possible)')
+    // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
+    .configureOutput({ writeErr: text => process.stderr.write(withoutPassword(text)) })
     .exitOverride()
     .addHelpText(
       'after',
@@ -68,6 +71,6 @@ try {
   await program().parseAsync(separateResume(process.argv))
 } catch (error) {
   const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
-  process.stderr.write(failure.text)
+  process.stderr.write(withoutPassword(failure.text))
   process.exitCode = failure.exitCode
 }

@@ -1,4 +1,4 @@
-import { type QueueAddress, queueAddress, queueVariable } from '../sweep/queue-address.ts'
+import { looksLikeQueue, type QueueAddress, queueAddress, queueVariable } from '../sweep/queue-address.ts'
 
 /**
  * Where the queue is, as the flags and the environment say. A URL on the command line is seen in lists of processes, so it is
@@ -13,9 +13,10 @@ export function queueOf({
   readonly queue?: string | true
   readonly queueFile?: string
 }): QueueAddress {
-  const address = queueAddress({ url: queue, file: queueFile, environment: process.env[queueVariable] })
-  if (typeof queue === 'string' && address.options.password !== undefined) process.title = 'moiety'
-  return address
+  const words = [queue, queueFile].filter(word => typeof word === 'string')
+  // First of all: what is no URL as it should be holds a password as well.
+  if (words.some(word => looksLikeQueue(word) && word.includes('@'))) process.title = 'moiety'
+  return queueAddress({ url: queue, file: queueFile, environment: process.env[queueVariable] })
 }
 
 /** What is said of the connection while it comes and goes. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { enqueue, type QueuedRuns } from '../sweep/enqueue.ts'
 import { secondsAnEpoch } from '../sweep/estimate.ts'
 import { followQueue } from '../sweep/follow-queue.ts'
-import { type OpenQueue, openQueue, refusal } from '../sweep/queue.ts'
+import { answered, type OpenQueue, openQueue, refusal } from '../sweep/queue.ts'
 import { openSweep, outcomesOf } from '../sweep/run-sweep.ts'
 import { print, printJson } from './output.ts'
 import { queueOf, stateTexts } from './queue-flags.ts'
@@ -30,7 +30,7 @@ export async function queueSweep(planned: SweepCommand, flags: SweepFlags): Prom
   })
   try {
     const options = { ...planned, folder, retries: sweep.retries }
-    const runs = await queueUnderLock(open, options)
+    const runs = await answered(address, async () => await queueUnderLock(open, options))
     progress.say(
       wrap(
         `${clean(sweep.title)}: ${countOf(plan.runs)} in ${clean(folder)}, ${plan.runs.length - runs.size} done; ${runs.size} queued in ${address.shown}`,
@@ -46,13 +46,17 @@ export async function queueSweep(planned: SweepCommand, flags: SweepFlags): Prom
     }
     const { value, signal } = await interruptible(
       async abort =>
-        await followQueue(open, {
-          ...options,
-          runs,
-          signal: AbortSignal.any([abort, refused.signal]),
-          onEvent: progress.show,
-          onLost: count => progress.say(`${count} had vanished from the queue, and are queued again`),
-        }),
+        await answered(
+          address,
+          async () =>
+            await followQueue(open, {
+              ...options,
+              runs,
+              signal: AbortSignal.any([abort, refused.signal]),
+              onEvent: progress.show,
+              onLost: count => progress.say(`${count} had vanished from the queue, and are queued again`),
+            }),
+        ),
       () => progress.say('leaving; the workers go on'),
     )
     progress.end()

@@ -51,7 +51,7 @@ export async function runWorker(flags: WorkerFlags): Promise<number> {
           command,
           signal: AbortSignal.any([abort, refused.signal]),
           onEvent: progress.show,
-          onSay: progress.say,
+          onSay: text => progress.say(clean(text)),
         }),
       () => progress.say('handing the runs back after a checkpoint each; once more ends at once'),
     )

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
-import { parseQueueAddress, queueAddress } from './queue-address.ts'
+import { parseQueueAddress, queueAddress, withoutPassword } from './queue-address.ts'
 
 const secret = 'hu/nter@2:#%?'
 
@@ -50,6 +50,20 @@ describe('the address of a queue', () => {
     expect([error.kind, error.where]).toEqual(['usage', '--queue'])
     expect(JSON.stringify([error.message, error.where, error.cause]) + error.stack).not.toMatch(/hu.?nter/)
     expect(error.help).toContain('rediss://')
+  })
+
+  it('is not taken for the name of a file, nor repeated', () => {
+    for (const file of ['redis://:hunter2@here', 'REDISS://:hunter2@here', ' redis:hunter2@here']) {
+      const error = refusalOf(() => queueAddress({ file }))
+      expect(error.where).toBe('--queue-file')
+      expect(error.describe() + error.stack).not.toContain('hunter2')
+    }
+  })
+
+  it('is shown without its password where somebody else repeats it', () => {
+    expect(
+      withoutPassword("error: unknown option '--queu=redis://:hun/ter@2:#%? x@here/0'\n(more@there)"),
+    ).toBe("error: unknown option '--queu=redis://…@here/0'\n(more@there)")
   })
 
   it('comes from the option, else from a file, else from the environment', () => {

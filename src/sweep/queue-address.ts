@@ -68,6 +68,12 @@ function decoded(text: string, where: string): string {
   }
 }
 
+/** Whether a word of a command line is meant as a queue's URL, and so may hold a password, wherever it stands. */
+export const looksLikeQueue = (word: string): boolean => /^\s*rediss?:/i.test(word)
+
+/** Text without the user and password of such a URL; of what is no URL as it should be rather too much is left out. */
+export const withoutPassword = (text: string): string => text.replace(/(rediss?:\/*)[^\n]*@/gi, '$1…@')
+
 /** Where the URL may come from. */
 export interface QueueSources {
   /** The option's URL; true where it was given without one. */
@@ -83,6 +89,13 @@ export interface QueueSources {
  */
 export function queueAddress({ url, file, environment }: QueueSources): QueueAddress {
   if (typeof url === 'string') return parseQueueAddress(url, '--queue')
+  if (file !== undefined && looksLikeQueue(file))
+    return fail({
+      kind: 'usage',
+      message: 'expected a file with the URL of a Redis in it, came the URL itself',
+      where: '--queue-file',
+      help: `write it on the first line of a file and give the file's name; if it holds a password, every user of this machine could have seen it`,
+    })
   if (file !== undefined) return parseQueueAddress(firstLine(file), file)
   if (environment !== undefined && environment.trim() !== '')
     return parseQueueAddress(environment, queueVariable)

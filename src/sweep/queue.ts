@@ -5,7 +5,7 @@
 import type { Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { z } from 'zod'
-import { fail } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 import { codeOf } from '../files/disk.ts'
 import type { QueueAddress } from './queue-address.ts'
 import { runName } from './sweep-folder.ts'
@@ -155,24 +155,52 @@ async function knock(redis: Redis, address: QueueAddress): Promise<void> {
   }
 }
 
-/** @returns never; the driver's own error, which may hold commands with a password in them, is not kept as cause */
-export function refusal(error: Error, { shown }: QueueAddress): never {
+/** Whether Redis answered, and with a refusal: trying again brings the same. */
+export const isAnswer = ({ name, message }: Error): boolean =>
+  name === 'ReplyError' && !/^LOADING/.test(message)
+
+/** What Redis does not do, as an error that says what it answered. @throws MoietyError `usage` instead of a ReplyError */
+export async function answered<T>(address: QueueAddress, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (cause) {
+    if (cause instanceof Error && isAnswer(cause)) refusal(cause, address)
+    throw cause
+  }
+}
+
+/** @throws MoietyError `usage`, always */
+export function refusal(error: Error, address: QueueAddress): never {
+  throw refusalOf(error, address)
+}
+
+/** The driver's own error, which may hold commands with a password in them, is not kept as cause. */
+export function refusalOf(error: Error, { shown }: QueueAddress): MoietyError {
   const code = codeOf(error) ?? ''
+  // Its scripts' answers end with where in the script.
+  const answer = error.message.split('\n', 1)[0]?.replace(/,? script: [\da-f]{40}.*/, '') ?? ''
+  if (isAnswer(error) && (!isRefusal(error) || /^NOPERM/.test(answer)))
+    return new MoietyError({
+      kind: 'usage',
+      message: `expected a Redis that keeps the queue, it answered ${answer}`,
+      where: shown,
+      help: 'it must let this user write, have memory and disk for it, and be no replica; the queue has lost nothing',
+    })
   if (isRefusal(error))
-    return fail({
+    return new MoietyError({
       kind: 'usage',
       message: 'the Redis refuses the user or password of the URL, or wants one that the URL does not have',
       where: shown,
       help: 'check both; in a password % / @ : # ? are written %25 %2F %40 %3A %23 %3F',
     })
   if (/CERT|SELF_SIGNED|TLS|SSL|EPROTO/i.test(code) || /certificate|ssl|tls/i.test(error.message))
-    return fail({
+    return new MoietyError({
       kind: 'usage',
       message: `expected a Redis whose certificate is trusted, came ${error.message}`,
       where: shown,
       help: 'for an authority of your own set NODE_EXTRA_CA_CERTS=ca.pem; without TLS the URL begins with redis://',
     })
-  return fail({
+  return new MoietyError({
     kind: 'usage',
     message: `expected a Redis there, came ${error.message.trim() || code || 'nothing'}`,
     where: shown,

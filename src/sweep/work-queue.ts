@@ -9,12 +9,14 @@ import { nodeDisk } from '../files/disk.ts'
 import { lockOwner, takenForDead } from '../run/lock.ts'
 import { outcomeOf } from './outcome.ts'
 import {
+  isAnswer,
   type JobFacts,
   type JobProgress,
   jobSchema,
   loadBullmq,
   type OpenQueue,
   queueNames,
+  refusalOf,
 } from './queue.ts'
 import { type Beginning, beginningOf, createSweepFinder, type MachinePlaces } from './queued-run.ts'
 import { type SweepEvent, secondsOfSilence, untilFree } from './run-sweep.ts'
@@ -81,7 +83,14 @@ export async function workQueue(open: OpenQueue, options: WorkOptions): Promise<
     drainDelay: Math.min(5, patience),
     runRetryDelay: 1000,
   })
-  taker.on('error', () => undefined)
+  const told = new Set<string>()
+  taker.on('error', error => {
+    if (ending.signal.aborted) return
+    if (isAnswer(error)) return end(refusalOf(error, open.address))
+    // The message alone: the error has commands with it.
+    if (!told.has(error.message)) onSay(`the queue: ${error.message}`)
+    told.add(error.message)
+  })
   taker.on('lockRenewalFailed', ids => worker.lose(ids))
   taker.on('failed', (job, error) => {
     if (job !== undefined && error.message === vanished) worker.tellVanished(job)
