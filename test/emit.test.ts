@@ -54,6 +54,11 @@ describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
     SLURM_ARRAY_JOB_ID: '7',
     SLURM_CPUS_PER_TASK: '1',
   }
+  const namedIn = (text: string): string[] =>
+    /^runs=\(\n([^)]*)\n\)$/m
+      .exec(text)?.[1]
+      ?.split('\n')
+      .map(line => line.trim()) ?? []
   const task = (index: number) =>
     start([script], 'bash', [], { ...environment, SLURM_ARRAY_TASK_ID: String(index) })
 
@@ -98,9 +103,41 @@ describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
       '#SBATCH --signal=B:USR1@120',
       '#SBATCH --requeue',
     ])
-    const names = readFileSync(join(sweep, 'runs.txt'), 'utf8').trimEnd().split('\n')
+    const names = namedIn(readFileSync(script, 'utf8'))
     expect(names).toHaveLength(2)
     expect(names[0]).toMatch(/^constraint-importance-seed-1-/)
+    expect(existsSync(join(sweep, 'runs.txt'))).toBe(false)
+  })
+
+  it('a folder of images that is named relatively has the runs of the whole path, which is what a task is told', async () => {
+    const images = join(folder, 'images')
+    mkdirSync(images)
+    const own = join(folder, 'of-images.json')
+    const recipe = join(folder, 'images-recipe.json')
+    const config = { ...tinyConfig(images), data: { name: 'folder', directory: images }, model, training }
+    const base = { title: 'Images', description: 'for tests' }
+    writeFileSync(recipe, JSON.stringify({ ...base, name: 'images', config, reached: null }))
+    writeFileSync(own, JSON.stringify({ ...base, name: 'images', recipe: 'images-recipe.json', seeds: [1] }))
+    const named = async (out: string, where: string): Promise<string[]> => {
+      const words = ['sweep', own, '--out', join(folder, out), '--emit', 'slurm', '--data', where]
+      const { code, stderr } = await start(words, process.execPath, [command], {}, folder).ended
+      expect(code, stderr).toBe(0)
+      const text = readFileSync(join(folder, out, 'slurm.sh'), 'utf8')
+      expect(text).toContain(`'${images.replaceAll("'", `'\\''`)}'`)
+      return namedIn(text)
+    }
+    const relative = await named('relative', 'images')
+    expect(relative).toHaveLength(1)
+    expect(relative).toEqual(await named('absolute', images))
+  })
+
+  it("a data set's name is no folder of that name", async () => {
+    const out = join(folder, 'drawn')
+    mkdirSync(join(folder, 'scenes'))
+    const words = ['sweep', 'small/scenes', '--out', out, '--emit', 'slurm', '--data', 'scenes']
+    const { code, stderr } = await start(words, process.execPath, [command], {}, folder).ended
+    expect(code, stderr).toBe(0)
+    expect(readFileSync(join(out, 'slurm.sh'), 'utf8')).toMatch(/^ {2}--data\n {2}scenes$/m)
   })
 
   it('a task whose time is over leaves a checkpoint and queues itself again; the next ends with the bits of a sweep', async () => {
@@ -124,7 +161,9 @@ describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
     // A finished run needs no task.
     const rest = await moiety('sweep', file, '--out', sweep, '--emit', 'slurm')
     expect(rest.code, rest.stderr).toBe(0)
-    expect(readFileSync(join(sweep, 'runs.txt'), 'utf8')).toMatch(/^constraint-relative-seed-1-\w+\n$/)
+    const [left = '', ...others] = namedIn(readFileSync(script, 'utf8'))
+    expect(left).toMatch(/^constraint-relative-seed-1-\w+$/)
+    expect(others).toEqual([])
   })
 })
 
@@ -193,6 +232,16 @@ describe('moiety sweep --emit kubernetes', () => {
     const [name = ''] = runsOf(join(mounted, 'tiny'))
     expect(name).toMatch(/^constraint-relative-seed-1-/)
     expect(existsSync(join(mounted, 'tiny', name, 'summary.json'))).toBe(true)
+  })
+
+  it.each([
+    ['small/scenes', false],
+    ['paper/retinanet', true],
+  ])('%s: whether a claim with data is mounted is %s', async (name, hasData) => {
+    const out = join(folder, name.replace('/', '-'))
+    const { code, stderr } = await moiety('sweep', name, '--out', out, '--emit', 'kubernetes')
+    expect(code, stderr).toBe(0)
+    expect(readFileSync(join(out, 'kubernetes.yaml'), 'utf8').includes('/data')).toBe(hasData)
   })
 
   it('names a sweep that comes with Moiety, and needs no ConfigMap for it', async () => {

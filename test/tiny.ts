@@ -90,10 +90,12 @@ export function start(
   executable = process.execPath,
   first = [command],
   environment: NodeJS.ProcessEnv = {},
+  cwd?: string,
 ): { readonly child: ChildProcess; readonly ended: Promise<Ended>; readonly said: () => string } {
   const child = spawn(executable, [...first, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...environment },
+    ...(cwd === undefined ? {} : { cwd }),
   })
   const output = { stdout: '', stderr: '' }
   child.stdout!.setEncoding('utf8').on('data', (text: string) => {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { holdsCoco } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
@@ -133,6 +133,12 @@ export async function dataOverrides(data: string | undefined): Promise<string[]>
     where: '--data',
     help: guess === undefined ? `a data set is ${dataNames.join(', ')}` : `did you mean ${guess}?`,
   })
+}
+
+/** What `--data` was given, for whoever reads it in another folder or on another machine: a folder by its whole path. */
+export function wholePath(data: string): string {
+  const isFolder = !dataNames.some(name => name === data) && existsSync(data)
+  return isFolder ? resolve(data) : data
 }
 
 function flagOverrides({ seed, device, threads }: TrainFlags): string[] {

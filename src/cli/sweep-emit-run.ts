@@ -10,6 +10,7 @@ import { kubernetesManifest, mostBytes } from '../sweep/emit-kubernetes.ts'
 import { shellWord, slurmScript } from '../sweep/emit-slurm.ts'
 import { writeRecord } from '../sweep/sweep-folder.ts'
 import { print, printJson } from './output.ts'
+import { isDrawn, wholePath } from './plan.ts'
 import { clean } from './screen.ts'
 import type { SweepFlags } from './sweep.ts'
 import { command, needData, type SweepCommand } from './sweep-plan.ts'
@@ -64,15 +65,12 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
     })
   for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
   writeRecord(folder, record)
-  const [script, list] = [join(folder, 'slurm.sh'), join(folder, 'runs.txt')]
-  const isPath = flags.data !== undefined && !['sample', 'cifar10', 'cifar100', 'folder'].includes(flags.data)
-  writeCarefully(nodeDisk, list, `${todo.map(({ name }) => name).join('\n')}\n`)
+  const script = join(folder, 'slurm.sh')
   const text = slurmScript({
     title: sweep.title,
     name: sweep.name,
     folder,
-    list,
-    runs: todo.length,
+    runs: todo.map(({ name }) => name),
     jobs: Math.min(flags.jobs ?? usualJobs, todo.length),
     threads: flags.threads ?? usualThreads,
     words: [
@@ -82,12 +80,12 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
       file.endsWith('.json') ? resolve(file) : file,
       '--out',
       folder,
-      ...(flags.data === undefined ? [] : ['--data', isPath ? resolve(flags.data) : flags.data]),
+      ...(flags.data === undefined ? [] : ['--data', wholePath(flags.data)]),
     ],
   })
   writeCarefully(nodeDisk, script, text)
   attempt(nodeDisk, 'make executable', script, () => chmodSync(script, 0o755))
-  return [script, list]
+  return [script]
 }
 
 async function emitKubernetes(
@@ -112,7 +110,7 @@ async function emitKubernetes(
           recipe: isRecipeFile ? asObject(await readJsonFile(recipe, 'recipe'), recipe) : undefined,
         }
       : file,
-    hasData: plan.runs.some(({ config }) => config.data.name !== 'sample'),
+    hasData: plan.runs.some(({ config }) => !isDrawn(config.data.name)),
   })
   if (Buffer.byteLength(text) > mostBytes)
     fail({

@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts'
 import { secondsAnEpoch, secondsOf, tryOut } from '../sweep/estimate.ts'
 import { openSweep, outcomesOf, refuseAltered, runSweep } from '../sweep/run-sweep.ts'
 import { print, printJson } from './output.ts'
+import { wholePath } from './plan.ts'
 import { wholeNumber } from './run-flags.ts'
 import { clean, duration, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
@@ -26,7 +27,13 @@ export async function runSweepCommand(file: string, flags: SweepFlags): Promise<
   const jobs = wholeNumber(flags.jobs, '--jobs', 1, 'for example --jobs 2')
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 4')
   refuseTogether(flags)
-  const planned = await planCommand(file, flags)
+  const isElsewhere = [flags.emit, flags.queue, flags.queueFile].some(flag => flag !== undefined)
+  // What is trained elsewhere is planned with the path that is read there: that of a folder of images is part of a run's name.
+  const { data } = flags
+  const planned = await planCommand(
+    file,
+    isElsewhere && data !== undefined ? { ...flags, data: wholePath(data) } : flags,
+  )
   const { sweep, plan, folder, outcomes } = planned
   if (flags.dryRun) {
     if (flags.json) printJson({ sweep: sweep.name, out: folder, runs: listed(plan, outcomes) })

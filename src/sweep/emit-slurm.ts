@@ -4,9 +4,8 @@ export interface SlurmJob {
   /** Of the sweep: small letters, digits and hyphens. */
   readonly name: string
   readonly folder: string
-  /** The file with the names of the runs, a line each. */
-  readonly list: string
-  readonly runs: number
+  /** Their names. */
+  readonly runs: readonly string[]
   /** How many at once, and on how many cores each. */
   readonly jobs: number
   readonly threads: number
@@ -32,12 +31,12 @@ function logOption(folder: string): string {
  * checkpoint and queues itself again; TERM, which is what `scancel` sends, ends it after a checkpoint. Both reach the training
  * as HUP: Slurm may send it TERM as well, and a second TERM would end it without one.
  */
-export function slurmScript({ title, name, folder, list, runs, jobs, threads, words }: SlurmJob): string {
+export function slurmScript({ title, name, folder, runs, jobs, threads, words }: SlurmJob): string {
   return `#!/bin/bash
-# ${comment(title)}: ${runs} run${runs === 1 ? '' : 's'} of the sweep ${name}, a task for each.
+# ${comment(title)}: ${runs.length} run${runs.length === 1 ? '' : 's'} of the sweep ${name}, a task for each.
 # Submit it with sbatch; submitted again it goes on, and finished runs end at once.
 #SBATCH --job-name=moiety-${name}
-#SBATCH --array=0-${runs - 1}%${jobs}
+#SBATCH --array=0-${runs.length - 1}%${jobs}
 #SBATCH --cpus-per-task=${threads}
 #SBATCH --output=${logOption(folder)}
 #SBATCH --open-mode=append
@@ -49,7 +48,10 @@ export function slurmScript({ title, name, folder, list, runs, jobs, threads, wo
 #SBATCH --requeue
 set -euo pipefail
 
-mapfile -t runs < ${shellWord(list)}
+# Here and in no file: Slurm keeps this script as it was submitted, whatever is written beside it until a task starts.
+runs=(
+${runs.map(run => `  ${shellWord(run)}`).join('\n')}
+)
 run=\${runs[SLURM_ARRAY_TASK_ID]}
 moiety=(
 ${words.map(word => `  ${shellWord(word)}`).join('\n')}

@@ -83,7 +83,9 @@ export async function beginningOf(
   const recipe = join(folder, 'recipes', `${run}.json`)
   const isResumed = existsSync(join(path, 'config.json'))
   const config = isResumed ? readConfig(path) : await planned(recipe, hash)
-  const isElsewhere = ['cifar10', 'cifar100'].includes(String(child(child(config, 'data'), 'name')))
+  const planData = child(config, 'data')
+  // As identityOf: a folder of images has one path everywhere, for it is part of what was planned. What is drawn has none.
+  const isElsewhere = child(planData, 'name') !== 'folder' && typeof child(planData, 'directory') === 'string'
   const given = child(child(config, 'engine'), 'threads')
   makeFolders(nodeDisk, join(folder, 'logs'))
   return {
@@ -96,7 +98,6 @@ export async function beginningOf(
       '--out',
       path,
       ...(typeof given === 'number' ? [] : ['--threads', String(threads)]),
-      // A folder of images has one path everywhere, for it is part of what was planned.
       ...(isElsewhere ? data.filter(text => text.startsWith('data.directory=')) : []).flatMap(text => [
         '--set',
         text,
