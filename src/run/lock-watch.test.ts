@@ -34,6 +34,18 @@ describe('a lock', () => {
     expect(existsSync(lock.path)).toBe(false)
   })
 
+  it('it is not counted up once it is that of another with the same names of host and process, as in a new pod', () => {
+    vi.useFakeTimers()
+    const lock = acquireLock(run)
+    const theirs = JSON.stringify({ ...lockOwner(run), started: 'another-boot 77', beat: '000000000009' })
+    writeFileSync(lock.path, theirs)
+    vi.advanceTimersByTime(15_000)
+    expect(readFileSync(lock.path, 'utf8')).toBe(theirs)
+    expect(() => lock.ensureHeld()).toThrow('another took it for dead')
+    lock.release()
+    expect(readFileSync(lock.path, 'utf8')).toBe(theirs)
+  })
+
   it('that another took away does not come again, and its process notices before it writes', () => {
     vi.useFakeTimers()
     const lock = acquireLock(run)

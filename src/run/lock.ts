@@ -217,10 +217,12 @@ const beatOf = (count: number): string => String(count).padStart(12, '0')
 function held(disk: Disk, path: string, self: LockOwner): Lock {
   let locked = true
   let beats = 0
-  // In place, never anew: a file that was removed must not come again.
+  // In place, never anew: a file that was removed must not come again. Nor is another's counted in: in a pod that replaces this
+  // one both names of the file are the same.
   const beat = (): void => {
     beats += 1
     quietly(() => {
+      if (!isSameProcess(ownerNow(disk, path), self)) return
       const file = disk.open(path, 'r+')
       try {
         writeAll(disk, file, contentOf({ ...self, beat: beatOf(beats) }))
