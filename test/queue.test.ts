@@ -147,6 +147,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
           .find(pid => pid !== undefined),
       )
       const victim = workers.find(({ child }) => child.pid === parentOf(trainer))!
+      const orphaned = runsOf(sweep).find(name => lockOwner(join(sweep, name))?.pid === trainer)!
       victim.child.kill('SIGKILL')
       expect((await victim.ended).signal).toBe('SIGKILL')
       await own.restart()
@@ -159,13 +160,24 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
         const { code, stderr } = await ended
         expect(code, stderr).toBe(0)
       }
-      expect(rest.map(({ said }) => said()).join('')).toContain('the queue is back')
+      const said = rest.map(other => other.said()).join('')
+      expect(said).toContain('the queue is back')
+      expect(said).toContain(`resumed  ${orphaned}\n`)
       expect(bits(sweep)).toEqual(expected)
       for (const name of runsOf(sweep)) expect(endings(sweep, name)).toBe(1)
       expect(readdirSync(sweep).filter(name => name.startsWith('failures'))).toEqual([])
     } finally {
       await own.stop()
     }
+  })
+
+  it('queues a relative folder of data by its whole path', async () => {
+    const sweep = join(folder, 'relative')
+    const words = ['sweep', single, '--out', sweep, '--queue', newQueue(), '--detach', '--data', 'data']
+    const { code, stderr } = await start(words, process.execPath, [command], {}, folder).ended
+    expect(code, stderr).toBe(0)
+    const [recipe = ''] = readdirSync(join(sweep, 'recipes'))
+    expect(readFileSync(join(sweep, 'recipes', recipe), 'utf8')).toContain(JSON.stringify(data))
   })
 
   it('a worker that is stopped while Redis is away leaves a checkpoint and ends', async () => {
