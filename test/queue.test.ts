@@ -236,6 +236,27 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     for (const name of runsOf(sweep)) expect(endings(sweep, name)).toBe(1)
   })
 
+  it('a training that ends because another has its lock is no failure of its run, which goes on when that is free', async () => {
+    const queue = newQueue()
+    const sweep = await enqueue(single, 'taken', queue)
+    const working = worker(queue, '--until-empty')
+    const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
+    const run = join(sweep, name)
+    const [own = ''] = readdirSync(run).filter(other => other.startsWith('run.lock.'))
+    const theirs = join(run, 'run.lock.elsewhere.12')
+    writeFileSync(theirs, JSON.stringify({ pid: 12, host: 'elsewhere', started: null, beat: '000000000001' }))
+    rmSync(join(run, own))
+    await until(() => working.said().includes('process 12 of elsewhere'))
+    rmSync(theirs)
+    const { code, stderr } = await working.ended
+    expect(code, stderr).toBe(0)
+    expect(readFileSync(join(sweep, 'logs', `${name}.log`), 'utf8')).toContain('another took it for dead')
+    expect(stderr).toContain(`stopped  ${name}`)
+    expect(stderr).toContain(`resumed  ${name}`)
+    expect(readdirSync(sweep).filter(other => other.startsWith('failures'))).toEqual([])
+    expect(bits(sweep)).toEqual(expectedOf(sweep))
+  })
+
   it('a worker that is interrupted hands its run back after a checkpoint, and the next goes on with it', async () => {
     const queue = newQueue()
     const sweep = await enqueue(one, 'interrupted', queue)
