@@ -186,9 +186,15 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     const sweep = await enqueue(single, 'left', queue)
     const left = worker(queue)
     const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
+    const idle = worker(queue)
+    await until(() => idle.said().includes('Worker '))
     await own.kill()
-    await until(() => left.said().includes('the queue is away'))
+    for (const { said } of [left, idle]) await until(() => said().includes('the queue is away'))
+    // From then on they try once a second, and are between two tries when they are stopped.
+    await pause(4000)
     left.child.kill('SIGTERM')
+    idle.child.kill('SIGTERM')
+    expect((await idle.ended).code).toBe(143)
     const { code, stderr } = await left.ended
     expect(code, stderr).toBe(143)
     expect(stderr).toContain('it gives the runs away by itself')
