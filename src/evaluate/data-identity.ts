@@ -38,47 +38,39 @@ export type DataIdentity = z.output<typeof dataIdentity>
 
 /** The hash covers every label of both sides, so that no image has to be decoded. */
 export function identityOf(dataset: Dataset): DataIdentity {
-  const { classes, train, test, superclasses, superclassOf, mean, std } = dataset
   const hash = createHash('sha256')
-  for (const { labels } of [train, test])
+  for (const { labels } of [dataset.train, dataset.test])
     hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength))
-  return {
-    classes: [...classes],
-    train: train.length,
-    test: test.length,
-    labels: hash.digest('hex'),
-    superclasses: superclasses === undefined ? null : [...superclasses],
-    superclassOf: superclassOf === undefined ? null : [...superclassOf],
-    mean: [...mean],
-    std: [...std],
-    detection: null,
-  }
+  return identity(dataset, hash.digest('hex'), null)
 }
 
 /** The same of images with boxes; the hash covers every object of both sides, so that no image has to be decoded. */
 export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
-  const { classes, categoryIds, sizeFactor, train, test, superclasses, superclassOf, mean, std } = dataset
+  const { categoryIds, sizeFactor, train, test } = dataset
   const hash = createHash('sha256')
   for (const { scenes } of [train, test])
-    for (const { id, width, height, objects } of scenes)
-      hash.update(
-        JSON.stringify([
-          id,
-          width,
-          height,
-          objects.map(({ box, area, label, crowd }) => [box, area, label, crowd]),
-        ]),
-      )
+    for (const { id, width, height, objects } of scenes) {
+      const boxes = objects.map(({ box, area, label, crowd }) => [box, area, label, crowd])
+      hash.update(JSON.stringify([id, width, height, boxes]))
+    }
+  return identity(dataset, hash.digest('hex'), { categoryIds: [...categoryIds], sizeFactor })
+}
+
+function identity(
+  { classes, train, test, superclasses, superclassOf, mean, std }: Dataset | DetectionDataset,
+  labels: string,
+  detection: DataIdentity['detection'],
+): DataIdentity {
   return {
     classes: [...classes],
     train: train.length,
     test: test.length,
-    labels: hash.digest('hex'),
+    labels,
     superclasses: superclasses === undefined ? null : [...superclasses],
     superclassOf: superclassOf === undefined ? null : [...superclassOf],
     mean: [...mean],
     std: [...std],
-    detection: { categoryIds: [...categoryIds], sizeFactor },
+    detection,
   }
 }
 
