@@ -7,7 +7,7 @@ import { drawPatch, isObject, type Patch, type Pyramid } from './glyph-patch.ts'
  * How glyphs become a scene. A pure function of glyphs and random numbers; whoever changes what it draws, or which
  * glyphs are chosen, raises {@link sceneVersion}, so that scenes kept on disk are made again.
  */
-export const sceneVersion = 1
+export const sceneVersion = 2
 
 /** Fewest and most objects of a scene. */
 export const objectCounts = [1, 8] as const

@@ -43,10 +43,10 @@ describe('openScenes', () => {
   })
   afterAll(() => rm(folder, { recursive: true }))
 
-  it('has 8 classes in 5 groups, and calls itself scenes of drawings', () => {
+  it('has 8 classes in 4 superclasses, and calls itself scenes of drawings', () => {
     expect([dataset.name, dataset.title]).toEqual(['scenes', 'scenes of drawings'])
     expect(dataset.classes).toEqual(sceneClasses.map(({ name }) => name))
-    expect([dataset.classes.length, dataset.superclasses?.length]).toEqual([8, 5])
+    expect([dataset.classes.length, dataset.superclasses?.length]).toEqual([8, 4])
     expect(dataset.categoryIds).toEqual([1, 2, 3, 4, 5, 6, 7, 8])
     const hand = dataset.classes.indexOf('hand')
     expect(dataset.superclasses?.[dataset.superclassOf![hand]!]).toBe('People & Body')

@@ -18,7 +18,7 @@ import { moments } from '../moments.ts'
 import { canvasesOf } from './canvas.ts'
 import { checkScene, type DetectionDataset, type DetectionSplit, type Scene } from './dataset.ts'
 import { type Pyramid, pyramidOf } from './glyph-patch.ts'
-import { findSceneArtwork, sceneClasses, sceneGroups } from './scene-classes.ts'
+import { findSceneArtwork, sceneClasses, sceneSuperclasses } from './scene-classes.ts'
 import { type Drawn, drawScene, objectCounts, sceneVersion, type Wanted } from './scene-drawing.ts'
 import { DrawnScenes } from './scene-file.ts'
 
@@ -81,8 +81,8 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
     title: 'scenes of drawings',
     classes: sceneClasses.map(({ name }) => name),
     categoryIds: sceneClasses.map((_, label) => label + 1),
-    superclasses: sceneGroups,
-    superclassOf: sceneClasses.map(({ group }) => sceneGroups.indexOf(group)),
+    superclasses: sceneSuperclasses,
+    superclassOf: sceneClasses.map(({ superclass }) => sceneSuperclasses.indexOf(superclass)),
     ...moments(train.pixels, size * size),
     canvases: canvasesOf({ longest: size, shortest: size }),
     sizeFactor,
