@@ -11,7 +11,7 @@ import { moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './ti
 
 /** What a user gets from explaining, predicting and comparing, and meets when something is wrong. */
 const folder = newFolder()
-const data = writeTinyCifar(join(folder, 'data'), { train: 96, test: 64 })
+const data = writeTinyCifar(join(folder, 'data'), { test: 64 })
 const training = { epochs: 2, batch: 16, keepCheckpoints: 1 }
 const layers = [{ constraint: { name: 'importance' } }, { style: 'conv', constraint: { name: 'relative' } }]
 
@@ -133,7 +133,7 @@ describe('moiety explain', () => {
   })
 
   it('leaves classes without images blank', async () => {
-    const few = writeTinyCifar(join(folder, 'few'), { train: 96, test: 3 })
+    const few = writeTinyCifar(join(folder, 'few'), { test: 3 })
     const { code, stderr } = await moiety('explain', run, '--data', few, '--out', join(folder, 'few-out'))
     expect(code, stderr).toBe(0)
     const report = found(join(folder, 'few-out'))
@@ -365,7 +365,7 @@ describe('moiety compare', () => {
   })
 
   it('warns of runs on different data, and refuses the same folder twice', async () => {
-    const few = writeTinyCifar(join(folder, 'fewer'), { train: 96, test: 12 })
+    const few = writeTinyCifar(join(folder, 'fewer'), { test: 12 })
     const elsewhere = copyOf(run, 'elsewhere')
     rmSync(join(elsewhere, 'report.json'), { force: true })
     const config = join(elsewhere, 'config.json')

@@ -64,7 +64,7 @@ describe('a training', () => {
     const { code, stderr } = await moiety('train', '--resume', '--out', run, '--data', other)
     expect(code).toBe(3)
     expect(stderr).toContain(
-      'the run began with 90 images to train and 32 to test on, but now there are 80 images to train and 32 to test on',
+      'the run began with 96 images to train and 32 to test on, but now there are 80 images to train and 32 to test on',
     )
     const relabelled = writeTinyCifar(join(folder, 'relabelled'), { classes: 3 })
     const again = await moiety('train', '--resume', '--out', run, '--data', relabelled)

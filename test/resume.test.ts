@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../src/base/random.ts'
@@ -56,24 +56,45 @@ describe('a training killed by SIGKILL at random moments', () => {
   it('ends, after twenty kills, with the bits of an uninterrupted one', async () => {
     const run = join(folder, 'killed')
     const source = draws(11, 'kills')
-    const kills = 20
-    for (let kill = 0; kill < kills; kill++) {
-      const { child, ended } = start(['train', recipe, '--out', run, ...(kill === 0 ? [] : ['--resume'])])
+    for (let kill = 0; kill < 20; kill++) {
       // Most kills fall into training, some into starting up; where exactly is up to the clock.
-      const lines = kill % 5 === 4 ? 0 : metricLines(run) + 1
-      await untilLines(run, lines, child)
-      await new Promise(resolve =>
-        setTimeout(resolve, kill % 5 === 4 ? source.between(50, 900) : source.between(0, 40)),
-      )
-      child.kill('SIGKILL')
-      const { signal, code, stderr } = await ended
-      // The training may have ended before its kill.
-      if (signal === null) expect(code, stderr).toBe(0)
+      if (kill % 5 === 4) await killed(run, data, { lines: 0, wait: source.between(50, 900) })
+      else await killed(run, data, { lines: metricLines(run) + 1, wait: source.between(0, 40) })
     }
     const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')
     expect(code, stderr).toBe(0)
     expect(fingerprint(run)).toEqual(control)
   }, 400_000)
+
+  it('does so too where the last batch of an epoch is not full', async () => {
+    const uneven = writeTinyCifar(join(folder, 'uneven'), { train: 90 })
+    const [whole, run] = [join(folder, 'uneven-whole'), join(folder, 'uneven-killed')]
+    expect((await moiety('train', recipe, '--data', uneven, '--out', whole)).code).toBe(0)
+    // Each beyond another last batch, the sixth of an epoch; at step 8 there is a checkpoint to go on from.
+    for (const step of [9, 14]) {
+      await killed(run, uneven, { lines: step, wait: 0 })
+      expect(listCheckpoints(run).at(-1)!.step).toBeGreaterThanOrEqual(8)
+    }
+    const { code, stderr } = await moiety('train', recipe, '--data', uneven, '--out', run, '--resume')
+    expect(code, stderr).toBe(0)
+    expect(fingerprint(run)).toEqual(fingerprint(whole))
+  }, 400_000)
+
+  /** Begins or resumes a training and kills it once its metrics have so many lines, and a little later. */
+  async function killed(
+    run: string,
+    images: string,
+    { lines, wait }: { readonly lines: number; readonly wait: number },
+  ): Promise<void> {
+    const begun = existsSync(run) ? ['--resume'] : []
+    const { child, ended } = start(['train', recipe, '--data', images, '--out', run, ...begun])
+    await untilLines(run, lines, child)
+    await new Promise(resolve => setTimeout(resolve, wait))
+    child.kill('SIGKILL')
+    const { signal, code, stderr } = await ended
+    // The training may have ended before its kill.
+    if (signal === null) expect(code, stderr).toBe(0)
+  }
 })
 
 describe.each([

@@ -15,8 +15,7 @@ interface SceneClass {
  * The classes of the scenes: chosen for what a small network can tell apart at a dozen pixels in drawings that it never
  * saw, so merged from what Unicode keeps apart. Left out is what has no shape of its own: signs, tools, clothing.
  *
- * Flowers, trees, fruits and vegetables are one class, since they were not told apart: of 210 unseen fruits and vegetables
- * a detector trained with two classes called 36 by their name and 54 plants.
+ * Flowers, trees, fruits and vegetables are one class, since a detector did not tell them apart (docs/detection-data.md).
  */
 export const sceneClasses: readonly SceneClass[] = [
   {

@@ -39,7 +39,7 @@ export interface ScenesOptions {
 /** How many scenes of each side there are without a limit. */
 export const sceneCounts = { train: 4000, test: 400 } as const
 
-/** COCO's limits of 32 and 96 pixels become 16 and 48, which makes four in ten objects small, and one in eight large. */
+/** COCO's limits of 32 and 96 pixels become 16 and 48, which makes four in ten objects small, and one in seven large. */
 const sizeFactor = 0.5
 
 /**
