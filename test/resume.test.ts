@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../src/base/random.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
@@ -58,8 +59,10 @@ describe('a training killed by SIGKILL at random moments', () => {
     const source = draws(11, 'kills')
     for (let kill = 0; kill < 20; kill++) {
       // Most kills fall into training, some into starting up; where exactly is up to the clock.
-      if (kill % 5 === 4) await killed(run, data, { lines: 0, wait: source.between(50, 900) })
-      else await killed(run, data, { lines: metricLines(run) + 1, wait: source.between(0, 40) })
+      const isEarly = kill % 5 === 4
+      const lines = isEarly ? 0 : metricLines(run) + 1
+      const wait = isEarly ? source.between(50, 900) : source.between(0, 40)
+      await killed(run, ['train', recipe], { once: () => metricLines(run) >= lines, wait })
     }
     const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')
     expect(code, stderr).toBe(0)
@@ -69,27 +72,30 @@ describe('a training killed by SIGKILL at random moments', () => {
   it('does so too where the last batch of an epoch is not full', async () => {
     const uneven = writeTinyCifar(join(folder, 'uneven'), { train: 90 })
     const [whole, run] = [join(folder, 'uneven-whole'), join(folder, 'uneven-killed')]
-    expect((await moiety('train', recipe, '--data', uneven, '--out', whole)).code).toBe(0)
-    // Each beyond another last batch, the sixth of an epoch; at step 8 there is a checkpoint to go on from.
-    for (const step of [9, 14]) {
-      await killed(run, uneven, { lines: step, wait: 0 })
-      expect(listCheckpoints(run).at(-1)!.step).toBeGreaterThanOrEqual(8)
+    const words = ['train', recipe, '--data', uneven]
+    expect((await moiety(...words, '--out', whole)).code).toBe(0)
+    // Each once there is a checkpoint beyond another last batch, the sixth of an epoch.
+    for (const last of [6, 12]) {
+      const isBeyond = (): boolean => existsSync(run) && (listCheckpoints(run).at(-1)?.step ?? 0) > last
+      await killed(run, words, { once: isBeyond, wait: 0 })
+      expect(isBeyond()).toBe(true)
+      expect(fingerprint(run).step).toBeLessThan(steps)
     }
-    const { code, stderr } = await moiety('train', recipe, '--data', uneven, '--out', run, '--resume')
+    const { code, stderr } = await moiety(...words, '--out', run, '--resume')
     expect(code, stderr).toBe(0)
     expect(fingerprint(run)).toEqual(fingerprint(whole))
   }, 400_000)
 
-  /** Begins or resumes a training and kills it once its metrics have so many lines, and a little later. */
+  /** Begins or resumes a training and kills it once something is so, and a little later. */
   async function killed(
     run: string,
-    images: string,
-    { lines, wait }: { readonly lines: number; readonly wait: number },
+    words: readonly string[],
+    { once, wait }: { readonly once: () => boolean; readonly wait: number },
   ): Promise<void> {
     const begun = existsSync(run) ? ['--resume'] : []
-    const { child, ended } = start(['train', recipe, '--data', images, '--out', run, ...begun])
-    await untilLines(run, lines, child)
-    await new Promise(resolve => setTimeout(resolve, wait))
+    const { child, ended } = start([...words, '--out', run, ...begun])
+    while (!once() && child.exitCode === null && child.signalCode === null) await sleep(4)
+    await sleep(wait)
     child.kill('SIGKILL')
     const { signal, code, stderr } = await ended
     // The training may have ended before its kill.
