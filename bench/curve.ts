@@ -54,7 +54,7 @@ export async function measureCurve(
   const measured: Point[] = []
   for (const { varied, value, timed, threads } of points(base, options.threads)) {
     onPoint(`${varied} ${value}`)
-    const ours = await Ours.prepare(timed, threads)
+    const ours = await Ours.prepare(timed, { threads })
     try {
       for (let i = 0; i < options.warmup; i++) await ours.time()
       const seconds: number[] = []

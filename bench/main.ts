@@ -31,6 +31,7 @@ interface Options {
   readonly rounds: number
   readonly warmup: number
   readonly threads: number
+  readonly replicas: number
 }
 
 /** What one case brought. Times are medians in seconds; a ratio above 1 says that we are faster. */
@@ -56,8 +57,8 @@ interface Result {
 }
 
 async function measure(timed: Case, options: Options): Promise<Result> {
-  const { python, threads } = options
-  const ours = await Side.ours(timed, threads)
+  const { python, threads, replicas } = options
+  const ours = await Side.ours(timed, threads, replicas)
   const peers: Side[] = []
   try {
     if (python !== undefined) {
@@ -108,7 +109,7 @@ async function measure(timed: Case, options: Options): Promise<Result> {
 async function profile(timed: Case, options: Options): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), 'moiety-profile-'))
   try {
-    const ours = await Ours.prepare(timed, options.threads, join(folder, 'step'))
+    const ours = await Ours.prepare(timed, { threads: options.threads, profile: join(folder, 'step') })
     for (let i = 0; i < options.warmup + options.rounds; i++) await ours.time()
     await ours.stop()
     return await readProfile(join(folder, 'step'), options.warmup)
@@ -165,6 +166,12 @@ async function main(): Promise<void> {
     .option('--rounds <count>', 'turns of each side that are timed', positive, 7)
     .option('--warmup <count>', 'turns of each side before that', positive, 2)
     .option('--threads <count>', 'threads of each side', positive, availableParallelism())
+    .option(
+      '--replicas <count>',
+      'divide our batch into so many parts, as training.replicas does',
+      positive,
+      1,
+    )
     .option('--json', 'print the results as JSON')
     .option('--profile', 'print the time of each operation of our step instead')
     .option('--curve', 'print how the time of our step grows with experts, K, batch and threads instead')
@@ -180,6 +187,13 @@ async function main(): Promise<void> {
     throw new Error(
       `--profile and --curve look at training steps, and ${options.case?.join(', ')} is an exported network`,
     )
+
+  if (options.replicas > 1 && (options.profile ?? options.curve ?? options.detections) !== undefined)
+    throw new Error(
+      '--replicas goes with training steps that are timed, not with --profile, --curve or --detections',
+    )
+  if (options.replicas > 1 && trained.length < chosen.length)
+    throw new Error('--replicas is about training steps; name them with --case')
 
   if (options.detections === true) {
     const measured = measureDetections(options)
@@ -216,6 +230,7 @@ async function main(): Promise<void> {
     node: process.versions.node,
     processor: cpus()[0]?.model ?? 'unknown',
     threads: options.threads,
+    replicas: options.replicas,
     loadAverage: loadavg(),
   }
   if (options.json === true) {
@@ -227,7 +242,7 @@ async function main(): Promise<void> {
     `Medians of ${options.rounds}; ratio = PyTorch ÷ ours, median over rounds; spread = (largest − smallest) ÷ median;\n` +
       'memory: the most that the process of ours / PyTorch had.\n' +
       `ONNX Runtime ${environment.onnxruntime}, PyTorch ${environment.torch ?? 'not compared'}, Node ${environment.node}, ` +
-      `${environment.processor}, ${environment.threads} threads, load ${environment.loadAverage.map(load => load.toFixed(1)).join(' ')}`,
+      `${environment.processor}, ${environment.threads} threads${environment.replicas === 1 ? '' : `, our batch in ${environment.replicas} parts`}, load ${environment.loadAverage.map(load => load.toFixed(1)).join(' ')}`,
   )
 }
 

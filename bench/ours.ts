@@ -1,9 +1,21 @@
-import { Engine, type LoadedProgram } from 'moiety/runtime'
-import { type Config, classifierOf, resolveConfig, type TrainingStep, trainingStep } from 'moiety/train'
+import type { Engine } from 'moiety/runtime'
+import {
+  type BatchForm,
+  type Config,
+  classifierOf,
+  classifierStepOptions,
+  type ReadyStep,
+  resolveConfig,
+  startEngines,
+  type TaskBatch,
+  TrainingPrograms,
+  type TrainingStep,
+  type WriteStepOptions,
+  writeStep,
+} from 'moiety/train'
 import { type Case, classes } from './cases.js'
 
-type Feeds = Parameters<LoadedProgram['step']>[0]
-type FeedTensor = Feeds extends ReadonlyMap<string, infer Value> ? Value : never
+type FeedTensor = TaskBatch['feeds'] extends ReadonlyMap<string, infer Value> ? Value : never
 
 /** Numbers that are normal enough: Box–Muller over two golden-ratio sequences. */
 export function normalTensor(shape: readonly number[]): FeedTensor {
@@ -33,59 +45,79 @@ export function configOf({ name, batch, width, optimizer, labelSmoothing, moe }:
   )
 }
 
-/** The training step of a case. */
-export function stepOf(timed: Case): TrainingStep {
+/** What the training step of a case is written from. */
+function writerOf(timed: Case): (form: BatchForm) => WriteStepOptions {
   const config = configOf(timed)
-  return trainingStep({
-    classifier: classifierOf(config.model, { classes }),
-    classes,
-    batch: timed.batch,
-    size: 32,
-    optimizer: config.optimizer,
-    labelSmoothing: timed.labelSmoothing,
-    clipNorm: null,
-  })
+  const classifier = classifierOf(config.model, { classes })
+  return ({ images }) =>
+    classifierStepOptions({
+      classifier,
+      classes,
+      batch: images,
+      size: 32,
+      optimizer: config.optimizer,
+      labelSmoothing: timed.labelSmoothing,
+      clipNorm: null,
+    })
 }
 
-function feedsOf(batch: number, step: TrainingStep): Feeds {
-  const labels = BigInt64Array.from({ length: batch }, (_, i) => BigInt(i % classes))
-  return new Map<string, FeedTensor>([
-    ['images', normalTensor([batch, 3, 32, 32])],
-    ['labels', { dtype: 'int64', shape: [batch], data: labels }],
-    ['learningRate', { dtype: 'float32', shape: [], data: Float32Array.of(1e-3) }],
-    ...step.noise.map(({ name, shape }) => [name, normalTensor(shape)] as const),
-  ])
+/** The training step of a case. */
+export function stepOf(timed: Case): TrainingStep {
+  return writeStep(writerOf(timed)({ images: timed.batch, height: 32, width: 32 }))
+}
+
+function batchOf(images: number): TaskBatch {
+  const labels = BigInt64Array.from({ length: images }, (_, i) => BigInt(i % classes))
+  return {
+    form: { images, height: 32, width: 32 },
+    feeds: new Map<string, FeedTensor>([
+      ['images', normalTensor([images, 3, 32, 32])],
+      ['labels', { dtype: 'int64', shape: [images], data: labels }],
+    ]),
+  }
+}
+
+/** How Moiety's step is computed. */
+export interface OursOptions {
+  readonly threads: number
+  /** Parts of a batch; 1 unless told. */
+  readonly replicas?: number
+  /** Prefix of the files in which the engine notes the time of each operation. */
+  readonly profile?: string
 }
 
 /** Moiety's training step of a case, ready to be timed. */
 export class Ours {
   readonly parameterCount: number
-  readonly #engine: Engine
-  readonly #program: LoadedProgram
-  readonly #step: TrainingStep
-  readonly #feeds: Feeds
+  readonly #engines: readonly Engine[]
+  readonly #step: ReadyStep
+  readonly #batch: TaskBatch
 
-  private constructor(engine: Engine, program: LoadedProgram, step: TrainingStep, feeds: Feeds) {
-    this.#engine = engine
-    this.#program = program
+  private constructor(engines: readonly Engine[], step: ReadyStep, batch: TaskBatch) {
+    this.#engines = engines
     this.#step = step
-    this.#feeds = feeds
-    this.parameterCount = step.parameterCount
+    this.#batch = batch
+    this.parameterCount = step.facts.parameterCount
   }
 
-  /** @param profile - prefix of the files in which the engine notes the time of each operation */
-  static async prepare(timed: Case, threads: number, profile?: string): Promise<Ours> {
-    const step = stepOf(timed)
-    const engine = await Engine.start({ threads, ...(profile === undefined ? {} : { profile }) })
-    const program = await engine.load(step.program)
-    await engine.setState(step.initialState(42))
-    return new Ours(engine, program, step, feedsOf(timed.batch, step))
+  static async prepare(timed: Case, { threads, replicas = 1, profile }: OursOptions): Promise<Ours> {
+    const engines = await startEngines({
+      replicas,
+      threads,
+      ...(profile === undefined ? {} : { profile }),
+    })
+    const programs = new TrainingPrograms(engines, { write: writerOf(timed) }, 42)
+    const batch = batchOf(timed.batch)
+    const step = await programs.for(batch.form)
+    await engines[0].setState(step.facts.initialState(42))
+    await programs.spread(step)
+    return new Ours(engines, step, batch)
   }
 
   /** Seconds that one step takes, from its feeds to its metrics. */
   async time(): Promise<number> {
     const start = performance.now()
-    const { committed } = await this.#program.step(this.#feeds, this.#step)
+    const { committed } = await this.#step.take(this.#batch, { step: 0, epoch: 0, rate: 1e-3 })
     const seconds = (performance.now() - start) / 1000
     if (!committed)
       throw new Error('the loss of the timed step is not finite: the figures would mean nothing')
@@ -93,6 +125,6 @@ export class Ours {
   }
 
   async stop(): Promise<void> {
-    await this.#engine.stop()
+    await Promise.all(this.#engines.map(engine => engine.stop()))
   }
 }

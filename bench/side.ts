@@ -30,8 +30,8 @@ export class Side {
   }
 
   /** Moiety. */
-  static async ours(timed: Case, threads: number): Promise<Side> {
-    return await Side.#start(process.execPath, [ourSide, JSON.stringify({ ...timed, threads })])
+  static async ours(timed: Case, threads: number, replicas: number): Promise<Side> {
+    return await Side.#start(process.execPath, [ourSide, JSON.stringify({ ...timed, threads, replicas })])
   }
 
   /** PyTorch, in its default memory format or in `channels_last`. */

@@ -82,6 +82,19 @@ describe('the training of a detector', () => {
     expect(fingerprint(run)).toEqual(control)
   }, 240_000)
 
+  it('divides each batch between two engines when told so', async () => {
+    const run = join(folder, 'divided')
+    const { code, stderr } = await moiety('train', recipe, '--set', 'training.replicas=2', '--out', run)
+    expect(code, stderr).toBe(0)
+    expect(fingerprint(run).step).toBe(steps)
+    const [divided, whole] = [run, controlRun].map(of =>
+      readMetrics(join(of, 'metrics.jsonl')).find(({ kind }) => kind === 'step'),
+    )
+    // The same images and weights; only BatchNorm sees two at a time instead of four.
+    for (const loss of ['classificationLoss', 'regressionLoss'])
+      expect(Number(divided?.[loss]) / Number(whole?.[loss]), loss).toBeCloseTo(1, 1)
+  }, 120_000)
+
   it('leaves a clean checkpoint on SIGTERM, and going on gives the same bits', async () => {
     const run = join(folder, 'interrupted')
     const { child, ended } = start(['train', recipe, '--out', run])

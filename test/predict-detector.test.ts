@@ -59,7 +59,7 @@ async function evaluated(): Promise<DetectorRecords> {
   const engine = await Engine.start({ threads: 1 })
   try {
     await engine.setState(state)
-    const evaluator = new DetectorEvaluator(engine, config.model, {
+    const evaluator = new DetectorEvaluator([engine], config.model, {
       ...dataset,
       mean: [...mean],
       std: [...std],

@@ -69,22 +69,33 @@ describe('a training killed by SIGKILL at random moments', () => {
     expect(fingerprint(run)).toEqual(control)
   }, 400_000)
 
-  it('does so too where the last batch of an epoch is not full', async () => {
-    const uneven = writeTinyCifar(join(folder, 'uneven'), { train: 90 })
-    const [whole, run] = [join(folder, 'uneven-whole'), join(folder, 'uneven-killed')]
-    const words = ['train', recipe, '--data', uneven]
-    expect((await moiety(...words, '--out', whole)).code).toBe(0)
-    // Each once there is a checkpoint beyond another last batch, the sixth of an epoch.
-    for (const last of [6, 12]) {
-      const isBeyond = (): boolean => existsSync(run) && (listCheckpoints(run).at(-1)?.step ?? 0) > last
-      await killed(run, words, { once: isBeyond, wait: 0 })
-      expect(isBeyond()).toBe(true)
-      expect(fingerprint(run).step).toBeLessThan(steps)
-    }
-    const { code, stderr } = await moiety(...words, '--out', run, '--resume')
-    expect(code, stderr).toBe(0)
-    expect(fingerprint(run)).toEqual(fingerprint(whole))
-  }, 400_000)
+  it.each([
+    ['', 1, 90],
+    // Alone in its batch, so that one of the engines has nothing to do.
+    [', and two engines share each', 2, 81],
+  ])(
+    'does so too where the last batch of an epoch is not full%s',
+    async (_, replicas, train) => {
+      const uneven = writeTinyCifar(join(folder, `uneven-${replicas}`), { train })
+      const [whole, run] = ['whole', 'killed'].map(name => join(folder, `uneven-${replicas}-${name}`)) as [
+        string,
+        string,
+      ]
+      const words = ['train', recipe, '--data', uneven, '--set', `training.replicas=${replicas}`]
+      expect((await moiety(...words, '--out', whole)).code).toBe(0)
+      // Each once there is a checkpoint beyond another last batch, the sixth of an epoch.
+      for (const last of [6, 12]) {
+        const isBeyond = (): boolean => existsSync(run) && (listCheckpoints(run).at(-1)?.step ?? 0) > last
+        await killed(run, words, { once: isBeyond, wait: 0 })
+        expect(isBeyond()).toBe(true)
+        expect(fingerprint(run).step).toBeLessThan(steps)
+      }
+      const { code, stderr } = await moiety(...words, '--out', run, '--resume')
+      expect(code, stderr).toBe(0)
+      expect(fingerprint(run)).toEqual(fingerprint(whole))
+    },
+    400_000,
+  )
 
   /** Begins or resumes a training and kills it once something is so, and a little later. */
   async function killed(

@@ -59,7 +59,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
       dataset,
       split: dataset[split],
       evaluation,
-      loaded,
+      loaded: [loaded],
       batch: config.training.batch,
       onProgress: (done, total) => onEvent({ kind: 'progress', what: 'evaluating', done, total }),
     })

@@ -1,4 +1,5 @@
 import { fail } from '../base/errors.ts'
+import { inOrder } from '../base/in-order.ts'
 import type { Dataset, Split } from '../data/index.ts'
 import { makeBatch } from '../data/index.ts'
 import type { LayerStats } from '../run/events.ts'
@@ -18,12 +19,13 @@ export interface SplitResult {
   readonly classWeights: readonly ClassWeights[]
 }
 
-/** What to evaluate; the parameters are the state of the engine. */
+/** What to evaluate; the parameters are the state of the engines. */
 export interface EvaluateOptions {
   readonly dataset: Dataset
   readonly split: Split
   readonly evaluation: EvaluationProgram
-  readonly loaded: LoadedProgram
+  /** The program in each engine that may compute; they take turns. */
+  readonly loaded: readonly LoadedProgram[]
   readonly batch: number
   readonly signal?: AbortSignal | undefined
   /** Told after every batch how many images are done. */
@@ -31,8 +33,8 @@ export interface EvaluateOptions {
 }
 
 /**
- * Runs a split through the classifier whose parameters are the engine's state, in the order of the files. The next
- * batch is decoded while the engine computes. Undefined if `signal` came first.
+ * Runs a split through the classifier whose parameters are the engines' state, in the order of the files; how many engines
+ * there are does not enter the result. Undefined if `signal` came first.
  *
  * @throws MoietyError `diverged` if the loss is not finite, `data`
  */
@@ -42,22 +44,27 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
   const sums = layers.map(({ name, experts }) => emptySums(name, experts))
   const classWeights = layers.map(({ experts }) => emptyClassWeights(dataset.classes.length, experts))
   const totals = { loss: 0, correct1: 0, correct5: 0 }
-  const load = (start: number) => {
-    const count = Math.min(batch, split.length - start)
-    const indices = Uint32Array.from({ length: count }, (_, i) => start + i)
-    return makeBatch(split, indices, { mean: dataset.mean, std: dataset.std, seed: 0, epoch: 0 })
+  const compute = async (number: number) => {
+    const start = number * batch
+    const indices = Uint32Array.from({ length: Math.min(batch, split.length - start) }, (_, i) => start + i)
+    const { images, labels } = await makeBatch(split, indices, {
+      mean: dataset.mean,
+      std: dataset.std,
+      seed: 0,
+      epoch: 0,
+    })
+    if (signal?.aborted) return undefined
+    const feeds = new Map([
+      ['images', images],
+      ['labels', labels],
+    ])
+    return { labels, outputs: await loaded[number % loaded.length]!.run(feeds) }
   }
-  let next = split.length > 0 ? load(0) : undefined
-  for (let start = 0; start < split.length; start += batch) {
-    const { images, labels } = await next!
-    const running = loaded.run(
-      new Map([
-        ['images', images],
-        ['labels', labels],
-      ]),
-    )
-    if (start + batch < split.length) next = load(start + batch)
-    const outputs = await running
+  const results = inOrder(Math.ceil(split.length / batch), loaded.length + 1, compute)
+  let images = 0
+  for await (const result of results) {
+    if (result === undefined) return undefined
+    const { labels, outputs } = result
     for (const name of ['loss', 'correct1', 'correct5'] as const)
       totals[name] += Number(outputs.get(name)!.data[0])
     for (const [i, { name, experts, counters }] of layers.entries()) {
@@ -77,13 +84,10 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
       })
       addWeights(classWeights[i]!, labels.data, weights)
     }
-    onProgress?.(Math.min(start + batch, split.length), split.length)
-    if (signal?.aborted) {
-      await next?.catch(() => undefined)
-      return undefined
-    }
+    images += labels.data.length
+    onProgress?.(images, split.length)
+    if (signal?.aborted) return undefined
   }
-  const images = split.length
   if (!Number.isFinite(totals.loss)) {
     fail({
       kind: 'diverged',

@@ -86,7 +86,7 @@ export async function detectRun(options: DetectOptions): Promise<Sightings> {
   const dataset = asDataset(images, known, canvasRule(data.size, data.shortest))
   const engine = await engineOf({ config, checkpoint }, options.threads)
   try {
-    const evaluator = new DetectorEvaluator(engine, lowered(model, score), dataset)
+    const evaluator = new DetectorEvaluator([engine], lowered(model, score), dataset)
     const records = await evaluator.evaluate({
       split: dataset.test,
       batch: Math.min(config.training.batch, images.length),

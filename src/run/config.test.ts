@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
+import { identityOf } from '../sweep/identity.ts'
 import {
   applyOverrides,
   configDifferences,
@@ -8,6 +9,7 @@ import {
   unsafeDifferences,
   withoutSafeKeys,
 } from './config.ts'
+import { configHash } from './run-folder.ts'
 
 /** The error of a configuration or override that must be refused, as a person reads it. */
 function refusal(act: () => unknown): string {
@@ -194,11 +196,24 @@ describe('rules between keys', () => {
     ).toContain('1×1')
   })
 
+  it('has the hash of before where a key that came later changes nothing', () => {
+    const { training, ...others } = resolveConfig({}, 'test')
+    const { replicas, ...before } = training
+    expect(replicas).toBe(1)
+    const hash = (config: object) => configHash(withoutSafeKeys(config))
+    expect(hash({ ...others, training })).toBe(hash({ ...others, training: before }))
+    expect(hash({ ...others, training: { ...training, replicas: 2 } })).not.toBe(
+      hash({ ...others, training }),
+    )
+    expect(identityOf({ ...others, training })).toEqual({ ...others, training: before })
+  })
+
   it('refuses schedules and optimizers that contradict themselves', () => {
     expect(refused({ schedule: { name: 'step', milestones: [5, 5] } })).toContain('must increase')
     expect(
       refused({ schedule: { name: 'constant', warmup: { epochs: 3 } }, training: { epochs: 2 } }),
     ).toContain('longer than the training')
+    expect(refused({ training: { batch: 4, replicas: 5 } })).toContain('cannot be divided into 5 parts')
     expect(refused({ optimizer: { name: 'sgd', momentum: 0 } })).toContain('without momentum there is none')
   })
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { canonicalJson, type Json } from '../files/json.ts'
+import { withoutAdditions } from '../run/config/additions.ts'
 import { child } from '../run/config/shape.ts'
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
@@ -13,7 +14,7 @@ export function identityOf(config: object, threads: 'as given' | 'any' = 'as giv
   const data = child(config, 'data')
   const engine = child(config, 'engine')
   return {
-    ...config,
+    ...withoutAdditions(config),
     ...(isObject(data) && child(data, 'name') !== 'folder' ? { data: { ...data, directory: null } } : {}),
     ...(isObject(engine) && threads === 'any' ? { engine: { ...engine, threads: null } } : {}),
   }

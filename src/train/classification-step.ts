@@ -19,13 +19,18 @@ export interface StepOptions extends Pick<WriteStepOptions, 'optimizer' | 'clipN
  * `correct1` and `correct5`: images whose class is the likeliest, or among the five likeliest.
  */
 export function trainingStep(options: StepOptions): TrainingStep {
+  return writeStep(classifierStepOptions(options))
+}
+
+/** What that step is written from. */
+export function classifierStepOptions(options: StepOptions): WriteStepOptions {
   const { batch, size, optimizer, clipNorm } = options
-  return writeStep({
+  return {
     objective: classifying(options),
     form: { images: batch, height: size, width: size },
     optimizer,
     clipNorm,
-  })
+  }
 }
 
 function classifying(options: StepOptions): BuildObjective {

@@ -7,8 +7,8 @@ import { type Classifier, classifierOf } from '../models/index.ts'
 import type { Config } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { Engine, LoadedProgram } from '../runtime/index.ts'
-import { trainingStep } from './classification-step.ts'
-import type { BatchForm, TrainingStep } from './step.ts'
+import { classifierStepOptions } from './classification-step.ts'
+import type { BatchForm, WriteStepOptions } from './step.ts'
 import type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'
 import { checkTrainable } from './trainable.ts'
 
@@ -19,23 +19,23 @@ import { checkTrainable } from './trainable.ts'
  */
 export async function openClassification(
   config: Config,
-  engine: Engine,
+  engines: readonly Engine[],
   onProgress: OnProgress,
 ): Promise<Task> {
   const dataset = await openDataset(config.data, onProgress)
   checkTrainable(dataset)
-  return new ClassificationTask(config, engine, dataset)
+  return new ClassificationTask(config, engines, dataset)
 }
 
 /** Telling the class of an image. */
 class ClassificationTask implements Task {
   readonly #classifier: Classifier
   readonly #evaluation: EvaluationProgram
-  #evaluator: LoadedProgram | undefined
+  #evaluators: readonly LoadedProgram[] = []
 
   constructor(
     readonly config: Config,
-    readonly engine: Engine,
+    readonly engines: readonly Engine[],
     readonly dataset: Dataset,
   ) {
     this.#classifier = classifierOf(config.model, { classes: dataset.classes.length })
@@ -82,9 +82,9 @@ class ClassificationTask implements Task {
     }
   }
 
-  step({ images }: BatchForm): TrainingStep {
+  write({ images }: BatchForm): WriteStepOptions {
     const { optimizer, training } = this.config
-    return trainingStep({
+    return classifierStepOptions({
       classifier: this.#classifier,
       classes: this.dataset.classes.length,
       batch: images,
@@ -100,7 +100,8 @@ class ClassificationTask implements Task {
   }
 
   async prepareTest(): Promise<void> {
-    this.#evaluator = await this.engine.load(this.#evaluation.program)
+    const { program } = this.#evaluation
+    this.#evaluators = await Promise.all(this.engines.map(engine => engine.load(program)))
   }
 
   async test({ signal, onProgress }: TestOptions): Promise<TestResult | undefined> {
@@ -109,7 +110,7 @@ class ClassificationTask implements Task {
       dataset,
       split: dataset.test,
       evaluation: this.#evaluation,
-      loaded: this.#evaluator!,
+      loaded: this.#evaluators,
       batch: this.config.training.batch,
       signal,
       onProgress,

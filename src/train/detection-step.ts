@@ -20,17 +20,23 @@ export const targetInputs = { classes: 'classTargets', boxes: 'boxTargets' } as 
  * [N, A] and `boxTargets` float32 [N, A, 4] (`anchorTargets`), and measures both parts of its loss, `classificationLoss` and
  * `regressionLoss`, summed over images.
  */
-export function detectionStep({
+export function detectionStep(options: DetectionStepOptions): TrainingStep {
+  return writeStep(detectorStepOptions(options))
+}
+
+/** What that step is written from. */
+export function detectorStepOptions({
   detector,
   anchors,
   boxWeight,
   ...options
-}: DetectionStepOptions): TrainingStep {
-  const { images: count } = options.form
-  return writeStep({
+}: DetectionStepOptions): WriteStepOptions {
+  return {
     ...options,
     objective: (scope, images) => {
       const { graph } = scope
+      // Of the images that it is given: a shared step has an objective for each part of the form.
+      const count = Number(images.dim(0))
       const targets = {
         classes: graph.input(targetInputs.classes, 'int64', [count, anchors]),
         boxes: graph.input(targetInputs.boxes, 'float32', [count, anchors, 4]),
@@ -49,5 +55,5 @@ export function detectionStep({
         ]),
       }
     },
-  })
+  }
 }

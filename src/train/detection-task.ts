@@ -18,8 +18,8 @@ import {
 import type { Config } from '../run/config.ts'
 import type { Measures, TrainEvent } from '../run/events.ts'
 import type { Engine } from '../runtime/index.ts'
-import { detectionStep, targetInputs } from './detection-step.ts'
-import type { BatchForm, TrainingStep } from './step.ts'
+import { detectorStepOptions, targetInputs } from './detection-step.ts'
+import type { BatchForm, WriteStepOptions } from './step.ts'
 import type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'
 
 /** A configuration whose model is a detector. */
@@ -32,12 +32,12 @@ export type DetectionConfig = Config & { readonly model: DetectorModelConfig }
  */
 export async function openDetection(
   config: DetectionConfig,
-  engine: Engine,
+  engines: readonly Engine[],
   onProgress: OnProgress,
 ): Promise<Task> {
   const dataset = await openDetectionDataset(detectionData(config), onProgress)
   checkLearnable(dataset)
-  return new DetectionTask(config, engine, dataset)
+  return new DetectionTask(config, engines, dataset)
 }
 
 /** The `data` of a configuration as what opens it has it. */
@@ -74,12 +74,12 @@ class DetectionTask implements Task {
 
   constructor(
     readonly config: DetectionConfig,
-    readonly engine: Engine,
+    readonly engines: readonly Engine[],
     readonly dataset: DetectionDataset,
   ) {
     this.identity = detectionIdentity(dataset)
     this.stepsPerEpoch = this.batches(0).length
-    this.#evaluator = new DetectorEvaluator(engine, config.model, dataset)
+    this.#evaluator = new DetectorEvaluator(engines, config.model, dataset)
   }
 
   get title() {
@@ -131,9 +131,9 @@ class DetectionTask implements Task {
     }
   }
 
-  step(form: BatchForm): TrainingStep {
+  write(form: BatchForm): WriteStepOptions {
     const { model, optimizer, training } = this.config
-    return detectionStep({
+    return detectorStepOptions({
       detector: detectorOf(model, { classes: this.dataset.classes.length }),
       anchors: this.#anchorsOn(form.height, form.width).boxes.length / 4,
       boxWeight: model.detector.boxWeight,

@@ -5,7 +5,7 @@ import { classifierOf } from '../models/index.ts'
 import { resolveConfig } from '../run/config.ts'
 import { Engine, type LoadedProgram } from '../runtime/index.ts'
 import { trainingStep } from './classification-step.ts'
-import { divergence } from './diagnose.ts'
+import { divergence, firstNonFinite } from './diagnose.ts'
 import type { TrainingStep } from './step.ts'
 
 const [batch, size, classes] = [4, 8, 4]
@@ -45,7 +45,8 @@ async function spoil(name: string, value: number): Promise<void> {
 async function firstBad(fed: Map<string, HostTensor>): Promise<string | undefined> {
   const { committed } = await loaded.step(fed, { updates: step.updates, guards: step.guards })
   expect(committed).toBe(false)
-  const error = await divergence(engine, step, fed, { step: 7, loss: Number.NaN, checkpoint: 'step-000006' })
+  const first = await firstNonFinite(engine, step.diagnosis(), fed)
+  const error = divergence(first, { step: 7, loss: Number.NaN, checkpoint: 'step-000006' })
   expect(error).toMatchObject({ kind: 'diverged', exitCode: 4 })
   expect(error.help).toContain('step-000006')
   expect(error.message).toContain(`"${error.where}"`)

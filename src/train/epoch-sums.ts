@@ -4,7 +4,7 @@ import { addBatch, counterValues, emptySums, utilisation } from '../evaluate/uti
 import type { Json, JsonObject } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import type { LayerStats } from '../run/events.ts'
-import type { TrainingStep } from './step.ts'
+import type { StepFacts } from './step.ts'
 
 const layerSums = z.object({
   name: z.string(),
@@ -66,7 +66,7 @@ const number = (outputs: ReadonlyMap<string, HostTensor>, name: string): number 
 /** Adds the metrics of one step of `images` images; losses are averages over them. */
 export function addStep(
   sums: EpochSums,
-  { layers, measures }: Pick<TrainingStep, 'layers' | 'measures'>,
+  { layers, measures }: Pick<StepFacts, 'layers' | 'measures'>,
   outputs: ReadonlyMap<string, HostTensor>,
   images: number,
 ): void {

@@ -30,17 +30,27 @@ export type {
   TrainEvent,
   TrainSummary,
 } from '../run/events.ts'
-export { crossEntropy, type StepOptions, trainingStep } from './classification-step.ts'
+export {
+  classifierStepOptions,
+  crossEntropy,
+  type StepOptions,
+  trainingStep,
+} from './classification-step.ts'
 export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
+export { type Engines, type EnginesOptions, startEngines } from './engines.ts'
 export { type TrainOptions, train } from './loop.ts'
 export { clipGradients, gradientNorm, type OptimizerStep, optimize, type Trained } from './optimizers.ts'
 export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {
   type BatchForm,
   type BuildObjective,
+  type Diagnosis,
   type NoiseInput,
   type Objective,
+  type StepFacts,
   type TrainingStep,
   type WriteStepOptions,
   writeStep,
 } from './step.ts'
+export type { TaskBatch } from './task.ts'
+export { type ReadyStep, type StepMoment, type StepWriter, TrainingPrograms } from './training-programs.ts'

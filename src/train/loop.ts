@@ -5,19 +5,19 @@ import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
 import { configHash, createRun, openRun, type RunFolder } from '../run/run-folder.ts'
-import { Engine, engineVersion } from '../runtime/index.ts'
+import { engineVersion } from '../runtime/index.ts'
 import { openClassification } from './classification-task.ts'
 import { collapses } from './collapse.ts'
 import { openDetection } from './detection-task.ts'
 import { divergence } from './diagnose.ts'
+import { type Engines, startEngines } from './engines.ts'
 import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { refuseOtherConfig, rememberConfig, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import { type Position, startingPoint } from './starting-point.ts'
-import type { TrainingStep } from './step.ts'
 import type { Task, TestResult } from './task.ts'
-import { TrainingPrograms } from './training-programs.ts'
+import { type ReadyStep, TrainingPrograms } from './training-programs.ts'
 
 /** What to train, where, and who is told. */
 export interface TrainOptions {
@@ -45,19 +45,17 @@ export interface TrainOptions {
  */
 export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { config, recipe, resume } = options
-  const engine = await Engine.start({
-    device: config.engine.device,
-    ...(config.engine.threads === null ? {} : { threads: config.engine.threads }),
-  })
+  const engines = await startEngines({ ...config.engine, replicas: config.training.replicas })
   try {
-    const facts = { onnxruntime: engineVersion, device: engine.device, threads: engine.threads }
+    const threads = engines.reduce((total, engine) => total + engine.threads, 0)
+    const facts = { onnxruntime: engineVersion, device: engines[0].device, threads }
     const folder =
       resume === false
         ? createRun(options.run, config, describeEnvironment({ ...facts, recipe }))
         : openRun(options.run)
     try {
       if (resume !== false) refuseOtherConfig(folder, config)
-      const training = await prepare(engine, folder, options).catch((cause: unknown) => {
+      const training = await prepare(engines, folder, options).catch((cause: unknown) => {
         // The same command must work once its data or model has been put right.
         if (resume === false) folder.discard()
         throw cause
@@ -68,23 +66,23 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
       folder.release()
     }
   } finally {
-    await engine.stop()
+    await Promise.all(engines.map(engine => engine.stop()))
   }
 }
 
 /** Opens the data, writes the programs and sets the first state: whatever a configuration can get wrong shows here. */
 async function prepare(
-  engine: Engine,
+  engines: Engines,
   folder: RunFolder,
   { config, resume, signal, onEvent = () => undefined }: TrainOptions,
 ): Promise<Training> {
   const { model } = config
   const onProgress = (progress: Progress) => onEvent({ kind: 'progress', ...progress })
   const task = isDetector(model)
-    ? await openDetection({ ...config, model }, engine, onProgress)
-    : await openClassification(config, engine, onProgress)
+    ? await openDetection({ ...config, model }, engines, onProgress)
+    : await openClassification(config, engines, onProgress)
   for (const notice of task.notices) onEvent(notice)
-  const training = new Training(config, task, engine, folder, signal, onEvent)
+  const training = new Training(config, task, engines, folder, signal, onEvent)
   await training.begin(resume)
   return training
 }
@@ -95,7 +93,7 @@ class Training {
   readonly #programs: TrainingPrograms
   #ready:
     | {
-        readonly step: TrainingStep
+        readonly step: ReadyStep['facts']
         readonly position: Position
         readonly resumed: boolean
       }
@@ -107,19 +105,21 @@ class Training {
   constructor(
     readonly config: Config,
     readonly task: Task,
-    readonly engine: Engine,
+    readonly engines: Engines,
     readonly folder: RunFolder,
     readonly signal: AbortSignal | undefined,
     readonly onEvent: (event: TrainEvent) => void,
   ) {
     this.#steps = task.stepsPerEpoch * config.training.epochs
-    this.#programs = new TrainingPrograms(engine, task, config.seed)
+    this.#programs = new TrainingPrograms(engines, task, config.seed)
   }
 
   /** Prepares the programs, puts the first or the saved state into the engine and says where training stands. */
   async begin(resume: boolean | 'auto'): Promise<void> {
-    const { config, task, engine, folder, onEvent } = this
-    const { step } = await this.#programs.for(task.usualForm)
+    const { config, task, engines, folder, onEvent } = this
+    const [engine] = engines
+    const usual = await this.#programs.for(task.usualForm)
+    const step = usual.facts
     const { position, checkpoint } = await startingPoint({
       config,
       data: task,
@@ -129,6 +129,7 @@ class Training {
       resume,
       onWarning: message => onEvent({ kind: 'warning', message }),
     })
+    await this.#programs.spread(usual)
     this.#lastCheckpoint = checkpoint
     await task.prepareTest()
     this.#ready = { step, position, resumed: resume !== false }
@@ -194,11 +195,15 @@ class Training {
       }
       const batch = await next
       const count = batch.form.images
-      const { step, loaded } = await this.#programs.for(batch.form)
-      const moment = { step: position.step, stepsPerEpoch, epochs }
-      const rate = scheduleAt(config.schedule, config.optimizer, moment)
-      const feeds = this.#programs.feeds(step, batch, { step: position.step, epoch: position.epoch, rate })
-      const running = loaded.step(feeds, { updates: step.updates, guards: step.guards })
+      const ready = await this.#programs.for(batch.form)
+      const step = ready.facts
+      const rate = scheduleAt(config.schedule, config.optimizer, {
+        step: position.step,
+        stepsPerEpoch,
+        epochs,
+      })
+      const moment = { step: position.step, epoch: position.epoch, rate }
+      const running = ready.take(batch, moment)
       // The next batch is prepared while the engine's thread computes; should it fail, it does so when it is its turn.
       next = position.batch + 1 < stepsPerEpoch ? load(position.batch + 1) : undefined
       next?.catch(() => undefined)
@@ -206,7 +211,7 @@ class Training {
       const value = (name: string): number => Number(outputs.get(name)!.data[0])
       if (!committed) {
         const failed = { step: position.step, loss: value('loss'), checkpoint: this.#lastCheckpoint }
-        throw await divergence(this.engine, step, feeds, failed)
+        throw divergence(await ready.firstNonFinite(batch, moment), failed)
       }
       this.folder.ensureHeld()
       position.step += 1
@@ -305,7 +310,7 @@ class Training {
       epoch,
       batch,
       config: configHash(withoutSafeKeys(this.config)),
-      state: await this.engine.readState(),
+      state: await this.engines[0].readState(),
       extra: { ...writeSums(sums), data: this.task.identity },
     }
     const path = writeCheckpoint(this.folder.path, content, { keep: this.config.training.keepCheckpoints })

@@ -5,7 +5,7 @@ import type { Engine } from '../runtime/index.ts'
 import { type EpochSums, emptyEpoch, readSums } from './epoch-sums.ts'
 import { withPublishedWeights } from './pretrained.ts'
 import { describeDamage, refuseEditedConfig, refuseOtherModel } from './resume.ts'
-import type { TrainingStep } from './step.ts'
+import type { StepFacts } from './step.ts'
 
 /** Where training stands between two steps. All that matters is here or in the engine's state. */
 export interface Position {
@@ -21,7 +21,7 @@ export interface StartOptions {
   /** The data that there is. */
   readonly data: { readonly identity: DataIdentity; readonly title: string }
   readonly engine: Engine
-  readonly step: TrainingStep
+  readonly step: StepFacts
   /** The run's folder. */
   readonly run: string
   readonly resume: boolean | 'auto'

@@ -17,7 +17,7 @@ import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
-import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
+import { clipGradients, gradientNorm, type OptimizerStep, optimize } from './optimizers.ts'
 
 /** Of what form the images of a batch are; each form has a program of its own. Extents in pixels. */
 export interface BatchForm {
@@ -60,21 +60,8 @@ export interface NoiseInput {
   readonly shape: readonly number[]
 }
 
-/**
- * A training step as one program: forward, backward, optimizer and counters.
- *
- * Fed: `images` float32 [N, 3, H, W], what the objective asks for, `learningRate` [], `epoch` [] where a constraint is
- * lifted, and the noise. All else is state. Given: the new state, and the metrics `loss`, `taskLoss`, `auxLoss`,
- * `gradientNorm`, the objective's measures and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
- * of the K·N that stayed empty) and the constraint's counters after the step (`NAME.counters.r`).
- */
-export interface TrainingStep {
-  readonly program: Program
-  /** Output of the program to the name of the state tensor that it becomes. */
-  readonly updates: ReadonlyMap<string, string>
-  /** Outputs that must be finite for the step to count. */
-  readonly guards: readonly string[]
-  readonly noise: readonly NoiseInput[]
+/** What the loop and its log have to know of a training step, however it is computed. */
+export interface StepFacts {
   readonly needsEpoch: boolean
   readonly layers: readonly LayerInfo[]
   /** Outputs that are sums over the batch's images, besides the losses, which are means. */
@@ -84,84 +71,177 @@ export interface TrainingStep {
   readonly activeParameterCount: number
   /** First values of everything: model, counters and optimizer. */
   initialState(seed: number): Map<string, HostTensor>
+}
+
+/** How a program that is fed like a step is looked through for what is not finite. */
+export interface Diagnosis {
   /**
-   * A program that looks for the first tensor that is not finite when fed like the step. Its one output `checks` holds,
-   * for each label in the order of computation, 0 where all values are finite and NaN where one is not.
+   * A program whose one output `checks` holds, for each label in the order of computation, 0 where all values are finite and
+   * NaN where one is not.
    */
-  diagnosis(): { readonly program: Program; readonly labels: readonly string[] }
+  readonly program: Program
+  readonly labels: readonly string[]
+}
+
+/**
+ * A training step as one program: forward, backward, optimizer and counters.
+ *
+ * Fed: `images` float32 [N, 3, H, W], what the objective asks for, `learningRate` [], `epoch` [] where a constraint is
+ * lifted, and the noise. All else is state. Given: the new state, and the metrics `loss`, `taskLoss`, `auxLoss`,
+ * `gradientNorm`, the objective's measures and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
+ * of the K·N that stayed empty) and the constraint's counters after the step (`NAME.counters.r`).
+ */
+export interface TrainingStep extends StepFacts {
+  readonly program: Program
+  /** Names of the state without the optimizer's. */
+  readonly model: readonly string[]
+  /** Output of the program to the name of the state tensor that it becomes. */
+  readonly updates: ReadonlyMap<string, string>
+  /** Outputs that must be finite for the step to count. */
+  readonly guards: readonly string[]
+  readonly noise: readonly NoiseInput[]
+  /** Looks for the first tensor that is not finite. */
+  diagnosis(): Diagnosis
 }
 
 /** Writes a training step. */
-export function writeStep({ objective, form, optimizer, clipNorm }: WriteStepOptions): TrainingStep {
-  const graph = new Graph()
-  const scope = Scope.root(graph, { training: true })
-  const images = graph.input('images', 'float32', [form.images, 3, form.height, form.width])
-  const { taskLoss, losses, stats, measures } = objective(scope, images)
-  const rate = graph.input('learningRate', 'float32', [])
-  const auxLoss = losses.reduce((total, loss) => add(total, loss), graph.scalar(0))
-  const loss = losses.length === 0 ? taskLoss : add(taskLoss, auxLoss)
-
-  const { declarations } = scope
-  const parameters = [...declarations.parameters.values()].map(({ name, shape }) => ({
-    name,
-    shape,
-    value: graph.input(name, 'float32', shape),
-  }))
-  const raw = gradients(
-    loss,
-    parameters.map(({ value }) => value),
-  )
-  const norm = graph.within('gradient norm', () => gradientNorm(raw))
-  const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)
-  const trained = parameters.map((parameter, i) => ({ ...parameter, gradient: used[i]! }))
-  const optimized = graph.within('optimizer', () => optimize(trained, optimizer, rate))
-
-  const changed = new Map([...optimized.updates, ...declarations.updates])
-  const metrics = new Map([
-    ['loss', loss],
-    ['taskLoss', taskLoss],
-    ['auxLoss', auxLoss],
-    ['gradientNorm', norm],
-    ...measures,
-    ...stats.flatMap(layerOutputs),
-  ])
+export function writeStep(options: WriteStepOptions): TrainingStep {
+  const { graph, loss, gradients: raw, metrics, assigned, model, facts, noise } = differentiate(options)
+  const { optimizer, clipNorm } = options
+  const { norm, optimized } = optimizerStep(graph, raw, optimizer, clipNorm)
+  const changed = new Map([...optimized.updates, ...assigned])
   const outputs = new Map([
-    ...metrics,
-    ...[...changed].map(([name, value]) => [`next ${name}`, value] as const),
+    ...[...metrics].map(([name, { value }]) => [name, value] as const),
+    ['gradientNorm', norm] as const,
+    ...[...changed].map(([name, value]) => [nextValue(name), value] as const),
   ])
   return {
     program: lower(outputs),
-    updates: new Map([...changed.keys()].map(name => [`next ${name}`, name])),
+    updates: new Map([...changed.keys()].map(name => [nextValue(name), name])),
     guards: ['loss', 'gradientNorm'],
-    noise: [...declarations.noise].map(([name, tensor]) => ({ name, shape: tensor.shape.map(Number) })),
-    needsEpoch: graph.inputs.has('epoch'),
-    layers: stats.map(layerInfo),
-    measures: [...measures.keys()],
-    parameterCount: declarations.parameterCount(),
-    activeParameterCount: activeParameterCount(declarations, stats),
-    initialState: seed => new Map([...declarations.initialState(seed), ...optimized.initial]),
+    noise,
+    model,
+    ...facts,
+    initialState: seed => new Map([...facts.initialState(seed), ...optimized.initial]),
     diagnosis: () => diagnose([loss, norm]),
   }
 }
 
+/** The output that holds what a tensor of the state becomes. */
+export function nextValue(name: string): string {
+  return `next ${name}`
+}
+
+/** A parameter and the loss's derivative with respect to it. */
+export interface Derivative {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly gradient: Tensor
+}
+
+/** Gradients' norm, clipping and the optimizer, on a graph that has the gradients. */
+export function optimizerStep(
+  graph: Graph,
+  derivatives: readonly Derivative[],
+  optimizer: OptimizerConfig,
+  clipNorm: number | null,
+): { readonly norm: Tensor; readonly optimized: OptimizerStep } {
+  const raw = derivatives.map(({ gradient }) => gradient)
+  const norm = graph.within('gradient norm', () => gradientNorm(raw))
+  const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)
+  const trained = derivatives.map(({ name, shape }, i) => ({
+    name,
+    shape,
+    value: graph.input(name, 'float32', shape),
+    gradient: used[i]!,
+  }))
+  const rate = graph.input('learningRate', 'float32', [])
+  return { norm, optimized: graph.within('optimizer', () => optimize(trained, optimizer, rate)) }
+}
+
+/** A number or some that a step reports, and how those of two batches become that of both together. */
+export interface Metric {
+  readonly value: Tensor
+  /** `mean`: weighted by the images; `sum`; `same`: it depends on the state alone. */
+  readonly together: 'mean' | 'sum' | 'same'
+}
+
+/** Forward and backward pass of a batch, before any optimizer. */
+export interface Differentiated {
+  readonly graph: Graph
+  readonly loss: Tensor
+  readonly gradients: readonly Derivative[]
+  readonly metrics: ReadonlyMap<string, Metric>
+  /** New values of statistics, by their names in the state. */
+  readonly assigned: ReadonlyMap<string, Tensor>
+  readonly noise: readonly NoiseInput[]
+  /** Names of the state without the optimizer's. */
+  readonly model: readonly string[]
+  /** First values are those of the model alone. */
+  readonly facts: StepFacts
+}
+
+/** Builds a network on a new graph, its losses and their derivatives. */
+export function differentiate({
+  objective,
+  form,
+}: Pick<WriteStepOptions, 'objective' | 'form'>): Differentiated {
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: true })
+  const images = graph.input('images', 'float32', [form.images, 3, form.height, form.width])
+  const { taskLoss, losses, stats, measures } = objective(scope, images)
+  const auxLoss = losses.reduce((total, loss) => add(total, loss), graph.scalar(0))
+  const loss = losses.length === 0 ? taskLoss : add(taskLoss, auxLoss)
+
+  const { declarations } = scope
+  const parameters = [...declarations.parameters.values()]
+  const derivatives = gradients(
+    loss,
+    parameters.map(({ name, shape }) => graph.input(name, 'float32', shape)),
+  )
+  return {
+    graph,
+    loss,
+    gradients: parameters.map(({ name, shape }, i) => ({ name, shape, gradient: derivatives[i]! })),
+    metrics: new Map<string, Metric>([
+      ['loss', { value: loss, together: 'mean' }],
+      ['taskLoss', { value: taskLoss, together: 'mean' }],
+      ['auxLoss', { value: auxLoss, together: 'mean' }],
+      ...[...measures].map(([name, value]) => [name, { value, together: 'sum' }] as const),
+      ...stats.flatMap(layerMetrics),
+    ]),
+    assigned: declarations.updates,
+    noise: [...declarations.noise].map(([name, tensor]) => ({ name, shape: tensor.shape.map(Number) })),
+    model: declarations.all().map(({ name }) => name),
+    facts: {
+      needsEpoch: graph.inputs.has('epoch'),
+      layers: stats.map(layerInfo),
+      measures: [...measures.keys()],
+      parameterCount: declarations.parameterCount(),
+      activeParameterCount: activeParameterCount(declarations, stats),
+      initialState: seed => declarations.initialState(seed),
+    },
+  }
+}
+
 /** Per layer: Σ_n w, how many images chose each expert, which were excluded, how many places stayed empty, counters. */
-function layerOutputs({ name, routing, excluded, k, counters }: MoeStatistics): [string, Tensor][] {
+function layerMetrics({ name, routing, excluded, k, counters }: MoeStatistics): [string, Metric][] {
   const activation = sum(routing.selected, [0])
   const places = Number(routing.weights.shape[0]) * k
   return [
-    [`${name}.importance`, routing.importance],
-    [`${name}.activation`, activation],
-    [`${name}.excluded`, excluded],
-    [`${name}.idle`, add(neg(sum(activation)), places)],
-    ...Object.entries(counters).map(([counter, value]): [string, Tensor] => [
+    [`${name}.importance`, { value: routing.importance, together: 'sum' }],
+    [`${name}.activation`, { value: activation, together: 'sum' }],
+    [`${name}.excluded`, { value: excluded, together: 'same' }],
+    [`${name}.idle`, { value: add(neg(sum(activation)), places), together: 'sum' }],
+    ...Object.entries(counters).map(([counter, value]): [string, Metric] => [
       counterOutput(name, counter),
-      value,
+      { value, together: 'mean' },
     ]),
   ]
 }
 
 /** x·0 is 0 for a number and NaN for NaN and infinities, so its sum tells in three ops whether a tensor is finite. */
-function diagnose(wanted: readonly Tensor[]): ReturnType<TrainingStep['diagnosis']> {
+export function diagnose(wanted: readonly Tensor[]): Diagnosis {
   const watched = reachableNodes(wanted)
     .filter(node => node.name !== 'constant')
     .flatMap(node => node.tensors)

@@ -2,7 +2,8 @@ import type { HostTensor } from '../base/tensor.ts'
 import type { DataIdentity } from '../evaluate/data-identity.ts'
 import type { DetectionStats } from '../evaluate/detections/index.ts'
 import type { LayerSummary, Measures, TrainEvent } from '../run/events.ts'
-import type { BatchForm, TrainingStep } from './step.ts'
+import type { BatchForm } from './step.ts'
+import type { StepWriter } from './training-programs.ts'
 
 /** What a step is fed of the data. */
 export interface TaskBatch {
@@ -35,7 +36,7 @@ export interface TestOptions {
  * What is learned from what: all that the training loop does not know of classifiers and detectors. A batch is a function
  * of (seed, epoch, number), so that an interrupted training goes on as if nothing had been.
  */
-export interface Task {
+export interface Task extends StepWriter {
   /** What the images are and how many. */
   readonly title: string
   /** What a person should know of the data: files that were left out, boxes that were changed. */
@@ -48,8 +49,6 @@ export interface Task {
   batches(epoch: number): readonly Uint32Array[]
   /** @throws MoietyError `data` where an image cannot be read */
   load(images: Uint32Array, epoch: number): Promise<TaskBatch>
-  /** Writes the step for batches of a form. */
-  step(form: BatchForm): TrainingStep
   /** What a step measured, as the log and the progress line have it. */
   trainMeasures(means: Readonly<Record<string, number>>): Measures
   /** Makes ready for `test`: what cannot be evaluated shows now. */

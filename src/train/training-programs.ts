@@ -1,24 +1,59 @@
 import { draws } from '../base/random.ts'
 import { type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
-import type { Engine, LoadedProgram } from '../runtime/index.ts'
-import type { BatchForm, TrainingStep } from './step.ts'
-import type { Task, TaskBatch } from './task.ts'
+import type { Engine, LoadedProgram, StepResult } from '../runtime/index.ts'
+import { firstNonFinite } from './diagnose.ts'
+import type { Engines } from './engines.ts'
+import { ofPart, type PartPasses, type SharedStep, writeSharedStep } from './shared-step.ts'
+import {
+  type BatchForm,
+  type NoiseInput,
+  type StepFacts,
+  type TrainingStep,
+  type WriteStepOptions,
+  writeStep,
+} from './step.ts'
+import type { TaskBatch } from './task.ts'
 
+/** When a step is taken. */
+export interface StepMoment {
+  readonly step: number
+  readonly epoch: number
+  /** The learning rate. */
+  readonly rate: number
+}
+
+/** What knows its training step for batches of any form. */
+export interface StepWriter {
+  /** What the step for batches of a form is written from. */
+  write(form: BatchForm): WriteStepOptions
+}
+
+/** A training step that only lacks its batch. */
 export interface ReadyStep {
-  readonly step: TrainingStep
-  readonly loaded: LoadedProgram
+  readonly facts: StepFacts
+  /** Names of the state without the optimizer's: what the engines after the first one have. */
+  readonly model: readonly string[]
+  /**
+   * Takes the step: the first engine's state becomes what follows, unless something is not finite.
+   *
+   * @throws MoietyError as `LoadedProgram.step`
+   */
+  take(batch: TaskBatch, moment: StepMoment): Promise<StepResult>
+  /** After a step that was not finite: the label of the first tensor that is not. */
+  firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined>
 }
 
 /**
  * The training step for every form of batch that comes up: an epoch's last batch may be smaller than the others, and images
- * may lie on canvases of several shapes. All of them share the engine's state.
+ * may lie on canvases of several shapes. All of them share the state of the first engine; with more than one, each computes
+ * its part of a batch.
  */
 export class TrainingPrograms {
   readonly #ready = new Map<string, ReadyStep>()
 
   constructor(
-    readonly engine: Engine,
-    readonly task: Pick<Task, 'step'>,
+    readonly engines: Engines,
+    readonly task: StepWriter,
     readonly seed: number,
   ) {}
 
@@ -27,32 +62,159 @@ export class TrainingPrograms {
     const key = `${form.images}×${form.height}×${form.width}`
     const known = this.#ready.get(key)
     if (known !== undefined) return known
-    const step = this.task.step(form)
-    const made = { step, loaded: await this.engine.load(step.program) }
+    const made = await this.#made(form)
     this.#ready.set(key, made)
     return made
   }
 
-  /** What a step is fed. Its noise is a function of (seed, layer, number of the step). */
-  feeds(
-    { needsEpoch, noise }: TrainingStep,
-    batch: TaskBatch,
-    moment: { readonly step: number; readonly epoch: number; readonly rate: number },
-  ): Map<string, HostTensor> {
-    return new Map([
-      ...batch.feeds,
-      ['learningRate', scalar(moment.rate)],
-      ...(needsEpoch ? [['epoch', scalar(moment.epoch)] as const] : []),
-      ...noise.map(({ name, shape }) => [name, this.#noise(name, shape, moment.step)] as const),
-    ])
+  async #made(form: BatchForm): Promise<ReadyStep> {
+    const { engines, task, seed } = this
+    const [first, ...others] = engines
+    if (others.length === 0) {
+      const step = writeStep(task.write(form))
+      return new WholeStep(first, step, await first.load(step.program), seed)
+    }
+    const step = writeSharedStep(task.write(form), engines.length)
+    const parts = await Promise.all(
+      step.sizes.map(async (size, part) => {
+        const passes = step.passes.get(size)!
+        return { size, passes, engine: engines[part]!, loaded: await engines[part]!.load(passes.program) }
+      }),
+    )
+    return new DividedStep(engines, step, parts, await first.load(step.finish), seed)
   }
 
-  #noise(name: string, shape: readonly number[], step: number): HostTensor {
-    const source = draws(this.seed, name, step)
-    return {
-      dtype: 'float32',
-      shape,
-      data: Float32Array.from({ length: sizeOf(shape) }, () => source.normal()),
-    }
+  /** Gives the other engines the model that the first one has: to be called whenever its state was set. */
+  async spread(step: ReadyStep): Promise<void> {
+    await spread(this.engines, step.model)
   }
+}
+
+/** Gives the engines after the first one its model. */
+async function spread([first, ...others]: Engines, model: readonly string[]): Promise<void> {
+  if (others.length === 0) return
+  const state = await first.readState(model)
+  await Promise.all(others.map(engine => engine.setState(state)))
+}
+
+/** One engine computes the whole batch. */
+class WholeStep implements ReadyStep {
+  constructor(
+    readonly engine: Engine,
+    readonly facts: TrainingStep,
+    readonly loaded: LoadedProgram,
+    readonly seed: number,
+  ) {}
+
+  get model(): readonly string[] {
+    return this.facts.model
+  }
+
+  async take(batch: TaskBatch, moment: StepMoment): Promise<StepResult> {
+    const { updates, guards } = this.facts
+    return await this.loaded.step(this.#feeds(batch, moment), { updates, guards })
+  }
+
+  async firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined> {
+    return await firstNonFinite(this.engine, this.facts.diagnosis(), this.#feeds(batch, moment))
+  }
+
+  #feeds({ feeds }: TaskBatch, moment: StepMoment): Map<string, HostTensor> {
+    const { noise, needsEpoch } = this.facts
+    return new Map([
+      ...feeds,
+      ['learningRate', scalar(moment.rate)],
+      ...epochFeed(needsEpoch, moment),
+      ...noiseFeeds(noise, this.seed, moment.step),
+    ])
+  }
+}
+
+/** Where a part of a batch is computed. */
+interface Part {
+  /** Its images. */
+  readonly size: number
+  readonly passes: PartPasses
+  readonly engine: Engine
+  readonly loaded: LoadedProgram
+}
+
+/** Each engine computes its part; the first one takes the step, and tells the others. */
+class DividedStep implements ReadyStep {
+  constructor(
+    readonly engines: Engines,
+    readonly facts: SharedStep,
+    readonly parts: readonly Part[],
+    readonly finishing: LoadedProgram,
+    readonly seed: number,
+  ) {}
+
+  get model(): readonly string[] {
+    return this.facts.model
+  }
+
+  async take(batch: TaskBatch, moment: StepMoment): Promise<StepResult> {
+    const { updates, guards, model, finish } = this.facts
+    const feeds = this.#feeds(batch, moment)
+    const results = await Promise.all(this.parts.map(({ loaded }, part) => loaded.run(feeds[part]!)))
+    const found = results.flatMap((outputs, part) =>
+      [...outputs].map(([name, tensor]) => [ofPart(part, name), tensor] as const),
+    )
+    const needed = new Set(finish.inputs.map(({ name }) => name))
+    const given = [...found, ['learningRate', scalar(moment.rate)] as const].filter(([name]) =>
+      needed.has(name),
+    )
+    const result = await this.finishing.step(new Map(given), { updates, guards, transfer: true })
+    // All of them, also those that had no part of a small batch: they evaluate, and have one of the next.
+    if (result.committed) await spread(this.engines, model)
+    return result
+  }
+
+  async firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined> {
+    for (const [part, feeds] of this.#feeds(batch, moment).entries()) {
+      const { engine, passes } = this.parts[part]!
+      const label = await firstNonFinite(engine, passes.diagnosis(), feeds)
+      if (label !== undefined) return label
+    }
+    return undefined
+  }
+
+  /** What each part is fed: its images, the same rates for all, and noise of its own. */
+  #feeds({ feeds }: TaskBatch, moment: StepMoment): Map<string, HostTensor>[] {
+    let from = 0
+    return this.parts.map(({ size, passes }, part) => {
+      const to = from + size
+      const own = [...feeds].map(([name, tensor]) => [name, rowsOf(tensor, from, to)] as const)
+      from = to
+      return new Map([
+        ...own,
+        ...epochFeed(this.facts.needsEpoch, moment),
+        ...noiseFeeds(passes.noise, this.seed, moment.step, part),
+      ])
+    })
+  }
+}
+
+/** Some of the images, [N, …] → [to − from, …]. */
+function rowsOf({ dtype, shape, data }: HostTensor, from: number, to: number): HostTensor {
+  const size = sizeOf(shape.slice(1))
+  return { dtype, shape: [to - from, ...shape.slice(1)], data: data.slice(from * size, to * size) }
+}
+
+function epochFeed(isNeeded: boolean, { epoch }: StepMoment): [string, HostTensor][] {
+  return isNeeded ? [['epoch', scalar(epoch)]] : []
+}
+
+/** Noise is a function of (seed, layer, number of the step, part). */
+function noiseFeeds(
+  noise: readonly NoiseInput[],
+  seed: number,
+  step: number,
+  part = 0,
+): [string, HostTensor][] {
+  return noise.map(({ name, shape }) => {
+    const source = draws(seed, name, step, part)
+    const data = Float32Array.from({ length: sizeOf(shape) }, () => source.normal())
+    return [name, { dtype: 'float32', shape, data }]
+  })
 }

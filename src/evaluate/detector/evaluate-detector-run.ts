@@ -66,7 +66,7 @@ export async function evaluateDetectorRun(options: DetectorEvalOptions): Promise
   const engine = await engineOf(trained)
   try {
     const override = routingOverride(options, config.model)
-    const evaluator = new DetectorEvaluator(engine, config.model, dataset, override)
+    const evaluator = new DetectorEvaluator([engine], config.model, dataset, override)
     const records = await evaluator.evaluate({
       split: dataset[split],
       batch: config.training.batch,

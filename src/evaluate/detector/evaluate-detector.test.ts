@@ -60,7 +60,7 @@ describe('the records of a detector', () => {
     const scope = Scope.root(new Graph(), { training: true })
     detectorOf(model(), { classes: 2 })(scope, scope.graph.input('images', 'float32', [1, 3, 64, 64]))
     await engine.setState(scope.declarations.initialState(3))
-    evaluator = new DetectorEvaluator(engine, model(), dataset)
+    evaluator = new DetectorEvaluator([engine], model(), dataset)
     together = (await evaluator.evaluate({ split: dataset.train, batch: 2 }))!
   }, 120_000)
   afterAll(async () => {

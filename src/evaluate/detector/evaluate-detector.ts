@@ -1,4 +1,5 @@
 import { fail } from '../../base/errors.ts'
+import { inOrder } from '../../base/in-order.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import {
   type DetectionBatch,
@@ -24,7 +25,7 @@ import { addBatch, counterValues, emptySums, type UtilisationSums, utilisation }
 import { detectorProgram } from './program.ts'
 import type { DetectorRecords, FoundObject, RoutedLayer, TrueObject } from './records.ts'
 
-/** What to evaluate; the parameters are the state of the engine. */
+/** What to evaluate; the parameters are the state of the engines. */
 export interface EvaluateDetectorOptions {
   readonly split: DetectionSplit
   readonly batch: number
@@ -42,10 +43,11 @@ interface Ready {
 /** A detector to be tried on images, as trained or with another routing. Its programs are made when they are needed. */
 export class DetectorEvaluator {
   readonly #detector: Detector
-  readonly #ready = new Map<string, Ready>()
+  readonly #ready = new Map<string, Promise<Ready>>()
 
   constructor(
-    readonly engine: Engine,
+    /** They take turns. */
+    readonly engines: readonly Engine[],
     readonly model: DetectorModelConfig,
     readonly dataset: DetectionDataset,
     override?: DetectorOverride,
@@ -55,11 +57,12 @@ export class DetectorEvaluator {
 
   /** Makes the program for full batches. @throws MoietyError of kind `usage` where the override does not fit the model */
   async prepare(batch: number): Promise<void> {
-    for (const canvas of this.dataset.canvases) await this.#programFor(batch, canvas)
+    for (const canvas of this.dataset.canvases)
+      await Promise.all(this.engines.map(engine => this.#programFor(engine, batch, canvas)))
   }
 
   /**
-   * Runs a split through the detector, in the order of the files; the next batch is decoded while the engine computes.
+   * Runs a split through the detector, in the order of the files; how many engines there are does not enter the result.
    * Undefined if `signal` came first.
    *
    * @throws MoietyError `diverged` if the loss is not finite, `data`
@@ -70,30 +73,29 @@ export class DetectorEvaluator {
     signal,
     onProgress,
   }: EvaluateDetectorOptions): Promise<DetectorRecords | undefined> {
-    const { dataset } = this
+    const { dataset, engines } = this
     const batches = detectionBatches(dataset, split, batch, 'in order')
     const records = new Collected(dataset, split)
-    const load = (number: number) => makeDetectionBatch(dataset, split, batches[number]!, 'as they are')
-    let next = batches.length > 0 ? load(0) : undefined
-    for (let number = 0; number < batches.length; number++) {
-      const images = await next!
-      const { loaded, layers, anchors } = await this.#programFor(images.indices.length, images.canvas)
-      const running = loaded.run(this.#feeds(images, anchors))
-      if (number + 1 < batches.length) next = load(number + 1)
-      next?.catch(() => undefined)
-      records.add(images, await running, layers, anchors)
+    const compute = async (number: number) => {
+      const images = await makeDetectionBatch(dataset, split, batches[number]!, 'as they are')
+      if (signal?.aborted) return undefined
+      const engine = engines[number % engines.length]!
+      const { loaded, layers, anchors } = await this.#programFor(engine, images.indices.length, images.canvas)
+      return { images, outputs: await loaded.run(this.#feeds(images, anchors)), layers, anchors }
+    }
+    for await (const result of inOrder(batches.length, engines.length + 1, compute)) {
+      if (result === undefined) return undefined
+      const { images, outputs, layers, anchors } = result
+      records.add(images, outputs, layers, anchors)
       onProgress?.(records.images, split.length)
-      if (signal?.aborted) {
-        await next?.catch(() => undefined)
-        return undefined
-      }
+      if (signal?.aborted) return undefined
     }
     return records.finish()
   }
 
   /** Lets go of its programs and their memory. */
   async release(): Promise<void> {
-    for (const { loaded } of this.#ready.values()) await loaded.release()
+    for (const ready of this.#ready.values()) await (await ready).loaded.release()
     this.#ready.clear()
   }
 
@@ -108,11 +110,21 @@ export class DetectorEvaluator {
     ])
   }
 
-  async #programFor(images: number, canvas: readonly [number, number]): Promise<Ready> {
+  /** Two batches may ask for the same one while it is being made. */
+  async #programFor(engine: Engine, images: number, canvas: readonly [number, number]): Promise<Ready> {
     const [height, width] = canvas
-    const key = `${images}×${height}×${width}`
+    const key = `${this.engines.indexOf(engine)}: ${images}×${height}×${width}`
     const known = this.#ready.get(key)
-    if (known !== undefined) return known
+    if (known !== undefined) return await known
+    const making = this.#make(engine, images, canvas)
+    this.#ready.set(key, making)
+    // Whoever asks again may have more luck.
+    making.catch(() => this.#ready.delete(key))
+    return await making
+  }
+
+  async #make(engine: Engine, images: number, canvas: readonly [number, number]): Promise<Ready> {
+    const [height, width] = canvas
     const anchors = anchorsFor(this.model, canvas)
     const { program, layers } = detectorProgram({
       detector: this.#detector,
@@ -121,9 +133,7 @@ export class DetectorEvaluator {
       detections: this.model.detector.detections,
       boxWeight: this.model.detector.boxWeight,
     })
-    const made = { loaded: await this.engine.load(program), layers, anchors }
-    this.#ready.set(key, made)
-    return made
+    return { loaded: await engine.load(program), layers, anchors }
   }
 }
 

@@ -166,7 +166,7 @@ async function pass(
   },
 ): Promise<DetectorRecords | undefined> {
   const { split, override, signal, onProgress } = options
-  const evaluator = new DetectorEvaluator(engine, config.model, dataset, override)
+  const evaluator = new DetectorEvaluator([engine], config.model, dataset, override)
   const records = await evaluator.evaluate({
     split: dataset[split],
     batch: config.training.batch,

@@ -1,3 +1,4 @@
+import { withoutAdditions } from './additions.ts'
 import type { Config } from './schema.ts'
 
 /** One key that two configurations hold differently; `undefined` where one of them lacks it. */
@@ -57,11 +58,15 @@ export const safeToChange: readonly SafeChange[] = [
 ]
 
 /** A configuration without the keys that {@link safeToChange} names: what decides the numbers of a training. */
-export function withoutSafeKeys(config: object, path = ''): object {
-  const kept = Object.entries(config).flatMap(([key, value]: [string, unknown]) => {
+export function withoutSafeKeys(config: object): object {
+  return withoutSafe(withoutAdditions(config), '')
+}
+
+function withoutSafe(tree: object, path: string): object {
+  const kept = Object.entries(tree).flatMap(([key, value]: [string, unknown]) => {
     const inner = path === '' ? key : `${path}.${key}`
     if (safeToChange.some(safe => safe.path === inner)) return []
-    return [[key, isTree(value) && !Array.isArray(value) ? withoutSafeKeys(value, inner) : value] as const]
+    return [[key, isTree(value) && !Array.isArray(value) ? withoutSafe(value, inner) : value] as const]
   })
   return Object.fromEntries(kept)
 }

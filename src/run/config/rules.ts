@@ -9,6 +9,7 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
     ...dataRules(config, imageSize),
     ...optimizerRules(config),
     ...scheduleRules(config),
+    ...replicaRules(config),
     ...samePosition(config),
     ...detectorRules(config, imageSize, routingRules),
     ...config.model.moe.flatMap((layer, index) =>
@@ -72,6 +73,17 @@ function scheduleRules({ schedule, training }: ParsedConfig): Mistake[] {
       help: 'shorten the warm-up or raise training.epochs',
     })
   return mistakes
+}
+
+function replicaRules({ training: { replicas, batch } }: ParsedConfig): Mistake[] {
+  if (replicas <= batch) return []
+  return [
+    {
+      path: ['training', 'replicas'],
+      message: `a batch of ${batch} images cannot be divided into ${replicas} parts`,
+      help: 'lower training.replicas to the number of cores, or raise training.batch',
+    },
+  ]
 }
 
 function samePosition({ model }: ParsedConfig): Mistake[] {

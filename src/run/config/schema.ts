@@ -209,6 +209,14 @@ const trainingSchema = z.strictObject({
     .max(1e6)
     .default(1)
     .describe('held-out images are looked at after every so many epochs, and after the last'),
+  replicas: z
+    .int()
+    .min(1)
+    .max(256)
+    .default(1)
+    .describe(
+      "parts of a batch that are computed side by side, each on its share of the threads and on one at least; BatchNorm and soft constraints then see a part's images",
+    ),
   keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
   collapse: fraction
     .default(0.01)

@@ -1,0 +1,38 @@
+import { availableParallelism } from 'node:os'
+import { Engine, type EngineOptions } from '../runtime/index.ts'
+import { partSizes } from './shared-step.ts'
+
+/** One for each part of a batch. The first one has the whole state and is asked for checkpoints. */
+export type Engines = readonly [Engine, ...Engine[]]
+
+/** Where trainings compute. */
+export interface EnginesOptions extends Pick<EngineOptions, 'device' | 'profile'> {
+  /** Parts of a batch that are computed side by side (R). */
+  readonly replicas: number
+  /** Threads of all engines together, at least one each; null: all cores. */
+  readonly threads: number | null
+}
+
+/**
+ * Starts R engines, which divide the threads between them; where there are fewer threads than engines, each has one.
+ *
+ * @throws MoietyError `usage` as `Engine.start` does; none is left running then
+ */
+export async function startEngines({ replicas, threads, ...options }: EnginesOptions): Promise<Engines> {
+  // A single engine takes all cores, or as many of its threads as there are, by itself.
+  const shares =
+    replicas === 1
+      ? [threads ?? undefined]
+      : partSizes(Math.max(replicas, threads ?? availableParallelism()), replicas)
+  const started = await Promise.allSettled(
+    shares.map(share => Engine.start({ ...options, ...(share === undefined ? {} : { threads: share }) })),
+  )
+  const engines = started.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []))
+  const failed = started.find(one => one.status === 'rejected')
+  const [first, ...others] = engines
+  if (failed !== undefined || first === undefined) {
+    await Promise.all(engines.map(engine => engine.stop()))
+    throw failed?.reason
+  }
+  return [first, ...others]
+}

@@ -1,0 +1,123 @@
+import type { HostTensor } from '../base/tensor.ts'
+import { add, Graph, lower, mul, type Program, sub, type Tensor } from '../graph/index.ts'
+import {
+  type Diagnosis,
+  type Differentiated,
+  diagnose,
+  differentiate,
+  type NoiseInput,
+  nextValue,
+  optimizerStep,
+  type StepFacts,
+  type WriteStepOptions,
+} from './step.ts'
+
+/**
+ * A training step whose batch is divided: each part has a forward and a backward pass of its own, from the same state, and
+ * one more program makes a step of what they found.
+ *
+ * It is the step of the whole batch but for what a network asks of a batch as a whole. BatchNorm normalises a part by the
+ * part's own statistics, soft constraints see the part's importance, and each part has noise of its own: as in PyTorch's
+ * DistributedDataParallel. Losses, gradients and new statistics become means over the parts, weighted by their images: for the
+ * running totals of `relative` and `mean` these are the totals of the whole batch, to rounding. The averages of an expert's
+ * BatchNorm are weighted so too, whatever the expert got of each part: one that got nothing of a part keeps its averages there.
+ */
+export interface SharedStep extends StepFacts {
+  /** How many images each part has; R of them. */
+  readonly sizes: readonly number[]
+  /** The passes of a part with so many images; its state is the model without the optimizer. */
+  readonly passes: ReadonlyMap<number, PartPasses>
+  /**
+   * Fed outputs of the parts' programs, those that are its inputs by {@link ofPart}, and `learningRate`; gives the new state and
+   * the metrics of a `TrainingStep`.
+   */
+  readonly finish: Program
+  readonly updates: ReadonlyMap<string, string>
+  readonly guards: readonly string[]
+  /** Names of the state that the parts read. */
+  readonly model: readonly string[]
+}
+
+/** Forward and backward pass of a part. */
+export interface PartPasses {
+  readonly program: Program
+  readonly noise: readonly NoiseInput[]
+  diagnosis(): Diagnosis
+}
+
+/** The input of the last program that takes an output of part `part`, from 0. */
+export function ofPart(part: number, output: string): string {
+  return `${output} of part ${part}`
+}
+
+/** N images in R parts that differ by one at most, the larger ones first; fewer parts where there are fewer images. */
+export function partSizes(images: number, parts: number): number[] {
+  const count = Math.min(images, parts)
+  return Array.from({ length: count }, (_, part) => Math.floor((images + count - 1 - part) / count))
+}
+
+/** Writes a step that is shared by `parts`. */
+export function writeSharedStep(options: WriteStepOptions, parts: number): SharedStep {
+  const { form, optimizer, clipNorm } = options
+  const sizes = partSizes(form.images, parts)
+  const passes = new Map(
+    [...new Set(sizes)].map(images => [images, differentiate({ ...options, form: { ...form, images } })]),
+  )
+  const any = passes.get(sizes[0]!)!
+
+  const graph = new Graph()
+  const shares = sizes.map(size => size / form.images)
+  const combined = (name: string, { shape }: Tensor, together: 'mean' | 'sum' | 'same'): Tensor => {
+    const of = (part: number): Tensor => graph.input(ofPart(part, name), 'float32', shape)
+    if (together === 'same') return of(0)
+    const others = sizes.slice(1).map((_, i) => of(i + 1))
+    if (together === 'sum') return others.reduce((total, other) => add(total, other), of(0))
+    // From the first one on, so that the mean of equal values is that value, to the bit.
+    return others.reduce((mean, other, i) => add(mean, mul(sub(other, of(0)), shares[i + 1]!)), of(0))
+  }
+  const derivatives = any.gradients.map(({ name, shape, gradient }) => ({
+    name,
+    shape,
+    gradient: combined(gradientOf(name), gradient, 'mean'),
+  }))
+  const { norm, optimized } = optimizerStep(graph, derivatives, optimizer, clipNorm)
+  const changed = new Map([
+    ...optimized.updates,
+    ...[...any.assigned].map(([name, value]) => [name, combined(nextValue(name), value, 'mean')] as const),
+  ])
+  const outputs = new Map([
+    ...[...any.metrics].map(
+      ([name, { value, together }]) => [name, combined(name, value, together)] as const,
+    ),
+    ['gradientNorm', norm] as const,
+    ...[...changed].map(([name, value]) => [nextValue(name), value] as const),
+  ])
+  return {
+    ...any.facts,
+    initialState: seed =>
+      new Map<string, HostTensor>([...any.facts.initialState(seed), ...optimized.initial]),
+    sizes,
+    passes: new Map([...passes].map(([images, pass]) => [images, partPasses(pass)])),
+    finish: lower(outputs),
+    updates: new Map([...changed.keys()].map(name => [nextValue(name), name])),
+    guards: ['loss', 'gradientNorm'],
+    model: any.model,
+  }
+}
+
+function gradientOf(name: string): string {
+  return `gradient of ${name}`
+}
+
+function partPasses({ loss, gradients, metrics, assigned, noise }: Differentiated): PartPasses {
+  const outputs = new Map([
+    ...[...metrics].map(([name, { value }]) => [name, value] as const),
+    ...gradients.map(({ name, gradient }) => [gradientOf(name), gradient] as const),
+    ...[...assigned].map(([name, value]) => [nextValue(name), value] as const),
+  ])
+  return {
+    program: lower(outputs),
+    noise,
+    diagnosis: () => diagnose([loss, ...gradients.map(({ gradient }) => gradient)]),
+  }
+}
