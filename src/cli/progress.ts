@@ -120,12 +120,18 @@ function startLine({
   )
 }
 
+/** Two digits at least, also of what takes seconds an image. */
+function rate(perSecond: number): string {
+  if (perSecond >= 9.95) return String(Math.round(perSecond))
+  return perSecond.toFixed(perSecond >= 0.95 ? 1 : 2)
+}
+
 /** Rate, time left, loss, accuracy and a small bar for each expert, within 79 columns for a layer of 4. */
 function stepLine(event: Step, epochs: number): string {
   const part = event.steps === 0 ? 1 : event.step / event.steps
   return [
     `epoch ${event.epoch + 1}/${epochs} ${bar(part, 6)} ${Math.floor(100 * part)} %`,
-    `${Math.round(event.imagesPerSecond)} img/s`,
+    `${rate(event.imagesPerSecond)} img/s`,
     `${clock(event.secondsLeft)} left`,
     `loss ${lossText(event.loss, 2)}`,
     measured(event.measures),

@@ -39,7 +39,15 @@ export {
 export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
 export { type Engines, type EnginesOptions, startEngines } from './engines.ts'
 export { type TrainOptions, train } from './loop.ts'
-export { clipGradients, gradientNorm, type OptimizerStep, optimize, type Trained } from './optimizers.ts'
+export {
+  clipGradients,
+  gradientNorm,
+  type OptimizerStep,
+  optimize,
+  type Parameter,
+  type Trained,
+  trainedTogether,
+} from './optimizers.ts'
 export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {
   type BatchForm,

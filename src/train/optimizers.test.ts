@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Graph, interpret, type NdArray } from '../graph/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
-import { clipGradients, gradientNorm, optimize } from './optimizers.ts'
+import { clipGradients, gradientNorm, optimize, trainedTogether } from './optimizers.ts'
 
 const vector = (values: readonly number[]): NdArray => ({
   shape: [values.length],
@@ -20,7 +20,11 @@ function run(
   const value = graph.input('w', 'float32', shape)
   const gradient = graph.input('gradient', 'float32', shape)
   const rate = graph.input('rate', 'float32', [])
-  const { updates, initial } = optimize([{ name: 'w', shape, value, gradient }], config, rate)
+  const { updates, initial } = optimize(
+    [{ parameters: [{ name: 'w', shape }], value, gradient }],
+    config,
+    rate,
+  )
   const names = [...updates.keys()]
   let state = new Map<string, NdArray>([['w', vector(start)]])
   for (const [name, tensor] of initial) {
@@ -106,6 +110,61 @@ describe('SGD', () => {
       expectSame(run(config, start, gradients), reference(momentum, nesterov, weightDecay))
     },
   )
+})
+
+describe('vectors that are trained as one', () => {
+  const adam = {
+    name: 'adam',
+    learningRate: 0.1,
+    betas: [0.9, 0.99],
+    epsilon: 1e-8,
+    weightDecay: 0.01,
+  } as const
+  const nesterov = { name: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0 } as const
+  const shapes = { scale: [2], kernel: [2, 2], bias: [1], shift: [3] }
+
+  /** Every tensor of the state after a step, from made-up values. */
+  function stepped(config: OptimizerConfig, isTogether: boolean): Map<string, NdArray> {
+    const graph = new Graph()
+    const derivatives = Object.entries(shapes).map(([name, shape]) => ({
+      name,
+      shape,
+      gradient: graph.input(`gradient of ${name}`, 'float32', shape),
+    }))
+    const trained = isTogether
+      ? trainedTogether(graph, derivatives)
+      : derivatives.flatMap(one => trainedTogether(graph, [one]))
+    expect(trained).toHaveLength(isTogether ? 2 : 4)
+    const { updates, initial } = optimize(trained, config, graph.input('rate', 'float32', []))
+    const fed: [string, readonly number[]][] = [
+      ...derivatives.flatMap(({ name, shape }): [string, number[]][] => [
+        [name, shape],
+        [`gradient of ${name}`, shape],
+      ]),
+      ...[...initial].map(([name, tensor]): [string, readonly number[]] => [name, tensor.shape]),
+      ['rate', []],
+    ]
+    const feeds = fed.map(([name, shape]) => {
+      const count = shape.reduce((product, extent) => product * extent, 1)
+      const data = Float64Array.from({ length: count }, (_, i) => name.length / 9 + i / 7)
+      return [name, { shape: [...shape], data }] as const
+    })
+    const names = [...updates.keys()].sort()
+    const values = interpret(
+      names.map(name => updates.get(name)!),
+      new Map(feeds),
+    )
+    return new Map(names.map((name, i) => [name, values[i]!]))
+  }
+
+  it.each([
+    ['adam', adam],
+    ['sgd', nesterov],
+  ])('become what each would alone, under their own names: %s', (_, config) => {
+    const together = stepped(config, true)
+    expect(together.size).toBeGreaterThanOrEqual(8)
+    expect(together).toEqual(stepped(config, false))
+  })
 })
 
 describe('gradient clipping', () => {

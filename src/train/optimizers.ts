@@ -1,16 +1,67 @@
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
-import { add, clamp, div, type Graph, mul, sqrt, sub, sum, type Tensor } from '../graph/index.ts'
+import {
+  add,
+  clamp,
+  concat,
+  div,
+  type Graph,
+  mul,
+  split,
+  sqrt,
+  sub,
+  sum,
+  type Tensor,
+} from '../graph/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
 
 /** Optimizer tensors of the state start with this; the rest of the state is the model. */
 export const optimizerPrefix = 'optimizer.'
 
-/** One parameter with its gradient. */
-export interface Trained {
+/** Name and shape of a tensor of the state. */
+export interface Parameter {
   readonly name: string
   readonly shape: readonly number[]
+}
+
+/** What one formula updates: a parameter, or several vectors one after another. */
+export interface Trained {
+  readonly parameters: readonly Parameter[]
   readonly value: Tensor
   readonly gradient: Tensor
+}
+
+/**
+ * Parameters with their gradients, all vectors as one. An optimizer does the same to every number, so the result is that of
+ * each vector by itself; but two of three parameters are vectors (BatchNorm's scales and shifts, biases), and a dozen operations
+ * for each were a third of a step's graph.
+ */
+export function trainedTogether(
+  graph: Graph,
+  derivatives: readonly (Parameter & { readonly gradient: Tensor })[],
+): Trained[] {
+  const vectors = derivatives.filter(({ shape }) => shape.length === 1)
+  const others = derivatives.filter(({ shape }) => shape.length !== 1)
+  return [vectors, ...others.map(other => [other])]
+    .filter(group => group.length > 0)
+    .map(group => ({
+      parameters: group.map(({ name, shape }) => ({ name, shape })),
+      value: joined(group.map(({ name, shape }) => graph.input(name, 'float32', shape))),
+      gradient: joined(group.map(({ gradient }) => gradient)),
+    }))
+}
+
+function joined(tensors: readonly Tensor[]): Tensor {
+  return tensors.length === 1 ? tensors[0]! : concat(tensors, 0)
+}
+
+function separated(value: Tensor, parameters: readonly Parameter[]): readonly Tensor[] {
+  return parameters.length === 1
+    ? [value]
+    : split(
+        value,
+        0,
+        parameters.map(({ shape }) => shape[0]!),
+      )
 }
 
 /** What an optimizer adds to the graph and to the state. */
@@ -27,13 +78,32 @@ class Memory {
   readonly initial = new Map<string, HostTensor>()
   constructor(readonly graph: Graph) {}
 
-  /** The tensor's value before the step; `next` says what it becomes. Starts at zero. */
-  evolve(name: string, shape: readonly number[], next: (before: Tensor) => Tensor): Tensor {
-    const full = optimizerPrefix + name
-    this.initial.set(full, floats(shape, new Float32Array(sizeOf(shape))))
-    const after = next(this.graph.input(full, 'float32', shape))
-    this.updates.set(full, after)
+  /** A tensor's value before the step; `next` says what it becomes. Starts at zero. */
+  evolve(name: string, next: (before: Tensor) => Tensor): Tensor {
+    return this.#evolve([{ name, shape: [] }], next)
+  }
+
+  /** The same for the tensor `KIND.NAME` of each parameter. */
+  evolveFor(parameters: readonly Parameter[], kind: string, next: (before: Tensor) => Tensor): Tensor {
+    return this.#evolve(
+      parameters.map(({ name, shape }) => ({ name: `${kind}.${name}`, shape })),
+      next,
+    )
+  }
+
+  #evolve(tensors: readonly Parameter[], next: (before: Tensor) => Tensor): Tensor {
+    const own = tensors.map(({ name, shape }) => ({ name: optimizerPrefix + name, shape }))
+    for (const { name, shape } of own) {
+      this.initial.set(name, floats(shape, new Float32Array(sizeOf(shape))))
+    }
+    const after = next(joined(own.map(({ name, shape }) => this.graph.input(name, 'float32', shape))))
+    this.assign(own, after)
     return after
+  }
+
+  /** Says what tensors of the state become. */
+  assign(tensors: readonly Parameter[], after: Tensor): void {
+    for (const [i, part] of separated(after, tensors).entries()) this.updates.set(tensors[i]!.name, part)
   }
 }
 
@@ -42,14 +112,10 @@ class Memory {
  *
  * @param rate - the learning rate of the step, a scalar
  */
-export function optimize(
-  parameters: readonly Trained[],
-  config: OptimizerConfig,
-  rate: Tensor,
-): OptimizerStep {
+export function optimize(trained: readonly Trained[], config: OptimizerConfig, rate: Tensor): OptimizerStep {
   const memory = new Memory(rate.graph)
   const step = config.name === 'sgd' ? sgd(config, rate, memory) : adam(config, rate, memory)
-  for (const parameter of parameters) memory.updates.set(parameter.name, step(parameter))
+  for (const one of trained) memory.assign(one.parameters, step(one))
   return memory
 }
 
@@ -63,18 +129,18 @@ function adam(
   config: Extract<OptimizerConfig, { name: 'adam' | 'adamw' }>,
   rate: Tensor,
   memory: Memory,
-): (parameter: Trained) => Tensor {
+): (trained: Trained) => Tensor {
   const [beta1, beta2] = config.betas
   const average = (beta: number, fresh: Tensor | number) => (before: Tensor) =>
     add(mul(before, beta), typeof fresh === 'number' ? fresh * (1 - beta) : mul(fresh, 1 - beta))
-  const correction1 = memory.evolve('correction1', [], average(beta1, 1))
-  const correction2 = sqrt(memory.evolve('correction2', [], average(beta2, 1)))
+  const correction1 = memory.evolve('correction1', average(beta1, 1))
+  const correction2 = sqrt(memory.evolve('correction2', average(beta2, 1)))
   const scaledRate = div(rate, correction1)
   const decay = config.weightDecay
-  return ({ name, shape, value, gradient }) => {
+  return ({ parameters, value, gradient }) => {
     const g = config.name === 'adam' && decay > 0 ? add(gradient, mul(value, decay)) : gradient
-    const m = memory.evolve(`m.${name}`, shape, average(beta1, g))
-    const v = memory.evolve(`v.${name}`, shape, average(beta2, mul(g, g)))
+    const m = memory.evolveFor(parameters, 'm', average(beta1, g))
+    const v = memory.evolveFor(parameters, 'v', average(beta2, mul(g, g)))
     const denominator = add(div(sqrt(v), correction2), config.epsilon)
     const shrunk = config.name === 'adamw' && decay > 0 ? mul(value, sub(1, mul(rate, decay))) : value
     return sub(shrunk, mul(div(m, denominator), scaledRate))
@@ -86,12 +152,12 @@ function sgd(
   config: Extract<OptimizerConfig, { name: 'sgd' }>,
   rate: Tensor,
   memory: Memory,
-): (parameter: Trained) => Tensor {
+): (trained: Trained) => Tensor {
   const { momentum, nesterov, weightDecay } = config
-  return ({ name, shape, value, gradient }) => {
+  return ({ parameters, value, gradient }) => {
     const g = weightDecay > 0 ? add(gradient, mul(value, weightDecay)) : gradient
     if (momentum === 0) return sub(value, mul(g, rate))
-    const u = memory.evolve(`velocity.${name}`, shape, before => add(mul(before, momentum), g))
+    const u = memory.evolveFor(parameters, 'velocity', before => add(mul(before, momentum), g))
     return sub(value, mul(nesterov ? add(g, mul(u, momentum)) : u, rate))
   }
 }

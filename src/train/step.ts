@@ -17,7 +17,7 @@ import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
-import { clipGradients, gradientNorm, type OptimizerStep, optimize } from './optimizers.ts'
+import { clipGradients, gradientNorm, type OptimizerStep, optimize, trainedTogether } from './optimizers.ts'
 
 /** Of what form the images of a batch are; each form has a program of its own. Extents in pixels. */
 export interface BatchForm {
@@ -146,17 +146,13 @@ export function optimizerStep(
   optimizer: OptimizerConfig,
   clipNorm: number | null,
 ): { readonly norm: Tensor; readonly optimized: OptimizerStep } {
-  const raw = derivatives.map(({ gradient }) => gradient)
+  const trained = graph.within('optimizer', () => trainedTogether(graph, derivatives))
+  const raw = trained.map(({ gradient }) => gradient)
   const norm = graph.within('gradient norm', () => gradientNorm(raw))
   const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)
-  const trained = derivatives.map(({ name, shape }, i) => ({
-    name,
-    shape,
-    value: graph.input(name, 'float32', shape),
-    gradient: used[i]!,
-  }))
+  const clipped = trained.map((one, i) => ({ ...one, gradient: used[i]! }))
   const rate = graph.input('learningRate', 'float32', [])
-  return { norm, optimized: graph.within('optimizer', () => optimize(trained, optimizer, rate)) }
+  return { norm, optimized: graph.within('optimizer', () => optimize(clipped, optimizer, rate)) }
 }
 
 /** A number or some that a step reports, and how those of two batches become that of both together. */

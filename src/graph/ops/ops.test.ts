@@ -126,6 +126,11 @@ const shapes: Record<string, OracleCase> = {
     build: ({ x, y, z }) => g.concat([x!, y!, z!], 1),
   },
   'concat, symbolic': two(batch(2, 3), batch(2, 1), (x, y) => g.concat([x, y], 1)),
+  split: one(floats(2, 6), x => {
+    const [a, b, c] = g.split(x, 1, [2, 3, 1])
+    return g.concat([g.mul(c!, 3), g.square(b!), a!], 1)
+  }),
+  'split, a piece that nobody uses': one(floats(4, 2), x => g.square(g.split(x, 0, [1, 3])[1]!)),
   pad: one(floats(2, 3), x => g.pad(x, [1, 0], [0, 2])),
   'pad by a negative amount': one(floats(4, 3), x => g.pad(x, [-1, 1], [2, -1])),
   expandLike: two(floats(3, 1), floats(2, 3, 4), (x, y) => g.expandLike(x, y)),

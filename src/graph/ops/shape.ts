@@ -1,6 +1,6 @@
 import { sizeOf } from '../../base/tensor.ts'
 import { type Dim, dimProduct, dimSum, type Shape, sameShape, showShape } from '../dims.ts'
-import { apply, shapeError, type Tensor } from '../graph.ts'
+import { apply, applyAll, shapeError, type Tensor } from '../graph.ts'
 import { flatIndex, type NdArray, stretchedReader, stridesOf, tabulate } from '../ndarray.ts'
 import { sumTo } from './elementwise.ts'
 
@@ -204,6 +204,42 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
         }
       }
       return [{ shape, data: result }]
+    },
+  })
+}
+
+/**
+ * An axis cut into pieces of the given extents, one after another: what `concat` put together.
+ *
+ * @throws MoietyError (usage) unless the extents add up to that of the axis, which must be known
+ */
+export function split(x: Tensor, axis: number, extents: readonly number[]): readonly Tensor[] {
+  const total = extents.reduce((sum, extent) => sum + extent, 0)
+  if (extents.length === 0 || extents.some(extent => extent < 0) || total !== x.dim(axis)) {
+    return shapeError('split', `extents that add up to axis ${axis} (got ${extents.join(' + ')})`, [x])
+  }
+  if (extents.length === 1) return [x]
+  const starts = extents.map((_, i) => extents.slice(0, i).reduce((sum, extent) => sum + extent, 0))
+  const shapes = extents.map(extent => x.shape.map((dim, i) => (i === axis ? extent : dim)))
+  return applyAll({
+    name: 'split',
+    inputs: [x],
+    outputs: shapes.map(shape => ({ dtype: x.dtype, shape })),
+    attributes: { axis, extents },
+    gradient: (upstream, outputs) => [
+      concat(
+        outputs.map((output, i) => upstream[i] ?? zerosLike(output)),
+        axis,
+      ),
+    ],
+    lower: (emit, [name]) => emit.nodes('Split', [name!, emit.ints(...extents)], { axis }, extents.length),
+    evaluate: ([value]) => {
+      const strides = stridesOf(value!.shape)
+      return extents.map((extent, piece) => {
+        const shape = value!.shape.map((length, i) => (i === axis ? extent : length))
+        const offset = strides[axis]! * starts[piece]!
+        return tabulate(shape, index => value!.data[offset + flatIndex(strides, index)]!)
+      })
     },
   })
 }

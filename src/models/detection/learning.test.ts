@@ -90,7 +90,11 @@ function trainingStep(): Step {
   )
   const used = clipGradients(raw, gradientNorm(raw), 1)
   const { updates, initial } = optimize(
-    parameters.map((parameter, i) => ({ ...parameter, gradient: used[i]! })),
+    parameters.map(({ name, shape, value }, i) => ({
+      parameters: [{ name, shape }],
+      value,
+      gradient: used[i]!,
+    })),
     { name: 'adam', learningRate: 0.002, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 },
     graph.input('learningRate', 'float32', []),
   )
