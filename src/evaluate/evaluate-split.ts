@@ -33,8 +33,8 @@ export interface EvaluateOptions {
 }
 
 /**
- * Runs a split through the classifier whose parameters are the engines' state, in the order of the files; how many engines
- * there are does not enter the result. Undefined if `signal` came first.
+ * Runs a split through the classifier whose parameters are the engines' state, in the order of the files. Engines
+ * of as many threads give the same bits, however many they are. Undefined if `signal` came first.
  *
  * @throws MoietyError `diverged` if the loss is not finite, `data`
  */

@@ -213,7 +213,7 @@ describe('rules between keys', () => {
     expect(
       refused({ schedule: { name: 'constant', warmup: { epochs: 3 } }, training: { epochs: 2 } }),
     ).toContain('longer than the training')
-    expect(refused({ training: { batch: 4, replicas: 5 } })).toContain('cannot be divided into 5 parts')
+    expect(refused({ training: { batch: 5, replicas: 3 } })).toContain('cannot be divided into 3 parts')
     expect(refused({ optimizer: { name: 'sgd', momentum: 0 } })).toContain('without momentum there is none')
   })
 

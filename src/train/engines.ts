@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { fail } from '../base/errors.ts'
 import { Engine, type EngineOptions } from '../runtime/index.ts'
 import { partSizes } from './shared-step.ts'
 
@@ -16,14 +17,24 @@ export interface EnginesOptions extends Pick<EngineOptions, 'device' | 'profile'
 /**
  * Starts R engines, which divide the threads between them; where there are fewer threads than engines, each has one.
  *
- * @throws MoietyError `usage` as `Engine.start` does; none is left running then
+ * @throws MoietyError `usage` as `Engine.start` does, none is left running then; for several engines on another device than a
+ *   processor
  */
 export async function startEngines({ replicas, threads, ...options }: EnginesOptions): Promise<Engines> {
+  if (replicas > 1 && options.device !== undefined && options.device !== 'cpu') {
+    fail({
+      kind: 'usage',
+      message: `training.replicas divides the threads of a processor between engines, but engine.device is ${options.device}`,
+      where: 'training.replicas',
+      help: 'set training.replicas to 1, or engine.device to cpu',
+    })
+  }
   // A single engine takes all cores, or as many of its threads as there are, by itself.
+  const cores = availableParallelism()
   const shares =
     replicas === 1
       ? [threads ?? undefined]
-      : partSizes(Math.max(replicas, threads ?? availableParallelism()), replicas)
+      : partSizes(Math.max(replicas, Math.min(threads ?? cores, cores)), replicas)
   const started = await Promise.allSettled(
     shares.map(share => Engine.start({ ...options, ...(share === undefined ? {} : { threads: share }) })),
   )

@@ -149,6 +149,33 @@ describe('a step that two engines share', () => {
       expect(value(shared, name)).toBe(value(whole, name))
   })
 
+  it('clips, and remembers moments, of what the parts found together', async () => {
+    const soft = { ...layer, constraint: { name: 'importance' } }
+    const config = resolveConfig(
+      { model: { name: 'resnet18', width: 4, moe: [soft] }, optimizer: { name: 'adam' } },
+      'test',
+    )
+    const classifier = classifierOf(config.model, { classes })
+    const clipping = {
+      write: ({ images }: BatchForm): WriteStepOptions =>
+        classifierStepOptions({
+          classifier,
+          classes,
+          batch: images,
+          size,
+          optimizer: config.optimizer,
+          labelSmoothing: 0,
+          clipNorm: 0.05,
+        }),
+    }
+    const half = batchOf(0, 4)
+    const whole = await taken(new TrainingPrograms(alone, clipping, 1), half)
+    const shared = await taken(new TrainingPrograms(engines, clipping, 1), together(half, half))
+    expect(Number(whole.outputs.get('gradientNorm')!.data[0])).toBeGreaterThan(0.05)
+    for (const [name, value] of whole.state)
+      if (!isOfModel(name)) expect(apart(shared.state.get(name)!, value), name).toBeLessThan(1e-3)
+  })
+
   it('is the mean of the steps of its parts, each weighing as many images as it has', async () => {
     // Without momentum a step is linear in the gradient, and the running totals are in the importance.
     const [larger, smaller] = [batchOf(0, 4), batchOf(4, 7)]
@@ -177,6 +204,13 @@ describe('a step that two engines share', () => {
     const other = await engines[1]!.readState()
     expect([...other.keys()].sort()).toEqual([...state.keys()].filter(isOfModel).sort())
     for (const [name, value] of other) expect(value, name).toEqual(state.get(name))
+  })
+
+  it('is that of one engine where there is a single image', async () => {
+    const image = batchOf(0, 1)
+    const [shared, whole] = [await taken(divided, image), await taken(one, image)]
+    for (const [name, value] of whole.state)
+      expect(apart(shared.state.get(name)!, value), name).toBeLessThan(1e-4)
   })
 
   it('counts steps as whole numbers, however uneven the parts', async () => {

@@ -156,7 +156,9 @@ class DividedStep implements ReadyStep {
   async take(batch: TaskBatch, moment: StepMoment): Promise<StepResult> {
     const { updates, guards, model, finish } = this.facts
     const feeds = this.#feeds(batch, moment)
-    const results = await Promise.all(this.parts.map(({ loaded }, part) => loaded.run(feeds[part]!)))
+    const results = await Promise.all(
+      this.parts.map(({ loaded }, part) => loaded.run(feeds[part]!, { transfer: true })),
+    )
     const found = results.flatMap((outputs, part) =>
       [...outputs].map(([name, tensor]) => [ofPart(part, name), tensor] as const),
     )

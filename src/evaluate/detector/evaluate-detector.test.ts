@@ -50,6 +50,7 @@ function only(split: DetectionSplit, index: number): DetectionSplit {
 describe('the records of a detector', () => {
   const folder = mkdtempSync(join(tmpdir(), 'moiety-records-'))
   let engine: Engine
+  let second: Engine
   let dataset: DetectionDataset
   let together: DetectorRecords
   let evaluator: DetectorEvaluator
@@ -57,14 +58,15 @@ describe('the records of a detector', () => {
     const directory = await writeTinyCoco(folder, { train: 7 })
     dataset = await openDetectionDataset({ name: 'coco', directory, size: 64, shortest: 48 })
     engine = await Engine.start({ threads: 1 })
+    second = await Engine.start({ threads: 1 })
     const scope = Scope.root(new Graph(), { training: true })
     detectorOf(model(), { classes: 2 })(scope, scope.graph.input('images', 'float32', [1, 3, 64, 64]))
-    await engine.setState(scope.declarations.initialState(3))
+    for (const one of [engine, second]) await one.setState(scope.declarations.initialState(3))
     evaluator = new DetectorEvaluator([engine], model(), dataset)
     together = (await evaluator.evaluate({ split: dataset.train, batch: 2 }))!
   }, 120_000)
   afterAll(async () => {
-    await engine.stop()
+    await Promise.all([engine.stop(), second.stop()])
     rmSync(folder, { recursive: true })
   })
 
@@ -96,6 +98,11 @@ describe('the records of a detector', () => {
       Array.from({ length: 7 }, (_, image) => weightsAt(together.routing[0]!, image, 0).join()),
     )
     expect(rows.size).toBe(7)
+  })
+
+  it('are the same, in the same order, where two engines share the batches', async () => {
+    const both = new DetectorEvaluator([engine, second], model(), dataset)
+    expect(await both.evaluate({ split: dataset.train, batch: 2 })).toEqual(together)
   })
 
   it('count objects and no crowds, by their number in the file', () => {

@@ -62,7 +62,8 @@ export class DetectorEvaluator {
   }
 
   /**
-   * Runs a split through the detector, in the order of the files; how many engines there are does not enter the result.
+   * Runs a split through the detector, in the order of the files. Engines of as many threads give the same
+   * bits, however many they are.
    * Undefined if `signal` came first.
    *
    * @throws MoietyError `diverged` if the loss is not finite, `data`

@@ -130,6 +130,11 @@ const shapes: Record<string, OracleCase> = {
     const [a, b, c] = g.split(x, 1, [2, 3, 1])
     return g.concat([g.mul(c!, 3), g.square(b!), a!], 1)
   }),
+  'split into more pieces than one operation gives': one(floats(61, 2), x => {
+    const extents = Array.from({ length: 60 }, (_, i) => (i === 44 ? 2 : 1))
+    const pieces = g.split(x, 0, extents).map((piece, i) => g.mul(piece, i))
+    return g.concat([...pieces].reverse(), 0)
+  }),
   'split, a piece that nobody uses': one(floats(4, 2), x => g.square(g.split(x, 0, [1, 3])[1]!)),
   pad: one(floats(2, 3), x => g.pad(x, [1, 0], [0, 2])),
   'pad by a negative amount': one(floats(4, 3), x => g.pad(x, [-1, 1], [2, -1])),

@@ -214,12 +214,27 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
  * @throws MoietyError (usage) unless the extents add up to that of the axis, which must be known
  */
 export function split(x: Tensor, axis: number, extents: readonly number[]): readonly Tensor[] {
-  const total = extents.reduce((sum, extent) => sum + extent, 0)
-  if (extents.length === 0 || extents.some(extent => extent < 0) || total !== x.dim(axis)) {
+  if (extents.length === 0 || extents.some(extent => extent < 0) || summed(extents) !== x.dim(axis)) {
     return shapeError('split', `extents that add up to axis ${axis} (got ${extents.join(' + ')})`, [x])
   }
   if (extents.length === 1) return [x]
-  const starts = extents.map((_, i) => extents.slice(0, i).reduce((sum, extent) => sum + extent, 0))
+  if (extents.length <= mostPieces) return splitAtOnce(x, axis, extents)
+  // First into pieces of pieces.
+  const size = mostPieces ** Math.ceil(Math.log(extents.length) / Math.log(mostPieces) - 1e-9 - 1)
+  const groups = Array.from({ length: Math.ceil(extents.length / size) }, (_, i) =>
+    extents.slice(i * size, (i + 1) * size),
+  )
+  return splitAtOnce(x, axis, groups.map(summed)).flatMap((group, i) => split(group, axis, groups[i]!))
+}
+
+/** WebGPU binds a buffer for each piece, and a shader has eight. */
+const mostPieces = 7
+
+function summed(extents: readonly number[]): number {
+  return extents.reduce((sum, extent) => sum + extent, 0)
+}
+
+function splitAtOnce(x: Tensor, axis: number, extents: readonly number[]): readonly Tensor[] {
   const shapes = extents.map(extent => x.shape.map((dim, i) => (i === axis ? extent : dim)))
   return applyAll({
     name: 'split',
@@ -237,7 +252,7 @@ export function split(x: Tensor, axis: number, extents: readonly number[]): read
       const strides = stridesOf(value!.shape)
       return extents.map((extent, piece) => {
         const shape = value!.shape.map((length, i) => (i === axis ? extent : length))
-        const offset = strides[axis]! * starts[piece]!
+        const offset = strides[axis]! * summed(extents.slice(0, piece))
         return tabulate(shape, index => value!.data[offset + flatIndex(strides, index)]!)
       })
     },

@@ -76,11 +76,12 @@ function scheduleRules({ schedule, training }: ParsedConfig): Mistake[] {
 }
 
 function replicaRules({ training: { replicas, batch } }: ParsedConfig): Mistake[] {
-  if (replicas <= batch) return []
+  // One image is no statistics: where a map is of one pixel, BatchNorm would make zeros of it.
+  if (replicas === 1 || 2 * replicas <= batch) return []
   return [
     {
       path: ['training', 'replicas'],
-      message: `a batch of ${batch} images cannot be divided into ${replicas} parts`,
+      message: `a batch of ${batch} images cannot be divided into ${replicas} parts of two images or more`,
       help: 'lower training.replicas to the number of cores, or raise training.batch',
     },
   ]
