@@ -5,7 +5,20 @@ import { expectDifferentiable, expectEngineAgrees, type OracleInput } from '../.
 import { draws } from '../../base/random.ts'
 import { floats, type HostTensor, sizeOf } from '../../base/tensor.ts'
 import { add, Graph, gradients, lower, type Tensor } from '../../graph/index.ts'
-import { gapFc, kl, none, relative } from '../../moe/index.ts'
+import {
+  type Constraint,
+  entropy,
+  gapFc,
+  importance,
+  kl,
+  load,
+  lossFree,
+  meanImportance,
+  none,
+  relative,
+  switchLoss,
+  zLoss,
+} from '../../moe/index.ts'
 import { type Declaration, type Declarations, Scope } from '../../nn/index.ts'
 import { Engine } from '../../runtime/index.ts'
 import { embed } from '../embed.ts'
@@ -217,6 +230,7 @@ const variants: Record<string, RetinaNetOptions['mixture']> = {
   'both heads, one gate': { ...mixture, experts: 3, gates: 'shared' },
   'the last convolutions': { ...mixture, experts: 3, part: 'last-conv' },
   'the regression head': { ...mixture, experts: 3, heads: 'regression' },
+  'the classification head': { ...mixture, experts: 3, heads: 'classification' },
 }
 /** Its gate's gradient is straight-through: none that finite differences would find. */
 const straightThrough: RetinaNetOptions['mixture'] = {
@@ -248,6 +262,33 @@ describe('a whole tiny detector', () => {
       }
       expectDifferentiable(item)
       await expectEngineAgrees(engine, item)
+    },
+  )
+
+  const constraints: Record<string, Constraint> = {
+    ...{ none: none(), importance: importance(), kl: kl(), load: load(), entropy: entropy() },
+    ...{ 'switch loss': switchLoss(), 'z-loss': zLoss(), 'loss-free': lossFree() },
+    ...{ relative: relative(), mean: meanImportance() },
+  }
+  it.each(Object.entries(constraints))(
+    'may be balanced by %s, over all levels of all images',
+    async (name, constraint) => {
+      const options = { ...tiny, mixture: { ...mixture, experts: 3, constraint } }
+      const { declarations, losses, stats } = tinyLoss(
+        new Graph().input('images', 'float32', images),
+        options,
+      )
+      expect(stats.map(({ routing }) => routing.weights.shape)).toEqual([
+        [10, 3],
+        [10, 3],
+      ])
+      expect(losses.length).toBe(new Set(['none', 'loss-free', 'relative', 'mean']).has(name) ? 0 : 2)
+      await expectEngineAgrees(engine, {
+        inputs: inputsOf(declarations),
+        build: given => tinyLoss(given.images!, options).loss,
+        wrt: [],
+        tolerance: 2e-3,
+      })
     },
   )
 

@@ -104,7 +104,7 @@ export function sizeSentence(layer: DetectorLayerFindings): string {
   const whole = `Size and expert share ${bits(information.value)} bits, ${percent(tests.share)} of what there is to know about the expert; if sizes went anywhere, it would be ${bits(information.chance)} (${significance(information.p, information.permutations)}).`
   const association =
     v === null
-      ? ''
+      ? ' There is no Cramér’s V: one expert is the top one of all objects, or all are of one size.'
       : ` Cramér’s V of size and top expert: ${fixed(v, 2)}, without its bias ${fixed(corrected, 2)} (0 none, 1 size decides).`
   return `${whole}${association}${withinWords(withinLevel)}`
 }
