@@ -1,7 +1,9 @@
-import { readFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../src/base/random.ts'
+import type { HostTensor } from '../src/base/tensor.ts'
+import { decodeSafetensors } from '../src/files/safetensors.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
 import { readMetrics } from '../src/run/metrics-log.ts'
 import {
@@ -82,7 +84,7 @@ describe('the training of a detector', () => {
     expect(fingerprint(run)).toEqual(control)
   }, 240_000)
 
-  it('divides each batch between two engines when told so', async () => {
+  it('divides each batch between two engines when told so, also when it goes on after a kill', async () => {
     const run = join(folder, 'divided')
     const { code, stderr } = await moiety('train', recipe, '--set', 'training.replicas=2', '--out', run)
     expect(code, stderr).toBe(0)
@@ -90,9 +92,43 @@ describe('the training of a detector', () => {
     const [divided, whole] = [run, controlRun].map(of =>
       readMetrics(join(of, 'metrics.jsonl')).find(({ kind }) => kind === 'step'),
     )
+    expect(fingerprint(run)).not.toEqual(control)
+    const resumed = join(folder, 'divided and killed')
+    const { child, ended } = start(['train', recipe, '--set', 'training.replicas=2', '--out', resumed])
+    await untilLines(resumed, 5, child)
+    child.kill('SIGKILL')
+    await ended
+    const after = await moiety('train', '--resume', '--out', resumed)
+    expect(after.code, after.stderr).toBe(0)
+    expect(fingerprint(resumed)).toEqual(fingerprint(run))
     // The same images and weights; only BatchNorm sees two at a time instead of four.
     for (const loss of ['classificationLoss', 'regressionLoss'])
       expect(Number(divided?.[loss]) / Number(whole?.[loss]), loss).toBeCloseTo(1, 1)
+  }, 120_000)
+
+  it('trains experts on the frozen trunk of a plain detector, and leaves the trunk as it was', async () => {
+    const [plain, run] = [join(folder, 'plain'), join(folder, 'on a trunk')]
+    const trained = async (out: string, ...keys: string[]): Promise<Map<string, HostTensor>[]> => {
+      const words = [...keys, 'training.epochs=1'].flatMap(key => ['--set', key])
+      const { code, stderr } = await moiety('train', recipe, ...words, '--out', out)
+      expect(code, stderr).toBe(0)
+      return listCheckpoints(out).map(({ path }) => {
+        const file = join(path, 'model.safetensors')
+        return decodeSafetensors(readFileSync(file), file).tensors
+      })
+    }
+    const before = (await trained(plain, 'model.detector.mixture=null')).at(-1)!
+    const from = [`model.weights=${plain}`, 'model.weightsPart=trunk', 'model.detector.freeze=trunk']
+    const [earlier, later] = await trained(run, ...from)
+    const isOfMixture = (name: string): boolean => /_head\.(gate|experts|constraint)/.test(name)
+    const trunk = [...later!.keys()].filter(name => !isOfMixture(name))
+    expect(trunk.length).toBeGreaterThan(100)
+    for (const name of trunk) expect(later!.get(name), name).toEqual(before.get(name))
+    const weights = [...later!.keys()].filter(name => /_head\.experts\.\d\.\S*weight$/.test(name))
+    expect(weights.length).toBeGreaterThan(6)
+    expect(weights.some(name => String(later!.get(name)!.data) !== String(earlier!.get(name)!.data))).toBe(
+      true,
+    )
   }, 120_000)
 
   it('leaves a clean checkpoint on SIGTERM, and going on gives the same bits', async () => {
@@ -112,26 +148,14 @@ describe('the training of a detector', () => {
   it.each<[string, Parameters<typeof writeTinyCoco>[1], string]>([
     ['fewer images', { train: 13 }, 'the run began with 14 images to train and 5 to test on'],
     ['another box', { moved: true }, 'of other classes or in another order, or with other boxes'],
-  ])(
-    'refuses to go on with %s',
-    async (what, change, message) => {
-      const other = await writeTinyCoco(join(folder, what), change)
-      const run = join(folder, `run with ${what}`)
-      const { child, ended } = start(['train', recipe, '--out', run])
-      await untilLines(run, 3, child)
-      child.kill('SIGTERM')
-      await ended
-      const { code, stderr } = await moiety(
-        'train',
-        '--resume',
-        '--out',
-        run,
-        '--set',
-        `data.directory=${other}`,
-      )
-      expect(code).toBe(3)
-      expect(stderr).toContain(message)
-    },
-    120_000,
-  )
+  ])('refuses to go on with %s', async (what, change, message) => {
+    const other = await writeTinyCoco(join(folder, what), change)
+    const run = join(folder, `run with ${what}`)
+    // Data is compared before it is asked whether anything is left to train.
+    cpSync(controlRun, run, { recursive: true })
+    const words = ['train', '--resume', '--out', run, '--set', `data.directory=${other}`]
+    const { code, stderr } = await moiety(...words)
+    expect(code).toBe(3)
+    expect(stderr).toContain(message)
+  })
 })

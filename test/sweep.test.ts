@@ -19,7 +19,13 @@ import {
 const folder = newFolder()
 const data = writeTinyCifar(join(folder, 'data'))
 const training = { epochs: 2, batch: 16, checkpointEvery: { steps: 2 }, keepCheckpoints: 2 }
-writeRecipe(folder, { ...tinyConfig(data), training })
+// Small: most of the time goes into beginning, and these tests begin often.
+const model = {
+  name: 'resnet18',
+  width: 4,
+  moe: [{ style: 'resblock', position: 4, experts: 2, k: 2 }],
+}
+writeRecipe(folder, { ...tinyConfig(data), model, training })
 
 const grid = { 'model.moe.0.constraint.name': ['importance', 'relative'] }
 

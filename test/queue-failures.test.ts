@@ -1,0 +1,187 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { lockOwner } from '../src/run/lock.ts'
+import {
+  data,
+  enqueue,
+  file,
+  folder,
+  longest,
+  newDatabase,
+  one,
+  parentOf,
+  runsOf,
+  single,
+  startQueues,
+  trainerOf,
+  until,
+  worker,
+  writeSweep,
+} from './queue-runs.ts'
+import { hasRedis, startRedis, type TestRedis } from './redis.ts'
+import { command, fingerprint, moiety, start } from './tiny.ts'
+
+/** Queues where something is missing or fails, with a real Redis on loopback: what is told, and how it ends. */
+let redis: TestRedis
+const newQueue = (): string => newDatabase(redis)
+
+describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
+  beforeAll(async () => {
+    redis = await startQueues()
+  }, longest)
+  afterAll(async () => await redis?.stop())
+
+  it('queues a relative folder of data by its whole path', async () => {
+    const sweep = join(folder, 'relative')
+    const words = ['sweep', single, '--out', sweep, '--queue', newQueue(), '--detach', '--data', 'data']
+    const { code, stderr } = await start(words, process.execPath, [command], {}, folder).ended
+    expect(code, stderr).toBe(0)
+    const [recipe = ''] = readdirSync(join(sweep, 'recipes'))
+    expect(readFileSync(join(sweep, 'recipes', recipe), 'utf8')).toContain(JSON.stringify(data))
+  })
+
+  it('a worker that is stopped while Redis is away leaves a checkpoint and ends', async () => {
+    const queue = newQueue()
+    const sweep = await enqueue(single, 'left', queue)
+    const left = worker(queue)
+    const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
+    const idle = worker(queue)
+    await until(() => idle.said().includes('Worker '))
+    try {
+      await redis.kill()
+      for (const { said } of [left, idle]) await until(() => said().includes('the queue is away'))
+      // Tries come 0.1 s apart, then 0.2 s and so on, the fifth after 1.5 s, the sixth after 2.1 s: between the two.
+      await pause(1800)
+      left.child.kill('SIGTERM')
+      idle.child.kill('SIGTERM')
+      expect((await idle.ended).code).toBe(143)
+      const { code, stderr } = await left.ended
+      expect(code, stderr).toBe(143)
+      expect(stderr).toContain('it gives the runs away by itself')
+      expect(lockOwner(join(sweep, name))).toBeUndefined()
+      expect(fingerprint(join(sweep, name)).step).toBeGreaterThan(0)
+    } finally {
+      await redis.restart()
+    }
+  })
+
+  it('a Redis that refuses to write is an error that says what it answered, for a worker and for who queues', async () => {
+    const place = mkdirSync(join(folder, 'redis-refusing'), { recursive: true })!
+    const own = await startRedis(place, () => ['--min-replicas-to-write', '1'])
+    try {
+      const queue = `redis://127.0.0.1:${own.port}`
+      const working = worker(queue)
+      const sweep = join(folder, 'refused')
+      const queueing = start(['sweep', single, '--out', sweep, '--queue', queue])
+      for (const { code, stderr } of [await working.ended, await queueing.ended]) {
+        expect(code, stderr).toBe(2)
+        expect(stderr).toMatch(/it answered NOREPLICAS .*\n {2}at redis:.*\n {2}help: /)
+        expect(stderr.match(/NOREPLICAS/g)).toHaveLength(1)
+        expect(stderr).not.toContain('bug in Moiety')
+      }
+    } finally {
+      await own.stop()
+    }
+  })
+
+  it.concurrent('a run that fails comes again as often as the sweep says, ends then, and is told in the table', async () => {
+    const queue = newQueue()
+    const failing = writeSweep('failing', {
+      grid: { 'optimizer.learningRate': [1000] },
+      set: { 'optimizer.name': 'sgd', 'training.epochs': 1 },
+      seeds: [1],
+      retries: 1,
+    })
+    const sweep = await enqueue(failing, 'failing', queue)
+    const followed = start(['sweep', failing, '--out', sweep, '--queue', queue])
+    const ended = await worker(queue, '--until-empty').ended
+    expect(ended.code, ended.stderr).toBe(0)
+    expect(ended.stderr).toContain('it comes again after the others')
+    const { code, stdout, stderr } = await followed.ended
+    expect(code, stderr).toBe(6)
+    expect(stdout).toContain('Ended: 0 of 1 run finished, 1 failed')
+    const [failures = ''] = readdirSync(sweep).filter(name => name.startsWith('failures.'))
+    const lines = readFileSync(join(sweep, failures), 'utf8').trimEnd().split('\n')
+    expect(lines.map(line => JSON.parse(line).attempt)).toEqual([1, 2])
+    const table = await moiety('table', sweep)
+    expect(table.stdout).toMatch(/1000 +1 failed/)
+  })
+
+  it.concurrent('a run whose workers vanish again and again is ended, and told in the table', async () => {
+    const queue = newQueue()
+    const deadly = writeSweep('deadly', { grid: {}, seeds: [3], set: { 'training.epochs': 1000 } })
+    const sweep = await enqueue(deadly, 'deadly', queue)
+    for (let killed = 0; killed < 4; killed++) {
+      const victim = worker(queue)
+      const trainer = await until(() => {
+        const pid = runsOf(sweep).flatMap(name => lockOwner(join(sweep, name))?.pid ?? [])[0]
+        return pid !== undefined && parentOf(pid) === victim.child.pid ? pid : undefined
+      })
+      victim.child.kill('SIGKILL')
+      process.kill(trainer, 'SIGKILL')
+      await victim.ended
+    }
+    const { code, stderr } = await worker(queue, '--until-empty').ended
+    expect(code, stderr).toBe(0)
+    expect(stderr).toContain('more than 3 workers vanished while they trained it')
+    const table = await moiety('table', sweep)
+    expect(table.stdout).toContain('1 failed')
+  })
+
+  it('a worker on a machine without the folder, or without what was planned, trains nothing and says why', async () => {
+    const queue = newQueue()
+    const sweep = await enqueue(one, 'away', queue)
+    const { code, stderr } = await worker(queue, '--sweeps', join(folder, 'nowhere')).ended
+    expect(code, stderr).toBe(2)
+    expect(stderr).toContain('on this machine it is not there')
+    expect(stderr).toContain('--sweeps DIR')
+    expect(stderr).toContain('it comes again after the others')
+    // Nor does it train what somebody has put into the recipes since.
+    for (const name of readdirSync(join(sweep, 'recipes'))) {
+      const recipe = join(sweep, 'recipes', name)
+      writeFileSync(recipe, readFileSync(recipe, 'utf8').replace('"epochs": 6', '"epochs": 5'))
+    }
+    const misled = await worker(queue, '--until-empty').ended
+    expect(misled.stderr).toContain('what is to be trained is not what the sweep has planned')
+    expect(runsOf(sweep)).toEqual([])
+  })
+
+  it('says what is wrong where nothing answers, or BullMQ is not installed', async () => {
+    const nobody = await moiety('worker', '--queue', 'redis://127.0.0.1:1')
+    expect(nobody.code).toBe(2)
+    expect(nobody.stderr).toMatch(
+      /expected a Redis there, came .*ECONNREFUSED[\s\S]*at redis:\/\/127.0.0.1:1\/0[\s\S]*help: check host/,
+    )
+    const nowhere = await moiety(
+      'sweep',
+      file,
+      '--out',
+      join(folder, 'none'),
+      '--queue',
+      'redis://127.0.0.1:1',
+    )
+    expect(nowhere.code).toBe(2)
+
+    const bare = withoutBullmq()
+    const { code, stderr } = await start(['worker', '--queue', newQueue()], process.execPath, [bare]).ended
+    expect(code).toBe(2)
+    expect(stderr).toContain('needs the packages bullmq and ioredis, which are not installed')
+    expect(stderr).toContain('npm install bullmq ioredis')
+  })
+})
+
+/** The built command beside all packages but those; returns its path. */
+function withoutBullmq(): string {
+  const root = join(folder, 'bare')
+  const here = dirname(dirname(dirname(command)))
+  mkdirSync(join(root, 'node_modules'), { recursive: true })
+  cpSync(join(here, 'dist'), join(root, 'dist'), { recursive: true })
+  cpSync(join(here, 'recipes'), join(root, 'recipes'), { recursive: true })
+  cpSync(join(here, 'package.json'), join(root, 'package.json'))
+  for (const name of readdirSync(join(here, 'node_modules')))
+    if (name !== 'bullmq' && name !== 'ioredis')
+      symlinkSync(join(here, 'node_modules', name), join(root, 'node_modules', name), 'junction')
+  return join(root, 'dist', 'cli', 'main.js')
+}
