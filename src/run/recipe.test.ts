@@ -177,7 +177,9 @@ describe('recipeConfig', () => {
 describe('loadRecipe', () => {
   it('suggests the nearest recipe', async () => {
     expect(await refusal(() => loadRecipe('paper-cifar10'))).toContain('did you mean paper-cifar100?')
-    expect(await refusal(() => loadRecipe('zzzzzzzz'))).toContain('the recipes are cifar100-medium, cifar100-small')
+    expect(await refusal(() => loadRecipe('zzzzzzzz'))).toContain(
+      'the recipes are cifar100-medium, cifar100-small',
+    )
   })
 
   it('reads a file of yours, and says what is wrong with it', async () => {
