@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { openDetectionDataset } from '../src/data/detection/index.ts'
 import { DetectorEvaluator, type DetectorRecords } from '../src/evaluate/detector/index.ts'
+import { expertShades } from '../src/report/palette.ts'
 import { Engine } from '../src/runtime/index.ts'
 import { moiety, newFolder } from './tiny.ts'
 import { detectorFacts, detectorState, smallDetector } from './untrained-detector.ts'
@@ -100,6 +101,7 @@ const results = z.array(
 describe('moiety predict of a detector', () => {
   const out = join(folder, 'seen', 'page.html')
   const coco = join(folder, 'seen', 'detections.json')
+  let seen: z.infer<typeof json>['images']
 
   it('finds what the evaluation of the run finds, and writes it as COCO results', {
     timeout: 120_000,
@@ -127,6 +129,7 @@ describe('moiety predict of a detector', () => {
       for (const [side, value] of box.entries()) expect(got[i]!.box[side]).toBeCloseTo(value, 2)
     }
     const said = json.parse(JSON.parse(stdout))
+    seen = said.images
     expect(said.layers).toEqual([
       { name: 'head.classification_head', experts: 4 },
       { name: 'head.regression_head', experts: 4 },
@@ -154,6 +157,26 @@ describe('moiety predict of a detector', () => {
     expect(page.match(/src="data:image\/png;base64,/g)).toHaveLength(3)
     expect(page).toContain('cat &quot;x&quot;')
     expect(page).not.toMatch(/https?:/)
+  })
+
+  it('draws boxes in the colours of the experts that weighed most, and in no other expert’s', async () => {
+    const names = readdirSync(join(folder, 'seen', 'page')).sort()
+    const used = new Set<number>()
+    for (const [i, name] of names.entries()) {
+      const file = sharp(join(folder, 'seen', 'page', name))
+        .removeAlpha()
+        .raw()
+      const { data, info } = await file.toBuffer({ resolveWithObject: true })
+      expect(info.channels).toBe(3)
+      const colours = new Set<string>()
+      for (let at = 0; at < data.length; at += 3) colours.add(data.subarray(at, at + 3).toString('hex'))
+      const first = seen[i]!.objects.map(({ experts }) => experts[0]![0]!.expert)
+      for (const [expert, { light }] of expertShades.slice(0, 4).entries())
+        expect(colours.has(light.slice(1)), `${name}, expert ${expert}`).toBe(first.includes(expert))
+      for (const expert of first) used.add(expert)
+    }
+    // Were all one expert's, any colour would do.
+    expect(used.size).toBeGreaterThan(1)
   })
 
   it('gives moiety eval-detections what it reads', { timeout: 120_000 }, async () => {
