@@ -130,6 +130,22 @@ describe('RetinaNet', () => {
   })
 })
 
+describe('its backbone', () => {
+  it.each([
+    ['resnet18', 'layer3.1.conv2.weight', [256, 256, 3, 3]],
+    ['resnet34', 'layer3.5.conv2.weight', [256, 256, 3, 3]],
+    ['resnet50', 'layer3.5.conv2.weight', [256, 256, 3, 3]],
+  ] as const)('may be %s', (name, last, shape) => {
+    const { declarations } = build({ backbone: { name, stem: 'imagenet', width: 64 } })
+    const got = shapesOf(declarations.all())
+    expect(got[last]).toEqual(shape)
+    expect(Object.keys(got).filter(one => /^layer3\.\d\.conv2/.test(one))).toHaveLength(
+      name === 'resnet18' ? 2 : 6,
+    )
+    expect(got['fpn.inner_blocks.2.0.weight']).toEqual([256, name === 'resnet50' ? 2048 : 512, 1, 1])
+  })
+})
+
 describe('freezing', () => {
   it('nothing moves all averages of BatchNorm', () => {
     const { declarations } = build()
@@ -264,6 +280,35 @@ describe('a whole tiny detector', () => {
       await expectEngineAgrees(engine, item)
     },
   )
+
+  it('with experts in a stage of its backbone: gradients agree, and the engine with the interpreter', async () => {
+    const layer = {
+      position: 4,
+      style: 'resblock',
+      experts: 3,
+      k: 2,
+      expertWidth: 2,
+      gate: gapFc,
+      constraint: kl(),
+      weighting: 'softmax-after-top-k',
+      dispatch: 'sparse',
+      noise: true,
+      lift: null,
+    } as const
+    const backbone = { ...tiny.backbone, ...embed('resnet18', 2, [layer]) }
+    const options = { ...tiny, backbone, mixture: null }
+    const { declarations } = tinyLoss(new Graph().input('images', 'float32', images), options)
+    const wrt = [...declarations.parameters.keys()].filter(name => /^layer4|^fpn.inner/.test(name))
+    expect(wrt).toContain('layer4.experts.0.0.conv1.weight')
+    const item = {
+      inputs: inputsOf(declarations),
+      build: (given: Readonly<Record<string, Tensor>>) => tinyLoss(given.images!, options).loss,
+      wrt,
+      tolerance: 2e-3,
+    }
+    expectDifferentiable(item)
+    await expectEngineAgrees(engine, item)
+  })
 
   const constraints: Record<string, Constraint> = {
     ...{ none: none(), importance: importance(), kl: kl(), load: load(), entropy: entropy() },
