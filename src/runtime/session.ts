@@ -73,9 +73,9 @@ const needlessRewritings = [
  * The options were chosen by timing ResNet-18's training step, variants in turn, on two cores that others used too.
  * Without the memory arena a step took up to twice as long; the thread pool's spinning, which costs processor time
  * while it waits, saved a tenth. Optimization levels, memory patterns and adaptive blocks of work differed by less
- * than the noise. Memory patterns are off: with them the second run asks for all its memory in one piece, which is none
- * of the pieces that the first run has left. Denormal numbers stay as they are: flushing them to zero reaches only some of the threads that
- * share an operation, so the result would depend on which.
+ * than the noise. Memory patterns are off: with them the second run asks for all its memory in one piece, which is
+ * none of the pieces that the first run has left. Denormal numbers stay as they are: flushing them to zero reaches
+ * only some of the threads that share an operation, so the result would depend on which.
  *
  * @throws MoietyError `usage` with the node's name when the model is not valid
  */
