@@ -57,6 +57,15 @@ describe('makeBatch', () => {
     expect((await makeBatch(split, [5], { ...options, seed: 8 })).images.data).not.toEqual(once.images.data)
   })
 
+  it('shrinks what it has augmented and normalised', async () => {
+    const batch = await makeBatch(split, [5, 2], { ...options, size: 2 })
+    expect(batch.images.shape).toEqual([2, 3, 2, 2])
+    const own = await makeBatch(split, [5, 2], options)
+    const mean = [0, 1, 4, 5].reduce((sum, at) => sum + Number(own.images.data[at]) / 4, 0)
+    expect(batch.images.data[0]).toBeCloseTo(mean, 5)
+    await expect(makeBatch(split, [5], { ...options, size: 5 })).rejects.toThrow('1 … 4')
+  })
+
   it('refuses a reflected padding as wide as the image, as a mistake in the configuration', async () => {
     const crop = { padding: 4, mode: 'reflect' } as const
     const wide = makeBatch(split, [0], { ...options, augmentation: { flip: 0, crop } })

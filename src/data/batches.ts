@@ -10,6 +10,7 @@ import {
   place,
 } from './augmentation.ts'
 import type { PerChannel, Split } from './dataset.ts'
+import { shrinking } from './shrink.ts'
 
 /** What a training or evaluation step reads. */
 export interface Batch {
@@ -27,6 +28,8 @@ export interface BatchOptions {
   readonly std: PerChannel
   /** Left out: the images as they are, only normalised. */
   readonly augmentation?: Augmentation | null | undefined
+  /** Height and width to which the images are shrunk when all else is done to them; left out: their own. */
+  readonly size?: number | undefined
   readonly seed: number
   readonly epoch: number
 }
@@ -37,16 +40,17 @@ export function epochOrder(length: number, seed: number, epoch: number): Uint32A
 }
 
 /**
- * Loads, augments and normalises some images. What happens to an image depends on (seed, epoch, its number)
+ * Loads, augments, normalises and shrinks some images. What happens to an image depends on (seed, epoch, its number)
  * alone, not on the batch that it is in.
  *
  * @param indices - numbers of images in the split, N of them
  * @throws MoietyError of kind `data` where an image cannot be read, of kind `usage` for an impossible crop
+ *   or size
  */
 export async function makeBatch(
   split: Split,
   indices: Uint32Array | readonly number[],
-  { mean, std, augmentation, seed, epoch }: BatchOptions,
+  { mean, std, augmentation, size: wanted, seed, epoch }: BatchOptions,
 ): Promise<Batch> {
   const pixels = await split.load(indices)
   const count = indices.length
@@ -55,12 +59,18 @@ export async function makeBatch(
   const crop = augmentation?.crop
   if (crop) checkCrop(crop, size)
 
+  const side = count === 0 ? 0 : (wanted ?? size)
+  if (side !== size) checkSize(side, size)
+
   const scale = normalisation(mean, std)
-  const images = new Float32Array(pixels.length)
+  const shrink = side === size ? undefined : shrinking(size, side)
+  const images = new Float32Array(count * 3 * side * side)
+  const placed = new Float32Array(perImage)
   const coloured = new Float32Array(perImage)
   for (const [position, index] of indices.entries()) {
     const raw = pixels.subarray(position * perImage, (position + 1) * perImage)
-    const out = images.subarray(position * perImage, (position + 1) * perImage)
+    const own = images.subarray(position * 3 * side * side, (position + 1) * 3 * side * side)
+    const out = shrink === undefined ? own : placed
     const changes = augmentation ? drawChanges(augmentation, draws(seed, 'augment', epoch, index)) : unchanged
     if (changes.jitter.length > 0) {
       coloured.set(raw)
@@ -69,9 +79,10 @@ export async function makeBatch(
     } else {
       place(raw, size, changes, crop?.mode ?? 'zero', scale, out)
     }
+    shrink?.(placed, 3, own)
   }
   return {
-    images: { dtype: 'float32', shape: [count, 3, size, size], data: images },
+    images: { dtype: 'float32', shape: [count, 3, side, side], data: images },
     labels: {
       dtype: 'int64',
       shape: [count],
@@ -91,6 +102,17 @@ function checkCrop({ padding, mode }: Crop, size: number): void {
       message: `expected a crop padding of 0 … ${largest} for images of ${size}×${size} (${mode}), got ${padding}`,
       where: 'augmentation.crop.padding',
       help: 'the usual padding for 32×32 images is 4',
+    })
+  }
+}
+
+function checkSize(wanted: number, size: number): void {
+  if (!(Number.isInteger(wanted) && wanted >= 1 && wanted <= size)) {
+    fail({
+      kind: 'usage',
+      message: `expected a size of 1 … ${size} to shrink images of ${size}×${size} to, got ${wanted}`,
+      where: 'training.resizing',
+      help: 'images are made smaller for the first epochs, never larger',
     })
   }
 }

@@ -198,14 +198,34 @@ describe('rules between keys', () => {
 
   it('has the hash of before where a key that came later changes nothing', () => {
     const { training, ...others } = resolveConfig({}, 'test')
-    const { replicas, ...before } = training
-    expect(replicas).toBe(1)
+    const { replicas, resizing, ...before } = training
+    expect([replicas, resizing]).toEqual([1, null])
     const hash = (config: object) => configHash(withoutSafeKeys(config))
     expect(hash({ ...others, training })).toBe(hash({ ...others, training: before }))
     expect(hash({ ...others, training: { ...training, replicas: 2 } })).not.toBe(
       hash({ ...others, training }),
     )
     expect(identityOf({ ...others, training })).toEqual({ ...others, training: before })
+  })
+
+  it('refuses to make images larger, to make them smaller to the end, and to do so with boxes', () => {
+    const training = (...resizing: object[]) => ({ training: { epochs: 4, resizing } })
+    const half = { epochs: 3, size: 16 }
+    expect(resolveConfig(training(half), 'test').training.resizing).toEqual([half])
+    expect(refused(training(half, { epochs: 1, size: 24 }))).toContain('none is left for their own size')
+    expect(refused(training({ epochs: 1, size: 33 }))).toContain('training.resizing.0.size')
+    expect(refused(training({ epochs: 1, size: 4 }))).toContain('training.resizing.0.size')
+    expect(refused(training())).toContain('training.resizing')
+    expect(refused({ ...training(half), data: { name: 'scenes' }, model: { detector: {} } })).toContain(
+      'only images of a classifier',
+    )
+    // Of 8 pixels 2×2 enter position 4.
+    expect(
+      refused({
+        ...training({ epochs: 1, size: 8 }),
+        model: { moe: [{ position: 4, gate: 'conv-gap-fc', constraint: { name: 'none' } }] },
+      }),
+    ).toContain('needs 3×3 pixels')
   })
 
   it('refuses schedules and optimizers that contradict themselves', () => {

@@ -42,8 +42,9 @@ export async function tryOut(
     if (kind !== undefined && kind !== 'diverged')
       fail({ kind, message: `a short trial failed: ${message}`, where: run.name })
     if (last === undefined) return undefined
-    const images = (last.steps / run.config.training.epochs) * run.config.training.batch
-    return last.imagesPerSecond > 0 ? images / last.imagesPerSecond : undefined
+    // Not from the rate: later epochs may have larger images.
+    const left = last.steps - last.step
+    return left > 0 ? (last.secondsLeft / left) * (last.steps / run.config.training.epochs) : undefined
   } finally {
     nodeDisk.remove(folder)
   }

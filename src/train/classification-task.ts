@@ -8,6 +8,7 @@ import type { Config } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { Engine, LoadedProgram } from '../runtime/index.ts'
 import { classifierStepOptions } from './classification-step.ts'
+import { sizeAt } from './resizing.ts'
 import type { BatchForm, WriteStepOptions } from './step.ts'
 import type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'
 import { checkTrainable } from './trainable.ts'
@@ -60,7 +61,12 @@ class ClassificationTask implements Task {
   }
 
   get usualForm() {
-    return this.#form(Math.min(this.config.training.batch, this.dataset.train.length))
+    return this.#form(Math.min(this.config.training.batch, this.dataset.train.length), 0)
+  }
+
+  /** An image's pixels. */
+  work(epoch: number): number {
+    return this.#size(epoch) ** 2
   }
 
   batches(epoch: number): Uint32Array[] {
@@ -72,9 +78,13 @@ class ClassificationTask implements Task {
   async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
     const { mean, std, train } = this.dataset
     const { augmentation, seed } = this.config
-    const { images, labels } = await makeBatch(train, indices, { mean, std, augmentation, seed, epoch })
+    const form = this.#form(indices.length, epoch)
+    const { images, labels } = await makeBatch(train, indices, {
+      ...{ mean, std, augmentation, seed, epoch },
+      size: form.height,
+    })
     return {
-      form: this.#form(indices.length),
+      form,
       feeds: new Map([
         ['images', images],
         ['labels', labels],
@@ -82,13 +92,13 @@ class ClassificationTask implements Task {
     }
   }
 
-  write({ images }: BatchForm): WriteStepOptions {
+  write({ images, height }: BatchForm): WriteStepOptions {
     const { optimizer, training } = this.config
     return classifierStepOptions({
       classifier: this.#classifier,
       classes: this.dataset.classes.length,
       batch: images,
-      size: this.dataset.size,
+      size: height,
       optimizer,
       labelSmoothing: training.labelSmoothing,
       clipNorm: training.clipNorm,
@@ -128,8 +138,12 @@ class ClassificationTask implements Task {
     }
   }
 
-  #form(images: number): BatchForm {
-    const { size } = this.dataset
+  #size(epoch: number): number {
+    return sizeAt(this.config.training.resizing, epoch) ?? this.dataset.size
+  }
+
+  #form(images: number, epoch: number): BatchForm {
+    const size = this.#size(epoch)
     return { images, height: size, width: size }
   }
 }

@@ -102,6 +102,10 @@ class DetectionTask implements Task {
     return { images: fullest.length, height, width }
   }
 
+  work(): number {
+    return 1
+  }
+
   batches(epoch: number): readonly Uint32Array[] {
     const { seed, training } = this.config
     return detectionBatches(this.dataset, this.dataset.train, training.batch, { seed, epoch })

@@ -99,6 +99,8 @@ class Training {
       }
     | undefined
   #lastCheckpoint: string | undefined
+  /** Of a step whose programs are there. */
+  #work: number
   /** How long the last evaluation took: whoever waits waits for those to come, too. */
   #evaluationSeconds = 0
 
@@ -112,6 +114,7 @@ class Training {
   ) {
     this.#steps = task.stepsPerEpoch * config.training.epochs
     this.#programs = new TrainingPrograms(engines, task, config.seed)
+    this.#work = task.work(0)
   }
 
   /** Prepares the programs, puts the first or the saved state into the engine and says where training stands. */
@@ -184,6 +187,9 @@ class Training {
     const { config, task } = this
     const { checkpointEvery, epochs } = config.training
     const { stepsPerEpoch } = task
+    const work = task.work(position.epoch)
+    if (work !== this.#work) await this.#programs.release()
+    this.#work = work
     const batches = task.batches(position.epoch)
     const load = (number: number) => task.load(batches[number]!, position.epoch)
     const clock = { started: performance.now(), firstBatch: position.batch }
@@ -275,10 +281,18 @@ class Training {
       learningRate,
       imagesPerSecond: batch / secondsAStep,
       secondsLeft:
-        secondsAStep * (this.#steps - step) +
+        secondsAStep * this.#stepsLike(epoch, step) +
         this.#evaluationSeconds * Math.ceil((epochs - epoch) / evaluateEvery),
       layers,
     })
+  }
+
+  /** What is left after step `step`, measured in steps of its epoch. */
+  #stepsLike(epoch: number, step: number): number {
+    const { config, task } = this
+    let later = 0
+    for (let one = epoch + 1; one < config.training.epochs; one++) later += task.work(one)
+    return (epoch + 1) * task.stepsPerEpoch - step + (task.stepsPerEpoch * later) / task.work(epoch)
   }
 
   #tell(

@@ -43,8 +43,12 @@ export interface Task extends StepWriter {
   readonly notices: readonly TrainEvent[]
   readonly identity: DataIdentity
   readonly stepsPerEpoch: number
-  /** The form of most batches. */
+  /** The form of most batches of the first epoch. */
   readonly usualForm: BatchForm
+  /**
+   * How much a step of an epoch computes, beside other epochs' steps. Where it changes, so do the forms of all batches.
+   */
+  work(epoch: number): number
   /** The images of each of an epoch's batches, `stepsPerEpoch` of them. */
   batches(epoch: number): readonly Uint32Array[]
   /** @throws MoietyError `data` where an image cannot be read */

@@ -41,6 +41,8 @@ export interface ReadyStep {
   take(batch: TaskBatch, moment: StepMoment): Promise<StepResult>
   /** After a step that was not finite: the label of the first tensor that is not. */
   firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined>
+  /** Lets go of its programs; it can be taken no more. */
+  release(): Promise<void>
 }
 
 /**
@@ -81,7 +83,16 @@ export class TrainingPrograms {
         return { size, passes, engine: engines[part]!, loaded: await engines[part]!.load(passes.program) }
       }),
     )
-    return new DividedStep(engines, step, parts, await first.load(step.finish), seed)
+    // The other engines wait meanwhile, so it has all threads.
+    const threads = engines.reduce((total, engine) => total + engine.threads, 0)
+    return new DividedStep(engines, step, parts, await first.load(step.finish, { threads }), seed)
+  }
+
+  /** Lets go of all programs and their memory; those that come up again are made anew. */
+  async release(): Promise<void> {
+    const steps = [...this.#ready.values()]
+    this.#ready.clear()
+    await Promise.all(steps.map(step => step.release()))
   }
 
   /** Gives the other engines the model that the first one has: to be called whenever its state was set. */
@@ -117,6 +128,10 @@ class WholeStep implements ReadyStep {
 
   async firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined> {
     return await firstNonFinite(this.engine, this.facts.diagnosis(), this.#feeds(batch, moment))
+  }
+
+  async release(): Promise<void> {
+    await this.loaded.release()
   }
 
   #feeds({ feeds }: TaskBatch, moment: StepMoment): Map<string, HostTensor> {
@@ -179,6 +194,10 @@ class DividedStep implements ReadyStep {
       if (label !== undefined) return label
     }
     return undefined
+  }
+
+  async release(): Promise<void> {
+    await Promise.all([this.finishing, ...this.parts.map(({ loaded }) => loaded)].map(one => one.release()))
   }
 
   /** What each part is fed: its images, the same rates for all, and noise of its own. */

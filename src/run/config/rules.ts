@@ -10,6 +10,7 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
     ...optimizerRules(config),
     ...scheduleRules(config),
     ...replicaRules(config),
+    ...resizingRules(config, imageSize),
     ...samePosition(config),
     ...detectorRules(config, imageSize, routingRules),
     ...config.model.moe.flatMap((layer, index) =>
@@ -85,6 +86,36 @@ function replicaRules({ training: { replicas, batch } }: ParsedConfig): Mistake[
       help: 'lower training.replicas to the number of cores, or raise training.batch',
     },
   ]
+}
+
+function resizingRules(
+  { training: { resizing, epochs }, model }: ParsedConfig,
+  imageSize: number,
+): Mistake[] {
+  if (resizing === null) return []
+  const mistakes: Mistake[] = []
+  const path = ['training', 'resizing']
+  if (model.detector !== null)
+    mistakes.push({
+      path,
+      message: 'only images of a classifier are resized from epoch to epoch; boxes would have to be, too',
+      help: 'leave training.resizing out',
+    })
+  const wrong = resizing.findIndex(({ size }) => size > imageSize)
+  if (wrong >= 0)
+    mistakes.push({
+      path: [...path, wrong, 'size'],
+      message: `images of ${imageSize} pixels can be made smaller, not ${resizing[wrong]!.size} pixels large`,
+      help: `set it below ${imageSize}`,
+    })
+  const smaller = resizing.reduce((total, stage) => total + stage.epochs, 0)
+  if (smaller >= epochs)
+    mistakes.push({
+      path,
+      message: `images would be made smaller for ${smaller} epochs, and the training has ${epochs}: none is left for their own size`,
+      help: 'the network is tested on images of their own size, so its last epochs must see them; raise training.epochs, or shorten training.resizing',
+    })
+  return mistakes
 }
 
 function samePosition({ model }: ParsedConfig): Mistake[] {
@@ -167,7 +198,8 @@ function gateRules(
   imageSize: number,
 ): Mistake[] {
   if (gate !== 'conv-gap-fc') return []
-  const side = inputSide(position, style, config.model.stem, imageSize)
+  const smallest = Math.min(imageSize, ...(config.training.resizing ?? []).map(({ size }) => size))
+  const side = inputSide(position, style, config.model.stem, smallest)
   if (side >= 3) return []
   return [
     {

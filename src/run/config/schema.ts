@@ -217,6 +217,20 @@ const trainingSchema = z.strictObject({
     .describe(
       "parts of a batch that are computed side by side, each on its share of the threads and on one at least; BatchNorm and soft constraints then see a part's images",
     ),
+  resizing: z
+    .array(
+      z.strictObject({
+        epochs: z.int().min(1).max(1e6).describe('how many epochs this lasts'),
+        size: z.int().min(8).max(4096).describe('height and width of the images then, in pixels'),
+      }),
+    )
+    .min(1)
+    .max(100)
+    .nullable()
+    .default(null)
+    .describe(
+      "progressive resizing: images are shrunk for the first epochs, one entry after the other, and have the data set's size from then on; null: always",
+    ),
   keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
   collapse: fraction
     .default(0.01)
