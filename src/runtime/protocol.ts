@@ -29,6 +29,8 @@ export type Request =
       readonly model: Uint8Array | OnnxModel
       readonly inputs: readonly TensorSpec[]
       readonly outputs: readonly TensorSpec[]
+      /** Threads of one operation; the engine's when not given. */
+      readonly threads: number | undefined
     }
   | {
       readonly kind: 'run'

@@ -77,22 +77,28 @@ const needlessRewritings = [
  * none of the pieces that the first run has left. Denormal numbers stay as they are: flushing them to zero reaches
  * only some of the threads that share an operation, so the result would depend on which.
  *
+ * @param threads - of one operation; the engine's when not given
  * @throws MoietyError `usage` with the node's name when the model is not valid
  */
 export async function openSession(
   model: Uint8Array,
   settings: EngineSettings,
   program: number,
+  threads = settings.threads,
 ): Promise<InferenceSession> {
   const options: InferenceSession.SessionOptions = {
     executionProviders: settings.device === 'cpu' ? ['cpu'] : [settings.device, 'cpu'],
     executionMode: 'sequential',
     enableMemPattern: false,
     graphOptimizationLevel: 'all',
-    intraOpNumThreads: settings.threads,
+    intraOpNumThreads: threads,
     interOpNumThreads: 1,
     logSeverityLevel: silent,
-    extra: { optimization: { disable_specified_optimizers: needlessRewritings.join(';') } },
+    extra: {
+      optimization: { disable_specified_optimizers: needlessRewritings.join(';') },
+      // More threads than the engine's are those of other engines, which compute when this one is done.
+      ...(threads > settings.threads ? { session: { intra_op: { allow_spinning: '0' } } } : {}),
+    },
   }
   if (settings.profile !== undefined) {
     options.enableProfiling = true

@@ -61,7 +61,10 @@ export function writeSharedStep(options: WriteStepOptions, parts: number): Share
   const { form, optimizer, clipNorm } = options
   const sizes = partSizes(form.images, parts)
   const passes = new Map(
-    [...new Set(sizes)].map(images => [images, differentiate({ ...options, form: { ...form, images } })]),
+    [...new Set(sizes)].map(images => [
+      images,
+      differentiate({ ...options, form: { ...form, images } }, images / form.images),
+    ]),
   )
   const any = passes.get(sizes[0]!)!
 
@@ -78,7 +81,8 @@ export function writeSharedStep(options: WriteStepOptions, parts: number): Share
   const derivatives = any.gradients.map(({ name, shape, gradient }) => ({
     name,
     shape,
-    gradient: combined(gradientOf(name), gradient, 'mean'),
+    // Each part has weighted its own already, which costs nothing there.
+    gradient: combined(gradientOf(name), gradient, 'sum'),
   }))
   const { norm, optimized } = optimizerStep(graph, derivatives, optimizer, clipNorm)
   const changed = new Map([

@@ -177,11 +177,15 @@ export interface Differentiated {
   readonly facts: StepFacts
 }
 
-/** Builds a network on a new graph, its losses and their derivatives. */
-export function differentiate({
-  objective,
-  form,
-}: Pick<WriteStepOptions, 'objective' | 'form'>): Differentiated {
+/**
+ * Builds a network on a new graph, its losses and their derivatives.
+ *
+ * @param share - what the derivatives are multiplied by: the part of a batch that this is
+ */
+export function differentiate(
+  { objective, form }: Pick<WriteStepOptions, 'objective' | 'form'>,
+  share = 1,
+): Differentiated {
   const graph = new Graph()
   const scope = Scope.root(graph, { training: true })
   const images = graph.input('images', 'float32', [form.images, 3, form.height, form.width])
@@ -192,7 +196,7 @@ export function differentiate({
   const { declarations } = scope
   const parameters = [...declarations.parameters.values()]
   const derivatives = gradients(
-    loss,
+    share === 1 ? loss : mul(loss, share),
     parameters.map(({ name, shape }) => graph.input(name, 'float32', shape)),
   )
   return {
