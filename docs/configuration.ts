@@ -73,7 +73,7 @@ function choiceSection(path: string, options: readonly Schema[], usual: string |
   const nested = options.flatMap(option =>
     option instanceof z.ZodObject
       ? Object.entries<Schema>(option.shape).flatMap(([key, below]) =>
-          bare(below).schema instanceof z.ZodObject ? sections(`${path}.${key}`, below) : [],
+          isSection(below) ? sections(`${path}.${key}`, below) : [],
         )
       : [],
   )

@@ -42,6 +42,7 @@ export { type TrainOptions, train } from './loop.ts'
 export {
   clipGradients,
   gradientNorm,
+  type Manner,
   type OptimizerStep,
   optimize,
   type Parameter,

@@ -17,11 +17,10 @@ function run(
 ): number[] {
   const graph = new Graph()
   const shape = [start.length]
-  const value = graph.input('w', 'float32', shape)
   const gradient = graph.input('gradient', 'float32', shape)
   const rate = graph.input('rate', 'float32', [])
   const { updates, initial } = optimize(
-    [{ parameters: [{ name: 'w', shape }], value, gradient }],
+    trainedTogether(graph, [{ name: 'w', shape, gradient }], config.groups),
     config,
     rate,
   )
@@ -120,7 +119,13 @@ describe('vectors that are trained as one', () => {
     epsilon: 1e-8,
     weightDecay: 0.01,
   } as const
-  const nesterov = { name: 'sgd', learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0 } as const
+  const nesterov = {
+    name: 'sgd',
+    learningRate: 0.1,
+    momentum: 0.9,
+    nesterov: true,
+    weightDecay: 0,
+  } as const
   const shapes = { scale: [2], kernel: [2, 2], bias: [1], shift: [3] }
 
   /** Every tensor of the state after a step, from made-up values. */
@@ -164,6 +169,48 @@ describe('vectors that are trained as one', () => {
     const together = stepped(config, true)
     expect(together.size).toBeGreaterThanOrEqual(8)
     expect(together).toEqual(stepped(config, false))
+  })
+})
+
+describe('a group of parameters', () => {
+  const adam = { learningRate: 0.02, betas: [0.9, 0.99], epsilon: 1e-8 } as const
+  it.each<OptimizerConfig>([
+    { name: 'adam', ...adam, weightDecay: 0 },
+    { name: 'adamw', ...adam, weightDecay: 0 },
+    { name: 'sgd', learningRate: 0.02, momentum: 0.9, nesterov: true, weightDecay: 0 },
+  ])('is trained with its own rate and weight decay by $name', config => {
+    const own = { parameters: 'w*', rate: 3, weightDecay: 0.1 }
+    const alone = { ...config, learningRate: 0.06, weightDecay: 0.1 }
+    expectSame(run({ ...config, groups: [own] }, start, gradients), run(alone, start, gradients))
+    // What the entry does not name is trained as ever, and so is what it leaves open.
+    const open = { parameters: 'w', rate: 1, weightDecay: null }
+    expect(run({ ...config, groups: [open] }, start, gradients)).toEqual(run(config, start, gradients))
+  })
+
+  const graph = new Graph()
+  const derivatives = ['conv1.weight', 'layer4.experts.0.bn.bias', 'layer4.experts.1.bn.bias', 'fc.bias'].map(
+    name => ({ name, shape: [2], gradient: graph.input(`gradient of ${name}`, 'float32', [2]) }),
+  )
+  const group = (parameters: string, rate: number) => ({ parameters, rate, weightDecay: null })
+
+  it('has what its pattern names and no earlier one does', () => {
+    const trained = trainedTogether(graph, derivatives, [group('*.experts.1.*', 2), group('*.bias', 3)])
+    expect(
+      trained.map(({ manner, parameters }) => [manner?.rate, parameters.map(({ name }) => name)]),
+    ).toEqual([
+      [2, ['layer4.experts.1.bn.bias']],
+      [3, ['layer4.experts.0.bn.bias', 'fc.bias']],
+      [1, ['conv1.weight']],
+    ])
+  })
+
+  it('that names nothing is a mistake, and so is one that an earlier one has emptied', () => {
+    const named = () => trainedTogether(graph, derivatives, [group('layer4.expert.*', 2)])
+    expect(named).toThrow('"layer4.expert.*" names no parameter')
+    const emptied = () => trainedTogether(graph, derivatives, [group('*', 2), group('fc.bias', 3)])
+    expect(emptied).toThrow('"fc.bias" names no parameter')
+    // Only the star is special.
+    expect(() => trainedTogether(graph, derivatives, [group('fc?bias', 2)])).toThrow('names no parameter')
   })
 })
 

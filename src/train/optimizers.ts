@@ -1,3 +1,4 @@
+import { fail } from '../base/errors.ts'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
 import {
   add,
@@ -23,27 +24,76 @@ export interface Parameter {
   readonly shape: readonly number[]
 }
 
+/** How parameters are trained, beside what the optimizer says. */
+export interface Manner {
+  /** What the learning rate is multiplied by. */
+  readonly rate: number
+  /** Null: as the optimizer has it. */
+  readonly weightDecay: number | null
+}
+
 /** What one formula updates: a parameter, or several vectors one after another. */
 export interface Trained {
+  /** As the optimizer has it when not given. */
+  readonly manner?: Manner
   readonly parameters: readonly Parameter[]
   readonly value: Tensor
   readonly gradient: Tensor
 }
 
 /**
- * Parameters with their gradients, all vectors as one. An optimizer does the same to every number, so the result is that of
+ * Parameters with their gradients, all vectors that are trained alike as one. An optimizer does the same to every number, so the result is that of
  * each vector by itself; but two of three parameters are vectors (BatchNorm's scales and shifts, biases), and a dozen operations
  * for each were a third of a step's graph.
+ *
+ * @param groups - as `optimizer.groups` of a configuration
+ * @throws MoietyError (usage) for a group that has no parameter
  */
 export function trainedTogether(
   graph: Graph,
   derivatives: readonly (Parameter & { readonly gradient: Tensor })[],
+  groups: OptimizerConfig['groups'] = null,
+): Trained[] {
+  let rest = derivatives
+  const grouped = (groups ?? []).flatMap((group, i) => {
+    const pattern = wildcard(group.parameters)
+    const members = rest.filter(({ name }) => pattern.test(name))
+    if (members.length === 0) refuseEmptyGroup(`optimizer.groups.${i}`, group.parameters, derivatives)
+    rest = rest.filter(({ name }) => !pattern.test(name))
+    return alike(graph, members, group)
+  })
+  return [...grouped, ...alike(graph, rest, asTheOptimizerHasIt)]
+}
+
+const asTheOptimizerHasIt: Manner = { rate: 1, weightDecay: null }
+
+/** Matches whole names; `*` stands for any characters. */
+function wildcard(text: string): RegExp {
+  const parts = text.split('*').map(part => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${parts.join('.*')}$`)
+}
+
+function refuseEmptyGroup(where: string, parameters: string, known: readonly Parameter[]): never {
+  const examples = [...new Set([0, 0.5, 0.99].map(part => known[Math.floor(part * known.length)]!.name))]
+  return fail({
+    kind: 'usage',
+    message: `"${parameters}" names no parameter of this network that an earlier group has not`,
+    where,
+    help: `parameters are called ${examples.join(', ')}; * stands for any characters`,
+  })
+}
+
+function alike(
+  graph: Graph,
+  derivatives: readonly (Parameter & { readonly gradient: Tensor })[],
+  { rate, weightDecay }: Manner,
 ): Trained[] {
   const vectors = derivatives.filter(({ shape }) => shape.length === 1)
   const others = derivatives.filter(({ shape }) => shape.length !== 1)
   return [vectors, ...others.map(other => [other])]
     .filter(group => group.length > 0)
     .map(group => ({
+      manner: { rate, weightDecay },
       parameters: group.map(({ name, shape }) => ({ name, shape })),
       value: joined(group.map(({ name, shape }) => graph.input(name, 'float32', shape))),
       gradient: joined(group.map(({ gradient }) => gradient)),
@@ -136,14 +186,15 @@ function adam(
   const correction1 = memory.evolve('correction1', average(beta1, 1))
   const correction2 = sqrt(memory.evolve('correction2', average(beta2, 1)))
   const scaledRate = div(rate, correction1)
-  const decay = config.weightDecay
-  return ({ parameters, value, gradient }) => {
+  return ({ parameters, value, gradient, manner = asTheOptimizerHasIt }) => {
+    const decay = manner.weightDecay ?? config.weightDecay
+    const own = times(rate, manner.rate)
     const g = config.name === 'adam' && decay > 0 ? add(gradient, mul(value, decay)) : gradient
     const m = memory.evolveFor(parameters, 'm', average(beta1, g))
     const v = memory.evolveFor(parameters, 'v', average(beta2, mul(g, g)))
     const denominator = add(div(sqrt(v), correction2), config.epsilon)
-    const shrunk = config.name === 'adamw' && decay > 0 ? mul(value, sub(1, mul(rate, decay))) : value
-    return sub(shrunk, mul(div(m, denominator), scaledRate))
+    const shrunk = config.name === 'adamw' && decay > 0 ? mul(value, sub(1, mul(own, decay))) : value
+    return sub(shrunk, mul(div(m, denominator), times(scaledRate, manner.rate)))
   }
 }
 
@@ -153,13 +204,19 @@ function sgd(
   rate: Tensor,
   memory: Memory,
 ): (trained: Trained) => Tensor {
-  const { momentum, nesterov, weightDecay } = config
-  return ({ parameters, value, gradient }) => {
+  const { momentum, nesterov } = config
+  return ({ parameters, value, gradient, manner = asTheOptimizerHasIt }) => {
+    const weightDecay = manner.weightDecay ?? config.weightDecay
+    const own = times(rate, manner.rate)
     const g = weightDecay > 0 ? add(gradient, mul(value, weightDecay)) : gradient
-    if (momentum === 0) return sub(value, mul(g, rate))
+    if (momentum === 0) return sub(value, mul(g, own))
     const u = memory.evolveFor(parameters, 'velocity', before => add(mul(before, momentum), g))
-    return sub(value, mul(nesterov ? add(g, mul(u, momentum)) : u, rate))
+    return sub(value, mul(nesterov ? add(g, mul(u, momentum)) : u, own))
   }
+}
+
+function times(rate: Tensor, factor: number): Tensor {
+  return factor === 1 ? rate : mul(rate, factor)
 }
 
 /** √Σ g² over all gradients. */

@@ -146,7 +146,7 @@ export function optimizerStep(
   optimizer: OptimizerConfig,
   clipNorm: number | null,
 ): { readonly norm: Tensor; readonly optimized: OptimizerStep } {
-  const trained = graph.within('optimizer', () => trainedTogether(graph, derivatives))
+  const trained = graph.within('optimizer', () => trainedTogether(graph, derivatives, optimizer.groups))
   const raw = trained.map(({ gradient }) => gradient)
   const norm = graph.within('gradient norm', () => gradientNorm(raw))
   const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)

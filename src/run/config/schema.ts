@@ -106,6 +106,35 @@ const betas = z
   .describe('how much of the running first and second moments a step keeps')
 const epsilon = z.number().gt(0).max(1).default(1e-8).describe("added to the second moment's root")
 
+const groups = z
+  .array(
+    z.strictObject({
+      parameters: z
+        .string()
+        .min(1)
+        .max(1000)
+        .describe('names of parameters, such as layer4.experts.*; * stands for any characters'),
+      rate: z
+        .number()
+        .min(0)
+        .max(1e6)
+        .default(1)
+        .describe('what the learning rate is multiplied by for them'),
+      weightDecay: z
+        .number()
+        .min(0)
+        .max(1e3)
+        .nullable()
+        .default(null)
+        .describe("their weight decay; null: the optimizer's"),
+    }),
+  )
+  .min(1)
+  .max(100)
+  .nullable()
+  .default(null)
+  .describe('parameters that are trained otherwise; one that several entries name belongs to the first')
+
 const optimizerSchema = z.discriminatedUnion('name', [
   z.strictObject({
     name: z.literal('adam'),
@@ -113,6 +142,7 @@ const optimizerSchema = z.discriminatedUnion('name', [
     betas,
     epsilon,
     weightDecay: weightDecay(0, 'times the parameter, added to its gradient'),
+    groups,
   }),
   z.strictObject({
     name: z.literal('adamw'),
@@ -120,6 +150,7 @@ const optimizerSchema = z.discriminatedUnion('name', [
     betas,
     epsilon,
     weightDecay: weightDecay(0.01, 'times learning rate and parameter, taken off the parameter'),
+    groups,
   }),
   z.strictObject({
     name: z.literal('sgd'),
@@ -127,6 +158,7 @@ const optimizerSchema = z.discriminatedUnion('name', [
     momentum: z.number().min(0).lt(1).default(0.9).describe('how much of the velocity a step keeps'),
     nesterov: z.boolean().default(true).describe('look ahead along the velocity'),
     weightDecay: weightDecay(0, 'times the parameter, added to its gradient'),
+    groups,
   }),
 ])
 
@@ -291,8 +323,10 @@ export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector'>
   readonly moe: readonly MoeLayerConfig[]
   readonly detector: DetectorConfig | null
 }
-/** The optimizer, told apart by `name`. */
-export type OptimizerConfig = DeepReadonly<Parsed['optimizer']>
+type ParsedOptimizer = DeepReadonly<Parsed['optimizer']>
+type GroupsLeftOut<T> = T extends ParsedOptimizer ? Omit<T, 'groups'> : never
+/** The optimizer, told apart by `name`, and parameters that it trains otherwise. */
+export type OptimizerConfig = GroupsLeftOut<ParsedOptimizer> & Partial<Pick<ParsedOptimizer, 'groups'>>
 /** The course of the learning rate, told apart by `name`. */
 export type ScheduleConfig = DeepReadonly<Parsed['schedule']>
 /** Epochs, batches and checkpoints, as `training` of a configuration. */
