@@ -1,63 +1,8 @@
 #!/usr/bin/env node
-import { Command } from 'commander'
 import { exitCodes } from '../base/errors.ts'
-import { version } from '../files/version.ts'
-import { withoutPassword } from '../sweep/queue-address.ts'
-import { addCompare } from './compare.ts'
-import { addData } from './data.ts'
-import { addDoctor } from './doctor.ts'
-import { addEval } from './eval.ts'
-import { addEvalDetections } from './eval-detections.ts'
-import { addExplain } from './explain.ts'
-import { addExport } from './export.ts'
-import { explainFailure } from './failure.ts'
-import { addPredict } from './predict.ts'
-import { addRecipes } from './recipes.ts'
-import { addSweep } from './sweep.ts'
-import { addTable } from './table.ts'
-import { addTrain, separateResume } from './train.ts'
-import { addWorker } from './worker.ts'
+import { runCommand } from './commands.ts'
 
-/**
- * The command line. This file and those of the commands import nothing heavy at the top: what a command needs is
- * loaded when it runs, so that `--help` answers at once.
- */
-function program(): Command {
-  const moiety = new Command('moiety')
-    .description(
-      'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows who does what.',
-    )
-    .version(version, '-V, --version', 'print the version')
-    .helpOption('-h, --help', 'explain a command')
-    .helpCommand('help [command]', 'explain a command')
-    .showHelpAfterError('(add --help for what is possible)')
-    // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
-    .configureOutput({ writeErr: text => process.stderr.write(withoutPassword(text)) })
-    .exitOverride()
-    .addHelpText(
-      'after',
-      `
-\`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
-
-Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
-6 some runs of a sweep failed, 129, 130 or 143 interrupted after a clean checkpoint.`,
-    )
-  addTrain(moiety)
-  addSweep(moiety)
-  addWorker(moiety)
-  addTable(moiety)
-  addEval(moiety)
-  addEvalDetections(moiety)
-  addExplain(moiety)
-  addPredict(moiety)
-  addCompare(moiety)
-  addExport(moiety)
-  addRecipes(moiety)
-  addData(moiety)
-  addDoctor(moiety)
-  return moiety
-}
-
+/** The command `moiety`, as a process. */
 // A reader that has seen enough, as in `moiety recipes | head`, or a terminal that is gone, is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code === 'EPIPE' || error.code === 'EIO') return
@@ -67,10 +12,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Nobody reads the progress any more, as when a terminal is gone or a log's disk is full: the work goes on.
 process.stderr.on('error', () => undefined)
 
-try {
-  await program().parseAsync(separateResume(process.argv))
-} catch (error) {
-  const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
-  process.stderr.write(withoutPassword(failure.text))
-  process.exitCode = failure.exitCode
-}
+process.exitCode = await runCommand(process.argv.slice(2))

@@ -81,15 +81,14 @@ export class Engine {
   /**
    * Prepares a program to be run.
    *
-   * @param options.threads - threads of one operation, at most the processors that the system offers: other than the engine's for
-   *   a program that runs while other engines wait
+   * @param options.threads - threads of one operation: other than the engine's for a program that runs while other engines
+   *   wait
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
   async load(program: Program, options: { readonly threads?: number } = {}): Promise<LoadedProgram> {
     const number = this.#programs++
     const { model, graph, inputs, outputs } = program
-    const threads =
-      options.threads === undefined ? undefined : Math.min(options.threads, availableParallelism())
+    const { threads } = options
     await this.#thread.ask({ kind: 'load', program: number, model: graph ?? model, inputs, outputs, threads })
     return new LoadedProgram(this.#thread, number, program)
   }

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ErrorKind, exitCodes, fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
+import type { Config } from '../run/config.ts'
+import { sizeAt } from '../run/resizing.ts'
 import type { Outcome } from './outcome.ts'
 import type { PlannedRun } from './plan.ts'
 import { type RunSweepOptions, type WatchedRun, writeRecipe } from './run-sweep.ts'
@@ -42,12 +44,18 @@ export async function tryOut(
     if (kind !== undefined && kind !== 'diverged')
       fail({ kind, message: `a short trial failed: ${message}`, where: run.name })
     if (last === undefined) return undefined
-    // Not from the rate: later epochs may have larger images.
-    const left = last.steps - last.step
-    return left > 0 ? (last.secondsLeft / left) * (last.steps / run.config.training.epochs) : undefined
+    const { training } = run.config
+    const images = (last.steps / training.epochs) * training.batch * comparedWithTheFirst(run.config)
+    return last.imagesPerSecond > 0 ? images / last.imagesPerSecond : undefined
   } finally {
     nodeDisk.remove(folder)
   }
+}
+
+/** Work of an epoch, in the mean over all, beside the first one's: images may be smaller in the beginning. */
+function comparedWithTheFirst({ data, training: { epochs, resizing } }: Config): number {
+  const sizes = Array.from({ length: epochs }, (_, epoch) => sizeAt(resizing, epoch) ?? data.size)
+  return sizes.reduce((total, size) => total + size ** 2, 0) / (epochs * sizes[0]! ** 2)
 }
 
 const kinds: readonly ErrorKind[] = ['usage', 'data', 'diverged', 'disk']

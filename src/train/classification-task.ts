@@ -6,9 +6,9 @@ import { type EvaluationProgram, evaluationProgram } from '../evaluate/program.t
 import { type Classifier, classifierOf } from '../models/index.ts'
 import type { Config } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { sizeAt } from '../run/resizing.ts'
 import type { Engine, LoadedProgram } from '../runtime/index.ts'
 import { classifierStepOptions } from './classification-step.ts'
-import { sizeAt } from './resizing.ts'
 import type { BatchForm, WriteStepOptions } from './step.ts'
 import type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'
 import { checkTrainable } from './trainable.ts'
@@ -60,8 +60,8 @@ class ClassificationTask implements Task {
     return Math.ceil(this.dataset.train.length / this.config.training.batch)
   }
 
-  get usualForm() {
-    return this.#form(Math.min(this.config.training.batch, this.dataset.train.length), 0)
+  usualForm(epoch: number): BatchForm {
+    return this.#form(Math.min(this.config.training.batch, this.dataset.train.length), epoch)
   }
 
   /** An image's pixels. */

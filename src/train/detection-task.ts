@@ -93,7 +93,7 @@ class DetectionTask implements Task {
     }))
   }
 
-  get usualForm(): BatchForm {
+  usualForm(): BatchForm {
     const batches = this.batches(0)
     const fullest = batches.reduce((most, one) => (one.length > most.length ? one : most))
     const { canvases, train } = this.dataset

@@ -101,6 +101,8 @@ class Training {
   #lastCheckpoint: string | undefined
   /** Of a step whose programs are there. */
   #work: number
+  /** Behind the epoch that runs, measured in its steps. */
+  #laterSteps = 0
   /** How long the last evaluation took: whoever waits waits for those to come, too. */
   #evaluationSeconds = 0
 
@@ -117,11 +119,11 @@ class Training {
     this.#work = task.work(0)
   }
 
-  /** Prepares the programs, puts the first or the saved state into the engine and says where training stands. */
+  /** Prepares the first epoch's program, puts the first or the saved state into the engine and says where training stands. */
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, task, engines, folder, onEvent } = this
     const [engine] = engines
-    const usual = await this.#programs.for(task.usualForm)
+    const usual = await this.#programs.for(task.usualForm(0))
     const step = usual.facts
     const { position, checkpoint } = await startingPoint({
       config,
@@ -190,6 +192,9 @@ class Training {
     const work = task.work(position.epoch)
     if (work !== this.#work) await this.#programs.release()
     this.#work = work
+    this.#laterSteps = stepsPerEpoch * this.#laterEpochs(position.epoch)
+    // Made before the clock runs: what is left is told by the time that steps take.
+    await this.#programs.for(task.usualForm(position.epoch))
     const batches = task.batches(position.epoch)
     const load = (number: number) => task.load(batches[number]!, position.epoch)
     const clock = { started: performance.now(), firstBatch: position.batch }
@@ -281,18 +286,18 @@ class Training {
       learningRate,
       imagesPerSecond: batch / secondsAStep,
       secondsLeft:
-        secondsAStep * this.#stepsLike(epoch, step) +
+        secondsAStep * ((epoch + 1) * this.task.stepsPerEpoch - step + this.#laterSteps) +
         this.#evaluationSeconds * Math.ceil((epochs - epoch) / evaluateEvery),
       layers,
     })
   }
 
-  /** What is left after step `step`, measured in steps of its epoch. */
-  #stepsLike(epoch: number, step: number): number {
+  /** Work of the epochs behind an epoch, measured in epochs like it. */
+  #laterEpochs(epoch: number): number {
     const { config, task } = this
     let later = 0
     for (let one = epoch + 1; one < config.training.epochs; one++) later += task.work(one)
-    return (epoch + 1) * task.stepsPerEpoch - step + (task.stepsPerEpoch * later) / task.work(epoch)
+    return later / task.work(epoch)
   }
 
   #tell(

@@ -4,8 +4,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { fingerprint, newFolder, tinyConfig, writeTinyCifar } from '../../test/tiny.ts'
 import { resolveConfig } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { sizeAt } from '../run/resizing.ts'
 import { train } from './loop.ts'
-import { sizeAt } from './resizing.ts'
 
 describe('sizeAt', () => {
   it('goes from entry to entry, and has nothing to say after the last', () => {

@@ -93,6 +93,9 @@ function together(first: TaskBatch, second: TaskBatch): TaskBatch {
   }
 }
 
+/** What rounding may do: statistics of a few images amplify it on the way back, and no average is made of that way. */
+const tolerance = (name: string): number => (/running_|constraint/.test(name) ? 1e-4 : 5e-4)
+
 const isOfModel = (name: string): boolean => !name.startsWith('optimizer.')
 
 interface Taken extends StepResult {
@@ -138,7 +141,7 @@ describe('a step that two engines share', () => {
     const shared = await taken(divided, together(half, half))
     expect([...shared.state.keys()].sort()).toEqual([...whole.state.keys()].sort())
     for (const [name, value] of whole.state)
-      expect(apart(shared.state.get(name)!, value), name).toBeLessThan(5e-4)
+      expect(apart(shared.state.get(name)!, value), name).toBeLessThan(tolerance(name))
     const value = (result: Taken, name: string): number => Number(result.outputs.get(name)!.data[0])
     expect([...shared.outputs.keys()].sort()).toEqual([...whole.outputs.keys()].sort())
     for (const name of ['loss', 'taskLoss', 'gradientNorm'])
@@ -184,7 +187,7 @@ describe('a step that two engines share', () => {
     for (const [name, { shape, data }] of first.state) {
       const other = second.state.get(name)!.data
       const mean = Float32Array.from(data as Float32Array, (a, i) => (4 * a + 3 * Number(other[i])) / 7)
-      expect(apart(shared.state.get(name)!, floats(shape, mean)), name).toBeLessThan(5e-4)
+      expect(apart(shared.state.get(name)!, floats(shape, mean)), name).toBeLessThan(tolerance(name))
     }
     const loss = (result: Taken): number => Number(result.outputs.get('loss')!.data[0])
     expect(loss(shared)).toBeCloseTo((4 * loss(first) + 3 * loss(second)) / 7, 5)
@@ -210,7 +213,7 @@ describe('a step that two engines share', () => {
     const image = batchOf(0, 1)
     const [shared, whole] = [await taken(divided, image), await taken(one, image)]
     for (const [name, value] of whole.state)
-      expect(apart(shared.state.get(name)!, value), name).toBeLessThan(5e-4)
+      expect(apart(shared.state.get(name)!, value), name).toBeLessThan(tolerance(name))
   })
 
   it('counts steps as whole numbers, however uneven the parts', async () => {

@@ -101,11 +101,11 @@ function resizingRules(
       message: 'only images of a classifier are resized from epoch to epoch; boxes would have to be, too',
       help: 'leave training.resizing out',
     })
-  const wrong = resizing.findIndex(({ size }) => size > imageSize)
+  const wrong = resizing.findIndex(({ size }) => size >= imageSize)
   if (wrong >= 0)
     mistakes.push({
       path: [...path, wrong, 'size'],
-      message: `images of ${imageSize} pixels can be made smaller, not ${resizing[wrong]!.size} pixels large`,
+      message: `images of ${imageSize} pixels are made smaller for the first epochs, but ${resizing[wrong]!.size} came`,
       help: `set it below ${imageSize}`,
     })
   const smaller = resizing.reduce((total, stage) => total + stage.epochs, 0)
@@ -204,8 +204,8 @@ function gateRules(
   return [
     {
       path: [...path, 'gate'],
-      message: `the 3×3 convolution of conv-gap-fc has no padding and needs 3×3 pixels; position ${position} has ${side}×${side}`,
-      help: 'take gate gap-fc, larger images, or an earlier position',
+      message: `the 3×3 convolution of conv-gap-fc has no padding and needs 3×3 pixels; position ${position} has ${side}×${side}${smallest < imageSize ? ` while images are of ${smallest} pixels (training.resizing)` : ''}`,
+      help: `take gate gap-fc, ${smallest < imageSize ? 'a larger size in training.resizing' : 'larger images'}, or an earlier position`,
     },
   ]
 }

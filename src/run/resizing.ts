@@ -1,4 +1,4 @@
-import type { TrainingConfig } from '../run/config.ts'
+import type { TrainingConfig } from './config.ts'
 
 /** The height and width to which images are shrunk in an epoch, counted from 0; undefined where they are as they are. */
 export function sizeAt(resizing: TrainingConfig['resizing'], epoch: number): number | undefined {

@@ -1,0 +1,71 @@
+import { Command } from 'commander'
+import { version } from '../files/version.ts'
+import { withoutPassword } from '../sweep/queue-address.ts'
+import { addCompare } from './compare.ts'
+import { addData } from './data.ts'
+import { addDoctor } from './doctor.ts'
+import { addEval } from './eval.ts'
+import { addEvalDetections } from './eval-detections.ts'
+import { addExplain } from './explain.ts'
+import { addExport } from './export.ts'
+import { explainFailure } from './failure.ts'
+import { addPredict } from './predict.ts'
+import { addRecipes } from './recipes.ts'
+import { addSweep } from './sweep.ts'
+import { addTable } from './table.ts'
+import { addTrain, separateResume } from './train.ts'
+import { addWorker } from './worker.ts'
+
+/**
+ * Runs a command to its end: results on stdout, all else on stderr. This file and those of the commands import nothing heavy at
+ * the top: what a command needs is loaded when it runs, so that `--help` answers at once.
+ *
+ * @param words - what stands after `moiety`
+ * @returns the exit code
+ */
+export async function runCommand(words: readonly string[]): Promise<number> {
+  try {
+    await program().parseAsync(separateResume(words), { from: 'user' })
+    return Number(process.exitCode ?? 0)
+  } catch (error) {
+    const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
+    process.stderr.write(withoutPassword(failure.text))
+    return failure.exitCode
+  }
+}
+
+function program(): Command {
+  const moiety = new Command('moiety')
+    .description(
+      'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows who does what.',
+    )
+    .version(version, '-V, --version', 'print the version')
+    .helpOption('-h, --help', 'explain a command')
+    .helpCommand('help [command]', 'explain a command')
+    .showHelpAfterError('(add --help for what is possible)')
+    // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
+    .configureOutput({ writeErr: text => process.stderr.write(withoutPassword(text)) })
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+\`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
+
+Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
+6 some runs of a sweep failed, 129, 130 or 143 interrupted after a clean checkpoint.`,
+    )
+  addTrain(moiety)
+  addSweep(moiety)
+  addWorker(moiety)
+  addTable(moiety)
+  addEval(moiety)
+  addEvalDetections(moiety)
+  addExplain(moiety)
+  addPredict(moiety)
+  addCompare(moiety)
+  addExport(moiety)
+  addRecipes(moiety)
+  addData(moiety)
+  addDoctor(moiety)
+  return moiety
+}
