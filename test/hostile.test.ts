@@ -363,7 +363,8 @@ describe('an evaluation', () => {
   })
 
   it('weighs all experts the same when told so', async () => {
-    const { stdout } = await moiety('eval', finished, '--equal', '--json')
+    // In a process of its own, which has to end by itself, as in other files for other commands.
+    const { stdout } = await start(['eval', finished, '--equal', '--json']).ended
     const [layer] = (JSON.parse(stdout) as { layers: { importance: number[]; activation: number[] }[] })
       .layers
     for (const share of layer!.importance) expect(share).toBeCloseTo(0.25, 6)

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { lockOwner } from '../src/run/lock.ts'
 import {
+  command,
   fingerprint,
   metricLines,
   moiety,
@@ -199,18 +200,12 @@ describe('the trial', () => {
   it('tells about how long it will take, and leaves nothing behind', async () => {
     const temporary = join(folder, 'temporary')
     mkdirSync(temporary)
-    const before = process.env.TMPDIR
-    process.env.TMPDIR = temporary
-    try {
-      const one = writeSweep('tried', { seeds: [1], grid: {} })
-      const { code, stderr } = await moiety('sweep', one, '--out', join(folder, 'tried'))
-      expect(code, stderr).toBe(0)
-      expect(stderr).toMatch(/about \d+ s, by a short trial of the first run/)
-      expect(readdirSync(temporary).filter(name => name.startsWith('moiety-trial-'))).toEqual([])
-    } finally {
-      if (before === undefined) delete process.env.TMPDIR
-      else process.env.TMPDIR = before
-    }
+    const one = writeSweep('tried', { seeds: [1], grid: {} })
+    const words = ['sweep', one, '--out', join(folder, 'tried')]
+    const { code, stderr } = await start(words, process.execPath, [command], { TMPDIR: temporary }).ended
+    expect(code, stderr).toBe(0)
+    expect(stderr).toMatch(/about \d+ s, by a short trial of the first run/)
+    expect(readdirSync(temporary).filter(name => name.startsWith('moiety-trial-'))).toEqual([])
   })
 
   it('finds data that cannot be read before anything has started, exit code 3', async () => {

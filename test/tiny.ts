@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -113,8 +113,44 @@ export function start(
   return { child, ended, said: () => output.stderr }
 }
 
+/** Processes in which commands are run, and which run none now. */
+const idle: ChildProcess[] = []
+const host = fileURLToPath(new URL('./command-host.js', import.meta.url))
+
+/**
+ * Runs a command to its end, in a process that has run others before. For what a signal, a terminal, the environment or what
+ * is left running does to a command, and for workers, there is `start`, which begins a process of its own.
+ */
 export async function moiety(...words: string[]): Promise<Ended> {
-  return await start(words).ended
+  let child = idle.pop()
+  while (child !== undefined && !child.connected) child = idle.pop()
+  child ??= fork(host, { silent: true, execArgv: [] })
+  const process = child
+  // What native code writes, past Node's streams.
+  const native = { stdout: '', stderr: '' }
+  const listen = (name: 'stdout' | 'stderr') => {
+    const add = (text: Buffer): void => {
+      native[name] += text.toString()
+    }
+    process[name]!.on('data', add)
+    return () => process[name]!.off('data', add).resume()
+  }
+  const silence = [listen('stdout'), listen('stderr')]
+  const ended = await new Promise<Ended>((resolve, reject) => {
+    const died = (code: number | null, signal: NodeJS.Signals | null): void =>
+      reject(
+        new Error(`the process of \`${words.join(' ')}\` ended with ${code ?? signal}: ${native.stderr}`),
+      )
+    process.once('exit', died)
+    process.once('message', (message: Ended) => {
+      process.off('exit', died)
+      resolve(message)
+    })
+    process.send(words)
+  })
+  for (const end of silence) end()
+  idle.push(process)
+  return { ...ended, stdout: ended.stdout + native.stdout, stderr: ended.stderr + native.stderr }
 }
 
 /** How many lines a run's metrics have so far. */

@@ -41,7 +41,7 @@ it('keeps its memory over a thousand steps', async () => {
 })
 
 it('gives the memory of an engine back when it is stopped', async () => {
-  const extent = 4 * megabyte
+  const extent = 8 * megabyte
   const cycle = async (): Promise<void> => {
     const engine = await Engine.start()
     await engine.load(subtraction(extent))
@@ -50,7 +50,7 @@ it('gives the memory of an engine back when it is stopped', async () => {
   }
   for (let i = 0; i < 3; i++) await cycle()
   const before = await settledMemory()
-  for (let i = 0; i < 30; i++) await cycle()
-  // Each engine held 16 MB of state: kept, they would be 480.
+  for (let i = 0; i < 12; i++) await cycle()
+  // Each engine held 32 MB of state: kept, they would be 384.
   expect(((await settledMemory()) - before) / megabyte).toBeLessThan(200)
 })
