@@ -8,7 +8,7 @@ import { explainRun, findings } from '../src/explain/index.ts'
 import { nodeDisk } from '../src/files/disk.ts'
 import { listCheckpoints, readCheckpoint, writeCheckpoint } from '../src/run/checkpoint.ts'
 import { smallDisk } from './disks.ts'
-import { type Ended, moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
+import { type Ended, moiety, newFolder, start, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
 
 /** What a user gets from explaining, predicting and comparing, and meets when something is wrong. */
 const folder = newFolder()
@@ -315,7 +315,7 @@ describe('moiety predict', () => {
   })
 
   it('speaks in words and bars', async () => {
-    const { code, stdout } = await moiety('predict', run, picture)
+    const { code, stdout } = await start(['predict', run, picture]).ended
     expect(code).toBe(0)
     expect(stdout).toMatch(/layer3: expert \d \(\d+\.\d %\)/)
     expect(stdout).toMatch(/most like: class/)
@@ -337,7 +337,7 @@ describe('moiety compare', () => {
     const fresh = copyOf(plain, 'fresh')
     rmSync(join(fresh, 'report.json'), { force: true })
     const out = join(folder, 'side by side.html')
-    const { code, stdout, stderr } = await moiety('compare', run, fresh, plain, '--out', out)
+    const { code, stdout, stderr } = await start(['compare', run, fresh, plain, '--out', out]).ended
     expect(code, stderr).toBe(0)
     expect(found(fresh).run.name).toBe('fresh')
     for (const text of [

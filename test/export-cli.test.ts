@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readMetadata } from '../src/export/index.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
-import { moiety, newFolder } from './tiny.ts'
+import { moiety, newFolder, start } from './tiny.ts'
 import { smallConfig, writeRun } from './untrained-run.ts'
 
 /** `moiety export` as a person meets it: what it prints, and what it says when something is wrong. */
@@ -18,7 +18,7 @@ describe('moiety export', () => {
   const run = newRun()
   let printed = ''
   beforeAll(async () => {
-    const { code, stdout, stderr } = await moiety('export', run)
+    const { code, stdout, stderr } = await start(['export', run]).ended
     expect([code, stderr]).toEqual([0, ''])
     printed = stdout
   })

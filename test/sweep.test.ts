@@ -180,7 +180,7 @@ describe('a run that fails', () => {
   })
 
   it('is told in every table, and in no mean', async () => {
-    const text = await moiety('table', sweep)
+    const text = await start(['table', sweep]).ended
     expect(text.code, text.stderr).toBe(0)
     expect(text.stdout).toMatch(/1000 +1 failed/)
     expect(text.stdout).toContain('1 of 2 runs are in no mean: 1 failed.')
