@@ -100,5 +100,11 @@ export function trainerOf(run: string, steps = 3): number | undefined {
   return metricLines(run) >= steps ? lockOwner(run)?.pid : undefined
 }
 
-export const parentOf = (pid: number): number =>
-  Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1])
+/** The process that started this one; undefined once it has gone, as a trainer may between its lock being read and this. */
+export function parentOf(pid: number): number | undefined {
+  try {
+    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[1])
+  } catch {
+    return undefined
+  }
+}

@@ -57,12 +57,14 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     const queue = newQueue()
     const sweep = await enqueue(file, 'three', queue)
     const workers = [1, 2, 3].map(() => worker(queue, '--until-empty'))
-    const trainer = await until(() =>
-      runsOf(sweep)
+    // Found together: a trainer that had ended in between would have no parent any more.
+    const [trainer, victim] = await until(() => {
+      const pid = runsOf(sweep)
         .map(name => trainerOf(join(sweep, name)))
-        .find(pid => pid !== undefined),
-    )
-    const victim = workers.find(({ child }) => child.pid === parentOf(trainer))!
+        .find(pid => pid !== undefined)
+      const parent = pid === undefined ? undefined : workers.find(({ child }) => child.pid === parentOf(pid))
+      return pid !== undefined && parent !== undefined && ([pid, parent] as const)
+    })
     const orphaned = runsOf(sweep).find(name => lockOwner(join(sweep, name))?.pid === trainer)!
     victim.child.kill('SIGKILL')
     expect((await victim.ended).signal).toBe('SIGKILL')
