@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import type { GraphDType, Node, Tensor } from './graph.ts'
 import { reachableNodes } from './interpreter.ts'
+import { type Meaning, renamed as renamedMeaning } from './meaning.ts'
 import {
   encodeOnnx,
   type OnnxAttribute,
@@ -18,12 +19,8 @@ export type Attributes = Readonly<Record<string, OnnxAttribute>>
 export interface Emitter {
   /** Adds a node with one output and returns its name. An input of '' is an omitted one. */
   node(op: string, inputs: readonly string[], attributes?: Attributes): string
-  /** A `Conv` without groups, whose kernel [O, C, U, V] has these channels: the engine may have a faster way for it. */
-  convolution(
-    inputs: readonly string[],
-    attributes: Attributes,
-    channels: NonNullable<OnnxNode['channels']>,
-  ): string
+  /** Says what the node computes that was added last. */
+  means(meaning: Meaning): void
   /** Adds a node with `count` outputs and returns their names. */
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[]
   /** A constant, shared with every other use of the same values. */
@@ -136,14 +133,8 @@ class Writer implements Emitter {
     return this.nodes(op, inputs, attributes, 1)[0]!
   }
 
-  convolution(
-    inputs: readonly string[],
-    attributes: Attributes,
-    channels: NonNullable<OnnxNode['channels']>,
-  ): string {
-    const output = this.node('Conv', inputs, attributes)
-    this.written.push({ ...this.written.pop()!, channels })
-    return output
+  means(meaning: Meaning): void {
+    this.written.push({ ...this.written.pop()!, meaning })
   }
 
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[] {
@@ -214,6 +205,7 @@ class Writer implements Emitter {
       ...node,
       inputs: node.inputs.map(rename),
       outputs: node.outputs.map(rename),
+      ...(node.meaning === undefined ? {} : { meaning: renamedMeaning(node.meaning, rename) }),
     }))
     this.written.splice(0, this.written.length, ...all)
   }

@@ -1,5 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import type { Dim } from './dims.ts'
+import type { Meaning } from './meaning.ts'
 
 /**
  * The ONNX file format, as far as Moiety writes it: protocol-buffer messages with the field numbers of
@@ -29,8 +30,8 @@ export interface OnnxNode {
   readonly outputs: readonly string[]
   /** Numbers are written as integers unless wrapped as `{ float }`. */
   readonly attributes: Readonly<Record<string, OnnxAttribute>>
-  /** Of a convolution without groups: the channels C and O of its kernel [O, C, U, V]. Not part of the file. */
-  readonly channels?: { readonly inputs: number; readonly outputs: number }
+  /** Not part of the file. */
+  readonly meaning?: Meaning
 }
 
 export interface OnnxTensor {

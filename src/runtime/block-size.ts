@@ -1,5 +1,5 @@
 import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
-import { withBlockedConvolutions } from './blocked-convolutions.ts'
+import { withBlocks } from './blocks.ts'
 import { openSession, runSession, Tensor } from './session.ts'
 
 /**
@@ -20,7 +20,7 @@ const convolution: OnnxModel = {
       inputs: ['x', 'w'],
       outputs: ['y'],
       attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] },
-      channels: { inputs: channels, outputs: channels },
+      meaning: { kind: 'convolution', channels: { inputs: channels, outputs: channels } },
     },
   ],
   initializers: [],
@@ -45,7 +45,7 @@ export async function blockSize(candidates = known): Promise<number | undefined>
   if (process.arch !== 'x64') return undefined
   const plain = await result(convolution)
   for (const block of candidates) {
-    const blocked = await result(withBlockedConvolutions(convolution, block)).catch(() => undefined)
+    const blocked = await result(withBlocks(convolution, block)).catch(() => undefined)
     const isSame = blocked?.length === plain.length && blocked.every((value, i) => value === plain[i])
     if (isSame) return block
   }

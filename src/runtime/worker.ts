@@ -4,7 +4,7 @@ import type { HostTensor } from '../base/tensor.ts'
 import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
 import { blockSize } from './block-size.ts'
-import { withBlockedConvolutions } from './blocked-convolutions.ts'
+import { withBlocks } from './blocks.ts'
 import { checkTensor, signature } from './check.ts'
 import {
   type Answer,
@@ -83,7 +83,7 @@ async function answer(request: Request): Promise<Partial<Replies>> {
 
 function encoded(model: Uint8Array | OnnxModel): Uint8Array {
   if (model instanceof Uint8Array) return model
-  return encodeOnnx(block === undefined ? model : withBlockedConvolutions(model, block))
+  return encodeOnnx(block === undefined ? model : withBlocks(model, block))
 }
 
 async function run(

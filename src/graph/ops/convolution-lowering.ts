@@ -1,6 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import type { Tensor } from '../graph.ts'
 import type { Emitter } from '../lowering.ts'
+import type { Convolution } from '../meaning.ts'
 import type { Window } from './convolution.ts'
 import { zeroWhenEmpty } from './empty.ts'
 
@@ -64,7 +65,7 @@ export function lowerInputGradient(
   conv: ConvolutionGradient,
 ): string {
   const { stride, padding, dilation, groups } = conv.window
-  const { C, H, W, O, I, J, U, V } = sizesOf(conv)
+  const { N, C, H, W, O, I, J, U, V } = sizesOf(conv)
   const reach = [dilation * (U - 1), dilation * (V - 1)] as const
   if (stride === 1 && groups === 1 && reach[0] >= padding && reach[1] >= padding) {
     const swapped = emit.node('Transpose', [flipped(emit, weight, conv)], { perm: [1, 0, 2, 3] })
@@ -74,9 +75,16 @@ export function lowerInputGradient(
       pads: [top, left, top, left],
       dilations: [dilation, dilation],
     }
-    return emit.convolution([dy, swapped], attributes, { inputs: O, outputs: C })
+    const dx = emit.node('Conv', [dy, swapped], attributes)
+    emit.means({
+      kind: 'convolution',
+      channels: { inputs: O, outputs: C },
+      ...(N === undefined ? {} : { extents: { images: N, height: I, width: J } }),
+      turned: weight,
+    })
+    return dx
   }
-  return emit.node('ConvTranspose', [dy, weight], {
+  const attributes = {
     kernel_shape: [U, V],
     strides: [stride, stride],
     pads: [padding, padding, padding, padding],
@@ -86,7 +94,25 @@ export function lowerInputGradient(
       W - ((J - 1) * stride + reach[1] + 1 - 2 * padding),
     ],
     group: groups,
-  })
+  }
+  const dx = emit.node('ConvTranspose', [dy, weight], attributes)
+  if (groups === 1 && dilation === 1) emit.means({ kind: 'inputGradient', of: convolutionOf(conv) })
+  return dx
+}
+
+/** The same in the words of {@link Meaning}. */
+function convolutionOf(conv: ConvolutionGradient): Convolution {
+  const { N, C, H, W, O, I, J, U, V } = sizesOf(conv)
+  const { stride, padding } = conv.window
+  return {
+    images: N,
+    channels: { inputs: C, outputs: O },
+    from: [H, W],
+    to: [I, J],
+    kernel: [U, V],
+    stride,
+    padding,
+  }
 }
 
 /** The kernel turned by 180° in space. */
@@ -103,14 +129,16 @@ function flipped(emit: Emitter, weight: string, conv: ConvolutionGradient): stri
   ])
 }
 
-/** dw, by the cheapest way for its shape. */
+/** dw, by the cheapest way of plain ops for its shape. */
 export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
   const { stride, padding, dilation, groups } = conv.window
-  const { U, V, H, W, C, O } = sizesOf(conv)
+  const { C, H, W, O, U, V } = sizesOf(conv)
   if (groups > 1) return weightGradientByGroups(emit, dy, x, conv)
   const same = U === 3 && V === 3 && stride === 1 && dilation === 1 && padding === 1
-  if (same && 9 * O * C <= 3 * (O + C) * H * W) return weightGradientByShifts(emit, dy, x, conv)
-  return weightGradientByWindows(emit, dy, x, conv)
+  const byShifts = same && 9 * O * C <= 3 * (O + C) * H * W
+  const gradient = (byShifts ? weightGradientByShifts : weightGradientByWindows)(emit, dy, x, conv)
+  if (dilation === 1) emit.means({ kind: 'kernelGradient', of: convolutionOf(conv), x, dy })
+  return gradient
 }
 
 /**

@@ -87,8 +87,18 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
         dilations: [dilation, dilation],
         group: groups,
       }
-      if (groups > 1) return [emit.node('Conv', names, attributes)]
-      return [emit.convolution(names, attributes, { inputs: Number(channels), outputs: Number(outputs) })]
+      const y = emit.node('Conv', names, attributes)
+      if (groups === 1) {
+        const [images, , ...extents] = x.shape
+        const [rows, columns] = extents
+        const known = typeof images === 'number' && typeof rows === 'number' && typeof columns === 'number'
+        emit.means({
+          kind: 'convolution',
+          channels: { inputs: Number(channels), outputs: Number(outputs) },
+          ...(known ? { extents: { images, height: rows, width: columns } } : {}),
+        })
+      }
+      return [y]
     },
     evaluate: ([image, kernel, shift]) => {
       const taps = { ...window, x: image!, w: kernel!, rows: 0, columns: 0 }

@@ -221,12 +221,29 @@ export const sigmoid = unary({
   value: x => 1 / (1 + Math.exp(-x)),
   gradient: (dy, _x, y) => mul(dy, mul(y, sub(1, y))),
 })
+/**
+ * 1 where x is above 0 and 0 elsewhere (Heaviside's step), as float32; no gradient. In ONNX it is a hard sigmoid so steep
+ * that the smallest normal number is at 1: one pass over memory, where comparing and casting are two.
+ */
+export function step(x: Tensor): Tensor {
+  if (x.dtype !== 'float32') return shapeError('step', 'a float32 tensor', [x])
+  return apply({
+    name: 'step',
+    inputs: [x],
+    outputs: [x],
+    gradient: () => [],
+    lower: (emit, names) => [
+      emit.node('HardSigmoid', names, { alpha: { float: 2 ** 127 }, beta: { float: 0 } }),
+    ],
+    evaluate: ([value]) => [mapNd(value!, v => +(v > 0))],
+  })
+}
 /** max(x, 0); the gradient passes where the output is positive, so 0 at 0. */
 export const relu = unary({
   name: 'relu',
   onnx: 'Relu',
   value: x => Math.max(x, 0),
-  gradient: (dy, _x, y) => mul(dy, asFloat(greater(y, 0))),
+  gradient: (dy, _x, y) => mul(dy, step(y)),
 })
 /** The error function 2/√π ∫₀ˣ e^(−t²) dt, by its Taylor series or continued fraction in the interpreter. */
 export const erf = unary({

@@ -1,0 +1,65 @@
+/**
+ * What an ONNX node computes, where its op alone does not say it. It is no part of a file; an engine that knows a better way
+ * for the same may take it.
+ */
+export type Meaning = ConvolutionMeaning | InputGradientMeaning | KernelGradientMeaning
+
+/** A `Conv` without groups. */
+export interface ConvolutionMeaning {
+  readonly kind: 'convolution'
+  /** C and O of its kernel [O, C, U, V]. */
+  readonly channels: Channels
+  /** N, H and W of what it reads, where all of them are known beforehand. */
+  readonly extents?: { readonly images: number; readonly height: number; readonly width: number }
+  /** The name of a kernel [C, O, U, V] that becomes this one's when it is turned by 180° in space and its channels are swapped. */
+  readonly turned?: string
+}
+
+/** A `ConvTranspose` of dy [N, O, I, J] and a kernel: the gradient [N, C, H, W] of a convolution with respect to what it reads. */
+export interface InputGradientMeaning {
+  readonly kind: 'inputGradient'
+  readonly of: Convolution
+}
+
+/** The last of the nodes that compute the gradient [O, C, U, V] of a convolution with respect to its kernel. */
+export interface KernelGradientMeaning {
+  readonly kind: 'kernelGradient'
+  readonly of: Convolution
+  /** Names of the values x [N, C, H, W] and dy [N, O, I, J]. */
+  readonly x: string
+  readonly dy: string
+}
+
+/** A convolution without groups and dilation, of x [N, C, H, W] with a kernel [O, C, U, V], that gives y [N, O, I, J]. */
+export interface Convolution {
+  /** N; undefined where it is known only when the graph runs. */
+  readonly images: number | undefined
+  /** C and O. */
+  readonly channels: Channels
+  /** H and W, I and J, U and V. */
+  readonly from: Extents
+  readonly to: Extents
+  readonly kernel: Extents
+  readonly stride: number
+  readonly padding: number
+}
+
+export interface Channels {
+  readonly inputs: number
+  readonly outputs: number
+}
+
+/** Down and across. */
+export type Extents = readonly [number, number]
+
+/** The same with other names for the values that it speaks of. */
+export function renamed(meaning: Meaning, rename: (name: string) => string): Meaning {
+  switch (meaning.kind) {
+    case 'convolution':
+      return meaning.turned === undefined ? meaning : { ...meaning, turned: rename(meaning.turned) }
+    case 'inputGradient':
+      return meaning
+    case 'kernelGradient':
+      return { ...meaning, x: rename(meaning.x), dy: rename(meaning.dy) }
+  }
+}

@@ -1,0 +1,153 @@
+import type { Convolution, KernelGradientMeaning } from '../graph/meaning.ts'
+import type { OnnxNode } from '../graph/onnx.ts'
+import { type Blocking, roundedUp } from './blocking.ts'
+
+/**
+ * The gradient of a convolution with respect to its kernel,
+ *
+ *     dw[o, c, u, v] = Σ_{n, i, j} dy[n, o, i, j] · x[n, c, s·i + u − p, s·j + v − p],
+ *
+ * is a convolution of x with dy as its kernel, in which images take the place of channels and (u, v) that of positions. The
+ * engine's convolutions on blocks are fast where a row of their result is long, and (u, v) is three by three. So the channels of
+ * x are laid into its rows: with the channels last, x[n, c, h, k] is number k·C + c of a row, and a kernel whose taps lie s·C
+ * apart, begun at v·C + c, meets x[n, c, h, s·j + v] at its tap j. A row of the result then has all V·C numbers of the taps
+ * (u, ·), and nothing is copied nine times.
+ *
+ *     x  → channels last → columns of zeros → [1, N, H, W·C] in blocks of images ─┐
+ *     dy → in blocks of channels → images before them: kernel [O, N, I, J] ───────┴→ Conv on blocks → [1, O, U, V·C] → dw
+ */
+export function blockedKernelGradient(to: Blocking, node: OnnxNode, meaning: KernelGradientMeaning): void {
+  const { of } = meaning
+  const [O, C] = [of.channels.outputs, of.channels.inputs]
+  const [U, V] = of.kernel
+  const images = imagesOf(to, meaning)
+  const convolution = {
+    kernel_shape: of.to,
+    dilations: [of.stride, of.stride * C],
+    pads: [of.padding, 0, Math.max(reach(of, 0), 0), 0],
+  }
+  const rows = rowsOfChannels(to, meaning, images)
+  const result = isSplit(to.block, of, images)
+    ? splitByImages(to, rows, meaning, images, convolution)
+    : to.blocked('Conv', [rows, kernelOfImages(to, meaning, images)], convolution)
+
+  // Taps behind channels while blocks are still runs of numbers, then out of the blocks.
+  const outputs = roundedUp(O, to.block)
+  const taps = to.node('Reshape', [result, to.ints(outputs / to.block, U * V, C, to.block)])
+  const ordered = U * V === 1 ? taps : to.node('Transpose', [taps], { perm: [0, 2, 1, 3] })
+  const blocks = to.node('Reshape', [ordered, to.ints(1, outputs, C, U * V)])
+  const plain = to.blocked('ReorderOutput', [blocks], { channels: O })
+  to.node('Reshape', [plain, to.ints(O, C, U, V)], {}, node.outputs[0]!)
+}
+
+/** How many images there are when the last block is filled with empty ones. */
+interface Images {
+  /** Undefined where it is known only when the graph runs. */
+  readonly filled: number | undefined
+  /** How many are missing for that, a number or the name of a value [1]. */
+  readonly missing: number | string
+}
+
+function imagesOf(to: Blocking, { of: { images }, dy }: KernelGradientMeaning): Images {
+  const { block } = to
+  if (images !== undefined) {
+    const filled = roundedUp(images, block)
+    return { filled, missing: filled - images }
+  }
+  // At least one block: a convolution over no channels would leave its result as the memory was.
+  const count = to.node('Gather', [to.node('Shape', [dy]), to.ints(0)])
+  const some = to.node('Max', [count, to.ints(1)])
+  const blocks = to.node('Div', [to.node('Add', [some, to.ints(block - 1)]), to.ints(block)])
+  return {
+    filled: undefined,
+    missing: to.node('Sub', [to.node('Mul', [blocks, to.ints(block)]), count]),
+  }
+}
+
+/** How many rows (axis 0) or columns are read beyond the last of x; negative where the last ones are not read. */
+function reach({ kernel, to, from, stride, padding }: Convolution, axis: 0 | 1): number {
+  return kernel[axis] + (to[axis] - 1) * stride - from[axis] - padding
+}
+
+/** x → [1, N, H, W·C] in blocks of images, with columns of zeros at both ends; beyond its rows the convolution sees zeros. */
+function rowsOfChannels(to: Blocking, { of, x }: KernelGradientMeaning, { filled, missing }: Images): string {
+  const C = of.channels.inputs
+  const [H, W] = of.from
+  const [below, right] = [Math.min(reach(of, 0), 0), reach(of, 1)]
+  // Through blocks of channels it is faster, and mostly they are there already; the engine reorders channels in fours.
+  const channelsLast =
+    C % 4 === 0
+      ? to.blocked('ReorderOutput', [to.activation(x)], { channels: C, channels_last: 1 })
+      : to.node('Transpose', [x], { perm: [0, 2, 3, 1] })
+  const padded = withEdge(to, channelsLast, [0, 0, of.padding, 0], [missing, below, right, 0])
+  const extents = to.ints(1, filled ?? -1, H + below, (of.padding + W + right) * C)
+  return to.blocked('ReorderInput', [to.node('Reshape', [padded, extents])])
+}
+
+/** dy in blocks of channels, the last block of images filled. */
+function filledBlocks(to: Blocking, dy: string, { missing }: Images): string {
+  return withEdge(to, to.activation(dy), [0, 0, 0, 0], [missing, 0, 0, 0])
+}
+
+/** dy as a kernel [O, N, I, J] in blocks. */
+function kernelOfImages(to: Blocking, { of, dy }: KernelGradientMeaning, images: Images): string {
+  const { block } = to
+  const outputs = roundedUp(of.channels.outputs, block)
+  const [I, J] = of.to
+  const blocks = images.filled === undefined ? -1 : images.filled / block
+  const split = to.node('Reshape', [
+    filledBlocks(to, dy, images),
+    to.ints(blocks, block, outputs / block, I * J, block),
+  ])
+  const moved = to.node('Transpose', [split], { perm: [2, 0, 3, 1, 4] })
+  return to.node('Reshape', [moved, to.ints(outputs, images.filled ?? -1, I, J)])
+}
+
+type Known = Images & { readonly filled: number }
+
+/** Whether each block of images gets a result of its own: as long as all results together are no larger than dy. */
+function isSplit(block: number, { kernel, channels, to }: Convolution, images: Images): images is Known {
+  return images.filled !== undefined && kernel[0] * kernel[1] * channels.inputs <= block * to[0] * to[1]
+}
+
+/**
+ * The convolution for each block of images by itself, as groups of channels, and the sum of all. Then dy has its blocks of
+ * images in the order they lie in, and one pass of the engine's own reordering, on all threads, makes a kernel of it; and a
+ * result of few rows is enough work for several threads.
+ */
+function splitByImages(
+  to: Blocking,
+  rows: string,
+  { of, dy }: KernelGradientMeaning,
+  images: Known,
+  convolution: OnnxNode['attributes'],
+): string {
+  const { block } = to
+  const groups = images.filled / block
+  const outputs = roundedUp(of.channels.outputs, block)
+  const [I, J] = of.to
+  const [U, V] = of.kernel
+  const runs = to.node('Reshape', [filledBlocks(to, dy, images), to.ints(groups, block, 1, outputs * I * J)])
+  const turned = to.blocked('ReorderInput', [runs], { channels_last: 1 })
+  const kernels = to.node('Reshape', [turned, to.ints(groups * outputs, block, I, J)])
+  const results = to.blocked('Conv', [rows, kernels], { ...convolution, group: groups })
+  if (groups === 1) return results
+  const apart = to.node('Reshape', [results, to.ints(groups, outputs * U * V * of.channels.inputs)])
+  return to.node('ReduceSum', [apart, to.ints(0)], { keepdims: 0 })
+}
+
+/** Zeros at the edges of four axes; negative amounts cut off. The first of `after` may be the name of a value [1]. */
+function withEdge(
+  to: Blocking,
+  value: string,
+  before: readonly number[],
+  after: readonly [number | string, ...number[]],
+): string {
+  const [first, ...others] = after
+  if (typeof first === 'number') {
+    const edge = [...before, first, ...others]
+    return edge.every(amount => amount === 0) ? value : to.node('Pad', [value, to.ints(...edge)])
+  }
+  const amounts = to.node('Concat', [to.ints(...before), first, to.ints(...others)], { axis: 0 })
+  return to.node('Pad', [value, amounts])
+}
