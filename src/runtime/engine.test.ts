@@ -96,6 +96,42 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
   })
 
+  it('shares tensors of its state with another engine, without a message that holds them', async () => {
+    const other = await Engine.start()
+    try {
+      const more = (w: number[], c: bigint): Map<string, HostTensor> =>
+        new Map<string, HostTensor>([
+          ['kept', scalar(w[0]!)],
+          ['odd', { dtype: 'bool', shape: [3], data: Uint8Array.of(1, 0, 1) }],
+          ['w', floats([2], w)],
+          ['count', { dtype: 'int64', shape: [1], data: BigInt64Array.of(c) }],
+        ])
+      const names = ['odd', 'w', 'count']
+      await engine.setState(more([1, 2], 5n))
+      await other.setState(more([-1, -2], 0n))
+      const shared = await engine.share(names)
+      await other.adopt(names, shared)
+      const adopted = await other.readState()
+      expect(values(adopted.get('w'))).toEqual([1, 2])
+      expect(values(adopted.get('odd'))).toEqual([1, 0, 1])
+      expect(values(adopted.get('count'))).toEqual([5])
+      expect(values(adopted.get('kept'))).toEqual([-1])
+      // What is computed from it is computed from what was adopted, and the next time the same memory does.
+      const loaded = await other.load(subtraction(2))
+      expect(values((await loaded.run(feeds(1))).get("w'"))).toEqual([0, 0])
+      await engine.setState(more([7, 8], 6n))
+      expect(await engine.share(names)).toEqual(shared)
+      await other.adopt(names, shared)
+      expect(values((await other.readState(['w'])).get('w'))).toEqual([7, 8])
+
+      const wrong = await refusal(other.adopt(['w'], shared))
+      expect(wrong.message).toContain('expected 8 bytes of state, but 19 came')
+      expect((await refusal(engine.share(['y']))).help).toContain('it holds')
+    } finally {
+      await other.stop()
+    }
+  })
+
   it('hands feeds over when it may, and leaves them alone when it may not', async () => {
     await engine.setState(initial())
     const kept = feeds(1)

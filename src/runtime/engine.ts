@@ -109,6 +109,24 @@ export class Engine {
   }
 
   /**
+   * Lays tensors of the state into memory that all engines see; it holds them until the next call.
+   *
+   * @throws MoietyError `usage` when a name is not in the state
+   */
+  async share(names: readonly string[]): Promise<SharedArrayBuffer> {
+    return await this.#thread.ask({ kind: 'share', names })
+  }
+
+  /**
+   * Takes over what another engine has laid there under the same names. Nothing is allocated.
+   *
+   * @throws MoietyError `usage` when a name is not in the state, or the sizes are others
+   */
+  async adopt(names: readonly string[], shared: SharedArrayBuffer): Promise<void> {
+    await this.#thread.ask({ kind: 'adopt', names, shared })
+  }
+
+  /**
    * Ends the thread, once the operation that runs is done. What waits is rejected at once; a second call does nothing.
    */
   async stop(): Promise<void> {

@@ -47,6 +47,8 @@ export type Request =
     }
   | { readonly kind: 'setState'; readonly state: ReadonlyMap<string, HostTensor> }
   | { readonly kind: 'readState'; readonly names: readonly string[] | undefined }
+  | { readonly kind: 'share'; readonly names: readonly string[] }
+  | { readonly kind: 'adopt'; readonly names: readonly string[]; readonly shared: SharedArrayBuffer }
   | { readonly kind: 'release'; readonly program: number }
   | { readonly kind: 'stop' }
 
@@ -68,6 +70,8 @@ export interface Replies {
   readonly step: StepResult
   readonly setState: true
   readonly readState: Map<string, HostTensor>
+  readonly share: SharedArrayBuffer
+  readonly adopt: true
   readonly release: true
   readonly stop: true
 }

@@ -23,6 +23,7 @@ interface Held {
  */
 export class Residence {
   #places = new Map<string, Place>()
+  #shared = new SharedArrayBuffer(0)
 
   /** Replaces the whole state; the tensors are kept, not copied. */
   replace(state: ReadonlyMap<string, HostTensor>): void {
@@ -61,6 +62,41 @@ export class Residence {
     )
   }
 
+  /**
+   * Lays the named tensors one after another into memory that all threads see. The engine takes no tensors from such memory, so
+   * they are copied in and out; but nothing is allocated from the second time on, where a message would allocate it all twice.
+   */
+  share(names: readonly string[]): SharedArrayBuffer {
+    const tensors = names.map(name => this.#place(name).current.host)
+    const size = tensors.reduce((total, { data }) => total + data.byteLength, 0)
+    if (this.#shared.byteLength !== size) this.#shared = new SharedArrayBuffer(size)
+    let at = 0
+    for (const { data } of tensors) {
+      new Uint8Array(this.#shared, at, data.byteLength).set(bytesOf(data))
+      at += data.byteLength
+    }
+    return this.#shared
+  }
+
+  /** Takes the named tensors from where another thread has laid them. */
+  adopt(names: readonly string[], shared: SharedArrayBuffer): void {
+    const tensors = names.map(name => this.#place(name).current.host)
+    const size = tensors.reduce((total, { data }) => total + data.byteLength, 0)
+    if (shared.byteLength !== size) {
+      fail({
+        kind: 'usage',
+        message: `expected ${size} bytes of state, but ${shared.byteLength} came`,
+        where: listed(names),
+        help: 'engines that share state must have been set to the state of one network',
+      })
+    }
+    let at = 0
+    for (const { data } of tensors) {
+      bytesOf(data).set(new Uint8Array(shared, at, data.byteLength))
+      at += data.byteLength
+    }
+  }
+
   #place(name: string): Place {
     return (
       this.#places.get(name) ??
@@ -71,6 +107,10 @@ export class Residence {
       })
     )
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: TensorData): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength)
 }
 
 function held(host: HostTensor): Held {

@@ -69,6 +69,11 @@ async function answer(request: Request): Promise<Partial<Replies>> {
       return { setState: true }
     case 'readState':
       return { readState: state.read(request.names) }
+    case 'share':
+      return { share: state.share(request.names) }
+    case 'adopt':
+      state.adopt(request.names, request.shared)
+      return { adopt: true }
     case 'release': {
       await close(programNumbered(request.program))
       programs.delete(request.program)
