@@ -19,8 +19,8 @@ export type Attributes = Readonly<Record<string, OnnxAttribute>>
 export interface Emitter {
   /** Adds a node with one output and returns its name. An input of '' is an omitted one. */
   node(op: string, inputs: readonly string[], attributes?: Attributes): string
-  /** Says what the node computes that was added last. */
-  means(meaning: Meaning): void
+  /** Says what the node that gives `output`, the last one added, computes. */
+  means(output: string, meaning: Meaning): void
   /** Adds a node with `count` outputs and returns their names. */
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[]
   /** A constant, shared with every other use of the same values. */
@@ -133,8 +133,10 @@ class Writer implements Emitter {
     return this.nodes(op, inputs, attributes, 1)[0]!
   }
 
-  means(meaning: Meaning): void {
-    this.written.push({ ...this.written.pop()!, meaning })
+  means(output: string, meaning: Meaning): void {
+    const last = this.written.pop()!
+    if (last.outputs[0] !== output) throw new Error(`${output} is not what was written last`)
+    this.written.push({ ...last, meaning })
   }
 
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[] {

@@ -11,11 +11,11 @@ export interface ConvolutionMeaning {
   readonly channels: Channels
   /** N, H and W of what it reads, where all of them are known beforehand. */
   readonly extents?: { readonly images: number; readonly height: number; readonly width: number }
-  /** The name of a kernel [C, O, U, V] that becomes this one's when it is turned by 180° in space and its channels are swapped. */
+  /** The name of the kernel [C, O, U, V] of which its own is a copy turned by 180° in space, with its channels swapped. */
   readonly turned?: string
 }
 
-/** A `ConvTranspose` of dy [N, O, I, J] and a kernel: the gradient [N, C, H, W] of a convolution with respect to what it reads. */
+/** A `ConvTranspose` of dy [N, O, I, J] and a kernel, in this order: the gradient of a convolution with respect to its x. */
 export interface InputGradientMeaning {
   readonly kind: 'inputGradient'
   readonly of: Convolution

@@ -13,46 +13,40 @@ import { type Blocking, roundedUp } from './blocking.ts'
  * first. The four results are then laid between each other. So each product is computed once, and none with the zeros that a
  * transposed convolution puts between the numbers of dy.
  */
-export function blockedInputGradient(to: Blocking, node: OnnxNode, { of }: InputGradientMeaning): void {
+export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: InputGradientMeaning): void {
   const { channels, padding, kernel } = of
   const [I, J] = of.to
   const [U, V] = kernel
-  const { block } = to
+  const { block } = emit
   const extents = { O: channels.inputs, C: channels.outputs, taps: U * V }
   const [O, C] = [roundedUp(extents.O, block), roundedUp(extents.C, block)]
-  const blocks = to.activation(node.inputs[0]!)
-  const swapped = swappedInBlocks(to, node.inputs[1]!, extents)
+  const blocks = emit.activation(node.inputs[0]!)
+  const swapped = swappedInBlocks(emit, node.inputs[1]!, extents)
   const quarter = (q: number, r: number): string => {
     const [rows, columns] = [reaching(q, padding, U), reaching(r, padding, V)]
     const shape = [rows.taps.length, columns.taps.length] as const
     const taps = rows.taps.flatMap(u => columns.taps.map(v => u * V + v))
-    const chosen = to.node('Reshape', [chosenTaps(to, swapped, taps, U * V), to.ints(O, C, ...shape)])
-    const result = to.blocked('Conv', [blocks, chosen], {
+    const chosen = emit.node('Reshape', [chosenTaps(emit, swapped, taps, U * V), emit.ints(O, C, ...shape)])
+    const result = emit.blocked('Conv', [blocks, chosen], {
       kernel_shape: shape,
       pads: [rows.before, columns.before, rows.after, columns.after],
     })
-    return to.node('Reshape', [result, to.ints(-1, 1, J, block)])
+    return emit.node('Reshape', [result, emit.ints(-1, 1, J, block)])
   }
-  const rows = [0, 1].map(q => to.node('Concat', [quarter(q, 0), quarter(q, 1)], { axis: 3 }))
-  const all = to.node('Concat', rows, { axis: 1 })
-  const result = to.node('Reshape', [all, to.ints(-1, O, 2 * I, 2 * J)])
+  const rows = [0, 1].map(q => emit.node('Concat', [quarter(q, 0), quarter(q, 1)], { axis: 3 }))
+  const all = emit.node('Concat', rows, { axis: 1 })
+  const result = emit.node('Reshape', [all, emit.ints(-1, O, 2 * I, 2 * J)])
   const dx = node.outputs[0]!
-  to.remember(dx, result)
-  to.blocked('ReorderOutput', [result], { channels: extents.O }, dx)
+  emit.remember(dx, result)
+  emit.blocked('ReorderOutput', [result], { channels: extents.O }, dx)
 }
 
-/** Whether {@link blockedInputGradient} can write it: stride 2, all of x, taps for each of the four. */
-export function isDoubling({ stride, from, to, kernel, padding }: Convolution): boolean {
-  return (
-    stride === 2 &&
-    [0, 1].every(axis => from[axis] === 2 * to[axis]!) &&
-    kernel.every(extent =>
-      [0, 1].every(q => {
-        const { taps, before, after } = reaching(q, padding, extent)
-        return taps.length > 0 && before >= 0 && after >= 0
-      }),
-    )
-  )
+/**
+ * Whether {@link blockedInputGradient} can write it: stride 2, all of x, and taps for each of the four. The kernel is then 2p + 1
+ * or 2p + 2 high and wide, and what reaches a begins at a or before it and ends at a or behind it.
+ */
+export function isDoubling({ stride, from, to, kernel }: Convolution): boolean {
+  return stride === 2 && from[0] === 2 * to[0] && from[1] === 2 * to[1] && kernel.every(extent => extent > 1)
 }
 
 interface Reach {

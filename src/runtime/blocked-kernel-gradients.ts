@@ -1,5 +1,6 @@
 import type { Convolution, KernelGradientMeaning } from '../graph/meaning.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
+import { outerSwapped } from './blocked-kernels.ts'
 import { type Blocking, roundedUp } from './blocking.ts'
 
 /**
@@ -16,28 +17,27 @@ import { type Blocking, roundedUp } from './blocking.ts'
  *     x  → channels last → columns of zeros → [1, N, H, W·C] in blocks of images ─┐
  *     dy → in blocks of channels → images before them: kernel [O, N, I, J] ───────┴→ Conv on blocks → [1, O, U, V·C] → dw
  */
-export function blockedKernelGradient(to: Blocking, node: OnnxNode, meaning: KernelGradientMeaning): void {
+export function blockedKernelGradient(emit: Blocking, node: OnnxNode, meaning: KernelGradientMeaning): void {
   const { of } = meaning
   const [O, C] = [of.channels.outputs, of.channels.inputs]
   const [U, V] = of.kernel
-  const images = imagesOf(to, meaning)
+  const images = imagesOf(emit, meaning)
   const convolution = {
     kernel_shape: of.to,
     dilations: [of.stride, of.stride * C],
     pads: [of.padding, 0, Math.max(reach(of, 0), 0), 0],
   }
-  const rows = rowsOfChannels(to, meaning, images)
-  const result = isSplit(to.block, of, images)
-    ? splitByImages(to, rows, meaning, images, convolution)
-    : to.blocked('Conv', [rows, kernelOfImages(to, meaning, images)], convolution)
+  const rows = rowsOfChannels(emit, meaning, images)
+  const result = isSplit(emit.block, of, images)
+    ? splitByImages(emit, rows, meaning, images, convolution)
+    : emit.blocked('Conv', [rows, kernelOfImages(emit, meaning, images)], convolution)
 
   // Taps behind channels while blocks are still runs of numbers, then out of the blocks.
-  const outputs = roundedUp(O, to.block)
-  const taps = to.node('Reshape', [result, to.ints(outputs / to.block, U * V, C, to.block)])
-  const ordered = U * V === 1 ? taps : to.node('Transpose', [taps], { perm: [0, 2, 1, 3] })
-  const blocks = to.node('Reshape', [ordered, to.ints(1, outputs, C, U * V)])
-  const plain = to.blocked('ReorderOutput', [blocks], { channels: O })
-  to.node('Reshape', [plain, to.ints(O, C, U, V)], {}, node.outputs[0]!)
+  const outputs = roundedUp(O, emit.block)
+  const ordered = U * V === 1 ? result : outerSwapped(emit, result, [outputs / emit.block, U * V, C])
+  const blocks = emit.node('Reshape', [ordered, emit.ints(1, outputs, C, U * V)])
+  const plain = emit.blocked('ReorderOutput', [blocks], { channels: O })
+  emit.node('Reshape', [plain, emit.ints(O, C, U, V)], {}, node.outputs[0]!)
 }
 
 /** How many images there are when the last block is filled with empty ones. */
@@ -48,19 +48,19 @@ interface Images {
   readonly missing: number | string
 }
 
-function imagesOf(to: Blocking, { of: { images }, dy }: KernelGradientMeaning): Images {
-  const { block } = to
+function imagesOf(emit: Blocking, { of: { images }, dy }: KernelGradientMeaning): Images {
+  const { block } = emit
   if (images !== undefined) {
     const filled = roundedUp(images, block)
     return { filled, missing: filled - images }
   }
   // At least one block: a convolution over no channels would leave its result as the memory was.
-  const count = to.node('Gather', [to.node('Shape', [dy]), to.ints(0)])
-  const some = to.node('Max', [count, to.ints(1)])
-  const blocks = to.node('Div', [to.node('Add', [some, to.ints(block - 1)]), to.ints(block)])
+  const count = emit.node('Gather', [emit.node('Shape', [emit.activation(dy)]), emit.ints(0)])
+  const some = emit.node('Max', [count, emit.ints(1)])
+  const blocks = emit.node('Div', [emit.node('Add', [some, emit.ints(block - 1)]), emit.ints(block)])
   return {
     filled: undefined,
-    missing: to.node('Sub', [to.node('Mul', [blocks, to.ints(block)]), count]),
+    missing: emit.node('Sub', [emit.node('Mul', [blocks, emit.ints(block)]), count]),
   }
 }
 
@@ -70,37 +70,42 @@ function reach({ kernel, to, from, stride, padding }: Convolution, axis: 0 | 1):
 }
 
 /** x → [1, N, H, W·C] in blocks of images, with columns of zeros at both ends; beyond its rows the convolution sees zeros. */
-function rowsOfChannels(to: Blocking, { of, x }: KernelGradientMeaning, { filled, missing }: Images): string {
+function rowsOfChannels(
+  emit: Blocking,
+  { of, x }: KernelGradientMeaning,
+  { filled, missing }: Images,
+): string {
   const C = of.channels.inputs
   const [H, W] = of.from
   const [below, right] = [Math.min(reach(of, 0), 0), reach(of, 1)]
-  // Through blocks of channels it is faster, and mostly they are there already; the engine reorders channels in fours.
+  // Where a block is not full, the engine turns it faster than `Transpose` does. Elsewhere that is as fast, and x in blocks
+  // need not be kept from the forward pass on.
   const channelsLast =
-    C % 4 === 0
-      ? to.blocked('ReorderOutput', [to.activation(x)], { channels: C, channels_last: 1 })
-      : to.node('Transpose', [x], { perm: [0, 2, 3, 1] })
-  const padded = withEdge(to, channelsLast, [0, 0, of.padding, 0], [missing, below, right, 0])
-  const extents = to.ints(1, filled ?? -1, H + below, (of.padding + W + right) * C)
-  return to.blocked('ReorderInput', [to.node('Reshape', [padded, extents])])
+    C % 4 === 0 && C % emit.block !== 0
+      ? emit.blocked('ReorderOutput', [emit.activation(x)], { channels: C, channels_last: 1 })
+      : emit.node('Transpose', [x], { perm: [0, 2, 3, 1] })
+  const padded = withEdge(emit, channelsLast, [0, 0, of.padding, 0], [missing, below, right, 0])
+  const extents = emit.ints(1, filled ?? -1, H + below, (of.padding + W + right) * C)
+  return emit.blocked('ReorderInput', [emit.node('Reshape', [padded, extents])])
 }
 
 /** dy in blocks of channels, the last block of images filled. */
-function filledBlocks(to: Blocking, dy: string, { missing }: Images): string {
-  return withEdge(to, to.activation(dy), [0, 0, 0, 0], [missing, 0, 0, 0])
+function filledBlocks(emit: Blocking, dy: string, { missing }: Images): string {
+  return withEdge(emit, emit.activation(dy), [0, 0, 0, 0], [missing, 0, 0, 0])
 }
 
 /** dy as a kernel [O, N, I, J] in blocks. */
-function kernelOfImages(to: Blocking, { of, dy }: KernelGradientMeaning, images: Images): string {
-  const { block } = to
+function kernelOfImages(emit: Blocking, { of, dy }: KernelGradientMeaning, images: Images): string {
+  const { block } = emit
   const outputs = roundedUp(of.channels.outputs, block)
   const [I, J] = of.to
   const blocks = images.filled === undefined ? -1 : images.filled / block
-  const split = to.node('Reshape', [
-    filledBlocks(to, dy, images),
-    to.ints(blocks, block, outputs / block, I * J, block),
+  const split = emit.node('Reshape', [
+    filledBlocks(emit, dy, images),
+    emit.ints(blocks, block, outputs / block, I * J, block),
   ])
-  const moved = to.node('Transpose', [split], { perm: [2, 0, 3, 1, 4] })
-  return to.node('Reshape', [moved, to.ints(outputs, images.filled ?? -1, I, J)])
+  const moved = emit.node('Transpose', [split], { perm: [2, 0, 3, 1, 4] })
+  return emit.node('Reshape', [moved, emit.ints(outputs, images.filled ?? -1, I, J)])
 }
 
 type Known = Images & { readonly filled: number }
@@ -116,29 +121,32 @@ function isSplit(block: number, { kernel, channels, to }: Convolution, images: I
  * result of few rows is enough work for several threads.
  */
 function splitByImages(
-  to: Blocking,
+  emit: Blocking,
   rows: string,
   { of, dy }: KernelGradientMeaning,
   images: Known,
   convolution: OnnxNode['attributes'],
 ): string {
-  const { block } = to
+  const { block } = emit
   const groups = images.filled / block
   const outputs = roundedUp(of.channels.outputs, block)
   const [I, J] = of.to
   const [U, V] = of.kernel
-  const runs = to.node('Reshape', [filledBlocks(to, dy, images), to.ints(groups, block, 1, outputs * I * J)])
-  const turned = to.blocked('ReorderInput', [runs], { channels_last: 1 })
-  const kernels = to.node('Reshape', [turned, to.ints(groups * outputs, block, I, J)])
-  const results = to.blocked('Conv', [rows, kernels], { ...convolution, group: groups })
+  const turned = outerSwapped(emit, filledBlocks(emit, dy, images), [
+    groups,
+    block,
+    (outputs / block) * I * J,
+  ])
+  const kernels = emit.node('Reshape', [turned, emit.ints(groups * outputs, block, I, J)])
+  const results = emit.blocked('Conv', [rows, kernels], { ...convolution, group: groups })
   if (groups === 1) return results
-  const apart = to.node('Reshape', [results, to.ints(groups, outputs * U * V * of.channels.inputs)])
-  return to.node('ReduceSum', [apart, to.ints(0)], { keepdims: 0 })
+  const apart = emit.node('Reshape', [results, emit.ints(groups, outputs * U * V * of.channels.inputs)])
+  return emit.node('ReduceSum', [apart, emit.ints(0)], { keepdims: 0 })
 }
 
 /** Zeros at the edges of four axes; negative amounts cut off. The first of `after` may be the name of a value [1]. */
 function withEdge(
-  to: Blocking,
+  emit: Blocking,
   value: string,
   before: readonly number[],
   after: readonly [number | string, ...number[]],
@@ -146,8 +154,8 @@ function withEdge(
   const [first, ...others] = after
   if (typeof first === 'number') {
     const edge = [...before, first, ...others]
-    return edge.every(amount => amount === 0) ? value : to.node('Pad', [value, to.ints(...edge)])
+    return edge.every(amount => amount === 0) ? value : emit.node('Pad', [value, emit.ints(...edge)])
   }
-  const amounts = to.node('Concat', [to.ints(...before), first, to.ints(...others)], { axis: 0 })
-  return to.node('Pad', [value, amounts])
+  const amounts = emit.node('Concat', [emit.ints(...before), first, emit.ints(...others)], { axis: 0 })
+  return emit.node('Pad', [value, amounts])
 }

@@ -14,37 +14,50 @@ export interface KernelExtents {
  */
 
 /** A kernel [O, C, taps] in blocks. */
-export function kernelInBlocks(to: Blocking, kernel: string, { O, C, taps }: KernelExtents): string {
-  const { block } = to
+export function kernelInBlocks(emit: Blocking, kernel: string, { O, C, taps }: KernelExtents): string {
+  const { block } = emit
   const [outer, inner] = [roundedUp(O, block) / block, roundedUp(C, block) / block]
-  const filled = withZeros(to, kernel, [0, inner * block - C])
-  const reordered = to.blocked('ReorderInput', [
-    to.node('Reshape', [filled, to.ints(1, O, inner * block, taps)]),
+  const filled = withZeros(emit, kernel, [0, inner * block - C])
+  const reordered = emit.blocked('ReorderInput', [
+    emit.node('Reshape', [filled, emit.ints(1, O, inner * block, taps)]),
   ])
-  const split = to.node('Reshape', [reordered, to.ints(outer, inner, block, taps, block)])
-  return taps === 1 ? split : to.node('Transpose', [split], { perm: [0, 1, 3, 2, 4] })
+  const sorted = taps === 1 ? reordered : outerSwapped(emit, reordered, [outer * inner, block, taps])
+  return emit.node('Reshape', [sorted, emit.ints(outer, inner, taps, block, block)])
 }
 
 /** A kernel [C, O, taps], its channels swapped, in blocks. */
-export function swappedInBlocks(to: Blocking, kernel: string, { O, C, taps }: KernelExtents): string {
-  const { block } = to
+export function swappedInBlocks(emit: Blocking, kernel: string, { O, C, taps }: KernelExtents): string {
+  const { block } = emit
   const [outer, inner] = [roundedUp(O, block) / block, roundedUp(C, block) / block]
-  const filled = withZeros(to, kernel, [inner * block - C, 0])
-  const reordered = to.blocked('ReorderInput', [
-    to.node('Reshape', [filled, to.ints(inner * block, O, taps, 1)]),
+  const filled = withZeros(emit, kernel, [inner * block - C, 0])
+  const reordered = emit.blocked('ReorderInput', [
+    emit.node('Reshape', [filled, emit.ints(inner * block, O, taps, 1)]),
   ])
-  const split = to.node('Reshape', [reordered, to.ints(inner, block, outer, taps, block)])
-  return to.node('Transpose', [split], { perm: [2, 0, 3, 1, 4] })
+  const split = emit.node('Reshape', [reordered, emit.ints(inner, block, outer, taps, block)])
+  return emit.node('Transpose', [split], { perm: [2, 0, 3, 1, 4] })
 }
 
 /** Some taps of a kernel in blocks, in this order. */
-export function chosenTaps(to: Blocking, kernel: string, taps: readonly number[], of: number): string {
+export function chosenTaps(emit: Blocking, kernel: string, taps: readonly number[], of: number): string {
   const isAll = taps.length === of && taps.every((tap, i) => tap === i)
-  return isAll ? kernel : to.node('Gather', [kernel, to.ints(...taps)], { axis: 2 })
+  return isAll ? kernel : emit.node('Gather', [kernel, emit.ints(...taps)], { axis: 2 })
+}
+
+/**
+ * [A, B, C, b of anything] → [A, C, B, b]: to the engine's reordering these are A images of B places with C blocks of channels, and
+ * it works on all threads where `Transpose` works on one.
+ */
+export function outerSwapped(
+  emit: Blocking,
+  value: string,
+  [A, B, C]: readonly [number, number, number],
+): string {
+  const places = emit.node('Reshape', [value, emit.ints(A, B, 1, C * emit.block)])
+  return emit.blocked('ReorderInput', [places], { channels_last: 1 })
 }
 
 /** Zeros behind the first two of four axes. */
-function withZeros(to: Blocking, value: string, missing: readonly [number, number]): string {
+function withZeros(emit: Blocking, value: string, missing: readonly [number, number]): string {
   if (missing[0] + missing[1] === 0) return value
-  return to.node('Pad', [value, to.ints(0, 0, 0, 0, ...missing, 0, 0)])
+  return emit.node('Pad', [value, emit.ints(0, 0, 0, 0, ...missing, 0, 0)])
 }

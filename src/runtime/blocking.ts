@@ -3,7 +3,7 @@ import type { OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
 export const blockedDomain = 'com.microsoft.nchwc'
 
-/** Names of values that are made here begin with it, and no others in a model. */
+/** Values that are made here are called by it and a `#`, or a list of whole numbers; nothing else in a model is. */
 const prefix = 'blocks'
 
 /** The next multiple of a block. */
@@ -11,9 +11,9 @@ export function roundedUp(extent: number, block: number): number {
   return Math.ceil(extent / block) * block
 }
 
-/** The part of so many blocks that an extent fills. */
+/** The part of its blocks that an extent fills, 0 to 1. */
 export function filling(extent: number, block: number): number {
-  return extent / roundedUp(extent, block)
+  return extent === 0 ? 0 : extent / roundedUp(extent, block)
 }
 
 /**
@@ -25,11 +25,15 @@ export class Blocking {
   readonly constants = new Map<string, OnnxTensor>()
   /** Activations in blocks, by the name of the plain ones. */
   readonly #activations = new Map<string, string>()
-  /** The name of the node that is being written; those that take its place are named after it. */
-  label = ''
+  #label = ''
   #count = 0
 
   constructor(readonly block: number) {}
+
+  /** Says which node is written next; those that take its place are named after it. */
+  begin(node: OnnxNode): void {
+    this.#label = node.name
+  }
 
   /** Adds a node of the default domain and returns the name of its result. */
   node(
@@ -80,7 +84,7 @@ export class Blocking {
     attributes: OnnxNode['attributes'],
     output = `${prefix} #${this.#count}`,
   ): string {
-    const name = `${this.label} ${op} ${this.#count++}`
+    const name = `${this.#label} ${op} ${this.#count++}`
     this.nodes.push({
       op,
       name,

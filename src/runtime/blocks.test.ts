@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
-import { add, conv2d, Graph, gradients, lower, mul, type Program, sum } from '../graph/index.ts'
+import { conv2d, Graph, gradients, lower, mul, type Program, sum } from '../graph/index.ts'
 import type { OnnxModel, OnnxNode } from '../graph/onnx.ts'
 import { blockSize } from './block-size.ts'
 import { withBlocks } from './blocks.ts'
@@ -16,14 +16,18 @@ interface Shape {
   readonly width?: number
   readonly kernel?: number
   readonly stride?: number
+  /** (kernel − 1) / 2 if not told. */
+  readonly padding?: number
 }
 
 /** A convolution, its value and both its gradients, as a training step has them. */
-function program({ images = 16, channels, outputs, extent, width = extent, kernel = 3, stride = 1 }: Shape) {
+function program(shape: Shape): Program {
+  const { images = 16, channels, outputs, extent, width = extent, kernel = 3, stride = 1 } = shape
+  const { padding = (kernel - 1) / 2 } = shape
   const graph = new Graph()
   const x = graph.input('x', 'float32', [typeof images === 'number' ? images : 'n', channels, extent, width])
   const w = graph.input('w', 'float32', [outputs, channels, kernel, kernel])
-  const y = conv2d(x, w, { stride, padding: (kernel - 1) / 2 })
+  const y = conv2d(x, w, { stride, padding })
   const [dx, dw] = gradients(sum(mul(y, y)), [x, w])
   return lower(
     new Map([
@@ -100,17 +104,60 @@ describe('convolutions on blocks', () => {
   it('share the blocks of an activation', () => {
     const second = convolution({ name: 'd', outputs: ['z'] })
     const ops = opsOf(withBlocks(model(convolution(), second), 16))
-    // Theirs, and those of the two kernels.
-    expect(ops.filter(op => op === 'ReorderInput')).toHaveLength(1 + 2)
+    // Theirs, and two for each kernel.
+    expect(ops.filter(op => op === 'ReorderInput')).toHaveLength(1 + 2 * 2)
     expect(ops.filter(op => op === 'ReorderOutput')).toHaveLength(2)
   })
 
   it('that follow each other at once hand their blocks on', () => {
     const second = convolution({ name: 'd', inputs: ['y', 'v'], outputs: ['z'] })
     const { nodes } = withBlocks(model(convolution(), second), 16)
-    expect(nodes.filter(({ op }) => op === 'ReorderInput')).toHaveLength(1 + 2)
+    expect(nodes.filter(({ op }) => op === 'ReorderInput')).toHaveLength(1 + 2 * 2)
     const made = nodes.flatMap(({ outputs }) => outputs)
     expect(new Set(made).size).toBe(made.length)
+  })
+})
+
+describe('gradients on blocks', () => {
+  const shape = { images: 48, channels: 32, outputs: 32, extent: 8 }
+  const nodesOf = (fields: Partial<Shape>): readonly OnnxNode[] =>
+    withBlocks(program({ ...shape, ...fields }).graph!, 16).nodes
+  /** Of the gradient of the kernel: undefined if it is not one convolution. */
+  const groups = (nodes: readonly OnnxNode[]): unknown =>
+    nodes.find(({ op, name }) => op === 'Conv' && name.includes('WeightGradient'))?.attributes.group
+
+  it('leave no matrix product and no transposed convolution', () => {
+    for (const fields of [{}, { stride: 2 }, { images: { fed: 0 } }, { channels: 3 }, { extent: 4 }]) {
+      const ops = nodesOf(fields).map(({ op }) => op)
+      const others = ops.filter(op => ['Gemm', 'MatMul', 'ConvTranspose', 'Slice'].includes(op))
+      // The engine cannot put three channels into blocks, so what goes back to them stays plain.
+      expect(others).toEqual('channels' in fields ? ['Slice'] : [])
+    }
+  })
+
+  it('are split by images where their maps are large, and are not where the number of images is unknown', () => {
+    expect(groups(nodesOf({ extent: 32 }))).toBe(3)
+    expect(groups(nodesOf({ extent: 4 }))).toBeUndefined()
+    expect(groups(nodesOf({ extent: 32, images: { fed: 0 } }))).toBeUndefined()
+  })
+
+  it('stay as they are for too few images, padding as large as the kernel, and channels that are not in fours', () => {
+    const stays = (fields: Partial<Shape>): boolean =>
+      nodesOf(fields).some(
+        ({ op, name }) => ['Gemm', 'MatMul'].includes(op) && name.includes('WeightGradient'),
+      )
+    expect(stays({ images: 7 })).toBe(true)
+    expect(stays({ images: 8 })).toBe(false)
+    expect(stays({ kernel: 1, padding: 1 })).toBe(true)
+    expect(stays({ outputs: 30 })).toBe(true)
+  })
+
+  it('put images side by side where they are narrow', () => {
+    const together = (fields: Partial<Shape>): boolean =>
+      nodesOf(fields).some(({ op, attributes }) => op === 'Conv' && String(attributes.dilations) === '1,48')
+    expect(together({ extent: 4 })).toBe(true)
+    expect(together({ extent: 8 })).toBe(false)
+    expect(together({ extent: 4, kernel: 5 })).toBe(false)
   })
 })
 
@@ -155,9 +202,21 @@ describe('A convolution and its gradients', () => {
     { channels: 16, outputs: 32, extent: 9, width: 6, kernel: 1, stride: 3 },
     { channels: 32, outputs: 32, extent: 12, width: 10, kernel: 5, stride: 2 },
     { channels: 16, outputs: 16, extent: 6, width: 3 },
+    { channels: 16, outputs: 16, extent: 7, stride: 3 },
+    { channels: 16, outputs: 16, extent: 8, stride: 4 },
+    { channels: 16, outputs: 16, extent: 6, padding: 0 },
+    { channels: 16, outputs: 16, extent: 6, padding: 2 },
+    { channels: 16, outputs: 16, extent: 1, kernel: 1, stride: 2, padding: 2 },
+    { channels: 16, outputs: 16, extent: 8, kernel: 2, stride: 2, padding: 0 },
+    { channels: 16, outputs: 16, extent: 8, kernel: 4, stride: 2, padding: 1 },
+    { channels: 32, outputs: 32, extent: 1 },
+    { channels: 32, outputs: 32, extent: 1, kernel: 1 },
+    { images: 24, channels: 16, outputs: 32, extent: 3, width: 5 },
+    { images: 128, channels: 16, outputs: 16, extent: 32 },
     // As experts have them: none, a few, several blocks.
     ...[0, 1, 16, 37].map(fed => ({ images: { fed }, channels: 48, outputs: 32, extent: 4 })),
     ...[0, 5].map(fed => ({ images: { fed }, channels: 32, outputs: 64, extent: 8, stride: 2 })),
+    ...[0, 5].map(fed => ({ images: { fed }, channels: 32, outputs: 64, extent: 8, kernel: 1, stride: 2 })),
   ]
   it.each(shapes)('%j are the same on blocks and without', async shape => {
     // Sums of up to 45,000 products, each way in an order of its own.
@@ -167,12 +226,11 @@ describe('A convolution and its gradients', () => {
 
   it('one right after the other, with blocks that are not full, are too', async () => {
     const graph = new Graph()
-    const x = graph.input('x', 'float32', [2, 16, 6, 5])
-    const [v, w] = [graph.input('v', 'float32', [28, 16, 3, 3]), graph.input('w', 'float32', [30, 28, 3, 3])]
-    const middle = conv2d(x, v, { padding: 1 })
-    const y = conv2d(middle, w, { padding: 1, stride: 2 })
-    const slopes = gradients(add(sum(mul(y, y)), sum(mul(middle, middle))), [x, v, w])
-    const outputs = [y, middle, ...slopes].map((tensor, i) => [`output ${i}`, tensor] as const)
+    const x = graph.input('x', 'float32', [20, 16, 4, 4])
+    const [v, w] = [graph.input('v', 'float32', [28, 16, 3, 3]), graph.input('w', 'float32', [32, 28, 3, 3])]
+    const y = conv2d(conv2d(x, v, { padding: 1 }), w, { padding: 1, stride: 2 })
+    const slopes = gradients(sum(mul(y, y)), [x, v, w])
+    const outputs = [y, ...slopes].map((tensor, i) => [`output ${i}`, tensor] as const)
     await expectSame(lower(new Map(outputs)), 5e-6)
   })
 

@@ -19,7 +19,7 @@ import { Blocking, blockedDomain, filling, withoutUnused } from './blocking.ts'
 export function withBlocks(model: OnnxModel, block: number): OnnxModel {
   const blocking = new Blocking(block)
   for (const node of model.nodes) {
-    blocking.label = node.name
+    blocking.begin(node)
     if (!onBlocks(blocking, node)) blocking.nodes.push(node)
   }
   return withoutUnused({
@@ -31,24 +31,25 @@ export function withBlocks(model: OnnxModel, block: number): OnnxModel {
 }
 
 /** Writes what a node computes on blocks, or leaves it. */
-function onBlocks(to: Blocking, node: OnnxNode): boolean {
+function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   const { meaning } = node
   if (meaning?.kind === 'convolution') {
-    if (node.inputs.length !== 2 || !fills(meaning.channels, to.block)) return false
-    blockedConvolution(to, node, meaning)
+    if (node.inputs.length !== 2 || !fills(meaning.channels, emit.block)) return false
+    blockedConvolution(emit, node, meaning)
     return true
   }
   if (meaning?.kind === 'inputGradient') {
-    if (!isDoubling(meaning.of) || !fills(meaning.of.channels, to.block)) return false
-    blockedInputGradient(to, node, meaning)
+    if (!isDoubling(meaning.of) || !fills(meaning.of.channels, emit.block)) return false
+    blockedInputGradient(emit, node, meaning)
     return true
   }
   if (meaning?.kind === 'kernelGradient') {
-    const { images, channels } = meaning.of
-    // How many images an expert gets is not known; at most fifteen empty ones are computed for it.
-    const filled = images === undefined ? 1 : images === 0 ? 0 : filling(images, to.block)
-    if (channels.outputs % 4 !== 0 || filled * filling(channels.outputs, to.block) < worthwhile) return false
-    blockedKernelGradient(to, node, meaning)
+    const { images, channels, padding, kernel } = meaning.of
+    // How many images an expert gets is not known; computed for nothing are less than a block, or one block where it gets none.
+    const full = images === undefined ? 1 : filling(images, emit.block)
+    const isWorthIt = full * fillingInFours(channels.outputs, emit.block) >= worthwhile
+    if (!isWorthIt || padding >= Math.min(...kernel)) return false
+    blockedKernelGradient(emit, node, meaning)
     return true
   }
   return false
@@ -60,8 +61,12 @@ function onBlocks(to: Blocking, node: OnnxNode): boolean {
  */
 const worthwhile = 0.5
 
-/** Whether channels fill their blocks; the engine reorders channels in fours. */
+/** Whether channels fill their blocks. */
 function fills({ inputs, outputs }: Channels, block: number): boolean {
-  const filled = filling(inputs, block) * filling(outputs, block)
-  return inputs % 4 === 0 && outputs % 4 === 0 && filled >= worthwhile
+  return fillingInFours(inputs, block) * fillingInFours(outputs, block) >= worthwhile
+}
+
+/** The part of their blocks that channels fill; 0 where the engine, which reorders channels in fours, cannot make them. */
+function fillingInFours(channels: number, block: number): number {
+  return channels % 4 === 0 ? filling(channels, block) : 0
 }

@@ -120,7 +120,7 @@ describe('Engine', () => {
       const loaded = await other.load(subtraction(2))
       expect(values((await loaded.run(feeds(1))).get("w'"))).toEqual([0, 0])
       await engine.setState(more([7, 8], 6n))
-      expect(await engine.share(names)).toEqual(shared)
+      await engine.share(names)
       await other.adopt(names, shared)
       expect(values((await other.readState(['w'])).get('w'))).toEqual([7, 8])
 

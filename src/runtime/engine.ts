@@ -16,7 +16,7 @@ export interface EngineOptions {
   /** Prefix of the files in which ONNX Runtime notes how long each operation took. */
   readonly profile?: string
   /**
-   * Whether programs are rewritten for the processor (see `blocked-convolutions.ts`), true when not given. The results
+   * Whether programs are rewritten for the processor (see `blocks.ts`), true when not given. The results
    * differ in rounding only.
    */
   readonly rewrite?: boolean
@@ -109,7 +109,8 @@ export class Engine {
   }
 
   /**
-   * Lays tensors of the state into memory that all engines see; it holds them until the next call.
+   * Lays tensors of the state, one after another, into memory that all engines see. The next call of the same engine writes
+   * over it, so every `adopt` has to be done by then.
    *
    * @throws MoietyError `usage` when a name is not in the state
    */
@@ -118,9 +119,9 @@ export class Engine {
   }
 
   /**
-   * Takes over what another engine has laid there under the same names. Nothing is allocated.
+   * Takes over what another engine, with a state of the same shapes, has laid there in the same order. Nothing is allocated.
    *
-   * @throws MoietyError `usage` when a name is not in the state, or the sizes are others
+   * @throws MoietyError `usage` when a name is not in the state, or all together have another size
    */
   async adopt(names: readonly string[], shared: SharedArrayBuffer): Promise<void> {
     await this.#thread.ask({ kind: 'adopt', names, shared })

@@ -17,7 +17,7 @@ import {
   type StepResult,
   type ThreadData,
 } from './protocol.ts'
-import { Residence } from './residence.ts'
+import { held, Residence } from './residence.ts'
 import {
   fromEngine,
   type InferenceSession,
@@ -103,28 +103,18 @@ async function run(
 
 async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>): Promise<StepResult> {
   const { updates, guards } = request
-  const fetches: Record<string, Tensor | null> = {}
-  const returned: string[] = []
   for (const spec of loaded.outputs) {
     const name = updates.get(spec.name)
-    if (name === undefined) {
-      fetches[spec.name] = null
-      returned.push(spec.name)
-    } else {
-      const room = state.room(name)
-      checkUpdate(spec, name, room.host)
-      fetches[spec.name] = room.engine
-    }
+    if (name !== undefined) checkUpdate(spec, name, state.get(name))
   }
+  const fetches = Object.fromEntries(loaded.outputs.map(spec => [spec.name, null]))
   const results = await runSession(loaded.session, gather(loaded, request.feeds), fetches)
-  const outputs = new Map(returned.map(name => [name, fromEngine(name, results[name]!)] as const))
-  const nonFinite = guards.filter(name => {
-    const target = updates.get(name)
-    return !allFinite(target === undefined ? outputs.get(name)! : state.room(target).host)
-  })
+  const values = new Map(loaded.outputs.map(({ name }) => [name, held(name, results[name]!)] as const))
+  const nonFinite = guards.filter(name => !allFinite(values.get(name)!.host))
   const committed = nonFinite.length === 0
-  if (committed) state.commit(updates.values())
-  return { outputs, committed, nonFinite }
+  if (committed) for (const [output, name] of updates) state.become(name, values.get(output)!)
+  const returned = [...values].filter(([name]) => !updates.has(name))
+  return { outputs: new Map(returned.map(([name, { host }]) => [name, host])), committed, nonFinite }
 }
 
 /** Every input of the program: from the feeds, or else from the state. */
@@ -149,16 +139,16 @@ function gather(loaded: Loaded, feeds: ReadonlyMap<string, HostTensor>): Record<
   return inputs
 }
 
-/** The room that an update is written into has the shape of what it replaces; the program must agree. */
-function checkUpdate(spec: TensorSpec, name: string, room: HostTensor): void {
+/** An update has the shape and element type of what it replaces. */
+function checkUpdate(spec: TensorSpec, name: string, before: HostTensor): void {
   const fits =
-    spec.dtype === room.dtype &&
-    spec.shape.length === room.shape.length &&
-    spec.shape.every((extent, axis) => typeof extent === 'string' || extent === room.shape[axis])
+    spec.dtype === before.dtype &&
+    spec.shape.length === before.shape.length &&
+    spec.shape.every((extent, axis) => typeof extent === 'string' || extent === before.shape[axis])
   if (!fits) {
     fail({
       kind: 'usage',
-      message: `the program writes ${signature(spec)} over ${signature(room)}`,
+      message: `the program writes ${signature(spec)} over ${signature(before)}`,
       where: `output ${spec.name}, state ${name}`,
       help: 'a step must leave the shape and element type of the state as they are',
     })

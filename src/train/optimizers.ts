@@ -185,14 +185,15 @@ function adam(
     add(mul(before, beta), typeof fresh === 'number' ? fresh * (1 - beta) : mul(fresh, 1 - beta))
   const correction1 = memory.evolve('correction1', average(beta1, 1))
   const correction2 = sqrt(memory.evolve('correction2', average(beta2, 1)))
-  const scaledRate = div(rate, correction1)
+  const scaledRate = div(mul(rate, correction2), correction1)
   return ({ parameters, value, gradient, manner = asTheOptimizerHasIt }) => {
     const decay = manner.weightDecay ?? config.weightDecay
     const own = times(rate, manner.rate)
     const g = config.name === 'adam' && decay > 0 ? add(gradient, mul(value, decay)) : gradient
     const m = memory.evolveFor(parameters, 'm', average(beta1, g))
     const v = memory.evolveFor(parameters, 'v', average(beta2, mul(g, g)))
-    const denominator = add(div(sqrt(v), correction2), config.epsilon)
+    // (√v / √c₂ + ε)⁻¹ = √c₂ / (√v + ε·√c₂): numbers once instead of once an element.
+    const denominator = add(sqrt(v), mul(correction2, config.epsilon))
     const shrunk = config.name === 'adamw' && decay > 0 ? mul(value, sub(1, mul(own, decay))) : value
     return sub(shrunk, mul(div(m, denominator), times(scaledRate, manner.rate)))
   }

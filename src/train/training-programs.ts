@@ -183,12 +183,12 @@ class DividedStep implements ReadyStep {
     )
     const result = await this.finishing.step(new Map(given), { updates, guards, transfer: true })
     // All of them, also those that had no part of a small batch: they evaluate, and have one of the next.
-    if (result.committed) await this.#hand(model)
+    if (result.committed) await this.#updateOthers(model)
     return result
   }
 
-  /** Gives the other engines, which have a state of the same names, the first one's. */
-  async #hand(names: readonly string[]): Promise<void> {
+  /** Gives the other engines, which `spread` has given a state, the first one's new values. */
+  async #updateOthers(names: readonly string[]): Promise<void> {
     const [first, ...others] = this.engines
     const shared = await first.share(names)
     await Promise.all(others.map(engine => engine.adopt(names, shared)))

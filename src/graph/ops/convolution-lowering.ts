@@ -76,7 +76,7 @@ export function lowerInputGradient(
       dilations: [dilation, dilation],
     }
     const dx = emit.node('Conv', [dy, swapped], attributes)
-    emit.means({
+    emit.means(dx, {
       kind: 'convolution',
       channels: { inputs: O, outputs: C },
       ...(N === undefined ? {} : { extents: { images: N, height: I, width: J } }),
@@ -96,7 +96,7 @@ export function lowerInputGradient(
     group: groups,
   }
   const dx = emit.node('ConvTranspose', [dy, weight], attributes)
-  if (groups === 1 && dilation === 1) emit.means({ kind: 'inputGradient', of: convolutionOf(conv) })
+  if (groups === 1 && dilation === 1) emit.means(dx, { kind: 'inputGradient', of: convolutionOf(conv) })
   return dx
 }
 
@@ -137,7 +137,7 @@ export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: 
   const same = U === 3 && V === 3 && stride === 1 && dilation === 1 && padding === 1
   const byShifts = same && 9 * O * C <= 3 * (O + C) * H * W
   const gradient = (byShifts ? weightGradientByShifts : weightGradientByWindows)(emit, dy, x, conv)
-  if (dilation === 1) emit.means({ kind: 'kernelGradient', of: convolutionOf(conv), x, dy })
+  if (dilation === 1) emit.means(gradient, { kind: 'kernelGradient', of: convolutionOf(conv), x, dy })
   return gradient
 }
 

@@ -92,7 +92,7 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
         const [images, , ...extents] = x.shape
         const [rows, columns] = extents
         const known = typeof images === 'number' && typeof rows === 'number' && typeof columns === 'number'
-        emit.means({
+        emit.means(y, {
           kind: 'convolution',
           channels: { inputs: Number(channels), outputs: Number(outputs) },
           ...(known ? { extents: { images, height: rows, width: columns } } : {}),

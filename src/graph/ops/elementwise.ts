@@ -223,12 +223,13 @@ export const sigmoid = unary({
 })
 /**
  * 1 where x is above 0 and 0 elsewhere (Heaviside's step), as float32; no gradient. In ONNX it is a hard sigmoid so steep
- * that the smallest normal number is at 1: one pass over memory, where comparing and casting are two.
+ * that the smallest normal number is at 1: one pass over memory, where comparing and casting are two. Numbers closer to 0
+ * are somewhere between, and NaN gives any number.
  */
-export function step(x: Tensor): Tensor {
-  if (x.dtype !== 'float32') return shapeError('step', 'a float32 tensor', [x])
+export function heaviside(x: Tensor): Tensor {
+  if (x.dtype !== 'float32') return shapeError('heaviside', 'a float32 tensor', [x])
   return apply({
-    name: 'step',
+    name: 'heaviside',
     inputs: [x],
     outputs: [x],
     gradient: () => [],
@@ -243,7 +244,7 @@ export const relu = unary({
   name: 'relu',
   onnx: 'Relu',
   value: x => Math.max(x, 0),
-  gradient: (dy, _x, y) => mul(dy, step(y)),
+  gradient: (dy, _x, y) => mul(dy, heaviside(y)),
 })
 /** The error function 2/√π ∫₀ˣ e^(−t²) dt, by its Taylor series or continued fraction in the interpreter. */
 export const erf = unary({

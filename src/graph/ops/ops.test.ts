@@ -63,8 +63,8 @@ const elementwise: Record<string, OracleCase> = {
   },
   'add zero, which may be left out': one(floats(4), x => g.mul(x, g.add(x, 0))),
   sign: flat(one(floats(5), g.sign)),
-  step: flat(
-    one({ shape: [7], values: [-1, -0, 0, 2 ** -126, 1, Number.POSITIVE_INFINITY, -1e-38] }, g.step),
+  heaviside: flat(
+    one({ shape: [7], values: [-1, -0, 0, 2 ** -126, 1, Number.POSITIVE_INFINITY, -1e-38] }, g.heaviside),
   ),
   comparisons: flat({
     inputs: { x: { shape: [4], values: [1, 2, 3, 2] }, y: { shape: [4], values: [2, 2, 2, 2] } },
