@@ -18,6 +18,15 @@ export {
 } from './graph.ts'
 export { interpret, reachableNodes } from './interpreter.ts'
 export { type Attributes, type Emitter, type LoweringOptions, lower } from './lowering.ts'
+export type {
+  Channels,
+  Convolution,
+  ConvolutionMeaning,
+  Extents,
+  InputGradientMeaning,
+  KernelGradientMeaning,
+  Meaning,
+} from './meaning.ts'
 export type { NdArray } from './ndarray.ts'
 export { irVersion, type OnnxAttribute, opset } from './onnx.ts'
 export * from './ops/convolution.ts'

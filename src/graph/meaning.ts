@@ -44,6 +44,7 @@ export interface Convolution {
   readonly padding: number
 }
 
+/** How many channels a convolution reads and gives. */
 export interface Channels {
   readonly inputs: number
   readonly outputs: number
