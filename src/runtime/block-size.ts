@@ -63,7 +63,7 @@ async function result(model: OnnxModel): Promise<Float32Array> {
         return [name, new Tensor('float32', whole(count), extents)]
       }),
     )
-    const { y } = await runSession(session, tensors, { y: null })
+    const { y } = await runSession(session, tensors, ['y'])
     const data = y?.data
     return data instanceof Float32Array ? data : new Float32Array()
   } finally {

@@ -277,6 +277,25 @@ describe('What the engine refuses', () => {
     expect(error).toMatchObject({ kind: 'usage', where: "output w', state v" })
   })
 
+  it('an update whose shape was not known before, and then is another', async () => {
+    await engine.setState(new Map([['w', floats([3], [1, 2, 3])]]))
+    const doubled = program(
+      [{ op: 'Add', name: 'twice', inputs: ['x', 'x'], outputs: ["w'"] }],
+      [spec('x', ['n'])],
+      [spec("w'", ['n'])],
+    )
+    const loaded = await engine.load(doubled)
+    const take = (length: number) =>
+      loaded.step(new Map([['x', floats([length], new Float32Array(length).fill(4))]]), {
+        updates: new Map([["w'", 'w']]),
+        guards: [],
+      })
+    expect((await refusal(take(5))).message).toBe('the program writes float32 [5] over float32 [3]')
+    expect(values((await engine.readState()).get('w'))).toEqual([1, 2, 3])
+    await take(3)
+    expect(values((await engine.readState()).get('w'))).toEqual([8, 8, 8])
+  })
+
   it('names that the program or the state does not have', async () => {
     await engine.setState(new Map([['w', floats([2], [1, 2])]]))
     expect((await refusal(step.run(new Map([['y', scalar(1)]])))).message).toContain('no input named "y"')

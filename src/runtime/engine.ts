@@ -109,8 +109,8 @@ export class Engine {
   }
 
   /**
-   * Lays tensors of the state, one after another, into memory that all engines see. The next call of the same engine writes
-   * over it, so every `adopt` has to be done by then.
+   * Lays tensors of the state, one after another, into memory that all engines see. The next `share` of the same engine
+   * writes over it, so every `adopt` has to be done by then.
    *
    * @throws MoietyError `usage` when a name is not in the state
    */

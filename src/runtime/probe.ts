@@ -46,7 +46,7 @@ async function probe(device: Device): Promise<ProbeReport> {
         weight: new Tensor('float32', new Float32Array(4).fill(1), [1, 1, 2, 2]),
         threshold: new Tensor('float32', Float32Array.of(20), []),
       },
-      { result: null },
+      ['result'],
     )
     const came = [...(result?.data ?? [])].map(Number)
     await session.release()

@@ -20,13 +20,14 @@ export function held(name: string, engine: Tensor): Held {
  * copy: it has been copied out of the engine once, as every result is, and a step that must not count just lets go of it.
  */
 export class Residence {
-  readonly #tensors = new Map<string, Held>()
+  #tensors = new Map<string, Held>()
   #shared = new SharedArrayBuffer(0)
 
   /** Replaces the whole state; the tensors are kept, not copied. */
   replace(state: ReadonlyMap<string, HostTensor>): void {
-    this.#tensors.clear()
-    for (const [name, host] of state) this.#tensors.set(name, { host, engine: toEngine(host) })
+    this.#tensors = new Map(
+      [...state].map(([name, host]) => [name, { host, engine: toEngine(host) }] as const),
+    )
   }
 
   /** The tensor under this name, or undefined. */

@@ -112,17 +112,17 @@ export async function openSession(
 }
 
 /**
- * Runs a session. A fetch that is a tensor is filled in place; one that is null is allocated.
+ * Runs a session and gives the outputs named, each in memory of its own.
  *
  * @throws MoietyError `data` with the node's name when an operation fails
  */
 export async function runSession(
   session: InferenceSession,
   feeds: Record<string, Tensor>,
-  fetches: Record<string, Tensor | null>,
+  outputs: readonly string[],
 ): Promise<InferenceSession.ReturnType> {
   try {
-    return await session.run(feeds, fetches, { logSeverityLevel: silent })
+    return await session.run(feeds, outputs, { logSeverityLevel: silent })
   } catch (error) {
     throw translated(error, 'the engine could not run the program')
   }

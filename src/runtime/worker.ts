@@ -96,20 +96,16 @@ async function run(
   feeds: ReadonlyMap<string, HostTensor>,
   outputs: readonly string[],
 ): Promise<Map<string, HostTensor>> {
-  const fetches = Object.fromEntries(outputs.map(name => [name, null]))
-  const results = await runSession(loaded.session, gather(loaded, feeds), fetches)
+  const results = await runSession(loaded.session, gather(loaded, feeds), outputs)
   return new Map(outputs.map(name => [name, fromEngine(name, results[name]!)] as const))
 }
 
 async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>): Promise<StepResult> {
   const { updates, guards } = request
-  for (const spec of loaded.outputs) {
-    const name = updates.get(spec.name)
-    if (name !== undefined) checkUpdate(spec, name, state.get(name))
-  }
-  const fetches = Object.fromEntries(loaded.outputs.map(spec => [spec.name, null]))
-  const results = await runSession(loaded.session, gather(loaded, request.feeds), fetches)
-  const values = new Map(loaded.outputs.map(({ name }) => [name, held(name, results[name]!)] as const))
+  const names = loaded.outputs.map(spec => spec.name)
+  const results = await runSession(loaded.session, gather(loaded, request.feeds), names)
+  const values = new Map(names.map(name => [name, held(name, results[name]!)] as const))
+  for (const [output, name] of updates) checkUpdate(output, values.get(output)!.host, name)
   const nonFinite = guards.filter(name => !allFinite(values.get(name)!.host))
   const committed = nonFinite.length === 0
   if (committed) for (const [output, name] of updates) state.become(name, values.get(output)!)
@@ -140,16 +136,14 @@ function gather(loaded: Loaded, feeds: ReadonlyMap<string, HostTensor>): Record<
 }
 
 /** An update has the shape and element type of what it replaces. */
-function checkUpdate(spec: TensorSpec, name: string, before: HostTensor): void {
-  const fits =
-    spec.dtype === before.dtype &&
-    spec.shape.length === before.shape.length &&
-    spec.shape.every((extent, axis) => typeof extent === 'string' || extent === before.shape[axis])
+function checkUpdate(output: string, after: HostTensor, name: string): void {
+  const before = state.get(name)
+  const fits = after.dtype === before.dtype && String(after.shape) === String(before.shape)
   if (!fits) {
     fail({
       kind: 'usage',
-      message: `the program writes ${signature(spec)} over ${signature(before)}`,
-      where: `output ${spec.name}, state ${name}`,
+      message: `the program writes ${signature(after)} over ${signature(before)}`,
+      where: `output ${output}, state ${name}`,
       help: 'a step must leave the shape and element type of the state as they are',
     })
   }

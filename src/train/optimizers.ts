@@ -192,7 +192,7 @@ function adam(
     const g = config.name === 'adam' && decay > 0 ? add(gradient, mul(value, decay)) : gradient
     const m = memory.evolveFor(parameters, 'm', average(beta1, g))
     const v = memory.evolveFor(parameters, 'v', average(beta2, mul(g, g)))
-    // (√v / √c₂ + ε)⁻¹ = √c₂ / (√v + ε·√c₂): numbers once instead of once an element.
+    // (√v / √c₂ + ε)⁻¹ = √c₂ / (√v + ε·√c₂): so that no element is divided by √c₂.
     const denominator = add(sqrt(v), mul(correction2, config.epsilon))
     const shrunk = config.name === 'adamw' && decay > 0 ? mul(value, sub(1, mul(own, decay))) : value
     return sub(shrunk, mul(div(m, denominator), times(scaledRate, manner.rate)))
