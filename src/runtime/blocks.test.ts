@@ -8,7 +8,7 @@ import { withBlocks } from './blocks.ts'
 import { Engine } from './engine.ts'
 
 interface Shape {
-  /** Known beforehand, 16 if not told; or only when the program runs. */
+  /** Known beforehand, 8 if not told, which is half a block; or only when the program runs. */
   readonly images?: number | { readonly fed: number }
   readonly channels: number
   readonly outputs: number
@@ -22,7 +22,7 @@ interface Shape {
 
 /** A convolution, its value and both its gradients, as a training step has them. */
 function program(shape: Shape): Program {
-  const { images = 16, channels, outputs, extent, width = extent, kernel = 3, stride = 1 } = shape
+  const { images = 8, channels, outputs, extent, width = extent, kernel = 3, stride = 1 } = shape
   const { padding = (kernel - 1) / 2 } = shape
   const graph = new Graph()
   const x = graph.input('x', 'float32', [typeof images === 'number' ? images : 'n', channels, extent, width])
