@@ -88,13 +88,15 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
       })
     }
   }
-  writer.publish(new Map([...outputs].map(([name, tensor]) => [name, names.get(tensor)!])))
+  const renamed = writer.publish(new Map([...outputs].map(([name, tensor]) => [name, names.get(tensor)!])))
+  for (const [tensor, name] of names) names.set(tensor, renamed.get(name) ?? name)
   const model: OnnxModel = {
     name: options.name ?? 'moiety',
     nodes: writer.written,
     initializers: writer.initializers,
     inputs,
     outputs: results,
+    shapes: new Map([...names].map(([tensor, name]) => [name, tensor.shape])),
     ...(options.extents === true ? { values: symbolicValues(nodes, names, writer.written) } : {}),
     ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
   }
@@ -186,8 +188,10 @@ class Writer implements Emitter {
   /**
    * Gives values their names in the file. A value that a node makes is renamed, which costs nothing; an input, a
    * constant or a value that has a name already is copied.
+   *
+   * @returns the new names, by the old ones
    */
-  publish(values: ReadonlyMap<string, string>): void {
+  publish(values: ReadonlyMap<string, string>): ReadonlyMap<string, string> {
     const made = new Set(this.written.flatMap(node => node.outputs))
     const renamed = new Map<string, string>()
     const copies: OnnxNode[] = []
@@ -210,6 +214,7 @@ class Writer implements Emitter {
       ...(node.meaning === undefined ? {} : { meaning: renamedMeaning(node.meaning, rename) }),
     }))
     this.written.splice(0, this.written.length, ...all)
+    return renamed
   }
 }
 

@@ -2,7 +2,12 @@
  * What an ONNX node computes, where its op alone does not say it. It is no part of a file; an engine that knows a better way
  * for the same may take it.
  */
-export type Meaning = ConvolutionMeaning | InputGradientMeaning | KernelGradientMeaning
+export type Meaning = ChannelAffineMeaning | ConvolutionMeaning | InputGradientMeaning | KernelGradientMeaning
+
+/** A `BatchNormalization` that is no more than x · scale + shift with its second and third input: mean 0, variance 1. */
+export interface ChannelAffineMeaning {
+  readonly kind: 'channelAffine'
+}
 
 /** A `Conv` without groups. */
 export interface ConvolutionMeaning {
@@ -58,6 +63,7 @@ export function renamed(meaning: Meaning, rename: (name: string) => string): Mea
   switch (meaning.kind) {
     case 'convolution':
       return meaning.turned === undefined ? meaning : { ...meaning, turned: rename(meaning.turned) }
+    case 'channelAffine':
     case 'inputGradient':
       return meaning
     case 'kernelGradient':

@@ -54,8 +54,10 @@ export interface OnnxModel {
   readonly initializers: readonly OnnxTensor[]
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
-  /** What is known of values in between. */
+  /** What the file says of values in between. */
   readonly values?: readonly OnnxValue[]
+  /** Shapes by the names of values, as far as they are known. Not part of the file. */
+  readonly shapes?: ReadonlyMap<string, readonly Dim[]>
   /** Extra operator sets: domain to version. */
   readonly domains?: Readonly<Record<string, number>>
   readonly metadata?: Readonly<Record<string, string>>

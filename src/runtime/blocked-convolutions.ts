@@ -26,9 +26,7 @@ export function blockedConvolution(emit: Blocking, node: OnnxNode, meaning: Conv
   const result = isNarrow(node, meaning)
     ? sideBySide(emit, blocks, kernels, { ...meaning.extents, O, C })
     : emit.blocked('Conv', [blocks, kernels], node.attributes)
-  // A convolution that reads the result of this one, as in a feature pyramid, finds it in blocks.
-  emit.remember(y, result)
-  emit.blocked('ReorderOutput', [result], { channels: extents.O }, y)
+  emit.made(y, result, extents.O)
 }
 
 type Narrow = ConvolutionMeaning & Required<Pick<ConvolutionMeaning, 'extents'>>

@@ -36,9 +36,7 @@ export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: Inp
   const rows = [0, 1].map(q => emit.node('Concat', [quarter(q, 0), quarter(q, 1)], { axis: 3 }))
   const all = emit.node('Concat', rows, { axis: 1 })
   const result = emit.node('Reshape', [all, emit.ints(-1, O, 2 * I, 2 * J)])
-  const dx = node.outputs[0]!
-  emit.remember(dx, result)
-  emit.blocked('ReorderOutput', [result], { channels: extents.O }, dx)
+  emit.made(node.outputs[0]!, result, extents.O)
 }
 
 /**

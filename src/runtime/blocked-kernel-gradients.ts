@@ -78,15 +78,23 @@ function rowsOfChannels(
   const C = of.channels.inputs
   const [H, W] = of.from
   const [below, right] = [Math.min(reach(of, 0), 0), reach(of, 1)]
-  // Where a block is not full, the engine turns it faster than `Transpose` does. Elsewhere that is as fast, and x in blocks
-  // need not be kept from the forward pass on.
-  const channelsLast =
-    C % 4 === 0 && C % emit.block !== 0
-      ? emit.blocked('ReorderOutput', [emit.activation(x)], { channels: C, channels_last: 1 })
-      : emit.node('Transpose', [x], { perm: [0, 2, 3, 1] })
-  const padded = withEdge(emit, channelsLast, [0, 0, of.padding, 0], [missing, below, right, 0])
+  const padded = withEdge(emit, channelsLast(emit, x, of), [0, 0, of.padding, 0], [missing, below, right, 0])
   const extents = emit.ints(1, filled ?? -1, H + below, (of.padding + W + right) * C)
   return emit.blocked('ReorderInput', [emit.node('Reshape', [padded, extents])])
+}
+
+/** x [N, C, H, W] → [N, H, W, C]. Out of blocks that are full, whole runs of b numbers are moved, on all threads. */
+function channelsLast(emit: Blocking, x: string, { channels, from: [H, W] }: Convolution): string {
+  const C = channels.inputs
+  if (C % emit.block === 0 && emit.isMadeInBlocks(x)) {
+    const turned = outerSwapped(emit, emit.activation(x), [0, C / emit.block, H * W])
+    return emit.node('Reshape', [turned, emit.ints(0, H, W, C)])
+  }
+  // The engine turns blocks that are not full faster than `Transpose` does. Elsewhere that is as fast, and what is plain anyway need
+  // not be kept in blocks from the forward pass on.
+  return C % 4 === 0 && C % emit.block !== 0
+    ? emit.blocked('ReorderOutput', [emit.activation(x)], { channels: C, channels_last: 1 })
+    : emit.node('Transpose', [x], { perm: [0, 2, 3, 1] })
 }
 
 /** dy in blocks of channels, the last block of images filled. */

@@ -1,9 +1,11 @@
+import type { Dim } from '../graph/dims.ts'
+import { renamed } from '../graph/meaning.ts'
 import type { OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
 
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
 export const blockedDomain = 'com.microsoft.nchwc'
 
-/** Values that are made here are called by it and a `#`, or a list of whole numbers; nothing else in a model is. */
+/** Values that are made here are called by it and a `#`, or the numbers of a constant; nothing else in a model is. */
 const prefix = 'blocks'
 
 /** The next multiple of a block. */
@@ -23,12 +25,21 @@ export function filling(extent: number, block: number): number {
 export class Blocking {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
-  /** Activations in blocks, by the name of the plain ones. */
-  readonly #activations = new Map<string, string>()
+  readonly #activations = new Map<string, Blocks>()
+  readonly #shapes: ReadonlyMap<string, readonly Dim[]>
+  readonly #given: ReadonlyMap<string, OnnxTensor>
+  readonly #uses: ReadonlyMap<string, number>
   #label = ''
   #count = 0
 
-  constructor(readonly block: number) {}
+  constructor(
+    readonly block: number,
+    model: OnnxModel,
+  ) {
+    this.#shapes = model.shapes ?? new Map()
+    this.#given = new Map(model.initializers.map(tensor => [tensor.name, tensor]))
+    this.#uses = usesIn(model)
+  }
 
   /** Says which node is written next; those that take its place are named after it. */
   begin(node: OnnxNode): void {
@@ -58,15 +69,53 @@ export class Blocking {
   /** An activation in blocks. It is put there once, however often it is asked for. */
   activation(plain: string): string {
     const known = this.#activations.get(plain)
-    if (known !== undefined) return known
-    const blocks = this.blocked('ReorderInput', [plain])
-    this.remember(plain, blocks)
-    return blocks
+    if (known !== undefined) return known.name
+    const name = this.blocked('ReorderInput', [plain])
+    this.#activations.set(plain, { name, isCopy: true })
+    return name
   }
 
-  /** Says under which name an activation is in blocks. */
-  remember(plain: string, blocks: string): void {
-    this.#activations.set(plain, blocks)
+  /** Says that an activation was made in blocks, and takes it out of them for whoever reads it plain. */
+  made(plain: string, blocks: string, channels: number): void {
+    this.#activations.set(plain, { name: blocks, isCopy: false })
+    this.blocked('ReorderOutput', [blocks], { channels }, plain)
+  }
+
+  /** Whether an activation is in blocks already. */
+  isInBlocks(plain: string): boolean {
+    return this.#activations.has(plain)
+  }
+
+  /** Whether an activation was made in blocks, so that it is plain only where somebody needs it so. */
+  isMadeInBlocks(plain: string): boolean {
+    return this.#activations.get(plain)?.isCopy === false
+  }
+
+  /**
+   * Takes back the convolution on blocks that made an activation, so that it can be written again with more to it; undefined
+   * where something else made it, or anything but one node reads it.
+   */
+  takeBack(plain: string): OnnxNode | undefined {
+    const blocks = this.#activations.get(plain)
+    if (blocks === undefined || this.#uses.get(plain) !== 1) return undefined
+    const at = this.nodes.findLastIndex(({ outputs }) => outputs[0] === blocks.name)
+    const node = this.nodes[at]
+    if (node?.op !== 'Conv' || node.attributes.activation !== undefined) return undefined
+    this.nodes.splice(at, 1)
+    return node
+  }
+
+  /** The shape of a value of the model, where it is known. */
+  shapeOf(name: string): readonly Dim[] | undefined {
+    return this.#shapes.get(name)
+  }
+
+  /** The numbers of an int64 constant of the model; undefined for anything else. */
+  intsOf(name: string | undefined): number[] | undefined {
+    const tensor = this.#given.get(name ?? '')
+    if (tensor?.dtype !== 'int64') return undefined
+    const { buffer, byteOffset, byteLength } = tensor.bytes
+    return Array.from(new BigInt64Array(buffer, byteOffset, byteLength / 8), Number)
   }
 
   /** A one-dimensional int64 constant. */
@@ -74,6 +123,22 @@ export class Blocking {
     const name = `${prefix} ${values.join(' ')}`
     const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
     this.constants.set(name, { name, dtype: 'int64', shape: [values.length], bytes })
+    return name
+  }
+
+  /** An int64 scalar constant. */
+  int(value: number): string {
+    const name = `${prefix} [${value}]`
+    const bytes = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer)
+    this.constants.set(name, { name, dtype: 'int64', shape: [], bytes })
+    return name
+  }
+
+  /** A float32 constant with the same number everywhere. */
+  filled(shape: readonly number[], value: number): string {
+    const name = `${prefix} ${shape.join('×')} of ${value}`
+    const values = new Float32Array(shape.reduce((size, extent) => size * extent, 1)).fill(value)
+    this.constants.set(name, { name, dtype: 'float32', shape, bytes: new Uint8Array(values.buffer) })
     return name
   }
 
@@ -95,6 +160,28 @@ export class Blocking {
     })
     return output
   }
+}
+
+/** An activation in blocks. */
+interface Blocks {
+  readonly name: string
+  /** Whether it is a copy of a plain one. */
+  readonly isCopy: boolean
+}
+
+/** How often each value is read: by nodes, by those who know what these mean, and as a result. */
+function usesIn({ nodes, outputs }: OnnxModel): ReadonlyMap<string, number> {
+  const uses = new Map<string, number>()
+  const use = (name: string): string => {
+    uses.set(name, (uses.get(name) ?? 0) + 1)
+    return name
+  }
+  for (const { inputs, meaning } of nodes) {
+    for (const name of inputs) use(name)
+    if (meaning !== undefined) renamed(meaning, use)
+  }
+  for (const { name } of outputs) use(name)
+  return uses
 }
 
 /** The same model without the nodes and constants that none of its outputs needs. */

@@ -1,8 +1,17 @@
+import { type Shape, sameShape } from '../graph/dims.ts'
 import type { Channels } from '../graph/meaning.ts'
 import type { OnnxModel, OnnxNode } from '../graph/onnx.ts'
+import {
+  type Activation,
+  blockedAffine,
+  blockedBatchNorm,
+  blockedSums,
+  shapeOutOfBlocks,
+} from './blocked-channels.ts'
 import { blockedConvolution } from './blocked-convolutions.ts'
 import { blockedInputGradient, isDoubling } from './blocked-input-gradients.ts'
 import { blockedKernelGradient } from './blocked-kernel-gradients.ts'
+import { blockedPointwise, isPointwise } from './blocked-pointwise.ts'
 import { Blocking, blockedDomain, filling, withoutUnused } from './blocking.ts'
 
 /**
@@ -17,7 +26,7 @@ import { Blocking, blockedDomain, filling, withoutUnused } from './blocking.ts'
  * Only extents decide, never a measurement: the choice must be the same when a training goes on.
  */
 export function withBlocks(model: OnnxModel, block: number): OnnxModel {
-  const blocking = new Blocking(block)
+  const blocking = new Blocking(block, model)
   for (const node of model.nodes) {
     blocking.begin(node)
     if (!onBlocks(blocking, node)) blocking.nodes.push(node)
@@ -52,7 +61,61 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
     blockedKernelGradient(emit, node, meaning)
     return true
   }
+  return staysOnBlocks(emit, node)
+}
+
+/**
+ * Leaves an activation in blocks for an op between convolutions, where that is what reads it or makes it.
+ */
+function staysOnBlocks(emit: Blocking, node: OnnxNode): boolean {
+  const { op, inputs, outputs } = node
+  const [first = '', second = ''] = inputs
+  const activation = activationOf(emit, first)
+  if (activation === undefined || !inputs.some(name => emit.isInBlocks(name))) return false
+  const made = (blocks: string): boolean => {
+    emit.made(outputs[0]!, blocks, activation.channels)
+    return true
+  }
+  if (isPointwise(emit, node)) return made(blockedPointwise(emit, node))
+  if (!emit.isInBlocks(first)) return false
+  if (op === 'Mul' && isPerChannel(emit.shapeOf(second), activation))
+    return made(blockedAffine(emit, first, activation, second))
+  if (node.meaning?.kind === 'channelAffine')
+    return made(blockedAffine(emit, first, activation, second, inputs[2]))
+  if (op === 'BatchNormalization' && isOfBatch(node)) return made(blockedBatchNorm(emit, node, activation))
+  if (op === 'ReduceSum' && isOverAllButChannels(emit, node)) {
+    blockedSums(emit, node, activation)
+    return true
+  }
+  if ((op === 'Shape' || op === 'Size') && emit.isMadeInBlocks(first)) {
+    shapeOutOfBlocks(emit, node, activation)
+    return true
+  }
   return false
+}
+
+/** What is known of a value, where it is an activation that can be in blocks. */
+function activationOf(emit: Blocking, name: string): Activation | undefined {
+  const [images, channels, height, width, ...more] = emit.shapeOf(name) ?? []
+  if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number')
+    return undefined
+  if (more.length > 0 || fillingInFours(channels, emit.block) < worthwhile) return undefined
+  return { images: typeof images === 'number' ? images : undefined, channels, extents: [height, width] }
+}
+
+/** Whether it is [C, 1, 1]. */
+function isPerChannel(shape: Shape | undefined, { channels }: Activation): boolean {
+  return shape !== undefined && sameShape(shape, [channels, 1, 1])
+}
+
+/** Whether its statistics are those of the batch, and nothing of running ones. */
+function isOfBatch({ attributes }: OnnxNode): boolean {
+  const { training_mode, momentum } = attributes
+  return training_mode === 1 && typeof momentum === 'object' && 'float' in momentum && momentum.float === 0
+}
+
+function isOverAllButChannels(emit: Blocking, { inputs, attributes }: OnnxNode): boolean {
+  return attributes.keepdims === 0 && emit.intsOf(inputs[1])?.join(' ') === '0 2 3'
 }
 
 /**

@@ -137,11 +137,11 @@ export function channelAffine(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
       const C = Number(x.shape[1])
       const filled = (value: number): string =>
         emit.constant('float32', [C], new Array<number>(C).fill(value))
-      return [
-        emit.node('BatchNormalization', [name!, factor!, offset!, filled(0), filled(1)], {
-          epsilon: { float: 0 },
-        }),
-      ]
+      const y = emit.node('BatchNormalization', [name!, factor!, offset!, filled(0), filled(1)], {
+        epsilon: { float: 0 },
+      })
+      emit.means(y, { kind: 'channelAffine' })
+      return [y]
     },
     evaluate: ([value, factor, offset]) => {
       const area = value!.shape[2]! * value!.shape[3]!
