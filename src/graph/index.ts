@@ -19,6 +19,7 @@ export {
 export { interpret, reachableNodes } from './interpreter.ts'
 export { type Attributes, type Emitter, type LoweringOptions, lower } from './lowering.ts'
 export type {
+  ChannelAffineMeaning,
   Channels,
   Convolution,
   ConvolutionMeaning,

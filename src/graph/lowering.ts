@@ -97,19 +97,20 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
     inputs,
     outputs: results,
     shapes: new Map([...names].map(([tensor, name]) => [name, tensor.shape])),
-    ...(options.extents === true ? { values: symbolicValues(nodes, names, writer.written) } : {}),
+    ...(options.extents === true ? { values: symbolicValues(nodes, names, writer.written, outputs) } : {}),
     ...(options.metadata === undefined ? {} : { metadata: options.metadata }),
   }
   return { model: encodeOnnx(model), graph: model, inputs, outputs: results }
 }
 
-/** The values in between whose shape is not all numbers. */
+/** The values in between, which are no outputs, whose shape is not all numbers. */
 function symbolicValues(
   nodes: readonly Node[],
   names: ReadonlyMap<Tensor, string>,
   written: readonly OnnxNode[],
+  outputs: ReadonlyMap<string, Tensor>,
 ): OnnxValue[] {
-  const made = new Set(written.flatMap(node => node.outputs))
+  const made = new Set(written.flatMap(node => node.outputs).filter(name => !outputs.has(name)))
   const values = nodes
     .flatMap(node => node.tensors)
     .filter(({ shape }) => shape.some(dim => typeof dim === 'string'))

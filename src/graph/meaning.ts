@@ -14,8 +14,12 @@ export interface ConvolutionMeaning {
   readonly kind: 'convolution'
   /** C and O of its kernel [O, C, U, V]. */
   readonly channels: Channels
-  /** N, H and W of what it reads, where all of them are known beforehand. */
-  readonly extents?: { readonly images: number; readonly height: number; readonly width: number }
+  /** H and W of what it reads, where they are known beforehand, and N; undefined where that is known only when the graph runs. */
+  readonly extents?: {
+    readonly images: number | undefined
+    readonly height: number
+    readonly width: number
+  }
   /** The name of the kernel [C, O, U, V] of which its own is a copy turned by 180° in space, with its channels swapped. */
   readonly turned?: string
 }

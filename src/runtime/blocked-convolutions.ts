@@ -1,7 +1,8 @@
 import type { ConvolutionMeaning } from '../graph/meaning.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
+import { wholeBlocksOfImages, withEdge, withoutFilling } from './blocked-images.ts'
 import { chosenTaps, kernelInBlocks, outerSwapped, swappedInBlocks } from './blocked-kernels.ts'
-import { type Blocking, roundedUp } from './blocking.ts'
+import { type Blocking, filling, roundedUp } from './blocking.ts'
 
 /**
  * A convolution on blocks of channels:
@@ -22,48 +23,53 @@ export function blockedConvolution(emit: Blocking, node: OnnxNode, meaning: Conv
       : chosenTaps(emit, swappedInBlocks(emit, turned, extents), backwards, taps)
   const [O, C] = [roundedUp(extents.O, emit.block), roundedUp(extents.C, emit.block)]
   const kernels = emit.node('Reshape', [kernel, emit.ints(O, C, U, V)])
-  const blocks = emit.activation(node.inputs[0]!)
-  const result = isNarrow(node, meaning)
-    ? sideBySide(emit, blocks, kernels, { ...meaning.extents, O, C })
-    : emit.blocked('Conv', [blocks, kernels], node.attributes)
+  const result = isNarrow(emit, node, meaning)
+    ? sideBySide(emit, node, kernels, meaning)
+    : emit.blocked('Conv', [emit.activation(node.inputs[0]!), kernels], node.attributes)
   emit.made(y, result, extents.O)
 }
 
 type Narrow = ConvolutionMeaning & Required<Pick<ConvolutionMeaning, 'extents'>>
 
-/** Whether it is a usual 3×3 convolution of many images 3 to 5 wide. */
-function isNarrow({ attributes }: OnnxNode, meaning: ConvolutionMeaning): meaning is Narrow {
+/** Whether it is a usual 3×3 convolution of images 3 to 5 wide, and of enough of them. */
+function isNarrow(emit: Blocking, { attributes }: OnnxNode, meaning: ConvolutionMeaning): meaning is Narrow {
   if (meaning.extents === undefined) return false
   const { kernel_shape, pads, strides = [1, 1], dilations = [1, 1] } = attributes
   const usual = [kernel_shape, pads, strides, dilations].join(' ') === '3,3 1,1,1,1 1,1 1,1'
   const { images, width } = meaning.extents
-  return usual && images >= 16 && width >= 3 && width <= 5
+  const isEnough = images === undefined || filling(images, emit.block) >= enough
+  return usual && isEnough && width >= 3 && width <= 5
 }
+
+/** Side by side, an image takes 0.6 of the time (512 channels, 4×4, measured). */
+const enough = 0.6
 
 /**
  * The engine computes results whose window reaches beyond the left or right edge one by one, where it otherwise has six at once.
- * Here the rows of all N images lie side by side, number k of image n at k·N + n, between columns of zeros; a kernel whose taps
- * lie N apart then never reaches beyond an edge.
+ * Here the rows of b images lie side by side, number k of image n at k·b + n, between columns of zeros; a kernel whose taps
+ * lie b apart then never reaches beyond an edge.
  */
 function sideBySide(
   emit: Blocking,
-  blocks: string,
+  { inputs }: OnnxNode,
   kernels: string,
-  { images, height, width, O, C }: Narrow['extents'] & { readonly O: number; readonly C: number },
+  { extents: { images, height, width }, channels }: Narrow,
 ): string {
+  const { block } = emit
   const area = height * width
-  const inner = C / emit.block
-  // [N, C/b·H·W, b] → [C/b·H·W, N, b], → [C/b·H, W + 2, N·b]
-  const together = outerSwapped(emit, blocks, [1, images, inner * area])
-  const rows = emit.node('Reshape', [together, emit.ints(inner * height, width, images * emit.block)])
+  const [O, C] = [roundedUp(channels.outputs, block), roundedUp(channels.inputs, block)]
+  const all = wholeBlocksOfImages(emit, inputs[0]!, images)
+  const groups = all.filled === undefined ? -1 : all.filled / block
+  const filled = withEdge(emit, emit.activation(inputs[0]!), [0, 0, 0, 0], [all.missing, 0, 0, 0])
+  // [b, C/b·H·W, b] of each group → [C/b·H·W, b, b], → [C/b·H, W + 2, b·b]
+  const together = outerSwapped(emit, filled, [groups, block, (C / block) * area])
+  const rows = emit.node('Reshape', [together, emit.ints(-1, width, block * block)])
   const between = emit.node('Pad', [rows, emit.ints(0, 1, 0, 0, 1, 0)])
   const result = emit.blocked(
     'Conv',
-    [emit.node('Reshape', [between, emit.ints(1, C, height, (width + 2) * images)]), kernels],
-    { kernel_shape: [3, 3], pads: [1, 0, 1, 0], dilations: [1, images] },
+    [emit.node('Reshape', [between, emit.ints(groups, C, height, (width + 2) * block)]), kernels],
+    { kernel_shape: [3, 3], pads: [1, 0, 1, 0], dilations: [1, block] },
   )
-  // [O/b·H·W, N, b] → [N, O/b·H·W, b]: out of blocks of as many channels, with the channels last.
-  const places = emit.node('Reshape', [result, emit.ints(1, O * area, images, 1)])
-  const apart = emit.blocked('ReorderOutput', [places], { channels: O * area, channels_last: 1 })
-  return emit.node('Reshape', [apart, emit.ints(images, O, height, width)])
+  const apart = outerSwapped(emit, result, [groups, (O / block) * area, block])
+  return withoutFilling(emit, emit.node('Reshape', [apart, emit.ints(-1, O, height, width)]), all)
 }

@@ -40,6 +40,30 @@ export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: Inp
 }
 
 /**
+ * The same of a kernel of one place: it has met the numbers of x in every second row and column, and the others get zeros.
+ */
+export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGradientMeaning): void {
+  const { block } = emit
+  const [I, J] = of.to
+  const extents = { O: of.channels.inputs, C: of.channels.outputs, taps: 1 }
+  const [O, C] = [roundedUp(extents.O, block), roundedUp(extents.C, block)]
+  const swapped = swappedInBlocks(emit, node.inputs[1]!, extents)
+  const kernel = emit.node('Reshape', [swapped, emit.ints(O, C, 1, 1)])
+  const met = emit.blocked('Conv', [emit.activation(node.inputs[0]!), kernel], { kernel_shape: [1, 1] })
+  // A row of zeros behind each row, and b of them behind each run of b numbers.
+  const rows = emit.node('Reshape', [met, emit.ints(-1, 1, J, block)])
+  const spread = emit.node('Pad', [rows, emit.ints(0, 0, 0, 0, 0, 1, 0, block)])
+  const result = emit.node('Reshape', [spread, emit.ints(-1, O, 2 * I, 2 * J)])
+  emit.made(node.outputs[0]!, result, extents.O)
+}
+
+/** Whether {@link blockedSpreading} can write it. */
+export function isSpreading({ stride, padding, from, to, kernel }: Convolution): boolean {
+  const isOne = kernel.every(extent => extent === 1) && padding === 0
+  return isOne && stride === 2 && from[0] === 2 * to[0] && from[1] === 2 * to[1]
+}
+
+/**
  * Whether {@link blockedInputGradient} can write it: stride 2, all of x, and taps for each of the four. The kernel is then 2p + 1
  * or 2p + 2 high and wide, and what reaches a begins at a or before it and ends at a or behind it.
  */

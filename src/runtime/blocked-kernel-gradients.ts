@@ -1,5 +1,6 @@
 import type { Convolution, KernelGradientMeaning } from '../graph/meaning.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
+import { type Images, wholeBlocksOfImages, withEdge } from './blocked-images.ts'
 import { outerSwapped } from './blocked-kernels.ts'
 import { type Blocking, roundedUp } from './blocking.ts'
 
@@ -21,7 +22,7 @@ export function blockedKernelGradient(emit: Blocking, node: OnnxNode, meaning: K
   const { of } = meaning
   const [O, C] = [of.channels.outputs, of.channels.inputs]
   const [U, V] = of.kernel
-  const images = imagesOf(emit, meaning)
+  const images = wholeBlocksOfImages(emit, meaning.dy, of.images)
   const convolution = {
     kernel_shape: of.to,
     dilations: [of.stride, of.stride * C],
@@ -38,30 +39,6 @@ export function blockedKernelGradient(emit: Blocking, node: OnnxNode, meaning: K
   const blocks = emit.node('Reshape', [ordered, emit.ints(1, outputs, C, U * V)])
   const plain = emit.blocked('ReorderOutput', [blocks], { channels: O })
   emit.node('Reshape', [plain, emit.ints(O, C, U, V)], {}, node.outputs[0]!)
-}
-
-/** How many images there are when the last block is filled with empty ones. */
-interface Images {
-  /** Undefined where it is known only when the graph runs. */
-  readonly filled: number | undefined
-  /** How many are missing for that, a number or the name of a value [1]. */
-  readonly missing: number | string
-}
-
-function imagesOf(emit: Blocking, { of: { images }, dy }: KernelGradientMeaning): Images {
-  const { block } = emit
-  if (images !== undefined) {
-    const filled = roundedUp(images, block)
-    return { filled, missing: filled - images }
-  }
-  // At least one block: a convolution over no channels would leave its result as the memory was.
-  const count = emit.node('Gather', [emit.node('Shape', [emit.activation(dy)]), emit.ints(0)])
-  const some = emit.node('Max', [count, emit.ints(1)])
-  const blocks = emit.node('Div', [emit.node('Add', [some, emit.ints(block - 1)]), emit.ints(block)])
-  return {
-    filled: undefined,
-    missing: emit.node('Sub', [emit.node('Mul', [blocks, emit.ints(block)]), count]),
-  }
 }
 
 /** How many rows (axis 0) or columns are read beyond the last of x; negative where the last ones are not read. */
@@ -150,20 +127,4 @@ function splitByImages(
   if (groups === 1) return results
   const apart = emit.node('Reshape', [results, emit.ints(groups, outputs * U * V * of.channels.inputs)])
   return emit.node('ReduceSum', [apart, emit.ints(0)], { keepdims: 0 })
-}
-
-/** Zeros at the edges of four axes; negative amounts cut off. The first of `after` may be the name of a value [1]. */
-function withEdge(
-  emit: Blocking,
-  value: string,
-  before: readonly number[],
-  after: readonly [number | string, ...number[]],
-): string {
-  const [first, ...others] = after
-  if (typeof first === 'number') {
-    const edge = [...before, first, ...others]
-    return edge.every(amount => amount === 0) ? value : emit.node('Pad', [value, emit.ints(...edge)])
-  }
-  const amounts = emit.node('Concat', [emit.ints(...before), first, emit.ints(...others)], { axis: 0 })
-  return emit.node('Pad', [value, amounts])
 }

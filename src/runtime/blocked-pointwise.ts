@@ -26,17 +26,27 @@ export function isPointwise(emit: Blocking, { op, inputs, attributes }: OnnxNode
 export function blockedPointwise(emit: Blocking, { op, inputs, attributes }: OnnxNode): string {
   const blocks = inputs.map(name => emit.activation(name))
   if (op === 'Relu') {
-    const made = emit.takeBack(inputs[0]!)
+    const made = emit.takeBack(inputs[0]!, canCutOff)
     if (made !== undefined)
       return emit.blocked('Conv', made.inputs, { ...made.attributes, activation: 'Relu' })
   }
   if (op === 'Add') {
     for (const [at, name] of inputs.entries()) {
-      const made = emit.takeBack(name)
+      const made = emit.takeBack(name, canAdd)
       if (made === undefined) continue
       const [x, kernel, bias = ''] = made.inputs as readonly [string, string, string?]
       return emit.blocked('Conv', [x, kernel, bias, blocks[1 - at]!], made.attributes)
     }
   }
   return emit.node(op, blocks, attributes)
+}
+
+/** It cuts off what is negative once, last of all. */
+function canCutOff({ attributes }: OnnxNode): boolean {
+  return attributes.activation === undefined
+}
+
+/** It adds one value, its fourth input, before that. */
+function canAdd(convolution: OnnxNode): boolean {
+  return convolution.inputs.length < 4 && canCutOff(convolution)
 }

@@ -92,15 +92,15 @@ export class Blocking {
   }
 
   /**
-   * Takes back the convolution on blocks that made an activation, so that it can be written again with more to it; undefined
-   * where something else made it, or anything but one node reads it.
+   * Takes back the convolution on blocks that made an activation, so that it can be written again with more to it: one that still
+   * has `room`. Undefined where something else made it, or anything but one node reads it.
    */
-  takeBack(plain: string): OnnxNode | undefined {
+  takeBack(plain: string, room: (convolution: OnnxNode) => boolean): OnnxNode | undefined {
     const blocks = this.#activations.get(plain)
     if (blocks === undefined || this.#uses.get(plain) !== 1) return undefined
     const at = this.nodes.findLastIndex(({ outputs }) => outputs[0] === blocks.name)
     const node = this.nodes[at]
-    if (node?.op !== 'Conv' || node.attributes.activation !== undefined) return undefined
+    if (node?.op !== 'Conv' || !room(node)) return undefined
     this.nodes.splice(at, 1)
     return node
   }

@@ -127,7 +127,14 @@ describe('gradients on blocks', () => {
     nodes.find(({ op, name }) => op === 'Conv' && name.includes('WeightGradient'))?.attributes.group
 
   it('leave no matrix product and no transposed convolution', () => {
-    for (const fields of [{}, { stride: 2 }, { images: { fed: 0 } }, { channels: 3 }, { extent: 4 }]) {
+    for (const fields of [
+      {},
+      { stride: 2 },
+      { stride: 2, kernel: 1 },
+      { images: { fed: 0 } },
+      { channels: 3 },
+      { extent: 4 },
+    ]) {
       const ops = nodesOf(fields).map(({ op }) => op)
       const others = ops.filter(op => ['Gemm', 'MatMul', 'ConvTranspose', 'Slice'].includes(op))
       // The engine cannot put three channels into blocks, so what goes back to them stays plain.
@@ -154,8 +161,10 @@ describe('gradients on blocks', () => {
 
   it('put images side by side where they are narrow', () => {
     const together = (fields: Partial<Shape>): boolean =>
-      nodesOf(fields).some(({ op, attributes }) => op === 'Conv' && String(attributes.dilations) === '1,48')
+      nodesOf(fields).some(({ op, attributes }) => op === 'Conv' && String(attributes.dilations) === '1,16')
     expect(together({ extent: 4 })).toBe(true)
+    expect(together({ extent: 4, images: { fed: 0 } })).toBe(true)
+    expect(together({ extent: 4, images: 9 })).toBe(false)
     expect(together({ extent: 8 })).toBe(false)
     expect(together({ extent: 4, kernel: 5 })).toBe(false)
   })

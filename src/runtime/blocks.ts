@@ -9,7 +9,7 @@ import {
   shapeOutOfBlocks,
 } from './blocked-channels.ts'
 import { blockedConvolution } from './blocked-convolutions.ts'
-import { blockedInputGradient, isDoubling } from './blocked-input-gradients.ts'
+import { blockedInputGradient, blockedSpreading, isDoubling, isSpreading } from './blocked-input-gradients.ts'
 import { blockedKernelGradient } from './blocked-kernel-gradients.ts'
 import { blockedPointwise, isPointwise } from './blocked-pointwise.ts'
 import { Blocking, blockedDomain, filling, withoutUnused } from './blocking.ts'
@@ -48,8 +48,10 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
     return true
   }
   if (meaning?.kind === 'inputGradient') {
-    if (!isDoubling(meaning.of) || !fills(meaning.of.channels, emit.block)) return false
-    blockedInputGradient(emit, node, meaning)
+    if (!fills(meaning.of.channels, emit.block)) return false
+    if (isDoubling(meaning.of)) blockedInputGradient(emit, node, meaning)
+    else if (isSpreading(meaning.of)) blockedSpreading(emit, node, meaning)
+    else return false
     return true
   }
   if (meaning?.kind === 'kernelGradient') {
@@ -71,18 +73,20 @@ function staysOnBlocks(emit: Blocking, node: OnnxNode): boolean {
   const { op, inputs, outputs } = node
   const [first = '', second = ''] = inputs
   const activation = activationOf(emit, first)
-  if (activation === undefined || !inputs.some(name => emit.isInBlocks(name))) return false
+  if (activation === undefined) return false
   const made = (blocks: string): boolean => {
     emit.made(outputs[0]!, blocks, activation.channels)
     return true
   }
+  // Worth the way there by itself, on more than one thread.
+  if (op === 'BatchNormalization' && isOfBatch(node)) return made(blockedBatchNorm(emit, node, activation))
+  if (!inputs.some(name => emit.isInBlocks(name))) return false
   if (isPointwise(emit, node)) return made(blockedPointwise(emit, node))
   if (!emit.isInBlocks(first)) return false
   if (op === 'Mul' && isPerChannel(emit.shapeOf(second), activation))
     return made(blockedAffine(emit, first, activation, second))
   if (node.meaning?.kind === 'channelAffine')
     return made(blockedAffine(emit, first, activation, second, inputs[2]))
-  if (op === 'BatchNormalization' && isOfBatch(node)) return made(blockedBatchNorm(emit, node, activation))
   if (op === 'ReduceSum' && isOverAllButChannels(emit, node)) {
     blockedSums(emit, node, activation)
     return true

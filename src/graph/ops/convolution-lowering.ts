@@ -79,7 +79,7 @@ export function lowerInputGradient(
     emit.means(dx, {
       kind: 'convolution',
       channels: { inputs: O, outputs: C },
-      ...(N === undefined ? {} : { extents: { images: N, height: I, width: J } }),
+      extents: { images: N, height: I, width: J },
       turned: weight,
     })
     return dx

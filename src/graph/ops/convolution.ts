@@ -91,11 +91,12 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
       if (groups === 1) {
         const [images, , ...extents] = x.shape
         const [rows, columns] = extents
-        const known = typeof images === 'number' && typeof rows === 'number' && typeof columns === 'number'
+        const known = typeof rows === 'number' && typeof columns === 'number'
+        const count = typeof images === 'number' ? images : undefined
         emit.means(y, {
           kind: 'convolution',
           channels: { inputs: Number(channels), outputs: Number(outputs) },
-          ...(known ? { extents: { images, height: rows, width: columns } } : {}),
+          ...(known ? { extents: { images: count, height: rows, width: columns } } : {}),
         })
       }
       return [y]
