@@ -29,16 +29,17 @@ export function blockedBatchNorm(emit: Blocking, node: OnnxNode, activation: Act
   const { channels } = activation
   const [x, scale, shift] = node.inputs as readonly [string, string, string]
   const [, mean, variance] = node.outputs as readonly [string, string, string]
+  const { float: epsilon } = node.attributes.epsilon as { readonly float: number }
   const width = roundedUp(channels, emit.block)
-  const blocks = emit.activation(x)
+  const blocks = emit.inBlocks(x)
   const mu = channelMeans(emit, blocks, activation)
   const centred = eachChannel(emit, blocks, emit.filled([width], 1), width, emit.node('Neg', [mu]))
   const sigma2 = channelMeans(emit, emit.node('Mul', [centred, centred]), activation)
-  withoutFilling(emit, mu, activation, mean)
-  withoutFilling(emit, sigma2, activation, variance)
-  const { float: epsilon } = node.attributes.epsilon as { readonly float: number }
-  const deviation = emit.node('Sqrt', [emit.node('Add', [sigma2, emit.filled([], epsilon)])])
-  const factor = emit.node('Div', [wholeBlocks(emit, scale, activation), deviation])
+  ofChannels(emit, mu, activation, mean)
+  ofChannels(emit, sigma2, activation, variance)
+  // Filled up only now: what fills the last block has σ = 0, and ε may be 0 too.
+  const deviation = emit.node('Sqrt', [emit.node('Add', [variance, emit.filled([], epsilon)])])
+  const factor = wholeBlocks(emit, emit.node('Div', [scale, deviation]), activation)
   return eachChannel(emit, centred, factor, width, wholeBlocks(emit, shift, activation))
 }
 
@@ -57,15 +58,15 @@ export function blockedAffine(
   const width = roundedUp(activation.channels, emit.block)
   const vector = emit.node('Reshape', [scale, emit.ints(activation.channels)])
   const offsets = shift === undefined ? [] : [wholeBlocks(emit, shift, activation)]
-  return eachChannel(emit, emit.activation(x), wholeBlocks(emit, vector, activation), width, ...offsets)
+  return eachChannel(emit, emit.inBlocks(x), wholeBlocks(emit, vector, activation), width, ...offsets)
 }
 
 /** The sum of each channel over images and places, [C], as the output of the node. */
 export function blockedSums(emit: Blocking, node: OnnxNode, activation: Activation): void {
-  const means = imageMeans(emit, emit.activation(node.inputs[0]!), activation)
+  const means = imageMeans(emit, emit.inBlocks(node.inputs[0]!), activation)
   const sums = emit.node('ReduceSum', [means, emit.ints(0)], { keepdims: 0 })
   const [H, W] = activation.extents
-  withoutFilling(emit, emit.node('Mul', [sums, emit.filled([], H * W)]), activation, node.outputs[0]!)
+  ofChannels(emit, emit.node('Mul', [sums, emit.filled([], H * W)]), activation, node.outputs[0]!)
 }
 
 /** The shape of an activation, or with `Size` how many numbers it has, without taking it out of its blocks. */
@@ -74,7 +75,7 @@ export function shapeOutOfBlocks(
   { op, inputs, outputs }: OnnxNode,
   activation: Activation,
 ): void {
-  const shape = emit.node('Shape', [emit.activation(inputs[0]!)])
+  const shape = emit.node('Shape', [emit.inBlocks(inputs[0]!)])
   const { channels, extents } = activation
   if (op === 'Shape') {
     const images = emit.node('Gather', [shape, emit.ints(0)])
@@ -94,7 +95,8 @@ function eachChannel(emit: Blocking, x: string, scale: string, width: number, ..
 /** The mean of each channel over images and places; 0 where there are no images. */
 function channelMeans(emit: Blocking, blocks: string, activation: Activation): string {
   const means = imageMeans(emit, blocks, activation)
-  if (activation.images !== undefined) return emit.node('ReduceMean', [means, emit.ints(0)], { keepdims: 0 })
+  if (activation.images !== undefined && activation.images > 0)
+    return emit.node('ReduceMean', [means, emit.ints(0)], { keepdims: 0 })
   const count = emit.node('Gather', [emit.node('Shape', [blocks]), emit.int(0)])
   const some = emit.node('Max', [emit.node('Cast', [count], { to: 1 }), emit.filled([], 1)])
   return emit.node('Div', [emit.node('ReduceSum', [means, emit.ints(0)], { keepdims: 0 }), some])
@@ -113,7 +115,7 @@ function wholeBlocks(emit: Blocking, vector: string, { channels }: Activation): 
 }
 
 /** The first [C] of a vector of whole blocks, under this name. */
-function withoutFilling(emit: Blocking, vector: string, { channels }: Activation, output: string): void {
+function ofChannels(emit: Blocking, vector: string, { channels }: Activation, output: string): void {
   const isFull = channels % emit.block === 0
   if (isFull) emit.node('Identity', [vector], {}, output)
   else emit.node('Slice', [vector, emit.ints(0), emit.ints(channels)], {}, output)

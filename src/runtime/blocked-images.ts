@@ -18,7 +18,7 @@ export function wholeBlocksOfImages(emit: Blocking, activation: string, images: 
     return { filled, missing: filled - images, count: images }
   }
   // At least one block: a convolution over no channels would leave its result as the memory was.
-  const count = emit.node('Gather', [emit.node('Shape', [emit.activation(activation)]), emit.ints(0)])
+  const count = emit.node('Gather', [emit.node('Shape', [emit.inBlocks(activation)]), emit.ints(0)])
   const some = emit.node('Max', [count, emit.ints(1)])
   const blocks = emit.node('Div', [emit.node('Add', [some, emit.ints(block - 1)]), emit.ints(block)])
   return {
@@ -45,7 +45,7 @@ export function withEdge(
 }
 
 /** The images of a value [N, …] that are not there to fill blocks. */
-export function withoutFilling(emit: Blocking, value: string, { missing, count }: Images): string {
+export function withoutEmptyImages(emit: Blocking, value: string, { missing, count }: Images): string {
   if (missing === 0) return value
   const end = typeof count === 'number' ? emit.ints(count) : count
   return emit.node('Slice', [value, emit.ints(0), end, emit.ints(0)])

@@ -20,7 +20,7 @@ export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: Inp
   const { block } = emit
   const extents = { O: channels.inputs, C: channels.outputs, taps: U * V }
   const [O, C] = [roundedUp(extents.O, block), roundedUp(extents.C, block)]
-  const blocks = emit.activation(node.inputs[0]!)
+  const blocks = emit.inBlocks(node.inputs[0]!)
   const swapped = swappedInBlocks(emit, node.inputs[1]!, extents)
   const quarter = (q: number, r: number): string => {
     const [rows, columns] = [reaching(q, padding, U), reaching(r, padding, V)]
@@ -49,7 +49,7 @@ export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGr
   const [O, C] = [roundedUp(extents.O, block), roundedUp(extents.C, block)]
   const swapped = swappedInBlocks(emit, node.inputs[1]!, extents)
   const kernel = emit.node('Reshape', [swapped, emit.ints(O, C, 1, 1)])
-  const met = emit.blocked('Conv', [emit.activation(node.inputs[0]!), kernel], { kernel_shape: [1, 1] })
+  const met = emit.blocked('Conv', [emit.inBlocks(node.inputs[0]!), kernel], { kernel_shape: [1, 1] })
   // A row of zeros behind each row, and b of them behind each run of b numbers.
   const rows = emit.node('Reshape', [met, emit.ints(-1, 1, J, block)])
   const spread = emit.node('Pad', [rows, emit.ints(0, 0, 0, 0, 0, 1, 0, block)])

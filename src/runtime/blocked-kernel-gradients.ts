@@ -64,19 +64,19 @@ function rowsOfChannels(
 function channelsLast(emit: Blocking, x: string, { channels, from: [H, W] }: Convolution): string {
   const C = channels.inputs
   if (C % emit.block === 0 && emit.isMadeInBlocks(x)) {
-    const turned = outerSwapped(emit, emit.activation(x), [0, C / emit.block, H * W])
+    const turned = outerSwapped(emit, emit.inBlocks(x), [0, C / emit.block, H * W])
     return emit.node('Reshape', [turned, emit.ints(0, H, W, C)])
   }
   // The engine turns blocks that are not full faster than `Transpose` does. Elsewhere that is as fast, and what is plain anyway need
   // not be kept in blocks from the forward pass on.
   return C % 4 === 0 && C % emit.block !== 0
-    ? emit.blocked('ReorderOutput', [emit.activation(x)], { channels: C, channels_last: 1 })
+    ? emit.blocked('ReorderOutput', [emit.inBlocks(x)], { channels: C, channels_last: 1 })
     : emit.node('Transpose', [x], { perm: [0, 2, 3, 1] })
 }
 
 /** dy in blocks of channels, the last block of images filled. */
 function filledBlocks(emit: Blocking, dy: string, { missing }: Images): string {
-  return withEdge(emit, emit.activation(dy), [0, 0, 0, 0], [missing, 0, 0, 0])
+  return withEdge(emit, emit.inBlocks(dy), [0, 0, 0, 0], [missing, 0, 0, 0])
 }
 
 /** dy as a kernel [O, N, I, J] in blocks. */

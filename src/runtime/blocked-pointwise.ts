@@ -1,6 +1,6 @@
 import { sameShape } from '../graph/dims.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
-import type { Blocking } from './blocking.ts'
+import { type Blocking, floatOf } from './blocking.ts'
 
 /**
  * Ops on each number by itself, for which an activation in blocks can stay there. All make 0 of zeros, so that a block that is
@@ -11,8 +11,7 @@ const pointwise = new Set(['Add', 'HardSigmoid', 'Mul', 'Relu', 'Sub'])
 /** Whether a node is one of these ops, on values of one and the same shape. */
 export function isPointwise(emit: Blocking, { op, inputs, attributes }: OnnxNode): boolean {
   if (!pointwise.has(op)) return false
-  const { beta } = attributes
-  if (op === 'HardSigmoid' && !(typeof beta === 'object' && 'float' in beta && beta.float === 0)) return false
+  if (op === 'HardSigmoid' && floatOf(attributes.beta) !== 0) return false
   const [first, ...others] = inputs.map(name => emit.shapeOf(name))
   return first !== undefined && others.every(shape => shape !== undefined && sameShape(shape, first))
 }
@@ -24,7 +23,7 @@ export function isPointwise(emit: Blocking, { op, inputs, attributes }: OnnxNode
  * @returns the result in blocks
  */
 export function blockedPointwise(emit: Blocking, { op, inputs, attributes }: OnnxNode): string {
-  const blocks = inputs.map(name => emit.activation(name))
+  const blocks = inputs.map(name => emit.inBlocks(name))
   if (op === 'Relu') {
     const made = emit.takeBack(inputs[0]!, canCutOff)
     if (made !== undefined)

@@ -1,6 +1,6 @@
 import type { Dim } from '../graph/dims.ts'
 import { renamed } from '../graph/meaning.ts'
-import type { OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
+import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
 
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
 export const blockedDomain = 'com.microsoft.nchwc'
@@ -18,9 +18,14 @@ export function filling(extent: number, block: number): number {
   return extent === 0 ? 0 : extent / roundedUp(extent, block)
 }
 
+/** The number of an attribute that is a float; undefined for another one, or none. */
+export function floatOf(attribute: OnnxAttribute | undefined): number | undefined {
+  return typeof attribute === 'object' && 'float' in attribute ? attribute.float : undefined
+}
+
 /**
  * A model on its way to ops on blocks: the nodes written so far, and what they share. An activation [N, C, H, W] in blocks
- * of b channels is [N, C / b, H, W, b] in memory, the last block filled with zeros.
+ * of b channels is [N, C / b, H, W, b] in memory, the last block filled with zeros, as long as all numbers are finite.
  */
 export class Blocking {
   readonly nodes: OnnxNode[] = []
@@ -66,8 +71,8 @@ export class Blocking {
     return this.#add(op, blockedDomain, inputs, attributes, output)
   }
 
-  /** An activation in blocks. It is put there once, however often it is asked for. */
-  activation(plain: string): string {
+  /** The name of an activation in blocks. It is put there once, however often it is asked for. */
+  inBlocks(plain: string): string {
     const known = this.#activations.get(plain)
     if (known !== undefined) return known.name
     const name = this.blocked('ReorderInput', [plain])
@@ -93,7 +98,8 @@ export class Blocking {
 
   /**
    * Takes back the convolution on blocks that made an activation, so that it can be written again with more to it: one that still
-   * has `room`. Undefined where something else made it, or anything but one node reads it.
+   * has `room`. Undefined where something else made it, or anything but one node reads it. The one that reads it must be written
+   * next: nobody makes the value any more, and the reordering that takes it out of its blocks is left for `withoutUnused`.
    */
   takeBack(plain: string, room: (convolution: OnnxNode) => boolean): OnnxNode | undefined {
     const blocks = this.#activations.get(plain)
@@ -114,8 +120,7 @@ export class Blocking {
   intsOf(name: string | undefined): number[] | undefined {
     const tensor = this.#given.get(name ?? '')
     if (tensor?.dtype !== 'int64') return undefined
-    const { buffer, byteOffset, byteLength } = tensor.bytes
-    return Array.from(new BigInt64Array(buffer, byteOffset, byteLength / 8), Number)
+    return Array.from(new BigInt64Array(tensor.bytes.slice().buffer), Number)
   }
 
   /** A one-dimensional int64 constant. */

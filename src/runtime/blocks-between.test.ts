@@ -5,17 +5,22 @@ import {
   batchNormInference,
   batchNormTraining,
   conv2d,
+  exp,
   Graph,
   gradients,
   lower,
+  maxPool,
   mul,
   relu,
+  sigmoid,
   sub,
   sum,
   type Tensor,
   updatedStatistics,
 } from '../graph/index.ts'
-import type { OnnxNode } from '../graph/onnx.ts'
+import type { OnnxModel, OnnxNode } from '../graph/onnx.ts'
+import { heaviside } from '../graph/ops/elementwise.ts'
+import { blockSize } from './block-size.ts'
 import { withBlocks } from './blocks.ts'
 import { Engine } from './engine.ts'
 
@@ -122,12 +127,39 @@ describe('what lies between convolutions', () => {
     const shifted = nodesOf((x, w) => [add(conv2d(x, w(), same), x.graph.scalar(1))])
     expect(shifted.slice(-2).map(({ op }) => op)).toEqual(['ReorderOutput', 'Add'])
   })
+
+  it.each<[string, (y: Tensor) => Tensor]>([
+    ['Exp', exp],
+    ['Sigmoid', sigmoid],
+    ['ReduceSum', y => sum(y, [0, 2, 3], { keepDims: true })],
+    ['ReduceSum', y => sum(y, [0, 2])],
+    ['Mul', y => mul(y.graph.input('vector', 'float32', [16, 1, 1]), y)],
+  ])('is plain for an op that cannot be written so: %s', (op, build) => {
+    const nodes = nodesOf((x, w) => [build(conv2d(x, w(), same))])
+    expect(nodes.slice(-2).map(node => node.op)).toEqual(['ReorderOutput', op])
+  })
+
+  it('is plain for a hard sigmoid that makes something of zeros, and in a model that does not tell its shapes', () => {
+    const graph = new Graph()
+    const x = graph.input('x', 'float32', [16, 16, 6, 6])
+    const y = heaviside(conv2d(x, graph.input('w', 'float32', [16, 16, 3, 3]), same))
+    const model = lower(new Map([['y', y]])).graph!
+    const last = (changed: Partial<OnnxModel>): string =>
+      withBlocks({ ...model, ...changed }, 16).nodes.at(-1)!.op
+    expect(last({})).toBe('ReorderOutput')
+    expect(last({ shapes: new Map() })).toBe('HardSigmoid')
+    const [convolution, step] = model.nodes as readonly [OnnxNode, OnnxNode]
+    const shifted = { ...step, attributes: { ...step.attributes, beta: { float: 0.5 } } }
+    expect(last({ nodes: [convolution, shifted] })).toBe('HardSigmoid')
+  })
 })
 
 describe('A residual block on blocks', () => {
   let engine: Engine
   beforeAll(async () => {
     engine = await Engine.start()
+    // Otherwise all of this would be plain, and agree.
+    if (process.arch === 'x64') expect(await blockSize()).toBeDefined()
   })
   afterAll(() => engine.stop())
 
@@ -181,8 +213,39 @@ describe('A residual block on blocks', () => {
     })
   })
 
+  it('adds what the convolution itself reads, which stays what it was', async () => {
+    await expectEngineAgrees(engine, {
+      inputs: { x: { shape: [3, 16, 6, 6] }, v: { shape: [16, 16, 3, 3] }, w: { shape: [16, 16, 1, 1] } },
+      build: ({ x, v, w }) => {
+        const one = relu(add(conv2d(x!, v!, { padding: 1 }), x!))
+        return relu(add(conv2d(one, w!), one))
+      },
+    })
+  })
+
+  it('divides by nothing in blocks that are not full when ε is 0', async () => {
+    await expectEngineAgrees(engine, {
+      inputs: inputsOf({ images: 3, channels: 20 }),
+      build: ({ x, v, w, scale, shift }) => {
+        const { output } = batchNormTraining(conv2d(x!, v!, { padding: 1 }), scale!, shift!, 0)
+        return conv2d(relu(output), w!, { padding: 1 })
+      },
+      wrt: ['x', 'v', 'w', 'scale', 'shift'],
+      tolerance: 4e-5,
+    })
+  })
+
+  it('counts its numbers for what reads it plain', async () => {
+    const inputs = inputsOf({ images: { fed: 3 }, channels: 20 })
+    await expectEngineAgrees(engine, {
+      inputs: { x: inputs.x!, v: inputs.v! },
+      build: ({ x, v }) => maxPool(relu(conv2d(x!, v!, { padding: 1 })), { kernel: 2, stride: 2 }),
+      tolerance: 4e-5,
+    })
+  })
+
   it('with fixed statistics, and differences, agrees too', async () => {
-    for (const channels of [16, 24]) {
+    for (const channels of [16, 20, 24]) {
       const shape = { images: 3, channels }
       await expectEngineAgrees(engine, {
         inputs: inputsOf(shape),

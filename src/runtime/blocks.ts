@@ -12,10 +12,11 @@ import { blockedConvolution } from './blocked-convolutions.ts'
 import { blockedInputGradient, blockedSpreading, isDoubling, isSpreading } from './blocked-input-gradients.ts'
 import { blockedKernelGradient } from './blocked-kernel-gradients.ts'
 import { blockedPointwise, isPointwise } from './blocked-pointwise.ts'
-import { Blocking, blockedDomain, filling, withoutUnused } from './blocking.ts'
+import { Blocking, blockedDomain, filling, floatOf, withoutUnused } from './blocking.ts'
 
 /**
- * The same model with its convolutions and their gradients on blocks of `block` channels or images, where that is faster.
+ * The same model with its convolutions and their gradients on blocks of `block` channels or images, where that is faster, and with
+ * what lies between them left on blocks.
  *
  * ONNX Runtime's convolutions on blocked activations, [N, C / b, H, W, b] in memory with b channels side by side, are up to
  * twice as fast as those on [N, C, H, W]: they need no copy of their windows, and b channels are one vector of the
@@ -66,19 +67,17 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   return staysOnBlocks(emit, node)
 }
 
-/**
- * Leaves an activation in blocks for an op between convolutions, where that is what reads it or makes it.
- */
+/** Writes an op between convolutions on blocks, where what it reads is there already. */
 function staysOnBlocks(emit: Blocking, node: OnnxNode): boolean {
   const { op, inputs, outputs } = node
   const [first = '', second = ''] = inputs
-  const activation = activationOf(emit, first)
+  const activation = blockable(emit, first)
   if (activation === undefined) return false
   const made = (blocks: string): boolean => {
     emit.made(outputs[0]!, blocks, activation.channels)
     return true
   }
-  // Worth the way there by itself, on more than one thread.
+  // Worth the way there by itself on more than one thread. On one it is even, and what is chosen must not depend on threads.
   if (op === 'BatchNormalization' && isOfBatch(node)) return made(blockedBatchNorm(emit, node, activation))
   if (!inputs.some(name => emit.isInBlocks(name))) return false
   if (isPointwise(emit, node)) return made(blockedPointwise(emit, node))
@@ -98,8 +97,8 @@ function staysOnBlocks(emit: Blocking, node: OnnxNode): boolean {
   return false
 }
 
-/** What is known of a value, where it is an activation that can be in blocks. */
-function activationOf(emit: Blocking, name: string): Activation | undefined {
+/** What is known of a value, where it is an activation whose channels fill their blocks well enough. */
+function blockable(emit: Blocking, name: string): Activation | undefined {
   const [images, channels, height, width, ...more] = emit.shapeOf(name) ?? []
   if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number')
     return undefined
@@ -114,8 +113,8 @@ function isPerChannel(shape: Shape | undefined, { channels }: Activation): boole
 
 /** Whether its statistics are those of the batch, and nothing of running ones. */
 function isOfBatch({ attributes }: OnnxNode): boolean {
-  const { training_mode, momentum } = attributes
-  return training_mode === 1 && typeof momentum === 'object' && 'float' in momentum && momentum.float === 0
+  const { training_mode, momentum, epsilon } = attributes
+  return training_mode === 1 && floatOf(momentum) === 0 && floatOf(epsilon) !== undefined
 }
 
 function isOverAllButChannels(emit: Blocking, { inputs, attributes }: OnnxNode): boolean {
