@@ -97,6 +97,17 @@ describe('what lies between convolutions', () => {
     expect(count(nodes, 'ReorderOutput')).toBe(1)
   })
 
+  it('is put on blocks for a BatchNorm by itself, where its channels fill them well enough for convolutions', () => {
+    const isBlocked = (channels: number): boolean => {
+      const graph = new Graph()
+      const x = graph.input('x', 'float32', [4, channels, 6, 6])
+      const [scale, shift] = ['scale', 'shift'].map(name => graph.input(name, 'float32', [channels]))
+      const { output } = batchNormTraining(x, scale!, shift!, 1e-5)
+      return count(withBlocks(lower(new Map([['y', output]])).graph!, 16).nodes, 'BatchNormalization') === 0
+    }
+    expect([64, 24, 8, 20, 3].map(isBlocked)).toEqual([true, true, false, false, false])
+  })
+
   it('is done by the convolution that made it, where nothing else reads that', () => {
     const nodes = nodesOf((x, w) => [relu(add(conv2d(x, w(), same), x))])
     const [conv] = nodes.filter(({ op }) => op === 'Conv')

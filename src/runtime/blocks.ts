@@ -73,12 +73,16 @@ function staysOnBlocks(emit: Blocking, node: OnnxNode): boolean {
   const [first = '', second = ''] = inputs
   const activation = blockable(emit, first)
   if (activation === undefined) return false
+  const { channels } = activation
   const made = (blocks: string): boolean => {
-    emit.made(outputs[0]!, blocks, activation.channels)
+    emit.made(outputs[0]!, blocks, channels)
     return true
   }
-  // Worth the way there by itself on more than one thread. On one it is even, and what is chosen must not depend on threads.
-  if (op === 'BatchNormalization' && isOfBatch(node)) return made(blockedBatchNorm(emit, node, activation))
+  // Worth the way there by itself on more than one thread, where a convolution will want it there too. On one thread it is even,
+  // and what is chosen must not depend on threads.
+  const isWanted = emit.isInBlocks(first) || fills({ inputs: channels, outputs: channels }, emit.block)
+  if (op === 'BatchNormalization' && isOfBatch(node) && isWanted)
+    return made(blockedBatchNorm(emit, node, activation))
   if (!inputs.some(name => emit.isInBlocks(name))) return false
   if (isPointwise(emit, node)) return made(blockedPointwise(emit, node))
   if (!emit.isInBlocks(first)) return false
