@@ -37,9 +37,13 @@ export interface DataOptions {
 export async function openDataset(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
   checkLimit(options.limit?.train, 'train')
   checkLimit(options.limit?.test, 'test')
-  const dataset = await openWhole(options, progress)
-  const train = limited(dataset.train, options.limit?.train)
-  const test = limited(dataset.test, options.limit?.test)
+  return limitedTo(options.limit, await openWhole(options, progress))
+}
+
+/** A dataset with at most so many images of each side, which says so. */
+export function limitedTo(limit: Limit | undefined, dataset: Dataset): Dataset {
+  const train = limited(dataset.train, limit?.train)
+  const test = limited(dataset.test, limit?.test)
   if (train === dataset.train && test === dataset.test) return dataset
   // The sample says no numbers, so there is nothing to correct.
   const used =

@@ -6,7 +6,7 @@ import { MoietyError } from '../base/errors.ts'
 import { familyOf, findArtwork, findInstalled, splitFamilies } from './artwork.ts'
 import type { Progress } from './dataset.ts'
 import { cacheDirectory } from './kept.ts'
-import { openDataset } from './open.ts'
+import { limitedTo } from './open.ts'
 import { openSample } from './sample.ts'
 
 let cache = ''
@@ -99,8 +99,8 @@ describe('openSample', () => {
   })
 
   it('stays a sample of drawings under a limit, spread over the classes', async () => {
-    const limit = { train: 50, test: 25 }
-    const { title, train, test } = await openDataset({ name: 'sample', cacheDirectory: cache, limit })
+    const all = await openSample({ cacheDirectory: cache, perClass: { train: 3, test: 2 } })
+    const { title, train, test } = limitedTo({ train: 50, test: 25 }, all)
     expect([title, train.length, test.length]).toEqual(['a sample of drawings', 50, 25])
     expect(new Set(test.labels).size).toBe(25)
   })

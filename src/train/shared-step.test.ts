@@ -97,7 +97,7 @@ function together(first: TaskBatch, second: TaskBatch): TaskBatch {
  * What rounding may do: statistics of a few images amplify it on the way back, and no average is made of that way. An engine that
  * rewrites nothing comes to 5.4e-4.
  */
-const tolerance = (name: string): number => (/running_|constraint/.test(name) ? 1e-4 : 2e-3)
+const tolerance = (name: string): number => (/running_|constraint/.test(name) ? 1e-4 : 1e-3)
 
 const isOfModel = (name: string): boolean => !name.startsWith('optimizer.')
 
