@@ -68,10 +68,10 @@ describe('the training of a detector', () => {
     expect(layer.activation.reduce((a: number, b: number) => a + b, 0)).toBeCloseTo(2, 6)
   })
 
-  it('ends, after three kills at random moments, with the bits of an uninterrupted one', async () => {
+  it('ends, after five kills at random moments, with the bits of an uninterrupted one', async () => {
     const run = join(folder, 'killed')
     const source = draws(12, 'kills')
-    for (let kill = 0; kill < 3; kill++) {
+    for (let kill = 0; kill < 5; kill++) {
       const { child, ended } = start(['train', recipe, '--out', run, ...(kill === 0 ? [] : ['--resume'])])
       await untilLines(run, metricLines(run) + 1, child)
       await new Promise(resolve => setTimeout(resolve, source.between(0, 60)))

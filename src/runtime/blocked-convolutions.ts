@@ -41,7 +41,10 @@ function isNarrow(emit: Blocking, { attributes }: OnnxNode, meaning: Convolution
   return usual && isEnough && width >= 3 && width <= 5
 }
 
-/** Side by side, an image takes 0.6 of the time (512 channels, 4×4, measured). Of an expert, whose images are not counted yet, they are taken to be enough. */
+/**
+ * Side by side, an image takes 0.6 of the time (512 channels, 4×4, measured). Of an expert, whose images are not counted yet, they
+ * are taken to be enough.
+ */
 const enough = 0.6
 
 /**
