@@ -109,7 +109,7 @@ export class Ours {
     const programs = new TrainingPrograms(engines, { write: writerOf(timed) }, 42)
     const batch = batchOf(timed.batch)
     const step = await programs.for(batch.form)
-    await engines[0].setState(step.facts.initialState(42))
+    await engines[0].setState(step.facts.initialState(42), { transfer: true })
     await programs.spread(step)
     return new Ours(engines, step, batch)
   }

@@ -187,13 +187,13 @@ export function fingerprint(run: string): {
 }
 
 /**
- * A folder in COCO's format: images of one or two coloured rectangles on grey, a third of them higher than wide, one
- * without objects, one with a crowd before its object; the categories, red and blue, have the ids 3 and 7. With `moved`
- * the first box is a pixel further to the right.
+ * A folder in COCO's format: images of one or two coloured rectangles on grey, a third of them higher than wide unless all are
+ * `wide`, one without objects, one with a crowd before its object; the categories, red and blue, have the ids 3 and 7. With
+ * `moved` the first box is a pixel further to the right.
  */
 export async function writeTinyCoco(
   folder: string,
-  { train = 14, test = 5, moved = false } = {},
+  { train = 14, test = 5, moved = false, wide = false } = {},
 ): Promise<string> {
   mkdirSync(join(folder, 'images'), { recursive: true })
   const categories = [
@@ -208,7 +208,7 @@ export async function writeTinyCoco(
     const annotations: object[] = []
     for (let i = 0; i < count; i++) {
       const source = draws(3, `tiny coco ${side}`, i)
-      const [width, height] = i % 3 === 2 ? [48, 64] : [64, 48]
+      const [width, height] = i % 3 === 2 && !wide ? [48, 64] : [64, 48]
       const pixels = Buffer.alloc(width * height * 3, 110)
       const id = 10 * i + 1
       if (i === 3)

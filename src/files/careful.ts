@@ -24,16 +24,19 @@ export function quietly(action: () => void): void {
 }
 
 /**
- * Writes a file under its final name and flushes it. For places where nobody looks yet, such as a folder that
+ * Writes a file under its final name, all parts of it one after another, and flushes it. For places where nobody looks yet, such as a folder that
  * is still to be renamed: until this returns the file may be incomplete. After a failure it is gone.
  *
  * @throws MoietyError `disk`
  */
-export function writeFlushed(disk: Disk, path: string, bytes: Uint8Array): void {
+export function writeFlushed(disk: Disk, path: string, bytes: Uint8Array | readonly Uint8Array[]): void {
+  const parts = bytes instanceof Uint8Array ? [bytes] : bytes
   const file = attempt(disk, 'create', path, () => disk.open(path, 'w'))
   let open = true
   try {
-    attempt(disk, 'write', path, () => writeAll(disk, file, bytes))
+    attempt(disk, 'write', path, () => {
+      for (const part of parts) writeAll(disk, file, part)
+    })
     attempt(disk, 'flush', path, () => disk.flush(file))
     open = false
     attempt(disk, 'close', path, () => disk.close(file))

@@ -61,6 +61,25 @@ export function encodeSafetensors(
   state: State,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  const parts = safetensorsParts(state, metadata)
+  const bytes = new Uint8Array(parts.reduce((total, part) => total + part.length, 0))
+  let place = 0
+  for (const part of parts) {
+    bytes.set(part, place)
+    place += part.length
+  }
+  return bytes
+}
+
+/**
+ * The same bytes one after another: the header, then each tensor's, which are the tensor's own memory and no copy of it.
+ *
+ * @throws MoietyError as {@link encodeSafetensors}
+ */
+export function safetensorsParts(
+  state: State,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array[] {
   const tensors = [...state].sort(
     ([a, x], [b, y]) => written[y.dtype].bytes - written[x.dtype].bytes || compare(a, b),
   )
@@ -86,16 +105,14 @@ export function encodeSafetensors(
     fail({ kind: 'usage', message: `${tensors.length} tensors need a header of more than 100 MB` })
   }
 
-  const bytes = new Uint8Array(8 + headerLength + end)
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true)
-  bytes.fill(0x20, 8, 8 + headerLength)
-  bytes.set(text, 8)
-  let place = 8 + headerLength
-  for (const [, { data }] of tensors) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), place)
-    place += data.byteLength
-  }
-  return bytes
+  const header = new Uint8Array(8 + headerLength)
+  new DataView(header.buffer).setBigUint64(0, BigInt(headerLength), true)
+  header.fill(0x20, 8)
+  header.set(text, 8)
+  return [
+    header,
+    ...tensors.map(([, { data }]) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),
+  ]
 }
 
 /** One entry of the header, checked in itself. */

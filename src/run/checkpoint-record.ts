@@ -52,8 +52,11 @@ export function sha256(bytes: Uint8Array | string): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 
-export function factsOf(bytes: Uint8Array): FileFacts {
-  return { bytes: bytes.length, sha256: sha256(bytes) }
+/** Of a file that consists of these parts, one after another. */
+export function factsOf(parts: readonly Uint8Array[]): FileFacts {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return { bytes: parts.reduce((total, part) => total + part.length, 0), sha256: hash.digest('hex') }
 }
 
 /** The bytes of `state.json`; they depend on the record alone. */

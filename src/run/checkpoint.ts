@@ -11,7 +11,7 @@ import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
 import { makeFolders, namesIn, quietly, unfinished, writeFlushed } from '../files/careful.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
-import { encodeSafetensors } from '../files/safetensors.ts'
+import { safetensorsParts } from '../files/safetensors.ts'
 import { version } from '../files/version.ts'
 import { type CheckpointContent, folderOf, listCheckpoints, nameOf } from './checkpoint-reading.ts'
 import {
@@ -76,9 +76,9 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
     attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
     const write = (file: StateFile, wanted: boolean): CheckpointRecord['files'][StateFile] => {
       const part = new Map([...state].filter(([tensor]) => isOptimizer(tensor) === wanted))
-      const bytes = encodeSafetensors(part)
-      writeFlushed(disk, join(beside, file), bytes)
-      return factsOf(bytes)
+      const parts = safetensorsParts(part)
+      writeFlushed(disk, join(beside, file), parts)
+      return factsOf(parts)
     }
     const record: CheckpointRecord = {
       format: checkpointFormat,

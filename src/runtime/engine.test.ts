@@ -96,6 +96,13 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
   })
 
+  it("takes the state's memory over when told so", async () => {
+    const state = initial()
+    await engine.setState(state, { transfer: true })
+    expect(state.get('w')!.data).toHaveLength(0)
+    expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
+  })
+
   it('shares tensors of its state with another engine, without a message that holds them', async () => {
     const other = await Engine.start()
     try {

@@ -22,9 +22,9 @@ export interface EngineOptions {
   readonly rewrite?: boolean
 }
 
-/** How feeds reach the engine. */
+/** How tensors reach the engine. */
 export interface FeedOptions {
-  /** Hand the buffers of the feeds over instead of copying them; the caller can no longer use them. */
+  /** Hand the tensors' buffers over instead of copying them; the caller can no longer use them. */
   readonly transfer?: boolean
 }
 
@@ -93,10 +93,11 @@ export class Engine {
     return new LoadedProgram(this.#thread, number, program)
   }
 
-  /** Replaces the state that stays in the engine; the values are copied. */
-  async setState(state: State): Promise<void> {
-    const copied = new Map([...state].map(([name, tensor]) => [name, alone(tensor)] as const))
-    await this.#thread.ask({ kind: 'setState', state: copied })
+  /** Replaces the state that stays in the engine. */
+  async setState(state: State, options: FeedOptions = {}): Promise<void> {
+    const sent = new Map([...state].map(([name, tensor]) => [name, alone(tensor)] as const))
+    const handed = options.transfer === true ? buffersOf(sent.values()) : []
+    await this.#thread.ask({ kind: 'setState', state: sent }, handed)
   }
 
   /**

@@ -41,6 +41,7 @@ export { type Engines, type EnginesOptions, startEngines } from './engines.ts'
 export { type TrainOptions, train } from './loop.ts'
 export {
   clipGradients,
+  fromZero,
   gradientNorm,
   type Manner,
   type OptimizerStep,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Graph, interpret, type NdArray } from '../graph/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
-import { clipGradients, gradientNorm, optimize, trainedTogether } from './optimizers.ts'
+import { clipGradients, fromZero, gradientNorm, optimize, trainedTogether } from './optimizers.ts'
 
 const vector = (values: readonly number[]): NdArray => ({
   shape: [values.length],
@@ -19,16 +19,15 @@ function run(
   const shape = [start.length]
   const gradient = graph.input('gradient', 'float32', shape)
   const rate = graph.input('rate', 'float32', [])
-  const { updates, initial } = optimize(
+  const { updates, own } = optimize(
     trainedTogether(graph, [{ name: 'w', shape, gradient }], config.groups),
     config,
     rate,
   )
   const names = [...updates.keys()]
   let state = new Map<string, NdArray>([['w', vector(start)]])
-  for (const [name, tensor] of initial) {
+  for (const [name, tensor] of fromZero(own))
     state.set(name, { shape: tensor.shape, data: Float64Array.from(tensor.data, Number) })
-  }
   for (const step of gradients) {
     const feeds = new Map([
       ...state,
@@ -140,13 +139,13 @@ describe('vectors that are trained as one', () => {
       ? trainedTogether(graph, derivatives)
       : derivatives.flatMap(one => trainedTogether(graph, [one]))
     expect(trained).toHaveLength(isTogether ? 2 : 4)
-    const { updates, initial } = optimize(trained, config, graph.input('rate', 'float32', []))
+    const { updates, own } = optimize(trained, config, graph.input('rate', 'float32', []))
     const fed: [string, readonly number[]][] = [
       ...derivatives.flatMap(({ name, shape }): [string, number[]][] => [
         [name, shape],
         [`gradient of ${name}`, shape],
       ]),
-      ...[...initial].map(([name, tensor]): [string, readonly number[]] => [name, tensor.shape]),
+      ...own.map(({ name, shape }): [string, readonly number[]] => [name, shape]),
       ['rate', []],
     ]
     const feeds = fed.map(([name, shape]) => {

@@ -10,7 +10,7 @@ import {
   split,
   sqrt,
   sub,
-  sum,
+  sumOfSquares,
   type Tensor,
 } from '../graph/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
@@ -118,14 +118,19 @@ function separated(value: Tensor, parameters: readonly Parameter[]): readonly Te
 export interface OptimizerStep {
   /** New values by the name of the state tensor: parameters and the optimizer's own. */
   readonly updates: ReadonlyMap<string, Tensor>
-  /** First values of the optimizer's own tensors. */
-  readonly initial: ReadonlyMap<string, HostTensor>
+  /** The optimizer's own tensors. All of them begin at zero. */
+  readonly own: readonly Parameter[]
+}
+
+/** First values of an optimizer's own tensors. */
+export function fromZero(own: readonly Parameter[]): Map<string, HostTensor> {
+  return new Map(own.map(({ name, shape }) => [name, floats(shape, new Float32Array(sizeOf(shape)))]))
 }
 
 /** Collects the optimizer's own tensors: each is an input of the graph and gets a new value. */
 class Memory {
   readonly updates = new Map<string, Tensor>()
-  readonly initial = new Map<string, HostTensor>()
+  readonly own: Parameter[] = []
   constructor(readonly graph: Graph) {}
 
   /** A tensor's value before the step; `next` says what it becomes. Starts at zero. */
@@ -143,9 +148,7 @@ class Memory {
 
   #evolve(tensors: readonly Parameter[], next: (before: Tensor) => Tensor): Tensor {
     const own = tensors.map(({ name, shape }) => ({ name: optimizerPrefix + name, shape }))
-    for (const { name, shape } of own) {
-      this.initial.set(name, floats(shape, new Float32Array(sizeOf(shape))))
-    }
+    this.own.push(...own)
     const after = next(joined(own.map(({ name, shape }) => this.graph.input(name, 'float32', shape))))
     this.assign(own, after)
     return after
@@ -220,9 +223,12 @@ function times(rate: Tensor, factor: number): Tensor {
   return factor === 1 ? rate : mul(rate, factor)
 }
 
-/** √Σ g² over all gradients. */
+/**
+ * √Σ g² over all gradients, from the last one on: it is there first, and the engine, which computes what is asked for in this
+ * order, need not keep what it is made from until the first one is there.
+ */
 export function gradientNorm(gradients: readonly Tensor[]): Tensor {
-  return sqrt(gradients.map(g => sum(mul(g, g))).reduce((total, part) => add(total, part)))
+  return sqrt(gradients.map(sumOfSquares).reduceRight((total, part) => add(total, part)))
 }
 
 /** Gradients shrunk together so that their norm is at most `limit` (torch's clip_grad_norm_). */

@@ -45,7 +45,7 @@ export async function startingPoint(
   const checkpoint = found?.checkpoint
   if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
-    await engine.setState(await withPublishedWeights(initial, config.model))
+    await engine.setState(await withPublishedWeights(initial, config.model), { transfer: true })
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       checkpoint: undefined,
@@ -54,7 +54,7 @@ export async function startingPoint(
   refuseOtherData(checkpoint.extra, data.identity, data.title)
   refuseEditedConfig(config, checkpoint)
   refuseOtherModel(initial, checkpoint)
-  await engine.setState(checkpoint.state)
+  await engine.setState(checkpoint.state, { transfer: true })
   const { extra, epoch, batch } = checkpoint
   const sums = readSums(extra) ?? emptyEpoch(step.layers)
   return { position: { step: checkpoint.step, epoch, batch, sums }, checkpoint: checkpoint.path }

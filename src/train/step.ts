@@ -2,6 +2,7 @@ import type { HostTensor } from '../base/tensor.ts'
 import {
   add,
   concat,
+  finite,
   Graph,
   gradients,
   lower,
@@ -12,12 +13,20 @@ import {
   reshape,
   sum,
   type Tensor,
+  where,
 } from '../graph/index.ts'
 import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
-import { clipGradients, gradientNorm, type OptimizerStep, optimize, trainedTogether } from './optimizers.ts'
+import {
+  clipGradients,
+  fromZero,
+  gradientNorm,
+  type OptimizerStep,
+  optimize,
+  trainedTogether,
+} from './optimizers.ts'
 
 /** Of what form the images of a batch are; each form has a program of its own. Extents in pixels. */
 export interface BatchForm {
@@ -122,7 +131,7 @@ export function writeStep(options: WriteStepOptions): TrainingStep {
     noise,
     model,
     ...facts,
-    initialState: seed => new Map([...facts.initialState(seed), ...optimized.initial]),
+    initialState: seed => new Map([...facts.initialState(seed), ...fromZero(optimized.own)]),
     diagnosis: () => diagnose([loss, norm]),
   }
 }
@@ -151,8 +160,17 @@ export function optimizerStep(
   const norm = graph.within('gradient norm', () => gradientNorm(raw))
   const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)
   const clipped = trained.map((one, i) => ({ ...one, gradient: used[i]! }))
-  const rate = graph.input('learningRate', 'float32', [])
+  const rate = afterAll(norm, graph.input('learningRate', 'float32', []))
   return { norm, optimized: graph.within('optimizer', () => optimize(clipped, optimizer, rate)) }
+}
+
+/**
+ * The learning rate, known only when all gradients are. New parameters and moments are three to four times as large as the
+ * gradients, and would else be made while activations still lie in memory. It is 0 where the norm is not finite; such a step does
+ * not count anyway.
+ */
+function afterAll(norm: Tensor, rate: Tensor): Tensor {
+  return where(finite(norm), rate, 0)
 }
 
 /** A number or some that a step reports, and how those of two batches become that of both together. */

@@ -105,7 +105,8 @@ export class TrainingPrograms {
 async function spread([first, ...others]: Engines, model: readonly string[]): Promise<void> {
   if (others.length === 0) return
   const state = await first.readState(model)
-  await Promise.all(others.map(engine => engine.setState(state)))
+  for (const [i, engine] of others.entries())
+    await engine.setState(state, { transfer: i === others.length - 1 })
 }
 
 /** One engine computes the whole batch. */

@@ -73,6 +73,24 @@ export function sum(x: Tensor, axes?: readonly number[], { keepDims = false }: R
 }
 
 /**
+ * Σ x² over all axes, which leaves no tensor of squares behind.
+ *
+ * @throws MoietyError (usage) for another dtype than float32
+ */
+export function sumOfSquares(x: Tensor): Tensor {
+  if (x.dtype !== 'float32') return shapeError('sumOfSquares', 'a float32 tensor', [x])
+  const over = normaliseAxes('sumOfSquares', x, undefined)
+  return apply({
+    name: 'sumOfSquares',
+    inputs: [x],
+    outputs: [{ dtype: 'float32', shape: [] }],
+    gradient: ([dy]) => [mul(x, mul(dy!, 2))],
+    lower: (emit, [name]) => [emit.node('ReduceSumSquare', [name!, emit.ints(...over)], { keepdims: 0 })],
+    evaluate: ([value]) => [fold(value!, over, false, 0, (total, v) => total + v * v)],
+  })
+}
+
+/**
  * Arithmetic mean over `axes` (default: all).
  *
  * @throws MoietyError (usage) for another dtype than float32, or axes that x does not have
