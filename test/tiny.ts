@@ -193,7 +193,7 @@ export function fingerprint(run: string): {
  */
 export async function writeTinyCoco(
   folder: string,
-  { train = 14, test = 5, moved = false, wide = false } = {},
+  { train = 13, test = 5, moved = false, wide = false } = {},
 ): Promise<string> {
   mkdirSync(join(folder, 'images'), { recursive: true })
   const categories = [

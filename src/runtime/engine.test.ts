@@ -96,6 +96,17 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
   })
 
+  it('refuses two outputs that are to become one tensor of the state', async () => {
+    await engine.setState(initial())
+    const updates = new Map([
+      ["w'", 'w'],
+      ['loss', 'w'],
+    ])
+    const error = await refusal(step.step(feeds(1), { updates, guards: [] }))
+    expect(error).toMatchObject({ kind: 'usage', where: 'state w' })
+    expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
+  })
+
   it("takes the state's memory over when told so", async () => {
     const state = initial()
     await engine.setState(state, { transfer: true })

@@ -83,13 +83,19 @@ export class Engine {
    *
    * @param options.threads - threads of one operation: other than the engine's for a program that runs while other engines
    *   wait
+   * @param options.seldom - give the memory of a run back at its end, for a program that runs seldom: it takes up to twice as long
+   *   then, and its memory is not there beside that of the others for nothing
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
-  async load(program: Program, options: { readonly threads?: number } = {}): Promise<LoadedProgram> {
+  async load(
+    program: Program,
+    options: { readonly threads?: number; readonly seldom?: boolean } = {},
+  ): Promise<LoadedProgram> {
     const number = this.#programs++
     const { model, graph, inputs, outputs } = program
-    const { threads } = options
-    await this.#thread.ask({ kind: 'load', program: number, model: graph ?? model, inputs, outputs, threads })
+    const { threads, seldom = false } = options
+    const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom }
+    await this.#thread.ask({ kind: 'load', program: number, ...asked })
     return new LoadedProgram(this.#thread, number, program)
   }
 
@@ -174,7 +180,8 @@ export class LoadedProgram {
    * others come back. When an output named in `guards` holds a value that is not finite, the state stays as it was
    * and `committed` is false.
    *
-   * @throws MoietyError as {@link LoadedProgram.run}; the state is then as it was
+   * @throws MoietyError as {@link LoadedProgram.run}, and `usage` when two outputs would become one tensor; the state is then as
+   *   it was
    */
   async step(
     feeds: Feeds,
@@ -185,6 +192,7 @@ export class LoadedProgram {
   ): Promise<StepResult> {
     const { updates, guards } = options
     for (const name of [...updates.keys(), ...guards]) specNamed(this.#program.outputs, name, 'output')
+    refuseTwice([...updates.values()])
     const sent = this.#checked(feeds)
     return await this.#thread.ask(
       { kind: 'step', program: this.#number, feeds: sent, updates, guards },
@@ -206,6 +214,18 @@ export class LoadedProgram {
       }),
     )
   }
+}
+
+/** @throws MoietyError `usage` that names a tensor of the state that two outputs would become */
+function refuseTwice(names: readonly string[]): void {
+  if (new Set(names).size === names.length) return
+  const twice = names.find((name, i) => names.indexOf(name) !== i)
+  fail({
+    kind: 'usage',
+    message: 'two outputs of a step are to become the same tensor of the state',
+    where: `state ${twice}`,
+    help: 'name each tensor of the state once in `updates`',
+  })
 }
 
 /** @throws MoietyError `usage` that says why the device cannot be used and what to do */

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import { subtraction } from '../../test/programs.ts'
 import { floats, scalar } from '../base/tensor.ts'
+import { concat, Graph, lower, sum } from '../graph/index.ts'
 import { Engine } from './engine.ts'
 
 const megabyte = 2 ** 20
@@ -48,9 +49,28 @@ it('gives the memory of an engine back when it is stopped', async () => {
     await engine.setState(new Map([['w', floats([extent], new Float32Array(extent))]]))
     await engine.stop()
   }
-  for (let i = 0; i < 3; i++) await cycle()
+  for (let i = 0; i < 2; i++) await cycle()
   const before = await settledMemory()
-  for (let i = 0; i < 12; i++) await cycle()
-  // Each engine held 32 MB of state: kept, they would be 384.
+  for (let i = 0; i < 9; i++) await cycle()
+  // Each engine held 32 MB of state: kept, they would be 288.
   expect(((await settledMemory()) - before) / megabyte).toBeLessThan(200)
+})
+
+it('keeps the memory of a run for the next, unless told that the program runs seldom', async () => {
+  const graph = new Graph()
+  const x = graph.input('x', 'float32', [8 * megabyte])
+  // 128 MB while it runs.
+  const program = lower(new Map([['total', sum(concat([x, x, x, x], 0))]]))
+  const engine = await Engine.start()
+  await engine.setState(new Map([['x', floats([8 * megabyte], new Float32Array(8 * megabyte).fill(1))]]))
+  const kept = async (seldom: boolean): Promise<number> => {
+    const loaded = await engine.load(program, { seldom })
+    const before = await settledMemory()
+    const outputs = await loaded.run(new Map())
+    expect(outputs.get('total')?.data[0]).toBe(32 * megabyte)
+    return ((await settledMemory()) - before) / megabyte
+  }
+  expect(await kept(true)).toBeLessThan(64)
+  expect(await kept(false)).toBeGreaterThan(96)
+  await engine.stop()
 })

@@ -31,6 +31,8 @@ export type Request =
       readonly outputs: readonly TensorSpec[]
       /** Threads of one operation; the engine's when not given. */
       readonly threads: number | undefined
+      /** Whether the memory of a run is kept for the next one. */
+      readonly keepsMemory: boolean
     }
   | {
       readonly kind: 'run'

@@ -77,18 +77,21 @@ const needlessRewritings = [
  * none of the pieces that the first run has left. Denormal numbers stay as they are: flushing them to zero reaches
  * only some of the threads that share an operation, so the result would depend on which.
  *
- * @param threads - of one operation; the engine's when not given
+ * @param options.threads - of one operation; the engine's when not given
+ * @param options.keepsMemory - whether the memory of a run is kept for the next one; true when not given
  * @throws MoietyError `usage` with the node's name when the model is not valid
  */
 export async function openSession(
   model: Uint8Array,
   settings: EngineSettings,
   program: number,
-  threads = settings.threads,
+  options: { readonly threads?: number | undefined; readonly keepsMemory?: boolean } = {},
 ): Promise<InferenceSession> {
-  const options: InferenceSession.SessionOptions = {
+  const { threads = settings.threads, keepsMemory = true } = options
+  const wanted: InferenceSession.SessionOptions = {
     executionProviders: settings.device === 'cpu' ? ['cpu'] : [settings.device, 'cpu'],
     executionMode: 'sequential',
+    enableCpuMemArena: keepsMemory,
     enableMemPattern: false,
     graphOptimizationLevel: 'all',
     intraOpNumThreads: threads,
@@ -101,11 +104,11 @@ export async function openSession(
     },
   }
   if (settings.profile !== undefined) {
-    options.enableProfiling = true
-    options.profileFilePrefix = `${settings.profile}-${program}`
+    wanted.enableProfiling = true
+    wanted.profileFilePrefix = `${settings.profile}-${program}`
   }
   try {
-    return await InferenceSession.create(model, options)
+    return await InferenceSession.create(model, wanted)
   } catch (error) {
     throw translated(error, 'the engine does not accept the program')
   }

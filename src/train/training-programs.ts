@@ -52,6 +52,8 @@ export interface ReadyStep {
  */
 export class TrainingPrograms {
   readonly #ready = new Map<string, ReadyStep>()
+  /** Images of the largest batch so far. */
+  #most = 0
 
   constructor(
     readonly engines: Engines,
@@ -72,20 +74,24 @@ export class TrainingPrograms {
   async #made(form: BatchForm): Promise<ReadyStep> {
     const { engines, task, seed } = this
     const [first, ...others] = engines
+    this.#most = Math.max(this.#most, form.images)
+    // The rest of an epoch: once in it.
+    const seldom = form.images < this.#most
     if (others.length === 0) {
       const step = writeStep(task.write(form))
-      return new WholeStep(first, step, await first.load(step.program), seed)
+      return new WholeStep(first, step, await first.load(step.program, { seldom }), seed)
     }
     const step = writeSharedStep(task.write(form), engines.length)
     const parts = await Promise.all(
       step.sizes.map(async (size, part) => {
         const passes = step.passes.get(size)!
-        return { size, passes, engine: engines[part]!, loaded: await engines[part]!.load(passes.program) }
+        const loaded = await engines[part]!.load(passes.program, { seldom })
+        return { size, passes, engine: engines[part]!, loaded }
       }),
     )
     // The other engines wait meanwhile, so it has all threads.
     const threads = engines.reduce((total, engine) => total + engine.threads, 0)
-    return new DividedStep(engines, step, parts, await first.load(step.finish, { threads }), seed)
+    return new DividedStep(engines, step, parts, await first.load(step.finish, { threads, seldom }), seed)
   }
 
   /** Lets go of all programs and their memory; those that come up again are made anew. */
