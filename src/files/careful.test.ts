@@ -11,7 +11,7 @@ import {
   systemError,
 } from '../../test/disks.ts'
 import { MoietyError } from '../base/errors.ts'
-import { makeFolders, namesIn, writeCarefully } from './careful.ts'
+import { makeFolders, namesIn, writeCarefully, writeFlushed } from './careful.ts'
 import { attempt, nodeDisk, readableBytes } from './disk.ts'
 import { pathInside } from './inside.ts'
 
@@ -27,6 +27,15 @@ function content(disk: MemoryDisk): string {
 }
 
 const operations = operationsOf(diskWith('old'), disk => writeCarefully(disk, '/folder/file', 'new')).length
+
+describe('writeFlushed', () => {
+  it('writes all parts one after another, also to a disk that takes a little at a time', () => {
+    const disk = diskWith('old')
+    const parts = ['two ', '', 'or three'].map(text => new TextEncoder().encode(text))
+    writeFlushed(smallDisk(disk, 3), '/folder/file', parts)
+    expect(content(disk)).toBe('two or three')
+  })
+})
 
 describe('writeCarefully', () => {
   it.each(['ENOSPC', 'EIO', 'EMFILE', 'EROFS', 'EACCES'])(

@@ -24,13 +24,13 @@ export function quietly(action: () => void): void {
 }
 
 /**
- * Writes a file under its final name, all parts of it one after another, and flushes it. For places where nobody looks yet, such as a folder that
- * is still to be renamed: until this returns the file may be incomplete. After a failure it is gone.
+ * Writes a file under its final name, all parts of it one after another, and flushes it. For places where nobody looks yet,
+ * such as a folder that is still to be renamed: until this returns the file may be incomplete. After a failure it is gone.
  *
  * @throws MoietyError `disk`
  */
-export function writeFlushed(disk: Disk, path: string, bytes: Uint8Array | readonly Uint8Array[]): void {
-  const parts = bytes instanceof Uint8Array ? [bytes] : bytes
+export function writeFlushed(disk: Disk, path: string, content: Uint8Array | readonly Uint8Array[]): void {
+  const parts = content instanceof Uint8Array ? [content] : content
   const file = attempt(disk, 'create', path, () => disk.open(path, 'w'))
   let open = true
   try {

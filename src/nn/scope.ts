@@ -3,7 +3,7 @@ import { type Draws, draws } from '../base/random.ts'
 import { type HostTensor, type State, sizeOf } from '../base/tensor.ts'
 import type { Graph, Tensor } from '../graph/index.ts'
 
-/** First values of a parameter or statistic, from the random numbers of its place. */
+/** First values of a parameter or statistic, from the random numbers of its place: a new array each time, which is given away. */
 export type Initialiser = (shape: readonly number[], source: Draws) => Float32Array
 
 /**

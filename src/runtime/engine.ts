@@ -23,7 +23,7 @@ export interface EngineOptions {
 }
 
 /** How tensors reach the engine. */
-export interface FeedOptions {
+export interface TransferOptions {
   /** Hand the tensors' buffers over instead of copying them; the caller can no longer use them. */
   readonly transfer?: boolean
 }
@@ -83,8 +83,8 @@ export class Engine {
    *
    * @param options.threads - threads of one operation: other than the engine's for a program that runs while other engines
    *   wait
-   * @param options.seldom - give the memory of a run back at its end, for a program that runs seldom: it takes up to twice as long
-   *   then, and its memory is not there beside that of the others for nothing
+   * @param options.seldom - on the processor, give the memory of a run back at its end, for a program that runs seldom: it takes up
+   *   to twice as long then, and its memory is not there beside that of the others for nothing
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
   async load(
@@ -99,8 +99,8 @@ export class Engine {
     return new LoadedProgram(this.#thread, number, program)
   }
 
-  /** Replaces the state that stays in the engine. */
-  async setState(state: State, options: FeedOptions = {}): Promise<void> {
+  /** Replaces the state that stays in the engine; the values are copied unless `transfer` is set. */
+  async setState(state: State, options: TransferOptions = {}): Promise<void> {
     const sent = new Map([...state].map(([name, tensor]) => [name, alone(tensor)] as const))
     const handed = options.transfer === true ? buffersOf(sent.values()) : []
     await this.#thread.ask({ kind: 'setState', state: sent }, handed)
@@ -164,7 +164,7 @@ export class LoadedProgram {
    */
   async run(
     feeds: Feeds,
-    options: FeedOptions & { readonly outputs?: readonly string[] } = {},
+    options: TransferOptions & { readonly outputs?: readonly string[] } = {},
   ): Promise<Map<string, HostTensor>> {
     const outputs = options.outputs ?? this.#program.outputs.map(spec => spec.name)
     for (const name of outputs) specNamed(this.#program.outputs, name, 'output')
@@ -185,7 +185,7 @@ export class LoadedProgram {
    */
   async step(
     feeds: Feeds,
-    options: FeedOptions & {
+    options: TransferOptions & {
       readonly updates: ReadonlyMap<string, string>
       readonly guards: readonly string[]
     },

@@ -4,6 +4,6 @@
  * @module
  */
 export { availableDevices, type DeviceReport, type DeviceSurvey } from './devices.ts'
-export { Engine, type EngineOptions, type FeedOptions, type Feeds, LoadedProgram } from './engine.ts'
+export { Engine, type EngineOptions, type Feeds, LoadedProgram, type TransferOptions } from './engine.ts'
 export type { Device, StepResult } from './protocol.ts'
 export { engineVersion } from './version.ts'

@@ -52,9 +52,9 @@ async function answer(request: Request): Promise<Partial<Replies>> {
       block = settings.rewrite && settings.device === 'cpu' ? await blockSize() : undefined
       return { start: true }
     case 'load': {
-      const { model, inputs, outputs, program } = request
+      const { model, inputs, outputs, program, threads, keepsMemory } = request
       programs.set(program, {
-        session: await openSession(encoded(model), settings, program, request),
+        session: await openSession(encoded(model), settings, program, { threads, keepsMemory }),
         inputs,
         outputs,
       })

@@ -41,7 +41,6 @@ export { type Engines, type EnginesOptions, startEngines } from './engines.ts'
 export { type TrainOptions, train } from './loop.ts'
 export {
   clipGradients,
-  fromZero,
   gradientNorm,
   type Manner,
   type OptimizerStep,
@@ -49,6 +48,7 @@ export {
   type Parameter,
   type Trained,
   trainedTogether,
+  zerosFor,
 } from './optimizers.ts'
 export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {

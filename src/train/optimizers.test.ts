@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Graph, interpret, type NdArray } from '../graph/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
-import { clipGradients, fromZero, gradientNorm, optimize, trainedTogether } from './optimizers.ts'
+import { clipGradients, gradientNorm, optimize, trainedTogether, zerosFor } from './optimizers.ts'
 
 const vector = (values: readonly number[]): NdArray => ({
   shape: [values.length],
@@ -26,7 +26,7 @@ function run(
   )
   const names = [...updates.keys()]
   let state = new Map<string, NdArray>([['w', vector(start)]])
-  for (const [name, tensor] of fromZero(own))
+  for (const [name, tensor] of zerosFor(own))
     state.set(name, { shape: tensor.shape, data: Float64Array.from(tensor.data, Number) })
   for (const step of gradients) {
     const feeds = new Map([

@@ -123,7 +123,7 @@ export interface OptimizerStep {
 }
 
 /** First values of an optimizer's own tensors. */
-export function fromZero(own: readonly Parameter[]): Map<string, HostTensor> {
+export function zerosFor(own: readonly Parameter[]): Map<string, HostTensor> {
   return new Map(own.map(({ name, shape }) => [name, floats(shape, new Float32Array(sizeOf(shape)))]))
 }
 
@@ -224,8 +224,8 @@ function times(rate: Tensor, factor: number): Tensor {
 }
 
 /**
- * √Σ g² over all gradients, from the last one on: it is there first, and the engine, which computes what is asked for in this
- * order, need not keep what it is made from until the first one is there.
+ * √Σ g² over all gradients, from the last one on. Where they stand in the order of the network it is there first, and the engine,
+ * which computes what is asked for in this order, need not keep what it is made from until the first one is there.
  */
 export function gradientNorm(gradients: readonly Tensor[]): Tensor {
   return sqrt(gradients.map(sumOfSquares).reduceRight((total, part) => add(total, part)))

@@ -1,6 +1,6 @@
 import type { HostTensor } from '../base/tensor.ts'
 import { add, Graph, lower, mul, type Program, sub, type Tensor } from '../graph/index.ts'
-import { fromZero } from './optimizers.ts'
+import { zerosFor } from './optimizers.ts'
 import {
   type Diagnosis,
   type Differentiated,
@@ -100,7 +100,7 @@ export function writeSharedStep(options: WriteStepOptions, parts: number): Share
   return {
     ...any.facts,
     initialState: seed =>
-      new Map<string, HostTensor>([...any.facts.initialState(seed), ...fromZero(optimized.own)]),
+      new Map<string, HostTensor>([...any.facts.initialState(seed), ...zerosFor(optimized.own)]),
     sizes,
     passes: new Map([...passes].map(([images, pass]) => [images, partPasses(pass)])),
     finish: lower(outputs),

@@ -43,7 +43,7 @@ describe('the program of a training step', () => {
     return found
   }
 
-  it('gives new parameters, which are large, only when all gradients are there and activations are not', () => {
+  it('makes no new kernel before all gradients are there', () => {
     const squares = nodes.filter(({ op }) => op === 'ReduceSumSquare')
     const kernels = [...initialState(1)].filter(
       ([name, { shape }]) => model.includes(name) && shape.length === 4,

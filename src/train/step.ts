@@ -21,11 +21,11 @@ import { Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
 import {
   clipGradients,
-  fromZero,
   gradientNorm,
   type OptimizerStep,
   optimize,
   trainedTogether,
+  zerosFor,
 } from './optimizers.ts'
 
 /** Of what form the images of a batch are; each form has a program of its own. Extents in pixels. */
@@ -131,7 +131,7 @@ export function writeStep(options: WriteStepOptions): TrainingStep {
     noise,
     model,
     ...facts,
-    initialState: seed => new Map([...facts.initialState(seed), ...fromZero(optimized.own)]),
+    initialState: seed => new Map([...facts.initialState(seed), ...zerosFor(optimized.own)]),
     diagnosis: () => diagnose([loss, norm]),
   }
 }
@@ -160,14 +160,16 @@ export function optimizerStep(
   const norm = graph.within('gradient norm', () => gradientNorm(raw))
   const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)
   const clipped = trained.map((one, i) => ({ ...one, gradient: used[i]! }))
-  const rate = afterAll(norm, graph.input('learningRate', 'float32', []))
-  return { norm, optimized: graph.within('optimizer', () => optimize(clipped, optimizer, rate)) }
+  const rate = graph.input('learningRate', 'float32', [])
+  const optimized = graph.within('optimizer', () => optimize(clipped, optimizer, afterAll(norm, rate)))
+  return { norm, optimized }
 }
 
 /**
- * The learning rate, known only when all gradients are. New parameters and moments are three to four times as large as the
- * gradients, and would else be made while activations still lie in memory. It is 0 where the norm is not finite; such a step does
- * not count anyway.
+ * The learning rate, known only when all gradients are. New parameters and moments are two to three times as large as the
+ * gradients, and would else be made while activations still lie in memory. Moments do not depend on the rate; but the engine makes
+ * what is asked for, and they are asked for by new parameters. It is 0 where the norm is not finite; such a step does not count
+ * anyway.
  */
 function afterAll(norm: Tensor, rate: Tensor): Tensor {
   return where(finite(norm), rate, 0)

@@ -26,7 +26,12 @@ export interface StepMoment {
 export interface StepWriter {
   /** What the step for batches of a form is written from. */
   write(form: BatchForm): WriteStepOptions
+  /** Where it is known. */
+  readonly stepsPerEpoch?: number
 }
+
+/** Steps of an epoch beyond which the memory of the rest's program counts for more than its time. */
+const longEpoch = 16
 
 /** A training step that only lacks its batch. */
 export interface ReadyStep {
@@ -75,8 +80,8 @@ export class TrainingPrograms {
     const { engines, task, seed } = this
     const [first, ...others] = engines
     this.#most = Math.max(this.#most, form.images)
-    // The rest of an epoch: once in it.
-    const seldom = form.images < this.#most
+    // The rest of an epoch, or on each canvas: once in it.
+    const seldom = form.images < this.#most && (task.stepsPerEpoch ?? 0) > longEpoch
     if (others.length === 0) {
       const step = writeStep(task.write(form))
       return new WholeStep(first, step, await first.load(step.program, { seldom }), seed)
@@ -111,6 +116,7 @@ export class TrainingPrograms {
 async function spread([first, ...others]: Engines, model: readonly string[]): Promise<void> {
   if (others.length === 0) return
   const state = await first.readState(model)
+  // One after the other: the last one takes what the others have copied.
   for (const [i, engine] of others.entries())
     await engine.setState(state, { transfer: i === others.length - 1 })
 }

@@ -6,7 +6,7 @@ import { add, Graph, gradients, lower, type Program } from '../../graph/index.ts
 import { gapFc, kl } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
 import { Engine } from '../../runtime/index.ts'
-import { clipGradients, fromZero, gradientNorm, optimize } from '../../train/optimizers.ts'
+import { clipGradients, gradientNorm, optimize, zerosFor } from '../../train/optimizers.ts'
 import { type AnchorOptions, anchorsOf, defaultAnchors, pyramidStrides } from './anchors.ts'
 import { anchorConstant } from './box-coding.ts'
 import { detections } from './detections.ts'
@@ -105,7 +105,7 @@ function trainingStep(): Step {
     ),
     updates: new Map([...changed.keys()].map(name => [`next ${name}`, name])),
     noise: new Map([...declarations.noise].map(([name, { shape }]) => [name, shape.map(Number)])),
-    state: new Map([...declarations.initialState(5), ...fromZero(own)]),
+    state: new Map([...declarations.initialState(5), ...zerosFor(own)]),
   }
 }
 
