@@ -29,7 +29,7 @@ function points(
   if (moe === null) throw new Error(`--curve needs a case with experts, and ${base.name} has none`)
   const counts = [1, 2, 4, 8, 16, 32].filter(count => count < threads)
   return [
-    ...[2, 4, 8, 16].map(
+    ...[2, 4, 8, 10, 16].map(
       value =>
         ({ varied: 'experts', value, timed: { ...base, moe: { ...moe, experts: value } }, threads }) as const,
     ),

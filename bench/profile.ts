@@ -23,7 +23,16 @@ export interface Profile {
   /** Mean time of a step. */
   readonly milliseconds: number
   readonly operations: readonly Share[]
+  /** In the order in which they come up first. */
+  readonly layers: readonly LayerShare[]
   readonly nodes: readonly Share[]
+}
+
+/** Milliseconds of a step that a layer takes, or what else has a name of its own: the optimizer, the loss. */
+export interface LayerShare {
+  readonly name: string
+  readonly forward: number
+  readonly backward: number
 }
 
 /** Reads the profile whose file begins with `prefix`, the first `warmup` steps left out. */
@@ -48,6 +57,7 @@ export async function readProfile(prefix: string, warmup: number): Promise<Profi
     steps: runs.length,
     milliseconds: runs.reduce((sum, { dur }) => sum + dur, 0) / 1000 / runs.length,
     operations: shares(kernels, event => event.args?.op_name ?? '?', runs.length),
+    layers: layerShares(kernels, runs.length),
     nodes: shares(kernels, nodeName, runs.length),
   }
 }
@@ -64,8 +74,49 @@ function shares(events: readonly TraceEvent[], key: (event: TraceEvent) => strin
   return [...sums].map(([name, sum]) => ({ name, ...sum })).sort((a, b) => b.milliseconds - a.milliseconds)
 }
 
-/** The profile as two tables: every kind of operation, and the 25 nodes that take most. */
-export function describeProfile({ steps, milliseconds, operations, nodes }: Profile): string {
+const ofGradient = 'gradient of '
+
+/**
+ * The layer that a node belongs to, by its name: what comes before the first op, as in `gradient of layer1.0.conv1/conv2d/…#12`.
+ * Experts of a layer are counted together. What the engine added has no layer.
+ */
+export function layerOf(node: string): { readonly name: string; readonly isBackward: boolean } {
+  const isBackward = node.startsWith(ofGradient)
+  const scoped = isBackward ? node.slice(ofGradient.length) : node
+  const [name = ''] = scoped.split(/[/#]/)
+  const isOurs = scoped.includes('#') && name !== ''
+  return {
+    name: isOurs ? name.replace(/\.experts\.\d+/, '.experts.*') : 'reordering by the engine',
+    isBackward,
+  }
+}
+
+function layerShares(events: readonly TraceEvent[], steps: number): LayerShare[] {
+  const layers = new Map<string, LayerShare>()
+  for (const { name: node, dur } of events) {
+    const { name, isBackward } = layerOf(node.slice(0, -'_kernel_time'.length))
+    const { forward, backward } = layers.get(name) ?? { forward: 0, backward: 0 }
+    const milliseconds = dur / 1000 / steps
+    layers.set(name, {
+      name,
+      forward: forward + (isBackward ? 0 : milliseconds),
+      backward: backward + (isBackward ? milliseconds : 0),
+    })
+  }
+  return [...layers.values()]
+}
+
+/** The profile as three tables: every kind of operation, every layer, and the 25 nodes that take most. */
+export function describeProfile({ steps, milliseconds, operations, layers, nodes }: Profile): string {
+  const byLayer = new Table({
+    head: ['layer', 'forward, ms', 'backward, ms', '%'],
+    colAligns: ['left', 'right', 'right', 'right'],
+    style: { head: [], border: [], compact: true },
+  })
+  for (const { name, forward, backward } of layers) {
+    const percent = ((100 * (forward + backward)) / milliseconds).toFixed(1)
+    byLayer.push([name, forward.toFixed(1), backward.toFixed(1), percent])
+  }
   const table = (title: string, rows: readonly Share[]): string => {
     const view = new Table({
       head: [title, 'ms', '%', 'runs'],
@@ -81,6 +132,7 @@ export function describeProfile({ steps, milliseconds, operations, nodes }: Prof
   return [
     `${milliseconds.toFixed(0)} ms a step inside ONNX Runtime, mean of ${steps}`,
     table('operation', operations),
+    byLayer.toString(),
     table('node', nodes.slice(0, 25)),
   ].join('\n')
 }

@@ -19,10 +19,7 @@ export function timing(seconds: readonly number[]): Timing {
   return { median: middle, best, spread: (Math.max(...seconds) - best) / middle, seconds }
 }
 
-/**
- * How many times faster we are: the median over rounds of peer ÷ ours. Both sides of a round follow one another, so
- * what slows the machine for a while slows both.
- */
-export function ratio(ours: readonly number[], peer: readonly number[]): number {
-  return median(ours.map((seconds, round) => peer[round]! / seconds))
+/** How many times faster we are: the peer's median ÷ ours. */
+export function ratio(ours: Timing, peer: Timing): number {
+  return peer.median / ours.median
 }

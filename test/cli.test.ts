@@ -17,6 +17,9 @@ interface Ended {
   readonly err: string
 }
 
+/** Where CUDA's driver is, its device may be usable. */
+const hasCuda = existsSync('/dev/nvidia0')
+
 let folder = ''
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'moiety-cli-'))
@@ -107,6 +110,17 @@ describe('moiety --help', () => {
     expect(isFrom('/src/cli/train.ts')).toBe(true)
     for (const heavy of ['zod', 'cli-table3', 'tar', 'fastest-levenshtein', '@bufbuild'])
       expect(isFrom(`/node_modules/${heavy}/`), heavy).toBe(false)
+  })
+})
+
+describe('a device that is not there', () => {
+  it.skipIf(hasCuda)('is refused before anything is written, with code 2 and where to look', async () => {
+    const out = join(tmpdir(), `moiety-no-device-${process.pid}`)
+    const { code, err } = await moiety('train', '--device', 'cuda', '--out', out)
+    expect(code).toBe(2)
+    expect(err).toContain('the device "cuda" cannot be used here')
+    expect(err).toContain('moiety doctor')
+    expect(existsSync(out)).toBe(false)
   })
 })
 

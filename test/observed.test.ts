@@ -35,6 +35,29 @@ describe('a training', () => {
     ])
   })
 
+  it('alarms after an epoch without a test too, by how training used the experts', async () => {
+    const out = join(folder, 'seldom tested')
+    const keys = ['training.epochs=2', 'training.evaluateEvery=2', 'training.collapse=0.9']
+    const { code, stderr } = await moiety(
+      'train',
+      recipe,
+      '--out',
+      out,
+      ...keys.flatMap(key => ['--set', key]),
+    )
+    expect(code, stderr).toBe(0)
+    const lines = readMetrics(join(out, 'metrics.jsonl'))
+    const tested = lines.filter(({ kind, split }) => kind === 'epoch' && split === 'test')
+    expect(tested.map(({ epoch }) => epoch)).toEqual([1])
+    const alarms = lines.filter(({ kind }) => kind === 'alarm')
+    expect(alarms.map(({ layer, epoch }) => [layer, epoch])).toEqual([
+      ['layer3', 0],
+      ['layer4', 0],
+      ['layer3', 1],
+      ['layer4', 1],
+    ])
+  })
+
   it('reports the counters of its constraints, in training and in the test that follows', () => {
     const lines = readMetrics(join(run, 'metrics.jsonl')).filter(({ kind }) => kind === 'epoch')
     const counters = lines.map(line =>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
-import { add, Graph, gradients, lower, mul, relu, sum, type Tensor } from '../graph/index.ts'
+import { add, Graph, gradients, lower, mul, relu, sizeOfAxes, sum, type Tensor } from '../graph/index.ts'
 import { basicBlock, conv, type Declarations, type Layer, Scope } from '../nn/index.ts'
 import { Engine, type LoadedProgram } from '../runtime/index.ts'
 import { type Constraint, importance, relative } from './constraints/index.ts'
@@ -183,6 +183,54 @@ describe('sparse dispatch equals dense dispatch', () => {
     }
     for (const program of [sparse, dense, sparseEvaluated, denseEvaluated]) await program.release()
   })
+
+  it.each(['sparse', 'dense'] as const)(
+    'gives an expert its own images alone if it is sparse: %s',
+    async dispatch => {
+      const graph = new Graph()
+      const scope = Scope.root(graph, { training: true })
+      const batch = 7
+      const given: Tensor[] = []
+      const watched: Layer = (inner, x) => {
+        given.push(sizeOfAxes(x, [0]))
+        return plain(inner, x)
+      }
+      const { stats } = mixtureOfExperts(scope, graph.input('x', 'float32', [batch, 3, 6, 6]), {
+        experts: new Array<Layer>(experts).fill(watched),
+        gate: steered,
+        k: 2,
+        constraint: both,
+        weighting: 'softmax-after-top-k',
+        dispatch,
+      })
+      const program = await engine.load(
+        lower(
+          new Map([
+            ['chosen', sum(stats[0]!.routing.selected, [0])],
+            ...given.map((size, i) => [`given ${i}`, size] as const),
+          ]),
+        ),
+      )
+      for (const [split, { z, r = [0, 0, 0, 0] }] of Object.entries(splits)) {
+        await engine.setState(
+          new Map([...scope.declarations.initialState(7), ['constraint.r', floats([experts], r)]]),
+        )
+        const logits = Array.from({ length: batch * experts }, (_, at) =>
+          z(Math.floor(at / experts), at % experts),
+        )
+        const outputs = await program.run(
+          new Map([
+            ['x', random([batch, 3, 6, 6], 'x')],
+            ['z', floats([batch, experts], logits)],
+          ]),
+        )
+        const chosen = Array.from(outputs.get('chosen')!.data, Number)
+        const sizes = chosen.map((_, i) => Number(outputs.get(`given ${i}`)!.data[0]))
+        expect(sizes, split).toEqual(dispatch === 'sparse' ? chosen : chosen.map(() => batch))
+      }
+      await program.release()
+    },
+  )
 
   it('holds for experts deep enough that images of others would overflow', async () => {
     const deep: Layer = (scope, x) => {

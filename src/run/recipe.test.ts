@@ -92,6 +92,33 @@ describe('paper-cifar100', () => {
     expect(grid).toHaveLength((2 * 2 + 2) * 2 * 4)
   })
 
+  it("is the paper's protocol in all that does not vary", () => {
+    for (const choices of combinations(paper)) {
+      const { model, optimizer, augmentation, training, data } = paperConfig(
+        ...[...choices].map(([name, value]) => `${name}=${value}`),
+      )
+      expect(data.name).toBe('cifar100')
+      expect(model).toMatchObject({ name: 'resnet18', stem: 'cifar', width: 64 })
+      expect(optimizer).toMatchObject({ name: 'adam', betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0 })
+      expect(augmentation).toMatchObject({
+        flip: 0.5,
+        jitter: { brightness: 0.3, contrast: 0.3, saturation: 0.3 },
+        crop: { padding: 4, mode: 'zero' },
+      })
+      expect(training).toMatchObject({ batch: 128, labelSmoothing: 0, clipNorm: null, replicas: 1 })
+      expect(training.epochs).toBe(choices.get('network') === 'conv' ? 180 : 150)
+      for (const layer of model.moe)
+        expect(layer).toMatchObject({
+          style: choices.get('network'),
+          position: choices.get('position'),
+          experts: choices.get('experts'),
+          k: choices.get('k') ?? 2,
+          gate: choices.get('gate') ?? 'gap-fc',
+          weighting: 'softmax-after-top-k',
+        })
+    }
+  })
+
   it('lowers the rate after epochs 80 and 119, for the baseline after 60 and 99', () => {
     const rateOf = (choices: string[], epoch: number) => {
       const { schedule, optimizer, training } = paperConfig(...choices)

@@ -3,7 +3,7 @@ import { isDetector } from '../models/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
-import type { TrainEvent, TrainSummary } from '../run/events.ts'
+import type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
 import { configHash, createRun, openRun, type RunFolder } from '../run/run-folder.ts'
 import { engineVersion } from '../runtime/index.ts'
 import { openClassification } from './classification-task.ts'
@@ -166,8 +166,9 @@ class Training {
           await this.#checkpoint(position, journal)
           return this.#summary(evaluated, true, elapsed())
         }
-        this.#tellTraining(position, journal)
+        const trained = this.#tellTraining(position, journal)
         if (tested !== undefined) this.#tellTest(position, journal, tested)
+        this.#alarm(position, journal, tested?.layers ?? trained)
         evaluated = tested
         position.epoch += 1
         position.batch = 0
@@ -257,17 +258,23 @@ class Training {
     return (epoch + 1) % evaluateEvery === 0 || epoch + 1 === epochs
   }
 
-  #tellTraining(position: Position, journal: Journal): void {
+  /** Returns how the experts were used. */
+  #tellTraining(position: Position, journal: Journal): readonly LayerStats[] {
     const { measures: sums, ...means } = epochMeans(position.sums)
     const { seconds } = position.sums
     this.#tell(position, journal, 'train', { ...means, measures: this.task.trainMeasures(sums), seconds })
+    return means.layers
   }
 
   #tellTest(position: Position, journal: Journal, { loss, measures, layers }: TestResult): void {
     const seconds = this.#evaluationSeconds
     this.#tell(position, journal, 'test', { loss, taskLoss: loss, auxLoss: 0, measures, layers, seconds })
+  }
+
+  /** @param layers - of the test, or of the epoch's training where it was not tested */
+  #alarm({ epoch, step }: Position, journal: Journal, layers: readonly LayerStats[]): void {
     for (const alarm of collapses(layers, this.config.training.collapse)) {
-      journal.alarm({ epoch: position.epoch, step: position.step }, alarm)
+      journal.alarm({ epoch, step }, alarm)
       this.onEvent({ kind: 'alarm', ...alarm })
     }
   }

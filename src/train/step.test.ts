@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { draws } from '../base/random.ts'
+import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
 import { classifierOf } from '../models/index.ts'
 import { resolveConfig } from '../run/config.ts'
+import { blockSize } from '../runtime/block-size.ts'
+import { blockedDomain } from '../runtime/blocking.ts'
+import { withBlocks } from '../runtime/blocks.ts'
+import { Engine } from '../runtime/index.ts'
 import { classifierStepOptions } from './classification-step.ts'
 import { writeStep } from './step.ts'
 
@@ -56,3 +62,92 @@ describe('the program of a training step', () => {
     }
   })
 })
+
+describe('a whole step on blocks', () => {
+  const [batch, size, classes] = [16, 16, 4]
+  const config = resolveConfig(
+    {
+      model: {
+        name: 'resnet18',
+        width: 24,
+        // Narrow experts are 68 channels wide: their blocks are not full.
+        moe: [{ position: 4, style: 'resblock', experts: 4, constraint: { name: 'kl' } }],
+      },
+      optimizer: { name: 'adam' },
+    },
+    'test',
+  )
+  const step = writeStep(
+    classifierStepOptions({
+      classifier: classifierOf(config.model, { classes }),
+      classes,
+      batch,
+      size,
+      optimizer: config.optimizer,
+      labelSmoothing: 0.1,
+      clipNorm: null,
+    }),
+  )
+
+  function random(shape: readonly number[], purpose: string): HostTensor {
+    const source = draws(5, purpose)
+    const data = Float32Array.from({ length: sizeOf(shape) }, () => source.normal())
+    return floats(shape, data)
+  }
+
+  /** The metrics and the state after a step, from the first state with one expert that gets no image. */
+  async function taken(rewrite: boolean): Promise<Map<string, HostTensor>> {
+    const engine = await Engine.start({ rewrite, threads: 2 })
+    try {
+      const state = step.initialState(3)
+      state.get('layer4.gate.fc.bias')!.data[3] = -1e4
+      await engine.setState(state)
+      const loaded = await engine.load(step.program)
+      const labels = BigInt64Array.from({ length: batch }, (_, i) => BigInt(i % classes))
+      const feeds = new Map<string, HostTensor>([
+        ['images', random([batch, 3, size, size], 'images')],
+        ['labels', { dtype: 'int64', shape: [batch], data: labels }],
+        ['learningRate', scalar(1e-3)],
+        ...step.noise.map(({ name, shape }) => [name, random(shape, name)] as const),
+      ])
+      const { outputs, committed } = await loaded.step(feeds, { updates: step.updates, guards: step.guards })
+      expect(committed).toBe(true)
+      return new Map([...outputs, ...(await engine.readState())])
+    } finally {
+      await engine.stop()
+    }
+  }
+
+  it('gives what one of plain ops gives: losses, routing, gradients and statistics, with an expert without images', async () => {
+    // Otherwise both would be plain, and agree.
+    const block = await blockSize()
+    if (process.arch === 'x64') {
+      const rewritten = withBlocks(step.program.graph!, block!).nodes
+      const onBlocks = rewritten.filter(({ domain, op }) => domain === blockedDomain && op === 'Conv')
+      expect(onBlocks.filter(({ name }) => name.includes('layer4.experts.')).length).toBeGreaterThan(50)
+      expect(onBlocks.filter(({ name }) => name.includes('layer1.')).length).toBeGreaterThan(10)
+    }
+    const [blocked, plain] = [await taken(true), await taken(false)]
+    expect([...blocked.keys()]).toEqual([...plain.keys()])
+    expect(Number(plain.get('layer4.activation')!.data[3])).toBe(0)
+    expect(blocked.get('layer4.activation')).toEqual(plain.get('layer4.activation'))
+    let kernels = 0
+    for (const [name, { data }] of plain) {
+      // A step of Adam from zero moments has the size of the rate whatever the gradient, so a sign that rounding decides would
+      // count; the first moments are the gradients, times 1 − β₁.
+      if (step.model.includes(name) && !/running|counters/.test(name)) continue
+      const got = blocked.get(name)!.data
+      let [largest, difference] = [1e-6, 0]
+      for (const [i, wanted] of data.entries()) {
+        largest = Math.max(largest, Math.abs(Number(wanted)))
+        difference = Math.max(difference, Math.abs(Number(got[i]) - Number(wanted)))
+      }
+      expect(difference / largest, name).toBeLessThan(tolerance)
+      if (/^optimizer\.m\..*conv\d\.weight$/.test(name) && largest > 1e-6) kernels++
+    }
+    expect(kernels).toBeGreaterThan(20)
+  })
+})
+
+/** Of the largest value of a tensor; it came to 3e-5. */
+const tolerance = 2e-4
