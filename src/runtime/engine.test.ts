@@ -96,6 +96,20 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
   })
 
+  it('keeps a tensor that was given with the memory of one that a step replaces', async () => {
+    const { data } = initial().get('w')!
+    await engine.setState(
+      new Map([
+        ...initial(),
+        ...['w', 'copy'].map(name => [name, { dtype: 'float32', shape: [2], data }] as const),
+      ]),
+    )
+    await step.step(feeds(1), plan)
+    const read = await engine.readState()
+    expect(values(read.get('w'))).toEqual([9, 18])
+    expect(values(read.get('copy'))).toEqual([10, 20])
+  })
+
   it('refuses two outputs that are to become one tensor of the state', async () => {
     await engine.setState(initial())
     const updates = new Map([

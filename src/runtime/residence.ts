@@ -1,7 +1,8 @@
+import { MessageChannel } from 'node:worker_threads'
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { listed } from './check.ts'
-import { copyOf } from './protocol.ts'
+import { buffersOf, copyOf } from './protocol.ts'
 import { fromEngine, type Tensor, toEngine } from './session.ts'
 
 /** A tensor as the host and as the engine see it, in one memory. */
@@ -16,6 +17,16 @@ export function held(name: string, engine: Tensor): Held {
 }
 
 /**
+ * A port whose other end is closed: memory handed over to it is free at once. Left to the collector, states of the steps before lay
+ * beside the newest one; a state is as large as a network with its optimizer, and here nobody has it any more.
+ */
+const nowhere = (() => {
+  const { port1, port2 } = new MessageChannel()
+  port2.close()
+  return port1
+})()
+
+/**
  * The state that stays in the engine's thread. A step reads it, and what the step gives becomes the state as it is, without a
  * copy: it has been copied out of the engine once, as every result is, and a step that must not count just lets go of it.
  */
@@ -23,10 +34,15 @@ export class Residence {
   #tensors = new Map<string, Held>()
   #shared = new SharedArrayBuffer(0)
 
-  /** Replaces the whole state; the tensors are kept, not copied. */
+  /** Replaces the whole state; the tensors are kept, not copied, unless an earlier one has the same memory. */
   replace(state: ReadonlyMap<string, HostTensor>): void {
+    const taken = new Set<ArrayBufferLike>()
     this.#tensors = new Map(
-      [...state].map(([name, host]) => [name, { host, engine: toEngine(host) }] as const),
+      [...state].map(([name, given]) => {
+        const host = taken.has(given.data.buffer) ? { ...given, data: copyOf(given.data) } : given
+        taken.add(host.data.buffer)
+        return [name, { host, engine: toEngine(host) }] as const
+      }),
     )
   }
 
@@ -51,9 +67,11 @@ export class Residence {
     return found.host
   }
 
-  /** Makes a tensor the one under this name. */
-  become(name: string, tensor: Held): void {
-    this.#tensors.set(name, tensor)
+  /** Makes tensors, whose memory is theirs alone, the ones under these names, and frees the memory of those before. */
+  become(changed: ReadonlyMap<string, Held>): void {
+    const before = [...changed.keys()].map(name => this.get(name))
+    for (const [name, tensor] of changed) this.#tensors.set(name, tensor)
+    nowhere.postMessage(null, buffersOf(before))
   }
 
   /** Copies of the named tensors, of all when no names are given. */

@@ -108,7 +108,7 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
   for (const [output, name] of updates) checkUpdate(output, values.get(output)!.host, name)
   const nonFinite = guards.filter(name => !allFinite(values.get(name)!.host))
   const committed = nonFinite.length === 0
-  if (committed) for (const [output, name] of updates) state.become(name, values.get(output)!)
+  if (committed) state.become(new Map([...updates].map(([output, name]) => [name, values.get(output)!])))
   const returned = [...values].filter(([name]) => !updates.has(name))
   return { outputs: new Map(returned.map(([name, { host }]) => [name, host])), committed, nonFinite }
 }
