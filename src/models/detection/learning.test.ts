@@ -158,8 +158,10 @@ describe('a detector with mixtures of experts in its heads', () => {
       graph.input('images', 'float32', [4, 3, ...canvas]),
       options,
     )
+    // Of seven trainings, with other noise and on blocks or not, the objects had scores of 0.94 and more, and what else was told 0.86
+    // and less: a part of an object, mostly.
     const found = detections(result.classes, result.boxes, anchorConstant(graph, anchors), canvas, {
-      score: 0.4,
+      score: 0.9,
       iou: 0.5,
       maxPerClass: 20,
     })
