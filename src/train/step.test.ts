@@ -8,31 +8,39 @@ import { blockedDomain } from '../runtime/blocking.ts'
 import { withBlocks } from '../runtime/blocks.ts'
 import { Engine } from '../runtime/index.ts'
 import { classifierStepOptions } from './classification-step.ts'
-import { writeStep } from './step.ts'
+import { type TrainingStep, writeStep } from './step.ts'
 
-describe('the program of a training step', () => {
-  const config = resolveConfig(
+const classes = 4
+
+/** The step of a ResNet-18 whose last stage is a mixture, with Adam. */
+function stepOf(width: number, experts: number, batch: number, size: number): TrainingStep {
+  const { model, optimizer } = resolveConfig(
     {
       model: {
         name: 'resnet18',
-        width: 4,
-        moe: [{ position: 4, style: 'resblock', experts: 3, constraint: { name: 'kl' } }],
+        width,
+        moe: [{ position: 4, style: 'resblock', experts, constraint: { name: 'kl' } }],
       },
       optimizer: { name: 'adam' },
     },
     'test',
   )
-  const { program, model, initialState } = writeStep(
+  const classifier = classifierOf(model, { classes })
+  return writeStep(
     classifierStepOptions({
-      classifier: classifierOf(config.model, { classes: 4 }),
-      classes: 4,
-      batch: 8,
-      size: 32,
-      optimizer: config.optimizer,
-      labelSmoothing: 0,
+      classifier,
+      classes,
+      batch,
+      size,
+      optimizer,
+      labelSmoothing: 0.1,
       clipNorm: null,
     }),
   )
+}
+
+describe('the program of a training step', () => {
+  const { program, model, initialState } = stepOf(4, 3, 8, 32)
   const { nodes } = program.graph!
   const maker = new Map(nodes.flatMap(node => node.outputs.map(name => [name, node] as const)))
 
@@ -64,30 +72,9 @@ describe('the program of a training step', () => {
 })
 
 describe('a whole step on blocks', () => {
-  const [batch, size, classes] = [16, 16, 4]
-  const config = resolveConfig(
-    {
-      model: {
-        name: 'resnet18',
-        width: 24,
-        // Narrow experts are 68 channels wide: their blocks are not full.
-        moe: [{ position: 4, style: 'resblock', experts: 4, constraint: { name: 'kl' } }],
-      },
-      optimizer: { name: 'adam' },
-    },
-    'test',
-  )
-  const step = writeStep(
-    classifierStepOptions({
-      classifier: classifierOf(config.model, { classes }),
-      classes,
-      batch,
-      size,
-      optimizer: config.optimizer,
-      labelSmoothing: 0.1,
-      clipNorm: null,
-    }),
-  )
+  const [batch, size] = [16, 16]
+  // Narrow experts are 68 channels wide: their blocks are not full.
+  const step = stepOf(24, 4, batch, size)
 
   function random(shape: readonly number[], purpose: string): HostTensor {
     const source = draws(5, purpose)
