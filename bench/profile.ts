@@ -23,7 +23,7 @@ export interface Profile {
   /** Mean time of a step. */
   readonly milliseconds: number
   readonly operations: readonly Share[]
-  /** In the order in which they come up first. */
+  /** By name: the engine begins with some kernels of the last layers, so the order of its work says little. */
   readonly layers: readonly LayerShare[]
   readonly nodes: readonly Share[]
 }
@@ -103,7 +103,7 @@ function layerShares(events: readonly TraceEvent[], steps: number): LayerShare[]
       backward: backward + (isBackward ? milliseconds : 0),
     })
   }
-  return [...layers.values()]
+  return [...layers.values()].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }))
 }
 
 /** The profile as three tables: every kind of operation, every layer, and the 25 nodes that take most. */
@@ -113,7 +113,8 @@ export function describeProfile({ steps, milliseconds, operations, layers, nodes
     colAligns: ['left', 'right', 'right', 'right'],
     style: { head: [], border: [], compact: true },
   })
-  for (const { name, forward, backward } of layers) {
+  // What shows as 0.0 is left out.
+  for (const { name, forward, backward } of layers.filter(one => one.forward + one.backward >= 0.05)) {
     const percent = ((100 * (forward + backward)) / milliseconds).toFixed(1)
     byLayer.push([name, forward.toFixed(1), backward.toFixed(1), percent])
   }

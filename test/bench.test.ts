@@ -91,6 +91,8 @@ describe('a profile', () => {
       ],
       ...[run(20_000), node('conv/conv2d#1', 'Conv', 20_001, 3000)],
       node('gradient of conv/conv2d#2', 'Conv', 20_002, 2000),
+      node('layer10.conv1/conv2d#4', 'Conv', 20_003, 20),
+      node('layer2.conv1/conv2d#5', 'Conv', 20_004, 40),
     ]
     writeFileSync(join(folder, 'step_2026.json'), JSON.stringify(events))
     const profile = await readProfile(join(folder, 'step'), 1)
@@ -98,15 +100,18 @@ describe('a profile', () => {
       steps: 2,
       milliseconds: 9,
       operations: [
-        { name: 'Conv', milliseconds: 3, count: 1.5 },
+        { name: 'Conv', milliseconds: 3.03, count: 2.5 },
         { name: 'Mul', milliseconds: 0.2, count: 0.5 },
       ],
       layers: [
         { name: 'conv', forward: 2, backward: 1 },
+        { name: 'layer2.conv1', forward: 0.02, backward: 0 },
+        { name: 'layer10.conv1', forward: 0.01, backward: 0 },
         { name: 'optimizer', forward: 0.2, backward: 0 },
       ],
     })
     expect(describeProfile(profile)).toMatch(/conv +│ +2\.0 │ +1\.0 │ 33\.3/)
+    expect(describeProfile(profile)).not.toMatch(/layer10\.conv1 +│/)
     await expect(readProfile(join(folder, 'other'), 1)).rejects.toThrow('no profile that begins with')
   })
 })
