@@ -1,9 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { type Dataset, openDataset } from '../data/index.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
-import { sha256 } from '../run/checkpoint-record.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
@@ -101,9 +98,9 @@ export async function engineOf(
   return engine
 }
 
-/** Tells this checkpoint from every other: the hash of its record, which has the hashes of its files. */
-export function checkpointIdentity({ path }: Pick<Checkpoint, 'path'>): string {
-  return sha256(readFileSync(join(path, 'state.json')))
+/** Distinguishes this checkpoint from every other, see `Checkpoint.identity`. */
+export function checkpointIdentity({ identity }: Pick<Checkpoint, 'identity'>): string {
+  return identity
 }
 
 /** A hash that runs share which differ in nothing that decides their numbers but the seed. */

@@ -83,7 +83,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const matched =
     other && (await route(other, [{ kind: 'trained' }], `routing images of ${basename(resolve(other.run))}`))
 
-  const log = logOf(options.run, onEvent)
+  const log = logOf(options.run, trained.checkpoint.step, onEvent)
   const configs = config.model.moe.toSorted((a, b) => a.position - b.position)
   const layers: LayerFindings[] = []
   for (const [i, layer] of records.layers.entries()) {

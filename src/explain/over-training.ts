@@ -31,12 +31,12 @@ export function overTraining(lines: readonly MetricsLine[], layer: string): Laye
 }
 
 /**
- * The lines of the training's log; none, with a warning, where it is missing or damaged, which is no reason not to look at the
+ * The lines of the training's log up to a checkpoint, for a training that goes on has written later ones; none, with a warning, where it is missing or damaged, which is no reason not to look at the
  * network.
  */
-export function logOf(run: string, onEvent: (event: TrainEvent) => void): MetricsLine[] {
+export function logOf(run: string, step: number, onEvent: (event: TrainEvent) => void): MetricsLine[] {
   try {
-    return readMetrics(metricsPath(run))
+    return readMetrics(metricsPath(run)).filter(line => line.step <= step)
   } catch (error) {
     if (!(error instanceof MoietyError)) throw error
     onEvent({ kind: 'warning', message: `shares over training are left out: ${error.message}` })

@@ -29,6 +29,11 @@ export interface Checkpoint extends Required<CheckpointContent> {
   readonly path: string
   /** The version of Moiety that wrote it. */
   readonly moiety: string
+  /**
+   * Distinguishes it from every other checkpoint: the SHA-256 of its `state.json`, which has the hashes of the other files. It is
+   * computed while reading, because a training may remove the files at any time.
+   */
+  readonly identity: string
 }
 
 export interface CheckpointPlace {
@@ -43,6 +48,9 @@ export interface DamagedCheckpoint extends CheckpointPlace {
   readonly damage: string
 }
 
+/** A former checkpoint of a step that is being written again; the step's name follows. */
+export const replaced = '.replaced-'
+
 /** The folder of all checkpoints of a run. */
 export function folderOf(run: string): string {
   return join(run, 'checkpoints')
@@ -53,6 +61,12 @@ export function nameOf(step: number): string {
   return `step-${String(step).padStart(6, '0')}`
 }
 
+/** The step that a checkpoint's name says; none for another name. */
+function stepOf(name: string): [] | [step: number] {
+  const step = Number(/^step-(\d{6,15})$/.exec(name)?.[1] ?? Number.NaN)
+  return nameOf(step) === name ? [step] : []
+}
+
 /**
  * The checkpoints of a run by their names alone, oldest first; nothing is read.
  *
@@ -60,18 +74,22 @@ export function nameOf(step: number): string {
  * @throws MoietyError `disk`
  */
 export function listCheckpoints(run: string, disk: Disk = nodeDisk): CheckpointPlace[] {
-  const folder = folderOf(run)
-  return namesIn(disk, folder)
-    .flatMap(name => {
-      const step = Number(/^step-(\d{6,15})$/.exec(name)?.[1] ?? Number.NaN)
-      return nameOf(step) === name ? [{ step, path: join(folder, name) }] : []
-    })
+  return placesAmong(namesIn(disk, folderOf(run)), run)
+}
+
+function placesAmong(names: readonly string[], run: string): CheckpointPlace[] {
+  return names
+    .flatMap(name => stepOf(name).map(step => ({ step, path: join(folderOf(run), name) })))
     .sort((a, b) => a.step - b.step)
 }
 
 /** What one attempt at reading gives: damage is an answer here, a device that cannot be read is an exception. */
 type Outcome = { readonly checkpoint: Checkpoint } | { readonly file: string; readonly damage: string }
 
+/** Codes of a file that is not there. A network file system says ESTALE where another machine has removed it. */
+const missing = new Set(['ENOENT', 'ENOTDIR', 'ESTALE'])
+
+/** Reads all files before any is hashed or decoded: a training may remove the checkpoint at any time, so reading is kept short. */
 function examine(path: string, disk: Disk): Outcome {
   const readFile = (name: string, most: number): Uint8Array | string => {
     const file = join(path, name)
@@ -81,7 +99,7 @@ function examine(path: string, disk: Disk): Outcome {
         return size > most ? `it has ${size} bytes, expected ${most}` : disk.read(file)
       } catch (cause) {
         const code = codeOf(cause)
-        if (code === 'ENOENT' || code === 'ENOTDIR') return 'it is missing'
+        if (code !== undefined && missing.has(code)) return 'it is missing'
         if (code === 'EIO') return 'the device cannot read it (EIO)'
         throw cause
       }
@@ -92,10 +110,10 @@ function examine(path: string, disk: Disk): Outcome {
   const record = decodeRecord(new TextDecoder().decode(text))
   if ('damage' in record) return { file: 'state.json', damage: record.damage }
 
+  const contents = stateFiles.map(file => [file, readFile(file, record.files[file].bytes)] as const)
   const state = new Map<string, HostTensor>()
-  for (const file of stateFiles) {
+  for (const [file, bytes] of contents) {
     const expected = record.files[file]
-    const bytes = readFile(file, expected.bytes)
     if (typeof bytes === 'string') return { file, damage: bytes }
     if (bytes.length !== expected.bytes) {
       return { file, damage: `it has ${bytes.length} bytes, expected ${expected.bytes}` }
@@ -107,7 +125,8 @@ function examine(path: string, disk: Disk): Outcome {
     for (const [name, tensor] of decodeSafetensors(bytes, join(path, file)).tensors) state.set(name, tensor)
   }
   const { moiety, step, epoch, batch, config, extra } = record
-  return { checkpoint: { path, moiety, step, epoch, batch, config, extra, state } }
+  const identity = sha256(text)
+  return { checkpoint: { path, moiety, identity, step, epoch, batch, config, extra, state } }
 }
 
 function damageError(path: string, file: string, damage: string, help: string): MoietyError {
@@ -138,18 +157,41 @@ export interface LatestCheckpoint {
   readonly damaged: readonly DamagedCheckpoint[]
 }
 
+/** How often the checkpoints are listed again when one disappears while it is read. */
+const mostLooks = 20
+
 /**
- * The newest checkpoint of a run. With `fallback`, damaged ones are passed over and returned, so that the caller
- * can warn; without, a damaged newest one is an error that offers the newest intact one.
+ * The newest checkpoint of a run, which may be training at the same time: a checkpoint that is removed or replaced while it is
+ * read is not damaged, and the run's checkpoints are listed again. All of it is in memory when this returns, so what the training
+ * removes later does not matter.
  *
- * @throws MoietyError `disk` if the newest (with `fallback`: every one) is damaged, or the disk cannot be read
+ * With `fallback`, damaged ones are passed over and returned, so that the caller can warn; without, a damaged newest one is an
+ * error that offers the newest intact one.
+ *
+ * @throws MoietyError `disk` if the newest (with `fallback`: every one) is damaged, the disk cannot be read, or checkpoints are
+ *   removed faster than they can be read
  */
 export function latestCheckpoint(
   run: string,
   { fallback, disk = nodeDisk }: { readonly fallback: boolean; readonly disk?: Disk },
 ): LatestCheckpoint {
+  for (let look = 0; look < mostLooks; look++) {
+    const found = lookForLatest(run, fallback, disk)
+    if (found !== undefined) return found
+  }
+  return fail({
+    kind: 'disk',
+    message: `the run is training and removes its checkpoints faster than they can be read (${mostLooks} attempts)`,
+    where: folderOf(run),
+    help: 'try again later, or train with a larger training.keepCheckpoints or less frequent checkpoints',
+  })
+}
+
+/** Undefined where a checkpoint changed while it was read. */
+function lookForLatest(run: string, fallback: boolean, disk: Disk): LatestCheckpoint | undefined {
   const damaged: DamagedCheckpoint[] = []
-  for (const { step, path } of listCheckpoints(run, disk).reverse()) {
+  for (const place of readablePlaces(run, disk).reverse()) {
+    const { path, step } = place
     const outcome = examine(path, disk)
     if ('checkpoint' in outcome) {
       const first = damaged[0]
@@ -157,6 +199,7 @@ export function latestCheckpoint(
       const help = `moiety train --resume=auto --out RUN goes on from ${path} (step ${step}), which is intact`
       throw damageError(first.path, first.file, first.damage, help)
     }
+    if (!isStillDamaged(run, place, outcome, disk)) return undefined
     damaged.push({ step, path, file: outcome.file, damage: outcome.damage })
   }
   const [newest] = damaged
@@ -169,4 +212,36 @@ export function latestCheckpoint(
     where: folderOf(run),
     help: 'start again in another folder',
   })
+}
+
+/**
+ * Whether a checkpoint that could not be read is there and has the same damage when it is read again. Otherwise it was removed
+ * meanwhile, or replaced by one of the same step, of which the first attempt may have read some files.
+ */
+function isStillDamaged(
+  run: string,
+  { path }: CheckpointPlace,
+  before: { readonly file: string; readonly damage: string },
+  disk: Disk,
+): boolean {
+  const isThere = (): boolean => readablePlaces(run, disk).some(place => place.path === path)
+  if (!isThere()) return false
+  const now = examine(path, disk)
+  return 'damage' in now && now.file === before.file && now.damage === before.damage && isThere()
+}
+
+/**
+ * {@link listCheckpoints}, and a checkpoint that has stepped aside for another of the same step which has no name yet: between
+ * two renames it is the only one of that step.
+ */
+function readablePlaces(run: string, disk: Disk): CheckpointPlace[] {
+  const names = namesIn(disk, folderOf(run))
+  const places = placesAmong(names, run)
+  const aside = names
+    .filter(name => name.startsWith(replaced))
+    .flatMap(name =>
+      stepOf(name.slice(replaced.length)).map(step => ({ step, path: join(folderOf(run), name) })),
+    )
+    .filter(({ step }) => !places.some(place => place.step === step))
+  return [...places, ...aside].sort((a, b) => a.step - b.step)
 }

@@ -63,10 +63,11 @@ describe('a checkpoint', () => {
   it('gives back what was written', () => {
     const path = writeCheckpoint(run, contentAt(7))
     expect(path).toBe(join(run, 'checkpoints', 'step-000007'))
-    const { state, moiety, ...rest } = readCheckpoint(path)
+    const { state, moiety, identity, ...rest } = readCheckpoint(path)
     const { state: written, ...expected } = contentAt(7)
     expect(rest).toEqual({ ...expected, path })
     expect(moiety).toMatch(/^\d+\.\d+\.\d+/)
+    expect(identity).toMatch(/^[0-9a-f]{64}$/)
     expect(new Map([...state].sort())).toEqual(new Map([...written].sort()))
   })
 

@@ -13,7 +13,7 @@ import { makeFolders, namesIn, quietly, unfinished, writeFlushed } from '../file
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { safetensorsParts } from '../files/safetensors.ts'
 import { version } from '../files/version.ts'
-import { type CheckpointContent, folderOf, listCheckpoints, nameOf } from './checkpoint-reading.ts'
+import { type CheckpointContent, folderOf, listCheckpoints, nameOf, replaced } from './checkpoint-reading.ts'
 import {
   type CheckpointRecord,
   checkpointFormat,
@@ -24,9 +24,8 @@ import {
 
 export * from './checkpoint-reading.ts'
 
-/** A folder on its way out, or the former checkpoint of a step that is being written again. */
+/** A folder on its way out. */
 const removing = '.removing-'
-const replaced = '.replaced-'
 
 export interface WriteOptions {
   /** How many checkpoints to keep, this one included; all if absent. */

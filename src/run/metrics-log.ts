@@ -112,16 +112,30 @@ function refuseLine(path: string, number: number): never {
  * @throws MoietyError `disk` that names a malformed line by its number, or if the file cannot be read; `data` if there is none
  */
 export function readMetrics(path: string, disk: Disk = nodeDisk): MetricsLine[] {
-  const bytes = readIfThere(disk, path)
-  if (bytes === undefined) {
-    return fail({
-      kind: 'data',
-      message: `there is no ${path}`,
-      where: path,
-      help: "give the folder of a run, such as moiety train's --out",
-    })
+  let before: Uint8Array | undefined
+  for (;;) {
+    const bytes = readIfThere(disk, path)
+    if (bytes === undefined) {
+      return fail({
+        kind: 'data',
+        message: `there is no ${path}`,
+        where: path,
+        help: "give the folder of a run, such as moiety train's --out",
+      })
+    }
+    const lines = [...linesOf(bytes)]
+    const malformed = lines.find(({ value }) => value === undefined)
+    if (malformed === undefined) return lines.flatMap(({ value }) => value ?? [])
+    // A training that cuts and appends while this reads can give both halves of two lines; damage is the same when read again.
+    const { number, end } = malformed
+    if (before !== undefined && areEqual(before.subarray(0, end), bytes.subarray(0, end)))
+      refuseLine(path, number)
+    before = bytes
   }
-  return Array.from(linesOf(bytes), ({ number, value }) => value ?? refuseLine(path, number))
+}
+
+function areEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
 /** Whether a line was written before the checkpoint that training goes on from. */

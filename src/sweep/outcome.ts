@@ -105,6 +105,8 @@ export function outcomeOf(
   if (config === undefined) return beginning ?? { status: 'missing' }
   if (!isJsonObject(config) || !isPlanned(run.hash, config))
     return { status: 'altered', message: 'config.json is not the planned configuration' }
+  const isRunning = lockOwner(folder, disk) !== undefined
+  // Read after the lock: a run that ends meanwhile has written its summary before it gives the lock free.
   const summary = jsonIn(folder, 'summary.json', disk)
   if (summary !== undefined) {
     const parsed = summarySchema.safeParse(summary)
@@ -120,7 +122,7 @@ export function outcomeOf(
       layers: layers.map(layer => ({ ...layer, byK: byK.get(layer.name) ?? null })),
     }
   }
-  if (lockOwner(folder, disk) !== undefined) return { status: 'running' }
+  if (isRunning) return { status: 'running' }
   return beginning ?? { status: 'interrupted' }
 }
 

@@ -58,7 +58,8 @@ export async function withPublishedWeights(
 async function readWeights(
   path: string,
 ): Promise<{ readonly file: string; readonly given: Map<string, HostTensor> }> {
-  const file = isFolder(path) ? checkpointOf(path) : path
+  if (isFolder(path)) return checkpointOf(path)
+  const file = path
   const bytes = await readFile(file).catch((cause: unknown) =>
     fail({
       kind: 'data',
@@ -68,9 +69,12 @@ async function readWeights(
       cause,
     }),
   )
-  const { tensors } = decodeSafetensors(bytes, file)
+  return { file, given: namedAsHere(decodeSafetensors(bytes, file).tensors) }
+}
+
+function namedAsHere(tensors: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
   const kept = [...tensors].filter(([name]) => !name.endsWith('num_batches_tracked'))
-  return { file, given: new Map(kept.map(([name, tensor]) => [ownName(name), tensor])) }
+  return new Map(kept.map(([name, tensor]) => [ownName(name), tensor]))
 }
 
 /** torchvision's RetinaNet keeps its network and pyramid in a `backbone`; here they are at the root, as a classifier's are. */
@@ -80,9 +84,13 @@ function ownName(name: string): string {
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
-function checkpointOf(run: string): string {
+/** What was read is used, not its path: a run that is training may have removed the checkpoint since. */
+function checkpointOf(run: string): { readonly file: string; readonly given: Map<string, HostTensor> } {
   const { checkpoint } = latestCheckpoint(run, { fallback: false })
-  if (checkpoint !== undefined) return join(checkpoint.path, 'model.safetensors')
+  if (checkpoint !== undefined) {
+    const model = [...checkpoint.state].filter(([name]) => !name.startsWith('optimizer.'))
+    return { file: join(checkpoint.path, 'model.safetensors'), given: namedAsHere(new Map(model)) }
+  }
   return fail({
     kind: 'data',
     message: 'expected a run with a checkpoint, but the folder has none',

@@ -96,7 +96,7 @@ export async function explainDetectorRun(
 
     const planned = records.routing.map((layer, i) => detectorVariants(places[i]!, layer))
     progress.plan(planned.flat().filter(({ override }) => override !== undefined).length)
-    const log = logOf(options.run, onEvent)
+    const log = logOf(options.run, trained.checkpoint.step, onEvent)
     const layers: DetectorLayerFindings[] = []
     for (const [index, layer] of records.routing.entries()) {
       const found = await detectorLayerFindings({
