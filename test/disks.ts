@@ -32,6 +32,8 @@ export function observedDisk(disk: Disk, before: (operation: Operation, index: n
     makeFolder: watch('makeFolder', disk.makeFolder),
     list: watch('list', disk.list),
     remove: watch('remove', disk.remove),
+    removeEmpty: watch('removeEmpty', disk.removeEmpty),
+    modified: watch('modified', disk.modified),
     freeBytes: disk.freeBytes,
   }
 }
@@ -162,6 +164,17 @@ export class MemoryDisk implements Disk {
 
   readonly remove: Disk['remove'] = path => {
     this.#folder(dirname(path)).names.delete(basename(path))
+  }
+
+  readonly removeEmpty: Disk['removeEmpty'] = path => {
+    if (this.#folder(path).names.size > 0) throw systemError('ENOTEMPTY')
+    this.#folder(dirname(path)).names.delete(basename(path))
+  }
+
+  /** Nothing grows old here. */
+  readonly modified: Disk['modified'] = path => {
+    this.#find(path)
+    return 0
   }
 
   readonly freeBytes: Disk['freeBytes'] = () => 1_500_000

@@ -1,8 +1,7 @@
-import { dirname } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { ComparedLayer, ComparedRun } from '../explain/index.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
+import { replaceFile } from '../files/together.ts'
 import type { CompareFlags } from './compare.ts'
 import { compareRuns, isDetectorRun, renderComparison } from './engine.ts'
 import { writeExplanation } from './explanation-files.ts'
@@ -38,8 +37,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
     })
     const page = await renderComparison(compared)
     progress.end()
-    makeFolders(nodeDisk, dirname(flags.out))
-    writeCarefully(nodeDisk, flags.out, page)
+    replaceFile(nodeDisk, flags.out, page)
     if (flags.json) return printJson(compared)
     const paint = painter(process.stdout)
     print([comparisonTables(compared, paint), `The page is ${paint.bold(clean(flags.out))}`].join('\n\n'))

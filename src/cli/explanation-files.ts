@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import type { DetectorExplanation, Explanation, Findings } from '../explain/index.ts'
-import { makeFolders, quietly, unfinished, writeCarefully, writeFlushed } from '../files/careful.ts'
-import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
+import { type Disk, nodeDisk } from '../files/disk.ts'
+import { replaceTogether } from '../files/together.ts'
 import { chartFiles, renderDetectorReport, renderReport } from './engine.ts'
 
 /**
- * Writes what was found out about a run into a folder: `routing.parquet`, `report.html` and `report.json`. All are written beside
- * their places before the first is moved: a full disk leaves the older ones as they were. `report.json` is moved last.
+ * Writes what was found out about a run into a folder: `routing.parquet`, `report.html` and `report.json`. They are
+ * replaced together: a full disk leaves the older ones, and of two commands at once one leaves all files.
  *
  * @throws MoietyError `disk`
  */
@@ -15,11 +15,11 @@ export async function writeExplanation(
   { findings, pictures, table }: Explanation,
   disk: Disk = nodeDisk,
 ): Promise<void> {
-  const page = encode(await renderReport(findings, pictures))
-  writeTogether(disk, folder, [
-    { name: 'routing.parquet', bytes: table },
-    { name: 'report.html', bytes: page },
-    { name: 'report.json', bytes: encode(`${JSON.stringify(findings)}\n`) },
+  const page = await renderReport(findings, pictures)
+  replaceTogether(disk, [
+    { path: join(folder, 'routing.parquet'), bytes: table },
+    { path: join(folder, 'report.html'), bytes: page },
+    { path: join(folder, 'report.json'), bytes: `${JSON.stringify(findings)}\n` },
   ])
 }
 
@@ -33,44 +33,20 @@ export async function writeDetectorExplanation(
   explanation: DetectorExplanation,
   disk: Disk = nodeDisk,
 ): Promise<void> {
-  const page = encode(await renderDetectorReport(explanation))
-  writeTogether(disk, folder, [
-    { name: 'routing.parquet', bytes: explanation.routing },
-    { name: 'objects.parquet', bytes: explanation.objects },
-    { name: 'report.html', bytes: page },
-    { name: 'report.json', bytes: encode(`${JSON.stringify(explanation.findings)}\n`) },
+  const page = await renderDetectorReport(explanation)
+  replaceTogether(disk, [
+    { path: join(folder, 'routing.parquet'), bytes: explanation.routing },
+    { path: join(folder, 'objects.parquet'), bytes: explanation.objects },
+    { path: join(folder, 'report.html'), bytes: page },
+    { path: join(folder, 'report.json'), bytes: `${JSON.stringify(explanation.findings)}\n` },
   ])
-}
-
-function encode(text: string): Uint8Array {
-  return new TextEncoder().encode(text)
-}
-
-/** Writes files beside their places, then moves all, in their order. */
-function writeTogether(
-  disk: Disk,
-  folder: string,
-  contents: readonly { readonly name: string; readonly bytes: Uint8Array }[],
-): void {
-  const files = contents.map(file => ({
-    ...file,
-    beside: join(folder, `${unfinished}${file.name}`),
-    path: join(folder, file.name),
-  }))
-  makeFolders(disk, folder)
-  try {
-    for (const { beside, bytes } of files) writeFlushed(disk, beside, bytes)
-    for (const { beside, path } of files)
-      attempt(disk, 'move the finished file to', path, () => disk.rename(beside, path))
-  } catch (cause) {
-    for (const { beside } of files) quietly(() => disk.remove(beside))
-    throw cause
-  }
-  attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
 }
 
 /** Writes every chart that the findings have something for into a folder. @throws MoietyError `disk` */
 export async function writeCharts(folder: string, findings: Findings, disk: Disk = nodeDisk): Promise<void> {
-  makeFolders(disk, folder)
-  for (const { name, svg } of await chartFiles(findings)) writeCarefully(disk, join(folder, name), svg)
+  const charts = await chartFiles(findings)
+  replaceTogether(
+    disk,
+    charts.map(({ name, svg }) => ({ path: join(folder, name), bytes: svg })),
+  )
 }

@@ -1,7 +1,7 @@
-import { basename, dirname, extname, join } from 'node:path'
+import { basename, extname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
+import { replaceTogether } from '../files/together.ts'
 import type { SeenImage, Sightings } from '../predict/index.ts'
 import { print, printJson } from './output.ts'
 import type { PredictFlags } from './predict.ts'
@@ -48,14 +48,12 @@ export async function runDetections(
     const coloured = sightings.layers[layer]?.name
     const page = renderDetections({ sightings, pictures, coloured })
     progress.end()
-    makeFolders(nodeDisk, folder)
     const files = drawn.map((image, i) => join(folder, pictureName(image, i)))
-    for (const [i, file] of files.entries()) writeCarefully(nodeDisk, file, pictures[i]!)
-    writeCarefully(nodeDisk, out, page)
-    if (flags.coco !== undefined) {
-      makeFolders(nodeDisk, dirname(flags.coco))
-      writeCarefully(nodeDisk, flags.coco, cocoResults(sightings))
-    }
+    replaceTogether(nodeDisk, [
+      ...files.map((path, i) => ({ path, bytes: pictures[i]! })),
+      { path: out, bytes: page },
+      ...(flags.coco === undefined ? [] : [{ path: flags.coco, bytes: cocoResults(sightings) }]),
+    ])
     if (flags.json) return printJson(document(sightings, files))
     const paint = painter(process.stdout)
     const left = sightings.images.length - drawn.length

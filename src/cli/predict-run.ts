@@ -1,8 +1,8 @@
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { Prediction } from '../explain/index.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
+import { replaceFile } from '../files/together.ts'
 import { resolveConfig } from '../run/config.ts'
 import { readConfig } from '../run/run-folder.ts'
 import { predictRun, renderPredictions } from './engine.ts'
@@ -46,8 +46,7 @@ export async function runPrediction(
     })
     const page = await renderPredictions(result)
     progress.end()
-    makeFolders(nodeDisk, dirname(out))
-    writeCarefully(nodeDisk, out, page)
+    replaceFile(nodeDisk, out, page)
     if (flags.json) return printJson(result)
     const paint = painter(process.stdout)
     print(

@@ -1,8 +1,7 @@
-import { dirname } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { JsonObject } from '../files/json.ts'
+import { replaceFile } from '../files/together.ts'
 import { nearest } from '../run/config/shape.ts'
 import { textOf } from '../sweep/axes.ts'
 import { measureNamed, usualMeasure } from '../sweep/measures.ts'
@@ -39,8 +38,7 @@ export async function runTable(folder: string, flags: TableFlags): Promise<void>
     if (typeof content === 'string') print(content.trimEnd())
     return
   }
-  makeFolders(nodeDisk, dirname(flags.out))
-  writeCarefully(nodeDisk, flags.out, typeof content === 'string' ? `${content.trimEnd()}\n` : content)
+  replaceFile(nodeDisk, flags.out, typeof content === 'string' ? `${content.trimEnd()}\n` : content)
   print(`The table is ${clean(flags.out)}`)
 }
 

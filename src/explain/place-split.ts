@@ -4,9 +4,9 @@ import { MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { type Dataset, makeBatch } from '../data/index.ts'
 import { identityOf } from '../evaluate/data-identity.ts'
-import { writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
+import { replaceFile } from '../files/together.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import type { FeatureProgram } from './feature-program.ts'
 import type { PlacedImages } from './neighbours.ts'
@@ -74,7 +74,7 @@ export async function placedTrainingImages(
     ]),
   ])
   try {
-    writeCarefully(nodeDisk, file, encodeSafetensors(tensors, metadata))
+    replaceFile(nodeDisk, file, encodeSafetensors(tensors, metadata))
   } catch (error) {
     if (!(error instanceof MoietyError)) throw error
   }

@@ -1,15 +1,16 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { canvasesOf, canvasRule } from '../data/detection/canvas.ts'
-import { writeCarefully } from '../files/careful.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
+import { replaceTogether } from '../files/together.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import { type Canvas, isDetector } from '../models/index.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { describeModel } from './describe.ts'
 import { exportedDetector } from './detector.ts'
-import { writeHub } from './hub.ts'
+import { hubFiles } from './hub.ts'
 import { encodeMetadata, type ModelMetadata } from './metadata.ts'
 import { type ExportedModel, exportedModel, type ModelForm, modelFile } from './model.ts'
 import { type RunFacts, readRun } from './run-facts.ts'
@@ -35,6 +36,8 @@ export interface ExportOptions {
   readonly hub?: string
   /** Told what is missing, and how opening the data comes along. */
   readonly onEvent?: (event: TrainEvent) => void
+  /** Ends the work before anything is written; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /** One ONNX file. */
@@ -64,7 +67,7 @@ export interface ExportSummary extends ExportedFile {
 
 /**
  * Writes the newest checkpoint of a run as one ONNX file: default domain only, parameters inside, BatchNorm folded where
- * that is exact. Every file is written whole or not at all.
+ * that is exact. All files are replaced together, none before all are written.
  *
  * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, or options that do not fit; `data`
  *   where the classes are not known; `disk` for a damaged checkpoint, or a file that cannot be written
@@ -75,7 +78,14 @@ export async function exportRun(options: ExportOptions): Promise<ExportSummary> 
 
 /** {@link exportRun} to any disk. */
 export async function exportTo(disk: Disk, options: ExportOptions): Promise<ExportSummary> {
-  const { run, routing = 'sparse', uint8 = false, channelsLast = false, onEvent = () => undefined } = options
+  const {
+    run,
+    routing = 'sparse',
+    uint8 = false,
+    channelsLast = false,
+    signal,
+    onEvent = () => undefined,
+  } = options
   const file = options.out ?? join(run, 'model.onnx')
   const { batch = routing === 'dense' ? 1 : null } = options
   if (options.out !== undefined) refusePlace(options.out)
@@ -83,28 +93,34 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   const facts = await readRun(run, onEvent)
   const form: ModelForm = { routing, batch, uint8, channelsLast }
   const { config, checkpoint } = facts
-  const written = networksOf(facts, file).map(({ place, canvas, build }) => {
+  const made = []
+  for (const { place, canvas, build } of networksOf(facts, file)) {
+    // A signal that came meanwhile is noticed only between two networks.
+    await setImmediate()
+    signal?.throwIfAborted()
     const exported = build(form)
     const metadata = describeModel(facts, form, exported.layers, canvas)
-    const options = { name: config.model.name, metadata: encodeMetadata(metadata) }
-    const { model, inputs, outputs } = modelFile(exported, options)
-    writeCarefully(disk, place, model)
-    return { exported, metadata, one: { file: place, bytes: model.length, inputs, outputs } }
-  })
-  const { exported, metadata, one } = written[0]!
+    const named = { name: config.model.name, metadata: encodeMetadata(metadata) }
+    const { model, inputs, outputs } = modelFile(exported, named)
+    const one = { file: place, bytes: model.length, inputs, outputs }
+    made.push({ exported, metadata, one, content: { path: place, bytes: model } })
+  }
+  await setImmediate()
+  signal?.throwIfAborted()
+  const { exported, metadata, one } = made[0]!
   const { batchNorms, parameters } = exported
-  const hubFiles =
-    options.hub === undefined ? [] : writeHub(options.hub, { metadata, config, parameters }, disk)
+  const forHub = options.hub === undefined ? [] : hubFiles(options.hub, { metadata, config, parameters })
+  replaceTogether(disk, [...made.map(({ content }) => content), ...forHub])
   return {
     run,
     step: checkpoint.step,
     ...one,
     opset,
     irVersion,
-    others: written.slice(1).map(other => other.one),
+    others: made.slice(1).map(other => other.one),
     batchNorms,
     metadata,
-    hubFiles,
+    hubFiles: forHub.map(({ path }) => path),
   }
 }
 

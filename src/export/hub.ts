@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import type { State } from '../base/tensor.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
-import type { Disk } from '../files/disk.ts'
 import { encodeSafetensors } from '../files/safetensors.ts'
+import type { FileContent } from '../files/together.ts'
 import type { Config } from '../run/config.ts'
 import type { ModelMetadata } from './metadata.ts'
 import { modelCard } from './model-card.ts'
@@ -15,14 +14,8 @@ export interface HubContent {
   readonly parameters: State
 }
 
-/**
- * Writes a folder as model hubs have it: `model.safetensors`, `config.json`, and a model card `README.md`. The folder is
- * made if need be; what else it holds is left alone.
- *
- * @returns the paths written
- * @throws MoietyError `disk`
- */
-export function writeHub(folder: string, content: HubContent, disk: Disk): string[] {
+/** A folder as model hubs have it: `model.safetensors`, `config.json`, and a model card `README.md`, to be written together. */
+export function hubFiles(folder: string, content: HubContent): FileContent[] {
   const { metadata, config } = content
   const parameters =
     metadata.task === 'object-detection' ? inTorchvisionsPlaces(content.parameters) : content.parameters
@@ -32,12 +25,7 @@ export function writeHub(folder: string, content: HubContent, disk: Disk): strin
     'config.json': `${JSON.stringify(hubConfig(metadata, config), null, 2)}\n`,
     'README.md': modelCard(metadata, config, parameters),
   }
-  makeFolders(disk, folder)
-  return Object.entries(files).map(([name, bytes]) => {
-    const path = join(folder, name)
-    writeCarefully(disk, path, bytes)
-    return path
-  })
+  return Object.entries(files).map(([name, bytes]) => ({ path: join(folder, name), bytes }))
 }
 
 /** A RetinaNet's tensors as torchvision's has them: the ResNet at `backbone.body`, the pyramid at `backbone.fpn`. */

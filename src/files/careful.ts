@@ -1,8 +1,8 @@
 import { basename, dirname, join } from 'node:path'
 import { attempt, codeOf, type Disk } from './disk.ts'
+import { unfinished, unfinishedName } from './unfinished.ts'
 
-/** Names that begin so are unfinished work: never read, and free to be removed once nobody holds the folder. */
-export const unfinished = '.writing-'
+export { unfinished }
 
 /** Writes all of `bytes` to an open file, in as many parts as the disk takes them. */
 export function writeAll(disk: Disk, file: number, bytes: Uint8Array): void {
@@ -55,7 +55,7 @@ export function writeFlushed(disk: Disk, path: string, content: Uint8Array | rea
  */
 export function writeCarefully(disk: Disk, path: string, bytes: Uint8Array | string): void {
   const folder = dirname(path)
-  const beside = join(folder, `${unfinished}${basename(path)}`)
+  const beside = join(folder, unfinishedName(basename(path)))
   writeFlushed(disk, beside, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes)
   try {
     attempt(disk, 'move the finished file to', path, () => disk.rename(beside, path))

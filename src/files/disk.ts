@@ -33,6 +33,10 @@ export interface Disk {
   list(path: string): string[]
   /** Removes a file, or a folder with all it holds; nothing there is no error. */
   remove(path: string): void
+  /** Removes an empty folder; fails with `ENOTEMPTY` or `EEXIST` where it holds anything. */
+  removeEmpty(path: string): void
+  /** When a file or a folder was last changed, in milliseconds, by the clock of its file system. */
+  modified(path: string): number
   /** Bytes that this user may still write near `path`, or undefined where the system does not say. */
   freeBytes(path: string): number | undefined
 }
@@ -80,6 +84,8 @@ export const nodeDisk: Disk = {
   },
   list: path => fs.readdirSync(path),
   remove: path => fs.rmSync(path, { recursive: true, force: true }),
+  removeEmpty: path => fs.rmdirSync(path),
+  modified: path => fs.lstatSync(path).mtimeMs,
   freeBytes: path => {
     for (let place = path; ; place = dirname(place)) {
       try {

@@ -9,9 +9,10 @@
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
-import { makeFolders, namesIn, quietly, unfinished, writeFlushed } from '../files/careful.ts'
+import { makeFolders, namesIn, quietly, writeFlushed } from '../files/careful.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { safetensorsParts } from '../files/safetensors.ts'
+import { unfinished, unfinishedName } from '../files/unfinished.ts'
 import { version } from '../files/version.ts'
 import { type CheckpointContent, folderOf, listCheckpoints, nameOf, replaced } from './checkpoint-reading.ts'
 import {
@@ -69,8 +70,8 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   makeFolders(disk, folder)
   const name = nameOf(step)
   const path = join(folder, name)
-  const beside = join(folder, `${unfinished}${name}`)
-  attempt(disk, 'remove the unfinished', beside, () => disk.remove(beside))
+  // Not even a process that was taken for dead and still writes shares it.
+  const beside = join(folder, unfinishedName(name))
   try {
     attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
     const write = (file: StateFile, wanted: boolean): CheckpointRecord['files'][StateFile] => {
@@ -142,7 +143,7 @@ function prune(run: string, step: number, keep: number, disk: Disk): void {
 }
 
 /**
- * Removes what killed processes left unfinished; to be called once the run's lock is held. A checkpoint that
+ * Removes what killed processes left unfinished; to be called once the run's lock is held, since only its holder writes here. A checkpoint that
  * had stepped aside for a new one that never came gets its name back.
  *
  * @throws MoietyError `disk`

@@ -6,9 +6,11 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { makeFolders, namesIn, quietly, unfinished, writeCarefully } from '../files/careful.ts'
+import { makeFolders, namesIn, quietly, writeCarefully } from '../files/careful.ts'
 import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../files/json.ts'
+import { finishReplacement } from '../files/together.ts'
+import { removeAbandoned, unfinished } from '../files/unfinished.ts'
 import { cleanCheckpoints } from './checkpoint.ts'
 import type { Environment } from './environment.ts'
 import { acquireLock, type Lock } from './lock.ts'
@@ -31,6 +33,9 @@ export interface RunFolder {
   /** Undoes {@link createRun} where nothing came of the run: gives the folder free and leaves it without one. */
   discard(): void
 }
+
+/** Files that only the holder of the lock writes: what is unfinished of them is of a process that has lost it. */
+const writtenUnderLock = ['config.json', 'environment.json', 'summary.json']
 
 /** What a creation that was interrupted may have left; anything else means that the folder is somebody's. */
 function isOurs(name: string): boolean {
@@ -139,10 +144,9 @@ export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
   readConfig(path, disk)
   const lock = acquireLock(path, disk)
   try {
-    for (const name of namesIn(disk, path)) {
-      if (!name.startsWith(unfinished)) continue
-      attempt(disk, 'remove the unfinished', join(path, name), () => disk.remove(join(path, name)))
-    }
+    finishReplacement(disk, path)
+    // Other commands, such as explain, may be writing here now: only what is certainly abandoned is removed.
+    removeAbandoned(disk, path, lock.path, name => writtenUnderLock.includes(name))
     cleanCheckpoints(path, disk)
     return runFolder(path, disk, lock)
   } catch (cause) {

@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
+import { removeAbandoned } from '../files/unfinished.ts'
 import { acquireLock, type LockOwner } from '../run/lock.ts'
 import { watchLock } from '../run/lock-watch.ts'
 import { createPlannedCheck } from './identity.ts'
@@ -70,6 +71,7 @@ export function openSweep(folder: string, record: SweepRecord): { release(): voi
   const lock = acquireLock(folder, nodeDisk, 'sweep')
   try {
     writeRecord(folder, record)
+    quietly(() => removeAbandoned(nodeDisk, folder, join(folder, 'sweep.json')))
     for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
     return lock
   } catch (cause) {
