@@ -10,9 +10,10 @@ import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
 import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
 import { clean, count, duration, type Paint, painter, percent, truncate } from './screen.ts'
+import { endedBySignal } from './signals.ts'
 
-/** `moiety compare` */
-export async function runComparison(runs: readonly string[], flags: CompareFlags): Promise<void> {
+/** `moiety compare`; returns the exit code. */
+export async function runComparison(runs: readonly string[], flags: CompareFlags): Promise<number> {
   for (const run of runs) {
     requireRun(run)
     if (!(await isDetectorRun(run))) continue
@@ -28,19 +29,23 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
   requireFile(flags.out)
   const progress = createProgress(process.stderr)
   try {
-    const compared = await compareRuns({
-      runs,
-      ...(data === undefined ? {} : { data }),
-      ...(threads === undefined ? {} : { threads }),
-      onEvent: progress.show,
-      onExplained: writeExplanation,
-    })
-    const page = await renderComparison(compared)
-    progress.end()
-    replaceFile(nodeDisk, flags.out, page)
-    if (flags.json) return printJson(compared)
-    const paint = painter(process.stdout)
-    print([comparisonTables(compared, paint), `The page is ${paint.bold(clean(flags.out))}`].join('\n\n'))
+    return await endedBySignal(async signal => {
+      const compared = await compareRuns({
+        runs,
+        ...(data === undefined ? {} : { data }),
+        ...(threads === undefined ? {} : { threads }),
+        signal,
+        onEvent: progress.show,
+        onExplained: writeExplanation,
+      })
+      const page = await renderComparison(compared)
+      signal.throwIfAborted()
+      progress.end()
+      replaceFile(nodeDisk, flags.out, page)
+      if (flags.json) return printJson(compared)
+      const paint = painter(process.stdout)
+      print([comparisonTables(compared, paint), `The page is ${paint.bold(clean(flags.out))}`].join('\n\n'))
+    }, progress.say)
   } finally {
     progress.end()
   }

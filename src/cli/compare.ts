@@ -27,6 +27,6 @@ Example:
     )
     .action(async (runs: string[], flags: CompareFlags) => {
       const { runComparison } = await import('./compare-run.ts')
-      await runComparison(runs, flags)
+      process.exitCode = await runComparison(runs, flags)
     })
 }

@@ -3,6 +3,7 @@ import { statsTable } from './detection-tables.ts'
 import {
   type DetectorEvalSummary,
   type EvalOptions,
+  type EvalSummary,
   evaluateDetectorRun,
   evaluateRun,
   isDetectorRun,
@@ -13,35 +14,41 @@ import { createProgress } from './progress.ts'
 import { accuracyLine, layerTable, precisionLine, preferences } from './report.ts'
 import { boxDataChoice, dataChoice, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter } from './screen.ts'
+import { endedBySignal } from './signals.ts'
 
-/** `moiety eval` */
-export async function runEvaluation(run: string, flags: EvalFlags): Promise<void> {
+/** `moiety eval`; returns the exit code. */
+export async function runEvaluation(run: string, flags: EvalFlags): Promise<number> {
   requireRun(run)
   const detector = await isDetectorRun(run)
   const options = await evalOptions(run, flags, detector ? boxDataChoice : dataChoice)
   const progress = createProgress(process.stderr)
   try {
-    if (detector) {
-      const result = await evaluateDetectorRun({ ...options, onEvent: progress.show })
-      progress.end()
-      if (flags.json) return printJson(result)
-      return print(detectorReport(result, painter(process.stdout)))
-    }
-    const result = await evaluateRun({ ...options, onEvent: progress.show })
-    progress.end()
-    if (flags.json) return printJson(result)
-    const paint = painter(process.stdout)
-    const what = result.split === 'test' ? 'Accuracy on held-out images' : 'Accuracy on training images'
-    print(
-      [
-        accuracyLine(result, paint, what),
-        `${result.images.toLocaleString('en')} images, loss ${result.loss.toFixed(3)}, experts ${clean(result.routing)}`,
-        ...result.layers.map(layer => layerTable(layer, paint)),
-      ].join('\n\n'),
-    )
+    return await endedBySignal(async signal => {
+      const told = { ...options, signal, onEvent: progress.show }
+      if (detector) {
+        const result = await evaluateDetectorRun(told)
+        progress.end()
+        if (flags.json) printJson(result)
+        else print(detectorReport(result, painter(process.stdout)))
+      } else {
+        const result = await evaluateRun(told)
+        progress.end()
+        if (flags.json) printJson(result)
+        else print(classifierReport(result, painter(process.stdout)))
+      }
+    }, progress.say)
   } finally {
     progress.end()
   }
+}
+
+function classifierReport(result: EvalSummary, paint: Paint): string {
+  const what = result.split === 'test' ? 'Accuracy on held-out images' : 'Accuracy on training images'
+  return [
+    accuracyLine(result, paint, what),
+    `${result.images.toLocaleString('en')} images, loss ${result.loss.toFixed(3)}, experts ${clean(result.routing)}`,
+    ...result.layers.map(layer => layerTable(layer, paint)),
+  ].join('\n\n')
 }
 
 /** What a detector reaches: COCO's numbers, then how its experts were used. */

@@ -33,6 +33,6 @@ Examples:
     )
     .action(async (run: string, flags: EvalFlags) => {
       const { runEvaluation } = await import('./eval-run.ts')
-      await runEvaluation(run, flags)
+      process.exitCode = await runEvaluation(run, flags)
     })
 }

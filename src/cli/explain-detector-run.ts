@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { DetectionStats } from '../evaluate/detections/index.ts'
 import type { DetectorFindings, DetectorLayerFindings } from '../explain/index.ts'
+import { stoppedBy } from '../run/events.ts'
 import { explainDetectorRun } from './engine.ts'
 import type { ExplainFlags } from './explain.ts'
 import { writeDetectorExplanation } from './explanation-files.ts'
@@ -10,7 +11,7 @@ import { createProgress } from './progress.ts'
 import { borderless, layerTable, precisionLine } from './report.ts'
 import { boxDataChoice, requireFolder, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
-import { exitCodeOf, interruptible } from './signals.ts'
+import { endedBySignal } from './signals.ts'
 
 /** `moiety explain` of a detector; returns the exit code. */
 export async function runDetectorExplanation(run: string, flags: ExplainFlags): Promise<number> {
@@ -31,29 +32,27 @@ export async function runDetectorExplanation(run: string, flags: ExplainFlags): 
   requireFolder(out)
   const progress = createProgress(process.stderr)
   try {
-    const { value: explanation, signal } = await interruptible(
-      abort =>
-        explainDetectorRun({
-          run,
-          split,
-          signal: abort,
-          ...(data === undefined ? {} : { data }),
-          ...(threads === undefined ? {} : { threads }),
-          ...(permutations === undefined ? {} : { permutations }),
-          onEvent: progress.show,
-        }),
-      () => progress.say('stopping after this batch, nothing is written; once more ends at once'),
-    )
-    if (explanation === undefined) return signal === undefined ? 0 : exitCodeOf(signal)
-    await writeDetectorExplanation(out, explanation)
-    progress.end()
-    const { findings } = explanation
-    if (flags.json) printJson(findings)
-    else {
-      const seconds = (performance.now() - began) / 1000
-      print(detectorExplanation(findings, { out, seconds }, painter(process.stdout)))
-    }
-    return 0
+    return await endedBySignal(async signal => {
+      const explanation = await explainDetectorRun({
+        run,
+        split,
+        signal,
+        ...(data === undefined ? {} : { data }),
+        ...(threads === undefined ? {} : { threads }),
+        ...(permutations === undefined ? {} : { permutations }),
+        onEvent: stoppedBy(signal, progress.show),
+      })
+      signal.throwIfAborted()
+      if (explanation === undefined) return
+      await writeDetectorExplanation(out, explanation)
+      progress.end()
+      const { findings } = explanation
+      if (flags.json) printJson(findings)
+      else {
+        const seconds = (performance.now() - began) / 1000
+        print(detectorExplanation(findings, { out, seconds }, painter(process.stdout)))
+      }
+    }, progress.say)
   } finally {
     progress.end()
   }

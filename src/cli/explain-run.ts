@@ -9,16 +9,16 @@ import { createProgress } from './progress.ts'
 import { accuracyLine, borderless, layerTable } from './report.ts'
 import { dataChoice, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
+import { endedBySignal } from './signals.ts'
 
 /** `moiety explain`; returns the exit code. */
 export async function runExplanation(run: string, flags: ExplainFlags): Promise<number> {
   requireRun(run)
   if (await isDetectorRun(run)) return await runDetectorExplanation(run, flags)
-  await explainClassifier(run, flags)
-  return 0
+  return await explainClassifier(run, flags)
 }
 
-async function explainClassifier(run: string, flags: ExplainFlags): Promise<void> {
+async function explainClassifier(run: string, flags: ExplainFlags): Promise<number> {
   const began = performance.now()
   const split = splitOf(flags.split)
   requireRun(run)
@@ -30,32 +30,36 @@ async function explainClassifier(run: string, flags: ExplainFlags): Promise<void
   for (const folder of [out, flags.charts]) if (folder !== undefined) requireFolder(folder)
   const progress = createProgress(process.stderr)
   try {
-    const explanation = await explainRun({
-      run,
-      split,
-      ...(flags.against === undefined ? {} : { against: flags.against }),
-      ...(data === undefined ? {} : { data }),
-      ...(threads === undefined ? {} : { threads }),
-      ...(permutations === undefined ? {} : { permutations }),
-      onEvent: progress.show,
-    })
-    const { findings } = explanation
-    await writeExplanation(out, explanation)
-    if (flags.charts !== undefined) await writeCharts(flags.charts, findings)
-    progress.end()
-    if (flags.json) return printJson(findings)
-    const paint = painter(process.stdout)
-    const what = split === 'test' ? 'Accuracy on held-out images' : 'Accuracy on training images'
-    print(
-      [
-        accuracyLine(findings.accuracy, paint, what),
-        ...findings.layers.map(layer => layerReport(layer, paint)),
-        ...(findings.layers.length === 0
-          ? ['The network has no mixture of experts: there is no routing.']
-          : []),
-        `${findings.data.images.toLocaleString('en')} images in ${duration((performance.now() - began) / 1000)}. Look at ${paint.bold(clean(join(out, 'report.html')))}`,
-      ].join('\n\n'),
-    )
+    return await endedBySignal(async signal => {
+      const explanation = await explainRun({
+        run,
+        split,
+        ...(flags.against === undefined ? {} : { against: flags.against }),
+        ...(data === undefined ? {} : { data }),
+        ...(threads === undefined ? {} : { threads }),
+        ...(permutations === undefined ? {} : { permutations }),
+        signal,
+        onEvent: progress.show,
+      })
+      const { findings } = explanation
+      signal.throwIfAborted()
+      await writeExplanation(out, explanation)
+      if (flags.charts !== undefined) await writeCharts(flags.charts, findings)
+      progress.end()
+      if (flags.json) return printJson(findings)
+      const paint = painter(process.stdout)
+      const what = split === 'test' ? 'Accuracy on held-out images' : 'Accuracy on training images'
+      print(
+        [
+          accuracyLine(findings.accuracy, paint, what),
+          ...findings.layers.map(layer => layerReport(layer, paint)),
+          ...(findings.layers.length === 0
+            ? ['The network has no mixture of experts: there is no routing.']
+            : []),
+          `${findings.data.images.toLocaleString('en')} images in ${duration((performance.now() - began) / 1000)}. Look at ${paint.bold(clean(join(out, 'report.html')))}`,
+        ].join('\n\n'),
+      )
+    }, progress.say)
   } finally {
     progress.end()
   }

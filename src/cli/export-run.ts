@@ -8,19 +8,22 @@ import type { ExportFlags } from './export.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { clean, type Paint, painter } from './screen.ts'
+import { endedBySignal } from './signals.ts'
 
 const routings = ['sparse', 'dense'] as const
 
-/** `moiety export` */
-export async function runExport(run: string, flags: ExportFlags): Promise<void> {
+/** `moiety export`; returns the exit code. */
+export async function runExport(run: string, flags: ExportFlags): Promise<number> {
   const options = exportOptions(run, flags)
   const { exportRun } = await import('../export/index.ts')
   const progress = createProgress(process.stderr)
   try {
-    const summary = await exportRun({ ...options, onEvent: progress.show })
-    progress.end()
-    if (flags.json) printJson(summary)
-    else print(exportReport(summary, painter(process.stdout)))
+    return await endedBySignal(async signal => {
+      const summary = await exportRun({ ...options, signal, onEvent: progress.show })
+      progress.end()
+      if (flags.json) printJson(summary)
+      else print(exportReport(summary, painter(process.stdout)))
+    }, progress.say)
   } finally {
     progress.end()
   }

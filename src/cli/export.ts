@@ -44,6 +44,6 @@ Examples:
     )
     .action(async (run: string, flags: ExportFlags) => {
       const { runExport } = await import('./export-run.ts')
-      await runExport(run, flags)
+      process.exitCode = await runExport(run, flags)
     })
 }

@@ -9,16 +9,17 @@ import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
 import { requireFile, requireFolder, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter, percent, truncate } from './screen.ts'
+import { endedBySignal } from './signals.ts'
 
 /** Pictures are drawn of so many images, the first ones; a page with more would not open. */
 const mostPictures = 100
 
-/** `moiety predict` of a detector */
+/** `moiety predict` of a detector; returns the exit code. */
 export async function runDetections(
   run: string,
   images: readonly string[],
   flags: PredictFlags,
-): Promise<void> {
+): Promise<number> {
   refuseFlags(flags)
   const score = scoreOf(flags.score)
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
@@ -29,48 +30,53 @@ export async function runDetections(
   if (flags.coco !== undefined) requireFile(flags.coco)
   const progress = createProgress(process.stderr)
   try {
-    const { colouringLayer, detectRun, drawnBoxes } = await import('../predict/index.ts')
-    const { renderDetections } = await import('../report/detection-page.ts')
-    const sightings = await detectRun({
-      run,
-      images,
-      onEvent: progress.show,
-      ...(score === undefined ? {} : { score }),
-      ...(threads === undefined ? {} : { threads }),
-    })
-    const layer = colouringLayer(sightings.layers)
-    const drawn = sightings.images.slice(0, mostPictures)
-    const pictures: Uint8Array[] = []
-    for (const [i, image] of drawn.entries()) {
-      pictures.push(await drawnBoxes(image, layer))
-      progress.show({ kind: 'progress', what: 'drawing boxes', done: i + 1, total: drawn.length })
-    }
-    const coloured = sightings.layers[layer]?.name
-    const page = renderDetections({ sightings, pictures, coloured })
-    progress.end()
-    const files = drawn.map((image, i) => join(folder, pictureName(image, i)))
-    replaceTogether(nodeDisk, [
-      ...files.map((path, i) => ({ path, bytes: pictures[i]! })),
-      { path: out, bytes: page },
-      ...(flags.coco === undefined ? [] : [{ path: flags.coco, bytes: cocoResults(sightings) }]),
-    ])
-    if (flags.json) return printJson(document(sightings, files))
-    const paint = painter(process.stdout)
-    const left = sightings.images.length - drawn.length
-    print(
-      [
-        ...sightings.images.map(image => described(image, sightings, paint)),
+    return await endedBySignal(async signal => {
+      const { colouringLayer, detectRun, drawnBoxes } = await import('../predict/index.ts')
+      const { renderDetections } = await import('../report/detection-page.ts')
+      const sightings = await detectRun({
+        run,
+        images,
+        signal,
+        onEvent: progress.show,
+        ...(score === undefined ? {} : { score }),
+        ...(threads === undefined ? {} : { threads }),
+      })
+      const layer = colouringLayer(sightings.layers)
+      const drawn = sightings.images.slice(0, mostPictures)
+      const pictures: Uint8Array[] = []
+      for (const [i, image] of drawn.entries()) {
+        signal.throwIfAborted()
+        pictures.push(await drawnBoxes(image, layer))
+        progress.show({ kind: 'progress', what: 'drawing boxes', done: i + 1, total: drawn.length })
+      }
+      const coloured = sightings.layers[layer]?.name
+      const page = renderDetections({ sightings, pictures, coloured })
+      signal.throwIfAborted()
+      progress.end()
+      const files = drawn.map((image, i) => join(folder, pictureName(image, i)))
+      replaceTogether(nodeDisk, [
+        ...files.map((path, i) => ({ path, bytes: pictures[i]! })),
+        { path: out, bytes: page },
+        ...(flags.coco === undefined ? [] : [{ path: flags.coco, bytes: cocoResults(sightings) }]),
+      ])
+      if (flags.json) return printJson(document(sightings, files))
+      const paint = painter(process.stdout)
+      const left = sightings.images.length - drawn.length
+      print(
         [
-          `The pictures are in ${paint.bold(clean(out))} and, one by one, in ${paint.bold(clean(folder))}`,
-          ...(left === 0 ? [] : [`Drawn are the first ${mostPictures} images; ${left} more are not.`]),
-          ...(flags.coco === undefined
-            ? []
-            : [
-                `COCO results of ${sightings.results.length} detections are in ${paint.bold(clean(flags.coco))}`,
-              ]),
-        ].join('\n'),
-      ].join('\n\n'),
-    )
+          ...sightings.images.map(image => described(image, sightings, paint)),
+          [
+            `The pictures are in ${paint.bold(clean(out))} and, one by one, in ${paint.bold(clean(folder))}`,
+            ...(left === 0 ? [] : [`Drawn are the first ${mostPictures} images; ${left} more are not.`]),
+            ...(flags.coco === undefined
+              ? []
+              : [
+                  `COCO results of ${sightings.results.length} detections are in ${paint.bold(clean(flags.coco))}`,
+                ]),
+          ].join('\n'),
+        ].join('\n\n'),
+      )
+    }, progress.say)
   } finally {
     progress.end()
   }

@@ -12,15 +12,16 @@ import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
 import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
 import { bar, clean, columns, type Paint, painter, percent, truncate } from './screen.ts'
+import { endedBySignal } from './signals.ts'
 
 const barWidth = 24
 
-/** `moiety predict` */
+/** `moiety predict`; returns the exit code. */
 export async function runPrediction(
   run: string,
   images: readonly string[],
   flags: PredictFlags,
-): Promise<void> {
+): Promise<number> {
   requireRun(run)
   if (resolveConfig(readConfig(run), run).model.detector !== null) {
     const { runDetections } = await import('./predict-detector.ts')
@@ -35,26 +36,30 @@ export async function runPrediction(
   requireFile(out)
   const progress = createProgress(process.stderr)
   try {
-    const result = await predictRun({
-      run,
-      images,
-      ...(top === undefined ? {} : { top }),
-      ...(neighbours === undefined ? {} : { neighbours }),
-      ...(threads === undefined ? {} : { threads }),
-      ...(data === undefined ? {} : { data }),
-      onEvent: progress.show,
-    })
-    const page = await renderPredictions(result)
-    progress.end()
-    replaceFile(nodeDisk, out, page)
-    if (flags.json) return printJson(result)
-    const paint = painter(process.stdout)
-    print(
-      [
-        ...result.predictions.map(prediction => described(prediction, paint)),
-        `The pictures are in ${paint.bold(clean(out))}`,
-      ].join('\n\n'),
-    )
+    return await endedBySignal(async signal => {
+      const result = await predictRun({
+        run,
+        images,
+        ...(top === undefined ? {} : { top }),
+        ...(neighbours === undefined ? {} : { neighbours }),
+        ...(threads === undefined ? {} : { threads }),
+        ...(data === undefined ? {} : { data }),
+        signal,
+        onEvent: progress.show,
+      })
+      const page = await renderPredictions(result)
+      signal.throwIfAborted()
+      progress.end()
+      replaceFile(nodeDisk, out, page)
+      if (flags.json) return printJson(result)
+      const paint = painter(process.stdout)
+      print(
+        [
+          ...result.predictions.map(prediction => described(prediction, paint)),
+          `The pictures are in ${paint.bold(clean(out))}`,
+        ].join('\n\n'),
+      )
+    }, progress.say)
   } finally {
     progress.end()
   }

@@ -39,6 +39,6 @@ Examples:
     )
     .action(async (run: string, images: string[], flags: PredictFlags) => {
       const { runPrediction } = await import('./predict-run.ts')
-      await runPrediction(run, images, flags)
+      process.exitCode = await runPrediction(run, images, flags)
     })
 }

@@ -37,6 +37,43 @@ export async function interruptible<T>(
   }
 }
 
+/** How long work may take to notice a signal: a network that is being prepared, for example, cannot be asked to stop. */
+const graceMilliseconds = 10_000
+
+/**
+ * Runs a command that writes its results at once at its end and has nothing to save before. A first signal ends it at the next
+ * batch, by the reason of the AbortSignal, or, where that takes too long, as the signal alone would; a second one at once.
+ *
+ * @param work - throws the signal's reason where it was ended; what it writes has to be written in one synchronous step
+ * @returns the exit code: 0 where the work was done before it noticed a signal
+ */
+export async function endedBySignal(
+  work: (abort: AbortSignal) => Promise<void>,
+  say: (text: string) => void,
+): Promise<number> {
+  let grace: NodeJS.Timeout | undefined
+  try {
+    const { value: isDone, signal } = await interruptible(
+      async abort => {
+        try {
+          await work(abort)
+          return true
+        } catch (error) {
+          if (abort.aborted && error === abort.reason) return false
+          throw error
+        }
+      },
+      first => {
+        say('stopping, nothing is written; once more ends at once')
+        grace = setTimeout(endNow, graceMilliseconds, first)
+      },
+    )
+    return isDone || signal === undefined ? 0 : exitCodeOf(signal)
+  } finally {
+    clearTimeout(grace)
+  }
+}
+
 /**
  * Ends the process as the signal alone would. `process.exit` is not enough: it waits for what the engine's thread is
  * computing.

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { JsonObject } from '../files/json.ts'
@@ -6,23 +7,31 @@ import { nearest } from '../run/config/shape.ts'
 import { textOf } from '../sweep/axes.ts'
 import { measureNamed, usualMeasure } from '../sweep/measures.ts'
 import type { Outcome } from '../sweep/outcome.ts'
-import { outcomesOf } from '../sweep/run-sweep.ts'
+import { outcomesUnless } from '../sweep/run-sweep.ts'
 import { requireRecord, type SweepRecord } from '../sweep/sweep-folder.ts'
 import { type SweepTable, sweepTable } from '../sweep/table.ts'
 import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from '../sweep/table-formats.ts'
 import { renderSweep } from './engine.ts'
 import { print, printJson } from './output.ts'
 import { clean } from './screen.ts'
+import { endedBySignal } from './signals.ts'
 import type { TableFlags } from './table.ts'
 
 const formats = ['text', 'markdown', 'latex', 'csv', 'parquet', 'html'] as const
 type Format = (typeof formats)[number]
 
-/** `moiety table` */
-export async function runTable(folder: string, flags: TableFlags): Promise<void> {
+/** `moiety table`; returns the exit code. */
+export async function runTable(folder: string, flags: TableFlags): Promise<number> {
+  return await endedBySignal(
+    async signal => await writeTable(folder, flags, signal),
+    text => process.stderr.write(`${text}\n`),
+  )
+}
+
+async function writeTable(folder: string, flags: TableFlags, signal: AbortSignal): Promise<void> {
   const format = formatOf(flags)
   const record = requireRecord(folder)
-  const outcomes = outcomesOf(folder, record.runs)
+  const outcomes = await outcomesUnless(signal, folder, record.runs)
   const layout = {
     rows: listOf(flags.rows, '--rows'),
     columns: listOf(flags.columns, '--columns'),
@@ -38,6 +47,8 @@ export async function runTable(folder: string, flags: TableFlags): Promise<void>
     if (typeof content === 'string') print(content.trimEnd())
     return
   }
+  await setImmediate()
+  signal.throwIfAborted()
   replaceFile(nodeDisk, flags.out, typeof content === 'string' ? `${content.trimEnd()}\n` : content)
   print(`The table is ${clean(flags.out)}`)
 }

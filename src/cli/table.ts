@@ -42,6 +42,6 @@ Examples:
     )
     .action(async (sweep: string, flags: TableFlags) => {
       const { runTable } = await import('./table-run.ts')
-      await runTable(sweep, flags)
+      process.exitCode = await runTable(sweep, flags)
     })
 }

@@ -1,5 +1,5 @@
 import { classifierOf } from '../models/index.ts'
-import type { LayerSummary, TrainEvent } from '../run/events.ts'
+import { type LayerSummary, stoppedBy, type TrainEvent } from '../run/events.ts'
 import { describeRouting, type RoutingChoice, routingOverride } from './chosen-routing.ts'
 import { evaluateSplit } from './evaluate-split.ts'
 import { preferredClasses } from './preference.ts'
@@ -15,6 +15,8 @@ export interface EvalOptions extends RoutingChoice {
   readonly split?: 'test' | 'train'
   /** Told how opening the data and evaluating come along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
+  /** Ends the work after the current batch; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /** Accuracies are fractions, the loss is the mean cross-entropy. */
@@ -39,7 +41,8 @@ export interface EvalSummary {
  *   other classes; `data`; `disk` for a damaged checkpoint
  */
 export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
-  const { run, split = 'test', onEvent = () => undefined } = options
+  const { run, split = 'test' } = options
+  const onEvent = stoppedBy(options.signal, options.onEvent)
   const trained = await openTrainedRun(run, {
     split,
     onEvent,

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { fail, MoietyError } from '../base/errors.ts'
 import { remembered } from '../evaluate/data-identity.ts'
@@ -19,6 +20,8 @@ export interface CompareOptions {
   readonly onEvent?: (event: TrainEvent) => void
   /** Is given what was found out about a run that had not been explained yet, to keep it. */
   readonly onExplained?: (run: string, explanation: Explanation) => Promise<void>
+  /** Ends the work after the current batch; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -30,6 +33,9 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
   refuseTwice(options.runs)
   const compared: ComparedRun[] = []
   for (const run of options.runs) {
+    // So that a signal is noticed where every run is explained already.
+    await setImmediate()
+    options.signal?.throwIfAborted()
     const known = options.data === undefined ? knownFindings(run) : undefined
     compared.push(comparedRun(known ?? (await found(run, options)), secondsOf(run)))
   }
@@ -43,12 +49,13 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
 }
 
 async function found(run: string, options: CompareOptions): Promise<Findings> {
-  const { data, threads, onEvent, onExplained } = options
+  const { data, threads, signal, onEvent, onExplained } = options
   const explanation = await explainRun({
     run,
     ...(data === undefined ? {} : { data }),
     ...(threads === undefined ? {} : { threads }),
     ...(onEvent === undefined ? {} : { onEvent }),
+    ...(signal === undefined ? {} : { signal }),
   })
   try {
     if (data === undefined) await onExplained?.(run, explanation)

@@ -11,7 +11,7 @@ import {
 } from '../evaluate/trained-run.ts'
 import { version } from '../files/version.ts'
 import type { Config } from '../run/config.ts'
-import type { TrainEvent } from '../run/events.ts'
+import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import { accuracyOf } from './accuracy.ts'
 import { affinityOf } from './affinity.ts'
@@ -38,6 +38,8 @@ export interface ExplainOptions extends Partial<Thoroughness> {
   readonly threads?: number
   /** Told how everything comes along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
+  /** Ends the work after the current batch; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /** What was found, and what to write. */
@@ -59,7 +61,8 @@ const thorough: Thoroughness = { permutations: 1000, gallery: 24, mapped: 2000, 
  *   for a damaged checkpoint
  */
 export async function explainRun(options: ExplainOptions): Promise<Explanation> {
-  const { split = 'test', onEvent = () => undefined } = options
+  const { split = 'test' } = options
+  const onEvent = stoppedBy(options.signal, options.onEvent)
   const how: Thoroughness = {
     permutations: options.permutations ?? thorough.permutations,
     gallery: options.gallery ?? thorough.gallery,

@@ -11,7 +11,7 @@ import {
 } from '../evaluate/trained-run.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { type Config, resolveConfig } from '../run/config.ts'
-import type { TrainEvent } from '../run/events.ts'
+import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import { type FeatureProgram, featureProgram } from './feature-program.ts'
@@ -35,6 +35,8 @@ export interface PredictOptions {
   readonly threads?: number
   /** Told how everything comes along, and which training images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
+  /** Ends the work after the current batch; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /** What the network says about one image. */
@@ -78,7 +80,8 @@ export interface Predictions {
  *   not finite
  */
 export async function predictRun(options: PredictOptions): Promise<Predictions> {
-  const { run, onEvent = () => undefined, top = 5, neighbours = 8, data } = options
+  const { run, top = 5, neighbours = 8, data } = options
+  const onEvent = stoppedBy(options.signal, options.onEvent)
   const subject =
     (neighbours === 0 && data === undefined ? withoutData(run) : undefined) ??
     (await withData(run, data, onEvent))
@@ -106,10 +109,12 @@ export async function predictRun(options: PredictOptions): Promise<Predictions> 
         : await placeTrainingImages({ ...looking, dataset: images })
     const placed = neighbours === 0 || dataset === undefined ? undefined : await place(dataset)
     const predictions: Prediction[] = []
-    for (const [i, path] of options.images.entries())
+    for (const [i, path] of options.images.entries()) {
+      options.signal?.throwIfAborted()
       predictions.push(
         await predict({ path, pixels: pixels[i]!, subject, features, loaded, placed, top, neighbours }),
       )
+    }
     return { run: basename(resolve(run)), step: checkpoint.step, predictions }
   } finally {
     await engine.stop()

@@ -94,6 +94,22 @@ describe('an exported model gives the logits and weights of the evaluation', () 
   })
 })
 
+describe('a signal', () => {
+  const config = smallConfig([{ ...layer, position: 4 }])
+  const run = writeRun(join(folder, 'interrupted'), config)
+  const before = readdirSync(run)
+
+  it('that came before, or while the network is made, ends an export with nothing written', async () => {
+    const early = AbortSignal.abort('SIGINT')
+    await expect(exportRun({ run, hub: join(run, 'hub'), signal: early })).rejects.toBe('SIGINT')
+    const late = new AbortController()
+    const exporting = exportRun({ run, hub: join(run, 'hub'), signal: late.signal })
+    setImmediate(() => late.abort('SIGTERM'))
+    await expect(exporting).rejects.toBe('SIGTERM')
+    expect(readdirSync(run)).toEqual(before)
+  })
+})
+
 describe('the form of an exported model', () => {
   const config = smallConfig([{ ...layer, position: 4 }])
   const state = randomState(config)

@@ -7,7 +7,7 @@ import { type Disk, nodeDisk } from '../files/disk.ts'
 import { replaceTogether } from '../files/together.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import { type Canvas, isDetector } from '../models/index.ts'
-import type { TrainEvent } from '../run/events.ts'
+import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { describeModel } from './describe.ts'
 import { exportedDetector } from './detector.ts'
 import { hubFiles } from './hub.ts'
@@ -78,14 +78,8 @@ export async function exportRun(options: ExportOptions): Promise<ExportSummary> 
 
 /** {@link exportRun} to any disk. */
 export async function exportTo(disk: Disk, options: ExportOptions): Promise<ExportSummary> {
-  const {
-    run,
-    routing = 'sparse',
-    uint8 = false,
-    channelsLast = false,
-    signal,
-    onEvent = () => undefined,
-  } = options
+  const { run, routing = 'sparse', uint8 = false, channelsLast = false, signal } = options
+  const onEvent = stoppedBy(signal, options.onEvent)
   const file = options.out ?? join(run, 'model.onnx')
   const { batch = routing === 'dense' ? 1 : null } = options
   if (options.out !== undefined) refusePlace(options.out)

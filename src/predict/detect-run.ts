@@ -14,7 +14,7 @@ import { engineOf, newestCheckpoint } from '../evaluate/trained-run.ts'
 import type { Json } from '../files/json.ts'
 import { type DetectorModelConfig, isDetector } from '../models/index.ts'
 import { resolveConfig } from '../run/config.ts'
-import type { TrainEvent } from '../run/events.ts'
+import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
 import { imageFiles } from './image-files.ts'
 import { asDataset, type GivenImage, givenImages, type KnownData } from './looked-at.ts'
@@ -31,6 +31,8 @@ export interface DetectOptions {
   readonly threads?: number
   /** Told how it comes along, and of images that are stored turned. */
   readonly onEvent?: (event: TrainEvent) => void
+  /** Ends the work after the current batch; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /** An object that was found in an image. */
@@ -75,7 +77,8 @@ export interface Sightings {
  *   checkpoint; `diverged` where what the network computes is not finite
  */
 export async function detectRun(options: DetectOptions): Promise<Sightings> {
-  const { run, score = 0.3, onEvent = () => undefined } = options
+  const { run, score = 0.3 } = options
+  const onEvent = stoppedBy(options.signal, options.onEvent)
   const config = resolveConfig(readConfig(run), run)
   const { model, data } = config
   if (!isDetector(model)) return refuseClassifier(run)

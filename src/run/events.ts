@@ -72,6 +72,20 @@ export type TrainEvent =
     }
   | { readonly kind: 'progress'; readonly what: string; readonly done: number; readonly total: number }
 
+/**
+ * A listener through which `signal` ends the work: every long phase reports its progress after each batch, and the first report
+ * after the signal throws the signal's reason.
+ */
+export function stoppedBy(
+  signal: AbortSignal | undefined,
+  onEvent: (event: TrainEvent) => void = () => undefined,
+): (event: TrainEvent) => void {
+  return event => {
+    signal?.throwIfAborted()
+    onEvent(event)
+  }
+}
+
 /** A class that an expert prefers: its share of the expert's weight, and that share ÷ the class's share of images. */
 export interface PreferredClass {
   readonly name: string

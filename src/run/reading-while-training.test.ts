@@ -9,6 +9,7 @@ import { checkpointIdentity, newestCheckpoint } from '../evaluate/trained-run.ts
 import { logOf } from '../explain/over-training.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { outcomeOf } from '../sweep/outcome.ts'
+import { outcomesUnless } from '../sweep/run-sweep.ts'
 import { latestCheckpoint, listCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import { resolveConfig } from './config.ts'
 import { acquireLock } from './lock.ts'
@@ -124,6 +125,14 @@ describe('what else a reader finds while the run trains', () => {
   it('of its log, what came after the checkpoint is left out', () => {
     writeFileSync(metricsPath(run), `${line(1)}\n${line(2)}\n${line(3)}\n`)
     expect(logOf(run, 2, () => undefined).map(({ step }) => step)).toEqual([1, 2])
+  })
+
+  it('the outcomes of a sweep are left unread at a signal', async () => {
+    const runs = ['a', 'b', 'c'].map(name => ({ name, hash: '' }))
+    const stop = new AbortController()
+    expect((await outcomesUnless(stop.signal, run, runs)).size).toBe(3)
+    setImmediate(() => stop.abort('SIGINT'))
+    await expect(outcomesUnless(stop.signal, run, runs)).rejects.toBe('SIGINT')
   })
 
   it('a run that ends while a sweep looks at it is done, not interrupted', () => {

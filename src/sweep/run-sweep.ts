@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
@@ -85,9 +85,31 @@ export function outcomesOf(
   folder: string,
   runs: readonly { readonly name: string; readonly hash: string }[],
 ): ReadonlyMap<string, Outcome> {
+  return new Map(eachOutcome(folder, runs))
+}
+
+/** The same; between two runs a signal is noticed, and its reason thrown. There may be thousands, on a slow network disk. */
+export async function outcomesUnless(
+  signal: AbortSignal,
+  folder: string,
+  runs: readonly { readonly name: string; readonly hash: string }[],
+): Promise<ReadonlyMap<string, Outcome>> {
+  const outcomes = new Map<string, Outcome>()
+  for (const [name, outcome] of eachOutcome(folder, runs)) {
+    outcomes.set(name, outcome)
+    await nextTurn()
+    signal.throwIfAborted()
+  }
+  return outcomes
+}
+
+function* eachOutcome(
+  folder: string,
+  runs: readonly { readonly name: string; readonly hash: string }[],
+): Generator<[name: string, outcome: Outcome]> {
   const failures = readFailures(folder)
   const isPlanned = createPlannedCheck()
-  return new Map(runs.map(run => [run.name, outcomeOf(folder, run, failures.get(run.name), { isPlanned })]))
+  for (const run of runs) yield [run.name, outcomeOf(folder, run, failures.get(run.name), { isPlanned })]
 }
 
 /** @throws MoietyError `usage` that names runs whose folders hold something else than was planned */

@@ -1,4 +1,4 @@
-import type { LayerSummary, TrainEvent } from '../../run/events.ts'
+import { type LayerSummary, stoppedBy, type TrainEvent } from '../../run/events.ts'
 import { describeRouting, type RoutingChoice, routingOverride } from '../chosen-routing.ts'
 import {
   type CategoryEvaluation,
@@ -21,6 +21,8 @@ export interface DetectorEvalOptions extends RoutingChoice {
   readonly split?: 'test' | 'train'
   /** Told how opening the data and evaluating come along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
+  /** Ends the work after the current batch; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
 }
 
 /** COCO's numbers of one class, without what lies between them. */
@@ -55,7 +57,8 @@ export interface DetectorEvalSummary {
  *   with other classes; `diverged` where what the network computes is not finite; `data`; `disk` for a damaged checkpoint
  */
 export async function evaluateDetectorRun(options: DetectorEvalOptions): Promise<DetectorEvalSummary> {
-  const { run, split = 'test', onEvent = () => undefined } = options
+  const { run, split = 'test' } = options
+  const onEvent = stoppedBy(options.signal, options.onEvent)
   const trained = await openTrainedDetector(run, {
     split,
     onEvent,

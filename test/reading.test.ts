@@ -1,0 +1,101 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { listCheckpoints } from '../src/run/checkpoint.ts'
+import { moiety, start, tinyConfig, untilLines, writeRecipe, writeTinyCifar } from './tiny.ts'
+
+/** Commands that read a run, while it trains and when a signal ends them. */
+
+const folder = mkdtempSync(join(tmpdir(), 'moiety-reading-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+const data = join(folder, 'data')
+const run = join(folder, 'run')
+const other = join(folder, 'other')
+const image = join(folder, 'image.png')
+
+/** A training that writes a checkpoint each step and removes the one before. */
+function recipeOf(epochs: number): string {
+  const config = tinyConfig(data)
+  const training = { epochs, batch: 16, checkpointEvery: { steps: 1 }, keepCheckpoints: 1 }
+  return writeRecipe(folder, { ...config, training })
+}
+
+beforeAll(async () => {
+  writeTinyCifar(data)
+  await sharp({ create: { width: 32, height: 32, channels: 3, background: '#a04020' } })
+    .png()
+    .toFile(image)
+  const { code, stderr } = await moiety('train', recipeOf(1), '--out', other)
+  expect(code, stderr).toBe(0)
+})
+
+describe('a run that trains, with a checkpoint each step and the former removed,', () => {
+  it('can be explained, evaluated, exported, compared and asked to predict', async () => {
+    const training = start(['train', recipeOf(100_000), '--out', run])
+    try {
+      await untilLines(run, 2, training.child)
+      const out = (name: string): string => join(folder, name)
+      const commands = [
+        ['eval', run],
+        ['export', run, '--out', out('model.onnx'), '--safetensors', out('hub')],
+        ['predict', run, image, '--out', out('prediction.html')],
+        ['compare', run, other, '--out', out('comparison.html')],
+        ['eval', run, '--split', 'train'],
+        ['explain', run, '--permutations', '20'],
+        ['compare', run, other, '--out', out('comparison.html')],
+        ['export', run],
+      ]
+      const failed: string[] = []
+      const steps = new Set<number>()
+      for (const words of [...commands, ...commands]) {
+        const { code, stderr } = await moiety(...words)
+        if (code !== 0) failed.push(`${words[0]}: ${code}: ${stderr}`)
+        for (const { step } of listCheckpoints(run)) steps.add(step)
+      }
+      expect(failed).toEqual([])
+      // Otherwise nothing was removed while it was read.
+      expect(steps.size).toBeGreaterThan(8)
+      expect(training.child.exitCode).toBeNull()
+    } finally {
+      training.child.kill('SIGTERM')
+    }
+    const { code, stderr } = await training.ended
+    expect(code, stderr).toBe(143)
+    expect(readdirSync(run).filter(name => name.startsWith('.'))).toEqual([])
+  })
+})
+
+describe('a signal', () => {
+  // So many that no command is done before the signal is there.
+  beforeAll(() => {
+    writeTinyCifar(data, { train: 10_000, test: 10_000 })
+    // So that compare has something to find out.
+    rmSync(join(other, 'report.json'), { force: true })
+  })
+
+  it.each([
+    ['eval', 'SIGINT', 130, 'evaluating', [other]],
+    ['eval', 'SIGTERM', 143, 'evaluating', [other]],
+    ['explain', 'SIGTERM', 143, 'routing images', [other]],
+    ['predict', 'SIGINT', 130, 'looking at the training images', [other, image]],
+    ['compare', 'SIGTERM', 143, 'routing images', [other, '--out', join(folder, 'never.html')]],
+  ] as const)(
+    'ends %s on %s with code %i, and nothing is written',
+    async (name, signal, exitCode, told, words) => {
+      const before = readdirSync(other).sort()
+      const { child, ended, said } = start([name, ...words])
+      let asked = false
+      child.stderr!.on('data', () => {
+        // A second signal would end it at once.
+        if (!asked && said().includes(told)) asked = child.kill(signal)
+      })
+      const { code, stdout, stderr } = await ended
+      expect([code, stdout], stderr).toEqual([exitCode, ''])
+      expect(stderr).toContain('stopping')
+      expect(readdirSync(other).sort()).toEqual(before)
+      expect(readdirSync(folder)).not.toContain('never.html')
+    },
+  )
+})
