@@ -247,6 +247,31 @@ describe('signals', () => {
     expect((await run(false, 'SIGTERM')).code).toBe(143)
   })
 
+  it('end work that writes only at its end by its own code, and work that does not notice by the signal itself', async () => {
+    const reading = (notices: boolean) => `
+      import { endedBySignal } from ${JSON.stringify(compiled.file)}
+      const work = abort => new Promise((resolve, reject) => {
+        const alive = setInterval(() => {}, 1000)
+        abort.addEventListener('abort', () => {
+          if (${notices}) { clearInterval(alive); reject(abort.reason) }
+        })
+        console.log('working')
+      })
+      process.exitCode = await endedBySignal(work, text => console.log(text), 50)
+      console.log('ended')`
+    const run = (notices: boolean) => {
+      let sent = false
+      return node(['--input-type=module', '-e', reading(notices)], (text, kill) => {
+        if (sent || !text.includes('working')) return
+        sent = true
+        kill('SIGTERM')
+      })
+    }
+    const stopping = 'working\nstopping, nothing is written; once more ends at once\n'
+    expect(await run(true)).toMatchObject({ code: 143, out: `${stopping}ended\n` })
+    expect(await run(false)).toMatchObject({ code: 143, out: stopping })
+  })
+
   it('end it at once when they come a second time', async () => {
     const ended = await run(true, 'SIGINT', 'SIGTERM')
     expect([ended.code, ended.out]).toEqual([143, 'working\nfirst SIGINT\nasked to stop\n'])

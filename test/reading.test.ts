@@ -1,8 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parquetMetadata } from 'hyparquet'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findings } from '../src/explain/index.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
 import { moiety, start, tinyConfig, untilLines, writeRecipe, writeTinyCifar } from './tiny.ts'
 
@@ -49,7 +51,7 @@ describe('a run that trains, with a checkpoint each step and the former removed,
       ]
       const failed: string[] = []
       const steps = new Set<number>()
-      for (const words of [...commands, ...commands]) {
+      for (const words of [...commands, ...commands.slice(0, 3)]) {
         const { code, stderr } = await moiety(...words)
         if (code !== 0) failed.push(`${words[0]}: ${code}: ${stderr}`)
         for (const { step } of listCheckpoints(run)) steps.add(step)
@@ -66,6 +68,24 @@ describe('a run that trains, with a checkpoint each step and the former removed,
     expect(readdirSync(run).filter(name => name.startsWith('.'))).toEqual([])
   })
 })
+
+describe('two commands at once', () => {
+  it('that explain one run leave the files of one of them', async () => {
+    for (let round = 0; round < 2; round++) {
+      const ends = await Promise.all(
+        ['test', 'train'].map(split => moiety('explain', other, '--split', split, '--permutations', '5')),
+      )
+      expect(ends.map(({ code }) => code)).toEqual([0, 0])
+      const { data: told } = findings.parse(JSON.parse(readFileSync(join(other, 'report.json'), 'utf8')))
+      const { num_rows } = parquetMetadata(arrayBufferOf(readFileSync(join(other, 'routing.parquet'))))
+      expect(Number(num_rows)).toBe(told.split === 'test' ? 32 : 96)
+      expect(readFileSync(join(other, 'report.html'), 'utf8')).toContain(told.split)
+      expect(readdirSync(other).filter(name => name.startsWith('.'))).toEqual([])
+    }
+  })
+})
+
+const arrayBufferOf = (bytes: Uint8Array): ArrayBuffer => Uint8Array.from(bytes).buffer
 
 describe('a signal', () => {
   // So many that no command is done before the signal is there.

@@ -45,11 +45,13 @@ const graceMilliseconds = 10_000
  * batch, by the reason of the AbortSignal, or, where that takes too long, as the signal alone would; a second one at once.
  *
  * @param work - throws the signal's reason where it was ended; what it writes has to be written in one synchronous step
+ * @param patience - milliseconds until the process is ended in any case
  * @returns the exit code: 0 where the work was done before it noticed a signal
  */
 export async function endedBySignal(
   work: (abort: AbortSignal) => Promise<void>,
   say: (text: string) => void,
+  patience = graceMilliseconds,
 ): Promise<number> {
   let grace: NodeJS.Timeout | undefined
   try {
@@ -65,7 +67,7 @@ export async function endedBySignal(
       },
       first => {
         say('stopping, nothing is written; once more ends at once')
-        grace = setTimeout(endNow, graceMilliseconds, first)
+        grace = setTimeout(endNow, patience, first)
       },
     )
     return isDone || signal === undefined ? 0 : exitCodeOf(signal)

@@ -142,7 +142,7 @@ describe('files that are replaced together', () => {
     write(nodeDisk, root, 'old')
     rmSync(join(root, 'c.html'))
     mkdirSync(join(root, 'c.html'))
-    expect(() => write(nodeDisk, root, 'new')).toThrow(/expected a file to write, but this is a folder/)
+    expect(() => write(nodeDisk, root, 'new')).toThrow(/cannot write .*c\.html: it is a folder, not a file/)
     expect(text.decode(nodeDisk.read(join(root, 'a.json')))).toBe('old:a.json')
     expect(readdirSync(root).sort()).toEqual(names)
   })

@@ -25,7 +25,7 @@ export interface FileContent {
  *
  * @param files - may be computed one after another
  * @returns the paths written
- * @throws MoietyError `disk`; `usage` where a folder has the name of a file
+ * @throws MoietyError `disk`, also where a folder has the name of a file
  */
 export function replaceTogether(disk: Disk, files: Iterable<FileContent>): string[] {
   const besides = new Map<string, string>()
@@ -74,8 +74,8 @@ function refuseFolder(disk: Disk, path: string): void {
     return
   }
   fail({
-    kind: 'usage',
-    message: 'expected a file to write, but this is a folder',
+    kind: 'disk',
+    message: `cannot write ${path}: it is a folder, not a file`,
     where: path,
     help: 'move the folder away, or write to another place',
   })
