@@ -11,7 +11,7 @@ import type { EvalFlags } from './eval.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, layerTable, precisionLine, preferences } from './report.ts'
-import { boxDataChoice, dataChoice, requireRun, splitOf, wholeNumber } from './run-flags.ts'
+import { boxDataChoice, dataChoice, imagesOf, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter } from './screen.ts'
 
 /** `moiety eval` */
@@ -31,7 +31,7 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<void
     progress.end()
     if (flags.json) return printJson(result)
     const paint = painter(process.stdout)
-    const what = result.split === 'test' ? 'Accuracy on held-out images' : 'Accuracy on training images'
+    const what = `Accuracy on ${imagesOf[result.split]}`
     print(
       [
         accuracyLine(result, paint, what),
@@ -47,7 +47,7 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<void
 /** What a detector reaches: COCO's numbers, then how its experts were used. */
 function detectorReport(result: DetectorEvalSummary, paint: Paint): string {
   const { split, stats, images, loss, routing, layers } = result
-  const what = split === 'test' ? 'On held-out images' : 'On training images'
+  const what = `On ${imagesOf[split]}`
   return [
     precisionLine(stats, paint, what),
     `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, experts ${clean(routing)}`,
@@ -81,7 +81,7 @@ export async function evalOptions(
   const data = await chooseData(flags.data)
   return {
     run,
-    split,
+    ...(split === undefined ? {} : { split }),
     ...(data === undefined ? {} : { data }),
     ...(k === undefined ? {} : { k }),
     ...(only === undefined ? {} : { only }),

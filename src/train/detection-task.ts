@@ -5,7 +5,7 @@ import {
   makeDetectionBatch,
   openDetectionDataset,
 } from '../data/detection/index.ts'
-import type { OnProgress } from '../data/index.ts'
+import { heldOutSplit, type OnProgress, splitNamed } from '../data/index.ts'
 import { detectionIdentity } from '../evaluate/data-identity.ts'
 import { DetectorEvaluator, layerSummaries } from '../evaluate/detector/index.ts'
 import {
@@ -52,9 +52,10 @@ export function detectionData({ data }: Config) {
   })
 }
 
-function checkLearnable({ train, test, title }: DetectionDataset): void {
+function checkLearnable(dataset: DetectionDataset): void {
+  const { train, title } = dataset
   const objects = train.scenes.some(scene => scene.objects.some(({ crowd }) => !crowd))
-  if (objects && test.length > 0) return
+  if (objects && dataset[heldOutSplit(dataset)]!.length > 0) return
   fail({
     kind: 'data',
     message: objects
@@ -80,6 +81,10 @@ class DetectionTask implements Task {
     this.identity = detectionIdentity(dataset)
     this.stepsPerEpoch = this.batches(0).length
     this.#evaluator = new DetectorEvaluator(engines, config.model, dataset)
+  }
+
+  get heldOut() {
+    return heldOutSplit(this.dataset)
   }
 
   get title() {
@@ -153,13 +158,15 @@ class DetectionTask implements Task {
   }
 
   async prepareTest(): Promise<void> {
-    await this.#evaluator.prepare(Math.min(this.config.training.batch, this.dataset.test.length))
+    await this.#evaluator.prepare(
+      Math.min(this.config.training.batch, splitNamed(this.dataset, this.heldOut).length),
+    )
   }
 
   async test({ signal, onProgress }: TestOptions): Promise<TestResult | undefined> {
     const { dataset, config } = this
     const records = await this.#evaluator.evaluate({
-      split: dataset.test,
+      split: splitNamed(dataset, this.heldOut),
       batch: config.training.batch,
       signal,
       onProgress,
