@@ -60,7 +60,7 @@ describe('the training of a detector', () => {
     expect(stepLines).toHaveLength(steps)
     for (const { taskLoss, classificationLoss, regressionLoss } of stepLines)
       expect(Number(classificationLoss) + Number(regressionLoss)).toBeCloseTo(Number(taskLoss), 4)
-    const tests = lines.filter(({ kind, split }) => kind === 'epoch' && split === 'test')
+    const tests = lines.filter(({ kind, split }) => kind === 'epoch' && split === 'val')
     expect(tests.map(({ epoch }) => epoch)).toEqual([1, 2])
     for (const line of tests) expect(Object.keys(line)).toEqual(expect.arrayContaining(['AP', 'AP50', 'ARl']))
     const layer = JSON.parse(readFileSync(join(controlRun, 'summary.json'), 'utf8')).layers[0]

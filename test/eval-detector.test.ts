@@ -56,7 +56,7 @@ describe('moiety eval of a detector', () => {
     const layer = { living: 1, activation: [0, 1, 0], importance: [0, 1, 0] }
     expect(await json('--only', '1')).toMatchObject({
       routing: 'expert 1 alone',
-      split: 'test',
+      split: 'val',
       images: 6,
       counts: { objects: 12 },
       sizes: [32, 96],

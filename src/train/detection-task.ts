@@ -92,10 +92,9 @@ class DetectionTask implements Task {
   }
 
   get notices(): TrainEvent[] {
-    return this.dataset.skipped.map(({ path, reason }) => ({
-      kind: 'warning',
-      message: `${path}: ${reason}`,
-    }))
+    const { skipped, notices = [] } = this.dataset
+    const messages = [...skipped.map(({ path, reason }) => `${path}: ${reason}`), ...notices]
+    return messages.map(message => ({ kind: 'warning', message }))
   }
 
   usualForm(): BatchForm {

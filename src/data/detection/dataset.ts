@@ -78,6 +78,8 @@ export interface DetectionDataset {
   readonly test: DetectionSplit
   /** What was left out or changed by a stated policy; whoever opened the dataset shows it. */
   readonly skipped: readonly SkippedFile[]
+  /** What else a person should know of the data, a sentence each; whoever opened the dataset shows it. */
+  readonly notices?: readonly string[] | undefined
 }
 
 /** Refuses a number that is not of a scene. A programming error, so no MoietyError. */

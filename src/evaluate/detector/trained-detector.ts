@@ -62,6 +62,7 @@ export async function openTrainedDetector(
     onEvent({ kind: 'progress', ...progress }),
   )
   for (const { path, reason } of dataset.skipped) onEvent({ kind: 'warning', message: `${path}: ${reason}` })
+  for (const message of dataset.notices ?? []) onEvent({ kind: 'warning', message })
   const split = wanted ?? usualSplit(data === undefined ? checkpoint.extra : undefined, dataset)
   splitNamed(dataset, split)
   refuseOtherClasses(checkpoint.extra, dataset)
