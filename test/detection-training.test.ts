@@ -158,7 +158,7 @@ describe('the training of a detector', () => {
   }, 120_000)
 
   it.each<[string, Parameters<typeof writeTinyCoco>[1], string]>([
-    ['fewer images', { train: 12 }, 'the run began with 13 images to train and 5 to test on'],
+    ['fewer images', { train: 12 }, 'the run began with 13 images to train, 5 to validate and 0 to test on'],
     ['another box', { moved: true }, 'of other classes or in another order, or with other boxes'],
   ])('refuses to go on with %s', async (what, change, message) => {
     const other = await writeTinyCoco(join(folder, what), change)

@@ -68,7 +68,7 @@ export function composedSplits(names: readonly string[]): readonly string[] {
 }
 
 /** Splits of a data set, of images with classes or with boxes. */
-interface Splits<S> {
+export interface Splits<S> {
   readonly train: S
   readonly val?: S | undefined
   readonly test: S

@@ -135,15 +135,15 @@ export function refuseOtherData(extra: Json, now: DataIdentity, title: string): 
   if (before === undefined) return
   const same = isDeepStrictEqual(sizesOf(before), sizesOf(before.val === 'not said' ? withoutVal(now) : now))
   if (same && before.labels === now.labels) return
-  const counts = (identity: DataIdentity): string =>
-    Object.entries(sizesOf(identity))
-      .map(([split, images]) => `${images} in ${split}`)
-      .join(', ')
+  const counts = ({ train, val, test }: DataIdentity): string =>
+    typeof val !== 'number'
+      ? `${train} images to train and ${test} to test on`
+      : `${train} images to train, ${val} to validate and ${test} to test on`
   fail({
     kind: 'data',
     message: same
       ? `the run began with other images: as many as now, but of other classes or in another order${now.detection === null ? '' : ', or with other boxes'}`
-      : `the run began with other splits: it had images ${counts(before)}; now there are ${counts(now)}`,
+      : `the run began with ${counts(before)}, but now there are ${counts(now)}`,
     where: title,
     help: 'give the data that the run began with, in data.directory or --data, or begin a new run',
   })

@@ -78,12 +78,12 @@ describe('a training on a folder with train, val and test', () => {
     const resume = async (): Promise<unknown> =>
       train({ config, run, recipe: 'test', resume: true }).catch((error: unknown) => error)
     renameSync(join(directory, 'test'), join(folder, 'away'))
-    expect(String(await resume())).toMatch(
-      /other splits: it had images 32 in train, 12 in val, 10 in test; now there are 32 in train, 12 in val, 0 in test/,
+    expect(String(await resume())).toContain(
+      'began with 32 images to train, 12 to validate and 10 to test on, but now there are 32 images to train, 12 to validate and 0 to test on',
     )
     await expect(evaluateRun({ run, split: 'test' })).rejects.toThrow('the test split has no image')
     renameSync(join(directory, 'valid'), join(directory, 'test'))
-    expect(String(await resume())).toMatch(/now there are 32 in train, 12 in test/)
+    expect(String(await resume())).toContain('now there are 32 images to train and 12 to test on')
     await expect(evaluateRun({ run })).rejects.toThrow('the val split has no image')
   })
 })
@@ -112,7 +112,9 @@ describe('a run of an earlier version', () => {
 
   it('does not go on where there is another split beside them', () => {
     const more = { ...validated, test: split(0) }
-    expect(() => refuseOtherData({ data: before }, identityOf(more), 'images')).toThrow('other splits')
+    expect(() => refuseOtherData({ data: before }, identityOf(more), 'images')).toThrow(
+      'but now there are 2 images to train, 3 to validate and 1 to test on',
+    )
   })
 
   it('is looked at on test by one of today that was tested on it, whatever came since', () => {
