@@ -130,7 +130,7 @@ describe('a folder with splits', () => {
     expect([classes, train.length]).toEqual([['cat', 'dog'], 4])
     expect(notices).toEqual([
       'left out, because they are not part of the data: .DS_Store (3 times), ._*, README.dataset.txt, Thumbs.db, __MACOSX, classes.csv, desktop.ini, readme.txt',
-      '1 of 2 classes have no image in the test split, so nothing is measured of them there: dog',
+      'classes without an image in the test split, of which nothing is measured there: dog (1 of 2)',
     ])
   })
 

@@ -130,7 +130,7 @@ function emptyClasses(
   const empty = classes.filter((_, label) => !seen.has(label))
   if (empty.length === 0) return []
   return [
-    `${empty.length} of ${classes.length} classes have no image in the ${split} split, so nothing is measured of them there: ${someOf(empty)}`,
+    `classes without an image in the ${split} split, of which nothing is measured there: ${someOf(empty)} (${empty.length} of ${classes.length})`,
   ]
 }
 

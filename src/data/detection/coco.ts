@@ -107,7 +107,7 @@ function untrainedClasses(scenes: readonly Scene[], classes: readonly string[]):
   if (missing.length === 0) return []
   const named = `${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`
   return [
-    `${missing.length} of ${classes.length} categories have no training objects, so nothing is learned of them: ${named}`,
+    `categories without training objects, of which nothing is learned: ${named} (${missing.length} of ${classes.length})`,
   ]
 }
 

@@ -237,7 +237,7 @@ describe('a folder in the layout of COCO', () => {
     }
     writeFileSync(join(folder, 'instances_train.json'), JSON.stringify(one))
     expect((await open()).notices).toEqual([
-      '1 of 2 categories have no training objects, so nothing is learned of them: disc',
+      'categories without training objects, of which nothing is learned: disc (1 of 2)',
     ])
     const crowd = {
       ...made({ bbox: [1, 2, 30, 40] }),
