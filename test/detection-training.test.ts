@@ -60,7 +60,7 @@ describe('the training of a detector', () => {
     expect(stepLines).toHaveLength(steps)
     for (const { taskLoss, classificationLoss, regressionLoss } of stepLines)
       expect(Number(classificationLoss) + Number(regressionLoss)).toBeCloseTo(Number(taskLoss), 4)
-    const tests = lines.filter(({ kind, split }) => kind === 'epoch' && split === 'test')
+    const tests = lines.filter(({ kind, split }) => kind === 'epoch' && split === 'val')
     expect(tests.map(({ epoch }) => epoch)).toEqual([1, 2])
     for (const line of tests) expect(Object.keys(line)).toEqual(expect.arrayContaining(['AP', 'AP50', 'ARl']))
     const layer = JSON.parse(readFileSync(join(controlRun, 'summary.json'), 'utf8')).layers[0]
@@ -158,7 +158,7 @@ describe('the training of a detector', () => {
   }, 120_000)
 
   it.each<[string, Parameters<typeof writeTinyCoco>[1], string]>([
-    ['fewer images', { train: 12 }, 'the run began with 13 images to train and 5 to test on'],
+    ['fewer images', { train: 12 }, 'the run began with 13 images to train, 5 to validate and 0 to test on'],
     ['another box', { moved: true }, 'of other classes or in another order, or with other boxes'],
   ])('refuses to go on with %s', async (what, change, message) => {
     const other = await writeTinyCoco(join(folder, what), change)

@@ -15,7 +15,7 @@ async function trained(name: string, config: object): Promise<string> {
   const run = join(folder, name)
   const { code, stdout, stderr } = await moiety('train', writeRecipe(place, config), '--out', run)
   expect(code, stderr).toBe(0)
-  expect(stdout).toMatch(/On held-out images {3}AP (\d\.\d{3}|–) {3}AP50/)
+  expect(stdout).toMatch(/On validation images {3}AP (\d\.\d{3}|–) {3}AP50/)
   return run
 }
 
@@ -32,7 +32,7 @@ describe('moiety eval of a detector', () => {
     const { code, stdout, stderr } = await moiety('eval', run)
     expect(code, stderr).toBe(0)
     for (const text of [
-      'On held-out images',
+      'On validation images',
       '6 images, loss',
       'experts as trained',
       'AP50',
@@ -56,7 +56,7 @@ describe('moiety eval of a detector', () => {
     const layer = { living: 1, activation: [0, 1, 0], importance: [0, 1, 0] }
     expect(await json('--only', '1')).toMatchObject({
       routing: 'expert 1 alone',
-      split: 'test',
+      split: 'val',
       images: 6,
       counts: { objects: 12 },
       sizes: [32, 96],

@@ -199,7 +199,7 @@ describe('what is refused, in words', () => {
   })
 
   it.each([
-    [['--split', 'valid'], /expected test or train/],
+    [['--split', 'valid'], /expected train, val or test/],
     [['--permutations', '0'], /whole number from 1/],
     [['--threads', 'two'], /whole number from 1/],
   ])('%j', async (words, message) => {

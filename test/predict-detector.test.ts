@@ -65,7 +65,7 @@ async function evaluated(): Promise<DetectorRecords> {
       mean: [...mean],
       std: [...std],
     })
-    return (await evaluator.evaluate({ split: dataset.test, batch: 2 }))!
+    return (await evaluator.evaluate({ split: dataset.val!, batch: 2 }))!
   } finally {
     await engine.stop()
   }

@@ -12,7 +12,7 @@ import type { EvalFlags } from './eval.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, layerTable, precisionLine, preferences } from './report.ts'
-import { boxDataChoice, dataChoice, requireRun, splitOf, wholeNumber } from './run-flags.ts'
+import { boxDataChoice, dataChoice, imagesOf, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -43,7 +43,7 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<numb
 }
 
 function classifierReport(result: EvalSummary, paint: Paint): string {
-  const what = result.split === 'test' ? 'Accuracy on held-out images' : 'Accuracy on training images'
+  const what = `Accuracy on ${imagesOf[result.split]}`
   return [
     accuracyLine(result, paint, what),
     `${result.images.toLocaleString('en')} images, loss ${result.loss.toFixed(3)}, experts ${clean(result.routing)}`,
@@ -54,7 +54,7 @@ function classifierReport(result: EvalSummary, paint: Paint): string {
 /** What a detector reaches: COCO's numbers, then how its experts were used. */
 function detectorReport(result: DetectorEvalSummary, paint: Paint): string {
   const { split, stats, images, loss, routing, layers } = result
-  const what = split === 'test' ? 'On held-out images' : 'On training images'
+  const what = `On ${imagesOf[split]}`
   return [
     precisionLine(stats, paint, what),
     `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, experts ${clean(routing)}`,
@@ -88,7 +88,7 @@ export async function evalOptions(
   const data = await chooseData(flags.data)
   return {
     run,
-    split,
+    ...(split === undefined ? {} : { split }),
     ...(data === undefined ? {} : { data }),
     ...(k === undefined ? {} : { k }),
     ...(only === undefined ? {} : { only }),

@@ -6,7 +6,7 @@ export interface EvalFlags {
   readonly only?: string
   readonly without?: string
   readonly equal?: true
-  readonly split: string
+  readonly split?: string
   readonly json?: true
 }
 
@@ -21,7 +21,7 @@ export function addEval(program: Command): void {
     .option('--without <i>', 'leave this expert out')
     .option('--equal', 'let all experts compute every image, with equal weight')
     .option('--data <name|dir>', 'other data than the run was trained on')
-    .option('--split <name>', 'test or train', 'test')
+    .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',

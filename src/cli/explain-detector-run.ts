@@ -9,7 +9,7 @@ import { writeDetectorExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless, layerTable, precisionLine } from './report.ts'
-import { boxDataChoice, requireFolder, splitOf, wholeNumber } from './run-flags.ts'
+import { boxDataChoice, imagesOf, requireFolder, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -35,7 +35,7 @@ export async function runDetectorExplanation(run: string, flags: ExplainFlags): 
     return await endedBySignal(async signal => {
       const explanation = await explainDetectorRun({
         run,
-        split,
+        ...(split === undefined ? {} : { split }),
         signal,
         ...(data === undefined ? {} : { data }),
         ...(threads === undefined ? {} : { threads }),
@@ -63,7 +63,7 @@ function detectorExplanation(
   { out, seconds }: { readonly out: string; readonly seconds: number },
   paint: Paint,
 ): string {
-  const what = data.split === 'test' ? 'On held-out images' : 'On training images'
+  const what = `On ${imagesOf[data.split]}`
   return [
     precisionLine(stats, paint, what),
     ...layers.map(layer => layerReport(layer, paint)),

@@ -7,7 +7,7 @@ import { writeCharts, writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, borderless, layerTable } from './report.ts'
-import { dataChoice, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
+import { dataChoice, imagesOf, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -33,7 +33,7 @@ async function explainClassifier(run: string, flags: ExplainFlags): Promise<numb
     return await endedBySignal(async signal => {
       const explanation = await explainRun({
         run,
-        split,
+        ...(split === undefined ? {} : { split }),
         ...(flags.against === undefined ? {} : { against: flags.against }),
         ...(data === undefined ? {} : { data }),
         ...(threads === undefined ? {} : { threads }),
@@ -48,7 +48,7 @@ async function explainClassifier(run: string, flags: ExplainFlags): Promise<numb
       progress.end()
       if (flags.json) return printJson(findings)
       const paint = painter(process.stdout)
-      const what = split === 'test' ? 'Accuracy on held-out images' : 'Accuracy on training images'
+      const what = `Accuracy on ${imagesOf[findings.data.split]}`
       print(
         [
           accuracyLine(findings.accuracy, paint, what),

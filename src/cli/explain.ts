@@ -5,7 +5,7 @@ export interface ExplainFlags {
   readonly charts?: string
   readonly against?: string
   readonly data?: string
-  readonly split: string
+  readonly split?: string
   readonly threads?: string
   readonly permutations?: string
   readonly json?: true
@@ -23,7 +23,7 @@ export function addExplain(program: Command): void {
     .option('--charts <folder>', 'write every chart as an SVG file, too')
     .option('--against <run>', 'match the experts to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
-    .option('--split <name>', 'test or train', 'test')
+    .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--permutations <n>', 'to tell more than chance: 1000 unless told, 2000 of a detector')
     .option('--json', 'print the measures as JSON')

@@ -16,7 +16,7 @@ export function followSweep(): (event: TrainEvent) => void {
   let score: TrainerProgress['score'] = null
   let last = 0
   return event => {
-    if (event.kind === 'epoch' && event.split === 'test') {
+    if (event.kind === 'epoch' && event.split !== 'train') {
       const { top1 = null, AP = null } = event.measures
       score = scoreOf({ top1, detection: { AP } })
     }

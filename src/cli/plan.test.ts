@@ -153,7 +153,7 @@ describe('the flags of an evaluation', () => {
     )
     for (const k of ['0', '-1', '1.5', 'two', '1e3', ''])
       expect(await refusal(() => evalOptions(run, { split: 'test', k }))).toContain('whole number from 1')
-    expect(await refusal(() => evalOptions(run, { split: 'tset' }))).toContain('test or train')
+    expect(await refusal(() => evalOptions(run, { split: 'tset' }))).toContain('train, val or test')
     expect(await refusal(() => evalOptions(folder, { split: 'test' }))).toContain('not a run')
   })
 })

@@ -161,7 +161,7 @@ function epochLine(test: Epoch, training: Epoch | undefined, paint: Paint): stri
   return [
     epochName(test),
     ...(trained === undefined ? [] : [paint.dim(`train loss ${result(trained)}`)]),
-    `test loss ${paint.bold(result(test))}`,
+    `${test.split} loss ${paint.bold(result(test))}`,
     duration((trained?.seconds ?? 0) + test.seconds),
     layerBars(test.layers),
   ]

@@ -29,6 +29,7 @@ const layer = (experts: number, excluded: number): LayerSummary => ({
 const summary = (fields: Partial<TrainSummary> = {}): TrainSummary => ({
   run: 'runs/sample-1',
   interrupted: false,
+  split: 'test',
   top1: 0.7134,
   top5: 0.9312,
   detection: null,

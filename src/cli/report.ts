@@ -9,10 +9,13 @@ const mostRows = 32
 
 /** Everything that `moiety train` says at the end: accuracy, who does how much, who does what, and the folder. */
 export function trainReport(summary: TrainSummary, paint: Paint): string {
+  const what = summary.split === 'val' ? 'validation images' : 'held-out images'
   const preferred = summary.layers.some(layer => layer.preferred.length > 0)
   return [
-    ...(summary.top1 === null ? [] : [accuracyLine({ top1: summary.top1, top5: summary.top5 ?? 0 }, paint)]),
-    ...(summary.detection === null ? [] : [precisionLine(summary.detection, paint)]),
+    ...(summary.top1 === null
+      ? []
+      : [accuracyLine({ top1: summary.top1, top5: summary.top5 ?? 0 }, paint, `Accuracy on ${what}`)]),
+    ...(summary.detection === null ? [] : [precisionLine(summary.detection, paint, `On ${what}`)]),
     ...summary.layers.map(layer => layerTable(layer, paint)),
     ...(preferred ? [preferences(summary.layers, paint)] : []),
     `${paint.bold(summary.interrupted ? 'Interrupted' : 'Done')} in ${duration(summary.seconds)}. Everything is in ${paint.bold(clean(summary.run))}`,

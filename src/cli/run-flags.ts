@@ -1,6 +1,7 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import type { SplitName } from '../data/index.ts'
 import type { DataChoice } from '../evaluate/index.ts'
 import { applyOverrides, resolveConfig } from '../run/config.ts'
 import { dataOverrides } from './plan.ts'
@@ -18,15 +19,22 @@ export function requireRun(run: string): void {
   })
 }
 
-/** The split that `--split` names. @throws MoietyError `usage` for another word */
-export function splitOf(split: string): 'test' | 'train' {
-  if (split === 'test' || split === 'train') return split
+/** The split that `--split` names, if it is given. @throws MoietyError `usage` for another word */
+export function splitOf(split: string | undefined): SplitName | undefined {
+  if (split === undefined || split === 'train' || split === 'val' || split === 'test') return split
   return fail({
     kind: 'usage',
-    message: `expected test or train, came "${split}"`,
+    message: `expected train, val or test, came "${split}"`,
     where: '--split',
-    help: 'leave it out for held-out images',
+    help: 'leave it out for the images that the training was tested on',
   })
+}
+
+/** What the images of a split are called. */
+export const imagesOf: Readonly<Record<SplitName, string>> = {
+  train: 'training images',
+  val: 'validation images',
+  test: 'held-out images',
 }
 
 /** The data that `--data` names, or undefined. @throws MoietyError `usage` for what is neither a name nor a folder */

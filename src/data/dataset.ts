@@ -1,4 +1,4 @@
-/** Images of one side (training or test), fetched by number; what they show is known without decoding any. */
+/** Images of one split (training, validation or test), fetched by number; what they show is known without decoding any. */
 export interface Split {
   readonly length: number
   /**
@@ -24,7 +24,7 @@ export interface SkippedFile {
 /** One number for each of red, green and blue. */
 export type PerChannel = readonly [number, number, number]
 
-/** Images with their classes, in two splits. */
+/** Images with their classes, in two splits or three. */
 export interface Dataset {
   readonly name: string
   /** What the images are and how many, as an honest person would say it. */
@@ -42,14 +42,20 @@ export interface Dataset {
   /** Standard deviation of pixel/255, for normalisation. */
   readonly std: PerChannel
   readonly train: Split
+  /** What training is tested on after each epoch; undefined where the data has none, and then that is `test`. */
+  readonly val?: Split | undefined
+  /** Not looked at in training where there is a `val`; without images where the data has only that. */
   readonly test: Split
   /** Files left out under the policy `skip`; whoever opened the dataset shows them. */
   readonly skipped: readonly SkippedFile[]
+  /** What else a person should know of the data, a sentence each; whoever opened the dataset shows it. */
+  readonly notices?: readonly string[] | undefined
 }
 
-/** At most so many images of each side. */
+/** At most so many images of each split. */
 export interface Limit {
   readonly train?: number | null | undefined
+  /** Of the validation split as well. */
   readonly test?: number | null | undefined
 }
 

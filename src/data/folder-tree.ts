@@ -2,25 +2,38 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { staysWithin } from '../files/inside.ts'
+import { isJunk, JunkList } from './junk.ts'
+import { aliasesInWords, composedSplits, roleOf, type SplitName, splitNames } from './split-names.ts'
 
 /** A class of a folder of images, with its files in the order of their names' code units. */
 export interface ClassFolder {
   readonly superclass: string | undefined
   readonly name: string
+  /** The folder itself. */
+  readonly place: string
   readonly files: readonly string[]
 }
 
-/** What a folder of images holds: one list of classes, or one for training and one for testing. */
-export type ImageTree =
-  | { readonly kind: 'whole'; readonly classes: readonly ClassFolder[] }
-  | { readonly kind: 'split'; readonly train: readonly ClassFolder[]; readonly test: readonly ClassFolder[] }
+/** What a folder of images holds. */
+export interface ImageTree {
+  /** For training; where the folder has neither `val` nor `test`, all its images. */
+  readonly train: readonly ClassFolder[]
+  /** Classes may be missing or without files in these two. */
+  readonly val: readonly ClassFolder[] | undefined
+  readonly test: readonly ClassFolder[] | undefined
+  /** What was left out because it has nothing to do with the data, in a sentence. */
+  readonly leftOut: string | undefined
+}
+
+const layouts = `Supported layouts: DIR/class/image; DIR/superclass/class/image; and either of them below splits, as in DIR/train/class/image. A split is ${aliasesInWords}; train is needed, and nothing else may lie beside splits. A class with such a name: rename its folder, or put all classes below train/`
 
 /**
- * Finds the classes of a folder: `class/image` or `superclass/class/image`, optionally below `train/` and
- * `test/` (or `val/`). Names that begin with a dot are left out. A symbolic link may point elsewhere within the
- * folder, not out of it.
+ * Finds the classes of a folder: `class/image` or `superclass/class/image`, optionally below folders for the splits
+ * train, val and test (`split-names.ts` says what they may be called). Junk (`junk.ts`) is left out. A symbolic link may
+ * point elsewhere within the folder, not out of it.
  *
- * @throws MoietyError of kind `data` for a folder that is missing, mixed, empty, or that links out of itself
+ * @throws MoietyError of kind `data` for a folder that is missing, mixed, empty, that has splits in another place or
+ *   one split twice, or that links out of itself
  */
 export async function findImages(directory: string): Promise<ImageTree> {
   const root = await realpath(directory).catch((cause: unknown) =>
@@ -32,17 +45,91 @@ export async function findImages(directory: string): Promise<ImageTree> {
       cause,
     }),
   )
-  const { folders } = await list(root, root)
-  const train = folders.includes('train') ? 'train' : undefined
-  const test = ['test', 'val'].find(name => folders.includes(name))
-  if (train !== undefined && test !== undefined && folders.length === 2) {
-    return {
-      kind: 'split',
-      train: await findClasses(join(root, train), root),
-      test: await findClasses(join(root, test), root),
-    }
+  const junk = new JunkList()
+  const reader = new TreeReader(root, junk)
+  const top = await list(root, root)
+  const splits = await splitsOf(top.folders, root)
+  if (splits === undefined) {
+    const train = await reader.classes(root, 'every class has images')
+    return { train, val: undefined, test: undefined, leftOut: junk.sentence() }
   }
-  return { kind: 'whole', classes: await findClasses(root, root) }
+  refuseStray(reader.besideFolders(top), root)
+  const read = async (role: 'val' | 'test') => {
+    const folder = splits.get(role)
+    return folder === undefined ? undefined : await reader.classes(folder, 'a class may be empty')
+  }
+  return {
+    train: await reader.classes(splits.get('train')!, 'every class has images'),
+    val: await read('val'),
+    test: await read('test'),
+    leftOut: junk.sentence(),
+  }
+}
+
+/** The folder of each split; undefined where no folder looks like one. */
+async function splitsOf(
+  folders: readonly string[],
+  root: string,
+): Promise<ReadonlyMap<SplitName, string> | undefined> {
+  const named = folders.filter(name => !isJunk(name, 'folder'))
+  const splits = new Map<SplitName, string>()
+  const places = new Map<string, string>()
+  for (const name of named) {
+    const role = roleOf(name)
+    if (role === undefined) continue
+    const other = splits.get(role)
+    if (other !== undefined) refuseSplits(`found two for ${role}: ${other} and ${name}`, root)
+    splits.set(role, name)
+    const place = await realpath(join(root, name))
+    const same = places.get(place)
+    if (same !== undefined) refuseSplits(`found one folder as both ${same} and ${name}`, root)
+    places.set(place, name)
+  }
+  const composed = composedSplits(named)
+  if (composed.length > 0) {
+    const example = composed.map(name => `${name}/`).join(' and ')
+    refuseSplits(`found ${example}, which look like splits: name them train/, val/ and test/`, root)
+  }
+  if (splits.size === 0) return undefined
+  const found = splitNames.flatMap(role => splits.get(role) ?? []).map(name => `${name}/`)
+  const beside = named.filter(name => ![...splits.values()].includes(name))
+  if (beside.length > 0) {
+    const more = beside.length > 5 ? ` and ${beside.length - 5} more` : ''
+    const others = beside.slice(0, 5).map(name => `${name}/`)
+    refuseSplits(`found ${found.join(', ')}, named like a split, beside ${others.join(', ')}${more}`, root)
+  }
+  if (!splits.has('train')) refuseSplits(`found ${found.join(', ')} and no train/`, root)
+  return new Map([...splits].map(([role, name]) => [role, join(root, name)]))
+}
+
+function refuseSplits(found: string, where: string): never {
+  return fail({
+    kind: 'data',
+    message: `expected folders of classes or of splits, ${found}`,
+    where,
+    help: layouts,
+  })
+}
+
+/** Names of splits one level too deep: all classes of a class/split or DIR/DATASET/split tree would be called like them. */
+function refuseDeepSplits(superclasses: readonly (readonly [string, Listing])[], folder: string): void {
+  const children = superclasses.map(([name, { folders }]) => ({
+    name,
+    roles: folders.map(roleOf).filter(role => role !== undefined),
+    all: folders.length,
+  }))
+  const several = children.find(({ roles }) => new Set(roles).size > 1)
+  const isEvery = children.every(({ roles, all }) => all > 0 && roles.length === all)
+  const [found] = several === undefined ? (isEvery ? children : []) : [several]
+  if (found === undefined) return
+  const [, listing] = superclasses.find(([name]) => name === found.name)!
+  const split = listing.folders.find(name => roleOf(name) !== undefined)
+  refuseSplits(
+    superclasses.length === 1
+      ? `found splits one level down: ${join(found.name, split!)}/. Is it the folder ${found.name} that you mean?`
+      : `found splits within a class: ${join(found.name, split!)}/. Turn it around: ${split}/${found.name}/`,
+    folder,
+  )
 }
 
 interface Listing {
@@ -50,63 +137,111 @@ interface Listing {
   readonly files: readonly string[]
 }
 
-async function findClasses(folder: string, root: string): Promise<readonly ClassFolder[]> {
-  const top = await list(folder, root)
-  if (top.files.length > 0 || top.folders.length === 0) {
-    const found = top.files[0] === undefined ? 'an empty one' : `the file ${top.files[0]}`
-    fail({
-      kind: 'data',
-      message: `expected a folder with one folder a class, found ${found}`,
-      where: folder,
-      help: `put every image into the folder of its class, as in DIR/cat/1.jpg, and anything else elsewhere`,
+type Emptiness = 'every class has images' | 'a class may be empty'
+
+/** Reads the classes below a folder, and puts down the junk that it meets. */
+class TreeReader {
+  constructor(
+    readonly root: string,
+    readonly junk: JunkList,
+  ) {}
+
+  /** What is left of a folder that holds folders. */
+  besideFolders({ folders, files }: Listing): Listing {
+    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file beside folders') }
+  }
+
+  async classes(folder: string, emptiness: Emptiness): Promise<readonly ClassFolder[]> {
+    const top = this.besideFolders(await list(folder, this.root))
+    if (top.files.length > 0 || top.folders.length === 0) {
+      const found = top.files[0] === undefined ? 'an empty one' : `the file ${top.files[0]}`
+      fail({
+        kind: 'data',
+        message: `expected a folder with one folder a class, found ${found}`,
+        where: folder,
+        help: `put every image into the folder of its class, as in DIR/cat/1.jpg, and anything else elsewhere. ${layouts}`,
+      })
+    }
+    const listings = await Promise.all(top.folders.map(name => list(join(folder, name), this.root)))
+    const isFlat = listings.every(({ folders }) => folders.every(name => isJunk(name, 'folder')))
+    const inside = listings.map(listing => (isFlat ? this.#images(listing) : this.besideFolders(listing)))
+    if (isFlat)
+      return top.folders.map((name, i) =>
+        withFiles(undefined, name, join(folder, name), inside[i]!, emptiness),
+      )
+    const mixed = inside.findIndex(({ folders, files }) => folders.length > 0 && files.length > 0)
+    if (mixed >= 0) {
+      const { folders, files } = inside[mixed]!
+      fail({
+        kind: 'data',
+        message: `expected images or folders of classes, found both: the file ${files[0]} beside the folder ${folders[0]}`,
+        where: join(folder, top.folders[mixed]!),
+        help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
+      })
+    }
+    refuseDeepSplits(
+      top.folders.map((name, i) => [name, inside[i]!] as const),
+      folder,
+    )
+    const nested = top.folders.map((name, i) =>
+      this.#classesOfSuperclass(name, join(folder, name), inside[i]!, emptiness),
+    )
+    return (await Promise.all(nested)).flat()
+  }
+
+  async #classesOfSuperclass(
+    superclass: string,
+    folder: string,
+    { folders, files }: Listing,
+    emptiness: Emptiness,
+  ): Promise<readonly ClassFolder[]> {
+    if (files.length > 0 || folders.length === 0) {
+      fail({
+        kind: 'data',
+        message: 'expected folders of classes only, as in the folders beside it, found files or nothing',
+        where: folder,
+        help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
+      })
+    }
+    return Promise.all(
+      folders.map(async name => {
+        const place = join(folder, name)
+        const listing = this.#images(await list(place, this.root))
+        if (listing.folders.length > 0) {
+          fail({
+            kind: 'data',
+            message: `expected images in superclass/class, found the folder ${listing.folders[0]} there`,
+            where: place,
+            help: `at most two levels of folders: DIR/superclass/class/image. ${layouts}`,
+          })
+        }
+        return withFiles(superclass, name, place, listing, emptiness)
+      }),
+    )
+  }
+
+  /** What is left of a folder that holds images. */
+  #images({ folders, files }: Listing): Listing {
+    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file') }
+  }
+
+  #kept(names: readonly string[], kind: Parameters<typeof isJunk>[1]): readonly string[] {
+    return names.filter(name => {
+      const isLeftOut = isJunk(name, kind)
+      if (isLeftOut) this.junk.add(name)
+      return !isLeftOut
     })
   }
-  const inside = await Promise.all(top.folders.map(name => list(join(folder, name), root)))
-  const flat = inside.every(({ folders }) => folders.length === 0)
-  if (flat) return top.folders.map((name, i) => withFiles(undefined, name, join(folder, name), inside[i]!))
-  const mixed = inside.findIndex(({ folders, files }) => folders.length > 0 && files.length > 0)
-  if (mixed >= 0) {
-    const { folders, files } = inside[mixed]!
-    fail({
-      kind: 'data',
-      message: `expected images or folders of classes, found both: the file ${files[0]} beside the folder ${folders[0]}`,
-      where: join(folder, top.folders[mixed]!),
-      help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
-    })
-  }
-  const nested = top.folders.map((name, i) => classesOfSuperclass(name, join(folder, name), inside[i]!, root))
-  return (await Promise.all(nested)).flat()
 }
 
-async function classesOfSuperclass(
-  superclass: string,
-  folder: string,
-  { folders, files }: Listing,
-  root: string,
-): Promise<readonly ClassFolder[]> {
-  if (files.length > 0 || folders.length === 0) {
-    fail({
-      kind: 'data',
-      message: 'expected folders of classes only, as in the folders beside it, found files or nothing',
-      where: folder,
-      help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
-    })
-  }
-  return Promise.all(
-    folders.map(async name => {
-      const place = join(folder, name)
-      const listing = await list(place, root)
-      if (listing.folders.length > 0) {
-        fail({
-          kind: 'data',
-          message: `expected images in superclass/class, found the folder ${listing.folders[0]} there`,
-          where: place,
-          help: 'at most two levels of folders: DIR/superclass/class/image',
-        })
-      }
-      return withFiles(superclass, name, place, listing)
-    }),
-  )
+function refuseStray({ files }: Listing, folder: string): void {
+  if (files[0] === undefined) return
+  fail({
+    kind: 'data',
+    message: `expected folders of splits only, found the file ${files[0]}`,
+    where: folder,
+    help: `put every image into the folder of its class, as in DIR/train/cat/1.jpg, and anything else elsewhere`,
+  })
 }
 
 function withFiles(
@@ -114,8 +249,9 @@ function withFiles(
   name: string,
   place: string,
   { files }: Listing,
+  emptiness: Emptiness,
 ): ClassFolder {
-  if (files.length === 0) {
+  if (files.length === 0 && emptiness === 'every class has images') {
     fail({
       kind: 'data',
       message: 'expected images, found an empty folder',
@@ -123,16 +259,21 @@ function withFiles(
       help: 'put images into it or remove it',
     })
   }
-  return { superclass, name, files: files.map(file => join(place, file)) }
+  return { superclass, name, place, files: files.map(file => join(place, file)) }
 }
 
 /** Sorted by code units, so the order, and with it every label, is the same on every machine. */
 async function list(folder: string, root: string): Promise<Listing> {
-  const names = (await onDisk(folder, () => readdir(folder))).filter(name => !name.startsWith('.')).sort()
+  const names = (await onDisk(folder, () => readdir(folder))).sort()
   const folders: string[] = []
   const files: string[] = []
   for (const name of names) {
     const path = join(folder, name)
+    // Where a link among the hidden files leads is nobody's business: nothing of them is read.
+    if (name.startsWith('.')) {
+      files.push(name)
+      continue
+    }
     if ((await onDisk(path, () => lstat(path))).isSymbolicLink()) await refuseLeaving(path, root)
     const entry = await onDisk(path, () => stat(path))
     if (entry.isDirectory()) folders.push(name)

@@ -1,4 +1,4 @@
-import { basename, dirname, resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import {
@@ -14,6 +14,7 @@ import {
 } from './dataset.ts'
 import { type ClassFolder, findImages } from './folder-tree.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
+import { countsInWords, type SplitName } from './split-names.ts'
 
 /** Which folder, and what to do with its images. */
 export interface FolderOptions {
@@ -22,7 +23,7 @@ export interface FolderOptions {
   readonly size?: number | undefined
   /** What an image that cannot be read does: end everything (the default) or be left out, and said. */
   readonly unreadable?: 'stop' | 'skip' | undefined
-  /** At most so many images of each side, spread evenly over the classes; others are not even decoded. */
+  /** At most so many images of each split, spread evenly over the classes; others are not even decoded. */
   readonly limit?: Limit | undefined
   /** Decides which files are for testing where the folder does not; 0 unless told. */
   readonly seed?: number | undefined
@@ -30,7 +31,7 @@ export interface FolderOptions {
   readonly memory?: number
 }
 
-/** Share of the files of a class that are for testing where the folder has no `test/`. */
+/** Share of the files of a class that are for testing where the folder has neither `val/` nor `test/`. */
 const testShare = 0.2
 
 /** 1 GiB: 349,525 images of 32×32 or 7,133 of 224×224. */
@@ -56,41 +57,50 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const { directory, size = 32, unreadable = 'stop', seed = 0, memory = usualMemory } = options
   checkSize(size)
   const tree = await findImages(directory)
-  const folders = tree.kind === 'split' ? tree.train : tree.classes
-  const items = itemsOf(folders, folders)
-  const sides =
-    tree.kind === 'split'
-      ? { train: items, test: itemsOf(tree.test, folders) }
-      : splitByFile(items, folders.length, seed)
-  const chosenTrain = chooseItems(sides.train, options.limit?.train)
-  const chosen = [...chosenTrain, ...chooseItems(sides.test, options.limit?.test)]
+  const folders = tree.train
+  const items = itemsOf('train', folders, folders)
+  const given = {
+    val: tree.val && itemsOf('val', tree.val, folders),
+    test: tree.test && itemsOf('test', tree.test, folders),
+  }
+  const all =
+    given.val === undefined && given.test === undefined
+      ? { ...splitByFile(items, folders.length, seed), val: undefined }
+      : { train: items, ...given }
+  const chosen = {
+    train: chooseItems(all.train, options.limit?.train),
+    val: chooseItems(all.val ?? [], options.limit?.test),
+    test: chooseItems(all.test ?? [], options.limit?.test),
+  }
+  const every = [...chosen.train, ...chosen.val, ...chosen.test]
 
   const classes = namesOf(folders)
   const superclasses = superclassesOf(folders)
   const superclassOf = superclasses && folders.map(({ superclass }) => superclasses.indexOf(superclass!))
-  const labels = Int32Array.from(chosen, ({ label }) => label)
+  const labels = Int32Array.from(every, ({ label }) => label)
   const coarse = superclassOf && labels.map(label => superclassOf[label]!)
 
   const pixelBytes = 3 * size * size
-  const bytes = chosen.length * pixelBytes <= memory ? new Uint8Array(chosen.length * pixelBytes) : undefined
-  const skipped = bytes || unreadable === 'skip' ? await decodeAll(chosen, options, bytes, progress) : []
+  const bytes = every.length * pixelBytes <= memory ? new Uint8Array(every.length * pixelBytes) : undefined
+  const skipped = bytes || unreadable === 'skip' ? await decodeAll(every, options, bytes, progress) : []
   const whole = bytes
     ? splitInMemory({ bytes, stride: pixelBytes, header: 0, size, labels, coarse })
-    : splitOnDisk(chosen, size, labels, coarse)
+    : splitOnDisk(every, size, labels, coarse)
   const left = new Set(skipped.map(({ path }) => path))
-  const kept = Uint32Array.from(chosen.keys()).filter(i => !left.has(chosen[i]!.path))
-  const train = subset(
-    whole,
-    kept.filter(i => i < chosenTrain.length),
-  )
-  const test = subset(
-    whole,
-    kept.filter(i => i >= chosenTrain.length),
-  )
-  checkEnough(train, test, classes, directory)
+  const part = (from: number, count: number): Split => {
+    const places = Uint32Array.from({ length: count }, (_, i) => from + i)
+    return subset(
+      whole,
+      places.filter(i => !left.has(every[i]!.path)),
+    )
+  }
+  const train = part(0, chosen.train.length)
+  const val = all.val && part(chosen.train.length, chosen.val.length)
+  const test = part(chosen.train.length + chosen.val.length, chosen.test.length)
+  checkEnough(train, val ?? test, classes, directory)
   return {
     name: 'folder',
-    title: `images of the folder ${basename(resolve(directory))}: ${train.length} training and ${test.length} test images`,
+    title: `images of the folder ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${countsInWords({ train, val, test })}`,
     size,
     classes,
     superclasses,
@@ -98,9 +108,35 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     mean,
     std,
     train,
+    val,
     test,
     skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    notices: [
+      ...(tree.leftOut === undefined ? [] : [tree.leftOut]),
+      ...emptyClasses('val', all.val, classes),
+      ...emptyClasses('test', all.test, classes),
+    ],
   }
+}
+
+/** Says which classes have no image in a split, whatever a limit takes. */
+function emptyClasses(
+  split: 'val' | 'test',
+  items: readonly Item[] | undefined,
+  classes: readonly string[],
+): readonly string[] {
+  if (items === undefined || items.length === 0) return []
+  const seen = new Set(items.map(({ label }) => label))
+  const empty = classes.filter((_, label) => !seen.has(label))
+  if (empty.length === 0) return []
+  return [
+    `classes without an image in the ${split} split, of which nothing is measured there: ${someOf(empty)} (${empty.length} of ${classes.length})`,
+  ]
+}
+
+/** The first few of some names. */
+function someOf(names: readonly string[]): string {
+  return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
 }
 
 function checkSize(size: number): void {
@@ -115,21 +151,31 @@ function checkSize(size: number): void {
 
 const keyOf = ({ superclass, name }: ClassFolder): string => `${superclass ?? ''}/${name}`
 
-/** The files of `folders`, each labelled by the place of its class among `classes`. */
-function itemsOf(folders: readonly ClassFolder[], classes: readonly ClassFolder[]): readonly Item[] {
+/**
+ * The files of `folders`, each labelled by the place of its class among `classes`. A class without files may have any
+ * name.
+ */
+function itemsOf(
+  split: SplitName,
+  folders: readonly ClassFolder[],
+  classes: readonly ClassFolder[],
+): readonly Item[] {
   const labels = new Map(classes.map((each, label) => [keyOf(each), label]))
-  return folders.flatMap(folder => {
-    const label = labels.get(keyOf(folder))
-    if (label === undefined) {
-      return fail({
-        kind: 'data',
-        message: `expected test images of classes that have training images, found the class ${folder.name}, which has none`,
-        where: dirname(folder.files[0]!),
-        help: 'train/ and test/ must hold the same folders',
-      })
-    }
-    return folder.files.map(path => ({ path, label }))
-  })
+  const unknown = folders.filter(each => each.files.length > 0 && !labels.has(keyOf(each)))
+  if (unknown.length > 0) {
+    const [first] = unknown
+    const alike = classes.find(each => keyOf(each).toLowerCase() === keyOf(first!).toLowerCase())
+    fail({
+      kind: 'data',
+      message: `expected ${split} images of classes that have training images, found ${unknown.length === 1 ? 'the class' : `${unknown.length} classes,`} ${someOf(unknown.map(({ name }) => name))}, which ${unknown.length === 1 ? 'has' : 'have'} none`,
+      where: first!.place,
+      help:
+        alike === undefined
+          ? 'every split must hold folders of the same names; move images without a class elsewhere'
+          : `for training it is called ${alike.name}: give it one name in all splits`,
+    })
+  }
+  return folders.flatMap(folder => folder.files.map(path => ({ path, label: labels.get(keyOf(folder))! })))
 }
 
 /** A fifth of the files of every class for testing, at random by `seed`; at least one stays for training. */
@@ -233,9 +279,9 @@ function splitOnDisk(
   return { length: items.length, load, labels, coarse }
 }
 
-function checkEnough(train: Split, test: Split, classes: readonly string[], directory: string): void {
+function checkEnough(train: Split, heldOut: Split, classes: readonly string[], directory: string): void {
   const empty = classes.findIndex((_, label) => !train.labels.includes(label))
-  if (empty < 0 && test.length > 0) return
+  if (empty < 0 && heldOut.length > 0) return
   fail({
     kind: 'data',
     message:

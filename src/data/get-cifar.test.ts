@@ -51,13 +51,15 @@ const good = gzipSync(
   ),
 )
 
+const md5Of = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex')
+
 /** A download of `bytes` from memory, with the checksum that they have. */
 function serving(bytes: Uint8Array, more: Partial<GetOptions> = {}): GetOptions {
   const body = new Uint8Array(bytes)
   return {
     to: directory,
     fetch: async () => new Response(body, { headers: { 'content-length': String(body.length) } }),
-    archive: { url: 'https://example.org/cifar.tar.gz', md5: createHash('md5').update(bytes).digest('hex') },
+    archive: { url: 'https://example.org/cifar.tar.gz', md5: md5Of(bytes) },
     ...more,
   }
 }
@@ -164,11 +166,11 @@ describe('getCifar', () => {
 describe('unpackTarGz', () => {
   const file = { path: 'a.bin', data: Uint8Array.of(1, 2, 3) }
 
-  async function unpacking(archive: Uint8Array, most = 1000): Promise<void> {
+  async function unpacking(archive: Uint8Array, most = 1000, md5 = md5Of(archive)): Promise<void> {
     const inside = join(directory, 'inside')
     await mkdir(inside, { recursive: true })
     await writeFile(join(directory, 'archive.tar.gz'), archive)
-    await unpackTarGz(join(directory, 'archive.tar.gz'), inside, most)
+    await unpackTarGz(join(directory, 'archive.tar.gz'), inside, { most, md5 })
   }
 
   it('writes the files of an honest archive', async () => {
@@ -207,6 +209,40 @@ describe('unpackTarGz', () => {
     const empty = gzipSync(Buffer.concat([tar(file), new Uint8Array(20_000_000)]))
     expect(await failure(unpacking(empty))).toContain('more than 1000 bytes when unpacked')
     expect(await readdir(join(directory, 'inside'))).toEqual([])
+  })
+
+  it('refuses 150 MB behind the end of an archive at once, above the limit and below it', async () => {
+    const bomb = gzipSync(Buffer.concat([tar(file), new Uint8Array(150_000_000)]), { level: 1 })
+    const started = performance.now()
+    expect(await failure(unpacking(bomb, 100_000_000))).toContain('more than 1000000 bytes after its end')
+    expect(await failure(unpacking(bomb, 500_000_000))).toContain('more than 1000000 bytes after its end')
+    // Far above what it takes (10 ms each), far below the minutes of keeping all of it in one buffer.
+    expect(performance.now() - started).toBeLessThan(2000)
+    const padded = gzipSync(Buffer.concat([tar(file), new Uint8Array(9_000)]))
+    await unpacking(padded)
+    expect(await readdir(join(directory, 'inside'))).toEqual(['a.bin'])
+  })
+
+  it('refuses an archive that is compressed twice, however its first bytes arrive', async () => {
+    const once = gzipSync(tar(file))
+    const inOne = gzipSync(once)
+    const inPieces = Buffer.concat([once.subarray(0, 1), once.subarray(1)].map(part => gzipSync(part)))
+    for (const twice of [inOne, inPieces])
+      expect(await failure(unpacking(twice))).toContain('compressed data within the compressed data')
+    expect(await readdir(join(directory, 'inside'))).toEqual([])
+  })
+
+  it('refuses a great many empty files', async () => {
+    const many = Array.from({ length: 10_001 }, (_, i): Entry => ({ path: `${i}` }))
+    expect(await failure(unpacking(gzipSync(tar(...many)), 10_000_000))).toContain(
+      'more than 10000 files and folders',
+    )
+    expect(await readdir(join(directory, 'inside'))).toEqual([])
+  })
+
+  it('decompresses nothing of an archive with another checksum', async () => {
+    const said = await failure(unpacking(Buffer.from('no archive'), 1000, md5Of(good)))
+    expect(said).toMatch(/^3 error: expected the archive with MD5 .*, got one with .*\n.*archive\.tar\.gz/)
   })
 
   it('refuses an archive that ends early, at any place', async () => {

@@ -10,6 +10,7 @@ import {
 } from './dataset.ts'
 import { openFolder } from './folder.ts'
 import { openSample } from './sample.ts'
+import { countsInWords } from './split-names.ts'
 
 /** As the `data` part of a configuration has it; null is as good as left out. */
 export interface DataOptions {
@@ -20,7 +21,7 @@ export interface DataOptions {
   readonly size?: number | undefined
   /** What an image of a folder that cannot be read does: end everything (the default) or be left out, and said. */
   readonly unreadable?: 'stop' | 'skip' | undefined
-  /** At most so many images of each side, spread evenly over the classes. */
+  /** At most so many images of each split, spread evenly over the classes. */
   readonly limit?: Limit | undefined
   /** Decides which files of a folder are for testing, and how the sample is drawn; 0 unless told. */
   readonly seed?: number | undefined
@@ -40,17 +41,15 @@ export async function openDataset(options: DataOptions, progress?: OnProgress): 
   return limitedTo(options.limit, await openWhole(options, progress))
 }
 
-/** A dataset with at most so many images of each side, which says so. */
+/** A dataset with at most so many images of each split, which says so. */
 export function limitedTo(limit: Limit | undefined, dataset: Dataset): Dataset {
   const train = limited(dataset.train, limit?.train)
+  const val = dataset.val && limited(dataset.val, limit?.test)
   const test = limited(dataset.test, limit?.test)
-  if (train === dataset.train && test === dataset.test) return dataset
+  if (train === dataset.train && val === dataset.val && test === dataset.test) return dataset
   // The sample says no numbers, so there is nothing to correct.
-  const used =
-    dataset.name === 'sample'
-      ? ''
-      : `, of which ${train.length} training and ${test.length} test images are used`
-  return { ...dataset, train, test, title: `${dataset.title}${used}` }
+  const used = dataset.name === 'sample' ? '' : `, of which ${countsInWords({ train, val, test })} are used`
+  return { ...dataset, train, val, test, title: `${dataset.title}${used}` }
 }
 
 async function openWhole(options: DataOptions, progress?: OnProgress): Promise<Dataset> {

@@ -1,24 +1,44 @@
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, Parser, type ReadEntry } from 'tar'
-import { fail } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 
 /** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
 const written = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])
 
-/** What an archive may have beside its files, in bytes: names, padding, empty blocks at its end. */
+/** What an archive may have besides its files, in bytes: names, padding, empty blocks at its end. */
 const besideFiles = 1_000_000
 
+/** Files and folders that an archive may have: each takes a place in the file system, even an empty one. */
+const mostEntries = 10_000
+
+/** How gzip and zstd begin. The tar reader would decompress what begins so once more, and count nothing of it. */
+const compressed = [Buffer.from([0x1f, 0x8b]), Buffer.from([0x28, 0xb5, 0x2f, 0xfd])]
+
+/** What an archive must be. */
+export interface UnpackOptions {
+  /** Bytes that all files together may have; decompression stops soon after it. */
+  readonly most: number
+  /** The MD5 of the archive, in hexadecimal. Nothing of an archive with another one is decompressed. */
+  readonly md5: string
+  /** Where the archive comes from, for errors; the file itself by default. */
+  readonly source?: string
+}
+
 /**
- * Unpacks a `.tar.gz` into an existing folder, after reading all of it once without writing anything.
+ * Unpacks a `.tar.gz` into an existing folder, after its checksum and after reading all of it once without writing
+ * anything.
  *
- * @param most - bytes that all files together may have; reading stops soon after it
- * @throws MoietyError of kind `data` for a damaged archive, for a name that is absolute or climbs out of the
- *   folder, for a link or any other special entry, and for more than `most` bytes; nothing is written then
+ * @throws MoietyError of kind `data` for another checksum, a damaged archive, a name that is absolute or climbs out of
+ *   the folder, a link or any other special entry, an archive in an archive, and more than `most` bytes or 10,000
+ *   entries; nothing is written then
  */
-export async function unpackTarGz(archive: string, folder: string, most: number): Promise<void> {
+export async function unpackTarGz(archive: string, folder: string, options: UnpackOptions): Promise<void> {
+  const { most, md5, source = archive } = options
   try {
+    await checkMd5(archive, md5, source)
     await inspect(archive, most)
     // The bytes are counted already, so a high ratio (much black, say) is no sign of a bomb any more.
     await extract({
@@ -28,29 +48,57 @@ export async function unpackTarGz(archive: string, folder: string, most: number)
       maxDecompressionRatio: Number.POSITIVE_INFINITY,
     })
   } catch (cause) {
+    if (cause instanceof MoietyError) throw cause
     fail({
       kind: 'data',
       message: `expected a complete archive of plain files, found ${cause instanceof Error ? cause.message : String(cause)}`,
-      where: archive,
+      where: source,
       help: 'the archive is damaged or is not what it should be; delete it and download it again',
       cause,
     })
   }
 }
 
-/** Reads the whole archive; throws the first reason not to unpack it. */
+async function checkMd5(archive: string, md5: string, source: string): Promise<void> {
+  const hash = createHash('md5')
+  for await (const chunk of createReadStream(archive)) hash.update(chunk)
+  const found = hash.digest('hex')
+  if (found === md5) return
+  fail({
+    kind: 'data',
+    message: `expected the archive with MD5 ${md5}, got one with ${found}`,
+    where: source,
+    help: 'the download was cut short or changed on its way; try again',
+  })
+}
+
+/**
+ * Reads the whole archive; throws the first reason not to unpack it. Decompressed bytes are counted before the tar
+ * reader sees them, and those after the end of the archive apart: the reader keeps all of these in one growing buffer,
+ * which takes minutes for a few hundred megabytes.
+ */
 async function inspect(archive: string, most: number): Promise<void> {
   let bytes = 0
+  let entries = 0
   let unfolded = 0
+  let behind = 0
+  let isAtEnd = false
   let refusal: unknown
   const parser = new Parser({
     strict: true,
     onReadEntry: entry => {
       bytes += entry.size
-      const reason = reasonToRefuse(entry) ?? (bytes > most ? tooMuch(most) : undefined)
+      entries += 1
+      const reason =
+        reasonToRefuse(entry) ??
+        (bytes > most ? tooMuch(most) : undefined) ??
+        (entries > mostEntries ? `more than ${mostEntries} files and folders` : undefined)
       if (reason !== undefined) refusal ??= new Error(reason)
       entry.resume()
     },
+  })
+  parser.on('eof', () => {
+    isAtEnd = true
   })
   const finished = new Promise<void>(done => {
     parser.on('end', done)
@@ -60,9 +108,13 @@ async function inspect(archive: string, most: number): Promise<void> {
     })
   })
   const feed = async (chunks: AsyncIterable<Uint8Array>): Promise<void> => {
-    for await (const chunk of chunks) {
+    for await (const chunk of refuseNested(chunks, reason => {
+      refusal ??= reason
+    })) {
       unfolded += chunk.length
+      if (isAtEnd) behind += chunk.length
       if (unfolded > most + besideFiles) refusal ??= new Error(tooMuch(most))
+      if (behind > besideFiles) refusal ??= new Error(`more than ${besideFiles} bytes after its end`)
       if (refusal !== undefined) throw refusal
       parser.write(chunk)
     }
@@ -74,6 +126,29 @@ async function inspect(archive: string, most: number): Promise<void> {
   parser.end()
   if (refusal === undefined) await finished
   if (refusal !== undefined) throw refusal
+}
+
+/** The same bytes; none of them, but a refusal, where they begin like compressed ones. */
+async function* refuseNested(
+  chunks: AsyncIterable<Uint8Array>,
+  refuse: (reason: Error) => void,
+): AsyncGenerator<Uint8Array> {
+  const longest = Math.max(...compressed.map(magic => magic.length))
+  let start: Buffer | undefined = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    if (start === undefined) {
+      yield chunk
+      continue
+    }
+    start = Buffer.concat([start, chunk])
+    const seen = start
+    if (compressed.some(magic => seen.subarray(0, magic.length).equals(magic)))
+      return refuse(new Error('compressed data within the compressed data'))
+    if (start.length < longest) continue
+    yield start
+    start = undefined
+  }
+  if (start !== undefined) yield start
 }
 
 const tooMuch = (most: number): string => `more than ${most} bytes when unpacked`

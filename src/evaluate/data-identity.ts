@@ -1,14 +1,15 @@
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
-import type { DetectionDataset } from '../data/detection/index.ts'
-import type { Dataset } from '../data/index.ts'
+import type { DetectionDataset, DetectionSplit } from '../data/detection/index.ts'
+import { type Dataset, heldOutSplit, type SplitName } from '../data/index.ts'
 import type { Json } from '../files/json.ts'
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()])
 
 /**
- * What a checkpoint remembers of the data: its classes, how many images there are on each side, and a hash of their labels
+ * What a checkpoint remembers of the data: its classes, how many images there are in each split, and a hash of their labels
  * in order. A training that goes on with others would not be the one that began. Pixels are not looked at: that would
  * mean to decode every image before the first step.
  *
@@ -19,6 +20,8 @@ const dataIdentity = z.object({
   /** Names of the classes, by label. */
   classes: z.array(z.string()),
   train: z.number(),
+  /** Null where the data has none; earlier versions did not say it, and called whatever they tested on `test`. */
+  val: z.union([z.number(), z.null(), z.literal('not said')]).default('not said'),
   test: z.number(),
   labels: z.string(),
   /** Names of the superclasses and, by label, the superclass of each class, where the data has them; otherwise null. */
@@ -36,19 +39,32 @@ const dataIdentity = z.object({
 
 export type DataIdentity = z.output<typeof dataIdentity>
 
-/** The hash covers every label of both sides, so that no image has to be decoded. */
+/** The hash covers every label of every split, so that no image has to be decoded. */
 export function identityOf(dataset: Dataset): DataIdentity {
   const hash = createHash('sha256')
-  for (const { labels } of [dataset.train, dataset.test])
+  for (const { labels } of splitsOf(dataset))
     hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength))
   return identity(dataset, hash.digest('hex'), null)
 }
 
-/** The same of images with boxes; the hash covers every object of both sides, so that no image has to be decoded. */
+/** In the order of the hash: what a training is tested on comes second, as when there were two splits. */
+function splitsOf<S>({
+  train,
+  val,
+  test,
+}: {
+  readonly train: S
+  readonly val?: S | undefined
+  readonly test: S
+}): S[] {
+  return val === undefined ? [train, test] : [train, val, test]
+}
+
+/** The same of images with boxes; the hash covers every object of every split, so that no image has to be decoded. */
 export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
-  const { categoryIds, sizeFactor, train, test } = dataset
+  const { categoryIds, sizeFactor } = dataset
   const hash = createHash('sha256')
-  for (const { scenes } of [train, test])
+  for (const { scenes } of splitsOf<DetectionSplit>(dataset))
     for (const { id, width, height, objects } of scenes) {
       const boxes = objects.map(({ box, area, label, crowd }) => [box, area, label, crowd])
       hash.update(JSON.stringify([id, width, height, boxes]))
@@ -57,13 +73,14 @@ export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
 }
 
 function identity(
-  { classes, train, test, superclasses, superclassOf, mean, std }: Dataset | DetectionDataset,
+  { classes, train, val, test, superclasses, superclassOf, mean, std }: Dataset | DetectionDataset,
   labels: string,
   detection: DataIdentity['detection'],
 ): DataIdentity {
   return {
     classes: [...classes],
     train: train.length,
+    val: val?.length ?? null,
     test: test.length,
     labels,
     superclasses: superclasses === undefined ? null : [...superclasses],
@@ -115,9 +132,13 @@ export function refuseOtherClasses(
 export function refuseOtherData(extra: Json, now: DataIdentity, title: string): void {
   refuseOtherClasses(extra, { classes: now.classes, title })
   const before = remembered(extra)
-  const same = before?.train === now.train && before.test === now.test
-  if (before === undefined || (same && before.labels === now.labels)) return
-  const counts = ({ train, test }: DataIdentity): string => `${train} images to train and ${test} to test on`
+  if (before === undefined) return
+  const same = isDeepStrictEqual(sizesOf(before), sizesOf(before.val === 'not said' ? withoutVal(now) : now))
+  if (same && before.labels === now.labels) return
+  const counts = ({ train, val, test }: DataIdentity): string =>
+    typeof val !== 'number'
+      ? `${train} images to train and ${test} to test on`
+      : `${train} images to train, ${val} to validate and ${test} to test on`
   fail({
     kind: 'data',
     message: same
@@ -126,4 +147,32 @@ export function refuseOtherData(extra: Json, now: DataIdentity, title: string): 
     where: title,
     help: 'give the data that the run began with, in data.directory or --data, or begin a new run',
   })
+}
+
+function sizesOf({ train, val, test }: DataIdentity): Readonly<Record<string, number>> {
+  return { train, ...(typeof val === 'number' ? { val } : {}), test }
+}
+
+/** Data as earlier versions knew it: a `val` without a `test` was called `test`. With both there were no splits at all. */
+function withoutVal(now: DataIdentity): DataIdentity {
+  return typeof now.val === 'number' && now.test === 0 ? { ...now, val: null, test: now.val } : now
+}
+
+/**
+ * The split to look at where nobody names one: that which the run was tested on while it trained, or of other data and
+ * where the checkpoint is of an earlier version the one that a training on it would be tested on.
+ *
+ * @param extra - of the run's checkpoint; undefined for other data than the run was trained on
+ */
+export function usualSplit(
+  extra: Json | undefined,
+  dataset: Parameters<typeof heldOutSplit>[0],
+): Exclude<SplitName, 'train'> {
+  const before = extra === undefined ? undefined : remembered(extra)
+  return before === undefined || before.val === 'not said' ? heldOutSplit(dataset) : testedOn(before)
+}
+
+/** What a run was tested on while it trained. Earlier versions called it `test` whatever it was. */
+export function testedOn(before: DataIdentity | undefined): Exclude<SplitName, 'train'> {
+  return typeof before?.val === 'number' ? 'val' : 'test'
 }

@@ -1,3 +1,4 @@
+import { type SplitName, splitNamed } from '../data/index.ts'
 import { classifierOf } from '../models/index.ts'
 import { type LayerSummary, stoppedBy, type TrainEvent } from '../run/events.ts'
 import { describeRouting, type RoutingChoice, routingOverride } from './chosen-routing.ts'
@@ -12,7 +13,8 @@ export interface EvalOptions extends RoutingChoice {
   readonly run: string
   /** Another data set with the same classes, instead of the one it was trained on. */
   readonly data?: DataChoice
-  readonly split?: 'test' | 'train'
+  /** By default the one that the run was tested on while it trained. */
+  readonly split?: SplitName
   /** Told how opening the data and evaluating come along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
@@ -22,7 +24,7 @@ export interface EvalOptions extends RoutingChoice {
 /** Accuracies are fractions, the loss is the mean cross-entropy. */
 export interface EvalSummary {
   readonly run: string
-  readonly split: 'test' | 'train'
+  readonly split: SplitName
   /** Training steps of the checkpoint. */
   readonly step: number
   readonly images: number
@@ -41,15 +43,15 @@ export interface EvalSummary {
  *   other classes; `data`; `disk` for a damaged checkpoint
  */
 export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
-  const { run, split = 'test' } = options
+  const { run } = options
   const onEvent = stoppedBy(options.signal, options.onEvent)
   const trained = await openTrainedRun(run, {
-    split,
+    split: options.split,
     onEvent,
     check: config => routingOverride(options, config.model),
     ...(options.data === undefined ? {} : { data: options.data }),
   })
-  const { config, checkpoint, dataset } = trained
+  const { config, checkpoint, dataset, split } = trained
   const override = routingOverride(options, config.model)
   const engine = await engineOf(trained)
   try {
@@ -60,7 +62,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
     const loaded = await engine.load(evaluation.program)
     const result = await evaluateSplit({
       dataset,
-      split: dataset[split],
+      split: splitNamed(dataset, split),
       evaluation,
       loaded: [loaded],
       batch: config.training.batch,

@@ -1,11 +1,11 @@
 import { fail } from '../base/errors.ts'
-import { type Dataset, openDataset } from '../data/index.ts'
+import { type Dataset, openDataset, type SplitName, splitNamed } from '../data/index.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
 import { Engine } from '../runtime/index.ts'
-import { refuseOtherClasses } from './data-identity.ts'
+import { refuseOtherClasses, usualSplit } from './data-identity.ts'
 
 /** Which data set, in place of the one that a run was trained on. */
 export interface DataChoice {
@@ -20,13 +20,15 @@ export interface TrainedRun {
   readonly config: Config
   readonly checkpoint: Checkpoint
   readonly dataset: Dataset
+  /** The split to look at; it has an image. */
+  readonly split: SplitName
 }
 
 export interface OpenOptions {
   /** Data with the same classes, instead of what the run was trained on. */
   readonly data?: DataChoice
-  /** The split that must have an image. */
-  readonly split: 'test' | 'train'
+  /** The split that must have an image; by default the one that the run was tested on while it trained. */
+  readonly split?: SplitName | undefined
   /** Told how opening the data comes along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
   /** Data that is open already. */
@@ -42,21 +44,16 @@ export interface OpenOptions {
  *   also for a split without images; `disk` for a damaged checkpoint
  */
 export async function openTrainedRun(run: string, options: OpenOptions): Promise<TrainedRun> {
-  const { split, onEvent = () => undefined } = options
+  const { onEvent = () => undefined } = options
   const config = resolveConfig(readConfig(run), run)
   options.check?.(config)
   const checkpoint = newestCheckpoint(run)
   const dataset = options.dataset ?? (await datasetOf(config, options.data, onEvent))
-  if (dataset[split].length === 0) {
-    fail({
-      kind: 'data',
-      message: `the ${split} split has no image`,
-      where: dataset.title,
-      help: 'look at data.limit',
-    })
-  }
+  const isOwn = options.data === undefined && options.dataset === undefined
+  const split = options.split ?? usualSplit(isOwn ? checkpoint.extra : undefined, dataset)
+  splitNamed(dataset, split)
   refuseOtherClasses(checkpoint.extra, dataset)
-  return { run, config, checkpoint, dataset }
+  return { run, config, checkpoint, dataset, split }
 }
 
 async function datasetOf(
@@ -68,6 +65,7 @@ async function datasetOf(
     onEvent({ kind: 'progress', ...progress }),
   )
   if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
+  for (const message of dataset.notices ?? []) onEvent({ kind: 'warning', message })
   return dataset
 }
 

@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { fail, MoietyError } from '../base/errors.ts'
-import { remembered } from '../evaluate/data-identity.ts'
+import { remembered, testedOn } from '../evaluate/data-identity.ts'
 import { checkpointIdentity, type DataChoice, newestCheckpoint } from '../evaluate/trained-run.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
@@ -69,13 +69,14 @@ async function found(run: string, options: CompareOptions): Promise<Findings> {
 /** What `report.json` says, if it is about the newest checkpoint, and held-out images of the data that the run was trained on. */
 function knownFindings(run: string): Findings | undefined {
   const checkpoint = newestCheckpoint(run)
+  const before = remembered(checkpoint.extra)
   const parsed = findings.safeParse(jsonOf(join(run, 'report.json')))
   if (!parsed.success) return undefined
   const { run: looked, data } = parsed.data
   const same =
     looked.checkpoint === checkpointIdentity(checkpoint) &&
-    data.split === 'test' &&
-    data.identity === remembered(checkpoint.extra)?.labels
+    data.split === testedOn(before) &&
+    data.identity === before?.labels
   return same ? parsed.data : undefined
 }
 

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { type SplitName, splitNamed } from '../data/index.ts'
 import { identityOf } from '../evaluate/data-identity.ts'
 import {
   checkpointIdentity,
@@ -33,7 +34,8 @@ export interface ExplainOptions extends Partial<Thoroughness> {
   readonly against?: string
   /** Another data set with the same classes, instead of the one it was trained on. */
   readonly data?: DataChoice
-  readonly split?: 'test' | 'train'
+  /** By default the one that the run was tested on while it trained. */
+  readonly split?: SplitName
   /** Threads of the engine, instead of as many as in training. */
   readonly threads?: number
   /** Told how everything comes along, and which images were left out. */
@@ -61,7 +63,6 @@ const thorough: Thoroughness = { permutations: 1000, gallery: 24, mapped: 2000, 
  *   for a damaged checkpoint
  */
 export async function explainRun(options: ExplainOptions): Promise<Explanation> {
-  const { split = 'test' } = options
   const onEvent = stoppedBy(options.signal, options.onEvent)
   const how: Thoroughness = {
     permutations: options.permutations ?? thorough.permutations,
@@ -70,11 +71,11 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     seed: options.seed ?? thorough.seed,
   }
   const trained = await openTrainedRun(options.run, {
-    split,
+    split: options.split,
     onEvent,
     ...(options.data === undefined ? {} : { data: options.data }),
   })
-  const { dataset, config } = trained
+  const { dataset, config, split } = trained
   const other =
     options.against === undefined
       ? undefined
@@ -119,7 +120,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const pictures = await picturesOf(
     [...shown].sort((a, b) => a - b),
     {
-      split: dataset[split],
+      split: splitNamed(dataset, split),
       size: dataset.size,
       records,
       positions: configs.map(({ position }) => position),
@@ -133,7 +134,7 @@ async function routed(
   trained: TrainedRun,
   variants: readonly Variant[],
   options: {
-    readonly split: 'test' | 'train'
+    readonly split: SplitName
     readonly threads: number | undefined
     readonly what: string
     readonly onEvent: (event: TrainEvent) => void
@@ -223,11 +224,7 @@ function describeRun({ run, config, checkpoint }: TrainedRun, routing: RoutingPr
   }
 }
 
-function describeData(
-  { dataset }: TrainedRun,
-  split: 'test' | 'train',
-  records: RoutingRecords,
-): Findings['data'] {
+function describeData({ dataset }: TrainedRun, split: SplitName, records: RoutingRecords): Findings['data'] {
   const { title, size, classes, superclasses, superclassOf } = dataset
   return {
     title,

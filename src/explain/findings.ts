@@ -106,7 +106,7 @@ const layerFindings = z.object({
     /** All experts with weight 1 / E. */
     equal: variant,
   }),
-  /** From the training's log, on the test split: each epoch's shares. */
+  /** From the training's log, on held-out images: each epoch's shares. */
   overTraining: z.array(
     z.object({ epoch: z.number(), importance: perExpert, cvImportance: z.number(), living: z.number() }),
   ),
@@ -162,7 +162,7 @@ export const findings = z.object({
     title: z.string(),
     /** Hash of all labels: data with the same classes and images have the same. */
     identity: z.string(),
-    split: z.enum(['test', 'train']),
+    split: z.enum(['train', 'val', 'test']),
     images: z.number(),
     /** Height and width, in pixels. */
     size: z.number(),

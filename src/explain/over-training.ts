@@ -6,7 +6,7 @@ import type { LayerFindings } from './findings.ts'
 
 const epochLine = z.object({
   kind: z.literal('epoch'),
-  split: z.literal('test'),
+  split: z.enum(['val', 'test']),
   epoch: z.number(),
   layers: z.array(
     z.object({
@@ -18,7 +18,7 @@ const epochLine = z.object({
   ),
 })
 
-/** A layer's shares on the test split after each epoch, as the training's log has them (METHOD.md §6.7). */
+/** A layer's shares on the held-out split after each epoch, as the training's log has them (METHOD.md §6.7). */
 export function overTraining(lines: readonly MetricsLine[], layer: string): LayerFindings['overTraining'] {
   return lines.flatMap(line => {
     const parsed = epochLine.safeParse(line)

@@ -1,6 +1,6 @@
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
-import { type Dataset, makeBatch } from '../data/index.ts'
+import { type Dataset, makeBatch, type SplitName, splitNamed } from '../data/index.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import type { RoutingProgram } from './routing-program.ts'
 import type { Variant } from './variants.ts'
@@ -38,7 +38,7 @@ export interface RoutingRecords {
 /** What to route; the parameters are the state of the engine. */
 export interface RouteOptions {
   readonly dataset: Dataset
-  readonly split: 'test' | 'train'
+  readonly split: SplitName
   readonly variants: readonly Variant[]
   readonly routing: RoutingProgram
   readonly loaded: LoadedProgram
@@ -55,7 +55,7 @@ export interface RouteOptions {
  */
 export async function routeSplit(options: RouteOptions): Promise<RoutingRecords> {
   const { dataset, variants, routing, loaded, batch, onProgress } = options
-  const split = dataset[options.split]
+  const split = splitNamed(dataset, options.split)
   const images = split.length
   const layers = routing.layers.map(({ name, experts, k }) => ({
     name,

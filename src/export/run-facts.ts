@@ -112,7 +112,7 @@ function measured(run: string, step: number): Pick<RunFacts, 'accuracy' | 'cocoM
   const nothing = { accuracy: undefined, cocoMetrics: undefined }
   try {
     const line = readMetrics(metricsPath(run)).find(
-      one => one.kind === 'epoch' && one.split === 'test' && one.step === step,
+      one => one.kind === 'epoch' && one.split !== 'train' && one.step === step,
     )
     const [top1, top5] = [line?.top1, line?.top5]
     if (typeof top1 === 'number' && typeof top5 === 'number') return { ...nothing, accuracy: { top1, top5 } }

@@ -107,7 +107,7 @@ export function trainingSentence({
     overTraining.length === 1
       ? `After epoch ${last.epoch} the CV is ${fixed(last.cvImportance, 2)}`
       : `From epoch ${first.epoch} to ${last.epoch} the CV goes from ${fixed(first.cvImportance, 2)} to ${fixed(last.cvImportance, 2)}`
-  return `${change}, and ${last.living} of ${count} experts are in use. Shares are of weight on the test split; perfectly even experts would all lie on the dashed line at ${percent(1 / count)}.`
+  return `${change}, and ${last.living} of ${count} experts are in use. Shares are of weight on held-out images; perfectly even experts would all lie on the dashed line at ${percent(1 / count)}.`
 }
 
 export function ratio(part: number, whole: number): number | null {

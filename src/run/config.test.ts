@@ -36,6 +36,7 @@ describe('resolveConfig', () => {
       size: 32,
       shortest: 32,
       unreadable: 'stop',
+      implausibleBoxes: 'stop',
       limit: { train: null, test: null },
     })
     expect(config.model.moe[0]).toEqual({
@@ -197,12 +198,14 @@ describe('rules between keys', () => {
   })
 
   it('has the hash of before where a key that came later changes nothing', () => {
-    const { training: now, optimizer: nowOptimizer, ...rest } = resolveConfig({}, 'test')
+    const resolved = resolveConfig({}, 'test')
+    const { training: now, optimizer: nowOptimizer, data: nowData, ...rest } = resolved
     const { replicas, resizing, ...training } = now
     const { groups, ...optimizer } = nowOptimizer
-    expect([replicas, resizing, groups]).toEqual([1, null, null])
-    const before = { ...rest, training, optimizer }
-    const after = { ...rest, training: now, optimizer: nowOptimizer }
+    const { implausibleBoxes, ...data } = nowData
+    expect([replicas, resizing, groups, implausibleBoxes]).toEqual([1, null, null, 'stop'])
+    const before = { ...rest, training, optimizer, data }
+    const after = resolved
     const hash = (config: object) => configHash(withoutSafeKeys(config))
     expect(hash(after)).toBe(hash(before))
     expect(hash({ ...after, training: { ...now, replicas: 2 } })).not.toBe(hash(after))

@@ -55,7 +55,8 @@ export type TrainEvent =
       readonly kind: 'epoch'
       readonly epoch: number
       readonly epochs: number
-      readonly split: 'train' | 'test'
+      /** Training is tested on `val`, and on `test` where the data has no `val`. */
+      readonly split: 'train' | 'val' | 'test'
       readonly loss: number
       readonly taskLoss: number
       readonly auxLoss: number
@@ -105,6 +106,8 @@ export type LayerSummary = LayerStats & {
 export interface TrainSummary {
   readonly run: string
   readonly interrupted: boolean
+  /** The split of the numbers here: `val`, or `test` where the data has no `val`. */
+  readonly split: 'val' | 'test'
   readonly top1: number | null
   readonly top5: number | null
   readonly detection: DetectionStats | null

@@ -14,8 +14,10 @@ export function identityOf(config: object, threads: 'as given' | 'any' = 'as giv
   const data = child(config, 'data')
   const engine = child(config, 'engine')
   return {
-    ...withoutAdditions(config),
-    ...(isObject(data) && child(data, 'name') !== 'folder' ? { data: { ...data, directory: null } } : {}),
+    ...withoutAdditions({
+      ...config,
+      ...(isObject(data) && child(data, 'name') !== 'folder' ? { data: { ...data, directory: null } } : {}),
+    }),
     ...(isObject(engine) && threads === 'any' ? { engine: { ...engine, threads: null } } : {}),
   }
 }

@@ -1,4 +1,12 @@
-import { type Dataset, epochOrder, makeBatch, type OnProgress, openDataset } from '../data/index.ts'
+import {
+  type Dataset,
+  epochOrder,
+  heldOutSplit,
+  makeBatch,
+  type OnProgress,
+  openDataset,
+  splitNamed,
+} from '../data/index.ts'
 import { identityOf } from '../evaluate/data-identity.ts'
 import { evaluateSplit } from '../evaluate/evaluate-split.ts'
 import { preferredClasses } from '../evaluate/preference.ts'
@@ -48,8 +56,15 @@ class ClassificationTask implements Task {
   }
 
   get notices(): TrainEvent[] {
-    const { skipped } = this.dataset
-    return skipped.length === 0 ? [] : [{ kind: 'skipped', files: skipped }]
+    const { skipped, notices = [] } = this.dataset
+    return [
+      ...(skipped.length === 0 ? [] : [{ kind: 'skipped', files: skipped } as const]),
+      ...notices.map(message => ({ kind: 'warning', message }) as const),
+    ]
+  }
+
+  get heldOut() {
+    return heldOutSplit(this.dataset)
   }
 
   get identity() {
@@ -118,7 +133,7 @@ class ClassificationTask implements Task {
     const { dataset } = this
     const result = await evaluateSplit({
       dataset,
-      split: dataset.test,
+      split: splitNamed(dataset, this.heldOut),
       evaluation: this.#evaluation,
       loaded: this.#evaluators,
       batch: this.config.training.batch,

@@ -5,7 +5,7 @@ import {
   makeDetectionBatch,
   openDetectionDataset,
 } from '../data/detection/index.ts'
-import type { OnProgress } from '../data/index.ts'
+import { heldOutSplit, type OnProgress, splitNamed } from '../data/index.ts'
 import { detectionIdentity } from '../evaluate/data-identity.ts'
 import { DetectorEvaluator, layerSummaries } from '../evaluate/detector/index.ts'
 import {
@@ -52,9 +52,10 @@ export function detectionData({ data }: Config) {
   })
 }
 
-function checkLearnable({ train, test, title }: DetectionDataset): void {
+function checkLearnable(dataset: DetectionDataset): void {
+  const { train, title } = dataset
   const objects = train.scenes.some(scene => scene.objects.some(({ crowd }) => !crowd))
-  if (objects && test.length > 0) return
+  if (objects && dataset[heldOutSplit(dataset)]!.length > 0) return
   fail({
     kind: 'data',
     message: objects
@@ -82,15 +83,18 @@ class DetectionTask implements Task {
     this.#evaluator = new DetectorEvaluator(engines, config.model, dataset)
   }
 
+  get heldOut() {
+    return heldOutSplit(this.dataset)
+  }
+
   get title() {
     return this.dataset.title
   }
 
   get notices(): TrainEvent[] {
-    return this.dataset.skipped.map(({ path, reason }) => ({
-      kind: 'warning',
-      message: `${path}: ${reason}`,
-    }))
+    const { skipped, notices = [] } = this.dataset
+    const messages = [...skipped.map(({ path, reason }) => `${path}: ${reason}`), ...notices]
+    return messages.map(message => ({ kind: 'warning', message }))
   }
 
   usualForm(): BatchForm {
@@ -153,13 +157,15 @@ class DetectionTask implements Task {
   }
 
   async prepareTest(): Promise<void> {
-    await this.#evaluator.prepare(Math.min(this.config.training.batch, this.dataset.test.length))
+    await this.#evaluator.prepare(
+      Math.min(this.config.training.batch, splitNamed(this.dataset, this.heldOut).length),
+    )
   }
 
   async test({ signal, onProgress }: TestOptions): Promise<TestResult | undefined> {
     const { dataset, config } = this
     const records = await this.#evaluator.evaluate({
-      split: dataset.test,
+      split: splitNamed(dataset, this.heldOut),
       batch: config.training.batch,
       signal,
       onProgress,

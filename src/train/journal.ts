@@ -1,3 +1,4 @@
+import type { SplitName } from '../data/index.ts'
 import type { LayerStats, Measures } from '../run/events.ts'
 import { type MetricsLine, openMetricsLog } from '../run/metrics-log.ts'
 import { openTensorBoardLog } from '../run/tensorboard.ts'
@@ -17,7 +18,7 @@ export interface Journal {
   step(line: Omit<MetricsLine, 'kind'> & { readonly step: number }): void
   epoch(
     moment: { readonly epoch: number; readonly step: number; readonly seconds: number },
-    split: 'train' | 'test',
+    split: SplitName,
     result: EpochResult,
   ): void
   /** That a layer's experts collapse. */

@@ -1,4 +1,4 @@
-import type { Progress } from '../data/index.ts'
+import type { Progress, SplitName } from '../data/index.ts'
 import { isDetector } from '../models/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import { type Config, withoutSafeKeys } from '../run/config.ts'
@@ -268,7 +268,14 @@ class Training {
 
   #tellTest(position: Position, journal: Journal, { loss, measures, layers }: TestResult): void {
     const seconds = this.#evaluationSeconds
-    this.#tell(position, journal, 'test', { loss, taskLoss: loss, auxLoss: 0, measures, layers, seconds })
+    this.#tell(position, journal, this.task.heldOut, {
+      loss,
+      taskLoss: loss,
+      auxLoss: 0,
+      measures,
+      layers,
+      seconds,
+    })
   }
 
   /** @param layers - of the test, or of the epoch's training where it was not tested */
@@ -310,14 +317,14 @@ class Training {
   #tell(
     { epoch, step }: Position,
     journal: Journal,
-    split: 'train' | 'test',
+    split: SplitName,
     { seconds, ...result }: Parameters<Journal['epoch']>[2] & { readonly seconds: number },
   ): void {
     journal.epoch({ epoch, step, seconds }, split, result)
     this.onEvent({ kind: 'epoch', epoch, epochs: this.config.training.epochs, split, ...result, seconds })
   }
 
-  /** The network on the test images; undefined when it was interrupted. */
+  /** The network on held-out images; undefined when it was interrupted. */
   async #test(): Promise<TestResult | undefined> {
     const { onEvent, signal } = this
     const onProgress = (done: number, total: number) =>
@@ -349,6 +356,7 @@ class Training {
     return {
       run: this.folder.path,
       interrupted,
+      split: this.task.heldOut,
       ...(result?.scores ?? nothing),
       seconds,
       layers: result?.layers ?? [],

@@ -55,6 +55,8 @@ export interface Task extends StepWriter {
   load(images: Uint32Array, epoch: number): Promise<TaskBatch>
   /** What a step measured, as the log and the progress line have it. */
   trainMeasures(means: Readonly<Record<string, number>>): Measures
+  /** The split that `test` looks at. */
+  readonly heldOut: 'val' | 'test'
   /** Makes ready for `test`: what cannot be evaluated shows now. */
   prepareTest(): Promise<void>
   /** The network that is in the engine on held-out images; undefined when it was interrupted. */

@@ -3,42 +3,50 @@ import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { staysWithin } from '../../files/inside.ts'
+import { type SplitName, splitNames } from '../split-names.ts'
 
-/** The annotation file of one side, and the folder that its images' names are relative to. */
+/** The annotation file of one split, and the folder that its images' names are relative to. */
 export interface CocoSide {
   readonly annotations: string
   readonly images: string
 }
 
-/** Where a folder has COCO's files. */
+/** Where a folder has COCO's files; one of `val` and `test` at least. */
 export interface CocoLayout {
   /** The folder itself, its links followed; no link of a file may lead out of it. */
   readonly root: string
   readonly train: CocoSide
-  readonly test: CocoSide
+  readonly val: CocoSide | undefined
+  readonly test: CocoSide | undefined
 }
 
-/** What is looked for, in this order: annotations of both sides, then images of both sides. */
-const layouts = [
-  ['annotations/instances_train2017.json', 'annotations/instances_val2017.json', 'train2017', 'val2017'],
-  [
-    'annotations/instances_train2017.json',
-    'annotations/instances_val2017.json',
-    'images/train2017',
-    'images/val2017',
-  ],
-  ['instances_train.json', 'instances_val.json', 'images', 'images'],
-] as const
+/** Annotations and images of each split, relative to the folder. */
+type Layout = Readonly<Record<SplitName, CocoSide>>
+
+const layouts: readonly Layout[] = [
+  layout(split => ({ annotations: `annotations/instances_${split}2017.json`, images: `${split}2017` })),
+  layout(split => ({
+    annotations: `annotations/instances_${split}2017.json`,
+    images: `images/${split}2017`,
+  })),
+  layout(split => ({ annotations: `instances_${split}.json`, images: 'images' })),
+]
+
+function layout(sideOf: (split: SplitName) => CocoSide): Layout {
+  return { train: sideOf('train'), val: sideOf('val'), test: sideOf('test') }
+}
+
+const isThere = (root: string, part: string): boolean => existsSync(join(root, ...part.split('/')))
 
 /** Whether a folder has annotations where COCO has them. */
 export function holdsCoco(directory: string): boolean {
-  return layouts.some(
-    ([train, test]) => existsSync(join(directory, train)) || existsSync(join(directory, test)),
+  return layouts.some(({ train, val }) =>
+    [train, val].some(({ annotations }) => isThere(directory, annotations)),
   )
 }
 
 /**
- * Finds annotations and images in one of the layouts that COCO comes in.
+ * Finds annotations and images in one of the layouts that COCO comes in: of `train`, and of `val`, `test` or both.
  *
  * @throws MoietyError of kind `data` that lists what was looked for, where it is not there or leads out of the folder
  */
@@ -52,33 +60,42 @@ export async function findCoco(directory: string): Promise<CocoLayout> {
       cause,
     }),
   )
-  for (const parts of layouts) {
-    const [train, test, trainImages, testImages] = parts.map(part => join(root, ...part.split('/')))
-    if (train === undefined || test === undefined || trainImages === undefined || testImages === undefined)
-      continue
-    if (![train, test, trainImages, testImages].every(path => existsSync(path))) continue
-    for (const path of new Set([train, test, trainImages, testImages])) await refuseLeaving(path, root)
+  for (const each of layouts) {
+    // Annotations without their images are a part that is missing; images alone, as COCO's test2017, are not looked at.
+    const annotated = splitNames.filter(split => isThere(root, each[split].annotations))
+    const isWhole = annotated.every(split => isThere(root, each[split].images))
+    if (!isWhole || !annotated.includes('train') || annotated.length < 2) continue
+    const place = (part: string): string => join(root, ...part.split('/'))
+    const sideOf = (split: SplitName): CocoSide => ({
+      annotations: place(each[split].annotations),
+      images: place(each[split].images),
+    })
+    const sides = annotated.map(sideOf)
+    for (const path of new Set(sides.flatMap(({ annotations, images }) => [annotations, images])))
+      await refuseLeaving(path, root)
     return {
       root,
-      train: { annotations: train, images: trainImages },
-      test: { annotations: test, images: testImages },
+      train: sideOf('train'),
+      val: annotated.includes('val') ? sideOf('val') : undefined,
+      test: annotated.includes('test') ? sideOf('test') : undefined,
     }
   }
-  const parts = [...new Set(layouts.flat())]
-  const there = parts.filter(part => existsSync(join(root, ...part.split('/'))))
+  const parts = [...new Set(layouts.flatMap(each => splitNames.map(split => each[split].annotations)))]
+  const folders = [...new Set(layouts.flatMap(each => splitNames.map(split => each[split].images)))]
+  const there = [...parts, ...folders].filter(part => isThere(root, part))
   return fail({
     kind: 'data',
     message: `expected ${described()}; found ${there.length > 0 ? `only ${there.join(', ')}` : 'nothing of them'}`,
     where: directory,
-    help: 'unpack the annotations and the images into one folder, in one of these layouts',
+    help: 'unpack the annotations and the images into one folder, in one of these layouts; a test split may be there as well, or in place of val, with test where these names have val',
   })
 }
 
 function described(): string {
   return layouts
-    .map(([train, test, trainImages, testImages]) => {
-      const images = trainImages === testImages ? `${trainImages}/` : `${trainImages}/, ${testImages}/`
-      return `${train}, ${test} and ${images}`
+    .map(({ train, val }) => {
+      const images = train.images === val.images ? `${train.images}/` : `${train.images}/, ${val.images}/`
+      return `${train.annotations}, ${val.annotations} and ${images}`
     })
     .join('; or ')
 }

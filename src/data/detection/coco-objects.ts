@@ -4,10 +4,10 @@ import type { SceneObject } from './dataset.ts'
 import type { Tally } from './tally.ts'
 
 /** A box that is narrower or lower than this, in pixels, holds nothing that could be found. */
-const leastSide = 0.01
+export const leastSide = 0.01
 
 /** Boxes reach beyond their image by less than this, in pixels, from rounding; they are clipped without a word. */
-const rounding = 1
+export const rounding = 1
 
 /**
  * The objects of one image, with boxes that lie within it. A box without an extent, or outside of the image, is left
@@ -43,7 +43,8 @@ export function objectsOf(
   return objects
 }
 
-function clip(box: Box, width: number, height: number): Box {
+/** The part of a box that is within its image; of negative width or height where there is none. */
+export function clip(box: Box, width: number, height: number): Box {
   const [x, y, w, h] = box
   if (x >= 0 && y >= 0 && x + w <= width && y + h <= height) return box
   const left = Math.max(x, 0)

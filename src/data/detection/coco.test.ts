@@ -79,13 +79,13 @@ async function refusal(action: Promise<unknown>): Promise<string> {
 describe('a COCO folder', () => {
   it('has classes by ascending id, gaps closed, and images in the order of the file, those without objects too', async () => {
     await folder()
-    const { classes, categoryIds, superclasses, superclassOf, train, test, skipped, sizeFactor } =
+    const { classes, categoryIds, superclasses, superclassOf, train, val, test, skipped, sizeFactor } =
       await open()
     expect(classes).toEqual(['person', 'cat', 'dog', 'toothbrush'])
     expect(categoryIds).toEqual([1, 17, 18, 90])
     expect(superclasses).toEqual(['person', 'animal', 'indoor'])
     expect(superclassOf).toEqual([0, 1, 1, 2])
-    expect([train.length, test.length, sizeFactor]).toEqual([3, 3, 1])
+    expect([train.length, val?.length, test.length, sizeFactor]).toEqual([3, 3, 0, 1])
     expect(train.scenes.map(({ id, name }) => [id, name])).toEqual([
       [9, 'nine.png'],
       [3, 'three.png'],
@@ -157,7 +157,7 @@ describe('a COCO folder', () => {
         await write(`${place}/${file_name}`, await picture(width, height))
     }
     const dataset = await open()
-    expect([dataset.train.length, (await dataset.test.load([2]))[0]!.width]).toEqual([3, 64])
+    expect([dataset.train.length, (await dataset.val!.load([2]))[0]!.width]).toEqual([3, 64])
   })
 
   it('that is none says what was looked for and what of it is there', async () => {
@@ -176,9 +176,9 @@ describe('a COCO folder', () => {
   it('keeps the first images under a limit, and does not look for the others', async () => {
     await folder()
     await rm(join(directory, 'images', 'four.png'))
-    const { train, test } = await open({ limit: { train: 2, test: 1 } })
+    const { train, val } = await open({ limit: { train: 2, test: 1 } })
     expect(train.scenes.map(({ id }) => id)).toEqual([9, 3])
-    expect(test.scenes.map(({ id }) => id)).toEqual([9])
+    expect(val!.scenes.map(({ id }) => id)).toEqual([9])
   })
 
   it('may be a link, and have links that stay within it', async () => {
@@ -290,7 +290,7 @@ describe('annotations that are wrong', () => {
   it('are refused: an image for training and for testing', async () => {
     await folder({}, { images })
     expect(await refusal(open())).toContain(
-      'expected test images that are not for training too, got 3, the first of them "nine.png" @ DIR/instances_val.json',
+      'expected images of val that are not in train too, got 3, the first of them "nine.png" @ DIR/instances_val.json',
     )
   })
 })
@@ -312,7 +312,7 @@ describe('boxes that are outside or empty', () => {
     const annotations = boxes.map((bbox, i) => ({ ...annotation, id: 100 + i, bbox }))
     await folder({ annotations })
     for (const unreadable of ['stop', 'skip'] as const) {
-      const { train, skipped } = await open({ unreadable })
+      const { train, skipped } = await open({ unreadable, implausibleBoxes: 'accept' })
       expect(train.scenes[0]!.objects.map(({ id, box, area }) => [id, box, area])).toEqual([
         [100, [10, 4, 20, 12], 150.5],
         [101, [0, 0, 15, 15], 150.5],
@@ -335,7 +335,7 @@ describe('boxes that are outside or empty', () => {
   it('are only counted beyond the first five', async () => {
     const annotations = Array.from({ length: 12 }, (_, i) => ({ ...annotation, id: i, bbox: [90, 0, 1, 1] }))
     await folder({ annotations })
-    expect((await open()).skipped[0]!.reason).toBe(
+    expect((await open({ implausibleBoxes: 'accept' })).skipped[0]!.reason).toBe(
       '12 boxes outside of their image, left out: annotation 0, annotation 1, annotation 2, annotation 3, annotation 4 and 7 more',
     )
   })

@@ -4,6 +4,7 @@ import { quoted } from '../../files/json-reader.ts'
 import { type CocoAnnotations, type CocoCategory, readCocoAnnotations } from '../coco/annotations.ts'
 import type { Limit, OnProgress, PerChannel, SkippedFile } from '../dataset.ts'
 import { decodeStored, UnreadableImage } from '../image.ts'
+import { countsInWords, type SplitName, splitNames } from '../split-names.ts'
 import { type CanvasRule, canvasesOf, resizedSize } from './canvas.ts'
 import { absentImages, type LocatedImage, nameImages } from './coco-images.ts'
 import { type CocoSide, findCoco } from './coco-layout.ts'
@@ -15,6 +16,7 @@ import {
   type Scene,
   type ScenePixels,
 } from './dataset.ts'
+import { refuseImplausible } from './plausible-boxes.ts'
 import { Tally } from './tally.ts'
 
 /** Which folder, and what to do with its images. */
@@ -23,8 +25,10 @@ export interface CocoOptions {
   readonly rule: CanvasRule
   /** What an image that is missing, damaged or of the wrong size does: end everything, or be left out, and said. */
   readonly unreadable: 'stop' | 'skip'
-  /** At most so many images of each side, the first of the file; others are not even looked for. */
+  /** At most so many images of each split, the first of the file; others are not even looked for. */
   readonly limit: Limit
+  /** What a file does most of whose boxes cannot be right (`plausible-boxes.ts`): end everything, or be used. */
+  readonly implausibleBoxes: 'stop' | 'accept'
 }
 
 /** Of ImageNet, as everybody uses them for photographs. */
@@ -37,31 +41,42 @@ const std: PerChannel = [0.229, 0.224, 0.225]
  * a damaged one is found when training comes to it. Under `skip` all are decoded once, now, and those that cannot be
  * are left out.
  *
- * @throws MoietyError of kind `data`: the folder's layout, what `readCocoAnnotations` and `nameImages` refuse, sides
- *   with different categories or a common file, a side without images, and under `stop` an image that is not there
+ * @throws MoietyError of kind `data`: the folder's layout, what `readCocoAnnotations` and `nameImages` refuse, splits
+ *   with different categories or a common file, a split without images, boxes that cannot be right, and under `stop` an
+ *   image that is not there
  */
 export async function openCoco(options: CocoOptions, progress?: OnProgress): Promise<DetectionDataset> {
   const { directory, rule, limit } = options
   const layout = await findCoco(directory)
-  const train = readSide(layout.train, progress)
-  const test = readSide(layout.test, progress)
-  const categories = commonCategories(train.categories, test.categories, layout.test.annotations)
+  const sides = splitNames.flatMap(split => {
+    const side = layout[split]
+    return side === undefined ? [] : [{ split, side, read: readSide(side, progress) }]
+  })
+  const [first, ...others] = sides
+  const categories = commonCategories(first!.read.categories, others)
+  if (options.implausibleBoxes === 'stop')
+    for (const { side, read } of sides) refuseImplausible(read, side.annotations)
   const labels = new Map(categories.map(({ id }, label) => [id, label]))
-  const open = async (side: CocoSide, read: CocoAnnotations, most: number | null | undefined) => {
+  const opened = new Map<SplitName, Opened>()
+  for (const { split, side, read } of sides) {
+    const most = split === 'train' ? limit.train : limit.test
     const images = nameImages(side, read.images).slice(0, most ?? undefined)
     const { kept, skipped } = await usable(images, layout.root, side, options, progress)
     const tally = new Tally()
     const scenes = scenesOf(kept, read, labels, tally)
-    return { images: kept, scenes, skipped: [...skipped, ...tally.skipped(side.annotations)] }
+    for (const [earlier, { images: before }] of opened) refuseCommonFiles(before, earlier, kept, split, side)
+    opened.set(split, { images: kept, scenes, skipped: [...skipped, ...tally.skipped(side.annotations)] })
   }
-  const trained = await open(layout.train, train, limit.train)
-  const tested = await open(layout.test, test, limit.test)
-  refuseCommonFiles(trained.images, tested.images, layout.test.annotations)
   const superclasses = superclassesOf(categories)
+  const partOf = ({ images, scenes }: Opened): DetectionSplit => splitOf(images, scenes, rule)
+  const train = partOf(opened.get('train')!)
+  const val = opened.has('val') ? partOf(opened.get('val')!) : undefined
+  const test = partOf(opened.get('test') ?? { images: [], scenes: [], skipped: [] })
+  const classes = categories.map(({ name }) => name)
   return {
     name: 'coco',
-    title: `images with boxes of the folder ${basename(resolve(directory))}: ${trained.images.length} training and ${tested.images.length} test images`,
-    classes: categories.map(({ name }) => name),
+    title: `images with boxes of the folder ${basename(resolve(directory))}: ${classes.length} classes, ${countsInWords({ train, val, test })}`,
+    classes,
     categoryIds: categories.map(({ id }) => id),
     superclasses,
     superclassOf: superclasses && categories.map(each => superclasses.indexOf(each.supercategory!)),
@@ -69,10 +84,31 @@ export async function openCoco(options: CocoOptions, progress?: OnProgress): Pro
     std,
     canvases: canvasesOf(rule),
     sizeFactor: 1,
-    train: splitOf(trained.images, trained.scenes, rule),
-    test: splitOf(tested.images, tested.scenes, rule),
-    skipped: [...trained.skipped, ...tested.skipped],
+    train,
+    val,
+    test,
+    skipped: [...opened.values()].flatMap(({ skipped }) => skipped),
+    notices: untrainedClasses(train.scenes, classes),
   }
+}
+
+interface Opened {
+  readonly images: readonly LocatedImage[]
+  readonly scenes: readonly Scene[]
+  readonly skipped: readonly SkippedFile[]
+}
+
+/** Says of which classes nothing can be learned: no training image that is used has an object of them. */
+function untrainedClasses(scenes: readonly Scene[], classes: readonly string[]): readonly string[] {
+  const seen = new Set(
+    scenes.flatMap(({ objects }) => objects.filter(({ crowd }) => !crowd).map(({ label }) => label)),
+  )
+  const missing = classes.filter((_, label) => !seen.has(label))
+  if (missing.length === 0) return []
+  const named = `${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`
+  return [
+    `categories without training objects, of which nothing is learned: ${named} (${missing.length} of ${classes.length})`,
+  ]
 }
 
 function readSide({ annotations }: CocoSide, progress?: OnProgress): CocoAnnotations {
@@ -87,23 +123,25 @@ function readSide({ annotations }: CocoSide, progress?: OnProgress): CocoAnnotat
   })
 }
 
-/** The categories of both sides by ascending id. */
+/** The categories of all splits by ascending id. */
 function commonCategories(
   train: readonly CocoCategory[],
-  test: readonly CocoCategory[],
-  where: string,
+  others: readonly { readonly split: SplitName; readonly side: CocoSide; readonly read: CocoAnnotations }[],
 ): readonly CocoCategory[] {
   const named = ({ id, name }: CocoCategory): string => `${id} ${quoted(name)}`
-  const [trained, tested] = [new Set(train.map(named)), new Set(test.map(named))]
-  const different = [...trained, ...tested].filter(each => !trained.has(each) || !tested.has(each))
-  if (different.length > 0) {
+  const trained = new Set(train.map(named))
+  for (const { split, side, read } of others) {
+    const own = new Set(read.categories.map(named))
+    const different = [...trained, ...own].filter(each => !trained.has(each) || !own.has(each))
+    if (different.length === 0) continue
     fail({
       kind: 'data',
-      message: `expected the same categories, by id and name, for training and testing; only on one side: ${different.slice(0, 5).join(', ')}${different.length > 5 ? ` and ${different.length - 5} more` : ''}`,
-      where,
-      help: 'write all categories into both files; one without objects does no harm',
+      message: `expected the same categories, by id and name, in train and ${split}; only on one side: ${different.slice(0, 5).join(', ')}${different.length > 5 ? ` and ${different.length - 5} more` : ''}`,
+      where: side.annotations,
+      help: 'write all categories into all files; one without objects does no harm',
     })
   }
+  const where = others[0]!.side.annotations
   const names = new Set<string>()
   for (const { name } of train) {
     if (names.has(name)) {
@@ -111,7 +149,7 @@ function commonCategories(
         kind: 'data',
         message: `expected categories with names of their own, got ${quoted(name)} twice`,
         where,
-        help: 'rename one of them in both files',
+        help: 'rename one of them in all files',
       })
     }
     names.add(name)
@@ -139,19 +177,21 @@ function scenesOf(
   })
 }
 
-/** One file on both sides would be tested on after being trained on; possible where they share a folder. */
+/** One file in two splits would be tested on after being trained on; possible where they share a folder. */
 function refuseCommonFiles(
-  train: readonly LocatedImage[],
-  test: readonly LocatedImage[],
-  where: string,
+  before: readonly LocatedImage[],
+  earlier: SplitName,
+  images: readonly LocatedImage[],
+  split: SplitName,
+  { annotations }: CocoSide,
 ): void {
-  const trained = new Set(train.map(({ path }) => path))
-  const common = test.filter(({ path }) => trained.has(path))
+  const seen = new Set(before.map(({ path }) => path))
+  const common = images.filter(({ path }) => seen.has(path))
   if (common.length === 0) return
   fail({
     kind: 'data',
-    message: `expected test images that are not for training too, got ${common.length}, the first of them ${quoted(common[0]!.name)}`,
-    where,
+    message: `expected images of ${split} that are not in ${earlier} too, got ${common.length}, the first of them ${quoted(common[0]!.name)}`,
+    where: annotations,
     help: 'take them out of one of the files',
   })
 }

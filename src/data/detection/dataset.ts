@@ -33,7 +33,7 @@ export interface ScenePixels {
   readonly height: number
 }
 
-/** Scenes of one side (training or test): what is in them is known, their pixels are fetched by number. */
+/** Scenes of one split (training, validation or test): what is in them is known, their pixels are fetched by number. */
 export interface DetectionSplit {
   readonly length: number
   readonly scenes: readonly Scene[]
@@ -51,7 +51,7 @@ export interface DetectionSplit {
 /** Height and width in pixels, multiples of 32, of what a network reads. */
 export type Canvas = readonly [height: number, width: number]
 
-/** Scenes with the objects in them, in two splits. */
+/** Scenes with the objects in them, in two splits or three. */
 export interface DetectionDataset {
   readonly name: 'scenes' | 'coco'
   /** What the scenes are and how many, as an honest person would say it. */
@@ -72,9 +72,14 @@ export interface DetectionDataset {
   /** COCO's size limits, 32 and 96 pixels, are multiplied by this, in pixels of the stored image. */
   readonly sizeFactor: number
   readonly train: DetectionSplit
+  /** What training is tested on after each epoch; undefined where the data has none, and then that is `test`. */
+  readonly val?: DetectionSplit | undefined
+  /** Not looked at in training where there is a `val`; without images where the data has only that. */
   readonly test: DetectionSplit
   /** What was left out or changed by a stated policy; whoever opened the dataset shows it. */
   readonly skipped: readonly SkippedFile[]
+  /** What else a person should know of the data, a sentence each; whoever opened the dataset shows it. */
+  readonly notices?: readonly string[] | undefined
 }
 
 /** Refuses a number that is not of a scene. A programming error, so no MoietyError. */

@@ -16,7 +16,9 @@ export interface DetectionDataOptions {
   readonly shortest?: number | null | undefined
   /** What an image that cannot be used does: end everything (the default) or be left out, and said. */
   readonly unreadable?: 'stop' | 'skip' | undefined
-  /** At most so many scenes of each side, the first ones. */
+  /** What a file does most of whose boxes cannot be right: end everything (the default) or be used. */
+  readonly implausibleBoxes?: 'stop' | 'accept' | undefined
+  /** At most so many scenes of each split, the first ones. */
   readonly limit?: Limit | undefined
   /** Decides how scenes are drawn; 0 unless told. */
   readonly seed?: number | undefined
@@ -35,6 +37,7 @@ export async function openDetectionDataset(
   progress?: OnProgress,
 ): Promise<DetectionDataset> {
   const { name, directory, shortest, unreadable = 'stop', limit = {}, seed, cacheDirectory } = options
+  const { implausibleBoxes = 'stop' } = options
   checkLimit(limit.train, 'train')
   checkLimit(limit.test, 'test')
   if (name === 'scenes') {
@@ -59,7 +62,7 @@ export async function openDetectionDataset(
     })
   }
   const rule = canvasRule(options.size ?? 320, shortest)
-  return openCoco({ directory, rule, unreadable, limit }, progress)
+  return openCoco({ directory, rule, unreadable, limit, implausibleBoxes }, progress)
 }
 
 function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {

@@ -1,3 +1,4 @@
+import { type SplitName, splitNamed } from '../../data/index.ts'
 import { type LayerSummary, stoppedBy, type TrainEvent } from '../../run/events.ts'
 import { describeRouting, type RoutingChoice, routingOverride } from '../chosen-routing.ts'
 import {
@@ -18,7 +19,8 @@ export interface DetectorEvalOptions extends RoutingChoice {
   readonly run: string
   /** Other images with boxes of the same classes, instead of those it was trained on. */
   readonly data?: DataChoice
-  readonly split?: 'test' | 'train'
+  /** By default the one that the run was tested on while it trained. */
+  readonly split?: SplitName
   /** Told how opening the data and evaluating come along, and which images were left out. */
   readonly onEvent?: (event: TrainEvent) => void
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
@@ -31,7 +33,7 @@ export type CategorySummary = Omit<CategoryEvaluation, 'perIoU'>
 /** What a detector reaches. */
 export interface DetectorEvalSummary {
   readonly run: string
-  readonly split: 'test' | 'train'
+  readonly split: SplitName
   /** Training steps of the checkpoint. */
   readonly step: number
   readonly images: number
@@ -57,21 +59,21 @@ export interface DetectorEvalSummary {
  *   with other classes; `diverged` where what the network computes is not finite; `data`; `disk` for a damaged checkpoint
  */
 export async function evaluateDetectorRun(options: DetectorEvalOptions): Promise<DetectorEvalSummary> {
-  const { run, split = 'test' } = options
+  const { run } = options
   const onEvent = stoppedBy(options.signal, options.onEvent)
   const trained = await openTrainedDetector(run, {
-    split,
+    split: options.split,
     onEvent,
     check: config => routingOverride(options, config.model),
     ...(options.data === undefined ? {} : { data: options.data }),
   })
-  const { config, checkpoint, dataset } = trained
+  const { config, checkpoint, dataset, split } = trained
   const engine = await engineOf(trained)
   try {
     const override = routingOverride(options, config.model)
     const evaluator = new DetectorEvaluator([engine], config.model, dataset, override)
     const records = await evaluator.evaluate({
-      split: dataset[split],
+      split: splitNamed(dataset, split),
       batch: config.training.batch,
       onProgress: (done, total) => onEvent({ kind: 'progress', what: 'evaluating', done, total }),
     })

@@ -1,11 +1,12 @@
 import { fail } from '../../base/errors.ts'
 import { type DetectionDataset, openDetectionDataset } from '../../data/detection/index.ts'
+import { type SplitName, splitNamed } from '../../data/index.ts'
 import { type DetectorModelConfig, isDetector } from '../../models/index.ts'
 import type { Checkpoint } from '../../run/checkpoint.ts'
 import { type Config, resolveConfig } from '../../run/config.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import { readConfig } from '../../run/run-folder.ts'
-import { refuseOtherClasses, remembered } from '../data-identity.ts'
+import { refuseOtherClasses, remembered, usualSplit } from '../data-identity.ts'
 import { type DataChoice, newestCheckpoint } from '../trained-run.ts'
 
 /** A detector that has been trained, with its newest checkpoint and its data. */
@@ -15,13 +16,15 @@ export interface TrainedDetector {
   readonly config: Config & { readonly model: DetectorModelConfig }
   readonly checkpoint: Checkpoint
   readonly dataset: DetectionDataset
+  /** The split to look at; it has an image. */
+  readonly split: SplitName
 }
 
 export interface OpenDetectorOptions {
   /** Images with boxes of the same classes, instead of what the run was trained on. */
   readonly data?: DataChoice
-  /** The split that must have an image. */
-  readonly split: 'test' | 'train'
+  /** The split that must have an image; by default the one that the run was tested on while it trained. */
+  readonly split?: SplitName | undefined
   /** Told how opening the data comes along, and what was left out or changed. */
   readonly onEvent?: (event: TrainEvent) => void
   /** Looks at the configuration before anything slow is done; throws where it does not suit. */
@@ -41,7 +44,7 @@ export function isDetectorRun(run: string): boolean {
  */
 export async function openTrainedDetector(
   run: string,
-  { data, split, onEvent = () => undefined, check }: OpenDetectorOptions,
+  { data, split: wanted, onEvent = () => undefined, check }: OpenDetectorOptions,
 ): Promise<TrainedDetector> {
   const config = resolveConfig(readConfig(run), run)
   const { model } = config
@@ -59,18 +62,14 @@ export async function openTrainedDetector(
     onEvent({ kind: 'progress', ...progress }),
   )
   for (const { path, reason } of dataset.skipped) onEvent({ kind: 'warning', message: `${path}: ${reason}` })
-  if (dataset[split].length === 0)
-    fail({
-      kind: 'data',
-      message: `the ${split} split has no image`,
-      where: dataset.title,
-      help: 'look at data.limit',
-    })
+  for (const message of dataset.notices ?? []) onEvent({ kind: 'warning', message })
+  const split = wanted ?? usualSplit(data === undefined ? checkpoint.extra : undefined, dataset)
+  splitNamed(dataset, split)
   refuseOtherClasses(checkpoint.extra, dataset)
   // The network has learned from images normalised so, whatever other images are like.
   const { mean, std } = remembered(checkpoint.extra) ?? {}
   const normalised = { ...dataset, mean: mean ?? dataset.mean, std: std ?? dataset.std }
-  return { run, config: { ...config, model }, checkpoint, dataset: normalised }
+  return { run, config: { ...config, model }, checkpoint, dataset: normalised, split }
 }
 
 function withBoxes(name: Config['data']['name']): DetectionDataset['name'] {

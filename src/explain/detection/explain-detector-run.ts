@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path'
+import { type SplitName, splitNamed } from '../../data/index.ts'
 import { detectionIdentity } from '../../evaluate/data-identity.ts'
 import {
   DetectorEvaluator,
@@ -42,7 +43,8 @@ export interface ExplainDetectorOptions {
   readonly run: string
   /** Other images with boxes of the same classes, instead of those it was trained on. */
   readonly data?: DataChoice
-  readonly split?: 'test' | 'train'
+  /** By default the one that the run was tested on while it trained. */
+  readonly split?: SplitName
   /** Threads of the engine, instead of as many as in training. */
   readonly threads?: number
   /** Permutations of each test; 2,000 unless told. */
@@ -77,18 +79,18 @@ export interface DetectorExplanation {
 export async function explainDetectorRun(
   options: ExplainDetectorOptions,
 ): Promise<DetectorExplanation | undefined> {
-  const { split = 'test', permutations = 2000, seed = 0, signal, onEvent = () => undefined } = options
+  const { permutations = 2000, seed = 0, signal, onEvent = () => undefined } = options
   const trained = await openTrainedDetector(options.run, {
-    split,
+    split: options.split,
     onEvent,
     ...(options.data === undefined ? {} : { data: options.data }),
   })
-  const { dataset, config } = trained
+  const { dataset, config, split } = trained
   const { parameters, activeParameters, constraints } = factsOf(trained)
   const engine = await engineOf(trained, options.threads)
   try {
     const places = detectorPlaces(config.model)
-    const progress = new Passes(dataset[split].length, onEvent)
+    const progress = new Passes(splitNamed(dataset, split).length, onEvent)
     const run = async (what: string, override?: DetectorOverride) =>
       await pass(engine, trained, { split, override, signal, onProgress: progress.next(what) })
     const records = await run('looking for objects')
@@ -145,7 +147,10 @@ export async function explainDetectorRun(
         layers,
         scenes: { images: [...scenes.images], score: scenes.score },
       },
-      scenes: await scenePictures(scenes.images, scenes.score, { split: dataset[split], records }),
+      scenes: await scenePictures(scenes.images, scenes.score, {
+        split: splitNamed(dataset, split),
+        records,
+      }),
       routing: detectorRoutingTable(records, dataset.classes),
       objects: objectsTable(records, dataset.classes, sizesOf(dataset)),
     }
@@ -159,7 +164,7 @@ async function pass(
   engine: Engine,
   { config, dataset }: TrainedDetector,
   options: {
-    readonly split: 'test' | 'train'
+    readonly split: SplitName
     readonly override: DetectorOverride | undefined
     readonly signal: AbortSignal | undefined
     readonly onProgress: (done: number) => void
@@ -168,7 +173,7 @@ async function pass(
   const { split, override, signal, onProgress } = options
   const evaluator = new DetectorEvaluator([engine], config.model, dataset, override)
   const records = await evaluator.evaluate({
-    split: dataset[split],
+    split: splitNamed(dataset, split),
     batch: config.training.batch,
     signal,
     onProgress,
@@ -266,7 +271,7 @@ function describeRun(
 
 function describeData(
   { dataset }: TrainedDetector,
-  split: 'test' | 'train',
+  split: SplitName,
   { images, objects, evaluation }: DetectorRecords,
 ): DetectorFindings['data'] {
   const { title, classes, superclasses, superclassOf, canvases } = dataset

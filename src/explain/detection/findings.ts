@@ -128,7 +128,7 @@ export const detectorFindings = z.object({
   data: z.object({
     title: z.string(),
     identity: z.string(),
-    split: z.enum(['test', 'train']),
+    split: z.enum(['train', 'val', 'test']),
     images: z.number(),
     /** Height and width in pixels of what the network reads. */
     canvases: z.array(z.tuple([z.number(), z.number()])),

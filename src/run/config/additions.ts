@@ -1,5 +1,6 @@
 /** Keys that came after runs had been made, each with the value with which a training is what it was before. */
 const additions: readonly { readonly part: string; readonly key: string; readonly asBefore: unknown }[] = [
+  { part: 'data', key: 'implausibleBoxes', asBefore: 'stop' },
   { part: 'optimizer', key: 'groups', asBefore: null },
   { part: 'training', key: 'replicas', asBefore: 1 },
   { part: 'training', key: 'resizing', asBefore: null },

@@ -10,7 +10,7 @@ const dataSchema = z.strictObject({
     .enum(['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'])
     .default('sample')
     .describe(
-      'the data set; folder reads class/image or superclass/class/image; scenes and coco have boxes, for detectors',
+      'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; scenes and coco have boxes, for detectors',
     ),
   directory: z.string().min(1).max(4096).nullable().default(null).describe('where the data set lies'),
   size: z
@@ -33,6 +33,12 @@ const dataSchema = z.strictObject({
     .enum(['stop', 'skip'])
     .default('stop')
     .describe('what to do with an image that cannot be read; skipped ones are listed'),
+  implausibleBoxes: z
+    .enum(['stop', 'accept'])
+    .default('stop')
+    .describe(
+      'with boxes, what to do with an annotation file in which most of them cannot be right: corners, fractions, those of images of another size',
+    ),
   limit: z
     .strictObject({
       train: z
@@ -42,7 +48,13 @@ const dataSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe('use this many training images; null: all'),
-      test: z.int().min(1).max(1e9).nullable().default(null).describe('use this many test images; null: all'),
+      test: z
+        .int()
+        .min(1)
+        .max(1e9)
+        .nullable()
+        .default(null)
+        .describe('use this many test images, and as many validation images; null: all'),
     })
     .prefault({}),
 })

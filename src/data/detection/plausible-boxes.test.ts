@@ -1,0 +1,253 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, describe, expect, it } from 'vitest'
+import { writeTinyCoco } from '../../../test/tiny-detection.ts'
+import { MoietyError } from '../../base/errors.ts'
+import { draws } from '../../base/random.ts'
+import type { CocoAnnotations } from '../coco/annotations.ts'
+import type { Box } from '../coco/record.ts'
+import { openDetectionDataset } from './open.ts'
+import { refuseImplausible } from './plausible-boxes.ts'
+
+type Image = readonly [width: number, height: number]
+
+interface Made {
+  readonly boxes: readonly Box[]
+  readonly images: readonly Image[]
+}
+
+/** Honest boxes: wholly inside of images, sides of `least` to `most` of the image's. */
+function honest(seed: number, count: number, sizes: readonly Image[], least = 0.05, most = 0.6): Made {
+  const images = Array.from({ length: count }, (_, i) => sizes[i % sizes.length]!)
+  const boxes = images.map(([width, height], i): Box => {
+    const source = draws(seed, 'boxes', i)
+    const side = () => least * (most / least) ** source.uniform()
+    const [w, h] = [Math.max(1, width * side()), Math.max(1, height * side())]
+    return [source.uniform() * (width - w), source.uniform() * (height - h), w, h]
+  })
+  return { boxes, images }
+}
+
+function refusal(
+  { boxes, images }: Made,
+  areaOf = ([, , w, h]: Box, _: number) => w * h,
+): string | undefined {
+  const file: CocoAnnotations = {
+    images: images.map(([width, height], id) => ({ id, fileName: `${id}.jpg`, width, height })),
+    categories: [{ id: 1, name: 'thing', supercategory: null }],
+    annotations: boxes.map((box, id) => {
+      const area = areaOf(box, id)
+      return { id, imageId: id, categoryId: 1, box, area, crowd: false }
+    }),
+  }
+  try {
+    refuseImplausible(file, 'file.json')
+    return undefined
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    expect([error.kind, error.where, error.help?.includes('data.implausibleBoxes=accept')]).toEqual([
+      'data',
+      'file.json',
+      true,
+    ])
+    return error.message
+  }
+}
+
+const vga: readonly Image[] = [
+  [640, 480],
+  [640, 427],
+  [480, 640],
+]
+const changed = (made: Made, change: (box: Box, image: Image) => Box): Made => ({
+  ...made,
+  boxes: made.boxes.map((box, i) => change(box, made.images[i]!)),
+})
+const toCorners = ([x, y, w, h]: Box): Box => [x, y, x + w, y + h]
+const toFractions = ([x, y, w, h]: Box, [width, height]: Image): Box => [
+  x / width,
+  y / height,
+  w / width,
+  h / height,
+]
+
+describe('boxes that cannot be right', () => {
+  it.each<[string, (made: Made) => Made, RegExp]>([
+    ['normalised', made => changed(made, toFractions), /^.*probably normalised: fractions/],
+    [
+      'normalised corners',
+      made => changed(made, (box, image) => toCorners(toFractions(box, image))),
+      /normalised/,
+    ],
+    [
+      'normalised centres',
+      made =>
+        changed(made, (box, image) => {
+          const [x, y, w, h] = toFractions(box, image)
+          return [x + w / 2, y + h / 2, w, h]
+        }),
+      /normalised/,
+    ],
+    ['corners', made => changed(made, toCorners), /probably corners \[x1, y1, x2, y2\]/],
+    ['swapped', made => changed(made, ([x, y, w, h]) => [y, x, h, w]), /x and y are probably swapped/],
+    [
+      'swapped corners',
+      made => changed(made, ([x, y, w, h]) => [y, x, y + h, x + w]),
+      /corners with x and y swapped/,
+    ],
+    ['centres', made => changed(made, ([x, y, w, h]) => [x + w / 2, y + h / 2, w, h]), /those of the centre/],
+    [
+      'of images twice as large',
+      made => changed(made, ([x, y, w, h]) => [2 * x, 2 * y, 2 * w, 2 * h]),
+      /images of another size: divided by about (1\.9|2\.0) they would fit/,
+    ],
+    [
+      'of images ten times as large',
+      made => changed(made, ([x, y, w, h]) => [10 * x, 10 * y, 10 * w, 10 * h]),
+      /images of another size: divided by about (9\.\d|10) they would fit/,
+    ],
+    ['points', made => changed(made, ([x, y]) => [x, y, 0.5, 0.5]), /probably points/],
+    ['anywhere', made => changed(made, ([x, y, w, h]) => [x - 900, y + 900, w, h]), /of other images/],
+  ])('are refused with their probable cause: %s', (_, change, cause) => {
+    for (const seed of [1, 2, 3])
+      for (const sizes of [vga, [[1920, 1080] as const]]) {
+        // Swapped sides do not show where as many images are high as wide.
+        const images = _.includes('swapped') ? [sizes[0]!] : sizes
+        expect(refusal(change(honest(seed, 300, images)))).toMatch(cause)
+      }
+  })
+
+  it('are refused in small files too', () => {
+    expect(refusal(changed(honest(1, 1, vga), toFractions))).toMatch(/normalised/)
+    expect(refusal(changed(honest(1, 8, vga, 0.3), toCorners))).toMatch(/probably corners/)
+  })
+
+  it('are refused as corners where areas say so, also where all are within their images', () => {
+    const upperLeft = changed(honest(4, 50, vga, 0.1, 0.3), ([x, y, w, h]) => [x / 3, y / 3, w, h])
+    const made = changed(upperLeft, toCorners)
+    const areas = (_: Box, i: number): number => upperLeft.boxes[i]![2] * upperLeft.boxes[i]![3]
+    expect(refusal(made, areas)).toMatch(/probably corners/)
+    expect(refusal(upperLeft)).toBeUndefined()
+  })
+
+  it('are said by number, with an example', () => {
+    const images: Image[] = Array.from({ length: 6 }, () => [100, 50])
+    const boxes: Box[] = [
+      [10, 10, 20, 20],
+      [90, 10, 40, 20],
+      [200, 10, 20, 20],
+      [10, 200, 20, 20],
+      [10, 10, 0.5, 20],
+      [-50, 10, 100, 20],
+    ]
+    expect(refusal({ images, boxes })).toBe(
+      'expected boxes [x, y, width, height] in pixels of their image; of 6 boxes 2 reach out of it, 2 are outside of it and 1 are smaller than a pixel. They are probably of other images, or not in pixels (annotation 1: [90, 10, 40, 20] in an image of 100×50)',
+    )
+  })
+})
+
+describe('honest boxes', () => {
+  it('are never refused, from a pixel to the whole image, in any number and size of images', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.integer({ min: 0, max: 200 }),
+        fc.tuple(fc.integer({ min: 16, max: 4000 }), fc.integer({ min: 16, max: 4000 })),
+        fc.double({ min: 0.001, max: 0.9, noNaN: true }),
+        (seed, count, size, least) => {
+          expect(refusal(honest(seed, count, [size], least, 0.95))).toBeUndefined()
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+
+  it('may be tiny: objects of two pixels in images of thousands', () => {
+    const tiny = changed(honest(5, 500, [[4000, 3000]]), ([x, y]) => [x, y, 2, 1.5])
+    expect(refusal(tiny)).toBeUndefined()
+  })
+
+  it('may fill their images, reach a little out of them, or be of a pixel of a small image', () => {
+    const full: Made = {
+      images: Array.from({ length: 100 }, () => [64, 48]),
+      boxes: Array.from({ length: 100 }, (): Box => [0, 0, 64, 48]),
+    }
+    expect(refusal(full)).toBeUndefined()
+    expect(refusal(changed(full, () => [-1, -1, 67, 50]))).toBeUndefined()
+    expect(refusal(changed(full, () => [5, 0, 1, 1]))).toBeUndefined()
+    expect(refusal({ images: [], boxes: [] })).toBeUndefined()
+  })
+
+  it('may, a third of them, have their hidden parts out of the image, on all sides', () => {
+    const made = honest(6, 600, vga)
+    const amodal = changed(made, (box, [width, height]) => {
+      const [x, y, w, h] = box
+      const near = Math.min(x / width, y / height, 1 - (x + w) / width, 1 - (y + h) / height)
+      return near > 0.08
+        ? box
+        : [x - 0.2 * width * (x < width / 3 ? 1 : 0), y, w + 0.2 * width, h + 0.3 * height]
+    })
+    const out = amodal.boxes.filter(([x, y, w, h], i) => {
+      const [width, height] = amodal.images[i]!
+      return x < -5 || y + h > height + 5 || x + w > width + 5
+    })
+    expect(out.length).toBeGreaterThan(120)
+    expect(refusal(amodal)).toBeUndefined()
+  })
+
+  it('may be a few wrong ones among many', () => {
+    const made = honest(7, 200, vga)
+    const some = { ...made, boxes: made.boxes.map((box, i): Box => (i % 12 === 0 ? toCorners(box) : box)) }
+    expect(refusal(some)).toBeUndefined()
+    expect(refusal({ images: [[100, 100]], boxes: [[90, 90, 40, 40]] })).toBeUndefined()
+  })
+})
+
+describe('a folder in the layout of COCO', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'moiety-boxes-'))
+  afterAll(() => rmSync(folder, { recursive: true }))
+  const open = (implausibleBoxes: 'stop' | 'accept' = 'stop') =>
+    openDetectionDataset({ name: 'coco', directory: folder, size: 64, implausibleBoxes })
+
+  it('is refused for the boxes of any split, unless they are accepted, and says what cannot be learned', async () => {
+    await writeTinyCoco(folder)
+    const dataset = await open()
+    expect([dataset.val?.length, dataset.test.length, dataset.notices]).toEqual([6, 0, []])
+    expect(dataset.title).toContain(': 2 classes, 12 training and 6 validation images')
+    const made = (fields: object) => ({
+      images: [{ id: 1, file_name: 'val-0.png', width: 128, height: 128 }],
+      categories: [
+        { id: 3, name: 'square' },
+        { id: 7, name: 'disc' },
+      ],
+      annotations: [
+        { id: 1, image_id: 1, category_id: 3, bbox: [0.1, 0.2, 0.3, 0.4], area: 0.12, ...fields },
+      ],
+    })
+    writeFileSync(join(folder, 'instances_val.json'), JSON.stringify(made({})))
+    await expect(open()).rejects.toThrow(/normalised/)
+    const { val } = await open('accept')
+    expect(val!.scenes[0]!.objects).toHaveLength(1)
+    writeFileSync(join(folder, 'instances_val.json'), JSON.stringify(made({ bbox: [1, 2, 30, 40] })))
+    const one = {
+      ...made({ bbox: [1, 2, 30, 40] }),
+      images: [{ id: 1, file_name: 'train-0.png', width: 128, height: 128 }],
+    }
+    writeFileSync(join(folder, 'instances_train.json'), JSON.stringify(one))
+    expect((await open()).notices).toEqual([
+      'categories without training objects, of which nothing is learned: disc (1 of 2)',
+    ])
+    const crowd = {
+      ...made({ bbox: [1, 2, 30, 40] }),
+      images: [{ id: 1, file_name: 'train-3.png', width: 128, height: 128 }],
+    }
+    writeFileSync(join(folder, 'instances_test.json'), JSON.stringify(crowd))
+    const three = await open()
+    expect([three.train.length, three.val?.length, three.test.length]).toEqual([1, 1, 1])
+    expect(three.title).toContain('1 training, 1 validation and 1 test images')
+    writeFileSync(join(folder, 'instances_test.json'), JSON.stringify(one))
+    await expect(open()).rejects.toThrow('expected images of test that are not in train too, got 1')
+  })
+})

@@ -1,0 +1,150 @@
+import { fail } from '../../base/errors.ts'
+import type { CocoAnnotations } from '../coco/annotations.ts'
+import type { Box } from '../coco/record.ts'
+import { clip, leastSide, rounding } from './coco-objects.ts'
+
+/**
+ * Annotation files that were written by other rules than COCO's: corners, fractions of the image, boxes of images of another
+ * size. Most of what they say can be read as [x, y, width, height], so nothing fails, and nothing is learned. They show in boxes
+ * that cannot be right. Honest files have a few of these: COCO 0.1 %, and data with boxes of the hidden parts of objects up to
+ * a third that reach out of the image.
+ */
+
+/** This share of boxes that cannot be right is too much, whatever the reason. */
+const mostImplausible = 0.5
+
+/** So is this share outside of the image: an object that nobody sees. */
+const mostOutside = 0.2
+
+/** This is enough where nearly all boxes are plausible when they are read in another way, which honest ones never are. */
+const suspicious = 0.1
+const nearlyAll = 0.99
+
+/** Shares of fewer boxes than this say nothing; for reading them in another way it takes more. */
+const fewest = 5
+const fewestForReading = 20
+
+/** A box that loses less of its area at the image's edge is an honest one, of somebody who was not exact. */
+const leastLoss = 0.1
+
+interface SizedBox {
+  readonly id: number
+  readonly box: Box
+  readonly area: number
+  readonly width: number
+  readonly height: number
+}
+
+type Verdict = 'plausible' | 'clipped' | 'outside' | 'tiny'
+
+/**
+ * Refuses an annotation file whose boxes, most of them, cannot be pixels of their images.
+ *
+ * @param file - for the error
+ * @throws MoietyError of kind `data` that says how many boxes, what they probably are, and the key that accepts them
+ */
+export function refuseImplausible({ images, annotations }: CocoAnnotations, file: string): void {
+  const extents = new Map(images.map(({ id, width, height }) => [id, { width, height }]))
+  const boxes = annotations.flatMap(({ id, imageId, box, area }) => {
+    const { width, height } = extents.get(imageId)!
+    return width === null || height === null ? [] : [{ id, box, area, width, height }]
+  })
+  if (boxes.length === 0) return
+  const verdicts = boxes.map(each => verdictOf(each.box, each))
+  const cause = causeOf(boxes, verdicts)
+  if (cause === undefined) return
+  const count = (verdict: Verdict): string =>
+    verdicts.filter(each => each === verdict).length.toLocaleString('en')
+  const example =
+    boxes[
+      Math.max(
+        0,
+        verdicts.findIndex(verdict => verdict !== 'plausible'),
+      )
+    ]!
+  fail({
+    kind: 'data',
+    message:
+      `expected boxes [x, y, width, height] in pixels of their image; of ${boxes.length.toLocaleString('en')} boxes ` +
+      `${count('clipped')} reach out of it, ${count('outside')} are outside of it and ${count('tiny')} are smaller than a pixel. ` +
+      `${cause} (annotation ${example.id}: [${example.box.join(', ')}] in an image of ${example.width}×${example.height})`,
+    where: file,
+    help: 'correct the file; if its boxes are right as they are, --set data.implausibleBoxes=accept',
+  })
+}
+
+/** What the boxes of a file are instead; undefined where they are plausible. */
+function causeOf(boxes: readonly SizedBox[], verdicts: readonly Verdict[]): string | undefined {
+  const share = (test: (verdict: Verdict) => boolean): number => verdicts.filter(test).length / boxes.length
+  const implausible = share(verdict => verdict !== 'plausible')
+  const isFraction = ({ box, width, height }: SizedBox): boolean =>
+    box.every(value => value >= 0 && value <= 1.001) && Math.min(width, height) > 4
+  if (boxes.filter(isFraction).length >= mostImplausible * boxes.length)
+    return 'They are probably normalised: fractions of width and height from 0 to 1'
+  if (areCornersByArea(boxes)) return corners
+  const isTooMuch =
+    boxes.length >= fewest &&
+    (implausible >= mostImplausible || share(each => each === 'outside') >= mostOutside)
+  const isSuspicious = boxes.length >= fewestForReading && implausible >= suspicious
+  if (!isTooMuch && !isSuspicious) return undefined
+  const reading = readings.find(
+    ({ read }) =>
+      boxes.filter(each => verdictOf(read(each.box), each) === 'plausible').length >=
+      nearlyAll * boxes.length,
+  )
+  if (reading !== undefined) return reading.cause
+  if (!isTooMuch) return undefined
+  if (share(each => each === 'tiny') >= mostImplausible)
+    return 'They are probably points, or boxes of images of another size'
+  const reach = boxes.map(({ box: [x, y, w, h], width, height }) =>
+    Math.max((x + w) / width, (y + h) / height),
+  )
+  const factor = reach.sort((a, b) => a - b)[Math.floor(0.99 * (reach.length - 1))]!
+  const beyond = boxes.filter(({ box: [x, y] }) => Math.min(x, y) < -rounding).length
+  return factor > 1.05 && beyond < 0.01 * boxes.length
+    ? `They are probably of images of another size: divided by about ${factor.toPrecision(2)} they would fit`
+    : 'They are probably of other images, or not in pixels'
+}
+
+const corners = 'They are probably corners [x1, y1, x2, y2]'
+
+/** What a box may be instead, and how to make of it what it should be. */
+const readings: readonly { readonly cause: string; readonly read: (box: Box) => Box }[] = [
+  { cause: corners, read: ([x1, y1, x2, y2]) => [x1, y1, x2 - x1, y2 - y1] },
+  { cause: 'x and y are probably swapped: [y, x, height, width]', read: ([y, x, h, w]) => [x, y, w, h] },
+  {
+    cause: 'They are probably corners with x and y swapped: [y1, x1, y2, x2]',
+    read: ([y1, x1, y2, x2]) => [x1, y1, x2 - x1, y2 - y1],
+  },
+  {
+    cause: 'x and y are probably those of the centre: [x centre, y centre, width, height]',
+    read: ([x, y, w, h]) => [x - w / 2, y - h / 2, w, h],
+  },
+]
+
+/**
+ * Whether areas, which tools compute from the boxes, are those of corners. They say it where all boxes are in the upper left of
+ * their images, too, and so within them.
+ */
+function areCornersByArea(boxes: readonly SizedBox[]): boolean {
+  const isLike = (area: number, other: number): boolean => Math.abs(area - other) <= 0.01 * other
+  const agree = boxes.filter(({ box: [x1, y1, x2, y2], area }) => {
+    if (x2 <= x1 || y2 <= y1) return false
+    return isLike(area, (x2 - x1) * (y2 - y1)) && !isLike(area, x2 * y2)
+  })
+  return agree.length >= fewest && agree.length >= 0.9 * boxes.length
+}
+
+function verdictOf(
+  box: Box,
+  { width, height }: { readonly width: number; readonly height: number },
+): Verdict {
+  const [, , w, h] = box
+  if (w < 1 || h < 1) return 'tiny'
+  const inside = clip(box, width, height)
+  if (inside[2] < leastSide || inside[3] < leastSide) return 'outside'
+  const isCut = Math.max(w - inside[2], h - inside[3]) > rounding
+  // Compared as shares of the sides: the area of a box of a damaged file may be infinite.
+  const lost = 1 - (inside[2] / w) * (inside[3] / h)
+  return isCut && lost > leastLoss ? 'clipped' : 'plausible'
+}
