@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fail } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 import { type Dataset, openDataset } from '../data/index.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import { sha256 } from '../run/checkpoint-record.ts'
@@ -8,7 +8,7 @@ import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
 import { Engine } from '../runtime/index.ts'
-import { refuseOtherClasses } from './data-identity.ts'
+import { type Normalisation, refuseOtherClasses, trainedNormalisation } from './data-identity.ts'
 
 /** Which data set, in place of the one that a run was trained on. */
 export interface DataChoice {
@@ -22,6 +22,7 @@ export interface TrainedRun {
   readonly run: string
   readonly config: Config
   readonly checkpoint: Checkpoint
+  /** Its mean and standard deviation are those that the network was trained with, whatever images these are. */
   readonly dataset: Dataset
 }
 
@@ -59,7 +60,31 @@ export async function openTrainedRun(run: string, options: OpenOptions): Promise
     })
   }
   refuseOtherClasses(checkpoint.extra, dataset)
-  return { run, config, checkpoint, dataset }
+  const isOther = options.data !== undefined || options.dataset !== undefined
+  const { mean, std } =
+    trainedNormalisation(checkpoint.extra) ??
+    (isOther ? await ownNormalisation(config, run, onEvent) : dataset)
+  return { run, config, checkpoint, dataset: { ...dataset, mean, std } }
+}
+
+/** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */
+async function ownNormalisation(
+  config: Config,
+  run: string,
+  onEvent: (event: TrainEvent) => void,
+): Promise<Normalisation> {
+  try {
+    return await datasetOf(config, undefined, onEvent)
+  } catch (cause) {
+    if (!(cause instanceof MoietyError)) throw cause
+    return fail({
+      kind: 'data',
+      message: `by which mean and standard deviation images are to be normalised is not known: the checkpoint, of an earlier version, does not say it, and the data that the run was trained on cannot be opened (${cause.message})`,
+      where: run,
+      help: 'put the training data back where data.directory of the run says',
+      cause,
+    })
+  }
 }
 
 async function datasetOf(
