@@ -100,9 +100,9 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     layers.push({ ...found, agreement: agreement(found, matched?.records, options.against, how) })
   }
   const findings: Findings = {
-    version: 1,
+    version: 2,
     run: describeRun(trained, routing),
-    data: describeData(trained, split, records),
+    data: { ...describeData(trained, split, records), given: options.data !== undefined },
     accuracy: {
       top1: records.top1,
       top5: records.top5,
@@ -224,7 +224,7 @@ function describeData(
   { dataset }: TrainedRun,
   split: 'test' | 'train',
   records: RoutingRecords,
-): Findings['data'] {
+): Omit<Findings['data'], 'given'> {
   const { title, size, classes, superclasses, superclassOf } = dataset
   return {
     title,
