@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { DetectorFindings, DetectorLayerFindings } from '../../explain/detection/findings.ts'
-import { areaSentence, expertWords, precisionSentence } from './detection-words.ts'
+import { areaSentence, expertWords, precisionSentence, sizeSentence } from './detection-words.ts'
 
 const tested = (p: number, value = 3) => ({ value, chance: 1.2, chance95: 1.5, p, permutations: 2000 })
 const affinity = (lift: number[][]) => ({ weight: lift, activation: lift, lift })
@@ -84,6 +84,13 @@ describe('what the page says of a detector’s experts', () => {
     expect(areaSentence({ ...layer, medianArea: { ...layer.medianArea, range: null } }, data)).not.toMatch(
       /times/,
     )
+  })
+
+  it('does not take a test that finds nothing for a proof that the level decides', () => {
+    const tests = { ...layer.sizes.tests!, withinLevel: tested(0.3, 0.001) }
+    const sentence = sizeSentence({ ...layer, sizes: { ...layer.sizes, tests } })
+    expect(sentence).toMatch(/this may be the level’s doing: .* nothing beyond chance was found/)
+    expect(sentence).not.toMatch(/it is the level’s doing/)
   })
 
   it('names no best finder, since AP has no interval here', () => {

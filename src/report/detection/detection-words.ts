@@ -124,7 +124,7 @@ function withinWords(within: GroupingTests['withinLevel']): string {
     return ` Levels are made for sizes, and it is the level’s doing: among objects of one level, size tells next to nothing about the expert (${numbers}).`
   return beyondChance(within)
     ? ` Levels are made for sizes, so this may be the level’s doing; but among objects of one level, too, size goes with the expert (${numbers}).`
-    : ` Levels are made for sizes, and it is the level’s doing: among objects of one level, size tells no more about the expert than chance (${numbers}).`
+    : ` Levels are made for sizes, so this may be the level’s doing: among objects of one level, nothing beyond chance was found that size tells about the expert (${numbers}).`
 }
 
 export function levelSentence({ levels, dependence }: DetectorLayerFindings): string {
