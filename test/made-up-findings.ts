@@ -1,7 +1,8 @@
+import { leadOf } from '../src/base/exact-tests.ts'
 import { draws } from '../src/base/random.ts'
 import { affinityOf } from '../src/explain/affinity.ts'
 import { captionOf } from '../src/explain/captions.ts'
-import { coactivationOf } from '../src/explain/coactivation.ts'
+import { coactivationOf, pairLead } from '../src/explain/coactivation.ts'
 import type { Findings, LayerFindings } from '../src/explain/findings.ts'
 import { galleryOf } from '../src/explain/gallery.ts'
 import { dependenceOf, informationOf } from '../src/explain/information.ts'
@@ -49,6 +50,30 @@ export function madeUpFindings(made: MadeUp): {
     perClass: perClass(factor),
   })
   const trained = variant(() => 1)
+  const rightOf = ({ perClass: own }: { readonly perClass: readonly (number | null)[] }): number[] =>
+    counts.map((count, c) => Math.round(count * (own[c] ?? 0)))
+  /** As if every image that a variant has right, or fewer, were right as trained, too. */
+  const pairedWith = (own: ReturnType<typeof variant>) => {
+    const [together, alone] = [rightOf(trained), rightOf(own)]
+    const over = (of: (c: number) => number): number[] => counts.map((_, c) => Math.max(0, of(c)))
+    return {
+      together,
+      lost: over(c => together[c]! - alone[c]!),
+      gained: over(c => alone[c]! - together[c]!),
+    }
+  }
+  const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
+  const measured = (own: ReturnType<typeof variant>) => {
+    const { lost, gained } = pairedWith(own)
+    return { ...own, lost: total(lost), gained: total(gained) }
+  }
+  /** Of variants each of which has the first so many of every class right. */
+  const leadAmong = (variants: readonly ReturnType<typeof variant>[], counted: 'right' | 'wrong') => {
+    const rows = variants.map(own => rightOf(own).map((n, c) => (counted === 'right' ? n : counts[c]! - n)))
+    const both = (a: number, b: number): number =>
+      total(counts.map((_, c) => Math.min(rows[a]![c]!, rows[b]![c]!)))
+    return leadOf(rows.map(total), both, labels.length)
+  }
   const routes = made.layers.map((layer, l) => routed(made, layer, l, labels))
 
   const layers = made.layers.map((layer, l): LayerFindings => {
@@ -84,14 +109,19 @@ export function madeUpFindings(made: MadeUp): {
           coarse === null ? null : informationOf(records, coarse, made.superclasses?.length ?? 0, options),
       },
       dependence: dependenceOf(records),
+      leads: {
+        single: leadAmong(single, 'right'),
+        without: without.length === 0 ? null : leadAmong([...without, trained], 'wrong'),
+        pair: pairLead(records),
+      },
       coactivation: coactivationOf(records),
       variants: {
-        single,
-        without,
+        single: single.map(measured),
+        without: without.map(measured),
         byK: share.map((_, i) =>
-          variant(() => 1.02 - 0.07 * Math.abs(i + 1 - Math.min(experts, k + 1)) ** 0.5),
+          measured(variant(() => 1.02 - 0.07 * Math.abs(i + 1 - Math.min(experts, k + 1)) ** 0.5)),
         ),
-        equal: variant(() => 0.9),
+        equal: measured(variant(() => 0.9)),
       },
       overTraining: Array.from({ length: 12 }, (_, at) => {
         const far = Math.exp(-at / 3)
@@ -140,13 +170,13 @@ export function madeUpFindings(made: MadeUp): {
           ...captionOf({
             expert,
             share,
+            k,
             activation: activation[expert]!,
             spread,
             classes: made.classes,
             images: counts,
             byClass: ofClass,
-            trained,
-            alone: single[expert]!,
+            alone: pairedWith(single[expert]!),
             ...group,
           }),
           classes: first(made.classes.map((_, index) => ({ class: index, ...top(ofClass, index) }))),
@@ -173,6 +203,8 @@ export function madeUpFindings(made: MadeUp): {
             mean: 0.61,
             chance: 0.12,
             chance95: 0.21,
+            p: 1 / 201,
+            permutations: 200,
           }
         : null,
     }
@@ -207,7 +239,7 @@ export function madeUpFindings(made: MadeUp): {
 
   return {
     findings: {
-      version: 1,
+      version: 2,
       run: {
         name: 'cifar100-small-kl',
         recipe: 'cifar100-small',
@@ -224,6 +256,7 @@ export function madeUpFindings(made: MadeUp): {
       data: {
         title: 'CIFAR-100',
         identity: 'beef',
+        given: false,
         split: 'test',
         images: labels.length,
         size: 32,

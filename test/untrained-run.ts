@@ -165,5 +165,8 @@ export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
 /** Writes a report about the run's newest checkpoint that has captions for its layers, as `moiety explain` does. */
 export function writeCaptions(run: string, layers: readonly object[], more: object = {}): void {
   const checkpoint = checkpointIdentity(newestCheckpoint(run))
-  writeFileSync(join(run, 'report.json'), JSON.stringify({ run: { checkpoint }, layers, ...more }))
+  writeFileSync(
+    join(run, 'report.json'),
+    JSON.stringify({ version: 2, run: { checkpoint }, layers, ...more }),
+  )
 }

@@ -105,7 +105,7 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
     table('Accuracy and cost', cost, paint),
     table('Balance', balance, paint),
     `${table('Specialisation', special, paint)}\n${paint.dim(
-      '  Bits that superclass, class and image tell about the expert; what K = 1, one\n  expert alone, and the lack of one cost, in points of accuracy.',
+      '  Bits that superclass, class and image tell about the expert; what K = 1, one\n  expert alone, and the lack of one cost, in points of accuracy: the last two as\n  means over active experts, weighted by their mean gate weight.',
     )}`,
   ].join('\n\n')
 }

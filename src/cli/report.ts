@@ -76,7 +76,7 @@ export function layerTable(layer: LayerStats, paint: Paint): string {
 
 const variation = (value: number) => (Number.isFinite(value) ? value.toFixed(3) : '–')
 
-/** The classes that each expert sees more than its share of, most first. */
+/** The classes that give each expert more weight than all images do, beyond chance, most first. */
 export function preferences(layers: readonly LayerSummary[], paint: Paint): string {
   const blocks = layers.flatMap(({ name, preferred }) => {
     if (preferred.length === 0) return []
@@ -89,7 +89,7 @@ export function preferences(layers: readonly LayerSummary[], paint: Paint): stri
     return [`${clean(name)}\n${lines.join('\n')}`]
   })
   const title = 'Classes that each expert prefers'
-  const meaning = paint.dim('×2: twice as often as by chance')
+  const meaning = paint.dim('×2: twice its mean weight; beyond chance')
   return [`${paint.bold(title)}  ${meaning}`, ...blocks].join('\n')
 }
 

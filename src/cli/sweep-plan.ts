@@ -10,8 +10,9 @@ import type { Sweep } from '../sweep/sweep-file.ts'
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
 import { dataOverrides, isDrawn } from './plan.ts'
-import { clean, painter, percent, wrap } from './screen.ts'
+import { clean, painter, wrap } from './screen.ts'
 import type { SweepFlags } from './sweep.ts'
+import { scoreRange } from './sweep-progress.ts'
 
 /** What `moiety sweep` is about, however it is trained: its file, its folder, its runs and what became of them. */
 export interface SweepCommand {
@@ -140,16 +141,15 @@ export function endText(
   const count = (status: Status): number =>
     plan.runs.filter(({ name }) => outcomes.get(name)?.status === status).length
   const done = count('done')
-  const [best] = plan.runs
-    .flatMap(({ name }) => {
-      const outcome = outcomes.get(name)
-      const score = outcome?.status === 'done' ? scoreOf(outcome) : null
-      return score === null ? [] : [{ name, score }]
-    })
-    .toSorted((a, b) => b.score.value - a.score.value)
+  const scores = plan.runs.flatMap(({ name }) => {
+    const outcome = outcomes.get(name)
+    const score = outcome?.status === 'done' ? scoreOf(outcome) : null
+    return score === null ? [] : [score]
+  })
+  const reached = scoreRange(scores.map(({ value }) => value))
   return [
     `${paint.bold(isInterrupted ? 'Interrupted' : failed.length > 0 ? 'Ended' : 'Done')}: ${done} of ${countOf(plan.runs)} finished${failed.length === 0 ? '' : paint.bad(`, ${failed.length} failed`)}`,
-    ...(best === undefined ? [] : [`Best: ${percent(best.score.value)} ${best.score.name}, ${best.name}`]),
+    ...(reached === undefined ? [] : [`Reached: ${reached} ${scores[0]?.name ?? ''}`]),
     ...failed.map(({ run, message }) => paint.bad(`  ${run}: ${clean(message)}`)),
     ...(failed.length === 0 ? [] : [`What they said is in ${clean(join(folder, 'logs'))}`]),
     done === plan.runs.length

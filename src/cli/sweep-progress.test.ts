@@ -70,10 +70,10 @@ describe('the table of a running sweep', () => {
     progress.show({ kind: 'failed', run: b, message: 'the disk is full', isTriedAgain: true })
     progress.show({ kind: 'failed', run: c, message: 'diverged', isTriedAgain: false })
     expect(shown.lines().slice(2)).toEqual([
-      'done     lr-a  62.5 % top-1 in 8 min 20 s   1 of 4 done   about 12 min 30 s left   best 62.5 % lr-a',
+      'done     lr-a  62.5 % top-1 in 8 min 20 s   1 of 4 done   about 12 min 30 s left   reached 62.5 %',
       'failed   lr-b: the disk is full; it comes again after the others',
       'failed   lr-c: diverged',
-      '0 running   1 of 4 done   1 failed   best 62.5 % lr-a',
+      '0 running   1 of 4 done   1 failed   reached 62.5 %',
     ])
     progress.end()
     expect(shown.lines()).toHaveLength(5)

@@ -6,13 +6,23 @@ import { bar, clean, clock, columns, duration, painter, percent, type Screen, tr
 
 /**
  * The story of a sweep on stderr: a line for each run that starts or ends, and on a terminal, below them, a table that is
- * redrawn: what is done, what is best, the time left, and every running run.
+ * redrawn: what is done, what was reached, the time left, and every running run.
  */
 export interface SweepProgress {
   show(event: SweepEvent): void
   say(text: string): void
   /** Removes the table. */
   end(): void
+}
+
+/**
+ * The lowest and the highest of some scores, from 0 to 1. Which run has the highest is not said: of many runs one is the
+ * highest by chance, and `moiety table` compares them over seeds.
+ */
+export function scoreRange(scores: readonly number[]): string | undefined {
+  if (scores.length === 0) return undefined
+  const [least, most] = [Math.min(...scores), Math.max(...scores)].map(percent)
+  return least === most ? most : `${least} to ${most}`
 }
 
 /** What was there when the call began. */
@@ -83,15 +93,12 @@ export function createSweepProgress(
   }
   const counts = (): string => {
     const left = secondsLeft()
-    const [bestName, bestScore] =
-      [...done].toSorted(([, a], [, b]) => (b ?? -1) - (a ?? -1)).find(([, score]) => score !== null) ?? []
+    const reached = scoreRange([...done.values()].flatMap(score => (score === null ? [] : [score])))
     return [
       start.runs.length === 0 ? `${done.size} done` : `${done.size} of ${start.runs.length} done`,
       ...(failed.size === 0 ? [] : [`${failed.size} failed`]),
       ...(left === undefined || running.size === 0 ? [] : [`about ${duration(left)} left`]),
-      ...(bestName === undefined || start.runs.length === 0
-        ? []
-        : [`best ${percent(bestScore ?? 0)} ${bestName}`]),
+      ...(reached === undefined || start.runs.length === 0 ? [] : [`reached ${reached}`]),
     ].join('   ')
   }
   const summary = (): string => `${running.size} running   ${counts()}`

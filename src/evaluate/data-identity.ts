@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 import type { DetectionDataset, DetectionSplit } from '../data/detection/index.ts'
-import { type Dataset, heldOutSplit, type SplitName } from '../data/index.ts'
+import { type Dataset, heldOutSplit, type PerChannel, type SplitName } from '../data/index.ts'
 import type { Json } from '../files/json.ts'
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()])
@@ -94,6 +94,23 @@ function identity(
 /** The part of a checkpoint's `extra` that is about data; undefined where it has none. */
 export function remembered(extra: Json): DataIdentity | undefined {
   return z.object({ data: dataIdentity }).safeParse(extra).data?.data
+}
+
+/** By which mean and standard deviation of pixel/255 a network's images are normalised. */
+export interface Normalisation {
+  readonly mean: PerChannel
+  readonly std: PerChannel
+}
+
+/**
+ * The normalisation that a network was trained with. Every image that it is given later, from whatever data set, has to be
+ * normalised by the same; that of the other data set would shift and scale what the network sees.
+ *
+ * @param extra - of its checkpoint; undefined where it is of an earlier version, which did not say it
+ */
+export function trainedNormalisation(extra: Json): Normalisation | undefined {
+  const { mean = null, std = null } = remembered(extra) ?? {}
+  return mean === null || std === null ? undefined : { mean, std }
 }
 
 /**

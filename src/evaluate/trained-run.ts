@@ -1,11 +1,11 @@
-import { fail } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 import { type Dataset, openDataset, type SplitName, splitNamed } from '../data/index.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
 import { Engine } from '../runtime/index.ts'
-import { refuseOtherClasses, usualSplit } from './data-identity.ts'
+import { type Normalisation, refuseOtherClasses, trainedNormalisation, usualSplit } from './data-identity.ts'
 
 /** Which data set, in place of the one that a run was trained on. */
 export interface DataChoice {
@@ -19,6 +19,7 @@ export interface TrainedRun {
   readonly run: string
   readonly config: Config
   readonly checkpoint: Checkpoint
+  /** Its mean and standard deviation are those that the network was trained with, whatever images these are. */
   readonly dataset: Dataset
   /** The split to look at; it has an image. */
   readonly split: SplitName
@@ -53,7 +54,29 @@ export async function openTrainedRun(run: string, options: OpenOptions): Promise
   const split = options.split ?? usualSplit(isOwn ? checkpoint.extra : undefined, dataset)
   splitNamed(dataset, split)
   refuseOtherClasses(checkpoint.extra, dataset)
-  return { run, config, checkpoint, dataset, split }
+  const { mean, std } =
+    trainedNormalisation(checkpoint.extra) ?? (isOwn ? dataset : await ownNormalisation(config, run, onEvent))
+  return { run, config, checkpoint, dataset: { ...dataset, mean, std }, split }
+}
+
+/** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */
+async function ownNormalisation(
+  config: Config,
+  run: string,
+  onEvent: (event: TrainEvent) => void,
+): Promise<Normalisation> {
+  try {
+    return await datasetOf(config, undefined, onEvent)
+  } catch (cause) {
+    if (!(cause instanceof MoietyError)) throw cause
+    return fail({
+      kind: 'data',
+      message: `by which mean and standard deviation images are to be normalised is not known: the checkpoint, of an earlier version, does not say it, and the data that the run was trained on cannot be opened (${cause.message})`,
+      where: run,
+      help: 'put the training data back where data.directory of the run says',
+      cause,
+    })
+  }
 }
 
 async function datasetOf(

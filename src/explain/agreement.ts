@@ -34,12 +34,17 @@ export function agreementOf(
   })
     .flatMap(value => value ?? [])
     .sort((a, b) => a - b)
+  const found = mean(values)
+  // The same sum in another order may differ in its last digits: that is a tie.
+  const reached = byChance.filter(value => found !== null && value >= found - 1e-9).length
   return {
     against,
     pairs: matched,
-    mean: mean(values),
+    mean: found,
     chance: mean(byChance),
     chance95: byChance[Math.max(0, Math.ceil(0.95 * byChance.length) - 1)] ?? null,
+    p: found === null ? null : (1 + reached) / (1 + byChance.length),
+    permutations: byChance.length,
   }
 }
 

@@ -76,6 +76,7 @@ function knownFindings(run: string): Findings | undefined {
   const same =
     looked.checkpoint === checkpointIdentity(checkpoint) &&
     data.split === testedOn(before) &&
+    !data.given &&
     data.identity === before?.labels
   return same ? parsed.data : undefined
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { madeUpFindings } from '../../test/made-up-findings.ts'
 import {
   type ComparedLayer,
   type ComparedRun,
   type ConstraintKind,
+  comparedRun,
   dataSetsOf,
   groupsOf,
   kindOf,
@@ -44,6 +46,36 @@ describe('runs side by side', () => {
     singleDrop: 0.1,
     withoutDrop: 0.05,
   }
+
+  it('lose by one expert what active experts lose, by their weight: an unused one has learned nothing', () => {
+    const { findings } = madeUpFindings({
+      classes: ['a', 'b'],
+      superclasses: null,
+      superclassOf: null,
+      imagesPerClass: 10,
+      layers: [{ name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }],
+      gallery: 0,
+    })
+    const variant = (top1: number) => ({ top1, perClass: [top1, top1], gained: 0, lost: 0 })
+    const drops = (share: number[], single: number[], without: number[]) => {
+      const [layer] = findings.layers
+      const variants = { ...layer!.variants, single: single.map(variant), without: without.map(variant) }
+      const accuracy = { ...findings.accuracy, top1: 0.6 }
+      const [own] = comparedRun({ ...findings, accuracy, layers: [{ ...layer!, share, variants }] }, 1).layers
+      return [own!.singleDrop, own!.withoutDrop]
+    }
+    // Collapsed: the experts that are never used are right by chance alone, and nobody misses them. In the plain mean one
+    // alone would lose 43.75 points.
+    const collapsed = drops([0.97, 0.03, 0, 0], [0.58, 0.05, 0.01, 0.01], [0.1, 0.59, 0.6, 0.6])
+    expect(collapsed[0]).toBeCloseTo(0.97 * 0.02 + 0.03 * 0.55, 12)
+    expect(collapsed[1]).toBeCloseTo(0.97 * 0.5 + 0.03 * 0.01, 12)
+    // Even: the mean.
+    const even = drops([0.25, 0.25, 0.25, 0.25], [0.4, 0.3, 0.4, 0.3], [0.5, 0.6, 0.5, 0.6])
+    expect(even[0]).toBeCloseTo(0.25, 12)
+    expect(even[1]).toBeCloseTo(0.05, 12)
+    expect(drops([0.01, 0.005, 0, 0], [0.4, 0.3, 0.4, 0.3], [])).toEqual([null, null])
+    expect(drops([1], [0.6], [])).toEqual([0, null])
+  })
 
   it('are grouped where nothing but the seed differs', () => {
     const groups = groupsOf([

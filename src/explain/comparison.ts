@@ -1,3 +1,4 @@
+import { livingShare } from '../evaluate/utilisation.ts'
 import type { Findings, LayerFindings } from './findings.ts'
 
 /** A run beside others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
@@ -40,9 +41,12 @@ export interface ComparedLayer {
   readonly imageBits: number
   /** Accuracy for K = 1 … E. */
   readonly byK: readonly number[]
-  /** Accuracy as trained less the mean accuracy of the experts alone. */
-  readonly singleDrop: number
-  /** Accuracy as trained less the mean accuracy without one of the experts; null where there is only one. */
+  /**
+   * What one expert alone costs: accuracy as trained less that of each active expert alone, averaged by their mean gate
+   * weights. Null where no expert is active.
+   */
+  readonly singleDrop: number | null
+  /** What the lack of one expert costs, averaged alike; null also where there is only one. */
   readonly withoutDrop: number | null
 }
 
@@ -89,9 +93,6 @@ export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: 
 function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
   const { name, style, constraint, count, k, living, cvImportance, cvActivation } = layer
   const { information, dependence, variants } = layer
-  const mean = (of: readonly { readonly top1: number }[]): number | null =>
-    of.length === 0 ? null : of.reduce((total, { top1: one }) => total + one, 0) / of.length
-  const without = mean(variants.without)
   return {
     name,
     style,
@@ -106,9 +107,29 @@ function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
     classBits: information.class.bits,
     imageBits: dependence.bits,
     byK: variants.byK.map(({ top1: one }) => one),
-    singleDrop: top1 - (mean(variants.single) ?? top1),
-    withoutDrop: without === null ? null : top1 - without,
+    singleDrop: meanDrop(layer, top1, variants.single),
+    withoutDrop: meanDrop(layer, top1, variants.without),
   }
+}
+
+/**
+ * Accuracy as trained less that of each expert's variant, averaged over active experts with their mean gate weights. An expert
+ * that is never used has learned nothing, so it can do nothing alone: counted like the others it would make a collapsed
+ * network, whose one expert does everything, look like one of specialists.
+ */
+function meanDrop(
+  { share }: Pick<LayerFindings, 'share'>,
+  top1: number,
+  variants: readonly { readonly top1: number }[],
+): number | null {
+  let [weights, sum] = [0, 0]
+  for (const [expert, variant] of variants.entries()) {
+    const weight = share[expert] ?? 0
+    if (weight <= livingShare) continue
+    weights += weight
+    sum += weight * (top1 - variant.top1)
+  }
+  return weights === 0 ? null : sum / weights
 }
 
 /** The kind of a run: that of its constraints, `other` where they differ; undefined for a network without mixtures. */

@@ -104,9 +104,9 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     layers.push({ ...found, agreement: agreement(found, matched?.records, options.against, how) })
   }
   const findings: Findings = {
-    version: 1,
+    version: 2,
     run: describeRun(trained, routing),
-    data: describeData(trained, split, records),
+    data: { ...describeData(trained, split, records), given: options.data !== undefined },
     accuracy: {
       top1: records.top1,
       top5: records.top5,
@@ -224,7 +224,11 @@ function describeRun({ run, config, checkpoint }: TrainedRun, routing: RoutingPr
   }
 }
 
-function describeData({ dataset }: TrainedRun, split: SplitName, records: RoutingRecords): Findings['data'] {
+function describeData(
+  { dataset }: TrainedRun,
+  split: SplitName,
+  records: RoutingRecords,
+): Omit<Findings['data'], 'given'> {
   const { title, size, classes, superclasses, superclassOf } = dataset
   return {
     title,

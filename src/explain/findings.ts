@@ -54,7 +54,18 @@ const dependence = z.object({
 const perClassAccuracy = z.array(maybe)
 
 /** The network with other experts at work in this layer, the other layers as trained. */
-const variant = z.object({ top1: z.number(), perClass: perClassAccuracy })
+const variant = z.object({
+  top1: z.number(),
+  perClass: perClassAccuracy,
+  /** Images that it names right and the network as trained does not, and the other way round. */
+  gained: z.number(),
+  lost: z.number(),
+})
+
+/** The first of several beside its closest rival (`leadOf`); fractions of images. */
+const rivalry = { difference: z.number(), low: z.number(), high: z.number(), p: z.number() }
+const lead = z.object({ first: z.number(), second: z.number(), ...rivalry })
+const pair = z.tuple([z.number(), z.number()])
 
 const expertFindings = z.object({
   expert: z.number(),
@@ -62,7 +73,7 @@ const expertFindings = z.object({
   caption: z.string().nullable(),
   /** Why there is no caption; null where there is one. */
   silence: z.string().nullable(),
-  /** Classes whose images give the expert most weight beyond chance, most first. */
+  /** Classes whose images give the expert more weight than all images do, beyond chance (`docs/measures.md`), most first. */
   classes: z.array(
     z.object({ class: z.number(), weight: z.number(), lift: z.number(), activation: z.number() }),
   ),
@@ -94,6 +105,15 @@ const layerFindings = z.object({
   bySuperclass: affinity.nullable(),
   information: z.object({ class: information, superclass: information.nullable() }),
   dependence,
+  /** Whether what comes first does so beyond chance, `p` at most 0.05; null where there is nothing to choose from. */
+  leads: z.object({
+    /** The expert that names most images right when it computes all of them. */
+    single: lead.nullable(),
+    /** The expert without which most images are named wrong; the number E stands for the network as trained. */
+    without: lead.nullable(),
+    /** The two experts that most images choose together. */
+    pair: z.object({ first: pair, second: pair, ...rivalry }).nullable(),
+  }),
   /** Share of images that chose both experts, [E][E]; the diagonal is `activation`. Chance: K(K−1) / E(E−1). */
   coactivation: z.array(perExpert),
   variants: z.object({
@@ -134,13 +154,16 @@ const layerFindings = z.object({
       /** Mean over random matchings of permuted classes, and its 95th percentile. */
       chance: maybe,
       chance95: maybe,
+      /** (1 + permutations that reach `mean`) ÷ (1 + permutations); null without a mean. */
+      p: maybe,
+      permutations: z.number(),
     })
     .nullable(),
 })
 
 /** The schema of `report.json`; what it reads is {@link Findings}. */
 export const findings = z.object({
-  version: z.literal(1),
+  version: z.literal(2),
   run: z.object({
     /** Last part of the folder's path. */
     name: z.string(),
@@ -162,6 +185,8 @@ export const findings = z.object({
     title: z.string(),
     /** Hash of all labels: data with the same classes and images have the same. */
     identity: z.string(),
+    /** Whether it was given in place of the data that the run was trained on. */
+    given: z.boolean(),
     split: z.enum(['train', 'val', 'test']),
     images: z.number(),
     /** Height and width, in pixels. */
@@ -188,6 +213,8 @@ export const findings = z.object({
 export type Findings = z.output<typeof findings>
 /** What was found out about one mixture of experts. */
 export type LayerFindings = z.output<typeof layerFindings>
+/** The first of several, beside its closest rival. */
+export type LeadFindings = z.output<typeof lead>
 /** What was found out about one expert. */
 export type ExpertFindings = z.output<typeof expertFindings>
 export type Affinity = z.output<typeof affinity>

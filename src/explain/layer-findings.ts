@@ -1,11 +1,13 @@
+import { significanceLevel } from '../base/exact-tests.ts'
 import type { Dataset } from '../data/index.ts'
+import { probabilityOfMean } from '../evaluate/above-mean.ts'
 import { emptySums, utilisation } from '../evaluate/utilisation.ts'
 import type { MoeLayerConfig } from '../run/config.ts'
 import type { MetricsLine } from '../run/metrics-log.ts'
-import { accuracyOf } from './accuracy.ts'
+import { accuracyOf, pairedCounts, predictionLead } from './accuracy.ts'
 import { affinityOf } from './affinity.ts'
 import { captionOf } from './captions.ts'
-import { coactivationOf } from './coactivation.ts'
+import { coactivationOf, pairLead } from './coactivation.ts'
 import type { Affinity, ExpertFindings, Information, LayerFindings, VariantFindings } from './findings.ts'
 import { galleryOf } from './gallery.ts'
 import { dependenceOf, informationInSteps } from './information.ts'
@@ -82,6 +84,7 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
     bySuperclass,
     information: { class: ofClass, superclass: ofSuperclass },
     dependence: dependenceOf(layer),
+    leads: leadsOf(records, config.position, layer),
     coactivation: coactivationOf(layer),
     variants,
     overTraining: overTraining(log, layer.name),
@@ -119,33 +122,58 @@ function variantsFindings(
   position: number,
   classes: number,
 ): LayerFindings['variants'] {
+  const total = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0)
   const of = (kind: Variant['kind']): VariantFindings[] =>
-    variants.flatMap((variant, v) =>
-      variant.kind === kind && 'position' in variant && variant.position === position
-        ? [accuracyOf(predictions[v]!, labels, classes)]
-        : [],
-    )
+    predictionsOf({ variants, predictions }, position, kind).map(own => {
+      const { lost, gained } = pairedCounts(predictions[0]!, own, labels, classes)
+      return { ...accuracyOf(own, labels, classes), gained: total(gained), lost: total(lost) }
+    })
   return { single: of('single'), without: of('without'), byK: of('k'), equal: of('equal')[0]! }
+}
+
+/** What the variants of a kind name, in their order. */
+function predictionsOf(
+  { variants, predictions }: Pick<RoutingRecords, 'variants' | 'predictions'>,
+  position: number,
+  kind: Variant['kind'],
+): Int32Array[] {
+  return variants.flatMap((variant, v) =>
+    variant.kind === kind && 'position' in variant && variant.position === position ? [predictions[v]!] : [],
+  )
+}
+
+/** What may be called first: each is held against all others of its kind. */
+function leadsOf(records: RoutingRecords, position: number, layer: LayerRecords): LayerFindings['leads'] {
+  const { labels, predictions } = records
+  const without = predictionsOf(records, position, 'without')
+  return {
+    single: predictionLead(predictionsOf(records, position, 'single'), labels, 'right'),
+    without: without.length === 0 ? null : predictionLead([...without, predictions[0]!], labels, 'wrong'),
+    pair: pairLead(layer),
+  }
 }
 
 type Found = Pick<LayerFindings, 'share' | 'activation' | 'byClass' | 'bySuperclass' | 'variants'>
 
 function expertFindings(expert: number, facts: LayerFacts, found: Found): ExpertFindings {
   const { records, layer, dataset } = facts
-  const { byClass, bySuperclass, share, activation, variants } = found
+  const { byClass, bySuperclass, share, activation } = found
   const classes = dataset.classes.length
-  const trained = accuracyOf(records.predictions[0]!, records.labels, classes)
+  const alone = predictionsOf(records, facts.config.position, 'single')[expert]!
+  const spread = spreadOf(layer, expert)
+  const images = countsOf(records.labels, classes)
+  const own = { expert, share: share[expert] ?? 0, spread, experts: share.length }
   const superclassOf = dataset.superclassOf?.map(group => (group < 0 ? null : group))
   const caption = captionOf({
     expert,
     share,
+    k: layer.k,
     activation: activation[expert] ?? 0,
-    spread: spreadOf(layer, expert),
+    spread,
     classes: dataset.classes,
-    images: countsOf(records.labels, classes),
+    images,
     byClass,
-    trained,
-    alone: variants.single[expert]!,
+    alone: pairedCounts(records.predictions[0]!, alone, records.labels, classes),
     ...(dataset.superclasses === undefined || bySuperclass === null || records.superclasses === undefined
       ? {}
       : {
@@ -157,8 +185,11 @@ function expertFindings(expert: number, facts: LayerFacts, found: Found): Expert
           },
         }),
   })
-  const classesFound = favourites(byClass, expert).map(({ row, ...rest }) => ({ class: row, ...rest }))
-  const groupsFound = bySuperclass === null ? [] : favourites(bySuperclass, expert)
+  const classesFound = favourites(byClass, images, own).map(({ row, ...rest }) => ({ class: row, ...rest }))
+  const groupsFound =
+    bySuperclass === null || records.superclasses === undefined
+      ? []
+      : favourites(bySuperclass, countsOf(records.superclasses, bySuperclass.weight.length), own)
   return {
     expert,
     ...caption,
@@ -168,18 +199,28 @@ function expertFindings(expert: number, facts: LayerFacts, found: Found): Expert
   }
 }
 
-/** Rows that give an expert more than chance, most lift first. */
-function favourites(
+/** Rows that give an expert more weight than all images do, beyond chance for as many rows and experts; most lift first. */
+export function favourites(
   { weight, lift, activation }: Affinity,
-  expert: number,
+  images: readonly number[],
+  own: {
+    readonly expert: number
+    readonly experts: number
+    readonly share: number
+    /** Standard deviation of its weight over images. */
+    readonly spread: number
+  },
   most = 10,
 ): { row: number; weight: number; lift: number; activation: number }[] {
+  const { expert, share: overall, spread: deviation } = own
+  const comparisons = own.experts * images.filter(count => count > 0).length
   return lift
     .flatMap((row, at) => {
       const value = row[expert] ?? null
       if (value === null || value <= 1) return []
       const [w, a] = [weight[at]![expert] ?? 0, activation[at]![expert] ?? 0]
-      return [{ row: at, weight: w, lift: value, activation: a }]
+      const p = probabilityOfMean({ mean: w, overall, deviation, images: images[at] ?? 0 })
+      return p * comparisons <= significanceLevel ? [{ row: at, weight: w, lift: value, activation: a }] : []
     })
     .sort((a, b) => b.lift - a.lift)
     .slice(0, most)

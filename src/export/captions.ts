@@ -6,8 +6,12 @@ import { type Disk, nodeDisk } from '../files/disk.ts'
 /** What each expert is a specialist in, by layer; null for one that has no caption. */
 export type Captions = Readonly<Record<string, readonly (string | null)[]>>
 
+/** Captions of the first version had no test over pairs and no chance beside how often an expert is selected. */
+const reportVersion = 2
+
 /** The part of a report that is wanted here. */
 const report = z.object({
+  version: z.number(),
   run: z.object({ checkpoint: z.string() }),
   layers: z.array(
     z.object({
@@ -37,6 +41,10 @@ export function readCaptions(
   const found = report.safeParse(jsonOf(bytes))
   if (!found.success) {
     warn(`captions are left out: ${file} is not a report of moiety explain`)
+    return {}
+  }
+  if (found.data.version !== reportVersion) {
+    warn(`captions are left out: ${file} is of another version of Moiety; \`moiety explain\` makes new ones`)
     return {}
   }
   if (found.data.run.checkpoint !== checkpoint) {

@@ -288,11 +288,15 @@ describe('what an exported model says of itself', () => {
     expect(metadata.captions).toEqual({ layer4: ['ants', null, 'bees', ''] })
     writeFileSync(
       join(run, 'report.json'),
-      JSON.stringify({ run: { checkpoint: 'c0ffee' }, layers: [{ name: 'layer4', experts }] }),
+      JSON.stringify({ version: 2, run: { checkpoint: 'c0ffee' }, layers: [{ name: 'layer4', experts }] }),
     )
     const { metadata: stale, told: about } = await warnings({ run })
     expect(stale.captions).toEqual({})
     expect(about).toEqual([expect.stringMatching(/captions are left out: .* is about another checkpoint/)])
+    writeCaptions(run, [{ name: 'layer4', experts }], { version: 1 })
+    const { metadata: old, told: early } = await warnings({ run })
+    expect(old.captions).toEqual({})
+    expect(early).toEqual([expect.stringMatching(/captions are left out: .* of another version of Moiety/)])
     writeFileSync(join(run, 'report.json'), '{"layers": [{"na')
     const { metadata: without, told } = await warnings({ run })
     expect(without.captions).toEqual({})

@@ -1,5 +1,6 @@
-import type { LayerFindings } from '../explain/findings.ts'
-import { percent, wholePercent } from './figures.ts'
+import { pairedDifference } from '../base/exact-tests.ts'
+import type { LayerFindings, VariantFindings } from '../explain/findings.ts'
+import { percent, points, wholePercent } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { type Cell, figured, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'
 import { accuracyChart } from './measure-charts.ts'
@@ -28,13 +29,13 @@ export function accuracyFigures(reading: Reading, layer: LayerFindings): Markup[
       body: chart(accuracyChart(label, layer, baseline)),
       after: numbers({
         caption: 'Top-1 accuracy',
-        heads: ['Experts at work', 'top-1', 'against as trained'],
+        heads: ['Experts at work', 'top-1', 'against as trained, points', '95 % interval'],
         rows: [
-          ['as trained', percent(accuracy.top1), ''],
-          ...byK.map(({ top1 }, i) => [`K = ${i + 1}`, ...compared(top1, accuracy.top1)]),
-          ['equal weights', ...compared(equal.top1, accuracy.top1)],
-          ...single.map(({ top1 }, e) => [html`only ${chip(e)}`, ...compared(top1, accuracy.top1)]),
-          ...without.map(({ top1 }, e) => [html`without ${chip(e)}`, ...compared(top1, accuracy.top1)]),
+          ['as trained', percent(accuracy.top1), '', ''],
+          ...byK.map((one, i) => [`K = ${i + 1}`, ...compared(one, data.images)]),
+          ['equal weights', ...compared(equal, data.images)],
+          ...single.map((one, e) => [html`only ${chip(e)}`, ...compared(one, data.images)]),
+          ...without.map((one, e) => [html`without ${chip(e)}`, ...compared(one, data.images)]),
         ],
       }),
     }),
@@ -42,10 +43,11 @@ export function accuracyFigures(reading: Reading, layer: LayerFindings): Markup[
   ]
 }
 
-function compared(top1: number, trained: number): [string, string] {
-  const points = 100 * (top1 - trained)
-  const sign = points < -0.05 ? '−' : points > 0.05 ? '+' : '±'
-  return [percent(top1), Number.isFinite(points) ? `${sign}${Math.abs(points).toFixed(1)}` : '–']
+/** Accuracy, and the difference to the network as trained on the same images, with its interval. */
+function compared({ top1, gained, lost }: VariantFindings, images: number): [string, string, string] {
+  const { difference, low, high } = pairedDifference({ first: gained, second: lost }, images)
+  const signed = (value: number): string => (value > 0 ? `+${points(value)}` : points(value))
+  return [percent(top1), signed(difference), `${signed(low)} to ${signed(high)}`]
 }
 
 /** Groups of classes by experts: what each expert alone gets right of them; single classes are in the table. */

@@ -4,13 +4,15 @@ import {
   type ComparedRun,
   type ConstraintKind,
   dataSetsOf,
+  type Group,
   groupsOf,
   kindOfRun,
   spreadOf,
 } from '../explain/comparison.ts'
 import { axesByK } from './axes-by-k.ts'
 import { type Chart, draw } from './draw.ts'
-import { bits, fixed, list, parameters, percent, whole } from './figures.ts'
+import { bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
+import { leadingConfiguration } from './leading-configuration.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { expertColour, tone } from './palette.ts'
 import { chart, figure, table } from './parts.ts'
@@ -76,7 +78,7 @@ function glance(runs: readonly ComparedRun[]): Markup {
           3,
         ),
         bits(mean(layer => layer.classBits)),
-        fixed(100 * mean(layer => layer.singleDrop), 1),
+        lostByOne(layers),
       ],
     ]
   })
@@ -89,21 +91,34 @@ function glance(runs: readonly ComparedRun[]): Markup {
   })
 }
 
+/** Mean over layers with an active expert. */
+function lostByOne(layers: readonly ComparedLayer[]): string {
+  const known = layers.flatMap(({ singleDrop }) => (singleDrop === null ? [] : [100 * singleDrop]))
+  return known.length === 0 ? '–' : fixed(spreadOf(known).mean, 1)
+}
+
 /** A table that scrolls where it is wider than the screen, also with keys. */
 function wide(content: Markup, label: string): Markup {
   return html`<div class="wide-table" tabindex="0" role="region" aria-label="${label}">${content}</div>`
 }
 
-/** Which configuration reached most; on different data, that this cannot be said. */
+/** Which configuration reached most, if that is beyond chance; on different data, that this cannot be said. */
 function summary(runs: readonly ComparedRun[]): Markup | null {
   const dataSets = dataSetsOf(runs)
   if (dataSets.length > 1)
     return html`<p class="notice">These runs are on different data, so their accuracies cannot be compared: ${dataSets.map(title => shown(title)).join('; ')}.</p>`
-  const [best] = groupsOf(runs).toSorted((a, b) => b.top1.mean - a.top1.mean)
-  const [first] = best?.runs ?? []
-  if (best === undefined || first === undefined) return null
-  const seeds = best.seeds === 1 ? 'one seed' : `${whole(best.seeds)} seeds`
-  return html`<p class="standfirst">Most accurate: ${shown(labelOf(first))}, with ${percent(best.top1.mean)} top-1 over ${seeds}.</p>`
+  const groups = groupsOf(runs)
+  const leading = leadingConfiguration(groups)
+  const label = ({ runs: [run] }: Group): string => (run === undefined ? '' : shown(labelOf(run)))
+  const over = ({ seeds }: Group): string => (seeds === 1 ? 'one seed' : `${whole(seeds)} seeds`)
+  if (leading === undefined) return null
+  const { first, second, p, pairs, isBeyondChance } = leading
+  const reached = (group: Group): string => `${percent(group.top1.mean)} top-1 over ${over(group)}`
+  if (second === undefined)
+    return html`<p class="standfirst">One configuration: ${label(first)}, with ${reached(first)}.</p>`
+  if (isBeyondChance)
+    return html`<p class="standfirst">Most accurate: ${label(first)}, with ${reached(first)}; closest to it ${label(second)}, with ${reached(second)} (${exactly(p)} over ${whole(pairs)} seeds that both have, exact sign-flip test, times ${whole(groups.length - 1)} for the choice).</p>`
+  return html`<p class="standfirst">Which of the ${whole(groups.length)} configurations is most accurate cannot be told from these seeds: the first and its closest rival have ${pairs === 0 ? 'no seed' : pairs === 1 ? 'one seed' : `${whole(pairs)} seeds`} in common, and their difference is within chance (${exactly(p)}).</p>`
 }
 
 function labelOf({ layers }: ComparedRun): string {
@@ -277,7 +292,7 @@ function layerTable(rows: readonly Row[]): Markup {
   const lost = (value: number | null): string => (value === null ? '–' : fixed(100 * value, 1))
   return table({
     caption:
-      'One line a mixture; bits that superclass, class and image tell about the expert; points of accuracy lost with other experts at work',
+      'One line a mixture; bits that superclass, class and image tell about the expert; points of accuracy lost with other experts at work, “one” being a mean over active experts by mean gate weight',
     heads: [
       'Run',
       'layer',

@@ -57,6 +57,17 @@ export function significance(p: Maybe, permutations: Maybe): string {
   return `p ${none ? '≤' : '='} ${p.toFixed(p < 0.0095 ? 4 : 3)}`
 }
 
+/** A p that is computed, not counted over permutations. */
+export function exactly(p: Maybe): string {
+  if (!there(p)) return `p ${blank}`
+  return p < 0.0001 ? 'p < 0.0001' : `p = ${p.toFixed(p < 0.0095 ? 4 : 3)}`
+}
+
+/** 0.031 → "3.1": points of accuracy. */
+export function points(fraction: Maybe): string {
+  return there(fraction) ? fixed(100 * fraction, 1) : blank
+}
+
 /** "one", "two", … for a sentence; digits from thirteen on. */
 export function counted(value: number): string {
   const words = 'no one two three four five six seven eight nine ten eleven twelve'.split(' ')

@@ -9,7 +9,14 @@ import { chanceLegend, chart, chip, figure, liftLegend, numbers } from './parts.
 import { mapChart, placesOf, trainingChart } from './place-charts.ts'
 import { classFigure, superclassFigure } from './preference-figures.ts'
 import { anchor, type Reading, superclassName } from './reading.ts'
-import { informationSentence, layerSummary, pairChance, pairSentence, trainingSentence } from './sentences.ts'
+import {
+  agreementSentence,
+  informationSentence,
+  layerSummary,
+  pairChance,
+  pairSentence,
+  trainingSentence,
+} from './sentences.ts'
 
 /** All there is to see of one layer. */
 export function layerSection(reading: Reading, layer: LayerFindings, index: number): Markup {
@@ -106,7 +113,7 @@ function agreementFigure({ agreement }: LayerFindings): Markup | null {
   if (agreement === null) return null
   return figure({
     title: `The experts of ${shown(agreement.against)}`,
-    sentence: `Experts of the two runs, matched by the classes they are given. Mean correlation ${fixed(agreement.mean, 2)}; where classes are shuffled, the best matching still has ${fixed(agreement.chance, 2)}, and ${fixed(agreement.chance95, 2)} at the 95th percentile. Above that, both runs found the same division of work.`,
+    sentence: agreementSentence(agreement),
     body: html`<div class="chart"><table><thead><tr><th scope="col" class="text">Here</th><th scope="col" class="text">There</th><th scope="col">Correlation</th></tr></thead><tbody>${agreement.pairs.map(({ expert, other, similarity }) => html`<tr><th scope="row">${chip(expert)}</th><td class="text">expert ${other}</td><td>${fixed(similarity, 2)}</td></tr>`)}</tbody></table></div>`,
   })
 }

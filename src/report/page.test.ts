@@ -194,9 +194,9 @@ function blanked(one: Findings): Findings {
     lift: empty(weight),
   })
   const none = (values: readonly unknown[]): null[] => values.map(() => null)
-  const variant = ({ top1, perClass }: { top1: number; perClass: readonly unknown[] }) => ({
-    top1,
-    perClass: none(perClass),
+  const variant = <T extends { readonly perClass: readonly unknown[] }>(own: T) => ({
+    ...own,
+    perClass: none(own.perClass),
   })
   return {
     ...one,
@@ -210,6 +210,7 @@ function blanked(one: Findings): Findings {
         class: { ...layer.information.class, share: null },
         superclass: layer.information.superclass && { ...layer.information.superclass, share: null },
       },
+      leads: { single: null, without: null, pair: null },
       variants: {
         single: layer.variants.single.map(variant),
         without: [],
@@ -232,6 +233,7 @@ function blanked(one: Findings): Findings {
         mean: null,
         chance: null,
         chance95: null,
+        p: null,
       },
     })),
   }

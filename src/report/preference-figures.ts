@@ -51,7 +51,7 @@ export function superclassFigure(reading: Reading, layer: LayerFindings): Markup
   const { weight, lift } = layer.bySuperclass
   return figure({
     title: 'Superclasses by experts',
-    sentence: matrixSentence(reading, layer),
+    sentence: matrixSentence(layer),
     body: chart(drawn),
     after: [
       liftLegend(),
@@ -97,7 +97,7 @@ export function classFigure(reading: Reading, layer: LayerFindings): Markup {
   })
   return figure({
     title: 'Classes by experts',
-    sentence: `Each row is a class: its mean weights in per cent${layer.count > 6 ? ' (in the table)' : ''}, coloured by how they compare with chance. Classes are ordered by the expert they prefer. Rows of one superclass that look alike are its common route; if experts ignored classes, all would be grey.`,
+    sentence: `Each row is a class: its mean weights in per cent${layer.count > 6 ? ' (in the table)' : ''}, coloured by how they compare with chance. Classes stand with the expert for which their ratio to chance is largest, whether or not that is beyond chance. Rows of one superclass that look alike are its common route; if experts ignored classes, all would be grey.`,
     body: html`<div class="panels" style="--w:${Math.max(narrow, ...drawn.map(({ width }) => width))}px">${drawn.map(({ panel }) => panel)}</div>`,
     after: [
       liftLegend(),
@@ -129,7 +129,7 @@ function panelsOf(
   const of = (expert: number | null): number[] => all.filter(c => preferred(byClass.lift[c]) === expert)
   return [
     ...Array.from({ length: count }, (_, expert) => ({
-      title: `Most beyond chance to expert ${expert}`,
+      title: `Placed with expert ${expert}`,
       classes: of(expert),
     })),
     { title: 'Without images', classes: of(null) },

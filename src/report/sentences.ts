@@ -1,6 +1,6 @@
-import type { Information, LayerFindings } from '../explain/findings.ts'
-import { counted, fixed, list, percent, significance } from './figures.ts'
-import { preferred, type Reading, superclassName } from './reading.ts'
+import { significanceLevel } from '../base/exact-tests.ts'
+import type { Information, LayerFindings, LeadFindings } from '../explain/findings.ts'
+import { counted, exactly, fixed, list, percent, points, significance } from './figures.ts'
 
 /** What has less than this share of the weight is not living (METHOD.md §6.1). */
 const livingShare = 0.01
@@ -32,12 +32,14 @@ function explainedSentence({ information, dependence }: LayerFindings): string {
   const coarse =
     superclass === null
       ? ''
-      : `, its superclass alone ${percent(superclass.share)} (shuffled: ${chance(superclass)})`
+      : beyondChance(superclass)
+        ? `, its superclass alone ${percent(superclass.share)} (shuffled: ${chance(superclass)})`
+        : ', its superclass alone no more than shuffled labels would'
   return `The class of an image explains ${percent(byClass.share)} of the choice of expert (shuffled labels: ${chance(byClass)})${coarse}.`
 }
 
 export function beyondChance({ p, bits, chance95 }: Information): boolean {
-  return p <= 0.05 && bits > chance95
+  return p <= significanceLevel && bits > chance95
 }
 
 export function informationSentence({ information, dependence, count }: LayerFindings): string {
@@ -48,33 +50,35 @@ export function informationSentence({ information, dependence, count }: LayerFin
       ? 'The gate treats every image alike.'
       : `Which image it is decides ${percent(ratio(dependence.bits, dependence.ofMean))} of what there is to know about the expert`
   if (dependence.bits < 0.001) return image
-  return `${image}; its class alone ${percent(byClass.share)} (${significance(byClass.p, byClass.permutations)}, ${byClass.permutations} permutations). If routing ignored classes, ${information.superclass === null ? 'the lowest bar' : 'the two lowest bars'} would end at the red tick.`
+  return `${image}; its class ${percent(byClass.share)} (${significance(byClass.p, byClass.permutations)}, ${byClass.permutations} permutations). If routing ignored classes, ${information.superclass === null ? 'the lowest bar' : 'the two lowest bars'} would end at the red tick.`
 }
 
-/** The strongest cell of a matrix in words. */
-export function matrixSentence(reading: Reading, { bySuperclass }: LayerFindings): string {
+/** What a matrix of superclasses shows; which cell is strongest is not said, since the next may be as strong. */
+export function matrixSentence({ bySuperclass }: LayerFindings): string {
   const chance = 'If experts ignored what is in the image, all cells would be grey.'
   if (bySuperclass === null) return chance
-  const strongest = bySuperclass.lift
-    .map((row, s) => {
-      const expert = preferred(row)
-      return { s, expert, lift: expert === null ? 0 : (row[expert] ?? 0) }
-    })
-    .toSorted((a, b) => b.lift - a.lift || a.s - b.s)[0]
-  if (strongest === undefined || strongest.expert === null) return chance
-  const { s, expert, lift } = strongest
-  return `Figures are each superclass’s mean weights in per cent; colour compares them with chance. The strongest is ${superclassName(reading, s)}, with ${fixed(lift, 1)} times the average weight for expert ${expert}. ${chance}`
+  return `Figures are each superclass’s mean weights in per cent; colour compares them with chance. The lists of the experts above name those that are beyond chance. ${chance}`
 }
 
-export function pairSentence({ coactivation, k, count }: LayerFindings, chance: number): string {
+export function pairSentence({ leads, coactivation, k, count }: LayerFindings, chance: number): string {
   if (chance <= 0) return 'Each image has one expert, so no two are chosen together.'
-  const pairs = coactivation.flatMap((row, a) => row.flatMap((value, b) => (b > a ? { a, b, value } : [])))
-  const [most] = pairs.toSorted((x, y) => y.value - x.value || x.a - y.a || x.b - y.b)
+  const { pair } = leads
+  const rate = ([a, b]: readonly [number, number]): string => percent(coactivation[a]?.[b])
   const seen =
-    most === undefined
+    pair === null || pair.p > significanceLevel
       ? ''
-      : ` Experts ${most.a} and ${most.b} meet most, in ${percent(most.value)} of the images.`
+      : ` Experts ${pair.first[0]} and ${pair.first[1]} are chosen together most often, for ${rate(pair.first)} of the images, before ${pair.second[0]} and ${pair.second[1]} with ${rate(pair.second)} (${rivalry(pair)}).`
   return `Per cent of images that chose both; on the diagonal, that chose the one.${seen} Were K = ${k} of E = ${count} drawn at random, every pair would have ${percent(chance)}.`
+}
+
+/** "difference 3.1 points, 1.9 to 4.3, p = 0.0010" */
+function rivalry({
+  difference,
+  low,
+  high,
+  p,
+}: Pick<LeadFindings, 'difference' | 'low' | 'high' | 'p'>): string {
+  return `difference ${points(difference)} points, ${points(low)} to ${points(high)}, ${exactly(p)}`
 }
 
 /** K(K−1) / E(E−1); 0 where there are no pairs. */
@@ -83,18 +87,34 @@ export function pairChance({ k, count }: Pick<LayerFindings, 'k' | 'count'>): nu
 }
 
 export function accuracySentence(
-  { variants, count }: LayerFindings,
+  { variants, leads, count }: LayerFindings,
   { trained, chance }: { readonly trained: number; readonly chance: number },
 ): string {
-  const best = Math.max(0, ...variants.single.map(({ top1 }) => top1))
-  const least = variants.without
-    .map(({ top1 }, expert) => ({ top1, expert }))
-    .toSorted((a, b) => a.top1 - b.top1)[0]
-  const missed =
-    least === undefined || count < 2
-      ? ''
-      : ` The network misses expert ${least.expert} most: ${percent(least.top1)} without it.`
-  return `As trained, ${percent(trained)} of the images are named right (black line); the best expert alone gets ${percent(best)}.${missed} Naming classes at random would give ${percent(chance)} (dashed); if the gate’s choice did not matter, equal weights and single experts would lie on the black line.`
+  return `As trained, ${percent(trained)} of the images are named right (black line). ${aloneSentence(variants.single, leads.single)}${missedSentence(leads.without, variants.without, count)} Naming classes at random would give ${percent(chance)} (dashed); if the gate’s choice did not matter, equal weights and single experts would lie on the black line.`
+}
+
+/** Which expert alone gets most right, if it is beyond doubt; otherwise what they get. */
+function aloneSentence(single: LayerFindings['variants']['single'], lead: LeadFindings | null): string {
+  const values = single.map(({ top1 }) => top1)
+  const [least, most] = [Math.min(...values), Math.max(...values)]
+  if (values.length === 1) return `The one expert alone gets ${percent(most)}.`
+  if (lead === null || lead.p > significanceLevel)
+    return `Alone, the experts get ${percent(least)} to ${percent(most)}; which of them gets most is within chance.`
+  return `Alone, expert ${lead.first} gets most right, ${percent(values[lead.first])}, before expert ${lead.second} with ${percent(values[lead.second])} (${rivalry(lead)}).`
+}
+
+/** The expert without which most is lost, if it is beyond doubt. */
+function missedSentence(
+  lead: LeadFindings | null,
+  without: LayerFindings['variants']['without'],
+  count: number,
+): string {
+  if (lead === null || lead.p > significanceLevel || lead.first >= count) return ''
+  const rival =
+    lead.second >= count
+      ? 'as trained'
+      : `without expert ${lead.second}, ${percent(without[lead.second]?.top1)}`
+  return ` The network misses expert ${lead.first} most: ${percent(without[lead.first]?.top1)} without it, next ${rival} (${rivalry(lead)}).`
 }
 
 export function trainingSentence({
@@ -106,8 +126,24 @@ export function trainingSentence({
   const change =
     overTraining.length === 1
       ? `After epoch ${last.epoch} the CV is ${fixed(last.cvImportance, 2)}`
-      : `From epoch ${first.epoch} to ${last.epoch} the CV goes from ${fixed(first.cvImportance, 2)} to ${fixed(last.cvImportance, 2)}`
+      : `After epoch ${first.epoch} the CV is ${fixed(first.cvImportance, 2)}, after epoch ${last.epoch} ${fixed(last.cvImportance, 2)}`
   return `${change}, and ${last.living} of ${count} experts are in use. Shares are of weight on held-out images; perfectly even experts would all lie on the dashed line at ${percent(1 / count)}.`
+}
+
+export function agreementSentence({
+  mean,
+  chance,
+  chance95,
+  p,
+  permutations,
+}: NonNullable<LayerFindings['agreement']>): string {
+  const matched = 'Experts of the two runs, matched by the classes they are given.'
+  if (mean === null || p === null)
+    return `${matched} No expert is given more of one class than of another, so there is nothing to correlate.`
+  const shuffled = `where classes are shuffled, the best matching has ${fixed(chance, 2)}, and ${fixed(chance95, 2)} at the 95th percentile (${significance(p, permutations)})`
+  return p <= significanceLevel
+    ? `${matched} Mean correlation ${fixed(mean, 2)}: both runs divide the classes more alike than by chance; ${shuffled}.`
+    : `${matched} Mean correlation ${fixed(mean, 2)}, no more than by chance; ${shuffled}.`
 }
 
 export function ratio(part: number, whole: number): number | null {

@@ -6,7 +6,7 @@ import type { Checkpoint } from '../../run/checkpoint.ts'
 import { type Config, resolveConfig } from '../../run/config.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import { readConfig } from '../../run/run-folder.ts'
-import { refuseOtherClasses, remembered, usualSplit } from '../data-identity.ts'
+import { refuseOtherClasses, trainedNormalisation, usualSplit } from '../data-identity.ts'
 import { type DataChoice, newestCheckpoint } from '../trained-run.ts'
 
 /** A detector that has been trained, with its newest checkpoint and its data. */
@@ -66,10 +66,19 @@ export async function openTrainedDetector(
   const split = wanted ?? usualSplit(data === undefined ? checkpoint.extra : undefined, dataset)
   splitNamed(dataset, split)
   refuseOtherClasses(checkpoint.extra, dataset)
-  // The network has learned from images normalised so, whatever other images are like.
-  const { mean, std } = remembered(checkpoint.extra) ?? {}
-  const normalised = { ...dataset, mean: mean ?? dataset.mean, std: std ?? dataset.std }
-  return { run, config: { ...config, model }, checkpoint, dataset: normalised, split }
+  const { mean, std } =
+    trainedNormalisation(checkpoint.extra) ?? (data === undefined ? dataset : refuseUnknownNormalisation(run))
+  return { run, config: { ...config, model }, checkpoint, dataset: { ...dataset, mean, std }, split }
+}
+
+function refuseUnknownNormalisation(run: string): never {
+  return fail({
+    kind: 'disk',
+    message:
+      'the checkpoint of a detector does not say by which mean and standard deviation its images are normalised',
+    where: run,
+    help: 'it was changed or is of another run; put that right',
+  })
 }
 
 function withBoxes(name: Config['data']['name']): DetectionDataset['name'] {

@@ -4,6 +4,7 @@ import type { RoutedLayer, TrueObject } from '../../evaluate/detector/index.ts'
 import { associationOf, chiSquaredOf } from './contingency.ts'
 import { testLevels } from './level-test.ts'
 import { weightedMedian } from './median-area.ts'
+import { testMedians } from './median-test.ts'
 import { testObjects } from './object-tests.ts'
 import { permutationTest } from './permutation-test.ts'
 import { type RoutedObjects, routedObjects, topExperts, weightsOfObjects } from './routed-objects.ts'
@@ -226,8 +227,64 @@ describe('the permutation test', () => {
     }
     const split = of(level => Number(level < 2))
     // H(2/5) bits: the level decides the expert.
-    expect(split.value).toBeCloseTo(0.970950594, 6)
-    expect(split.p).toBe(1 / 1000)
-    expect(of((_, u) => u).p).toBeGreaterThan(0.05)
+    expect(split.information.value).toBeCloseTo(0.970950594, 6)
+    expect(split.information.p).toBe(1 / 1000)
+    // Each fine level gives expert 0 more than chance, each coarse one expert 1; nothing is above where nothing goes.
+    expect(split.above.map(row => row.map(p => p <= 0.001))).toEqual([
+      ...[0, 1].map(() => [true, false]),
+      ...[2, 3, 4].map(() => [false, true]),
+    ])
+    const blind = of((_, u) => u)
+    expect(blind.information.p).toBeGreaterThan(0.05)
+    for (const p of blind.above.flat()) expect(p).toBeGreaterThan(0.05 / 10)
+  })
+
+  it('tests each size and expert', () => {
+    const withCells = { ...sizes, withCells: true }
+    const split = drained(
+      testObjects(
+        routedBy((level, _, u) => (level === 0 ? 0.6 + 0.4 * u : 0.4 * u)),
+        withCells,
+        options,
+      ),
+    )
+    expect(split.above.map(row => row.map(p => p <= 0.001))).toEqual([
+      [true, false],
+      [false, false],
+      [false, true],
+    ])
+    const blind = drained(
+      testObjects(
+        routedBy((_, __, u) => Math.round(u)),
+        withCells,
+        options,
+      ),
+    )
+    for (const p of blind.above.flat()) expect(p).toBeGreaterThan(0.05 / 6)
+    expect(
+      drained(
+        testObjects(
+          routedBy(() => 0.5),
+          sizes,
+          options,
+        ),
+      ).above,
+    ).toEqual([])
+  })
+
+  it('tells medians apart only beyond what the largest and the smallest are by chance', () => {
+    const areas = (routed: RoutedObjects): RoutedObjects => ({
+      ...routed,
+      objects: routed.objects.map((one, at) => ({ ...one, area: (at % 2 === 0 ? 100 : 400) + at })),
+    })
+    const split = drained(testMedians(areas(routedBy(level => Number(level === 0))), options))!
+    expect(split).toMatchObject({ largest: 1, smallest: 0 })
+    // Of 60 objects of each expert the 30th: 400 + 59 over 100 + 58.
+    expect(split.tested.value).toBeCloseTo(459 / 158, 12)
+    expect(split.tested.p).toBe(1 / 1000)
+    const blind = drained(testMedians(areas(routedBy((_, __, u) => Math.round(u))), options))!
+    expect(blind.tested.value).toBeGreaterThanOrEqual(1)
+    expect(blind.tested.p).toBeGreaterThan(0.05)
+    expect(drained(testMedians(areas(routedBy(() => 1)), options)), 'one active expert').toBeNull()
   })
 })

@@ -133,7 +133,7 @@ export async function explainDetectorRun(
     return {
       findings: {
         kind: 'detector',
-        version: 1,
+        version: 2,
         run: describeRun(trained, parameters, activeParameters),
         data: describeData(trained, split, records),
         loss: records.loss,

@@ -34,6 +34,12 @@ const tested = z.object({
   permutations: z.number(),
 })
 
+/**
+ * For each group and expert the probability that permutations reach its mean weight, one-sided and not corrected for the
+ * number of cells; 1 for a group of nothing.
+ */
+const above = matrix
+
 /** Whether a grouping of objects goes with the experts. */
 const tests = z.object({
   /** I(group; expert) in bits, and that ÷ H(expert) over objects; null where one expert has all weight. */
@@ -83,7 +89,7 @@ const layer = z.object({
   cvActivation: z.number(),
   living: z.number(),
   /** Levels P3 to P7 of all images, and I(level; expert); null where whole images are routed. */
-  levels: z.object({ by: affinity, information: tested, share: maybe }).nullable(),
+  levels: z.object({ by: affinity, information: tested, share: maybe, above }).nullable(),
   /** How much the routing depends on image and level at all: I(image and level; expert), bits. */
   dependence: findings.shape.layers.element.shape.dependence,
   /** Objects, without those that no anchor overlaps. */
@@ -100,6 +106,7 @@ const layer = z.object({
     /** Objects of each size whose top expert it is. */
     top: z.array(perExpert),
     tests: tests.nullable(),
+    above,
   }),
   classes: z.object({ by: affinity, tests: tests.nullable() }),
   /** For each expert; null for one that no object is given to. */
@@ -109,6 +116,8 @@ const layer = z.object({
     /** Median of the objects whose top expert it is. */
     top: z.array(maybe),
     all: maybe,
+    /** The largest ÷ the smallest of `weighted` among active experts; null for fewer than two. */
+    range: z.object({ largest: z.number(), smallest: z.number(), tested }).nullable(),
   }),
   variants: z.object({
     single: z.array(stats),
@@ -123,7 +132,7 @@ const layer = z.object({
 /** The schema of a detector's `report.json`; what it reads is {@link DetectorFindings}. */
 export const detectorFindings = z.object({
   kind: z.literal('detector'),
-  version: z.literal(1),
+  version: z.literal(2),
   run: findings.shape.run,
   data: z.object({
     title: z.string(),

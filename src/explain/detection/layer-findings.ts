@@ -6,6 +6,7 @@ import { associationOf } from './contingency.ts'
 import type { DetectorLayerFindings, GroupingTests } from './findings.ts'
 import { testLevels } from './level-test.ts'
 import { weightedMedian } from './median-area.ts'
+import { testMedians } from './median-test.ts'
 import { type Grouping, type TestOptions, testObjects } from './object-tests.ts'
 import { type RoutedObjects, routedObjects, topExperts, weightsOfObjects } from './routed-objects.ts'
 import { sizeClassOf, sizeNames } from './sizes.ts'
@@ -34,16 +35,30 @@ export async function detectorLayerFindings(facts: DetectorLayerFacts): Promise<
   const ofClass = Int32Array.from(routed.objects, ({ label }) => label)
   const drain = async <T>(what: string, total: number, steps: Generator<number, T>): Promise<T | undefined> =>
     await drained(steps, signal, done => onProgress?.(what, done, total))
-  const test = async (what: string, grouping: Grouping): Promise<GroupingTests | null | undefined> => {
-    if (routed.objects.length === 0) return null
+  const test = async (
+    what: string,
+    grouping: Grouping,
+  ): Promise<{ readonly tests: GroupingTests | null; readonly above: number[][] } | undefined> => {
+    if (routed.objects.length === 0) return { tests: null, above: ones(grouping.count, layer.experts) }
     const found = await drain(what, 2 * permutations, testObjects(routed, grouping, facts))
-    return found && groupingTests(routed, layer, grouping, found)
+    return (
+      found && {
+        tests: groupingTests(routed, layer, grouping, found),
+        above: found.above.map(row => [...row]),
+      }
+    )
   }
   const levels =
     layer.inputs === 1 ? null : await drain('permuting levels', permutations, testLevels(layer, facts))
-  const bySize = await test('permuting sizes', { labels: ofSize, count: sizeNames.length })
+  const bySize = await test('permuting sizes', {
+    labels: ofSize,
+    count: sizeNames.length,
+    withCells: true,
+  })
   const byClass = await test('permuting classes', { labels: ofClass, count: classes })
-  if (levels === undefined || bySize === undefined || byClass === undefined) return undefined
+  const range = await drain('permuting areas', permutations, testMedians(routed, facts))
+  if (levels === undefined || bySize === undefined || byClass === undefined || range === undefined)
+    return undefined
   const weights = weightsOfObjects(routed)
   const own = { experts: layer.experts, weights }
   const counts = tableOf(routed, { labels: ofSize, count: sizeNames.length })
@@ -59,8 +74,9 @@ export async function detectorLayerFindings(facts: DetectorLayerFacts): Promise<
     living: used.living,
     levels: levels && {
       by: affinityOf(layer, levelOfRows(layer), layer.inputs),
-      information: levels,
-      share: shareOf(levels.value, layer.weights, layer.experts),
+      information: levels.information,
+      share: shareOf(levels.information.value, layer.weights, layer.experts),
+      above: levels.above,
     },
     dependence: dependenceOf(layer),
     objects: {
@@ -74,11 +90,17 @@ export async function detectorLayerFindings(facts: DetectorLayerFacts): Promise<
       top: sizeNames.map((_, size) =>
         Array.from(counts.subarray(size * layer.experts, (size + 1) * layer.experts)),
       ),
-      tests: bySize,
+      tests: bySize.tests,
+      above: bySize.above,
     },
-    classes: { by: affinityOf(own, ofClass, classes), tests: byClass },
-    medianArea: medianAreas(routed, weights),
+    classes: { by: affinityOf(own, ofClass, classes), tests: byClass.tests },
+    medianArea: { ...medianAreas(routed, weights), range },
   }
+}
+
+/** No group is above chance. */
+function ones(rows: number, columns: number): number[][] {
+  return Array.from({ length: rows }, () => new Array<number>(columns).fill(1))
 }
 
 /** Level of each row of a layer's weights: rows are image by image. */
@@ -128,7 +150,7 @@ function shareOf(bits: number, weights: Float32Array, experts: number): number |
 function medianAreas(
   { objects, unit, weights: ofUnits, experts }: RoutedObjects,
   weights: Float32Array,
-): DetectorLayerFindings['medianArea'] {
+): Omit<DetectorLayerFindings['medianArea'], 'range'> {
   const areas = objects.map(({ area }) => area)
   const top = topExperts(ofUnits, experts)
   const median = (weight: (at: number) => number): number | null =>

@@ -1,13 +1,15 @@
 import { chiSquaredOf } from './contingency.ts'
-import { permutationTest, type Tested } from './permutation-test.ts'
+import { permutationTest, rowsOf, type Tested } from './permutation-test.ts'
 import { type RoutedObjects, topExperts } from './routed-objects.ts'
-import { conditionalInformation, tableInformation } from './table-information.ts'
+import { conditionalInformation, partsOfColumns, tableInformation } from './table-information.ts'
 
 /** What goes with the experts: a number for each object, such as its class of size. */
 export interface Grouping {
   /** int32 [objects], from 0 to `count` − 1. */
   readonly labels: Int32Array
   readonly count: number
+  /** Whether each group and expert is tested, too. */
+  readonly withCells?: boolean
 }
 
 export interface TestOptions {
@@ -23,6 +25,8 @@ export interface ObjectTests {
   readonly chiSquared: Tested
   /** I(group; expert | level) in bits; only units of one level exchange their weights. */
   readonly withinLevel: Tested
+  /** For each group and expert the probability that permutations give the group as much of the expert's weight. */
+  readonly above: readonly (readonly number[])[]
 }
 
 /**
@@ -66,17 +70,23 @@ export function* testObjects(
     return tables
   }
   const everywhere = { strata: new Int32Array(level.length), permutations, seed }
-  const [information, chiSquared] = yield* permutationTest(everywhere, order => [
-    tableInformation(table(order), experts),
-    chiSquaredOf(counts(order), experts),
-  ])
+  const [information, chiSquared, ...parts] = yield* permutationTest(everywhere, order => {
+    const sums = table(order)
+    const cellParts = grouping.withCells === true ? partsOfColumns(sums, experts) : []
+    return [tableInformation(sums, experts), chiSquaredOf(counts(order), experts), ...cellParts]
+  })
   const [withinLevel] = yield* after(
     permutations,
     permutationTest({ strata: level, permutations, seed }, order => [
       conditionalInformation(byLevel(order), experts),
     ]),
   )
-  return { information: information!, chiSquared: chiSquared!, withinLevel: withinLevel! }
+  return {
+    information: information!,
+    chiSquared: chiSquared!,
+    withinLevel: withinLevel!,
+    above: rowsOf(parts, experts),
+  }
 }
 
 /** The same steps, counted on from those before. */

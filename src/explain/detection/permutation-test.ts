@@ -61,6 +61,13 @@ export function* permutationTest(
   })
 }
 
+/** The p of the tests of all cells of a table, row by row of so many columns. */
+export function rowsOf(cells: readonly Tested[], columns: number): number[][] {
+  return Array.from({ length: cells.length / columns }, (_, row) =>
+    cells.slice(row * columns, (row + 1) * columns).map(({ p }) => p),
+  )
+}
+
 /** The units of each stratum that has more than one. */
 function membersOf(strata: Int32Array): readonly Int32Array[] {
   const members = new Map<number, number[]>()

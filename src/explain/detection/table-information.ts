@@ -16,6 +16,13 @@ export function tableInformation(table: Float64Array, columns: number): number {
   return Math.max(0, entropyBits(ofRow) + entropyBits(ofColumn) - entropyBits(table))
 }
 
+/** Each cell of a table ÷ the sum of its column; 0 in a column of nothing. */
+export function partsOfColumns(table: Float64Array, columns: number): number[] {
+  const sums = new Float64Array(columns)
+  for (const [at, value] of table.entries()) sums[at % columns]! += value
+  return Array.from(table, (value, at) => (sums[at % columns]! > 0 ? value / sums[at % columns]! : 0))
+}
+
 /**
  * I(row; column | stratum) in bits: the mean of each stratum's information, weighed by how much is in it.
  *

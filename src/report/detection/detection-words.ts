@@ -1,3 +1,4 @@
+import { significanceLevel } from '../../base/exact-tests.ts'
 import type {
   DetectorFindings,
   DetectorLayerFindings,
@@ -53,13 +54,20 @@ export function describeLayer(layer: DetectorLayerFindings): string {
   return `Mixture ${placeWords(layer)}: E = ${layer.count} experts, K = ${layer.k} for each ${unit}, constraint ${shown(layer.constraint)}`
 }
 
-/** Which sizes and levels an expert has more of than chance. */
+/** Which sizes and levels an expert has more of than chance: each by its own test, corrected for the number of cells. */
 export function expertWords(layer: DetectorLayerFindings, expert: number): string {
   if ((layer.share[expert] ?? 0) < 0.01) return 'Hardly used.'
-  const liked = (lift: readonly (readonly (number | null)[])[]): { row: number; lift: number }[] =>
-    lift.map((row, at) => ({ row: at, lift: row[expert] ?? 0 })).filter(one => one.lift >= notable)
-  const sizes = beyondChance(layer.sizes.tests?.information) ? liked(layer.sizes.by.lift) : []
-  const levels = beyondChance(layer.levels?.information) ? liked(layer.levels?.by.lift ?? []) : []
+  const liked = (
+    lift: readonly (readonly (number | null)[])[],
+    above: readonly (readonly (number | null)[])[],
+  ): { row: number; lift: number }[] => {
+    const cells = above.length * layer.count
+    return lift
+      .map((row, at) => ({ row: at, lift: row[expert] ?? 0, p: above[at]?.[expert] ?? 1 }))
+      .filter(one => one.lift >= notable && one.p * cells <= significanceLevel)
+  }
+  const sizes = liked(layer.sizes.by.lift, layer.sizes.above)
+  const levels = layer.levels === null ? [] : liked(layer.levels.by.lift, layer.levels.above)
   const median = layer.medianArea.weighted[expert] ?? null
   const parts = [
     ...(sizes.length === 0
@@ -72,12 +80,12 @@ export function expertWords(layer: DetectorLayerFindings, expert: number): strin
         ]),
   ]
   const given =
-    parts.length === 0 ? 'No size and no level more than others' : `More than chance: ${parts.join('; ')}`
+    parts.length === 0 ? 'No size and no level beyond chance' : `More than chance: ${parts.join('; ')}`
   return `${given}. ${median === null ? 'No object is given to it.' : `Median object ${square(median)} pixels.`}`
 }
 
 function beyondChance(tested: { readonly p: number } | null | undefined): boolean {
-  return tested !== null && tested !== undefined && tested.p <= 0.05
+  return tested !== null && tested !== undefined && tested.p <= significanceLevel
 }
 
 /** The layer in two sentences. */
@@ -116,7 +124,7 @@ function withinWords(within: GroupingTests['withinLevel']): string {
     return ` Levels are made for sizes, and it is the level’s doing: among objects of one level, size tells next to nothing about the expert (${numbers}).`
   return beyondChance(within)
     ? ` Levels are made for sizes, so this may be the level’s doing; but among objects of one level, too, size goes with the expert (${numbers}).`
-    : ` Levels are made for sizes, and it is the level’s doing: among objects of one level, size tells no more about the expert than chance (${numbers}).`
+    : ` Levels are made for sizes, so this may be the level’s doing: among objects of one level, nothing beyond chance was found that size tells about the expert (${numbers}).`
 }
 
 export function levelSentence({ levels, dependence }: DetectorLayerFindings): string {
@@ -130,33 +138,16 @@ export function levelSentence({ levels, dependence }: DetectorLayerFindings): st
 }
 
 export function areaSentence(layer: DetectorLayerFindings, data: DetectorFindings['data']): string {
-  const { weighted, all } = layer.medianArea
-  const known = weighted.flatMap((area, expert) => (area === null ? [] : [{ area, expert }]))
-  const [least, most] = [
-    known.toSorted((a, b) => a.area - b.area)[0],
-    known.toSorted((a, b) => b.area - a.area)[0],
-  ]
-  const range =
-    least === undefined || most === undefined || least.expert === most.expert
+  const { range, all } = layer.medianArea
+  const apart =
+    range === null || !beyondChance(range.tested)
       ? ''
-      : ` Expert ${most.expert}’s median object has ${fixed(most.area / least.area, 1)} times the area of expert ${least.expert}’s.`
-  return `Half of an expert’s weight on objects is on objects up to this area (dot), drawn as the side of a square, in pixels; the ring is the median of objects whose top expert it is. The median of all is ${square(all)} (line); dashed are COCO’s limits, ${fixed(data.sizes[0], 0)} and ${fixed(data.sizes[1], 0)}.${range}`
+      : ` Expert ${range.largest}’s median object has ${fixed(range.tested.value, 1)} times the area of expert ${range.smallest}’s; were units shuffled, the largest would have ${fixed(range.tested.chance, 1)} times that of the smallest (${significance(range.tested.p, range.tested.permutations)}).`
+  return `Half of an expert’s weight on objects is on objects up to this area (dot), drawn as the side of a square, in pixels; the ring is the median of objects whose top expert it is. The median of all is ${square(all)} (line); dashed are COCO’s limits, ${fixed(data.sizes[0], 0)} and ${fixed(data.sizes[1], 0)}.${apart}`
 }
 
-export function precisionSentence(layer: DetectorLayerFindings, trained: number | null): string {
-  const best = (name: 'APs' | 'APm' | 'APl'): string | null => {
-    const ranked = layer.variants.single
-      .map((one, expert) => ({ expert, value: one[name] }))
-      .filter(({ value }) => value !== null)
-      .toSorted((a, b) => (b.value ?? 0) - (a.value ?? 0) || a.expert - b.expert)
-    return ranked[0] === undefined || (ranked[0].value ?? 0) === 0 ? null : String(ranked[0].expert)
-  }
-  const leaders = (['APs', 'APm', 'APl'] as const).flatMap((name, size) => {
-    const expert = best(name)
-    return expert === null ? [] : [`${expert} of ${sizeWords[size] ?? ''}`]
-  })
-  const alone = leaders.length === 0 ? '' : ` Alone, the best finder is expert ${list(leaders)} objects.`
-  return `COCO’s AP with other experts at work here, all else as trained (AP ${precision(trained)}; the tick in each bar).${alone} If it did not matter who computes a level, nothing would change.`
+export function precisionSentence(trained: number | null): string {
+  return `COCO’s AP with other experts at work here, all else as trained (AP ${precision(trained)}; the tick in each bar). These are AP of this split without intervals, so which expert is ahead for a size is not said. If it did not matter who computes a level, nothing would change.`
 }
 
 export function objectsWords({ objects }: DetectorLayerFindings): string {

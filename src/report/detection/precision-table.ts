@@ -65,7 +65,7 @@ export function precisionFigure({ stats }: DetectorFindings, layer: DetectorLaye
   )
   return figure({
     title: 'What is found with other experts',
-    sentence: precisionSentence(layer, stats.AP),
+    sentence: precisionSentence(stats.AP),
     width: 520,
     body: html`<table class="precision"><thead><tr><th scope="col"></th>${shownStats.map(([, title]) => html`<th scope="col">${title}</th>`)}</tr></thead>${body}</table>`,
     after: numbers({
