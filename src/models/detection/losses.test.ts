@@ -147,6 +147,16 @@ describe('the focal loss', () => {
     expect(at(1e-3, 0)).toBeCloseTo(0.25 * (1 - 1e-3) ** 2 * Math.log(1e3), 12)
   })
 
+  it('with a clamp that float32 cannot tell from 0 is cut off where it is without one', () => {
+    const at = (clamp: number | null) =>
+      differentiated({ p: nd([1, 2, 1], [0, 1]) }, [[0, 1]], ({ p }, t) =>
+        focalLoss(probabilities(p!), t, { clamp }),
+      ).value
+    for (const clamp of [1e-9, 1e-15, 1e-300])
+      expect(at(clamp) / at(null)).toBeCloseTo(1, clamp === 1e-9 ? 0 : 12)
+    expect(at(1e-9)).toBeLessThan(at(null))
+  })
+
   it('is finite far out, of logits and of probabilities 0 and 1', () => {
     const targets = [[0, 2, 0, 2]]
     const far = differentiated(

@@ -196,8 +196,9 @@ const probabilityTerms: FocalTerms = {
  */
 function focalTerms(kind: ClassScores['kind'], margin: number | null): FocalTerms {
   if (margin === null) return kind === 'logits' ? logitTerms : probabilityTerms
-  const kept = (score: Tensor): Tensor =>
-    clamp(kind === 'logits' ? sigmoid(score) : score, margin, 1 - margin)
+  // A margin that float32 cannot tell from 0 must not open what `bounds` closes.
+  const [low, high] = [Math.max(margin, bounds.low), Math.min(1 - margin, bounds.high)]
+  const kept = (score: Tensor): Tensor => clamp(kind === 'logits' ? sigmoid(score) : score, low, high)
   return {
     negative: score => negativeTerm(kept(score)),
     positive: score => positiveTerm(kept(score)),
