@@ -1,14 +1,11 @@
-/**
- * Keys that came after runs had been made, each with the value with which a training is what it was before. A part of a part
- * is joined by dots.
- */
+/** Keys that came after runs had been made, each with the value with which a training is what it was before. */
 const additions: readonly { readonly part: string; readonly key: string; readonly asBefore: unknown }[] = [
-  { part: 'model.detector', key: 'scoreClamp', asBefore: null },
-  { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },
-  { part: 'model.detector.matching', key: 'leastSide', asBefore: 0 },
   { part: 'optimizer', key: 'groups', asBefore: null },
   { part: 'training', key: 'replicas', asBefore: 1 },
   { part: 'training', key: 'resizing', asBefore: null },
+  { part: 'model.detector', key: 'scoreClamp', asBefore: null },
+  { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },
+  { part: 'model.detector.matching', key: 'leastSide', asBefore: 0 },
 ]
 
 /**
@@ -19,6 +16,7 @@ export function withoutAdditions(config: object): object {
   return without(config, '')
 }
 
+/** @param path - of the tree in the configuration, keys joined by dots, as `part` has it */
 function without(tree: object, path: string): object {
   const here = additions.filter(({ part }) => part === path)
   const below = additions.filter(({ part }) => path === '' || part.startsWith(`${path}.`))
