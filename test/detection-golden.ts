@@ -38,6 +38,16 @@ interface DetectionGolden {
   }
   readonly pyramid: Differentiated
   readonly heads: Differentiated
+  /** What METHOD.md §5.3 has otherwise than torchvision. */
+  readonly original: {
+    readonly targets: readonly number[][]
+    readonly logits: readonly number[]
+    readonly clampedFocal: { readonly value: number; readonly gradient: readonly number[] }
+    readonly gate: Differentiated
+    readonly boxes: readonly number[]
+    readonly anchor: readonly number[]
+    readonly codes: readonly number[]
+  }
 }
 
 /** Results, and gradients of Σ results · `wave(9 + i)` over results i, by name of what they are of. */

@@ -143,6 +143,47 @@ describe('the training of a detector', () => {
     )
   }, 120_000)
 
+  it('trains from stage 4 on with the early stages frozen, leaves them and all averages as they were, also after a kill', async () => {
+    const [plain, run, killed] = ['plain, again', 'early stages', 'early stages, killed'].map(name =>
+      join(folder, name),
+    )
+    const words = (...keys: string[]): string[] => keys.flatMap(key => ['--set', key])
+    const shorter = ['training.epochs=2', 'model.detector.mixture=null']
+    const begun = await moiety('train', recipe, ...words(...shorter), '--out', plain!)
+    expect(begun.code, begun.stderr).toBe(0)
+    const frozen = words(
+      ...shorter,
+      `model.weights=${plain}`,
+      'model.weightsPart=copies',
+      'model.detector.freeze=early-stages',
+      'model.detector.initialisation=original',
+      'model.detector.scoreClamp=1e-4',
+      'model.moe=[{"position":4,"style":"block","experts":2,"k":2,"expertWidth":32,"gate":"relu-gap-fc"}]',
+    )
+    const { code, stderr } = await moiety('train', recipe, ...frozen, '--out', run!)
+    expect(code, stderr).toBe(0)
+    const last = (path: string): ReadonlyMap<string, HostTensor> => {
+      const file = join(listCheckpoints(path).at(-1)!.path, 'model.safetensors')
+      return decodeSafetensors(readFileSync(file), file).tensors
+    }
+    const [before, after] = [last(plain!), last(run!)]
+    const isKept = (name: string): boolean => /^(conv1|bn1|layer[123])\.|running_/.test(name)
+    const original = (name: string) => before.get(name.replace(/\.experts\.\d/, ''))
+    for (const [name, tensor] of after) if (isKept(name)) expect(tensor, name).toEqual(original(name))
+    const moved = (name: string): boolean => String(after.get(name)?.data) !== String(original(name)?.data)
+    for (const name of ['layer4.experts.1.0.conv1.weight', 'layer4.experts.0.1.bn2.bias'])
+      expect(moved(name), name).toBe(true)
+    expect(moved('fpn.layer_blocks.0.0.weight') && moved('head.regression_head.bbox_reg.weight')).toBe(true)
+
+    const { child, ended } = start(['train', recipe, ...frozen, '--out', killed!])
+    await untilLines(killed!, 4, child)
+    child.kill('SIGKILL')
+    await ended
+    const resumed = await moiety('train', '--resume', '--out', killed!)
+    expect(resumed.code, resumed.stderr).toBe(0)
+    expect(fingerprint(killed!)).toEqual(fingerprint(run!))
+  }, 120_000)
+
   it('leaves a clean checkpoint on SIGTERM, and going on gives the same bits', async () => {
     const run = join(folder, 'interrupted')
     const { child, ended } = start(['train', recipe, '--out', run])

@@ -238,6 +238,35 @@ def heads():
     return with_gradients(outputs, parameters)
 
 
+def original():
+    """Where METHOD.md section 5.3 differs from torchvision: probabilities cut off, a gate on the positive part, short sides."""
+    classes = 2
+    targets = torch.tensor([[0, 2, 1, -1, 0, 2]])
+    # Of each kind of target some that are cut off on either side, at 1e-4 (logit 9.21), and some that are not.
+    logits = torch.tensor([[[-11, 0.5], [-10, 12], [-3, -9.5], [20, -20], [9.4, -1], [9, -9.1]]])
+    logits = logits.to(torch.float64).requires_grad_()
+    kept = logits.sigmoid().clamp(1e-4, 1 - 1e-4)
+    clamped = focal((kept.log(), (1 - kept).log()), targets, classes)
+    x = wave(3, 2, 3, 2, 4)
+    weight, bias = wave(4, 4, 3), wave(5, 4)
+    gate = F.linear(F.adaptive_avg_pool2d(x.relu(), 1).flatten(1), weight, bias)
+    # Corners of boxes of less than a pixel along x, along y, along both; sides count as at least 1, centres stay.
+    boxes = torch.tensor([[4.0, 5, 4.25, 9], [6, 7.5, 12, 8], [2, 2, 2.5, 2.125]])
+    anchor = torch.tensor([0.0, 0, 8, 16])
+    side = (boxes[:, 2:] - boxes[:, :2]).clamp(min=1)
+    centre, anchor_side = (boxes[:, :2] + boxes[:, 2:]) / 2, anchor[2:] - anchor[:2]
+    codes = torch.cat([(centre - anchor_side / 2) / anchor_side / 0.1, (side / anchor_side).log() / 0.2], 1)
+    return {
+        "targets": targets.tolist(),
+        "logits": numbers(logits),
+        "clampedFocal": {"value": clamped.item(), "gradient": gradient_of(clamped, logits)[0]},
+        "gate": with_gradients([gate], {"x": x, "fc.weight": weight, "fc.bias": bias}),
+        "boxes": numbers(boxes),
+        "anchor": numbers(anchor),
+        "codes": numbers(codes),
+    }
+
+
 print(
     json.dumps(
         {
@@ -247,6 +276,7 @@ print(
             "suppression": suppression(),
             "pyramid": pyramid(),
             "heads": heads(),
+            "original": original(),
         }
     )
 )

@@ -120,6 +120,7 @@ export async function evaluatedDetector(
     form: { images: count, height, width },
     detections: model.detector.detections,
     boxWeight: model.detector.boxWeight,
+    scoreClamp: model.detector.scoreClamp,
   })
   const feeds = program.inputs.map(({ name, shape }) => {
     if (name === 'images') return [name, new Tensor('float32', images, [count, 3, height, width])] as const

@@ -14,6 +14,7 @@ import {
   none,
   type RoutingOverride,
   relative,
+  reluGapFc,
   switchLoss,
   zLoss,
 } from '../moe/index.ts'
@@ -89,7 +90,14 @@ function embedded(
 
 /** The gate that a configuration names. */
 export function gateOf({ gate, gateWidth }: Pick<MoeLayerConfig, 'gate' | 'gateWidth'>): Gate {
-  return gate === 'gap-fc' ? gapFc : convGapFc(gateWidth)
+  switch (gate) {
+    case 'gap-fc':
+      return gapFc
+    case 'relu-gap-fc':
+      return reluGapFc
+    case 'conv-gap-fc':
+      return convGapFc(gateWidth)
+  }
 }
 
 /** The constraint that a configuration names. */

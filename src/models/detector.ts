@@ -54,7 +54,7 @@ export function detectorOf(
   { detector, ...network }: DetectorModelConfig,
   { classes, override, dispatch }: DetectorOptions,
 ): Detector {
-  const { channels, headDepth, anchors, mixture, freeze } = detector
+  const { channels, headDepth, anchors, mixture, freeze, initialisation } = detector
   const { everywhere, positions, gates } = places(override)
   const backbone = backboneOf(network, { override: everywhere ?? positions, dispatch })
   return (scope, images) =>
@@ -67,6 +67,7 @@ export function detectorOf(
       mixture:
         mixture === null ? null : headMixture(mixture, { override: everywhere, overrides: gates }, dispatch),
       freeze,
+      initialisation,
     })
 }
 

@@ -60,6 +60,8 @@ export interface BackboneOptions {
   readonly replaced?: ReadonlyMap<number, StageBuilder>
   /** What replaces the stem's convolution (0) or the last convolution of a stage (1 to 4), by position. */
   readonly replacedConv?: ReadonlyMap<number, ConvBuilder>
+  /** The last position, 0 the stem, that training leaves unchanged, with all before it; undefined: none. */
+  readonly frozenTo?: number | undefined
 }
 
 /** A ResNet that classifies. */
@@ -117,7 +119,9 @@ export function resnetStages(scope: Scope, images: Tensor, options: BackboneOpti
     return result.output
   }
   const stages: Tensor[] = []
-  let x = take(stem(scope, images, options))
+  const at = (position: number): Scope =>
+    options.frozenTo !== undefined && position <= options.frozenTo ? scope.frozen() : scope
+  let x = take(stem(at(0), images, options))
   for (const [i, depth] of depths.entries()) {
     const width = options.width * 2 ** i
     const plan: StagePlan = {
@@ -130,7 +134,7 @@ export function resnetStages(scope: Scope, images: Tensor, options: BackboneOpti
       kernel: 3,
     }
     const build = options.replaced?.get(plan.position) ?? plainStage(options.replacedConv?.get(plan.position))
-    x = scope.in(`layer${plan.position}`, inner => take(build(inner, x, plan)))
+    x = at(plan.position).in(`layer${plan.position}`, inner => take(build(inner, x, plan)))
     stages.push(x)
   }
   return { stages, losses, stats }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { Graph, interpret, type NdArray } from '../graph/index.ts'
+import { detectionGolden, expectValues, wave } from '../../test/detection-golden.ts'
+import { Graph, gradients, interpret, mul, type NdArray, sum } from '../graph/index.ts'
 import { Scope } from '../nn/index.ts'
-import { convGapFc, type Gate, gapFc } from './gates.ts'
+import { convGapFc, type Gate, gapFc, reluGapFc } from './gates.ts'
 
 const nd = (shape: readonly number[], data: readonly number[]): NdArray => ({
   shape,
@@ -44,6 +45,51 @@ describe('the GAP-FC gate', () => {
     expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(1 / 8)
     const variance = values.reduce((sum, v) => sum + v * v, 0) / values.length
     expect(Math.abs(variance * 3 * 64 - 1)).toBeLessThan(0.05)
+  })
+})
+
+describe('the ReLU-GAP-FC gate', () => {
+  it('is W·GAP(max(x, 0)) + b', () => {
+    const { logits, parameters } = built(reluGapFc, [2, 2, 1, 2], 3)
+    expect(Object.fromEntries(parameters)).toEqual({ 'fc.weight': [3, 2], 'fc.bias': [3] })
+    const [z] = interpret(
+      [logits],
+      new Map([
+        ['x', nd([2, 2, 1, 2], [1, 3, 0, -2, 5, -5, 1, 0])],
+        ['fc.weight', nd([3, 2], [1, 0, 0, 1, 2, -1])],
+        ['fc.bias', nd([3], [0, 0.5, -1])],
+      ]),
+    )
+    // GAP of the positive part: [2, 0] and [2.5, 0.5].
+    expect([...z!.data]).toEqual([2, 0.5, 3, 2.5, 1, 3.5])
+  })
+
+  it('is the one that torch computes in float64, with all gradients, zero where x is negative', () => {
+    const shapes = { x: [2, 3, 2, 4], 'fc.weight': [4, 3], 'fc.bias': [4] }
+    const { logits } = built(reluGapFc, shapes.x, 4)
+    const { graph } = logits
+    const size = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1)
+    const objective = sum(mul(logits, graph.input('r', 'float32', [2, 4])))
+    const feeds = new Map<string, NdArray>(
+      Object.entries(shapes).map(([name, shape], i) => [name, { shape, data: wave(3 + i, size(shape)) }]),
+    ).set('r', { shape: [2, 4], data: wave(9, 8) })
+    const names = Object.keys(shapes)
+    const [z, ...slopes] = interpret(
+      [
+        logits,
+        ...gradients(
+          objective,
+          names.map(name => graph.inputs.get(name)!),
+        ),
+      ],
+      feeds,
+    )
+    const golden = detectionGolden.original.gate
+    expectValues(z!.data, golden.outputs[0]!, 1e-9, 'logits')
+    for (const [i, name] of names.entries())
+      expectValues(slopes[i]!.data, golden.gradients[name]!, 1e-9, `gradient of ${name}`)
+    const x = feeds.get('x')!.data
+    expect([...slopes[0]!.data].map(value => value !== 0)).toEqual([...x].map(value => value > 0))
   })
 })
 

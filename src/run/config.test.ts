@@ -212,6 +212,24 @@ describe('rules between keys', () => {
     expect(identityOf(after)).toEqual(before)
   })
 
+  it('has the hash of before where a key of a detector that came later changes nothing', () => {
+    const resolved = (detector: object) =>
+      resolveConfig({ data: { name: 'scenes' }, model: { stem: 'strided', detector } }, 'test')
+    const now = resolved({})
+    const { scoreClamp, initialisation, ...detector } = now.model.detector!
+    const { leastSide, ...matching } = detector.matching
+    expect([scoreClamp, initialisation, leastSide]).toEqual([null, 'torchvision', 0])
+    const before = { ...now, model: { ...now.model, detector: { ...detector, matching } } }
+    const hash = (config: object) => configHash(withoutSafeKeys(config))
+    expect(hash(now)).toBe(hash(before))
+    for (const change of [
+      { scoreClamp: 1e-4 },
+      { initialisation: 'original' },
+      { matching: { leastSide: 1 } },
+    ])
+      expect(hash(resolved(change))).not.toBe(hash(now))
+  })
+
   it('refuses to make images larger, to make them smaller to the end, and to do so with boxes', () => {
     const training = (...resizing: object[]) => ({ training: { epochs: 4, resizing } })
     const half = { epochs: 3, size: 16 }
@@ -418,6 +436,25 @@ describe('the configuration of a detector', () => {
       'a mixture of experts in it would never learn',
       detector({ freeze: 'trunk', mixture: {} }, { moe: [{ position: 4 }] }),
     ],
+    [
+      'freeze early-stages leaves position 3 of the backbone unchanged',
+      detector(
+        { freeze: 'early-stages' },
+        { weights: 'x', weightsPart: 'trunk', moe: [{ position: 4 }, { position: 3 }] },
+      ),
+    ],
+    ['freeze early-stages keeps first values', detector({ freeze: 'early-stages' })],
+    ['freeze features keeps first values', detector({ freeze: 'features', mixture: {} })],
+    [
+      'weightsPart backbone leaves pyramid and heads at random, and freeze features would keep the pyramid so',
+      detector({ freeze: 'features' }, { weights: 'x', weightsPart: 'backbone' }),
+    ],
+    [
+      'weightsPart features leaves the heads at random, and freeze trunk would keep them so',
+      detector({ freeze: 'trunk', mixture: {} }, { weights: 'x', weightsPart: 'features' }),
+    ],
+    ['features is a part of a detector', { model: { weights: 'x', weightsPart: 'features' } }],
+    ['scoreClamp', detector({ scoreClamp: 0.5 })],
     ['copies are what experts', detector({}, { weights: 'x', weightsPart: 'copies' })],
     ['(K > E)', detector({ mixture: { k: 5 } })],
     ['the smallest level has 2', detector({ mixture: { gate: 'conv-gap-fc' } })],

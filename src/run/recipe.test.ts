@@ -37,49 +37,6 @@ describe('the recipes that come with Moiety', async () => {
   })
 })
 
-describe('paper-retinanet', async () => {
-  const recipe = await loadRecipe('paper-retinanet')
-  const of = (...choices: string[]) => recipeConfig(recipe, chooseParameters(recipe, choices))
-
-  it("has METHOD.md §5.3's experts on a frozen trunk, and lowers the rate after epochs 13 and 17", () => {
-    const { model, data, training, schedule, optimizer } = of()
-    expect(data).toMatchObject({ name: 'coco', size: 1024, shortest: 608 })
-    expect(model).toMatchObject({
-      name: 'resnet50',
-      weightsPart: 'trunk',
-      detector: {
-        freeze: 'trunk',
-        mixture: {
-          heads: 'both',
-          experts: 4,
-          k: 2,
-          priorBias: false,
-          constraint: { name: 'kl', weight: 0.25 },
-        },
-      },
-    })
-    expect(training).toMatchObject({ epochs: 20, batch: 4, clipNorm: 0.1 })
-    const rates = [13, 14, 17, 18].map(epoch =>
-      scheduleAt(schedule, optimizer, { step: epoch * 100, stepsPerEpoch: 100, epochs: 20 }),
-    )
-    for (const [i, rate] of [1e-5, 1e-6, 1e-6, 1e-7].entries()) expect(rates[i]).toBeCloseTo(rate, 12)
-  })
-
-  it('has experts that begin as copies of the trained heads, for six epochs', () => {
-    const { model, training, schedule, optimizer } = of('start=copies', 'constraint=relative')
-    expect(model).toMatchObject({
-      weightsPart: 'copies',
-      detector: { freeze: 'trunk', mixture: { constraint: { name: 'relative', threshold: 0.3 } } },
-    })
-    expect(training.epochs).toBe(6)
-    const rates = [3, 4].map(epoch =>
-      scheduleAt(schedule, optimizer, { step: epoch * 100, stepsPerEpoch: 100, epochs: 6 }),
-    )
-    expect(rates[0]).toBeCloseTo(1e-6, 12)
-    expect(rates[1]).toBeCloseTo(1e-7, 12)
-  })
-})
-
 describe('paper-cifar100', () => {
   it("has the paper's 48 configurations of the grid, each with three seeds 144 runs", () => {
     const grid = combinations(paper).filter(

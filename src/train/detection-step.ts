@@ -10,6 +10,8 @@ export interface DetectionStepOptions extends Omit<WriteStepOptions, 'objective'
   readonly anchors: number
   /** What the boxes' loss is multiplied by. */
   readonly boxWeight: number
+  /** How far from 0 and 1 the focal loss keeps probabilities; null: only as far as float32 needs it. */
+  readonly scoreClamp?: number | null
 }
 
 /** Names of the inputs that say what every anchor should say. */
@@ -29,6 +31,7 @@ export function detectorStepOptions({
   detector,
   anchors,
   boxWeight,
+  scoreClamp = null,
   ...options
 }: DetectionStepOptions): WriteStepOptions {
   return {
@@ -43,7 +46,7 @@ export function detectorStepOptions({
       }
       const { classes, boxes, losses, stats } = detector(scope, images)
       const { classification, regression } = graph.within('loss', () =>
-        weightedLosses(detectionLosses(classes, boxes, targets), boxWeight),
+        weightedLosses(detectionLosses(classes, boxes, targets, { clamp: scoreClamp }), boxWeight),
       )
       return {
         taskLoss: add(classification, regression),

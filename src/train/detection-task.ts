@@ -145,6 +145,7 @@ class DetectionTask implements Task {
       detector: detectorOf(model, { classes: this.dataset.classes.length }),
       anchors: this.#anchorsOn(form.height, form.width).boxes.length / 4,
       boxWeight: model.detector.boxWeight,
+      scoreClamp: model.detector.scoreClamp,
       form,
       optimizer,
       clipNorm: training.clipNorm,

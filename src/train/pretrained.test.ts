@@ -171,6 +171,21 @@ describe('published weights', () => {
       }
     })
 
+    it('leave both heads at random, plain parts and mixtures alike (features)', async () => {
+      const mixture = { part: 'last-conv', heads: 'regression' }
+      const config = detector({ mixture }, { weights: baseline(), weightsPart: 'features' })
+      const initial = initialDetector(config, 1)
+      const state = await withPublishedWeights(initial, config)
+      for (const [name, tensor] of state)
+        expect(same(tensor, (name.startsWith('head.') ? initial : plain).get(name)), name).toBe(true)
+      expect(
+        same(
+          initial.get('head.classification_head.conv.0.0.weight'),
+          plain.get('head.classification_head.conv.0.0.weight'),
+        ),
+      ).toBe(false)
+    })
+
     it('begin each expert as a copy of the trained head (copies)', async () => {
       const config = detector({ mixture: { experts: 3 } }, { weights: baseline(), weightsPart: 'copies' })
       const initial = initialDetector(config, 1)

@@ -12,7 +12,7 @@ import type { ModelConfig } from '../run/config.ts'
  * Puts trained weights (safetensors with torchvision's names, or a run of Moiety's) into a fresh state.
  *
  * `whole` asks that file and model have the same tensors. `backbone` leaves out what follows a network's stages and whatever
- * a mixture of experts replaces; `trunk` leaves out the latter alone; `copies` is `trunk`, and each expert begins as
+ * a mixture of experts replaces; `features` leaves out a detector's heads and the latter; `trunk` the latter alone; `copies` is `trunk`, and each expert begins as
  * what it replaces in the file. All else must be there. Torch's `num_batches_tracked` is ignored.
  *
  * @throws MoietyError (data) that lists what is missing, not in the model, or of another shape, by name
@@ -106,6 +106,8 @@ function freeParts(model: ReadonlyMap<string, HostTensor>, part: ModelConfig['we
       return []
     case 'backbone':
       return ['fc', 'fpn', 'head', ...replacedParts(model)]
+    case 'features':
+      return ['head', ...replacedParts(model)]
     case 'trunk':
     case 'copies':
       // A gate that both heads share sits beside them.

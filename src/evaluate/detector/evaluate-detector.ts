@@ -133,6 +133,7 @@ export class DetectorEvaluator {
       form: { images, height, width },
       detections: this.model.detector.detections,
       boxWeight: this.model.detector.boxWeight,
+      scoreClamp: this.model.detector.scoreClamp,
     })
     return { loaded: await engine.load(program), layers, anchors }
   }

@@ -26,6 +26,8 @@ export interface DetectorProgramOptions {
   readonly detections: DetectionsOptions
   /** What the boxes' loss is multiplied by. */
   readonly boxWeight: number
+  /** How far from 0 and 1 the focal loss keeps probabilities; null: only as far as float32 needs it. */
+  readonly scoreClamp?: number | null
 }
 
 /**
@@ -51,7 +53,7 @@ export function detectorProgram({
   }
   const { classes, boxes, stats } = detector(Scope.root(graph, { training: false }), images)
   const { classification, regression } = weightedLosses(
-    detectionLosses(classes, boxes, targets),
+    detectionLosses(classes, boxes, targets, { clamp: options.scoreClamp ?? null }),
     options.boxWeight,
   )
   const found = detections(

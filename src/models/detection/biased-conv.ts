@@ -1,6 +1,7 @@
 import { sizeOf } from '../../base/tensor.ts'
 import { conv2d, type Tensor } from '../../graph/index.ts'
 import { type Initialiser, type Scope, zeros } from '../../nn/index.ts'
+import { biasOf } from '../../nn/initialise.ts'
 import { channelsOf } from '../../nn/layers.ts'
 
 /** What a convolution of a detector is made of; it keeps the extents, or halves them (rounded up) with stride 2. */
@@ -9,17 +10,18 @@ export interface BiasedConvOptions {
   readonly kernel: 1 | 3
   readonly stride?: 1 | 2
   readonly weight: Initialiser
-  /** All 0 when not given. */
-  readonly bias?: Initialiser
+  /** All 0 when not given; `fan-in`: uniform in ±1/√fanIn, torch's default. */
+  readonly bias?: Initialiser | 'fan-in'
 }
 
 /** A convolution with a bias: parameters `weight` [O, C, k, k] and `bias` [O], whose first values the detector chooses. */
 export function biasedConv(scope: Scope, x: Tensor, options: BiasedConvOptions): Tensor {
   const { outputs, kernel, stride = 1, weight, bias = zeros } = options
-  return conv2d(x, scope.parameter('weight', [outputs, channelsOf(x), kernel, kernel], weight), {
+  const shape = [outputs, channelsOf(x), kernel, kernel]
+  return conv2d(x, scope.parameter('weight', shape, weight), {
     stride,
     padding: (kernel - 1) / 2,
-    bias: scope.parameter('bias', [outputs], bias),
+    bias: scope.parameter('bias', [outputs], bias === 'fan-in' ? biasOf(shape) : bias),
   })
 }
 

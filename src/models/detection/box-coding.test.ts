@@ -11,6 +11,17 @@ describe('the code of a box', () => {
     expectValues(code, [0, 7, -2.5, Math.log(2) / 0.2, -Math.log(2) / 0.2], 1e-14, 'code')
   })
 
+  it('counts sides of less than a pixel as one where the original does, about the same centre', () => {
+    const { boxes, anchor, codes } = detectionGolden.original
+    const got = new Float64Array(12)
+    for (const i of [0, 1, 2]) encodeBox(boxes, i, anchor, 0, got, 4 * i, 1)
+    expectValues(got, codes, 1e-9, 'codes')
+    const unchanged = new Float64Array(4)
+    encodeBox(boxes, 0, anchor, 0, unchanged, 0)
+    // A quarter of a pixel against 8, four pixels against 16.
+    expectValues(unchanged, [0.15625, -0.625, Math.log(1 / 32) / 0.2, Math.log(1 / 4) / 0.2], 1e-14, 'code')
+  })
+
   it('of an anchor itself is 0', () => {
     const code = new Float64Array(4).fill(9)
     encodeBox([3, 4, 10, 20], 0, [3, 4, 10, 20], 0, code, 0)

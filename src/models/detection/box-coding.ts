@@ -27,7 +27,11 @@ export const largestGrowth = Math.log(1000 / 16)
 /** Height and width of a canvas in pixels. */
 export type Canvas = readonly [height: number, width: number]
 
-/** Writes the code of box `b` relative to anchor `a` to `target` from `to` on. Both boxes must have an area. */
+/**
+ * Writes the code of box `b` relative to anchor `a` to `target` from `to` on. Both boxes must have an area.
+ *
+ * @param leastSide - in pixels; a shorter side of the box is coded as this, about the same centre
+ */
 export function encodeBox(
   boxes: ArrayLike<number>,
   b: number,
@@ -35,13 +39,15 @@ export function encodeBox(
   a: number,
   target: Float32Array | Float64Array,
   to: number,
+  leastSide = 0,
 ): void {
   for (const axis of [0, 1] as const) {
     const [low, high] = [boxes[4 * b + axis]!, boxes[4 * b + axis + 2]!]
     const [from, until] = [anchors[4 * a + axis]!, anchors[4 * a + axis + 2]!]
     const length = until - from
     target[to + axis] = ((low + high) / 2 - (from + until) / 2) / length / deviations[axis]
-    target[to + axis + 2] = Math.log((high - low) / length) / deviations[axis === 0 ? 2 : 3]
+    target[to + axis + 2] =
+      Math.log(Math.max(high - low, leastSide) / length) / deviations[axis === 0 ? 2 : 3]
   }
 }
 

@@ -1,6 +1,7 @@
 import { add, relu, resizeNearest, shapeError, slice, type Tensor } from '../../graph/index.ts'
 import type { Scope } from '../../nn/scope.ts'
-import { biasedConv, variancePreserving } from './biased-conv.ts'
+import { biasedConv } from './biased-conv.ts'
+import { type FirstValues, pyramidValues } from './first-values.ts'
 
 /**
  * A feature pyramid (Lin et al. 2017; METHOD.md §5.1) with torchvision's names:
@@ -13,14 +14,20 @@ import { biasedConv, variancePreserving } from './biased-conv.ts'
  *
  * @param stages - C3, C4, C5, each of half the extents (rounded up) of the one before
  * @param channels - of every level
+ * @param initialisation - where first values come from; torchvision's when not given
  * @returns P3 to P7, [N, channels, H, W] each
  * @throws MoietyError (usage) when extents are not known or do not fit each other
  */
-export function featurePyramid(scope: Scope, stages: readonly Tensor[], channels: number): Tensor[] {
-  const weight = variancePreserving
+export function featurePyramid(
+  scope: Scope,
+  stages: readonly Tensor[],
+  channels: number,
+  initialisation: FirstValues = 'torchvision',
+): Tensor[] {
+  const first = pyramidValues(initialisation)
   const laterals = stages.map((stage, i) =>
     place(scope, ['inner_blocks', String(i), '0'], inner =>
-      biasedConv(inner, stage, { outputs: channels, kernel: 1, weight }),
+      biasedConv(inner, stage, { outputs: channels, kernel: 1, ...first }),
     ),
   )
   const merged = new Array<Tensor>(stages.length)
@@ -30,12 +37,12 @@ export function featurePyramid(scope: Scope, stages: readonly Tensor[], channels
   }
   const levels = merged.map((level, i) =>
     place(scope, ['layer_blocks', String(i), '0'], inner =>
-      biasedConv(inner, level, { outputs: channels, kernel: 3, weight }),
+      biasedConv(inner, level, { outputs: channels, kernel: 3, ...first }),
     ),
   )
   const halved = (name: string, x: Tensor): Tensor =>
     place(scope, ['extra_blocks', name], inner =>
-      biasedConv(inner, x, { outputs: channels, kernel: 3, stride: 2, weight }),
+      biasedConv(inner, x, { outputs: channels, kernel: 3, stride: 2, ...first }),
     )
   const p6 = halved('p6', stages.at(-1)!)
   return [...levels, p6, halved('p7', relu(p6))]

@@ -205,6 +205,70 @@ describe('heads with mixtures of experts', () => {
   })
 })
 
+describe('first values as in the original', () => {
+  const stateOf = (fields: Partial<HeadMixture> | null) => {
+    const options = { mixture: fields && { ...mixture, ...fields }, classes: 40, channels: 16 }
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: true })
+    const inputs = [graph.input('p3', 'float32', [1, 16, 2, 2])]
+    detectionHeads(scope, inputs, {
+      depth: 2,
+      anchorsAPosition: 2,
+      frozen: false,
+      initialisation: 'original',
+      ...options,
+    })
+    const state = scope.declarations.initialState(3)
+    return (name: string): number[] => Array.from(state.get(name)!.data, Number)
+  }
+  const variance = (values: readonly number[]): number =>
+    values.reduce((total, value) => total + value * value, 0) / values.length
+  const bound = 1 / Math.sqrt(16 * 9)
+  /** Uniform in ±bound: no value beyond it, and a variance of a third of its square. */
+  const expectUniform = (values: readonly number[], tolerance: number): void => {
+    expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(bound)
+    expect(Math.abs(variance(values) / (bound ** 2 / 3) - 1)).toBeLessThan(tolerance)
+  }
+
+  it('of plain heads: variance 2/fanOut inside, output weights 0, the prior', () => {
+    const values = stateOf(null)
+    for (const head of ['classification_head', 'regression_head']) {
+      const hidden = values(`${head}.conv.1.0.weight`)
+      expect(Math.abs(variance(hidden) / (2 / (16 * 9)) - 1)).toBeLessThan(0.15)
+      // Normal, not uniform.
+      expect(Math.max(...hidden.map(Math.abs))).toBeGreaterThan(2.5 * Math.sqrt(2 / (16 * 9)))
+      expectUniform(values(`${head}.conv.1.0.bias`), 0.9)
+    }
+    for (const output of ['classification_head.cls_logits.weight', 'regression_head.bbox_reg.weight'])
+      expect(values(output).every(value => value === 0)).toBe(true)
+    for (const value of values('classification_head.cls_logits.bias'))
+      expect(value).toBeCloseTo(-Math.log(99), 5)
+    expect(values('regression_head.bbox_reg.bias').every(value => value === 0)).toBe(true)
+  })
+
+  it.each(['head', 'last-conv'] as const)("of mixtures, part %s: torch's default everywhere", part => {
+    const values = stateOf({ part, priorBias: false })
+    const experts = part === 'head' ? '.experts.1' : ''
+    expectUniform(values(`classification_head${experts}.conv.0.0.weight`), 0.1)
+    expectUniform(values(`classification_head${experts}.cls_logits.weight`), 0.1)
+    expectUniform(values(`classification_head${experts}.cls_logits.bias`), 0.4)
+    expectUniform(values(`regression_head${experts}.bbox_reg.weight`), 0.1)
+    expectUniform(values(`regression_head${experts}.bbox_reg.bias`), 0.9)
+    expect(values(`regression_head${experts}.bbox_reg.bias`).every(value => value !== 0)).toBe(true)
+    const last = part === 'head' ? '.experts.2.conv.1.0' : '.conv.1.0.experts.2'
+    expectUniform(values(`regression_head${last}.weight`), 0.1)
+    const prior = stateOf({ part, priorBias: true })
+    expect(prior(`classification_head${experts}.cls_logits.bias`)[0]).toBeCloseTo(-Math.log(99), 5)
+  })
+
+  it('of a single head: the other one is plain', () => {
+    const values = stateOf({ heads: 'regression', priorBias: false })
+    expect(values('classification_head.cls_logits.weight').every(value => value === 0)).toBe(true)
+    expect(values('classification_head.cls_logits.bias')[0]).toBeCloseTo(-Math.log(99), 5)
+    expectUniform(values('regression_head.experts.0.bbox_reg.weight'), 0.1)
+  })
+})
+
 describe('the parameters that an input of the heads passes through', () => {
   it('are K of E experts, also where both heads share a gate', () => {
     const active = (gates: 'own' | 'shared') => {

@@ -9,7 +9,8 @@ import {
   type RoutingOverride,
 } from '../../moe/index.ts'
 import { constant, type Layer, type Scope } from '../../nn/index.ts'
-import { biasedConv, normal } from './biased-conv.ts'
+import { biasedConv } from './biased-conv.ts'
+import { type FirstValues, headValues } from './first-values.ts'
 import type { ClassScores } from './losses.ts'
 
 /**
@@ -32,7 +33,8 @@ export interface HeadMixture extends GatingOptions {
   readonly overrides?: ReadonlyMap<HeadGate, RoutingOverride> | undefined
   /**
    * Whether experts begin by taking everything for background (`priorProbability`). The original's did not; they begin by
-   * believing in every category everywhere, with a probability of about one half.
+   * believing in every category everywhere, with a probability of about one half. A head whose last hidden convolution is
+   * the mixture begins likewise.
    */
   readonly priorBias: boolean
 }
@@ -49,6 +51,8 @@ export interface HeadsOptions {
   readonly mixture: HeadMixture | null
   /** Whether what is not a mixture stays as it is. */
   readonly frozen: boolean
+  /** Torchvision's when not given. */
+  readonly initialisation?: FirstValues
 }
 
 /** What the heads say of A anchors, in the order of `anchorsOf`. */
@@ -71,13 +75,10 @@ interface HeadPlan {
   readonly output: 'cls_logits' | 'bbox_reg'
   /** Numbers that it says of an anchor. */
   readonly numbers: number
-  /** First value of the last convolution's bias. */
-  readonly firstBias: number
+  /** First value of the last convolution's bias; undefined: as of its other convolutions. */
+  readonly firstBias: number | undefined
   readonly mixture: HeadMixture | undefined
 }
-
-/** Standard deviation of first weights, as torchvision's and Lin et al. 2017. */
-const firstWeights = normal(0.01)
 
 /**
  * Both heads on every level.
@@ -104,14 +105,14 @@ export function detectionHeads(scope: Scope, levels: readonly Tensor[], options:
     name: 'classification_head',
     output: 'cls_logits',
     numbers: classes,
-    firstBias: prior ? -Math.log((1 - priorProbability) / priorProbability) : 0,
+    firstBias: prior ? -Math.log((1 - priorProbability) / priorProbability) : undefined,
     mixture: has('classification'),
   })
   const regression = build({
     name: 'regression_head',
     output: 'bbox_reg',
     numbers: 4,
-    firstBias: 0,
+    firstBias: undefined,
     mixture: has('regression'),
   })
   const gatings = [shared, classification.gating, regression.gating].filter(gating => gating !== undefined)
@@ -144,14 +145,15 @@ function head(
   const { mixture, output } = plan
   const { channels, depth, frozen } = options
   const plain = frozen ? scope.frozen() : scope
+  const first = headValues(options.initialisation ?? 'torchvision', mixture !== undefined)
   const last: Layer = (at, x) =>
     biasedConv(at, x, {
       outputs: options.anchorsAPosition * plan.numbers,
       kernel: 3,
-      weight: firstWeights,
-      bias: constant(plan.firstBias),
+      ...first.output,
+      ...(plan.firstBias === undefined ? {} : { bias: constant(plan.firstBias) }),
     })
-  const hidden: Layer = (at, x) => biasedConv(at, x, { outputs: channels, kernel: 3, weight: firstWeights })
+  const hidden: Layer = (at, x) => biasedConv(at, x, { outputs: channels, kernel: 3, ...first.hidden })
   const stack = (at: Scope, x: Tensor, count: number): Tensor => {
     let y = x
     for (let i = 0; i < count; i++) y = relu(inHidden(at, i, inner => hidden(inner, y)))

@@ -14,6 +14,7 @@ export {
   largestGrowth,
 } from './box-coding.ts'
 export { type Detections, type DetectionsOptions, defaultDetections, detections } from './detections.ts'
+export type { FirstValues } from './first-values.ts'
 export { featurePyramid } from './fpn.ts'
 export {
   detectionHeads,
@@ -26,6 +27,7 @@ export {
 export {
   type ClassScores,
   type DetectionLosses,
+  type DetectionLossOptions,
   type DetectionTargets,
   detectionLosses,
   focalLoss,

@@ -118,6 +118,45 @@ describe('the focal loss', () => {
     expect([...got.gradients[0]!].map(value => value === 0)).toEqual([false, false, true, true, false, false])
   })
 
+  it('with clamped probabilities is the one that torch gives, with no gradient where they are cut off', () => {
+    const { targets, logits: values, clampedFocal } = detectionGolden.original
+    const clamped = (scores: (z: Tensor) => ClassScores) =>
+      differentiated({ z: nd([1, 6, 2], values) }, targets, ({ z }, t) =>
+        focalLoss(scores(z!), t, { clamp: 1e-4 }),
+      )
+    for (const got of [clamped(logits), clamped(z => probabilities(sigmoid(z)))]) {
+      expect(got.value).toBeCloseTo(clampedFocal.value, 9)
+      expectValues(got.gradients[0]!, clampedFocal.gradient, 1e-9, 'gradient')
+      for (const [i, z] of values.entries())
+        if (Math.abs(z) > Math.log(1e4)) expect(got.gradients[0]![i], `logit ${z}`).toBe(0)
+    }
+    const free = differentiated({ z: nd([1, 6, 2], values) }, targets, ({ z }, t) => focalLoss(logits(z!), t))
+    // Unclamped the missed object, one of three positive anchors, has nearly −α/3.
+    expect(free.gradients[0]![0]).toBeCloseTo(-0.25 / 3, 3)
+  })
+
+  it('by hand: a missed object costs α·(1 − 10⁻⁴)²·ln 10⁴ at most, a background taken for one 3 times that', () => {
+    const most = (1 - 1e-4) ** 2 * Math.log(1e4)
+    const at = (p: number, target: number): number =>
+      differentiated({ p: nd([1, 1, 1], [p]) }, [[target]], ({ p: given }, t) =>
+        focalLoss(probabilities(given!), t, { clamp: 1e-4 }),
+      ).value
+    expect(at(0, 0)).toBeCloseTo(0.25 * most, 12)
+    expect(at(1, 1)).toBeCloseTo(0.75 * most, 12)
+    expect(at(1e-5, 0)).toBe(at(0, 0))
+    expect(at(1e-3, 0)).toBeCloseTo(0.25 * (1 - 1e-3) ** 2 * Math.log(1e3), 12)
+  })
+
+  it('with a clamp that float32 cannot tell from 0 is cut off where it is without one', () => {
+    const at = (clamp: number | null) =>
+      differentiated({ p: nd([1, 2, 1], [0, 1]) }, [[0, 1]], ({ p }, t) =>
+        focalLoss(probabilities(p!), t, { clamp }),
+      ).value
+    for (const clamp of [1e-9, 1e-15, 1e-300])
+      expect(at(clamp) / at(null)).toBeCloseTo(1, clamp === 1e-9 ? 0 : 12)
+    expect(at(1e-9)).toBeLessThan(at(null))
+  })
+
   it('is finite far out, of logits and of probabilities 0 and 1', () => {
     const targets = [[0, 2, 0, 2]]
     const far = differentiated(
@@ -180,7 +219,11 @@ describe('both losses on the engine', () => {
     await engine.stop()
   })
 
-  const item = (kind: ClassScores['kind'], targets: readonly number[]): OracleCase => ({
+  const item = (
+    kind: ClassScores['kind'],
+    targets: readonly number[],
+    clamp: number | null = null,
+  ): OracleCase => ({
     inputs: {
       scores: { shape: [2, 4, 3], range: kind === 'logits' ? [-4, 4] : [0.01, 0.99] },
       codes: { shape: [2, 4, 4] },
@@ -188,7 +231,12 @@ describe('both losses on the engine', () => {
       classes: { shape: [2, 4], dtype: 'int64', values: targets },
     },
     build: ({ scores, codes, boxes, classes }) => {
-      const both = detectionLosses({ kind, value: scores! }, codes!, { classes: classes!, boxes: boxes! })
+      const both = detectionLosses(
+        { kind, value: scores! },
+        codes!,
+        { classes: classes!, boxes: boxes! },
+        { clamp },
+      )
       return [both.classification, both.regression]
     },
     wrt: ['scores', 'codes'],
@@ -205,6 +253,13 @@ describe('both losses on the engine', () => {
   )('%s, of %s', async (_name, kind, targets) => {
     expectDifferentiable(item(kind, targets))
     await expectEngineAgrees(engine, item(kind, targets))
+  })
+
+  it('with probabilities clamped at 0.1, of logits and of probabilities', async () => {
+    for (const kind of ['logits', 'probabilities'] as const) {
+      expectDifferentiable(item(kind, batches['objects in both images'], 0.1))
+      await expectEngineAgrees(engine, item(kind, batches['objects in both images'], 0.1))
+    }
   })
 
   it('have a gradient wherever float32 has one: an object surely missed, a background surely taken', async () => {

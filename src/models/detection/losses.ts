@@ -66,15 +66,25 @@ const turningPoint = 1 / 9
  */
 const bounds = { low: 1e-12, high: 1 - 2 ** -24 } as const
 
+/** How the losses differ from those of Lin et al. 2017. */
+export interface DetectionLossOptions {
+  /**
+   * Keeps probabilities within [clamp, 1 − clamp] in the focal loss, with a zero gradient where they are cut off; the
+   * original has 1e-4 (METHOD.md §5.3). Null: only as far as float32 needs it.
+   */
+  readonly clamp?: number | null
+}
+
 /** Focal loss of the categories, smooth L1 of the codes. */
 export function detectionLosses(
   classes: ClassScores,
   boxes: Tensor,
   targets: DetectionTargets,
+  { clamp: margin = null }: DetectionLossOptions = {},
 ): DetectionLosses {
   const anchors = countedAnchors(targets.classes, Number(classes.value.dim(2)))
   return {
-    classification: focalOf(classes, anchors),
+    classification: focalOf(classes, anchors, margin),
     regression: smoothL1Of(boxes, targets.boxes, anchors),
   }
 }
@@ -93,8 +103,12 @@ export function weightedLosses(
  * @param targets - int64 [N, A]
  * @throws MoietyError (usage) when shapes or dtypes do not fit
  */
-export function focalLoss(classes: ClassScores, targets: Tensor): Tensor {
-  return focalOf(classes, countedAnchors(targets, Number(classes.value.dim(2))))
+export function focalLoss(
+  classes: ClassScores,
+  targets: Tensor,
+  { clamp: margin = null }: DetectionLossOptions = {},
+): Tensor {
+  return focalOf(classes, countedAnchors(targets, Number(classes.value.dim(2))), margin)
 }
 
 /**
@@ -139,7 +153,11 @@ function countedAnchors(targets: Tensor, classes: number): CountedAnchors {
  * Nearly all of N·A·C scores are of the background. So all are taken for it first, and what the few positive ones added is
  * exchanged for what they should have: no field of targets of that size is ever made.
  */
-function focalOf({ kind, value }: ClassScores, { weights, positive, categories }: CountedAnchors): Tensor {
+function focalOf(
+  { kind, value }: ClassScores,
+  { weights, positive, categories }: CountedAnchors,
+  margin: number | null,
+): Tensor {
   const [images, anchors, classes] = value.shape.map(Number)
   if (value.rank !== 3 || weights.dim(0) !== images || weights.dim(1) !== anchors) {
     return shapeError('focalLoss', 'scores [N, A, C] and targets [N, A]', [value, weights])
@@ -149,7 +167,7 @@ function focalOf({ kind, value }: ClassScores, { weights, positive, categories }
   // Before the field, so that its gradient is there when that of these few is added to it, in place.
   const own = gatherRows(flat, add(mul(positive, wide), categories))
   const ownWeights = gatherRows(reshape(weights, [images! * anchors!]), positive)
-  const terms = kind === 'logits' ? logitTerms : probabilityTerms
+  const terms = focalTerms(kind, margin)
   const exchanged = sub(mul(terms.positive(own), positiveShare), mul(terms.negative(own), 1 - positiveShare))
   const field = sum(reshape(terms.negative(flat), value.shape), [2])
   return add(mul(sum(mul(field, weights)), 1 - positiveShare), sum(mul(exchanged, ownWeights)))
@@ -168,15 +186,27 @@ const logitTerms: FocalTerms = {
 }
 
 const probabilityTerms: FocalTerms = {
-  negative: p => {
-    const kept = minimum(p, bounds.high)
-    return neg(mul(square(kept), log(sub(1, kept))))
-  },
-  positive: p => {
-    const kept = clamp(p, bounds.low, bounds.high)
-    return neg(mul(square(sub(1, kept)), log(kept)))
-  },
+  negative: p => negativeTerm(minimum(p, bounds.high)),
+  positive: p => positiveTerm(clamp(p, bounds.low, bounds.high)),
 }
+
+/**
+ * The terms of scores. With a margin they are of probabilities cut off at it, also where the scores are logits: σ(z) cut
+ * off is constant, so the gradient there is zero, as torch's `clamp` of a sigmoid has it.
+ */
+function focalTerms(kind: ClassScores['kind'], margin: number | null): FocalTerms {
+  if (margin === null) return kind === 'logits' ? logitTerms : probabilityTerms
+  // A margin that float32 cannot tell from 0 must not open what `bounds` closes.
+  const [low, high] = [Math.max(margin, bounds.low), Math.min(1 - margin, bounds.high)]
+  const kept = (score: Tensor): Tensor => clamp(kind === 'logits' ? sigmoid(score) : score, low, high)
+  return {
+    negative: score => negativeTerm(kept(score)),
+    positive: score => positiveTerm(kept(score)),
+  }
+}
+
+const negativeTerm = (p: Tensor): Tensor => neg(mul(square(p), log(sub(1, p))))
+const positiveTerm = (p: Tensor): Tensor => neg(mul(square(sub(1, p)), log(p)))
 
 function smoothL1Of(codes: Tensor, targets: Tensor, { weights, positive }: CountedAnchors): Tensor {
   const [images, anchors] = codes.shape.map(Number)

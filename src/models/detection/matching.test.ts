@@ -66,6 +66,29 @@ describe('targets', () => {
     expectValues(own, codes, 1e-6, 'codes')
   })
 
+  it('of a box with sides of less than a pixel have sides of one where asked, and the same anchors', () => {
+    const anchors = Float32Array.of(0, 0, 1, 1, 0, 0, 0.5, 1, 8, 8, 10, 10)
+    const image = { boxes: [0.1, 0, 0.5, 1, 8, 8, 10, 10], categories: [1, 0] }
+    const [plain, wide] = [0, 1].map(leastSide =>
+      anchorTargets(anchors, [image], 2, { ...defaultMatching, leastSide }),
+    )
+    // IoU of the narrow box with the anchors: 0.4 and 0.8. Were it widened first it would be 0.7 and 0.36.
+    expect([...plain!.classes].map(Number)).toEqual([-1, 1, 0])
+    expect(wide!.classes).toEqual(plain!.classes)
+    expectValues(
+      plain!.boxes,
+      [0, 0, 0, 0, 1, 0, Math.log(0.8) / 0.2, 0, 0, 0, 0, 0],
+      1e-6,
+      'codes of the box as it is',
+    )
+    expectValues(
+      wide!.boxes,
+      [0, 0, 0, 0, 1, 0, Math.log(2) / 0.2, 0, 0, 0, 0, 0],
+      1e-6,
+      'codes of a box one pixel wide',
+    )
+  })
+
   it('of a scene, decoded, are its boxes', () => {
     const canvas = [96, 128] as const
     const { boxes: anchors } = anchorsOf(canvas, pyramidStrides('strided'))

@@ -11,6 +11,11 @@ export interface MatchingOptions {
    * for it (torchvision's `allow_low_quality_matches`; an object that no anchor touches gets none here).
    */
   readonly lowQuality: boolean
+  /**
+   * In the code of a box (`box-coding.ts`) its sides count as at least this many pixels, 0 when not given; the original
+   * has 1 (METHOD.md §5.3). Its centre, and what it overlaps, stay those of the box.
+   */
+  readonly leastSide?: number
 }
 
 /** METHOD.md §5.1. */
@@ -141,7 +146,7 @@ export function anchorTargets(
       const at = n * count + a
       if (object >= 0) {
         classTargets[at] = names[object]!
-        encodeBox(boxes, object, anchors, a, boxTargets, 4 * at)
+        encodeBox(boxes, object, anchors, a, boxTargets, 4 * at, options.leastSide)
       } else classTargets[at] = object === unmatched.ignored ? ignored : background
     }
   }

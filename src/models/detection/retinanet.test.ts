@@ -178,8 +178,60 @@ describe('freezing', () => {
     ])
   })
 
+  it('early-stages trains stage 4 and all after it, and moves no average', () => {
+    const { declarations } = build({ freeze: 'early-stages' })
+    expect(declarations.updates.size).toBe(0)
+    const isEarly = (name: string): boolean => /^(conv1|bn1|layer[123])\./.test(name)
+    const plain = [...build().declarations.parameters.keys()]
+    expect([...declarations.parameters.keys()].sort()).toEqual(plain.filter(name => !isEarly(name)).sort())
+    expect([...declarations.frozen].sort()).toEqual(plain.filter(isEarly).sort())
+  })
+
+  it('features trains both heads, whatever of them is a mixture', () => {
+    for (const part of ['head', 'last-conv'] as const) {
+      const heads = { ...mixture, part }
+      const { declarations } = build({ freeze: 'features', mixture: heads })
+      expect(declarations.updates.size).toBe(0)
+      const all = [...build({ mixture: heads }).declarations.parameters.keys()]
+      expect([...declarations.parameters.keys()].sort()).toEqual(
+        all.filter(name => name.startsWith('head.')).sort(),
+      )
+      expect([...declarations.frozen].every(name => /^(conv1|bn1|layer\d|fpn)\./.test(name))).toBe(true)
+    }
+  })
+
+  it('refuses a mixture in a part that it leaves unchanged, at whatever position', () => {
+    const at = (position: number, style: 'block' | 'conv') => ({
+      ...published.backbone,
+      ...embed('resnet18', 64, [
+        {
+          position,
+          style,
+          experts: 2,
+          k: 2,
+          expertWidth: null,
+          gate: gapFc,
+          constraint: none(),
+          weighting: 'softmax-after-top-k',
+          dispatch: 'sparse',
+          noise: false,
+          lift: null,
+        },
+      ]),
+    })
+    for (const style of ['block', 'conv'] as const) {
+      for (const position of [0, 1, 3])
+        expect(() => build({ freeze: 'early-stages', backbone: at(position, style) })).toThrow(
+          `position ${position} of the backbone unchanged`,
+        )
+      const { declarations } = build({ freeze: 'early-stages', backbone: at(4, style) })
+      expect([...declarations.parameters.keys()].some(name => /^layer4.*experts\.1/.test(name))).toBe(true)
+      expect(() => build({ freeze: 'features', backbone: at(4, style) })).toThrow('would never learn')
+    }
+  })
+
   it('does not change what an evaluation declares', () => {
-    for (const freeze of ['nothing', 'batch-norm', 'trunk'] as const) {
+    for (const freeze of ['nothing', 'batch-norm', 'early-stages', 'features', 'trunk'] as const) {
       const { declarations } = build({ freeze, mixture }, false)
       expect(declarations.updates.size).toBe(0)
       expect(declarations.all().length).toBe(build({ mixture }, false).declarations.all().length)

@@ -4,15 +4,21 @@ import type { MoeStatistics } from '../../moe/index.ts'
 import type { Scope } from '../../nn/scope.ts'
 import { type BackboneOptions, resnetStages } from '../resnet.ts'
 import { type AnchorOptions, anchorsAPosition, defaultAnchors } from './anchors.ts'
+import type { FirstValues } from './first-values.ts'
 import { featurePyramid } from './fpn.ts'
 import { detectionHeads, type HeadMixture } from './heads.ts'
 import type { ClassScores } from './losses.ts'
 
 /**
- * What a training leaves as it is: nothing; BatchNorm's statistics in the backbone, whose scale and shift are trained; or
- * everything that is not part of a head's mixture of experts (METHOD.md §5.3).
+ * What a training leaves unchanged (METHOD.md §5.3), in the order of how much it is:
+ *
+ * - `nothing`
+ * - `batch-norm`: BatchNorm's running statistics in the backbone; its scales and shifts are trained
+ * - `early-stages`: the same, and all parameters of the stem and of stages 1 to 3
+ * - `features`: the backbone and the pyramid, with all statistics
+ * - `trunk`: everything that is not part of a head's mixture of experts
  */
-export type Freeze = 'nothing' | 'batch-norm' | 'trunk'
+export type Freeze = 'nothing' | 'batch-norm' | 'early-stages' | 'features' | 'trunk'
 
 /** A RetinaNet. */
 export interface RetinaNetOptions {
@@ -28,6 +34,8 @@ export interface RetinaNetOptions {
   /** Mixtures of experts in the heads; null: plain heads. */
   readonly mixture: HeadMixture | null
   readonly freeze: Freeze
+  /** Where first values of pyramid and heads come from; torchvision's when not given. */
+  readonly initialisation?: FirstValues
 }
 
 /** What a detector says of the A anchors of each image, in the order of `anchorsOf`. */
@@ -47,19 +55,21 @@ export interface RetinaNetResult {
  * as they are; `fpn.*` and `head.*` are named as in torchvision's RetinaNet.
  *
  * @param images - float32 [N, 3, H, W], normalised; H and W known, N may be a name
- * @throws MoietyError (usage) for a frozen trunk with a mixture of experts in it, and as `gateInputs` does
+ * @throws MoietyError (usage) for a mixture of experts in a frozen part, and as `gateInputs` does
  */
 export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOptions): RetinaNetResult {
-  const { backbone, classes, channels, headDepth, anchors = defaultAnchors, mixture, freeze } = options
+  const { backbone, classes, channels, headDepth, anchors = defaultAnchors } = options
+  const { mixture, freeze, initialisation = 'torchvision' } = options
   checkFreeze(options)
-  const bodies = {
-    nothing: () => scope,
-    'batch-norm': () => scope.withRunningStatistics(),
-    trunk: () => scope.frozen(),
-  } as const
-  const trunk = freeze === 'trunk' ? scope.frozen() : scope
-  const body = resnetStages(bodies[freeze](), images, backbone)
-  const levels = trunk.in('fpn', inner => featurePyramid(inner, body.stages.slice(1), channels))
+  const isFrozen = freeze === 'trunk' || freeze === 'features'
+  const trunk = isFrozen ? scope.frozen() : scope
+  const body = resnetStages(freeze === 'nothing' ? trunk : trunk.withRunningStatistics(), images, {
+    ...backbone,
+    frozenTo: freeze === 'early-stages' ? lastEarlyStage : undefined,
+  })
+  const levels = trunk.in('fpn', inner =>
+    featurePyramid(inner, body.stages.slice(1), channels, initialisation),
+  )
   const heads = scope.in('head', inner =>
     detectionHeads(inner, levels, {
       classes,
@@ -68,6 +78,7 @@ export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOption
       anchorsAPosition: anchorsAPosition(anchors),
       mixture,
       frozen: freeze === 'trunk',
+      initialisation,
     }),
   )
   return {
@@ -77,14 +88,23 @@ export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOption
   }
 }
 
+/** Of `early-stages`. */
+const lastEarlyStage = 3
+
+/** The last position of the backbone at which a mixture of experts would not be trained; −1: none. */
+export function frozenPositions(freeze: Freeze): number {
+  if (freeze === 'trunk' || freeze === 'features') return 4
+  return freeze === 'early-stages' ? lastEarlyStage : -1
+}
+
 function checkFreeze({ freeze, backbone }: RetinaNetOptions): void {
-  const mixtures = (backbone.replaced?.size ?? 0) + (backbone.replacedConv?.size ?? 0)
-  if (freeze === 'trunk' && mixtures > 0) {
-    fail({
-      kind: 'usage',
-      message: 'the trunk is frozen, and a mixture of experts in it would never learn',
-      where: 'freeze',
-      help: 'use freeze "nothing" or "batch-norm", or a plain backbone',
-    })
-  }
+  const positions = [...(backbone.replaced?.keys() ?? []), ...(backbone.replacedConv?.keys() ?? [])]
+  const frozen = positions.find(position => position <= frozenPositions(freeze))
+  if (frozen === undefined) return
+  fail({
+    kind: 'usage',
+    message: `freeze "${freeze}" leaves position ${frozen} of the backbone unchanged, and a mixture of experts in it would never learn`,
+    where: 'freeze',
+    help: 'use freeze "nothing" or "batch-norm", or a plain backbone',
+  })
 }

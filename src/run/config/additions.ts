@@ -4,6 +4,9 @@ const additions: readonly { readonly part: string; readonly key: string; readonl
   { part: 'optimizer', key: 'groups', asBefore: null },
   { part: 'training', key: 'replicas', asBefore: 1 },
   { part: 'training', key: 'resizing', asBefore: null },
+  { part: 'model.detector', key: 'scoreClamp', asBefore: null },
+  { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },
+  { part: 'model.detector.matching', key: 'leastSide', asBefore: 0 },
 ]
 
 /**
@@ -11,14 +14,22 @@ const additions: readonly { readonly part: string; readonly key: string; readonl
  * so that checkpoints, explanations and sweeps that were made before still belong to their configurations.
  */
 export function withoutAdditions(config: object): object {
+  return without(config, '')
+}
+
+/** @param path - of the tree in the configuration, keys joined by dots, as `part` has it */
+function without(tree: object, path: string): object {
+  const here = additions.filter(({ part }) => part === path)
+  const below = additions.filter(({ part }) => path === '' || part.startsWith(`${path}.`))
+  if (here.length === 0 && below.length === 0) return tree
   return Object.fromEntries(
-    Object.entries(config).map(([part, value]: [string, unknown]) => {
-      const left = additions.filter(addition => addition.part === part)
-      if (left.length === 0 || typeof value !== 'object' || value === null) return [part, value]
-      const kept = Object.entries(value).filter(
-        ([key, own]) => !left.some(addition => addition.key === key && addition.asBefore === own),
-      )
-      return [part, Object.fromEntries(kept)]
-    }),
+    Object.entries(tree)
+      .filter(([key, own]) => !here.some(addition => addition.key === key && addition.asBefore === own))
+      .map(([key, own]: [string, unknown]) => [
+        key,
+        typeof own === 'object' && own !== null && !Array.isArray(own)
+          ? without(own, path === '' ? key : `${path}.${key}`)
+          : own,
+      ]),
   )
 }

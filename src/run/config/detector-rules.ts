@@ -19,6 +19,7 @@ export function detectorRules(
   const path = ['model', 'detector', 'mixture'] as const
   return [
     ...trainingRules(config),
+    ...freezeRules(config),
     ...weightsRules(config),
     ...(mixture === null ? [] : [...routingRules(mixture, path), ...headRules(config, mixture, path)]),
   ]
@@ -38,7 +39,7 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
       message: `images of ${data.name} are square, so no side is the shorter one`,
       help: 'leave data.shortest out; it is for images with boxes',
     })
-  if (model.weightsPart === 'trunk' || model.weightsPart === 'copies')
+  if (['features', 'trunk', 'copies'].includes(model.weightsPart))
     mistakes.push({
       path: ['model', 'weightsPart'],
       message: `${model.weightsPart} is a part of a detector, but the model is a classifier`,
@@ -49,7 +50,7 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
 
 function trainingRules({ data, augmentation, model, training }: ParsedConfig): Mistake[] {
   const mistakes: Mistake[] = []
-  const { matching, freeze, mixture } = model.detector!
+  const { matching } = model.detector!
   if (!withBoxes.includes(data.name))
     mistakes.push({
       path: ['data', 'name'],
@@ -93,25 +94,55 @@ function trainingRules({ data, augmentation, model, training }: ParsedConfig): M
       message: `an anchor would be background and of an object at once: background ${matching.background} is above foreground ${matching.foreground}`,
       help: 'METHOD.md §5.1 has 0.4 and 0.5',
     })
+  return mistakes
+}
+
+/** The last position of the backbone that training leaves unchanged. */
+const frozenTo = { nothing: -1, 'batch-norm': -1, 'early-stages': 3, features: 4, trunk: 4 } as const
+
+function freezeRules({ model }: ParsedConfig): Mistake[] {
+  const mistakes: Mistake[] = []
+  const { freeze, mixture } = model.detector!
+  const last = frozenTo[freeze]
+  const path = ['model', 'detector', 'freeze'] as const
   if (freeze === 'trunk' && mixture === null)
     mistakes.push({
-      path: ['model', 'detector', 'freeze'],
+      path,
       message: 'with the trunk frozen only experts and gates of the heads are trained, and there are none',
-      help: 'set model.detector.mixture, or freeze to nothing or batch-norm',
+      help: 'set model.detector.mixture, or freeze to nothing, batch-norm, early-stages or features',
     })
-  if (freeze === 'trunk' && mixture !== null && model.weights === null)
+  else if (last >= 0 && model.weights === null)
     mistakes.push({
-      path: ['model', 'detector', 'freeze'],
-      message: 'the trunk is frozen, but model.weights names nothing that it has learned',
-      help: 'set model.weights to a trained run or a file and model.weightsPart to trunk, or freeze to nothing',
+      path,
+      message:
+        freeze === 'trunk'
+          ? 'the trunk is frozen, but model.weights names nothing that it has learned'
+          : `freeze ${freeze} keeps first values, but model.weights names nothing that they have learned`,
+      help: 'set model.weights to a trained run or a file and model.weightsPart to what is taken from it, or freeze to nothing',
     })
-  if (freeze === 'trunk' && model.moe.length > 0)
+  else if (leavesFrozenAtRandom(freeze, model.weightsPart))
     mistakes.push({
-      path: ['model', 'moe'],
-      message: 'the trunk is frozen, and a mixture of experts in it would never learn',
-      help: 'leave model.moe empty, or set model.detector.freeze to nothing or batch-norm',
+      path: ['model', 'weightsPart'],
+      message: `weightsPart ${model.weightsPart} leaves ${model.weightsPart === 'backbone' ? 'pyramid and heads' : 'the heads'} at random, and freeze ${freeze} would keep ${model.weightsPart === 'backbone' && freeze === 'features' ? 'the pyramid' : 'them'} so`,
+      help: `take weightsPart trunk, or freeze ${model.weightsPart === 'backbone' ? 'early-stages or batch-norm' : 'features'}`,
+    })
+  const frozen = model.moe.findIndex(({ position }) => position <= last)
+  if (frozen >= 0)
+    mistakes.push({
+      path: ['model', 'moe', frozen],
+      message: `freeze ${freeze} leaves position ${model.moe[frozen]!.position} of the backbone unchanged, and a mixture of experts in it would never learn`,
+      help: 'leave it out, or set model.detector.freeze to nothing or batch-norm',
     })
   return mistakes
+}
+
+/** Whether a part that is not trained would not come from the weights either. */
+function leavesFrozenAtRandom(
+  freeze: keyof typeof frozenTo,
+  part: ParsedConfig['model']['weightsPart'],
+): boolean {
+  if (freeze === 'trunk') return part === 'backbone' || part === 'features'
+  return freeze === 'features' && part === 'backbone'
 }
 
 function weightsRules({ model }: ParsedConfig): Mistake[] {

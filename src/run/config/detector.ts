@@ -66,6 +66,14 @@ export const detectorSchema = z.strictObject({
         .boolean()
         .default(false)
         .describe("whether an object's best anchors are its own however little they overlap it"),
+      leastSide: z
+        .number()
+        .min(0)
+        .max(1024)
+        .default(0)
+        .describe(
+          'pixels that the sides of a box count as at least, in what an anchor should say of it; the original has 1',
+        ),
     })
     .prefault({}),
   boxWeight: z
@@ -76,11 +84,26 @@ export const detectorSchema = z.strictObject({
     .describe(
       "what the boxes' loss, summed over their four numbers, is multiplied by; 0.25 makes it their mean, as the original had it",
     ),
+  scoreClamp: z
+    .number()
+    .gt(0)
+    .lt(0.5)
+    .nullable()
+    .default(null)
+    .describe(
+      'keeps probabilities this far from 0 and 1 in the focal loss, without a gradient beyond; the original has 1e-4; null: as little as float32 needs',
+    ),
+  initialisation: z
+    .enum(['torchvision', 'original'])
+    .default('torchvision')
+    .describe(
+      "first values of pyramid and heads: torchvision's; or the original's, with zero output weights in plain heads and torch's default in heads with a mixture",
+    ),
   freeze: z
-    .enum(['nothing', 'batch-norm', 'trunk'])
+    .enum(['nothing', 'batch-norm', 'early-stages', 'features', 'trunk'])
     .default('nothing')
     .describe(
-      "what training leaves as it is: batch-norm, the backbone's running statistics; trunk, all but the experts and gates of the heads",
+      "what training leaves unchanged: batch-norm, the backbone's running statistics; early-stages, also its stem and stages 1 to 3; features, backbone and pyramid; trunk, all but the experts and gates of the heads",
     ),
   mixture: mixtureSchema
     .nullable()

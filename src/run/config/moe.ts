@@ -66,9 +66,11 @@ export const routingShape = {
   experts: z.int().min(1).max(1024).default(4).describe('how many experts the layer has (E)'),
   k: z.int().min(1).max(1024).default(2).describe('how many experts compute each image (K)'),
   gate: z
-    .enum(['gap-fc', 'conv-gap-fc'])
+    .enum(['gap-fc', 'conv-gap-fc', 'relu-gap-fc'])
     .default('gap-fc')
-    .describe('what looks at the input and scores the experts'),
+    .describe(
+      'the network that scores the experts; relu-gap-fc is gap-fc on the positive part of the input, as in the original detectors',
+    ),
   gateWidth: z
     .int()
     .min(1)

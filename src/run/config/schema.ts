@@ -97,10 +97,10 @@ const modelSchema = z.strictObject({
     .default(null)
     .describe('a safetensors file with published weights, or a run, to start from; null starts at random'),
   weightsPart: z
-    .enum(['whole', 'backbone', 'trunk', 'copies'])
+    .enum(['whole', 'backbone', 'features', 'trunk', 'copies'])
     .default('whole')
     .describe(
-      'backbone leaves what follows the stages at random; of a detector, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
+      'backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
     ),
   moe: z.array(moeLayerSchema).max(5).default([]).describe('mixture-of-experts layers, one a position'),
   detector: detectorSchema
