@@ -18,7 +18,7 @@ import {
   switchLoss,
   zLoss,
 } from '../moe/index.ts'
-import type { Scope } from '../nn/index.ts'
+import { kaimingNormal, kaimingUniform, type Scope } from '../nn/index.ts'
 import type { ConstraintConfig, MoeLayerConfig, NetworkConfig } from '../run/config.ts'
 import {
   type BackboneOptions,
@@ -59,7 +59,8 @@ export function backboneOf(
     embedded(layer, isByPosition(override) ? override.get(layer.position) : override, dispatch),
   )
   const { name, stem, width } = config
-  return { name, stem, width, ...embed(name, width, layers) }
+  const kernels = config.initialisation === 'fan-out' ? kaimingNormal : kaimingUniform
+  return { name, stem, width, stemKernels: kernels, ...embed(name, width, layers, kernels) }
 }
 
 function isByPosition(override: ModelOptions['override']): override is ReadonlyMap<number, RoutingOverride> {

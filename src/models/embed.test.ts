@@ -29,6 +29,7 @@ const model = (moe: readonly MoeLayerConfig[], fields: Partial<ModelConfig> = {}
   stem: 'cifar',
   width: 64,
   weights: null,
+  initialisation: 'published',
   weightsPart: 'whole',
   moe,
   detector: null,

@@ -9,8 +9,9 @@ import {
   type Weighting,
 } from '../moe/index.ts'
 import { projection } from '../nn/blocks.ts'
+import { kaimingUniform } from '../nn/initialise.ts'
 import { batchNorm, channelsOf, conv, type Layer } from '../nn/layers.ts'
-import type { Scope } from '../nn/scope.ts'
+import type { Initialiser, Scope } from '../nn/scope.ts'
 import { expertWidth } from './expert-width.ts'
 import type { ConvBuilder, ResNetName, StageBuilder, StagePlan } from './resnet.ts'
 
@@ -39,31 +40,44 @@ export interface EmbeddedMoe {
   readonly override?: RoutingOverride
 }
 
-/** What to replace in a ResNet so that these mixtures of experts sit in it. */
+/**
+ * What to replace in a ResNet so that these mixtures of experts sit in it.
+ *
+ * @param kernels - first values of the kernels of experts and shortcuts; default: PyTorch's, {@link kaimingUniform}, which the
+ *   authors' have because they are put in after torchvision's constructor has run (METHOD.md §1.4)
+ */
 export function embed(
   model: ResNetName,
   width: number,
   layers: readonly EmbeddedMoe[],
+  kernels: Initialiser = kaimingUniform,
 ): { readonly replaced: Map<number, StageBuilder>; readonly replacedConv: Map<number, ConvBuilder> } {
   const replaced = new Map<number, StageBuilder>()
   const replacedConv = new Map<number, ConvBuilder>()
   for (const layer of layers) {
-    if (layer.style === 'conv') replacedConv.set(layer.position, convMixture(layer))
-    else replaced.set(layer.position, stageMixture(model, width, layer))
+    if (layer.style === 'conv') replacedConv.set(layer.position, convMixture(layer, kernels))
+    else replaced.set(layer.position, stageMixture(model, width, layer, kernels))
   }
   return { replaced, replacedConv }
 }
 
 /** A mixture of full-size, bias-free convolutions (METHOD.md §1.3, style 3). */
-function convMixture(layer: EmbeddedMoe): ConvBuilder {
-  return (scope, x, options) => {
+function convMixture(layer: EmbeddedMoe, kernels: Initialiser): ConvBuilder {
+  return (outer, x, options) => {
+    const scope = outer.withKernels(kernels)
     const experts = Array.from({ length: layer.experts }, (): Layer => (inner, y) => conv(inner, y, options))
     return mixtureOfExperts(scope, x, { ...layer, experts })
   }
 }
 
-function stageMixture(model: ResNetName, networkWidth: number, layer: EmbeddedMoe): StageBuilder {
-  return (scope, x, plan) => {
+function stageMixture(
+  model: ResNetName,
+  networkWidth: number,
+  layer: EmbeddedMoe,
+  kernels: Initialiser,
+): StageBuilder {
+  return (outer, x, plan) => {
+    const scope = outer.withKernels(kernels)
     const expert = plan.position === 0 ? stemExpert(plan) : stageExpert(model, networkWidth, layer, plan)
     const experts = new Array<Layer>(layer.experts).fill(expert)
     const mixture = mixtureOfExperts(scope, x, { ...layer, experts })

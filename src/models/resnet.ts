@@ -1,8 +1,9 @@
 import { globalAveragePool, maxPool, relu, type Tensor } from '../graph/index.ts'
 import type { MoeResult, MoeStatistics } from '../moe/index.ts'
 import { basicBlock, bottleneck, type ConvBlock, type ConvShape } from '../nn/blocks.ts'
+import { kaimingUniform } from '../nn/initialise.ts'
 import { batchNorm, conv, linear } from '../nn/layers.ts'
-import type { Scope } from '../nn/scope.ts'
+import type { Initialiser, Scope } from '../nn/scope.ts'
 
 /** The ResNets of He et al. 2015 that there are. */
 export type ResNetName = 'resnet18' | 'resnet34' | 'resnet50'
@@ -62,6 +63,11 @@ export interface BackboneOptions {
   readonly replacedConv?: ReadonlyMap<number, ConvBuilder>
   /** The last position, 0 the stem, that training leaves unchanged, with all before it; undefined: none. */
   readonly frozenTo?: number | undefined
+  /**
+   * First values of the kernels of a stem that is not torchvision's own, which the authors put in after torchvision's
+   * constructor had run (METHOD.md §1.4); default: PyTorch's, {@link kaimingUniform}.
+   */
+  readonly stemKernels?: Initialiser
 }
 
 /** A ResNet that classifies. */
@@ -143,10 +149,11 @@ export function resnetStages(scope: Scope, images: Tensor, options: BackboneOpti
 function stem(
   scope: Scope,
   images: Tensor,
-  { stem: kind, width, replaced, replacedConv }: BackboneOptions,
+  { stem: kind, width, replaced, replacedConv, stemKernels = kaimingUniform }: BackboneOptions,
 ): MoeResult {
   const { kernel, stride, pools } = stems[kind]
   const pool = (x: Tensor): Tensor => (pools ? maxPool(x, { kernel: 3, stride: 2, padding: 1 }) : x)
+  const own = kind === 'imagenet' ? scope : scope.withKernels(stemKernels)
   const whole = replaced?.get(0)
   if (whole !== undefined) {
     const plan: StagePlan = {
@@ -162,7 +169,7 @@ function stem(
     return { ...result, output: pool(result.output) }
   }
   const single = replacedConv?.get(0) ?? plainConv
-  const result = scope.in('conv1', inner => single(inner, images, { outputs: width, kernel, stride }))
+  const result = own.in('conv1', inner => single(inner, images, { outputs: width, kernel, stride }))
   const normal = scope.in('bn1', inner => batchNorm(inner, result.output))
   return { ...result, output: pool(relu(normal)) }
 }

@@ -22,7 +22,7 @@ import {
   updatedStatistics,
   where,
 } from '../graph/index.ts'
-import { biasOf, kaimingNormal, kaimingUniform, ones, zeros } from './initialise.ts'
+import { biasOf, kaimingUniform, ones, zeros } from './initialise.ts'
 import type { Initialiser, Scope } from './scope.ts'
 
 /** A layer: builds its part of the graph at a scope. x and the result are [N, C, H, W] unless said otherwise. */
@@ -38,6 +38,7 @@ export interface ConvOptions {
   readonly dilation?: number
   readonly groups?: number
   readonly bias?: boolean
+  /** First values of the kernel; default: the scope's (`Scope.withKernels`). */
   readonly initialise?: Initialiser
 }
 
@@ -51,7 +52,7 @@ export function conv(scope: Scope, x: Tensor, options: ConvOptions): Tensor {
   const padding = options.padding ?? Math.floor(kernel / 2) * dilation
   const channels = channelsOf(x)
   const shape = [outputs, channels / groups, kernel, kernel]
-  const weight = scope.parameter('weight', shape, options.initialise ?? kaimingNormal)
+  const weight = scope.parameter('weight', shape, options.initialise ?? scope.kernels)
   return conv2d(x, weight, {
     stride,
     padding,

@@ -2,6 +2,7 @@ import { fail } from '../base/errors.ts'
 import { type Draws, draws } from '../base/random.ts'
 import { type HostTensor, type State, sizeOf } from '../base/tensor.ts'
 import type { Graph, Tensor } from '../graph/index.ts'
+import { kaimingNormal } from './initialise.ts'
 
 /** First values of a parameter or statistic, from the random numbers of its place: a new array each time, which is given away. */
 export type Initialiser = (shape: readonly number[], source: Draws) => Float32Array
@@ -80,11 +81,13 @@ export class Scope {
     readonly mask: Tensor | undefined,
     /** What of this part a training step leaves as it is. */
     readonly kept: Kept,
+    /** First values of the kernels of this part's convolutions, unless a layer names its own. */
+    readonly kernels: Initialiser,
   ) {}
 
   /** The scope of a whole model, with an empty name and declarations of its own. */
   static root(graph: Graph, { training }: ScopeOptions): Scope {
-    return new Scope(graph, new Declarations(), training, '', undefined, 'nothing')
+    return new Scope(graph, new Declarations(), training, '', undefined, 'nothing', kaimingNormal)
   }
 
   /** Builds a part of the model under a name: `scope.in('layer1', stage => …)`. */
@@ -106,6 +109,11 @@ export class Scope {
   /** The same place, where nothing is trained: parameters are saved with the state, but no step changes them. */
   frozen(): Scope {
     return this.#with({ kept: 'everything' })
+  }
+
+  /** The same place, where kernels of convolutions get these first values: a scope begins with {@link kaimingNormal}. */
+  withKernels(kernels: Initialiser): Scope {
+    return this.#with({ kernels })
   }
 
   /** The full name of a tensor of this scope: `layer1.0.conv1.weight` for `weight`. */
@@ -140,9 +148,14 @@ export class Scope {
     return tensor
   }
 
-  #with(change: { readonly path?: string; readonly mask?: Tensor; readonly kept?: Kept }): Scope {
-    const { path = this.path, mask = this.mask, kept = this.kept } = change
-    return new Scope(this.graph, this.declarations, this.training, path, mask, kept)
+  #with(change: {
+    readonly path?: string
+    readonly mask?: Tensor
+    readonly kept?: Kept
+    readonly kernels?: Initialiser
+  }): Scope {
+    const { path = this.path, mask = this.mask, kept = this.kept, kernels = this.kernels } = change
+    return new Scope(this.graph, this.declarations, this.training, path, mask, kept, kernels)
   }
 
   #declare(

@@ -11,7 +11,7 @@ import { describeEnvironment } from './environment.ts'
 import { claimRunFolder, configHash, createRun, openRun, readConfig } from './run-folder.ts'
 
 const environment = describeEnvironment({ onnxruntime: '1.2.3', device: 'cpu', threads: 2, recipe: 'r' })
-const config = { seed: 1, model: { name: 'resnet18' } }
+const config = { seed: 1, model: { initialisation: 'published', name: 'resnet18' } }
 let root: string
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'moiety-run-'))

@@ -12,6 +12,7 @@ import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../file
 import { finishReplacement } from '../files/together.ts'
 import { removeAbandoned, unfinished } from '../files/unfinished.ts'
 import { cleanCheckpoints } from './checkpoint.ts'
+import { withAdditions } from './config/additions.ts'
 import type { Environment } from './environment.ts'
 import { acquireLock, type Lock } from './lock.ts'
 
@@ -194,7 +195,8 @@ function readJson(path: string, name: string, disk: Disk): Json | undefined {
 }
 
 /**
- * The configuration of a run, without locking it: for commands that only look.
+ * The configuration of a run, without locking it: for commands that only look. Keys that an earlier version did not have are
+ * there with the value that that version trained by.
  *
  * @throws MoietyError `usage` if the folder is not a run; `disk`, also if `config.json` is not a JSON object
  */
@@ -216,7 +218,7 @@ export function readConfig(path: string, disk: Disk = nodeDisk): JsonObject {
       help: 'the file was changed or damaged; put it right, or begin another run',
     })
   }
-  return config
+  return withAdditions(config)
 }
 
 /**

@@ -33,6 +33,7 @@ const model = (fields: Partial<ModelConfig> = {}): ModelConfig => ({
   stem: 'cifar',
   width: 2,
   weights: null,
+  initialisation: 'published',
   weightsPart: 'whole',
   moe: [],
   detector: null,

@@ -1,12 +1,18 @@
-/** Keys that came after runs had been made, each with the value with which a training is what it was before. */
-const additions: readonly { readonly part: string; readonly key: string; readonly asBefore: unknown }[] = [
+import { isJsonObject, type Json, type JsonObject } from '../../files/json.ts'
+
+/**
+ * Keys that came after runs had been made, each with the value with which a training is what it was before. A part of a part
+ * is joined by dots.
+ */
+const additions: readonly { readonly part: string; readonly key: string; readonly asBefore: Json }[] = [
   { part: 'data', key: 'implausibleBoxes', asBefore: 'stop' },
-  { part: 'optimizer', key: 'groups', asBefore: null },
-  { part: 'training', key: 'replicas', asBefore: 1 },
-  { part: 'training', key: 'resizing', asBefore: null },
+  { part: 'model', key: 'initialisation', asBefore: 'fan-out' },
   { part: 'model.detector', key: 'scoreClamp', asBefore: null },
   { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },
   { part: 'model.detector.matching', key: 'leastSide', asBefore: 0 },
+  { part: 'optimizer', key: 'groups', asBefore: null },
+  { part: 'training', key: 'replicas', asBefore: 1 },
+  { part: 'training', key: 'resizing', asBefore: null },
 ]
 
 /**
@@ -32,4 +38,23 @@ function without(tree: object, path: string): object {
           : own,
       ]),
   )
+}
+
+/** The configuration of a run with every key that came after it, at the value by which it was trained. */
+export function withAdditions(config: JsonObject): JsonObject {
+  return additions.reduce(
+    (filled, { part, key, asBefore }) => filledAt(filled, part.split('.'), key, asBefore),
+    config,
+  )
+}
+
+function filledAt(
+  tree: JsonObject,
+  [part, ...below]: readonly string[],
+  key: string,
+  value: Json,
+): JsonObject {
+  if (part === undefined) return Object.hasOwn(tree, key) ? tree : { ...tree, [key]: value }
+  const inner = Object.hasOwn(tree, part) ? tree[part] : undefined
+  return isJsonObject(inner) ? { ...tree, [part]: filledAt(inner, below, key, value) } : tree
 }

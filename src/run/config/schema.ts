@@ -102,6 +102,12 @@ const modelSchema = z.strictObject({
     .describe(
       'backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
     ),
+  initialisation: z
+    .enum(['published', 'fan-out'])
+    .default('published')
+    .describe(
+      "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
+    ),
   moe: z.array(moeLayerSchema).max(5).default([]).describe('mixture-of-experts layers, one a position'),
   detector: detectorSchema
     .nullable()
@@ -329,7 +335,8 @@ export type DataConfig = DeepReadonly<
 /** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
 /** The network without what it is for: a classifier's, or a detector's backbone. */
-export type NetworkConfig = Omit<ModelConfig, 'detector'>
+export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation'> &
+  Partial<Pick<ModelConfig, 'initialisation'>>
 /** The network, as `model` of a configuration. */
 export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector'>> & {
   readonly moe: readonly MoeLayerConfig[]
