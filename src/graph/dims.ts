@@ -21,11 +21,15 @@ export function dimSum(dims: Shape): Dim {
   return (known === 0 ? names : [...names, String(known)]).join('+')
 }
 
-/** `floor((extent + 2·padding − reach) / stride) + 1`: the extent after sliding a window of that reach. */
+/**
+ * `floor((extent + padding − reach) / stride) + 1`: the extent after sliding a window of that reach.
+ *
+ * @param padding - on both sides together
+ */
 export function dimWindow(extent: Dim, padding: number, reach: number, stride: number): Dim {
-  if (typeof extent === 'number') return Math.floor((extent + 2 * padding - reach) / stride) + 1
-  if (stride === 1 && 2 * padding === reach - 1) return extent
-  return `floor((${extent}${signed(2 * padding - reach)})/${stride})+1`
+  if (typeof extent === 'number') return Math.floor((extent + padding - reach) / stride) + 1
+  if (stride === 1 && padding === reach - 1) return extent
+  return `floor((${extent}${signed(padding - reach)})/${stride})+1`
 }
 
 export function sameShape(a: Shape, b: Shape): boolean {

@@ -1,19 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { dimProduct, dimSum, dimWindow } from './dims.ts'
-import {
-  add,
-  conv2d,
-  Graph,
-  gradients,
-  interpret,
-  lower,
-  mul,
-  relu,
-  stopGradient,
-  sum,
-  topK,
-} from './index.ts'
+import { add, conv2d, Graph, gradients, interpret, lower, mul, relu, sign, stopGradient, sum, topK } from './index.ts'
 
 const message = (body: () => unknown): string => {
   try {
@@ -35,8 +23,8 @@ describe('extents', () => {
     expect(dimProduct(['n', 2, 3])).toBe(dimProduct([6, 'n']))
     expect(dimProduct(['n', 0])).toBe(0)
     expect(dimSum(['n', 2])).toBe('n+2')
-    expect(dimWindow('h', 1, 3, 1)).toBe('h')
-    expect(dimWindow(7, 1, 3, 2)).toBe(4)
+    expect(dimWindow('h', 2, 3, 1)).toBe('h')
+    expect(dimWindow(7, 2, 3, 2)).toBe(4)
   })
 })
 
@@ -111,13 +99,7 @@ describe('reverse mode', () => {
   it('names an op without a gradient and refuses what is no scalar', () => {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [2, 2])
-    const [dx] = gradients(
-      sum(conv2d(graph.input('i', 'float32', [1, 1, 3, 3]), graph.input('w', 'float32', [1, 1, 2, 2]))),
-      [graph.input('i', 'float32', [1, 1, 3, 3])],
-    )
-    expect(message(() => gradients(sum(dx!), [graph.input('w', 'float32', [1, 1, 2, 2])]))).toContain(
-      'convInputGradient has no gradient',
-    )
+    expect(message(() => gradients(sum(sign(x)), [x]))).toContain('sign has no gradient')
     expect(message(() => gradients(x, [x]))).toContain('expected a float32 scalar')
   })
 })

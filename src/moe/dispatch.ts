@@ -43,7 +43,8 @@ export const sparseDispatch: Dispatch = (scope, x, weights, experts, rows = 'ima
   for (const [i, expert] of experts.entries()) {
     const column = columnOf(weights, i)
     const own = nonzero(greater(column, 0), `${rows} of ${scope.name(`experts.${i}`)}`)
-    const result = buildExpert(scope, i, expert, gatherRows(x, own))
+    const inner = scope.selected({ indices: own, of: x.shape[0]! })
+    const result = buildExpert(inner, i, expert, gatherRows(x, own))
     const weighted = mul(result, perImage(gatherRows(column, own)))
     output = addRows(output ?? zeroRows(x, result.shape.slice(1)), own, weighted)
   }

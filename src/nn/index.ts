@@ -1,17 +1,22 @@
 /**
- * Layers as functions of a scope and a tensor: convolution, BatchNorm, linear, residual blocks, first values.
+ * Layers as functions of a scope and a tensor: convolution, BatchNorm, normalisation, linear, dropout, residual blocks, first values.
  *
  * @module
  */
 export * from './blocks.ts'
+export * from './dropout.ts'
 export * from './initialise.ts'
 export * from './layers.ts'
+export * from './normalisation.ts'
 export {
   adopt,
   type Declaration,
   Declarations,
+  type Distribution,
   type Initialiser,
   type Kept,
+  type RandomInput,
   Scope,
   type ScopeOptions,
 } from './scope.ts'
+export * from './squeeze-excitation.ts'

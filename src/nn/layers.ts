@@ -4,13 +4,17 @@ import {
   batchNormTraining,
   channelAffine,
   conv2d,
+  convTranspose2d,
   div,
   greater,
   linear as linearOp,
   maximum,
   mul,
+  type Pair,
+  pairOf,
   reciprocal,
   reshape,
+  type Sides,
   shapeError,
   sizeOfAxes,
   sqrt,
@@ -28,14 +32,14 @@ import type { Initialiser, Scope } from './scope.ts'
 /** A layer: builds its part of the graph at a scope. x and the result are [N, C, H, W] unless said otherwise. */
 export type Layer = (scope: Scope, x: Tensor) => Tensor
 
-/** Of a square convolution: channels of the result and, in pixels, extent of the kernel. */
+/** Of a convolution: channels of the result and, in pixels, extent of the kernel; [rows, columns] where they differ. */
 export interface ConvOptions {
   readonly outputs: number
-  readonly kernel: number
-  readonly stride?: number
-  /** Default: half the kernel, which keeps the size at stride 1. */
-  readonly padding?: number
-  readonly dilation?: number
+  readonly kernel: number | Pair
+  readonly stride?: number | Pair
+  /** As `ConvolutionOptions` has it. Default: half the kernel, which keeps the size at stride 1 for odd kernels. */
+  readonly padding?: number | Pair | Sides
+  readonly dilation?: number | Pair
   readonly groups?: number
   readonly bias?: boolean
   /** First values of the kernel; default: the scope's (`Scope.withKernels`). */
@@ -43,20 +47,47 @@ export interface ConvOptions {
 }
 
 /**
- * Convolution with parameters `weight` [O, C / groups, k, k] and, on request, `bias` [O].
+ * Convolution with parameters `weight` [O, C / groups, kH, kW] and, on request, `bias` [O].
  *
  * @throws MoietyError (usage) for an unknown number of channels, or shapes that conv2d refuses
  */
 export function conv(scope: Scope, x: Tensor, options: ConvOptions): Tensor {
   const { outputs, kernel, stride = 1, groups = 1, dilation = 1, bias = false } = options
-  const padding = options.padding ?? Math.floor(kernel / 2) * dilation
+  const [height, width] = pairOf(kernel)
+  const [down, across] = pairOf(dilation)
+  const padding = options.padding ?? [Math.floor(height / 2) * down, Math.floor(width / 2) * across]
   const channels = channelsOf(x)
-  const shape = [outputs, channels / groups, kernel, kernel]
+  const shape = [outputs, channels / groups, height, width]
   const weight = scope.parameter('weight', shape, options.initialise ?? scope.kernels)
   return conv2d(x, weight, {
     stride,
     padding,
     dilation,
+    groups,
+    ...(bias ? { bias: scope.parameter('bias', [outputs], biasOf(shape)) } : {}),
+  })
+}
+
+/** Of a transposed convolution. */
+export interface TransposedConvOptions extends Omit<ConvOptions, 'padding'> {
+  /** Cut off from the sides of the result; default 0. */
+  readonly padding?: number | Pair | Sides
+  /** Rows and columns that the result has more; default 0. */
+  readonly outputPadding?: number | Pair
+}
+
+/**
+ * Transposed convolution, torch's ConvTranspose2d, with parameters `weight` [C, O / groups, kH, kW] and, on request, `bias` [O].
+ * Its first values are uniform in ±1/√(O / groups·kH·kW), torch's default.
+ *
+ * @throws MoietyError (usage) for an unknown extent, or shapes that convTranspose2d refuses
+ */
+export function convTranspose(scope: Scope, x: Tensor, options: TransposedConvOptions): Tensor {
+  const { outputs, kernel, groups = 1, bias = false, initialise = kaimingUniform, ...window } = options
+  const shape = [channelsOf(x), outputs / groups, ...pairOf(kernel)]
+  const weight = scope.parameter('weight', shape, initialise)
+  return convTranspose2d(x, weight, {
+    ...window,
     groups,
     ...(bias ? { bias: scope.parameter('bias', [outputs], biasOf(shape)) } : {}),
   })

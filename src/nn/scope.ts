@@ -1,7 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { type Draws, draws } from '../base/random.ts'
 import { type HostTensor, type State, sizeOf } from '../base/tensor.ts'
-import type { Graph, Tensor } from '../graph/index.ts'
+import { type Graph, gatherRows, type Shape, type Tensor } from '../graph/index.ts'
 import { kaimingNormal } from './initialise.ts'
 
 /** First values of a parameter or statistic, from the random numbers of its place: a new array each time, which is given away. */
@@ -27,6 +27,23 @@ export interface ScopeOptions {
 /** What of a part of a model a training step leaves as it is: BatchNorm's statistics, or parameters as well. */
 export type Kept = 'nothing' | 'statistics' | 'everything'
 
+/** What random numbers are like: standard normal, or uniform in [0, 1). */
+export type Distribution = 'normal' | 'uniform'
+
+/** An input that a step must feed with random numbers. */
+export interface RandomInput {
+  readonly tensor: Tensor
+  readonly distribution: Distribution
+}
+
+/** Which images of a batch an expert computes. */
+export interface SelectedRows {
+  /** Their numbers in the batch, int64 [n]. */
+  readonly indices: Tensor
+  /** How many images the batch has. */
+  readonly of: Tensor['shape'][number]
+}
+
 /** What layers declared while a model was built on a graph. */
 export class Declarations {
   readonly parameters = new Map<string, Declaration>()
@@ -35,8 +52,8 @@ export class Declarations {
   readonly frozen = new Set<string>()
   /** New values of statistics after a training step. */
   readonly updates = new Map<string, Tensor>()
-  /** Inputs that a step must feed with standard normal numbers. */
-  readonly noise = new Map<string, Tensor>()
+  /** Inputs that a step must feed with random numbers, by name. */
+  readonly noise = new Map<string, RandomInput>()
 
   /** Parameters and statistics together, in the order they were declared. */
   all(): Declaration[] {
@@ -79,6 +96,8 @@ export class Scope {
     readonly path: string,
     /** 1 for images of the batch that count, 0 for those that do not, [N]; only in dense dispatch. */
     readonly mask: Tensor | undefined,
+    /** Which images of the batch this part gets; undefined: all. Only in sparse dispatch. */
+    readonly rows: SelectedRows | undefined,
     /** What of this part a training step leaves as it is. */
     readonly kept: Kept,
     /** First values of the kernels of this part's convolutions, unless a layer names its own. */
@@ -87,7 +106,7 @@ export class Scope {
 
   /** The scope of a whole model, with an empty name and declarations of its own. */
   static root(graph: Graph, { training }: ScopeOptions): Scope {
-    return new Scope(graph, new Declarations(), training, '', undefined, 'nothing', kaimingNormal)
+    return new Scope(graph, new Declarations(), training, '', undefined, undefined, 'nothing', kaimingNormal)
   }
 
   /** Builds a part of the model under a name: `scope.in('layer1', stage => …)`. */
@@ -99,6 +118,11 @@ export class Scope {
   /** The same place, where batch statistics count only the images with mask 1. */
   masked(mask: Tensor): Scope {
     return this.#with({ mask })
+  }
+
+  /** The same place, which gets only some images of the batch. */
+  selected(rows: SelectedRows): Scope {
+    return this.#with({ rows })
   }
 
   /** The same place, where BatchNorm uses its running statistics in training too, and leaves them as they are. */
@@ -142,20 +166,48 @@ export class Scope {
 
   /** Standard normal numbers, fresh in every step, as an input of the graph. */
   noise(leaf: string, shape: Tensor['shape']): Tensor {
-    const name = this.name(leaf)
+    return this.#random(this.name(leaf), 'normal', shape)
+  }
+
+  /**
+   * Uniform numbers in [0, 1), fresh in every step and at every call, as an input of the graph: one for each place of a tensor
+   * [n, …] whose rows are the images of this part. Each image of the batch has its own, whichever of them this part gets.
+   *
+   * @throws MoietyError (usage) where the batch or another extent is not a known number
+   */
+  uniform(leaf: string, [images, ...extents]: Shape): Tensor {
+    const shape = [this.rows?.of ?? images!, ...extents]
+    if (shape.some(extent => typeof extent !== 'number'))
+      fail({
+        kind: 'usage',
+        message: `random numbers of shape [${shape.join(', ')}] need known extents`,
+        where: this.path,
+        help: 'build the training step for a known number of images and image size',
+      })
+    // A layer that is applied again, such as a head to another level, draws again.
+    const first = this.name(leaf)
+    let name = first
+    for (let again = 2; this.declarations.noise.has(name); again++) name = `${first}.${again}`
+    const all = this.#random(name, 'uniform', shape)
+    return this.rows === undefined ? all : gatherRows(all, this.rows.indices)
+  }
+
+  #random(name: string, distribution: Distribution, shape: Shape): Tensor {
     const tensor = this.graph.input(name, 'float32', shape)
-    this.declarations.noise.set(name, tensor)
+    this.declarations.noise.set(name, { tensor, distribution })
     return tensor
   }
 
   #with(change: {
     readonly path?: string
     readonly mask?: Tensor
+    readonly rows?: SelectedRows
     readonly kept?: Kept
     readonly kernels?: Initialiser
   }): Scope {
-    const { path = this.path, mask = this.mask, kept = this.kept, kernels = this.kernels } = change
-    return new Scope(this.graph, this.declarations, this.training, path, mask, kept, kernels)
+    const { path = this.path, mask = this.mask, rows = this.rows } = change
+    const { kept = this.kept, kernels = this.kernels } = change
+    return new Scope(this.graph, this.declarations, this.training, path, mask, rows, kept, kernels)
   }
 
   #declare(

@@ -17,7 +17,7 @@ import {
 } from '../graph/index.ts'
 import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
-import { Scope } from '../nn/index.ts'
+import { type Distribution, Scope } from '../nn/index.ts'
 import type { OptimizerConfig } from '../run/config.ts'
 import {
   clipGradients,
@@ -63,10 +63,11 @@ export interface WriteStepOptions {
   readonly clipNorm: number | null
 }
 
-/** An input of standard normal numbers that every step must feed. */
+/** An input of random numbers that every step must feed. */
 export interface NoiseInput {
   readonly name: string
   readonly shape: readonly number[]
+  readonly distribution: Distribution
 }
 
 /** What the loop and its log have to know of a training step, however it is computed. */
@@ -231,7 +232,11 @@ export function differentiate(
       ...stats.flatMap(layerMetrics),
     ]),
     assigned: declarations.updates,
-    noise: [...declarations.noise].map(([name, tensor]) => ({ name, shape: tensor.shape.map(Number) })),
+    noise: [...declarations.noise].map(([name, { tensor, distribution }]) => ({
+      name,
+      shape: tensor.shape.map(Number),
+      distribution,
+    })),
     model: declarations.all().map(({ name }) => name),
     facts: {
       needsEpoch: graph.inputs.has('epoch'),

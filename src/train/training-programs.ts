@@ -246,16 +246,16 @@ function epochFeed(isNeeded: boolean, { epoch }: StepMoment): [string, HostTenso
   return isNeeded ? [['epoch', scalar(epoch)]] : []
 }
 
-/** Noise is a function of (seed, layer, number of the step, part). */
+/** Random numbers are a function of (seed, layer, number of the step, part). */
 function noiseFeeds(
   noise: readonly NoiseInput[],
   seed: number,
   step: number,
   part = 0,
 ): [string, HostTensor][] {
-  return noise.map(({ name, shape }) => {
+  return noise.map(({ name, shape, distribution }) => {
     const source = draws(seed, name, step, part)
-    const data = Float32Array.from({ length: sizeOf(shape) }, () => source.normal())
+    const data = Float32Array.from({ length: sizeOf(shape) }, () => source[distribution]())
     return [name, { dtype: 'float32', shape, data }]
   })
 }

@@ -10,7 +10,7 @@ import { zeroWhenEmpty } from './empty.ts'
  * H W space of x, I J space of y, kernel U V.
  */
 export interface ConvolutionGradient {
-  readonly x: Tensor
+  readonly x: Pick<Tensor, 'shape' | 'label'>
   readonly weight: Tensor
   readonly dy: Tensor
   readonly window: Window
@@ -30,7 +30,7 @@ interface Sizes {
 }
 
 function sizesOf({ x, weight, dy }: ConvolutionGradient): Sizes {
-  const known = (tensor: Tensor, axis: number): number => {
+  const known = (tensor: Pick<Tensor, 'shape' | 'label'>, axis: number): number => {
     const dim = tensor.shape[axis]
     if (typeof dim === 'number') return dim
     return fail({
@@ -54,6 +54,16 @@ function sizesOf({ x, weight, dy }: ConvolutionGradient): Sizes {
   }
 }
 
+/** The numbers of a window that is the same for rows and columns and on all sides; undefined for another. */
+function evenly({
+  stride,
+  padding,
+  dilation,
+}: Window): { readonly stride: number; readonly padding: number; readonly dilation: number } | undefined {
+  const isEven = [stride, padding, dilation].every(values => values.every(value => value === values[0]))
+  return isEven ? { stride: stride[0], padding: padding[0], dilation: dilation[0] } : undefined
+}
+
 /**
  * dx. With stride 1 it is a convolution of dy with w flipped in space and its channels swapped, which the
  * engine runs faster than a transposed convolution; otherwise the latter.
@@ -66,16 +76,16 @@ export function lowerInputGradient(
 ): string {
   const { stride, padding, dilation, groups } = conv.window
   const { N, C, H, W, O, I, J, U, V } = sizesOf(conv)
-  const reach = [dilation * (U - 1), dilation * (V - 1)] as const
-  if (stride === 1 && groups === 1 && reach[0] >= padding && reach[1] >= padding) {
+  const [down, across] = [dilation[0] * (U - 1), dilation[1] * (V - 1)]
+  const [top, left, bottom, right] = padding
+  const isInside = Math.max(top, bottom) <= down && Math.max(left, right) <= across
+  if (stride[0] === 1 && stride[1] === 1 && groups === 1 && isInside) {
     const swapped = emit.node('Transpose', [flipped(emit, weight, conv)], { perm: [1, 0, 2, 3] })
-    const [top, left] = [reach[0] - padding, reach[1] - padding]
-    const attributes = {
+    const dx = emit.node('Conv', [dy, swapped], {
       kernel_shape: [U, V],
-      pads: [top, left, top, left],
-      dilations: [dilation, dilation],
-    }
-    const dx = emit.node('Conv', [dy, swapped], attributes)
+      pads: [down - top, across - left, down - bottom, across - right],
+      dilations: dilation,
+    })
     emit.means(dx, {
       kind: 'convolution',
       channels: { inputs: O, outputs: C },
@@ -86,32 +96,34 @@ export function lowerInputGradient(
   }
   const attributes = {
     kernel_shape: [U, V],
-    strides: [stride, stride],
-    pads: [padding, padding, padding, padding],
-    dilations: [dilation, dilation],
+    strides: stride,
+    pads: padding,
+    dilations: dilation,
     output_padding: [
-      H - ((I - 1) * stride + reach[0] + 1 - 2 * padding),
-      W - ((J - 1) * stride + reach[1] + 1 - 2 * padding),
+      H - ((I - 1) * stride[0] + down + 1 - top - bottom),
+      W - ((J - 1) * stride[1] + across + 1 - left - right),
     ],
     group: groups,
   }
   const dx = emit.node('ConvTranspose', [dy, weight], attributes)
-  if (groups === 1 && dilation === 1) emit.means(dx, { kind: 'inputGradient', of: convolutionOf(conv) })
+  const of = convolutionOf(conv)
+  if (of !== undefined) emit.means(dx, { kind: 'inputGradient', of })
   return dx
 }
 
-/** The same in the words of {@link Meaning}. */
-function convolutionOf(conv: ConvolutionGradient): Convolution {
+/** The same in the words of {@link Meaning}, where those have words for it: no groups, no dilation, all sides alike. */
+function convolutionOf(conv: ConvolutionGradient): Convolution | undefined {
   const { N, C, H, W, O, I, J, U, V } = sizesOf(conv)
-  const { stride, padding } = conv.window
+  const even = evenly(conv.window)
+  if (even === undefined || even.dilation !== 1 || conv.window.groups !== 1) return undefined
   return {
     images: N,
     channels: { inputs: C, outputs: O },
     from: [H, W],
     to: [I, J],
     kernel: [U, V],
-    stride,
-    padding,
+    stride: even.stride,
+    padding: even.padding,
   }
 }
 
@@ -131,13 +143,13 @@ function flipped(emit: Emitter, weight: string, conv: ConvolutionGradient): stri
 
 /** dw, by the cheapest way of plain ops for its shape. */
 export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
-  const { stride, padding, dilation, groups } = conv.window
   const { C, H, W, O, U, V } = sizesOf(conv)
-  if (groups > 1) return weightGradientByGroups(emit, dy, x, conv)
-  const same = U === 3 && V === 3 && stride === 1 && dilation === 1 && padding === 1
+  if (conv.window.groups > 1) return weightGradientByGroups(emit, dy, x, conv)
+  const of = convolutionOf(conv)
+  const same = U === 3 && V === 3 && of?.stride === 1 && of.padding === 1
   const byShifts = same && 9 * O * C <= 3 * (O + C) * H * W
   const gradient = (byShifts ? weightGradientByShifts : weightGradientByWindows)(emit, dy, x, conv)
-  if (dilation === 1) emit.means(gradient, { kind: 'kernelGradient', of: convolutionOf(conv), x, dy })
+  if (of !== undefined) emit.means(gradient, { kind: 'kernelGradient', of, x, dy })
   return gradient
 }
 
@@ -181,8 +193,8 @@ function windowPositions(conv: ConvolutionGradient): number[] {
     for (let j = 0; j < J; j++) {
       for (let u = 0; u < U; u++) {
         for (let v = 0; v < V; v++) {
-          const h = i * stride - padding + u * dilation
-          const k = j * stride - padding + v * dilation
+          const h = i * stride[0] - padding[0] + u * dilation[0]
+          const k = j * stride[1] - padding[1] + v * dilation[1]
           positions.push(h >= 0 && h < H && k >= 0 && k < W ? h * W + k : H * W)
         }
       }
@@ -241,19 +253,21 @@ function weightGradientByGroups(emit: Emitter, dy: string, x: string, conv: Conv
 function tapWindows(emit: Emitter, x: string, conv: ConvolutionGradient): string[] {
   const { stride, padding, dilation } = conv.window
   const { I, J, U, V } = sizesOf(conv)
-  const padded =
-    padding === 0 ? x : emit.node('Pad', [x, emit.ints(0, 0, padding, padding, 0, 0, padding, padding)])
+  const [top, left, bottom, right] = padding
+  const padded = padding.every(side => side === 0)
+    ? x
+    : emit.node('Pad', [x, emit.ints(0, 0, top, left, 0, 0, bottom, right)])
   const windows: string[] = []
   for (let u = 0; u < U; u++) {
     for (let v = 0; v < V; v++) {
-      const [top, left] = [u * dilation, v * dilation]
+      const [row, column] = [u * dilation[0], v * dilation[1]]
       windows.push(
         emit.node('Slice', [
           padded,
-          emit.ints(top, left),
-          emit.ints(top + (I - 1) * stride + 1, left + (J - 1) * stride + 1),
+          emit.ints(row, column),
+          emit.ints(row + (I - 1) * stride[0] + 1, column + (J - 1) * stride[1] + 1),
           emit.ints(2, 3),
-          emit.ints(stride, stride),
+          emit.ints(stride[0], stride[1]),
         ]),
       )
     }

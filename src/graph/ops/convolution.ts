@@ -1,8 +1,10 @@
-import { dimWindow, showShape } from '../dims.ts'
+import { type Dim, dimWindow, type Shape, showShape } from '../dims.ts'
 import { apply, shapeError, type Tensor } from '../graph.ts'
 import { type NdArray, zeros } from '../ndarray.ts'
 import { lowerInputGradient, lowerWeightGradient } from './convolution-lowering.ts'
+import { add } from './elementwise.ts'
 import { sum } from './reduce.ts'
+import { reshape } from './shape.ts'
 
 /**
  * Two-dimensional convolution (cross-correlation, as every framework has it):
@@ -17,36 +19,85 @@ import { sum } from './reduce.ts'
  *
  * dx is dy spread by the stride and convolved with w flipped in space and with its channels swapped; dw is one
  * matrix product a tap (u, v): dy as [O, N·I·J] times the window of x seen by that tap as [N·I·J, C].
- * With groups, all of this holds within each group of channels.
+ * With groups, all of this holds within each group of channels. Stride s, padding p and dilation d may differ between rows and
+ * columns, and p between the sides.
+ *
+ * y, dx and dw are the three ways to contract one trilinear form Σ x·w·dy, so each is linear in its two operands, and the
+ * gradients of dx and dw are convolutions and such gradients again. dx is also known as a transposed convolution.
  */
 export interface ConvolutionOptions {
-  readonly stride?: number
-  /** Zeros on every side. */
-  readonly padding?: number
-  readonly dilation?: number
+  /** One number for both axes, or [rows, columns]. */
+  readonly stride?: number | Pair
+  /** Zeros on every side; or above and below, left and right; or above, left, below, right. */
+  readonly padding?: number | Pair | Sides
+  /** Distance of the taps: one number for both axes, or [rows, columns]. */
+  readonly dilation?: number | Pair
   /** Channels are split into this many groups that do not see each other. */
   readonly groups?: number
   /** [O], added to every position. */
   readonly bias?: Tensor
 }
 
+/** A number for rows and one for columns. */
+export type Pair = readonly [number, number]
+
+/** Top, left, bottom, right, as ONNX has them. */
+export type Sides = readonly [number, number, number, number]
+
 /** The numbers of a convolution that its gradients need too. */
 export interface Window {
-  readonly stride: number
-  readonly padding: number
-  readonly dilation: number
+  readonly stride: Pair
+  readonly padding: Sides
+  readonly dilation: Pair
   readonly groups: number
+}
+
+/** [rows, columns] of a number that may be one for both. */
+export function pairOf(value: number | Pair): Pair {
+  return typeof value === 'number' ? [value, value] : value
+}
+
+/** Padding of all four sides. */
+export function sidesOf(padding: number | Pair | Sides): Sides {
+  if (typeof padding === 'number') return [padding, padding, padding, padding]
+  return padding.length === 2 ? [padding[0], padding[1], padding[0], padding[1]] : padding
+}
+
+function windowOf(op: string, inputs: readonly Tensor[], options: ConvolutionOptions): Window {
+  const { stride = 1, padding = 0, dilation = 1, groups = 1 } = options
+  const window: Window = {
+    stride: pairOf(stride),
+    padding: sidesOf(padding),
+    dilation: pairOf(dilation),
+    groups,
+  }
+  const isWhole = (from: number) => (value: number) => Number.isInteger(value) && value >= from
+  const fits =
+    [...window.stride, ...window.dilation, groups].every(isWhole(1)) && window.padding.every(isWhole(0))
+  if (!fits)
+    shapeError(
+      `${op} with ${JSON.stringify({ stride, padding, dilation, groups })}`,
+      'whole numbers: strides, dilations and groups from 1, padding from 0',
+      inputs,
+    )
+  return window
+}
+
+/** Extent of the result along rows (axis 0) or columns: a window of this kernel slid over the padded extent. */
+function slid(extent: Dim, kernel: number, { stride, padding, dilation }: Window, axis: 0 | 1): Dim {
+  const padded = padding[axis] + padding[axis + 2]!
+  return dimWindow(extent, padded, dilation[axis] * (kernel - 1) + 1, stride[axis])
 }
 
 /**
  * Convolution of x [N, C, H, W] with w [O, C / groups, kH, kW].
  *
- * @returns y [N, O, H', W'] with H' = ⌊(H + 2·padding − dilation·(kH − 1) − 1) / stride⌋ + 1
- * @throws MoietyError (usage) when shapes do not fit
+ * @returns y [N, O, H', W'] with H' = ⌊(H + top + bottom − dilation·(kH − 1) − 1) / stride⌋ + 1, W' likewise
+ * @throws MoietyError (usage) when shapes or options do not fit
  */
 export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = {}): Tensor {
-  const { bias, stride = 1, padding = 0, dilation = 1, groups = 1 } = options
-  const window: Window = { stride, padding, dilation, groups }
+  const window = windowOf('conv2d', [x, weight], options)
+  const { groups } = window
   const [outputs, channels, height, width] = weight.shape
   const fits =
     x.rank === 4 &&
@@ -59,9 +110,8 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
       weight,
     ])
   }
-  const extent = (axis: number): number | string =>
-    dimWindow(x.shape[axis]!, padding, dilation * (Number(weight.shape[axis]) - 1) + 1, stride)
-  const [rows, columns] = [extent(2), extent(3)]
+  const rows = slid(x.shape[2]!, Number(height), window, 0)
+  const columns = slid(x.shape[3]!, Number(width), window, 1)
   if ((typeof rows === 'number' && rows < 1) || (typeof columns === 'number' && columns < 1)) {
     return shapeError(
       'conv2d',
@@ -69,10 +119,16 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
       [x, weight],
     )
   }
+  return convolve(x, weight, window, [x.shape[0]!, outputs!, rows, columns], options.bias)
+}
+
+function convolve(x: Tensor, weight: Tensor, window: Window, shape: Shape, bias?: Tensor): Tensor {
+  const { stride, padding, dilation, groups } = window
+  const [outputs, channels, height, width] = weight.shape.map(Number) as [number, number, number, number]
   return apply({
     name: 'conv2d',
     inputs: bias === undefined ? [x, weight] : [x, weight, bias],
-    outputs: [{ dtype: 'float32', shape: [x.shape[0]!, outputs!, rows, columns] }],
+    outputs: [{ dtype: 'float32', shape }],
     attributes: { ...window },
     gradient: ([dy]) => [
       convInputGradient(dy!, weight, x, window),
@@ -80,14 +136,13 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
       ...(bias === undefined ? [] : [sum(dy!, [0, 2, 3])]),
     ],
     lower: (emit, names) => {
-      const attributes = {
-        kernel_shape: [Number(height), Number(width)],
-        strides: [stride, stride],
-        pads: [padding, padding, padding, padding],
-        dilations: [dilation, dilation],
+      const y = emit.node('Conv', names, {
+        kernel_shape: [height, width],
+        strides: stride,
+        pads: padding,
+        dilations: dilation,
         group: groups,
-      }
-      const y = emit.node('Conv', names, attributes)
+      })
       if (groups === 1) {
         const [images, , ...extents] = x.shape
         const [rows, columns] = extents
@@ -95,24 +150,22 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
         const count = typeof images === 'number' ? images : undefined
         emit.means(y, {
           kind: 'convolution',
-          channels: { inputs: Number(channels), outputs: Number(outputs) },
+          channels: { inputs: channels, outputs },
           ...(known ? { extents: { images: count, height: rows, width: columns } } : {}),
         })
       }
       return [y]
     },
     evaluate: ([image, kernel, shift]) => {
-      const taps = { ...window, x: image!, w: kernel!, rows: 0, columns: 0 }
-      taps.rows = Number(dimWindow(image!.shape[2]!, padding, dilation * (kernel!.shape[2]! - 1) + 1, stride))
-      taps.columns = Number(
-        dimWindow(image!.shape[3]!, padding, dilation * (kernel!.shape[3]! - 1) + 1, stride),
+      const [rows, columns] = ([0, 1] as const).map(axis =>
+        Number(slid(image!.shape[2 + axis]!, kernel!.shape[2 + axis]!, window, axis)),
       )
-      const result = zeros([image!.shape[0]!, kernel!.shape[0]!, taps.rows, taps.columns])
+      const result = zeros([image!.shape[0]!, kernel!.shape[0]!, rows!, columns!])
       forEachTap(image!.shape, kernel!.shape, result.shape, window, (xAt, wAt, yAt) => {
         result.data[yAt]! += image!.data[xAt]! * kernel!.data[wAt]!
       })
       if (shift !== undefined) {
-        const area = taps.rows * taps.columns
+        const area = rows! * columns!
         for (let i = 0; i < result.data.length; i++) {
           result.data[i]! += shift.data[Math.floor(i / area) % kernel!.shape[0]!]!
         }
@@ -122,13 +175,75 @@ export function conv2d(x: Tensor, weight: Tensor, options: ConvolutionOptions = 
   })
 }
 
-/** dx of a convolution: what each product sent back to its x. Only the shape of `x` is used. */
-function convInputGradient(dy: Tensor, weight: Tensor, x: Tensor, window: Window): Tensor {
+/** Of a transposed convolution. */
+export interface TransposedOptions extends ConvolutionOptions {
+  /** Rows and columns that the result has more: which of the extents that a convolution of this stride maps to x's. */
+  readonly outputPadding?: number | Pair
+}
+
+/**
+ * Transposed convolution, torch's ConvTranspose2d: spreads each number of x [N, C, H, W] over a window of the result by
+ * w [C, O / groups, kH, kW], and adds where windows overlap. It is the gradient of a convolution with that kernel with respect to
+ * what it reads.
+ *
+ * @returns y [N, O, H', W'] with H' = (H − 1)·stride − top − bottom + dilation·(kH − 1) + 1 + outputPadding, W' likewise
+ * @throws MoietyError (usage) when shapes or options do not fit, or for an image whose extents are not known
+ */
+export function convTranspose2d(x: Tensor, weight: Tensor, options: TransposedOptions = {}): Tensor {
+  const window = windowOf('convTranspose2d', [x, weight], options)
+  const { stride, padding, dilation, groups } = window
+  const more = pairOf(options.outputPadding ?? 0)
+  const [channels, perGroup, height, width] = weight.shape
+  const known = [channels, perGroup, height, width, x.shape[2], x.shape[3]].every(
+    dim => typeof dim === 'number',
+  )
+  if (x.rank !== 4 || !known || x.shape[1] !== channels || Number(channels) % groups !== 0) {
+    return shapeError(
+      `convTranspose2d with ${groups} group(s)`,
+      'x [N, C, H, W] of known extents and weight [C, O / groups, kH, kW]',
+      [x, weight],
+    )
+  }
+  const [rows, columns] = ([0, 1] as const).map(
+    axis =>
+      (Number(x.shape[2 + axis]) - 1) * stride[axis] -
+      padding[axis] -
+      padding[axis + 2]! +
+      dilation[axis] * (Number(weight.shape[2 + axis]) - 1) +
+      1 +
+      more[axis],
+  ) as [number, number]
+  const isLeast = more.every(
+    (value, axis) =>
+      Number.isInteger(value) && value >= 0 && value < Math.max(stride[axis]!, dilation[axis]!),
+  )
+  if (!isLeast || rows < 1 || columns < 1) {
+    return shapeError(
+      `convTranspose2d with ${JSON.stringify(options.outputPadding ?? 0)} as outputPadding`,
+      `a result of at least one pixel (got ${showShape([rows, columns])}) and an outputPadding below stride or dilation`,
+      [x, weight],
+    )
+  }
+  const read = { shape: [x.shape[0]!, Number(perGroup) * groups, rows, columns], label: x.label }
+  const y = convInputGradient(x, weight, read, window)
+  const { bias } = options
+  return bias === undefined ? y : add(y, reshape(bias, [bias.shape[0]!, 1, 1]))
+}
+
+/** What a convolution read, as far as its gradients need it. */
+type Read = Pick<Tensor, 'shape' | 'label'>
+
+/** dx of a convolution: what each product sent back to its x. */
+function convInputGradient(dy: Tensor, weight: Tensor, x: Read, window: Window): Tensor {
   return apply({
     name: 'convInputGradient',
     inputs: [dy, weight],
-    outputs: [x],
+    outputs: [{ dtype: 'float32', shape: x.shape }],
     attributes: { ...window, shape: x.shape },
+    gradient: ([upstream]) => [
+      convolve(upstream!, weight, window, dy.shape),
+      convWeightGradient(dy, upstream!, weight, window),
+    ],
     lower: (emit, [gradient, kernel]) => [
       lowerInputGradient(emit, gradient!, kernel!, { x, weight, dy, window }),
     ],
@@ -150,6 +265,10 @@ function convWeightGradient(dy: Tensor, x: Tensor, weight: Tensor, window: Windo
     inputs: [dy, x],
     outputs: [weight],
     attributes: { ...window, shape: weight.shape },
+    gradient: ([upstream]) => [
+      convolve(x, upstream!, window, dy.shape),
+      convInputGradient(dy, upstream!, x, window),
+    ],
     lower: (emit, [gradient, image]) => [
       lowerWeightGradient(emit, gradient!, image!, { x, weight, dy, window }),
     ],
@@ -182,10 +301,10 @@ function forEachTap(
           for (let v = 0; v < kernelWidth; v++) {
             const wAt = ((o * perGroup + c) * kernelHeight + u) * kernelWidth + v
             for (let i = 0; i < rows; i++) {
-              const h = i * stride - padding + u * dilation
+              const h = i * stride[0] - padding[0] + u * dilation[0]
               if (h < 0 || h >= height) continue
               for (let j = 0; j < columns; j++) {
-                const k = j * stride - padding + v * dilation
+                const k = j * stride[1] - padding[1] + v * dilation[1]
                 if (k < 0 || k >= width) continue
                 const xAt = ((n * channels + firstChannel + c) * height + h) * width + k
                 visit(xAt, wAt, ((n * outputs + o) * rows + i) * columns + j)

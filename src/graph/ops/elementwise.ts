@@ -253,6 +253,27 @@ export const erf = unary({
   value: erfOf,
   gradient: (dy, x) => mul(dy, mul(exp(neg(mul(x, x))), 2 / Math.sqrt(Math.PI))),
 })
+/**
+ * The Gaussian error linear unit x·Φ(x) (Hendrycks & Gimpel 2016), Φ the standard normal distribution function.
+ *
+ * @param approximate - `tanh` takes ½·(1 + tanh(√(2/π)·(x + 0.044715·x³))) for Φ, as torch does under that name
+ */
+export function gelu(
+  x: Tensor,
+  { approximate = 'none' }: { readonly approximate?: 'none' | 'tanh' } = {},
+): Tensor {
+  const inner =
+    approximate === 'none'
+      ? erf(mul(x, Math.SQRT1_2))
+      : tanh(mul(add(x, mul(mul(mul(x, x), x), 0.044715)), Math.sqrt(2 / Math.PI)))
+  return mul(mul(x, 0.5), add(inner, 1))
+}
+
+/** The sigmoid linear unit x·σ(x), also called swish (Elfwing, Uchibe & Doya 2017). */
+export function silu(x: Tensor): Tensor {
+  return mul(x, sigmoid(x))
+}
+
 /** The opposite of a bool tensor. */
 export const not = unary({ name: 'not', onnx: 'Not', operand: 'bool', value: x => 1 - x })
 const isNan = unary1Bool('isNaN', 'IsNaN', x => +Number.isNaN(x))

@@ -54,6 +54,9 @@ const elementwise: Record<string, OracleCase> = {
   sigmoid: one({ shape: [7], range: [-20, 20] }, g.sigmoid),
   relu: one(floats(9), g.relu),
   erf: one({ shape: [40], range: [-4, 4] }, g.erf),
+  gelu: one({ shape: [40], range: [-4, 4] }, x => g.gelu(x)),
+  'gelu by tanh': one({ shape: [40], range: [-4, 4] }, x => g.gelu(x, { approximate: 'tanh' })),
+  silu: one({ shape: [40], range: [-9, 9] }, g.silu),
   softplus: one({ shape: [9], range: [-30, 30] }, g.softplus),
   clamp: one({ shape: [20], range: [-2, 2] }, x => g.clamp(x, -0.5, 1)),
   square: one(floats(4), g.square),
@@ -291,10 +294,10 @@ const normalisation: Record<string, OracleCase> = {
 interface ConvCase {
   readonly x: readonly [number, number, number, number]
   readonly o: number
-  readonly kernel: number
-  readonly stride?: number
-  readonly padding?: number
-  readonly dilation?: number
+  readonly kernel: number | g.Pair
+  readonly stride?: number | g.Pair
+  readonly padding?: number | g.Pair | g.Sides
+  readonly dilation?: number | g.Pair
   readonly groups?: number
   readonly bias?: boolean
   readonly symbolic?: boolean
@@ -339,16 +342,35 @@ const convolutions: readonly ConvCase[] = [
   { x: [5, 16, 4, 4], o: 32, kernel: 3, padding: 1, symbolic: true },
   { x: [0, 16, 4, 4], o: 32, kernel: 3, padding: 1, symbolic: true },
   { x: [0, 32, 6, 6], o: 32, kernel: 1, stride: 2, symbolic: true },
+  // Rows and columns, and sides, that differ.
+  { x: [2, 3, 7, 6], o: 4, kernel: [3, 1], padding: [1, 0] },
+  { x: [2, 3, 6, 9], o: 4, kernel: [1, 7], padding: [0, 3] },
+  { x: [2, 3, 8, 9], o: 4, kernel: 3, padding: 1, stride: [2, 1] },
+  { x: [2, 3, 9, 8], o: 4, kernel: [2, 5], padding: 2, stride: [1, 3] },
+  { x: [2, 3, 5, 6], o: 4, kernel: 3, padding: [1, 0, 1, 2] },
+  { x: [2, 3, 8, 7], o: 4, kernel: 3, padding: [0, 1, 1, 0], stride: 2 },
+  { x: [2, 3, 6, 6], o: 4, kernel: 2, padding: [0, 0, 1, 1] },
+  { x: [2, 3, 6, 6], o: 4, kernel: 1, padding: [1, 0, 0, 2] },
+  { x: [2, 3, 9, 8], o: 2, kernel: 3, padding: [2, 1], dilation: [2, 1] },
+  { x: [2, 4, 7, 6], o: 4, kernel: [3, 5], padding: [1, 2], stride: [2, 1], groups: 2 },
+  { x: [2, 4, 7, 6], o: 4, kernel: 3, padding: [0, 1, 1, 0], groups: 4, bias: true },
+  { x: [3, 16, 7, 6], o: 32, kernel: [3, 1], padding: [1, 0] },
+  { x: [3, 32, 6, 8], o: 16, kernel: 3, padding: [0, 1, 1, 1], stride: [1, 2] },
+  { x: [3, 16, 8, 8], o: 16, kernel: 4, padding: [0, 1, 2, 1], stride: 2 },
+  { x: [17, 32, 4, 4], o: 32, kernel: 3, padding: [2, 1, 0, 1] },
+  { x: [5, 16, 4, 4], o: 32, kernel: [1, 3], padding: [0, 1], symbolic: true },
+  { x: [0, 16, 4, 4], o: 32, kernel: [3, 1], padding: [1, 0], symbolic: true },
 ]
 const convolution = Object.fromEntries(
   convolutions.map((conv): [string, OracleCase] => {
     const { x, o, kernel, groups = 1, bias = false, symbolic = false } = conv
     const { stride = 1, padding = 0, dilation = 1 } = conv
     const options = { stride, padding, dilation, groups }
-    const name = `x [${x.join(', ')}]${symbolic ? ' symbolic' : ''} to ${o}, kernel ${kernel}, ${JSON.stringify(options)}${bias ? ' and bias' : ''}`
+    const [height, width] = g.pairOf(kernel)
+    const name = `x [${x.join(', ')}]${symbolic ? ' symbolic' : ''} to ${o}, kernel ${height}×${width}, ${JSON.stringify(options)}${bias ? ' and bias' : ''}`
     const inputs = {
       x: { shape: x, ...(symbolic ? { symbolic: { 0: 'n' } } : {}) },
-      w: floats(o, x[1] / groups, kernel, kernel),
+      w: floats(o, x[1] / groups, height, width),
       ...(bias ? { b: floats(o) } : {}),
     }
     const build: OracleCase['build'] = ({ x, w, b }) =>
@@ -356,6 +378,88 @@ const convolution = Object.fromEntries(
     return [name, { inputs, build }]
   }),
 )
+
+/** Transposed convolutions, and convolutions whose gradients are differentiated again. */
+const transposedOf = (
+  x: readonly number[],
+  o: number,
+  kernel: number | g.Pair,
+  options: g.TransposedOptions = {},
+  fields: Partial<OracleInput> & { readonly bias?: boolean } = {},
+): OracleCase => {
+  const { bias = false, ...input } = fields
+  const { groups = 1 } = options
+  return {
+    inputs: {
+      x: { shape: x, ...input },
+      w: floats(x[1]!, o / groups, ...g.pairOf(kernel)),
+      ...(bias ? { b: floats(o) } : {}),
+    },
+    build: ({ x, w, b }) => g.convTranspose2d(x!, w!, b === undefined ? options : { ...options, bias: b }),
+  }
+}
+const transposed: Record<string, OracleCase> = {
+  'kernel 2, stride 2, which doubles': transposedOf([2, 3, 4, 5], 4, 2, { stride: 2 }),
+  'kernel 3, stride 1': transposedOf([2, 3, 4, 5], 4, 3, { padding: 1 }),
+  'kernel 3, stride 2, with one more': transposedOf([2, 3, 4, 5], 4, 3, {
+    stride: 2,
+    padding: 1,
+    outputPadding: 1,
+  }),
+  'kernel 4, stride 2': transposedOf([2, 3, 4, 3], 2, 4, { stride: 2, padding: 1 }),
+  'kernel 3, stride 3, dilated': transposedOf([2, 3, 3, 3], 2, 3, {
+    stride: 3,
+    dilation: 2,
+    outputPadding: [1, 2],
+  }),
+  'rectangular, asymmetric': transposedOf([2, 3, 4, 5], 4, [3, 2], { stride: [2, 1], padding: [1, 0, 0, 1] }),
+  'in groups, with a bias': transposedOf(
+    [2, 4, 4, 3],
+    6,
+    3,
+    { stride: 2, padding: 1, groups: 2 },
+    { bias: true },
+  ),
+  'of blocks of channels': transposedOf([2, 16, 4, 4], 32, 3, { stride: 2, padding: 1, outputPadding: 1 }),
+  'of any number of images': transposedOf([3, 16, 4, 4], 16, 2, { stride: 2 }, { symbolic: { 0: 'n' } }),
+  'of no image': transposedOf([0, 3, 4, 4], 4, 3, { stride: 2, padding: 1 }, { symbolic: { 0: 'n' } }),
+  'with a 1×1 kernel': transposedOf([2, 3, 4, 4], 2, 1, { stride: 2, outputPadding: 1 }),
+  'inverts the extents of a convolution': two(floats(2, 3, 7, 8), floats(4, 3, 3, 3), (x, w) => {
+    const y = g.conv2d(x, w, { stride: 2, padding: 1 })
+    return g.convTranspose2d(y, w, { stride: 2, padding: 1, outputPadding: [0, 1] })
+  }),
+  'gradients of a convolution, differentiated': {
+    inputs: { x: floats(2, 3, 6, 5), w: floats(4, 3, 3, 3) },
+    build: ({ x, w }) => {
+      const y = g.conv2d(x!, w!, { stride: 2, padding: 1 })
+      return g.gradients(g.sum(g.mul(y, g.square(y))), [x!, w!])
+    },
+  },
+}
+
+const standardised: Record<string, OracleCase> = {
+  'over the last axis': one(floats(3, 5), x => g.standardise(x, 1, 1e-5)),
+  'over two axes': one(floats(2, 3, 4, 5), x => g.standardise(x, 2, 1e-3)),
+  'over all but the first axis': one(floats(2, 3, 4), x => g.standardise(x, 1, 1e-5)),
+  'of any number of images': one(batch(3, 2, 6), x => g.standardise(x, 2, 1e-5)),
+  'of no image': one(batch(0, 2, 6), x => g.standardise(x, 2, 1e-5)),
+  'of one value a run, which becomes 0': one(floats(3, 1), x => g.standardise(x, 1, 1e-5)),
+  'of equal values': flat(
+    one({ shape: [2, 4], values: [3, 3, 3, 3, -1, -1, -1, -1] }, x => g.standardise(x, 1, 1e-5)),
+  ),
+}
+
+const bilinear: Record<string, OracleCase> = {
+  'to twice the extents': one(floats(2, 3, 3, 4), x => g.resizeBilinear(x, [6, 8])),
+  'to extents that are no multiple': one(floats(2, 2, 5, 3), x => g.resizeBilinear(x, [7, 8])),
+  'to fewer rows and more columns': one(floats(1, 2, 7, 4), x => g.resizeBilinear(x, [3, 9])),
+  'to a half': one(floats(2, 2, 6, 8), x => g.resizeBilinear(x, [3, 4])),
+  'of one pixel': one(floats(2, 3, 1, 1), x => g.resizeBilinear(x, [4, 5])),
+  'to one pixel': one(floats(2, 3, 4, 5), x => g.resizeBilinear(x, [1, 1])),
+  'to its own extents': one(floats(2, 3, 4, 5), x => g.resizeBilinear(x, [4, 5])),
+  'of any number of images': one(batch(3, 2, 4, 4), x => g.resizeBilinear(x, [6, 10])),
+  'of no image': one(batch(0, 2, 4, 4), x => g.resizeBilinear(x, [6, 10])),
+}
 
 /** An expert as sparse dispatch builds it, for any number of images. */
 const expertOf = (rows: readonly number[]): OracleCase => ({
@@ -390,6 +494,9 @@ const families = {
   pooling,
   normalisation,
   convolution,
+  'transposed convolution': transposed,
+  standardised,
+  'bilinear resizing': bilinear,
   experts,
 }
 

@@ -24,7 +24,7 @@ function windowOf(
   options: PoolOptions,
 ): PoolWindow & { readonly shape: readonly Dim[] } {
   const { kernel, stride = kernel, padding = 0 } = options
-  const [rows, columns] = [2, 3].map(axis => dimWindow(x.shape[axis] ?? 0, padding, kernel, stride))
+  const [rows, columns] = [2, 3].map(axis => dimWindow(x.shape[axis] ?? 0, 2 * padding, kernel, stride))
   if (
     x.rank !== 4 ||
     x.dtype !== 'float32' ||

@@ -136,7 +136,7 @@ describe('heads with mixtures of experts', () => {
       [4, 3],
       [4, 3],
     ])
-    expect([...declarations.noise.values()].map(({ shape }) => shape)).toEqual([
+    expect([...declarations.noise.values()].map(({ tensor }) => tensor.shape)).toEqual([
       [4, 3],
       [4, 3],
     ])

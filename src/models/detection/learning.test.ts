@@ -104,7 +104,7 @@ function trainingStep(): Step {
       new Map([['loss', task], ...[...changed].map(([name, value]) => [`next ${name}`, value] as const)]),
     ),
     updates: new Map([...changed.keys()].map(name => [`next ${name}`, name])),
-    noise: new Map([...declarations.noise].map(([name, { shape }]) => [name, shape.map(Number)])),
+    noise: new Map([...declarations.noise].map(([name, { tensor }]) => [name, tensor.shape.map(Number)])),
     state: new Map([...declarations.initialState(5), ...zerosFor(own)]),
   }
 }

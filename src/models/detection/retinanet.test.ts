@@ -287,7 +287,7 @@ function inputsOf(declarations: Declarations): Record<string, OracleInput> {
     'box targets': { shape: [2, total, 4] },
     ...Object.fromEntries(declarations.all().map(declaration => [declaration.name, plausible(declaration)])),
     ...Object.fromEntries(
-      [...declarations.noise].map(([name, { shape }]) => [name, { shape: shape.map(Number) }]),
+      [...declarations.noise].map(([name, { tensor }]) => [name, { shape: tensor.shape.map(Number) }]),
     ),
   }
 }
