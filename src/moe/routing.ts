@@ -1,7 +1,6 @@
 import {
   add,
   asFloat,
-  div,
   gatherLastAxis,
   greater,
   scatterLastAxis,
@@ -59,7 +58,8 @@ const never = -1e30
  *
  * - `softmax-after-top-k`: softmax over the K chosen logits. With K = 1 the weight is constantly 1, so nothing
  *   teaches the gate.
- * - `softmax-before-top-k`: softmax over all, the K largest kept and divided by their sum. With K = 1 the weight
+ * - `softmax-before-top-k`: softmax over all, the K largest kept and divided by their sum, which for
+ *   K ≥ 2 gives the same weights. With K = 1 the weight
  *   is 1 in value but p in gradient (straight through), so the gate learns.
  *
  * @param logits - float32 [N, E]
@@ -69,13 +69,14 @@ export function route(logits: Tensor, { k, weighting, excluded, bias }: RoutingO
   const allowed = excluded === undefined ? logits : where(excluded, never, logits)
   const scores = bias === undefined ? allowed : add(allowed, bias)
   const chosen = topK(scores, k)
-  if (weighting === 'softmax-after-top-k') {
+  // p_i / Σ p over the K chosen is e^(z_i) / Σ e^(z) over them: for K ≥ 2 both weightings are one. Written so, no sum can underflow
+  // to 0, as that of the p would where a bias chooses experts whose logits are far below the largest.
+  if (weighting === 'softmax-after-top-k' || k > 1) {
     const values = bias === undefined ? chosen.values : gatherLastAxis(allowed, chosen.indices)
     return scatterLastAxis(chosen.indices, softmax(values), logits)
   }
   const kept = gatherLastAxis(softmax(allowed), chosen.indices)
-  const weights = k === 1 ? straightThroughOne(kept) : div(kept, sum(kept, [1], { keepDims: true }))
-  return scatterLastAxis(chosen.indices, weights, logits)
+  return scatterLastAxis(chosen.indices, straightThroughOne(kept), logits)
 }
 
 /** 1 in value, p in gradient. */

@@ -4,6 +4,7 @@ import {
   div,
   erf,
   greater,
+  maximum,
   mul,
   slice,
   stopGradient,
@@ -16,6 +17,15 @@ import {
 import type { Routing } from '../routing.ts'
 import type { Constraint } from './constraint.ts'
 import { squaredVariation } from './importance.ts'
+
+/**
+ * s = softplus(x·Wn + 0.01) has no lower bound: it underflows to 0, where t = d / s is infinite or 0/0 and the gradient
+ * φ(t)·d/s² is 0·∞. So d is divided by max(s, 0.01), the least scale of Shazeer et al.'s own code, which adds this 10⁻² after
+ * the softplus (tensor2tensor, expert_utils.noisy_top_k_gating, noise_epsilon). Then |∂Φ/∂d| = φ(t)/s ≤ 0.3990/0.01 < 40 and
+ * |∂Φ/∂s| = |t|·φ(t)/s ≤ 0.2420/0.01 < 25, the largest at t = 1, whatever the logits are; where the bound acts, s gets no
+ * gradient. The noise itself is still ε·s.
+ */
+const leastScale = 0.01
 
 /**
  * The load loss (Shazeer et al. 2017, eq. 8–10; METHOD.md §8.2): weight · CV²(Load) with
@@ -46,7 +56,7 @@ function smoothLoad({ logits, cleanLogits, noiseScale, k, experts }: Routing): T
   const [kth, next] = [slice(best, 1, k - 1, k), slice(best, 1, k, k + 1)]
   // An expert above the (K+1)-th is itself among the K, so the K-th of the others is the (K+1)-th of all.
   const isIn = greater(stopGradient(logits), next)
-  const distance = div(sub(cleanLogits, where(isIn, next, kth)), noiseScale)
+  const distance = div(sub(cleanLogits, where(isIn, next, kth)), maximum(noiseScale, leastScale))
   return sum(normalCdf(distance), [0])
 }
 
