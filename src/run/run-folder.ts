@@ -87,7 +87,8 @@ export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeD
   }
 }
 
-function refuseTaken(path: string, disk: Disk): void {
+/** @throws MoietyError `usage` if a folder holds a run or anything else that a new run may not be put beside; `disk` */
+export function refuseTaken(path: string, disk: Disk = nodeDisk): void {
   const names = namesIn(disk, path)
   if (names.includes('config.json')) {
     fail({

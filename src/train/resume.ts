@@ -18,7 +18,7 @@ import { configHash, type RunFolder } from '../run/run-folder.ts'
  *
  * @throws MoietyError `usage` that lists the differences
  */
-export function refuseOtherConfig(folder: RunFolder, after: Config): void {
+export function refuseOtherConfig(folder: Pick<RunFolder, 'path' | 'config'>, after: Config): void {
   const differences = unsafeDifferences(changes(folder, after))
   if (differences.length === 0) return
   const show = (value: unknown): string => JSON.stringify(value) ?? 'absent'
@@ -36,7 +36,7 @@ export function rememberConfig(folder: RunFolder, after: Config): void {
   if (changes(folder, after).length > 0) folder.writeConfig(after)
 }
 
-function changes(folder: RunFolder, after: Config): Difference[] {
+function changes(folder: Pick<RunFolder, 'path' | 'config'>, after: Config): Difference[] {
   return configDifferences(resolveConfig(folder.config, folder.path), after)
 }
 
