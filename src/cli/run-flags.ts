@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { DataChoice } from '../evaluate/index.ts'
+import { isThere } from '../files/disk.ts'
 import { applyOverrides, resolveConfig } from '../run/config.ts'
 import { dataOverrides } from './plan.ts'
 
@@ -9,7 +10,7 @@ import { dataOverrides } from './plan.ts'
 
 /** @throws MoietyError `usage` for a path that is no run's folder */
 export function requireRun(run: string): void {
-  if (existsSync(join(run, 'config.json'))) return
+  if (isThere(join(run, 'config.json'))) return
   fail({
     kind: 'usage',
     message: 'this is not a run: expected a folder with config.json',
@@ -45,10 +46,10 @@ export async function dataChoice(data: string | undefined): Promise<DataChoice |
 export async function boxDataChoice(data: string | undefined): Promise<DataChoice | undefined> {
   if (data === undefined) return undefined
   if (data === 'scenes') return { name: 'scenes', directory: null }
-  if (existsSync(data) && statSync(data).isDirectory()) return { name: 'coco', directory: data }
+  if (isThere(data) && statSync(data).isDirectory()) return { name: 'coco', directory: data }
   return fail({
     kind: 'usage',
-    message: existsSync(data)
+    message: isThere(data)
       ? `expected a folder, but "${data}" is a file`
       : `expected images with boxes, got "${data}", which is neither scenes nor a folder`,
     where: '--data',
@@ -81,7 +82,7 @@ export function wholeNumber(
  * @throws MoietyError `usage` for a file of that name; `disk` where the folder cannot be written into
  */
 export function requireFolder(folder: string): void {
-  if (!existsSync(folder)) {
+  if (!isThere(folder)) {
     if (dirname(folder) !== folder) requireFolder(dirname(folder))
     return
   }
@@ -107,7 +108,7 @@ export function requireFolder(folder: string): void {
 
 /** The same for a file that is to be written. @throws MoietyError as {@link requireFolder}; `usage` for a folder of that name */
 export function requireFile(file: string): void {
-  if (existsSync(file) && statSync(file).isDirectory())
+  if (isThere(file) && statSync(file).isDirectory())
     fail({
       kind: 'usage',
       message: 'expected a file to write, but this is a folder',

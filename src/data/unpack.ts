@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, Parser, type ReadEntry } from 'tar'
 import { fail } from '../base/errors.ts'
+import { openRegularFile } from '../files/regular.ts'
 
 /** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
 const written = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])
@@ -68,9 +68,11 @@ async function inspect(archive: string, most: number): Promise<void> {
     }
   }
   // Stopping early may make the streams before complain as well; the refusal is the reason.
-  await pipeline(createReadStream(archive), createGunzip(), feed).catch((cause: unknown) => {
-    throw refusal ?? cause
-  })
+  await pipeline((await openRegularFile(archive)).createReadStream(), createGunzip(), feed).catch(
+    (cause: unknown) => {
+      throw refusal ?? cause
+    },
+  )
   parser.end()
   if (refusal === undefined) await finished
   if (refusal !== undefined) throw refusal

@@ -17,6 +17,7 @@ import { readIfThere } from '../files/append-file.ts'
 import { namesIn, quietly, writeAll, writeFlushed } from '../files/careful.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { bootId, hasEnded, placeOfNumbers, statOf } from '../files/process-place.ts'
+import { sizeLimits } from '../files/regular.ts'
 
 const ownerSchema = z.object({
   pid: z.int().positive(),
@@ -149,7 +150,7 @@ export function removeLock({ path, owner: seen }: FoundLock, disk: Disk = nodeDi
 }
 
 function ownerNow(disk: Disk, path: string): LockOwner | undefined {
-  const bytes = readIfThere(disk, path)
+  const bytes = readIfThere(disk, path, sizeLimits.lock)
   return bytes === undefined ? undefined : ownerIn(bytes)
 }
 
@@ -162,7 +163,7 @@ function findRival(disk: Disk, run: string, own: string): FoundLock | undefined 
     const path = join(run, name)
     if (!name.startsWith(prefix) || path === own) continue
     // It may vanish at any time: its owner withdraws, or another removes it.
-    const bytes = readIfThere(disk, path)
+    const bytes = readIfThere(disk, path, sizeLimits.lock)
     if (bytes === undefined) continue
     const owner = ownerIn(bytes)
     const alive = owner !== undefined && !isDead(owner)
@@ -256,7 +257,7 @@ function held(disk: Disk, path: string, self: LockOwner): Lock {
     process.off('exit', release)
     // What cannot be removed is stale as soon as this process ends.
     quietly(() => {
-      if (isSameProcess(ownerIn(disk.read(path)), self)) disk.remove(path)
+      if (isSameProcess(ownerIn(disk.read(path, sizeLimits.lock)), self)) disk.remove(path)
     })
   }
   process.on('exit', release)

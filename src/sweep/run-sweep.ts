@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
-import { nodeDisk } from '../files/disk.ts'
+import { isThere, nodeDisk } from '../files/disk.ts'
 import { removeAbandoned } from '../files/unfinished.ts'
 import { acquireLock, type LockOwner } from '../run/lock.ts'
 import { type LockWait, untilTakeover, watchLock } from '../run/lock-watch.ts'
@@ -232,7 +231,7 @@ async function trainOnce(
     onEvent({ kind: 'done', run, score: scoreOf(before), seconds: before.seconds })
     return undefined
   }
-  const isResumed = existsSync(join(path, 'config.json'))
+  const isResumed = isThere(join(path, 'config.json'))
   if (!isResumed) writeRecipe(recipe, run, options)
   const words = isResumed ? resumeWords(run, path, options) : ['train', recipe, '--out', path]
   const trainer = startTrainer(command, words, join(folder, 'logs', `${run.name}.log`), progress =>

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../../base/errors.ts'
+import { isThere } from '../../files/disk.ts'
 import { staysWithin } from '../../files/inside.ts'
 
 /** The annotation file of one side, and the folder that its images' names are relative to. */
@@ -32,9 +32,7 @@ const layouts = [
 
 /** Whether a folder has annotations where COCO has them. */
 export function holdsCoco(directory: string): boolean {
-  return layouts.some(
-    ([train, test]) => existsSync(join(directory, train)) || existsSync(join(directory, test)),
-  )
+  return layouts.some(([train, test]) => isThere(join(directory, train)) || isThere(join(directory, test)))
 }
 
 /**
@@ -56,7 +54,7 @@ export async function findCoco(directory: string): Promise<CocoLayout> {
     const [train, test, trainImages, testImages] = parts.map(part => join(root, ...part.split('/')))
     if (train === undefined || test === undefined || trainImages === undefined || testImages === undefined)
       continue
-    if (![train, test, trainImages, testImages].every(path => existsSync(path))) continue
+    if (![train, test, trainImages, testImages].every(path => isThere(path))) continue
     for (const path of new Set([train, test, trainImages, testImages])) await refuseLeaving(path, root)
     return {
       root,
@@ -65,7 +63,7 @@ export async function findCoco(directory: string): Promise<CocoLayout> {
     }
   }
   const parts = [...new Set(layouts.flat())]
-  const there = parts.filter(part => existsSync(join(root, ...part.split('/'))))
+  const there = parts.filter(part => isThere(join(root, ...part.split('/'))))
   return fail({
     kind: 'data',
     message: `expected ${described()}; found ${there.length > 0 ? `only ${there.join(', ')}` : 'nothing of them'}`,
