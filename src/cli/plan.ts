@@ -1,10 +1,9 @@
-import { readdirSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { holdsCoco } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
-import { isThere } from '../files/disk.ts'
+import { namesIn } from '../files/careful.ts'
+import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { nearest } from '../run/config/shape.ts'
 import { applyOverrides, type Config, resolveConfig } from '../run/config.ts'
 import { chooseParameters, recipeConfig } from '../run/recipe.ts'
@@ -119,8 +118,8 @@ const unknownRecipe = 'a recipe that is not known'
 export async function dataOverrides(data: string | undefined): Promise<string[]> {
   if (data === undefined) return []
   if (dataNames.some(name => name === data)) return [`data.name=${data}`]
-  const found = await stat(data).catch(() => undefined)
-  if (found?.isDirectory() === true) {
+  const found = kindOf(data)
+  if (found === 'folder') {
     const name = (await findCifar(data)) ?? (holdsCoco(data) ? 'coco' : 'folder')
     return [`data.name=${name}`, `data.directory=${JSON.stringify(data)}`]
   }
@@ -152,7 +151,7 @@ function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
 
 /** The run `runs/LABEL-N` with the largest N. */
 function newestRun(label: string, runs: string): string {
-  const numbers = (isThere(runs) ? readdirSync(runs) : [])
+  const numbers = namesIn(nodeDisk, runs)
     .filter(name => name.startsWith(`${label}-`) && isThere(join(runs, name, 'config.json')))
     .flatMap(name => /^\d{1,9}$/.exec(name.slice(label.length + 1)) ?? [])
   if (numbers.length === 0)

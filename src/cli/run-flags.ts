@@ -1,8 +1,8 @@
-import { accessSync, constants, statSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { DataChoice } from '../evaluate/index.ts'
-import { isThere } from '../files/disk.ts'
+import { isThere, kindOf } from '../files/disk.ts'
 import { applyOverrides, resolveConfig } from '../run/config.ts'
 import { dataOverrides } from './plan.ts'
 
@@ -46,7 +46,7 @@ export async function dataChoice(data: string | undefined): Promise<DataChoice |
 export async function boxDataChoice(data: string | undefined): Promise<DataChoice | undefined> {
   if (data === undefined) return undefined
   if (data === 'scenes') return { name: 'scenes', directory: null }
-  if (isThere(data) && statSync(data).isDirectory()) return { name: 'coco', directory: data }
+  if (kindOf(data) === 'folder') return { name: 'coco', directory: data }
   return fail({
     kind: 'usage',
     message: isThere(data)
@@ -86,7 +86,7 @@ export function requireFolder(folder: string): void {
     if (dirname(folder) !== folder) requireFolder(dirname(folder))
     return
   }
-  if (!statSync(folder).isDirectory())
+  if (kindOf(folder) !== 'folder')
     fail({
       kind: 'usage',
       message: 'expected a folder, but this is a file',
@@ -108,7 +108,7 @@ export function requireFolder(folder: string): void {
 
 /** The same for a file that is to be written. @throws MoietyError as {@link requireFolder}; `usage` for a folder of that name */
 export function requireFile(file: string): void {
-  if (isThere(file) && statSync(file).isDirectory())
+  if (kindOf(file) === 'folder')
     fail({
       kind: 'usage',
       message: 'expected a file to write, but this is a folder',
