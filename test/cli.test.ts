@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
@@ -247,29 +247,60 @@ describe('signals', () => {
     expect((await run(false, 'SIGTERM')).code).toBe(143)
   })
 
-  it('end work that writes only at its end by its own code, and work that does not notice by the signal itself', async () => {
-    const reading = (notices: boolean) => `
-      import { endedBySignal } from ${JSON.stringify(compiled.file)}
-      const work = abort => new Promise((resolve, reject) => {
-        const alive = setInterval(() => {}, 1000)
-        abort.addEventListener('abort', () => {
-          if (${notices}) { clearInterval(alive); reject(abort.reason) }
-        })
-        console.log('working')
-      })
-      process.exitCode = await endedBySignal(work, text => console.log(text), 50)
-      console.log('ended')`
-    const run = (notices: boolean) => {
-      let sent = false
-      return node(['--input-type=module', '-e', reading(notices)], (text, kill) => {
-        if (sent || !text.includes('working')) return
-        sent = true
-        kill('SIGTERM')
-      })
+  const workingThen = (then: string, start: string) => `
+    import { endedBySignal, exitCodeOf, interruptible } from ${JSON.stringify(compiled.file)}
+    const work = async (abort, hasSomethingToSave) => {
+      console.log('working')
+      ${then}
     }
-    const stopping = 'working\nstopping, nothing is written; once more ends at once\n'
-    expect(await run(true)).toMatchObject({ code: 143, out: `${stopping}ended\n` })
-    expect(await run(false)).toMatchObject({ code: 143, out: stopping })
+    ${start}`
+  const killedWhenWorking = (code: string, signal: NodeJS.Signals) => {
+    let sent = false
+    return node(['--input-type=module', '-e', code], (text, kill) => {
+      if (sent || !text.includes('working')) return
+      sent = true
+      kill(signal)
+    })
+  }
+
+  it.each([
+    ['computes', 'for (;;);'],
+    ['waits', 'await new Promise(() => setInterval(() => {}, 1000))'],
+  ])('end work that has nothing to save yet at once, while the main thread %s', async (_, then) => {
+    const reading = workingThen(then, 'await endedBySignal(work)')
+    expect(await killedWhenWorking(reading, 'SIGTERM')).toMatchObject({ code: 143, out: 'working\n' })
+    expect((await killedWhenWorking(reading, 'SIGINT')).code).toBe(130)
+    const starting = workingThen(then, 'await interruptible(work, () => {}, { startsUnsaved: true })')
+    expect(await killedWhenWorking(starting, 'SIGTERM')).toMatchObject({ code: 143, out: 'working\n' })
+  })
+
+  const namespace = ['--pid', '--fork', '--kill-child', process.execPath, '--input-type=module', '-e']
+  const canUnshare = spawnSync('unshare', [...namespace, '']).status === 0
+  it.runIf(canUnshare)('end process 1 of a container, which has no default action', () => {
+    const self = `setTimeout(() => process.kill(process.pid, 'SIGTERM'), 20)
+      await new Promise(() => setInterval(() => {}, 1000))`
+    const reading = workingThen(self, 'await endedBySignal(work)')
+    const { status, stdout } = spawnSync('unshare', [...namespace, reading], { timeout: 20_000 })
+    expect([status, String(stdout)]).toEqual([143, 'working\n'])
+    // Also where a first signal was heard and a second one ends it.
+    const deaf = `setInterval(() => process.kill(process.pid, 'SIGTERM'), 20)
+      await new Promise(() => {})`
+    const second = workingThen(deaf, 'await interruptible(work, () => {})')
+    expect(spawnSync('unshare', [...namespace, second], { timeout: 20_000 }).status).toBe(143)
+  })
+
+  it('let work end cleanly once it has something to save', async () => {
+    const saving = workingThen(
+      `hasSomethingToSave()
+      await new Promise(resolve => {
+        const alive = setInterval(() => {}, 1000)
+        abort.addEventListener('abort', () => { clearInterval(alive); resolve() })
+      })
+      console.log('saved')`,
+      `const { signal } = await interruptible(work, () => {}, { startsUnsaved: true })
+      process.exitCode = exitCodeOf(signal)`,
+    )
+    expect(await killedWhenWorking(saving, 'SIGTERM')).toMatchObject({ code: 143, out: 'working\nsaved\n' })
   })
 
   it('end it at once when they come a second time', async () => {

@@ -33,6 +33,7 @@ export function observedDisk(disk: Disk, before: (operation: Operation, index: n
     list: watch('list', disk.list),
     remove: watch('remove', disk.remove),
     removeEmpty: watch('removeEmpty', disk.removeEmpty),
+    realPath: watch('realPath', disk.realPath),
     modified: watch('modified', disk.modified),
     freeBytes: disk.freeBytes,
   }
@@ -169,6 +170,12 @@ export class MemoryDisk implements Disk {
   readonly removeEmpty: Disk['removeEmpty'] = path => {
     if (this.#folder(path).names.size > 0) throw systemError('ENOTEMPTY')
     this.#folder(dirname(path)).names.delete(basename(path))
+  }
+
+  /** There are no links here. */
+  readonly realPath: Disk['realPath'] = path => {
+    this.#find(path)
+    return path
   }
 
   /** Nothing grows old here. */

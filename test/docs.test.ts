@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Application, TSConfigReader, TypeDocReader } from 'typedoc'
 import { describe, expect, it } from 'vitest'
 import { configurationReference } from '../docs/configuration.ts'
-import { resolveConfig } from '../src/run/config.ts'
+import { chooseParameters, parseRecipe, recipeConfig } from '../src/run/recipe.ts'
 
 const root = new URL('..', import.meta.url)
 const pages = [
@@ -29,7 +29,8 @@ describe('the pages', () => {
 
   it('show a configuration that is one', () => {
     const shown = /```json\n(.*?)```/s.exec(textOf('README.md'))?.[1] ?? ''
-    const { model } = resolveConfig(JSON.parse(shown), 'README.md')
+    const recipe = parseRecipe(JSON.parse(shown), 'README.md')
+    const { model } = recipeConfig(recipe, chooseParameters(recipe, []))
     expect(model.moe[0]).toMatchObject({ experts: 4, k: 2, constraint: { name: 'importance' } })
   })
 })

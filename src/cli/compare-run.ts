@@ -45,7 +45,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
       if (flags.json) return printJson(compared)
       const paint = painter(process.stdout)
       print([comparisonTables(compared, paint), `The page is ${paint.bold(clean(flags.out))}`].join('\n\n'))
-    }, progress.say)
+    })
   } finally {
     progress.end()
   }

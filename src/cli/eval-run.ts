@@ -36,7 +36,7 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<numb
         if (flags.json) printJson(result)
         else print(classifierReport(result, painter(process.stdout)))
       }
-    }, progress.say)
+    })
   } finally {
     progress.end()
   }

@@ -52,7 +52,7 @@ export async function runDetectorExplanation(run: string, flags: ExplainFlags): 
         const seconds = (performance.now() - began) / 1000
         print(detectorExplanation(findings, { out, seconds }, painter(process.stdout)))
       }
-    }, progress.say)
+    })
   } finally {
     progress.end()
   }

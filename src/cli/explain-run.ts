@@ -59,7 +59,7 @@ async function explainClassifier(run: string, flags: ExplainFlags): Promise<numb
           `${findings.data.images.toLocaleString('en')} images in ${duration((performance.now() - began) / 1000)}. Look at ${paint.bold(clean(join(out, 'report.html')))}`,
         ].join('\n\n'),
       )
-    }, progress.say)
+    })
   } finally {
     progress.end()
   }

@@ -23,7 +23,7 @@ export async function runExport(run: string, flags: ExportFlags): Promise<number
       progress.end()
       if (flags.json) printJson(summary)
       else print(exportReport(summary, painter(process.stdout)))
-    }, progress.say)
+    })
   } finally {
     progress.end()
   }

@@ -36,6 +36,24 @@ describe('a command that fails', () => {
     expect(explainFailure(new RangeError('Invalid typed array length: -1'), false).exitCode).toBe(1)
   })
 
+  it('is told what the system ran out of, wherever the error comes from, and not of a bug', () => {
+    for (const code of ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOSPC', 'EACCES', 'EXDEV']) {
+      const error = Object.assign(new Error(`${code}: spawn`), { code, path: '/a/b' })
+      const { exitCode, text } = explainFailure(error, false)
+      expect([code, exitCode]).toEqual([code, 5])
+      expect(text).toContain(`(${code})\n  at /a/b\n  help: `)
+      expect(text).not.toContain('bug')
+    }
+    for (const error of [
+      new Error('std::bad_alloc'),
+      new Error('Failed to allocate memory for requested buffer of size 9000000000'),
+      Object.assign(new Error('Worker initialization failure: EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' }),
+    ])
+      expect(explainFailure(error, false).text).toContain('needs more memory than there is')
+    const mistake = Object.assign(new TypeError('x'), { code: 'ERR_INVALID_ARG_TYPE' })
+    expect(explainFailure(mistake, false).exitCode).toBe(1)
+  })
+
   it('is no failure when help was asked for, and a usage error when words were wrong', () => {
     expect(explainFailure(new CommanderError(0, 'commander.helpDisplayed', ''), false).exitCode).toBe(0)
     expect(explainFailure(new CommanderError(1, 'commander.unknownOption', ''), false).exitCode).toBe(2)

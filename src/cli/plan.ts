@@ -1,9 +1,9 @@
-import { existsSync, readdirSync } from 'node:fs'
-import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { holdsCoco } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
+import { namesIn } from '../files/careful.ts'
+import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { nearest } from '../run/config/shape.ts'
 import { applyOverrides, type Config, resolveConfig } from '../run/config.ts'
 import { chooseParameters, recipeConfig } from '../run/recipe.ts'
@@ -118,8 +118,8 @@ const unknownRecipe = 'a recipe that is not known'
 export async function dataOverrides(data: string | undefined): Promise<string[]> {
   if (data === undefined) return []
   if (dataNames.some(name => name === data)) return [`data.name=${data}`]
-  const found = await stat(data).catch(() => undefined)
-  if (found?.isDirectory() === true) {
+  const found = kindOf(data)
+  if (found === 'folder') {
     const name = (await findCifar(data)) ?? (holdsCoco(data) ? 'coco' : 'folder')
     return [`data.name=${name}`, `data.directory=${JSON.stringify(data)}`]
   }
@@ -137,7 +137,7 @@ export async function dataOverrides(data: string | undefined): Promise<string[]>
 
 /** What `--data` was given, for whoever reads it in another folder or on another machine: a folder by its whole path. */
 export function wholePath(data: string): string {
-  const isFolder = !dataNames.some(name => name === data) && existsSync(data)
+  const isFolder = !dataNames.some(name => name === data) && isThere(data)
   return isFolder ? resolve(data) : data
 }
 
@@ -151,8 +151,8 @@ function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
 
 /** The run `runs/LABEL-N` with the largest N. */
 function newestRun(label: string, runs: string): string {
-  const numbers = (existsSync(runs) ? readdirSync(runs) : [])
-    .filter(name => name.startsWith(`${label}-`) && existsSync(join(runs, name, 'config.json')))
+  const numbers = namesIn(nodeDisk, runs)
+    .filter(name => name.startsWith(`${label}-`) && isThere(join(runs, name, 'config.json')))
     .flatMap(name => /^\d{1,9}$/.exec(name.slice(label.length + 1)) ?? [])
   if (numbers.length === 0)
     fail({
@@ -164,7 +164,7 @@ function newestRun(label: string, runs: string): string {
 }
 
 function checkFolder(run: string, resume: boolean): void {
-  const holdsRun = existsSync(join(run, 'config.json'))
+  const holdsRun = isThere(join(run, 'config.json'))
   if (resume && !holdsRun)
     fail({
       kind: 'usage',

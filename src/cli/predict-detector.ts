@@ -76,7 +76,7 @@ export async function runDetections(
           ].join('\n'),
         ].join('\n\n'),
       )
-    }, progress.say)
+    })
   } finally {
     progress.end()
   }

@@ -59,7 +59,7 @@ export async function runPrediction(
           `The pictures are in ${paint.bold(clean(out))}`,
         ].join('\n\n'),
       )
-    }, progress.say)
+    })
   } finally {
     progress.end()
   }

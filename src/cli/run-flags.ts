@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, statSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { SplitName } from '../data/index.ts'
 import type { DataChoice } from '../evaluate/index.ts'
+import { isThere, kindOf } from '../files/disk.ts'
 import { applyOverrides, resolveConfig } from '../run/config.ts'
 import { dataOverrides } from './plan.ts'
 
@@ -10,7 +11,7 @@ import { dataOverrides } from './plan.ts'
 
 /** @throws MoietyError `usage` for a path that is no run's folder */
 export function requireRun(run: string): void {
-  if (existsSync(join(run, 'config.json'))) return
+  if (isThere(join(run, 'config.json'))) return
   fail({
     kind: 'usage',
     message: 'this is not a run: expected a folder with config.json',
@@ -53,10 +54,10 @@ export async function dataChoice(data: string | undefined): Promise<DataChoice |
 export async function boxDataChoice(data: string | undefined): Promise<DataChoice | undefined> {
   if (data === undefined) return undefined
   if (data === 'scenes') return { name: 'scenes', directory: null }
-  if (existsSync(data) && statSync(data).isDirectory()) return { name: 'coco', directory: data }
+  if (kindOf(data) === 'folder') return { name: 'coco', directory: data }
   return fail({
     kind: 'usage',
-    message: existsSync(data)
+    message: isThere(data)
       ? `expected a folder, but "${data}" is a file`
       : `expected images with boxes, got "${data}", which is neither scenes nor a folder`,
     where: '--data',
@@ -89,11 +90,11 @@ export function wholeNumber(
  * @throws MoietyError `usage` for a file of that name; `disk` where the folder cannot be written into
  */
 export function requireFolder(folder: string): void {
-  if (!existsSync(folder)) {
+  if (!isThere(folder)) {
     if (dirname(folder) !== folder) requireFolder(dirname(folder))
     return
   }
-  if (!statSync(folder).isDirectory())
+  if (kindOf(folder) !== 'folder')
     fail({
       kind: 'usage',
       message: 'expected a folder, but this is a file',
@@ -115,7 +116,7 @@ export function requireFolder(folder: string): void {
 
 /** The same for a file that is to be written. @throws MoietyError as {@link requireFolder}; `usage` for a folder of that name */
 export function requireFile(file: string): void {
-  if (existsSync(file) && statSync(file).isDirectory())
+  if (kindOf(file) === 'folder')
     fail({
       kind: 'usage',
       message: 'expected a file to write, but this is a folder',

@@ -3,10 +3,21 @@ const codes = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
 type Signal = keyof typeof codes
 
+const signals: readonly Signal[] = ['SIGHUP', 'SIGINT', 'SIGTERM']
+
 /** What came of work that may be interrupted; `signal` is the one that interrupted it. */
 export interface Interruptible<T> {
   readonly value: T
   readonly signal: Signal | undefined
+}
+
+/** How {@link interruptible} treats signals before there is anything to save. */
+export interface InterruptibleOptions {
+  /**
+   * True where the work calls its second argument when it has something to save; a signal before that ends the process at once. It
+   * does so even while the main thread computes, because no handler is installed yet.
+   */
+  readonly startsUnsaved?: boolean
 }
 
 /**
@@ -16,73 +27,61 @@ export interface Interruptible<T> {
  * @param onFirst - told of the first signal, to say that the end is coming
  */
 export async function interruptible<T>(
-  work: (abort: AbortSignal) => Promise<T>,
+  work: (abort: AbortSignal, hasSomethingToSave: () => void) => Promise<T>,
   onFirst: (signal: Signal) => void,
+  { startsUnsaved = false }: InterruptibleOptions = {},
 ): Promise<Interruptible<T>> {
   const controller = new AbortController()
   let first: Signal | undefined
+  let saves = !startsUnsaved
   const listen = (signal: Signal) => {
+    if (!saves) return endNow(signal)
     // A terminal that goes away says so more than once.
     if (first !== undefined) return signal === 'SIGHUP' ? undefined : endNow(signal)
     first = signal
     onFirst(signal)
     controller.abort(signal)
   }
-  const signals = Object.keys(codes) as Signal[]
-  for (const signal of signals) process.on(signal, listen)
+  let isListening = false
+  const install = (): void => {
+    if (isListening) return
+    for (const signal of signals) process.on(signal, listen)
+    isListening = true
+  }
+  const hasSomethingToSave = (): void => {
+    saves = true
+    install()
+  }
+  if (saves || needsHandlers) install()
   try {
-    return { value: await work(controller.signal), signal: first }
+    return { value: await work(controller.signal, hasSomethingToSave), signal: first }
   } finally {
     for (const signal of signals) process.off(signal, listen)
   }
 }
 
-/** How long work may take to notice a signal: a network that is being prepared, for example, cannot be asked to stop. */
-const graceMilliseconds = 10_000
+/** Process 1 of a container has no default action: without a handler, signals are ignored. */
+const needsHandlers = process.pid === 1
 
 /**
- * Runs a command that writes its results at once at its end and has nothing to save before. A first signal ends it at the next
- * batch, by the reason of the AbortSignal, or, where that takes too long, as the signal alone would; a second one at once.
+ * Runs a command that writes its results at its end and has nothing to save before. A signal ends it at once, as the signal alone would,
+ * also while the main thread computes; `replaceTogether` finishes what it has begun to write.
  *
- * @param work - throws the signal's reason where it was ended; what it writes has to be written in one synchronous step
- * @param patience - milliseconds until the process is ended in any case
- * @returns the exit code: 0 where the work was done before it noticed a signal
+ * @returns the exit code
  */
-export async function endedBySignal(
-  work: (abort: AbortSignal) => Promise<void>,
-  say: (text: string) => void,
-  patience = graceMilliseconds,
-): Promise<number> {
-  let grace: NodeJS.Timeout | undefined
-  try {
-    const { value: isDone, signal } = await interruptible(
-      async abort => {
-        try {
-          await work(abort)
-          return true
-        } catch (error) {
-          if (abort.aborted && error === abort.reason) return false
-          throw error
-        }
-      },
-      first => {
-        say('stopping, nothing is written; once more ends at once')
-        grace = setTimeout(endNow, patience, first)
-      },
-    )
-    return isDone || signal === undefined ? 0 : exitCodeOf(signal)
-  } finally {
-    clearTimeout(grace)
-  }
+export async function endedBySignal(work: (abort: AbortSignal) => Promise<void>): Promise<number> {
+  await interruptible(work, () => undefined, { startsUnsaved: true })
+  return 0
 }
 
 /**
- * Ends the process as the signal alone would. `process.exit` is not enough: it waits for what the engine's thread is
- * computing.
+ * Ends the process as the signal alone would. `process.exit` is not enough: it waits for what the engine's thread is computing. For
+ * process 1 of a container there is nothing else.
  */
 function endNow(signal: Signal): void {
   process.removeAllListeners(signal)
   process.kill(process.pid, signal)
+  if (needsHandlers) process.exit(codes[signal])
 }
 
 export function exitCodeOf(signal: Signal): number {

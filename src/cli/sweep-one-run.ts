@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { availableParallelism, hostname } from 'node:os'
 import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import { makeFolders, quietly } from '../files/careful.ts'
-import { nodeDisk } from '../files/disk.ts'
+import { isThere, nodeDisk } from '../files/disk.ts'
 import { nearest } from '../run/config/shape.ts'
 import type { PlannedRun, SweepPlan } from '../sweep/plan.ts'
 import { untilFree, writeRecipe } from '../sweep/run-sweep.ts'
@@ -48,7 +47,7 @@ export async function runOneOf(
   if (signal !== undefined) return exitCodeOf(signal)
   const flags = { set: [], with: [], ...(json === undefined ? {} : { json }) }
   try {
-    if (existsSync(join(path, 'config.json'))) {
+    if (isThere(join(path, 'config.json'))) {
       const { directory } = run.config.data
       // Number of threads: as it was begun, since it enters the last bits.
       const set = directory === null ? [] : [`data.directory=${JSON.stringify(directory)}`]

@@ -1,3 +1,4 @@
+import type { LockWait } from '../run/lock-watch.ts'
 import { secondsOf } from '../sweep/estimate.ts'
 import type { SweepEvent, WatchedRun } from '../sweep/run-sweep.ts'
 import type { Score } from '../sweep/score.ts'
@@ -151,4 +152,14 @@ export function createSweepProgress(
     }
   }
   return { show, say, end: clear }
+}
+
+/** Says on stderr, once, that the lock of a sweep in another container or on another machine is watched; and that it is taken over. */
+export function sayWait({ owner, waited, total }: LockWait): void {
+  if (waited === 0)
+    process.stderr.write(
+      `waiting for the lock of ${clean(owner)}, whose heartbeat is checked for ${total} s\n`,
+    )
+  if (waited >= total)
+    process.stderr.write(`took over the lock of ${clean(owner)}: no heartbeat for ${total} s\n`)
 }

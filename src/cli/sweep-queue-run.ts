@@ -10,7 +10,7 @@ import { clean, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
 import type { SweepFlags } from './sweep.ts'
 import { countOf, doneOf, endText, listed, type SweepCommand, someFailed } from './sweep-plan.ts'
-import { createSweepProgress } from './sweep-progress.ts'
+import { createSweepProgress, sayWait } from './sweep-progress.ts'
 
 /** `moiety sweep --queue`: puts runs into a queue and follows them; returns the exit code. */
 export async function queueSweep(planned: SweepCommand, flags: SweepFlags): Promise<number> {
@@ -74,7 +74,7 @@ export async function queueSweep(planned: SweepCommand, flags: SweepFlags): Prom
 
 /** Two that queue at once would give the folder two ids. */
 async function queueUnderLock(open: OpenQueue, options: Parameters<typeof enqueue>[1]): Promise<QueuedRuns> {
-  const lock = openSweep(options.folder, options.record)
+  const lock = await openSweep(options.folder, options.record, sayWait)
   try {
     return await enqueue(open, options)
   } finally {

@@ -20,7 +20,7 @@ import {
   type SweepCommand,
   someFailed,
 } from './sweep-plan.ts'
-import { createSweepProgress } from './sweep-progress.ts'
+import { createSweepProgress, sayWait } from './sweep-progress.ts'
 
 /** `moiety sweep`; returns the exit code. */
 export async function runSweepCommand(file: string, flags: SweepFlags): Promise<number> {
@@ -91,7 +91,7 @@ async function runHere(
   threadsGiven: number | undefined,
 ): Promise<number> {
   const threads = threadsGiven ?? Math.max(1, Math.floor(availableParallelism() / jobs))
-  const lock = openSweep(folder, record)
+  const lock = await openSweep(folder, record, sayWait)
   try {
     const todo = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
     process.stderr.write(

@@ -22,10 +22,7 @@ type Format = (typeof formats)[number]
 
 /** `moiety table`; returns the exit code. */
 export async function runTable(folder: string, flags: TableFlags): Promise<number> {
-  return await endedBySignal(
-    async signal => await writeTable(folder, flags, signal),
-    text => process.stderr.write(`${text}\n`),
-  )
+  return await endedBySignal(async signal => await writeTable(folder, flags, signal))
 }
 
 async function writeTable(folder: string, flags: TableFlags, signal: AbortSignal): Promise<void> {

@@ -23,16 +23,19 @@ export async function runTraining(name: string | undefined, flags: TrainFlags): 
   )
   try {
     const { value: summary, signal } = await interruptible(
-      abort =>
+      (abort, hasSomethingToSave) =>
         train({
           ...plan,
           signal: abort,
           onEvent: event => {
+            // Until then a checkpoint would have nothing in it, and data, graphs or a lock can take long.
+            if (event.kind === 'start') hasSomethingToSave()
             progress.show(event)
             tellSweep(event)
           },
         }),
       () => progress.say('stopping after a checkpoint; once more ends at once'),
+      { startsUnsaved: true },
     )
     progress.end()
     if (flags.json) printJson(summary)

@@ -1,7 +1,9 @@
 import { constants } from 'node:fs'
-import { access, open, readFile } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { rethrowExhausted, systemFailure } from '../files/disk.ts'
+import { openRegularFile, readRegularText, sizeLimits } from '../files/regular.ts'
 import { type Dataset, type PerChannel, type Split, splitInMemory } from './dataset.ts'
 
 /**
@@ -177,7 +179,7 @@ async function readSplit(place: string, layout: Layout, files: readonly string[]
 }
 
 async function countRecords(path: string, stride: number, most: number): Promise<number> {
-  const file = await open(path).catch((cause: unknown) => unreadable(path, cause))
+  const file = await openRegularFile(path).catch((cause: unknown) => unreadable(path, cause))
   try {
     const { size: length } = await file.stat()
     const records = Math.floor(length / stride)
@@ -204,7 +206,7 @@ async function countRecords(path: string, stride: number, most: number): Promise
 }
 
 async function readExactly(path: string, into: Uint8Array): Promise<void> {
-  const file = await open(path).catch((cause: unknown) => unreadable(path, cause))
+  const file = await openRegularFile(path).catch((cause: unknown) => unreadable(path, cause))
   try {
     let done = 0
     while (done < into.length) {
@@ -225,9 +227,10 @@ async function readExactly(path: string, into: Uint8Array): Promise<void> {
 }
 
 function unreadable(path: string, cause: unknown): never {
+  rethrowExhausted(cause, 'read', path)
   return fail({
     kind: 'data',
-    message: `expected a readable file, got ${cause instanceof Error ? cause.message : String(cause)}`,
+    message: `expected a readable file, got ${systemFailure(cause)?.meaning ?? String(cause)}`,
     where: path,
     help: 'check that the file is there and may be read',
     cause,
@@ -253,7 +256,9 @@ function checkedLabel(label: number, limit: number, { path, record, byte }: Labe
 /** One name a line. Without the file, classes go by their number: pixels and labels are still all there. */
 async function readNames(path: string, count: number): Promise<readonly string[]> {
   if (!(await exists(path))) return Array.from({ length: count }, (_, label) => `class ${label}`)
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => unreadable(path, cause))
+  const text = await readRegularText(path, sizeLimits.names).catch((cause: unknown) =>
+    unreadable(path, cause),
+  )
   const names = text
     .split('\n')
     .map(line => line.trim())

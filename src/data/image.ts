@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
 import sharp, { type Sharp } from 'sharp'
-import { codeOf } from '../files/disk.ts'
+import { codeOf, rethrowExhausted } from '../files/disk.ts'
+import { openRegularFile } from '../files/regular.ts'
 
 /** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
 export const mostPixels = 50_000_000
@@ -98,7 +98,7 @@ async function planesOf(path: string, image: Sharp): Promise<Uint8Array> {
 
 async function readImageFile(path: string): Promise<Uint8Array> {
   try {
-    const file = await open(path)
+    const file = await openRegularFile(path)
     try {
       const { size } = await file.stat()
       if (size > mostBytes) throw new UnreadableImage(path, `${size} bytes, more than ${mostBytes}`)
@@ -108,6 +108,8 @@ async function readImageFile(path: string): Promise<Uint8Array> {
     }
   } catch (cause) {
     if (cause instanceof UnreadableImage) throw cause
+    // Not the image's fault: it must not be skipped as an unreadable one.
+    rethrowExhausted(cause, 'read', path)
     throw new UnreadableImage(path, explain(cause), cause)
   }
 }

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { MoietyError } from '../base/errors.ts'
 import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { nodeDisk } from '../files/disk.ts'
+import { readRegularFile } from '../files/regular.ts'
 import type { OnProgress } from './dataset.ts'
 
 /** Where things that can be made again are kept: MOIETY_CACHE, or `.cache/moiety` beside the nearest package.json. */
@@ -26,7 +26,7 @@ const digestBytes = 32
 
 /** The bytes that {@link keep} wrote; undefined where the file is not there, not whole, or not of `total` bytes. */
 export async function readKept(file: string, total: number): Promise<Uint8Array | undefined> {
-  const bytes = await readFile(file).catch(() => undefined)
+  const bytes = await readRegularFile(file, digestBytes + total).catch(() => undefined)
   if (bytes?.length !== digestBytes + total) return undefined
   const content = bytes.subarray(digestBytes)
   const digest = createHash('sha256').update(content).digest()

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, Parser, type ReadEntry } from 'tar'
 import { fail, MoietyError } from '../base/errors.ts'
+import { openRegularFile } from '../files/regular.ts'
 
 /** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
 const written = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])
@@ -61,7 +61,7 @@ export async function unpackTarGz(archive: string, folder: string, options: Unpa
 
 async function checkMd5(archive: string, md5: string, source: string): Promise<void> {
   const hash = createHash('md5')
-  for await (const chunk of createReadStream(archive)) hash.update(chunk)
+  for await (const chunk of (await openRegularFile(archive)).createReadStream()) hash.update(chunk)
   const found = hash.digest('hex')
   if (found === md5) return
   fail({
@@ -120,9 +120,11 @@ async function inspect(archive: string, most: number): Promise<void> {
     }
   }
   // Stopping early may make the streams before complain as well; the refusal is the reason.
-  await pipeline(createReadStream(archive), createGunzip(), feed).catch((cause: unknown) => {
-    throw refusal ?? cause
-  })
+  await pipeline((await openRegularFile(archive)).createReadStream(), createGunzip(), feed).catch(
+    (cause: unknown) => {
+      throw refusal ?? cause
+    },
+  )
   parser.end()
   if (refusal === undefined) await finished
   if (refusal !== undefined) throw refusal

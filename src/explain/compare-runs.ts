@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import { fail, MoietyError } from '../base/errors.ts'
 import { remembered, testedOn } from '../evaluate/data-identity.ts'
 import { checkpointIdentity, type DataChoice, newestCheckpoint } from '../evaluate/trained-run.ts'
+import { rethrowExhausted } from '../files/disk.ts'
+import { readRegular, sizeLimits } from '../files/regular.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
 import { type Explanation, explainRun } from './explain-run.ts'
@@ -70,7 +71,7 @@ async function found(run: string, options: CompareOptions): Promise<Findings> {
 function knownFindings(run: string): Findings | undefined {
   const checkpoint = newestCheckpoint(run)
   const before = remembered(checkpoint.extra)
-  const parsed = findings.safeParse(jsonOf(join(run, 'report.json')))
+  const parsed = findings.safeParse(jsonOf(join(run, 'report.json'), sizeLimits.report))
   if (!parsed.success) return undefined
   const { run: looked, data } = parsed.data
   const same =
@@ -101,15 +102,16 @@ function refuseTwice(runs: readonly string[]): void {
 const summary = z.object({ seconds: z.number() })
 
 function secondsOf(run: string): number | null {
-  const parsed = summary.safeParse(jsonOf(join(run, 'summary.json')))
+  const parsed = summary.safeParse(jsonOf(join(run, 'summary.json'), sizeLimits.summary))
   return parsed.success ? parsed.data.seconds : null
 }
 
 /** Undefined where there is no such file, or none that can be understood: what is missing is found out again. */
-function jsonOf(path: string): unknown {
+function jsonOf(path: string, most: number): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
-  } catch {
+    return JSON.parse(new TextDecoder().decode(readRegular(path, most)))
+  } catch (cause) {
+    rethrowExhausted(cause, 'read', path)
     return undefined
   }
 }

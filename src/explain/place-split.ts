@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { type Dataset, makeBatch } from '../data/index.ts'
 import { identityOf } from '../evaluate/data-identity.ts'
-import { nodeDisk } from '../files/disk.ts'
+import { isThere, nodeDisk } from '../files/disk.ts'
+import { readRegular, sizeLimits } from '../files/regular.ts'
 import { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
 import { replaceFile } from '../files/together.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
@@ -87,9 +87,9 @@ function readKept(
   { channels, layers }: FeatureProgram,
   images: number,
 ): PlacedImages | undefined {
-  if (!existsSync(file)) return undefined
+  if (!isThere(file)) return undefined
   try {
-    const kept = decodeSafetensors(readFileSync(file), file)
+    const kept = decodeSafetensors(readRegular(file, sizeLimits.cache), file)
     if (Object.entries(metadata).some(([key, value]) => kept.metadata[key] !== value)) return undefined
     const features = kept.tensors.get('features')
     const routes = layers.map(({ name, experts }) => ({

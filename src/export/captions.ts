@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { readIfThere } from '../files/append-file.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
+import { sizeLimits } from '../files/regular.ts'
 
 /** What each expert is a specialist in, by layer; null for one that has no caption. */
 export type Captions = Readonly<Record<string, readonly (string | null)[]>>
@@ -36,7 +37,7 @@ export function readCaptions(
   disk: Disk = nodeDisk,
 ): Captions {
   const file = join(run, 'report.json')
-  const bytes = readIfThere(disk, file)
+  const bytes = readIfThere(disk, file, sizeLimits.report)
   if (bytes === undefined) return {}
   const found = report.safeParse(jsonOf(bytes))
   if (!found.success) {

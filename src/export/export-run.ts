@@ -1,9 +1,8 @@
-import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { canvasesOf, canvasRule } from '../data/detection/canvas.ts'
-import { type Disk, nodeDisk } from '../files/disk.ts'
+import { type Disk, kindOf, nodeDisk } from '../files/disk.ts'
 import { replaceTogether } from '../files/together.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import { type Canvas, isDetector } from '../models/index.ts'
@@ -163,7 +162,7 @@ function refusePlace(file: string): void {
     })
   }
   const folder = dirname(file)
-  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
+  if (kindOf(folder) !== 'folder') {
     fail({
       kind: 'usage',
       message: `there is no folder ${folder} to write the model into`,

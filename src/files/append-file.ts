@@ -77,11 +77,16 @@ export function cutFile(disk: Disk, path: string, bytes: number): void {
   })
 }
 
-/** The whole content of a file, or undefined if there is none. @throws MoietyError `disk` */
-export function readIfThere(disk: Disk, path: string): Uint8Array | undefined {
+/**
+ * The whole content of a regular file, or undefined if there is none.
+ *
+ * @param most - its largest size in bytes
+ * @throws MoietyError `disk`
+ */
+export function readIfThere(disk: Disk, path: string, most?: number): Uint8Array | undefined {
   return attempt(disk, 'read', path, () => {
     try {
-      return disk.read(path)
+      return disk.read(path, most)
     } catch (cause) {
       if (codeOf(cause) === 'ENOENT') return undefined
       throw cause

@@ -1,6 +1,10 @@
 import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { MoietyError } from '../base/errors.ts'
+import { readableBytes } from './bytes.ts'
+import { openForWriting, RefusedFile, readRegular } from './regular.ts'
+
+export { readableBytes }
 
 /**
  * The few operations through which Moiety reads and writes its own files. Tests put faults, short writes and
@@ -11,7 +15,7 @@ import { MoietyError } from '../base/errors.ts'
  * `MoietyError`.
  */
 export interface Disk {
-  /** Opens a file. `w` empties or creates it, `a` writes at its end, `r+` needs it to be there. */
+  /** Opens a regular file, not through a symbolic link. `w` empties or creates it, `a` writes at its end, `r+` needs it to be there. */
   open(path: string, mode: 'r+' | 'w' | 'a'): number
   /** Writes the beginning of `bytes`, and says how many were taken: possibly fewer than all. */
   write(file: number, bytes: Uint8Array): number
@@ -22,8 +26,8 @@ export interface Disk {
   close(file: number): void
   /** Returns when the names in a folder would survive a power cut (fsync of the folder). */
   flushFolder(path: string): void
-  /** The whole content of a file. */
-  read(path: string): Uint8Array
+  /** The whole content of a regular file of at most `most` bytes. */
+  read(path: string, most?: number): Uint8Array
   /** Bytes in a file. */
   size(path: string): number
   rename(from: string, to: string): void
@@ -35,6 +39,8 @@ export interface Disk {
   remove(path: string): void
   /** Removes an empty folder; fails with `ENOTEMPTY` or `EEXIST` where it holds anything. */
   removeEmpty(path: string): void
+  /** The path of what a path leads to, all links followed. */
+  realPath(path: string): string
   /** When a file or a folder was last changed, in milliseconds, by the clock of its file system. */
   modified(path: string): number
   /** Bytes that this user may still write near `path`, or undefined where the system does not say. */
@@ -43,7 +49,7 @@ export interface Disk {
 
 /** The real disk, by `node:fs`. */
 export const nodeDisk: Disk = {
-  open: (path, mode) => fs.openSync(path, mode),
+  open: openForWriting,
   write: (file, bytes) => fs.writeSync(file, bytes),
   truncate: (file, bytes) => fs.ftruncateSync(file, bytes),
   flush: file => fs.fsyncSync(file),
@@ -61,22 +67,7 @@ export const nodeDisk: Disk = {
       fs.closeSync(folder)
     }
   },
-  // In parts, because fs.readFileSync stops at 2 GiB.
-  read: path => {
-    const file = fs.openSync(path, 'r')
-    try {
-      const bytes = new Uint8Array(fs.fstatSync(file).size)
-      let filled = 0
-      while (filled < bytes.length) {
-        const taken = fs.readSync(file, bytes, filled, Math.min(bytes.length - filled, 1 << 30), null)
-        if (taken === 0) break
-        filled += taken
-      }
-      return bytes.subarray(0, filled)
-    } finally {
-      fs.closeSync(file)
-    }
-  },
+  read: readRegular,
   size: path => fs.statSync(path).size,
   rename: (from, to) => fs.renameSync(from, to),
   makeFolder: path => {
@@ -85,6 +76,7 @@ export const nodeDisk: Disk = {
   list: path => fs.readdirSync(path),
   remove: path => fs.rmSync(path, { recursive: true, force: true }),
   removeEmpty: path => fs.rmdirSync(path),
+  realPath: path => fs.realpathSync(path),
   modified: path => fs.lstatSync(path).mtimeMs,
   freeBytes: path => {
     for (let place = path; ; place = dirname(place)) {
@@ -103,7 +95,7 @@ export function codeOf(cause: unknown): string | undefined {
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined
 }
 
-/** What the common failures mean, and what a person can do about each. */
+/** What the common failures mean, and what a person can do about each. The only such table: everything reports through it. */
 const failures: Readonly<Record<string, readonly [meaning: string, help: string]>> = {
   ENOSPC: [
     'the disk is full',
@@ -117,24 +109,80 @@ const failures: Readonly<Record<string, readonly [meaning: string, help: string]
   EROFS: ['the file system is read-only', 'point --out at a folder that can be written'],
   EMFILE: ['this process has too many files open', 'raise the limit (ulimit -n)'],
   ENFILE: ['the system has too many files open', 'close other programs, or raise the system limit'],
+  ENOMEM: ['the system has too little memory', 'close other programs, or use a machine with more memory'],
+  EAGAIN: [
+    'the system is out of processes, threads or memory',
+    'raise the limit (ulimit -u), or close other programs',
+  ],
   EACCES: ['permission denied', "change the folder's permissions, or use another folder"],
   EPERM: ['operation not permitted', "change the folder's permissions, or use another folder"],
   ENOENT: ['no such file or folder', 'check the path'],
   ENOTDIR: ['a part of the path is a file, not a folder', 'check the path'],
   EISDIR: ['it is a folder, not a file', 'check the path'],
+  ELOOP: [
+    'it is a symbolic link, or the path has too many of them',
+    'replace the link with the file or folder itself',
+  ],
+  ENXIO: [
+    'it is a named pipe, a socket or a device, not a regular file',
+    'replace it with a regular file, or check the path',
+  ],
+  ENODEV: ['its device is not there', 'check the path'],
+  EBUSY: ['it is in use', 'close the program that uses it'],
+  ESTALE: ['the network share has lost it', 'mount the share again'],
+  ETIMEDOUT: ['the network share does not answer', 'check the network share'],
   ENAMETOOLONG: ['the name is too long', 'use a shorter path'],
 }
 
-/** Bytes as a person reads them: `1.5 GB`, `12 kB`, `0 B`. */
-export function readableBytes(bytes: number): string {
-  const units = ['B', 'kB', 'MB', 'GB', 'TB']
-  let amount = bytes
-  let unit = 0
-  while (amount >= 1000 && unit < units.length - 1) {
-    amount /= 1000
-    unit++
-  }
-  return `${unit === 0 || amount >= 100 ? Math.round(amount) : amount.toFixed(1)} ${units[unit]}`
+/** Codes of a system that has run out of something: never the fault of a file, whatever was being read. */
+const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOSPC', 'EDQUOT', 'EIO'])
+
+/** A system error in words, or undefined for an error that is not the system's. */
+export function systemFailure(
+  cause: unknown,
+): { readonly code: string; readonly meaning: string; readonly help: string } | undefined {
+  if (cause instanceof RefusedFile) return { code: cause.code, meaning: cause.message, help: cause.help }
+  const code = codeOf(cause)
+  // Errors of Node itself, such as ERR_INVALID_ARG_TYPE, are mistakes in the program.
+  if (code === undefined || !/^E[A-Z0-9]+$/.test(code)) return undefined
+  const [meaning, help] = failures[code] ?? ['the system refused', 'see the code in the message']
+  return { code, meaning, help }
+}
+
+/** Throws a failure as one of kind `disk` if the system has run out of something, so that it is not blamed on the file. */
+export function rethrowExhausted(cause: unknown, doing: string, path: string): void {
+  const failure = systemFailure(cause)
+  if (failure === undefined || !exhausted.has(failure.code)) return
+  const { code, meaning, help } = failure
+  throw new MoietyError({
+    kind: 'disk',
+    message: `cannot ${doing} ${path}: ${meaning} (${code})`,
+    where: path,
+    help,
+    cause,
+  })
+}
+
+/**
+ * Whether there is a file or a folder. Unlike `existsSync` it does not take what may not be read for what is not there.
+ *
+ * @throws MoietyError `disk`
+ */
+export function isThere(path: string): boolean {
+  return kindOf(path) !== undefined
+}
+
+/** What a path leads to, links followed; undefined where there is nothing. @throws MoietyError `disk` */
+export function kindOf(path: string): 'folder' | 'file' | undefined {
+  return attempt(nodeDisk, 'look at', path, () => {
+    try {
+      return fs.statSync(path).isDirectory() ? 'folder' : 'file'
+    } catch (cause) {
+      const code = codeOf(cause)
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw cause
+    }
+  })
 }
 
 /**
@@ -147,10 +195,10 @@ export function attempt<T>(disk: Disk, doing: string, path: string, action: () =
   try {
     return action()
   } catch (cause) {
-    const code = codeOf(cause)
-    if (cause instanceof MoietyError || code === undefined) throw cause
-    const [meaning, help] = failures[code] ?? ['the system refused', 'see the code in the message']
-    const free = freeNote(disk, path)
+    const failure = systemFailure(cause)
+    if (cause instanceof MoietyError || failure === undefined) throw cause
+    const { code, meaning, help } = failure
+    const free = cause instanceof RefusedFile ? '' : freeNote(disk, path)
     throw new MoietyError({
       kind: 'disk',
       message: `cannot ${doing} ${path}: ${meaning} (${code})${free}`,

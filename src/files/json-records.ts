@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { closeSync, fstatSync, readSync } from 'node:fs'
 import { fail } from '../base/errors.ts'
-import { codeOf } from './disk.ts'
+import { codeOf, rethrowExhausted, systemFailure } from './disk.ts'
 import { quoted } from './json-reader.ts'
+import { openRegular } from './regular.ts'
 
 /**
  * Reads long lists of records from a JSON file of any size: the file is an array, or an object with arrays among its
@@ -52,6 +53,7 @@ export function readJsonRecords(file: string, options: JsonRecordOptions): JsonO
     return new RecordReader(file, descriptor, options).read()
   } catch (cause) {
     if (codeOf(cause) === undefined || !(cause instanceof Error)) throw cause
+    rethrowExhausted(cause, 'read', file)
     return fail({
       kind: 'data',
       message: `expected a JSON file that can be read, got: ${cause.message}`,
@@ -66,14 +68,15 @@ export function readJsonRecords(file: string, options: JsonRecordOptions): JsonO
 
 function opened(file: string): number {
   try {
-    return openSync(file, 'r')
+    return openRegular(file)
   } catch (cause) {
+    rethrowExhausted(cause, 'read', file)
     const missing = codeOf(cause) === 'ENOENT'
     return fail({
       kind: 'data',
       message: missing
         ? 'expected a JSON file, there is none'
-        : `expected a JSON file that can be read, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+        : `expected a JSON file that can be read, got: ${systemFailure(cause)?.meaning ?? String(cause)}`,
       where: file,
       help: missing ? 'check the path' : 'check the permissions, or use another file',
       cause,

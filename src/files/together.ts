@@ -8,6 +8,7 @@ import { basename, dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { makeFolders, namesIn, quietly, writeCarefully, writeFlushed } from './careful.ts'
 import { attempt, codeOf, type Disk } from './disk.ts'
+import { holdSignals } from './hold-signals.ts'
 import { removeAbandoned, unfinishedName } from './unfinished.ts'
 
 /** The folder of a set that is decided and not yet in its place. */
@@ -29,24 +30,29 @@ export interface FileContent {
  */
 export function replaceTogether(disk: Disk, files: Iterable<FileContent>): string[] {
   const besides = new Map<string, string>()
+  const folders = new Set<string>()
   const paths: string[] = []
   try {
     for (const { path, bytes } of files) {
       const folder = dirname(path)
       const beside = besides.get(folder) ?? begin(disk, folder)
       besides.set(folder, beside)
+      folders.add(folder)
       refuseFolder(disk, path)
       const content = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
       writeFlushed(disk, join(beside, basename(path)), content)
       paths.push(path)
     }
     for (const beside of besides.values()) attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
-    for (const [folder, beside] of besides) decide(disk, folder, beside)
+    holdSignals(() => {
+      for (const [folder, beside] of besides) decide(disk, folder, beside)
+      besides.clear()
+      for (const folder of folders) finishReplacement(disk, folder)
+    })
   } catch (cause) {
     for (const beside of besides.values()) quietly(() => disk.remove(beside))
     throw cause
   }
-  for (const folder of besides.keys()) finishReplacement(disk, folder)
   return paths
 }
 

@@ -2,45 +2,16 @@
  * Names of files and folders that are still being written. Each name is used once, so that two writers of one file never share
  * it, and says whose it is, so that only what is certainly abandoned is removed.
  */
-import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, readlinkSync } from 'node:fs'
-import { hostname } from 'node:os'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { attempt, codeOf, type Disk } from './disk.ts'
+import { hasEnded, placeOfNumbers, statOf } from './process-place.ts'
 
 /** Names that begin so are unfinished work, and never read. */
 export const unfinished = '.writing-'
 
 /** How long after its last change the unfinished work of a process that cannot be asked counts as abandoned. */
 export const hoursUntilAbandoned = 24
-
-const textOf = (read: () => string): string | undefined => {
-  try {
-    return read().trim()
-  } catch {
-    return undefined
-  }
-}
-
-/**
- * Where a process number identifies a process: one boot of one machine, one PID namespace, and one host name. Undefined where
- * the system does not say, as outside Linux: then no process of another program run can be asked.
- */
-function placeOfNumbers(): string | undefined {
-  const boot = textOf(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8'))
-  const namespace = textOf(() => readlinkSync('/proc/self/ns/pid'))
-  if (boot === undefined || namespace === undefined) return undefined
-  return createHash('sha256').update(`${boot} ${namespace} ${hostname()}`).digest('hex').slice(0, 12)
-}
-
-/** State and time of start (fields 3 and 22) of /proc/PID/stat. */
-function statOf(pid: number): { readonly state: string; readonly started: string } | undefined {
-  const stat = textOf(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  // The program's name is in parentheses, and may contain spaces and parentheses itself.
-  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const [state, started] = [fields?.[0], fields?.[19]]
-  return state === undefined || started === undefined ? undefined : { state, started }
-}
 
 /**
  * A new name for unfinished work: `.writing-PLACE.PID.STARTED.RANDOM-NAME`.
@@ -61,18 +32,9 @@ export function unfinishedName(name: string): string {
 const ownerPattern = /^\.writing-(?<place>[0-9a-f]{12})\.(?<pid>\d{1,10})\.(?<started>\d+)\.[0-9a-f]{12}-/
 
 /** Whether the process that an unfinished name is of has ended; undefined where it cannot be asked from here. */
-function hasEnded(name: string): boolean | undefined {
+function ownerEnded(name: string): boolean | undefined {
   const { place, pid, started } = ownerPattern.exec(name)?.groups ?? {}
-  if (place === undefined || place !== placeOfNumbers()) return undefined
-  try {
-    process.kill(Number(pid), 0)
-  } catch (cause) {
-    // EPERM: it runs, as another user.
-    if (codeOf(cause) !== 'EPERM') return true
-  }
-  const now = statOf(Number(pid))
-  // A zombie has ended, and a process that started at another time has only the same number.
-  return now !== undefined && (now.state === 'Z' || now.started !== started)
+  return hasEnded({ place, pid: Number(pid), ticks: started })
 }
 
 /**
@@ -94,7 +56,7 @@ export function removeAbandoned(
     if (!name.startsWith(unfinished)) continue
     const path = join(folder, name)
     const finished = name.replace(ownerPattern, '').replace(unfinished, '')
-    if (!isOwn(finished) && !(hasEnded(name) ?? isOld(disk, path, reference))) continue
+    if (!isOwn(finished) && !(ownerEnded(name) ?? isOld(disk, path, reference))) continue
     attempt(disk, 'remove the unfinished', path, () => disk.remove(path))
   }
 }

@@ -1,7 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { dimProduct, dimSum, dimWindow } from './dims.ts'
-import { add, conv2d, Graph, gradients, interpret, lower, mul, relu, sign, stopGradient, sum, topK } from './index.ts'
+import {
+  add,
+  conv2d,
+  Graph,
+  gradients,
+  interpret,
+  lower,
+  mul,
+  relu,
+  sign,
+  stopGradient,
+  sum,
+  topK,
+} from './index.ts'
 
 const message = (body: () => unknown): string => {
   try {

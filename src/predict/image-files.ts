@@ -1,6 +1,7 @@
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { basename, extname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { kindOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
 
 const endings = ['.jpg', '.jpeg', '.png', '.webp']
 
@@ -26,7 +27,7 @@ export function imageIds(paths: readonly string[]): number[] {
 }
 
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+  return kindOf(path) === 'folder'
 }
 
 function imagesIn(folder: string): string[] {
@@ -48,9 +49,10 @@ function listing(folder: string): string[] {
       .filter(entry => !entry.isDirectory())
       .map(({ name }) => name)
   } catch (cause) {
+    rethrowExhausted(cause, 'list', folder)
     return fail({
       kind: 'data',
-      message: `expected a folder that can be listed, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `expected a folder that can be listed, got: ${systemFailure(cause)?.meaning ?? String(cause)}`,
       where: folder,
       help: 'check its permissions',
       cause,

@@ -96,7 +96,7 @@ function examine(path: string, disk: Disk): Outcome {
     return attempt(disk, 'read', file, () => {
       try {
         const size = disk.size(file)
-        return size > most ? `it has ${size} bytes, expected ${most}` : disk.read(file)
+        return size > most ? `it has ${size} bytes, expected ${most}` : disk.read(file, most)
       } catch (cause) {
         const code = codeOf(cause)
         if (code !== undefined && missing.has(code)) return 'it is missing'

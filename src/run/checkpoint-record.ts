@@ -2,9 +2,11 @@
  * `state.json` of a checkpoint: where training stood, and the length and SHA-256 of the other two files. The
  * record is itself covered by a checksum on its last line, so no bit of a checkpoint is outside of one.
  */
+
 import { createHash } from 'node:crypto'
 import * as z from 'zod'
 import type { Json } from '../files/json.ts'
+import { isTooDeep } from '../files/json-text.ts'
 
 /** Raised whenever the meaning of a checkpoint's files changes. */
 export const checkpointFormat = 1
@@ -72,6 +74,7 @@ export function decodeRecord(text: string): CheckpointRecord | { readonly damage
   const body = text.slice(0, ending.index)
   if (sha256(body) !== ending[1]) return { damage: 'its checksum does not match its content' }
   const value: unknown = JSON.parse(`${body}\n}`)
+  if (isTooDeep(value)) return { damage: 'it is nested too deep' }
   const record = recordSchema.safeParse(value)
   if (record.success) return record.data
   const format = z.object({ format: z.number() }).safeParse(value)

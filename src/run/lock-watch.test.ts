@@ -3,7 +3,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { acquireLock, lockOwner } from './lock.ts'
-import { watchLock } from './lock-watch.ts'
+import { type LockWait, untilTakeover, watchLock } from './lock-watch.ts'
 
 let run: string
 beforeEach(() => {
@@ -93,5 +93,59 @@ describe('watching the lock of another machine', () => {
     expect(look()?.host).toBe(hostname())
     lock.ensureHeld()
     lock.release()
+  })
+})
+
+describe('waiting for the lock of a process that cannot be queried', () => {
+  const options = (waits: LockWait[] = []) => {
+    let time = 0
+    return { silence: 30, pace: 0.001, now: () => time++, onWait: (wait: LockWait) => waits.push(wait) }
+  }
+
+  it('takes it over after 30 s without a heartbeat, and reports how long it waits', async () => {
+    const waits: LockWait[] = []
+    elsewhere('000000000004')
+    await untilTakeover(run, options(waits))
+    expect(existsSync(join(run, 'run.lock.elsewhere.12'))).toBe(false)
+    expect(waits.length).toBeGreaterThan(5)
+    expect(waits[0]).toMatchObject({ owner: 'process 12 on elsewhere', total: 30 })
+    expect(waits[0]!.waited).toBeLessThan(5)
+    expect(waits.at(-1)!.waited).toBe(30)
+    acquireLock(run).release()
+  })
+
+  it('also that of an earlier version on the same host, which does not say its place', async () => {
+    writeFileSync(
+      join(run, 'run.lock.old.12'),
+      JSON.stringify({ pid: process.ppid, host: hostname(), started: null, beat: '000000000004' }),
+    )
+    await untilTakeover(run, options())
+    acquireLock(run).release()
+  })
+
+  it('refuses as soon as it is counted up, and at once where it never is', async () => {
+    elsewhere('000000000004')
+    const waiting = untilTakeover(run, {
+      ...options(),
+      onWait: ({ waited }) => waited > 10 && elsewhere('000000000005'),
+    })
+    await expect(waiting).rejects.toThrow('another training is running')
+    expect(lockOwner(run)?.beat).toBe('000000000005')
+    elsewhere()
+    await expect(untilTakeover(run, options())).rejects.toThrow('process 12 on elsewhere')
+    expect(lockOwner(run)?.pid).toBe(12)
+  })
+
+  it('ends by a signal, and does not wait for one that can be queried or for none', async () => {
+    await untilTakeover(run)
+    const lock = acquireLock(run)
+    await untilTakeover(run)
+    lock.release()
+    elsewhere('000000000004')
+    const abort = new AbortController()
+    const waiting = untilTakeover(run, { signal: abort.signal })
+    abort.abort('SIGTERM')
+    await expect(waiting).rejects.toBe('SIGTERM')
+    expect(lockOwner(run)?.pid).toBe(12)
   })
 })

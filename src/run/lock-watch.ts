@@ -1,10 +1,19 @@
-import { hostname } from 'node:os'
+import { setTimeout as pause } from 'node:timers/promises'
 import { type Disk, nodeDisk } from '../files/disk.ts'
-import { type LockOwner, lockOwner, removeLock } from './lock.ts'
+import {
+  type FoundLock,
+  findLock,
+  isElsewhere,
+  type LockOwner,
+  nameOfOwner,
+  refuseLocked,
+  removeLock,
+  secondsBetweenBeats,
+} from './lock.ts'
 
 /** How a lock is watched; times are seconds. */
 export interface WatchOptions {
-  /** How long another machine's lock must stand still before it is taken for that of a dead one; several times a beat. */
+  /** How long the lock of a process that cannot be queried must stand still before it counts as dead; several times a beat. */
   readonly silence: number
   readonly disk?: Disk
   readonly now?: () => number
@@ -12,8 +21,8 @@ export interface WatchOptions {
 
 /**
  * Watches the lock of a run's folder for one who waits for it. Each call looks once and says who has it, or undefined when it
- * is free. A lock of this machine is free as soon as its process is gone. Another machine's is removed when its count has stood
- * still for `silence`, by the clock of whoever watches: clocks of machines differ, and a file's time is its server's.
+ * is free. A lock of this machine and PID namespace is free as soon as its process has ended. Any other is removed when its count
+ * has stood still for `silence`, by the clock of whoever watches: clocks of machines differ, and a file's time is its server's.
  *
  * @throws MoietyError `disk`
  */
@@ -21,16 +30,72 @@ export function watchLock(
   run: string,
   { silence, disk = nodeDisk, now = () => performance.now() / 1000 }: WatchOptions,
 ): () => LockOwner | undefined {
-  let seen: { readonly owner: LockOwner; readonly since: number } | undefined
+  let seen: { readonly lock: FoundLock; readonly since: number } | undefined
   return () => {
-    const owner = lockOwner(run, disk)
+    const lock = findLock(run, disk)
     // One without a count is an earlier version's, which never counts.
-    if (owner === undefined || owner.host === hostname() || owner.beat === undefined) return owner
-    const same = seen !== undefined && JSON.stringify(seen.owner) === JSON.stringify(owner)
-    if (seen === undefined || !same) seen = { owner, since: now() }
-    if (now() - seen.since < silence) return owner
+    if (lock === undefined || !isElsewhere(lock.owner) || lock.owner.beat === undefined) return lock?.owner
+    const same = seen !== undefined && JSON.stringify(seen.lock) === JSON.stringify(lock)
+    if (seen === undefined || !same) seen = { lock, since: now() }
+    if (now() - seen.since < silence) return lock.owner
     seen = undefined
-    removeLock(run, owner, disk)
-    return lockOwner(run, disk)
+    removeLock(lock, disk)
+    return findLock(run, disk)?.owner
+  }
+}
+
+/** Six beats: a disk that is slow for a moment is not a dead process. */
+export const secondsUntilTakeover = 6 * secondsBetweenBeats
+
+/** Reported while a command waits to learn whether the owner of a lock still runs. */
+export interface LockWait {
+  /** `process 7 on node-3` */
+  readonly owner: string
+  /** Seconds waited, and after which the lock is taken over. */
+  readonly waited: number
+  readonly total: number
+}
+
+/** How {@link untilTakeover} waits. */
+export interface TakeoverOptions extends Partial<WatchOptions> {
+  /** What the owner is called in a message, such as `training`. */
+  readonly what?: string
+  readonly signal?: AbortSignal | undefined
+  /** Called about once a second while waiting, and with `waited` equal to `total` when the lock was taken over. */
+  readonly onWait?: (wait: LockWait) => void
+  /** Seconds between two looks. */
+  readonly pace?: number
+}
+
+/**
+ * Returns when no lock of a process that runs elsewhere hinders: at once where there is none, or where the owner can be queried
+ * (then `acquireLock` decides). Otherwise it watches the heartbeat: a process that still counts is refused, one that is silent for
+ * `silence` seconds has ended, and its lock is removed.
+ *
+ * @throws MoietyError `usage` that names the process that runs; `disk`; the reason of `signal`
+ */
+export async function untilTakeover(run: string, options: TakeoverOptions = {}): Promise<void> {
+  const { silence = secondsUntilTakeover, disk = nodeDisk, what = 'training', pace = 1 } = options
+  const { now = () => performance.now() / 1000, signal, onWait } = options
+  const look = watchLock(run, { silence, disk, now })
+  for (let first = findLock(run, disk); first !== undefined; ) {
+    if (!isElsewhere(first.owner)) return
+    if (first.owner.beat === undefined) return refuseLocked(run, first, what)
+    const since = now()
+    const wait = { owner: nameOfOwner(first.owner), total: silence }
+    for (;;) {
+      signal?.throwIfAborted()
+      const owner = look()
+      const lock = findLock(run, disk)
+      const isFirst = lock?.path === first.path
+      if (isFirst && lock?.owner.beat !== first.owner.beat) return refuseLocked(run, lock ?? first, what)
+      if (owner === undefined || !isFirst) {
+        if (now() - since >= silence) onWait?.({ ...wait, waited: silence })
+        first = lock
+        break
+      }
+      onWait?.({ ...wait, waited: Math.min(silence, Math.floor(now() - since)) })
+      await pause(1000 * pace, undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+    }
   }
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
@@ -9,7 +9,8 @@ import { compileForNode } from '../../test/compiled.ts'
 import { failingDisk, operationsOf } from '../../test/disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
-import { acquireLock } from './lock.ts'
+import { placeOfNumbers } from '../files/process-place.ts'
+import { acquireLock, lockOwner } from './lock.ts'
 
 const compiled = compileForNode('src/run/lock.ts')
 let run: string
@@ -24,7 +25,7 @@ afterEach(async () => {
 afterAll(() => rmSync(compiled.folder, { recursive: true, force: true }))
 
 /** Locks the folder in a process of its own, says what came of it, and does `afterwards`. */
-function spawnLocker(afterwards: 'stay' | 'exit'): ChildProcess {
+function spawnLocker(afterwards: 'stay' | 'exit', before: readonly string[] = []): ChildProcess {
   const program = `
     const { acquireLock } = await import(${JSON.stringify(pathToFileURL(compiled.file).href)})
     try {
@@ -35,7 +36,8 @@ function spawnLocker(afterwards: 'stay' | 'exit'): ChildProcess {
     }
     ${afterwards === 'stay' ? 'setInterval(() => {}, 1000)' : ''}
   `
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+  const [command, ...words] = [...before, process.execPath, '--input-type=module', '--eval', program]
+  const child = spawn(command!, words, {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   children.push(child)
@@ -84,7 +86,9 @@ describe('a locked folder', () => {
     await end(child)
     expect(readdirSync(run)).toHaveLength(1)
     const lock = acquireLock(run)
-    expect(readdirSync(run)).toEqual([`run.lock.${hostname().replace(/[^\w-]/g, '-')}.${process.pid}`])
+    expect(readdirSync(run)).toEqual([
+      `run.lock.${hostname().replace(/[^\w-]/g, '-')}.${process.pid}.${placeOfNumbers()}`,
+    ])
     lock.release()
     expect(readdirSync(run)).toEqual([])
   })
@@ -115,7 +119,7 @@ describe('a locked folder', () => {
   })
 
   it.runIf(existsSync('/proc/self/stat'))('is free if its pid was given to another process since', () => {
-    const other = { pid: process.ppid, host: hostname(), started: 'another boot 1' }
+    const other = { pid: process.ppid, host: hostname(), started: 'boot 1', place: placeOfNumbers() }
     writeFileSync(join(run, `run.lock.here.${process.ppid}`), JSON.stringify(other))
     acquireLock(run).release()
 
@@ -131,6 +135,46 @@ describe('a locked folder', () => {
     expect(error.message).toContain('process 12 on elsewhere')
     expect(error.help).toContain(`remove ${path}`)
   })
+
+  it('is refused if the same host name and number may be another process: another boot, namespace or an earlier version', () => {
+    const { pid } = process
+    for (const [i, place] of [undefined, null, '0123456789ab'].entries()) {
+      // A number that is certainly free here, and one that certainly is not.
+      for (const number of [4_194_305, process.ppid, pid]) {
+        const path = join(run, `run.lock.same.${i}`)
+        const text = JSON.stringify({
+          pid: number,
+          host: hostname(),
+          started: 'boot 1',
+          place,
+          beat: '000000000007',
+        })
+        writeFileSync(path, text)
+        expect(refusalOf(() => acquireLock(run)).message).toContain(
+          'in another container, or before a restart',
+        )
+        expect(lockOwner(run)?.pid).toBe(number)
+        expect(readFileSync(path, 'utf8')).toBe(text)
+        rmSync(path)
+      }
+    }
+  })
+
+  const namespaces = ['unshare', '--pid', '--fork', '--kill-child']
+  const canUnshare = spawnSync(namespaces[0]!, [...namespaces.slice(1), 'true']).status === 0
+  it.runIf(canUnshare)(
+    'of a container stays when a second one with the same host name and number comes',
+    async () => {
+      const first = spawnLocker('stay', namespaces)
+      expect(await firstLine(first)).toBe('locked')
+      const names = readdirSync(run)
+      // In both it is process 1.
+      const second = spawnLocker('stay', namespaces)
+      expect(await firstLine(second)).toMatch(/^usage: another training is running in .*: process 1 on /)
+      expect(refusalOf(() => acquireLock(run)).message).toContain('process 1 on ')
+      expect(readdirSync(run)).toEqual(names)
+    },
+  )
 
   it('is free if the lock is not readable as one', () => {
     for (const text of ['', 'null', '{"pid":-1}', '\0\0\0']) {

@@ -1,25 +1,29 @@
 /**
- * The lock of a run's folder. Each process puts down a file of its own, `run.lock.HOST.PID`, and then looks for
+ * The lock of a run's folder. Each process creates a file of its own, `run.lock.HOST.PID.PLACE`, and then looks for
  * those of others: of two that come at once the later one sees the earlier, so never do both go on. A file whose
- * process is gone is removed by whoever sees it, which can hurt nobody, since no other process uses that name. A
+ * process has ended is removed by whoever sees it, which can hurt nobody, since no other process uses that name. A
  * process number that was given to another process since is recognised by its time of start.
  *
- * A process of another machine cannot be asked whether it lives. So whoever has a lock counts in it, every few seconds and in
- * place: `lock-watch.ts` removes one that stands still, and a process that was only slow finds its file gone before it writes.
+ * A process number means something only within one boot of one PID namespace (`process-place.ts`). A process of another machine or
+ * container, or of before a restart, cannot be queried: the same number may be another process here, or none. So whoever has a lock
+ * counts in it, every few seconds and in place: `lock-watch.ts` removes one that stands still, and a process that was only slow finds
+ * its file gone before it writes.
  */
-import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
 import { namesIn, quietly, writeAll, writeFlushed } from '../files/careful.ts'
-import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
+import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
+import { bootId, hasEnded, placeOfNumbers, statOf } from '../files/process-place.ts'
+import { sizeLimits } from '../files/regular.ts'
 
 const ownerSchema = z.object({
   pid: z.int().positive(),
   host: z.string(),
   started: z.string().nullable(),
+  place: z.string().nullish(),
   beat: z
     .string()
     .regex(/^\d{12}$/)
@@ -32,16 +36,19 @@ export interface LockOwner {
   readonly host: string
   /** Boot and tick of the process's start, or null where the system does not tell. */
   readonly started: string | null
+  /** Where its process number is valid: boot and PID namespace, hashed. Earlier versions do not have it. */
+  readonly place?: string | null | undefined
   /** Counted up while it has the lock; always as long, so that it is written in place. Earlier versions have none. */
   readonly beat?: string | undefined
 }
 
-const secondsBetweenBeats = 5
+/** How often whoever has a lock counts in it. */
+export const secondsBetweenBeats = 5
 
 const contentOf = (owner: LockOwner): Uint8Array => new TextEncoder().encode(`${JSON.stringify(owner)}\n`)
 
 const isSameProcess = (a: LockOwner | undefined, b: LockOwner): boolean =>
-  a !== undefined && a.pid === b.pid && a.host === b.host && a.started === b.started
+  a !== undefined && a.pid === b.pid && a.host === b.host && a.started === b.started && a.place === b.place
 
 /** What a process says, as the first of its error, that finds its lock gone. */
 export const takenForDead =
@@ -59,39 +66,28 @@ export interface Lock {
   release(): void
 }
 
-/** The fields of /proc/PID/stat behind the program's name: state first, time of start (field 22) twentieth. */
-function statOf(pid: number): string[] | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name stands in parentheses, and may hold spaces and parentheses itself.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  } catch {
-    return undefined
-  }
+/** Boot and clock tick at which this process started, on Linux. */
+function ownStart(): string | null {
+  const ticks = statOf(process.pid)?.started
+  const boot = bootId()
+  return ticks === undefined || boot === undefined ? null : `${boot} ${ticks}`
 }
 
-/** Boot and clock tick at which a process started, on Linux. */
-function startOf(pid: number): string | null {
-  const ticks = statOf(pid)?.[19]
-  if (ticks === undefined) return null
-  try {
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${ticks}`
-  } catch {
-    return null
-  }
+/** Whether an owner has certainly ended; one that cannot be queried from here has not. */
+function isDead({ place, pid, started }: LockOwner): boolean {
+  return hasEnded({ place, pid, ticks: started?.split(' ')[1] }) === true
 }
 
-function lives({ pid, started }: LockOwner): boolean {
-  try {
-    process.kill(pid, 0)
-  } catch (cause) {
-    // EPERM: it lives, and is somebody else's.
-    if (codeOf(cause) !== 'EPERM') return false
-  }
-  // A zombie has ended; only its parent has not asked yet.
-  if (statOf(pid)?.[0] === 'Z') return false
-  const now = startOf(pid)
-  return started === null || now === null || started === now
+/** Whether an owner cannot be queried from here, so that only its heartbeat says whether it runs. */
+export function isElsewhere({ place }: LockOwner): boolean {
+  return place === undefined || place === null || place !== placeOfNumbers()
+}
+
+/** A process for messages: `process 7 on node-3`. */
+export function nameOfOwner(owner: LockOwner): string {
+  if (!isElsewhere(owner)) return `process ${owner.pid}`
+  const where = owner.host === hostname() ? ' (in another container, or before a restart)' : ''
+  return `process ${owner.pid} on ${owner.host}${where}`
 }
 
 function ownerIn(bytes: Uint8Array): LockOwner | undefined {
@@ -103,62 +99,74 @@ function ownerIn(bytes: Uint8Array): LockOwner | undefined {
   }
 }
 
-/** The living process that has a run's lock, for whoever only looks: nothing is removed. @throws MoietyError `disk` */
-export function lockOwner(run: string, disk: Disk = nodeDisk): LockOwner | undefined {
+/** A lock as it was found. */
+export interface FoundLock {
+  readonly path: string
+  readonly owner: LockOwner
+}
+
+/** The lock of a run, unless its process has certainly ended; for whoever only looks: nothing is removed. @throws MoietyError `disk` */
+export function findLock(run: string, disk: Disk = nodeDisk): FoundLock | undefined {
   for (const name of namesIn(disk, run)) {
     if (!name.startsWith(prefix) || name.endsWith(unready)) continue
-    const bytes = readIfThere(disk, join(run, name))
-    const owner = bytes === undefined ? undefined : ownerIn(bytes)
-    if (owner !== undefined && (owner.host !== hostname() || lives(owner))) return owner
+    const path = join(run, name)
+    const owner = ownerNow(disk, path)
+    if (owner !== undefined && !isDead(owner)) return { path, owner }
   }
   return undefined
 }
 
-function refuse(run: string, path: string, owner: LockOwner, what: string): never {
-  const here = owner.host === hostname()
-  const self = here && owner.pid === process.pid
+/** Who has a run's lock. @throws MoietyError `disk` */
+export function lockOwner(run: string, disk: Disk = nodeDisk): LockOwner | undefined {
+  return findLock(run, disk)?.owner
+}
+
+/** What a command that may not start is told. @throws MoietyError `usage`, always */
+export function refuseLocked(run: string, { path, owner }: FoundLock, what: string): never {
+  const elsewhere = isElsewhere(owner)
+  const self = !elsewhere && owner.pid === process.pid
   return fail({
     kind: 'usage',
-    message: `another ${what} is running in ${run}: process ${owner.pid}${here ? '' : ` on ${owner.host}`}`,
+    message: `another ${what} is running in ${run}: ${nameOfOwner(owner)}`,
     where: path,
     help: self
       ? 'it is of this very process: wait for it, or use another folder'
-      : here
-        ? `wait for it, stop it (kill ${owner.pid}), or use another --out`
-        : `use another --out; if that machine no longer works there, remove ${path}`,
+      : elsewhere
+        ? `use another --out; if that process no longer runs, remove ${path}`
+        : `wait for it, stop it (kill ${owner.pid}), or use another --out`,
   })
 }
 
 const prefix = 'run.lock.'
-const pathOf = (run: string, { host, pid }: LockOwner): string =>
-  join(run, `${prefix}${host.replace(/[^\w-]/g, '-')}.${pid}`)
+// With the place: in two containers both the host name and the process number may be the same.
+const pathOf = (run: string, { host, pid, place }: LockOwner): string =>
+  join(run, `${prefix}${host.replace(/[^\w-]/g, '-')}.${pid}.${place ?? 'unknown'}`)
 
 /** Removes a lock that still is as it was seen, beat and all. @throws MoietyError `disk` */
-export function removeLock(run: string, seen: LockOwner, disk: Disk = nodeDisk): void {
-  const path = pathOf(run, seen)
+export function removeLock({ path, owner: seen }: FoundLock, disk: Disk = nodeDisk): void {
   const now = ownerNow(disk, path)
   if (!isSameProcess(now, seen) || now?.beat !== seen.beat) return
-  attempt(disk, 'remove the lock of a silent machine', path, () => disk.remove(path))
+  attempt(disk, 'remove the lock of a silent process', path, () => disk.remove(path))
 }
 
 function ownerNow(disk: Disk, path: string): LockOwner | undefined {
-  const bytes = readIfThere(disk, path)
+  const bytes = readIfThere(disk, path, sizeLimits.lock)
   return bytes === undefined ? undefined : ownerIn(bytes)
 }
 
 /** A file that is being written, not yet a claim. */
 const unready = '.new'
 
-/** The living process, other than the one of `own`, that has a lock; those of dead ones are removed. */
-function findRival(disk: Disk, run: string, own: string): { path: string; owner: LockOwner } | undefined {
+/** The lock, other than `own`, of a process that runs or cannot be queried; those of processes that have ended are removed. */
+function findRival(disk: Disk, run: string, own: string): FoundLock | undefined {
   for (const name of namesIn(disk, run)) {
     const path = join(run, name)
     if (!name.startsWith(prefix) || path === own) continue
     // It may vanish at any time: its owner withdraws, or another removes it.
-    const bytes = readIfThere(disk, path)
+    const bytes = readIfThere(disk, path, sizeLimits.lock)
     if (bytes === undefined) continue
     const owner = ownerIn(bytes)
-    const alive = owner !== undefined && (owner.host !== hostname() || lives(owner))
+    const alive = owner !== undefined && !isDead(owner)
     if (alive && !name.endsWith(unready)) return { path, owner }
     if (!alive && (owner !== undefined || !name.endsWith(unready))) {
       attempt(disk, 'remove the lock of a dead process', path, () => disk.remove(path))
@@ -181,16 +189,16 @@ function pause(): void {
  */
 export function acquireLock(run: string, disk: Disk = nodeDisk, what = 'training'): Lock {
   const host = hostname()
-  const self: LockOwner = { pid: process.pid, host, started: startOf(process.pid), beat: beatOf(0) }
+  const place = placeOfNumbers() ?? null
+  const self: LockOwner = { pid: process.pid, host, started: ownStart(), place, beat: beatOf(0) }
   const path = pathOf(run, self)
 
-  if (isSameProcess(ownerNow(disk, path), self)) return refuse(run, path, self, what)
+  if (isSameProcess(ownerNow(disk, path), self)) return refuseLocked(run, { path, owner: self }, what)
   for (let round = 0; ; round++) {
     const earlier = findRival(disk, run, path)
     const rival = earlier ?? claim(disk, run, path, contentOf(self))
     if (rival === undefined) return held(disk, path, self)
-    if ((earlier !== undefined && round === 0) || round === 20)
-      return refuse(run, rival.path, rival.owner, what)
+    if ((earlier !== undefined && round === 0) || round === 20) return refuseLocked(run, rival, what)
     pause()
   }
 }
@@ -249,7 +257,7 @@ function held(disk: Disk, path: string, self: LockOwner): Lock {
     process.off('exit', release)
     // What cannot be removed is stale as soon as this process ends.
     quietly(() => {
-      if (isSameProcess(ownerIn(disk.read(path)), self)) disk.remove(path)
+      if (isSameProcess(ownerIn(disk.read(path, sizeLimits.lock)), self)) disk.remove(path)
     })
   }
   process.on('exit', release)

@@ -10,6 +10,8 @@ import { fail } from '../base/errors.ts'
 import { type AppendFile, cutFile, openAppendFile, readIfThere } from '../files/append-file.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
+import { isTooDeep } from '../files/json-text.ts'
+import { sizeLimits } from '../files/regular.ts'
 
 /** One line; numbers may be NaN or infinite when it is written, and are null then when it is read. */
 export interface MetricsLine {
@@ -78,9 +80,10 @@ function isMetricsLine(value: unknown): value is MetricsLine {
 }
 
 function parseLine(bytes: Uint8Array): MetricsLine | undefined {
+  if (bytes.length > sizeLimits.metricsLine) return undefined
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-    return isMetricsLine(value) ? value : undefined
+    return isMetricsLine(value) && !isTooDeep(value) ? value : undefined
   } catch {
     return undefined
   }
@@ -114,7 +117,7 @@ function refuseLine(path: string, number: number): never {
 export function readMetrics(path: string, disk: Disk = nodeDisk): MetricsLine[] {
   let before: Uint8Array | undefined
   for (;;) {
-    const bytes = readIfThere(disk, path)
+    const bytes = readIfThere(disk, path, sizeLimits.metrics)
     if (bytes === undefined) {
       return fail({
         kind: 'data',
@@ -174,7 +177,7 @@ export function openMetricsLog(
   { resume, disk = nodeDisk }: { readonly resume?: ResumePoint; readonly disk?: Disk } = {},
 ): MetricsLog {
   const path = metricsPath(run)
-  const bytes = readIfThere(disk, path)
+  const bytes = readIfThere(disk, path, sizeLimits.metrics)
   if (bytes !== undefined) {
     const kept = resume === undefined ? 0 : lengthBefore(path, bytes, resume)
     if (kept < bytes.length) cutFile(disk, path, kept)

@@ -1,16 +1,16 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { basename, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { fail, MoietyError } from '../base/errors.ts'
-import { codeOf } from '../files/disk.ts'
+import { fail } from '../base/errors.ts'
+import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
+import { quoted } from '../files/json-reader.ts'
+import { mistakeIn } from '../files/json-text.ts'
+import { readRegularText, sizeLimits } from '../files/regular.ts'
 import { nearest } from './config/shape.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
 
 /** Where the recipes of this package lie; the same from `src/run` and `dist/run`. */
 const folder = fileURLToPath(new URL('../../recipes/', import.meta.url))
-
-/** No recipe that a person writes comes near; a file this large is another file. */
-const largest = 1_000_000
 
 /** The names of the recipes that come with Moiety. */
 export async function recipeNames(): Promise<string[]> {
@@ -58,21 +58,15 @@ const unreadable: Readonly<Record<string, (what: string) => string>> = {
 
 async function readText(path: string, what: string): Promise<string> {
   try {
-    const { size } = await stat(path)
-    if (size > largest)
-      fail({
-        kind: 'usage',
-        message: `expected a ${what} of at most ${largest} bytes, came ${size}`,
-        where: path,
-      })
-    return await readFile(path, 'utf8')
+    return await readRegularText(path, what === 'recipe' ? sizeLimits.recipe : sizeLimits.sweep)
   } catch (error) {
-    if (error instanceof MoietyError) throw error
+    rethrowExhausted(error, 'read', path)
+    const failure = systemFailure(error)
     return fail({
       kind: 'usage',
       message:
         unreadable[codeOf(error) ?? '']?.(what) ??
-        `the ${what} cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+        `the ${what} cannot be read: ${failure?.meaning ?? String(error)}`,
       where: path,
       help:
         what === 'recipe'
@@ -84,10 +78,10 @@ async function readText(path: string, what: string): Promise<string> {
 }
 
 function parseJson(text: string, path: string, what: string): unknown {
+  let content: unknown
   try {
     // Some editors begin a file with a byte order mark, which JSON does not know.
-    const content: unknown = JSON.parse(text.replace(/^\uFEFF/, ''))
-    return content
+    content = JSON.parse(text.replace(/^\uFEFF/, ''))
   } catch (error) {
     return fail({
       kind: 'usage',
@@ -97,4 +91,15 @@ function parseJson(text: string, path: string, what: string): unknown {
       cause: error,
     })
   }
+  const mistake = mistakeIn(text)
+  if (mistake === undefined) return content
+  return fail({
+    kind: 'usage',
+    message:
+      mistake.kind === 'depth'
+        ? `the ${what} is nested too deep to be one`
+        : `the ${what} has the key ${quoted(mistake.key)} twice in one object, in lines ${mistake.firstLine} and ${mistake.line}`,
+    where: `${path}, line ${mistake.line}`,
+    help: mistake.kind === 'depth' ? 'compare it with the files in recipes/' : 'remove one of them',
+  })
 }

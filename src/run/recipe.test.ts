@@ -158,6 +158,43 @@ describe('recipeConfig', () => {
   })
 })
 
+describe('a recipe of a user', () => {
+  it('needs only config', () => {
+    const recipe = parseRecipe({ config: { seed: 7 } }, 'somewhere/My first Recipe (2).json')
+    expect(recipe).toMatchObject({
+      name: 'my-first-recipe-2',
+      title: 'my-first-recipe-2',
+      description: '',
+      parameters: {},
+      reached: null,
+    })
+    expect(recipeConfig(recipe, chooseParameters(recipe, [])).seed).toBe(7)
+    expect(parseRecipe({ name: 'mine', config: {} }, '…').title).toBe('mine')
+    expect(parseRecipe({ config: {} }, '/…/.json').name).toBe('json')
+    expect(parseRecipe({ config: {} }, '/…/日本.json').name).toBe('recipe')
+  })
+
+  it('without config, or with a key that recipes do not have, is refused', async () => {
+    expect(await refusal(async () => parseRecipe({ seed: 1 }, 'a.json'))).toContain('{"config": {…}}')
+    expect(await refusal(async () => parseRecipe([], 'a.json'))).toContain('not a recipe')
+  })
+
+  it('is refused if a key is there twice or values are nested without end', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'moiety-recipe-'))
+    const file = join(folder, 'mine.json')
+    try {
+      await writeFile(file, '{"config": {"training": {"epochs": 1,\n "epochs": 2}}}')
+      const twice = await refusal(() => loadRecipe(file))
+      expect(twice).toContain('the key "epochs" twice in one object, in lines 1 and 2')
+      expect(twice).toContain(`${file}, line 2`)
+      await writeFile(file, `{"config": {"model": ${'['.repeat(50_000)}${']'.repeat(50_000)}}}`)
+      expect(await refusal(() => loadRecipe(file))).toContain('nested too deep')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
+  })
+})
+
 describe('loadRecipe', () => {
   it('suggests the nearest recipe', async () => {
     expect(await refusal(() => loadRecipe('paper-cifar10'))).toContain('did you mean paper-cifar100?')

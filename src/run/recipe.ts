@@ -1,5 +1,7 @@
+import { basename } from 'node:path'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
+import { isJsonObject } from '../files/json.ts'
 import { applyOverrides, setValue } from './config/overrides.ts'
 import { nearest, oneOf } from './config/shape.ts'
 import { type Config, resolveConfig } from './config.ts'
@@ -17,7 +19,7 @@ const condition = z.record(z.string(), z.array(parameterValue).min(1))
 const recipeSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/),
   title: z.string().min(1),
-  description: z.string().min(1),
+  description: z.string(),
   parameters: z
     .record(
       z.string().regex(/^[a-z][a-zA-Z0-9]*$/),
@@ -32,6 +34,7 @@ const recipeSchema = z.strictObject({
   config: z.record(z.string(), z.unknown()),
   cases: z.array(z.strictObject({ when: condition, set: z.record(z.string(), z.unknown()) })).default([]),
   refuse: z.array(z.strictObject({ when: condition, because: z.string().min(1) })).default([]),
+  /** What runs of the recipe reached; a recipe of one's own need not have it. */
   reached: z
     .array(
       z.strictObject({
@@ -43,7 +46,8 @@ const recipeSchema = z.strictObject({
         date: z.string(),
       }),
     )
-    .nullable(),
+    .nullable()
+    .default(null),
 })
 
 export type Recipe = z.output<typeof recipeSchema>
@@ -52,17 +56,39 @@ export type ParameterValue = string | number | boolean
 export type Choices = ReadonlyMap<string, ParameterValue>
 type Condition = z.output<typeof condition>
 
-/** Reads a recipe from what its JSON file holds. @throws MoietyError of kind `usage` */
+/**
+ * Reads a recipe from what its JSON file holds. Only `config` is required: a name that is missing is made of the file's, a title that is
+ * missing is the name.
+ *
+ * @param source - the file
+ * @throws MoietyError of kind `usage`
+ */
 export function parseRecipe(content: unknown, source: string): Recipe {
-  const parsed = recipeSchema.safeParse(content)
+  const parsed = recipeSchema.safeParse(withNames(content, source))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   return fail({
     kind: 'usage',
     message: `this is not a recipe: ${issue?.message ?? 'unknown reason'}`,
     where: `${issue?.path.map(String).join('.') || 'the file'} in ${source}`,
-    help: 'a recipe has name, title, description, config and reached; see the files in recipes/',
+    help: 'a recipe is {"config": {…}}; name, title, description, parameters, cases, refuse and reached are optional',
   })
+}
+
+function withNames(content: unknown, source: string): unknown {
+  if (!isJsonObject(content)) return content
+  const name = nameFrom(source)
+  const title = typeof content.name === 'string' ? content.name : name
+  return { name, title, description: '', ...content }
+}
+
+/** A recipe's name from its file's: small letters, digits and hyphens. */
+function nameFrom(file: string): string {
+  const name = basename(file.replaceAll('\\', '/'), '.json')
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')
+  return name === '' ? 'recipe' : name
 }
 
 /**

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -8,6 +16,7 @@ import { floats } from '../base/tensor.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { listCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import { describeEnvironment } from './environment.ts'
+import { openMetricsLog } from './metrics-log.ts'
 import { claimRunFolder, configHash, createRun, openRun, readConfig } from './run-folder.ts'
 
 const environment = describeEnvironment({ onnxruntime: '1.2.3', device: 'cpu', threads: 2, recipe: 'r' })
@@ -144,6 +153,43 @@ describe('opening a run', () => {
     const run = createRun(root, config, environment)
     expect(readConfig(root)).toEqual(config)
     run.release()
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('a link in the folder of a run', () => {
+  it.each([
+    ['metrics.jsonl', 'file'],
+    ['checkpoints', 'folder'],
+    ['checkpoints/step-000002', 'folder'],
+    ['report.json', 'nothing'],
+  ])('%s that leads out of it to a %s is refused, and nothing there is touched', (name, target) => {
+    const run = join(root, 'run')
+    createRun(run, config, environment).release()
+    mkdirSync(join(root, 'outside'))
+    writeFileSync(join(root, 'outside', 'kept'), 'kept')
+    const outside = { file: 'outside/kept', folder: 'outside', nothing: 'outside/missing' }[target]!
+    if (name.includes('/')) mkdirSync(join(run, 'checkpoints'))
+    symlinkSync(join(root, outside), join(run, name))
+    const error = refusalOf(() => openRun(run))
+    expect([error.kind, error.where]).toEqual(['usage', join(run, name)])
+    expect(readdirSync(join(root, 'outside'))).toEqual(['kept'])
+    expect(readFileSync(join(root, 'outside', 'kept'), 'utf8')).toBe('kept')
+  })
+
+  it('is followed within the folder, and the folder of a run may be one', () => {
+    const run = join(root, 'run')
+    createRun(run, config, environment).release()
+    symlinkSync('config.json', join(run, 'latest.json'))
+    symlinkSync(run, join(root, 'link'))
+    openRun(join(root, 'link')).release()
+  })
+
+  it('is not written through by the log', () => {
+    writeFileSync(join(root, 'outside'), '{"kind":"step","step":9}\n')
+    mkdirSync(join(root, 'run'))
+    symlinkSync(join(root, 'outside'), join(root, 'run', 'metrics.jsonl'))
+    expect(refusalOf(() => openMetricsLog(join(root, 'run'))).message).toContain('a symbolic link')
+    expect(readFileSync(join(root, 'outside'), 'utf8')).toContain('9')
   })
 })
 

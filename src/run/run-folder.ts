@@ -3,15 +3,18 @@
  * whoever trains in it holds its lock. Everything else in it belongs to other files of this room.
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
-import { fail } from '../base/errors.ts'
+import { basename, dirname, join, sep } from 'node:path'
+import { fail, MoietyError } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
 import { makeFolders, namesIn, quietly, writeCarefully } from '../files/careful.ts'
 import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../files/json.ts'
+import { isTooDeep } from '../files/json-text.ts'
+import { sizeLimits } from '../files/regular.ts'
 import { finishReplacement } from '../files/together.ts'
 import { removeAbandoned, unfinished } from '../files/unfinished.ts'
 import { cleanCheckpoints } from './checkpoint.ts'
+import { listCheckpoints } from './checkpoint-reading.ts'
 import { withAdditions } from './config/additions.ts'
 import type { Environment } from './environment.ts'
 import { acquireLock, type Lock } from './lock.ts'
@@ -88,7 +91,8 @@ export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeD
   }
 }
 
-function refuseTaken(path: string, disk: Disk): void {
+/** @throws MoietyError `usage` if a folder holds a run or anything else that a new run may not be put beside; `disk` */
+export function refuseTaken(path: string, disk: Disk = nodeDisk): void {
   const names = namesIn(disk, path)
   if (names.includes('config.json')) {
     fail({
@@ -143,6 +147,7 @@ export function createRun(
  */
 export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
   readConfig(path, disk)
+  refuseLinksOutside(path, disk)
   const lock = acquireLock(path, disk)
   try {
     finishReplacement(disk, path)
@@ -154,6 +159,35 @@ export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
     lock.release()
     throw cause
   }
+}
+
+/**
+ * Training appends, cuts and removes within its folder. A link that leads out of it would have that done elsewhere.
+ *
+ * @throws MoietyError `usage` that names the link; `disk`
+ */
+function refuseLinksOutside(run: string, disk: Disk): void {
+  const root = attempt(disk, 'look at', run, () => disk.realPath(run))
+  const refuse = (path: string): void => {
+    // It may have been removed since it was listed: locks and unfinished files come and go.
+    const target = attempt(disk, 'look at', path, () => {
+      try {
+        return disk.realPath(path)
+      } catch (cause) {
+        if (codeOf(cause) === 'ENOENT') return disk.list(dirname(path)).includes(basename(path)) ? '' : path
+        throw cause
+      }
+    })
+    if (target === path || target.startsWith(root.endsWith(sep) ? root : root + sep)) return
+    fail({
+      kind: 'usage',
+      message: `expected a file or folder of the run, found a link ${target === '' ? 'to nothing' : 'that leads out of it'}`,
+      where: path,
+      help: 'replace the link with what it leads to; the whole folder of a run may be a link',
+    })
+  }
+  for (const name of namesIn(disk, run)) refuse(join(run, name))
+  for (const { path } of listCheckpoints(run, disk)) refuse(path)
 }
 
 function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
@@ -178,19 +212,22 @@ function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
 /** A JSON file of a run, or undefined if it is not there. */
 function readJson(path: string, name: string, disk: Disk): Json | undefined {
   const file = join(path, name)
-  const bytes = readIfThere(disk, file)
+  const bytes = readIfThere(disk, file, sizeLimits.config)
   if (bytes === undefined) return undefined
-  try {
-    const value: Json = JSON.parse(new TextDecoder().decode(bytes))
-    return value
-  } catch (cause) {
-    return fail({
+  const damaged = (what: string, cause?: unknown): never =>
+    fail({
       kind: 'disk',
-      message: `${file} is not JSON`,
+      message: `${file} is ${what}`,
       where: file,
       help: 'the file was changed or damaged; put it right, or begin another run',
       cause,
     })
+  try {
+    const value: Json = JSON.parse(new TextDecoder().decode(bytes))
+    return isTooDeep(value) ? damaged('nested too deep to be one of a run') : value
+  } catch (cause) {
+    if (cause instanceof MoietyError) throw cause
+    return damaged('not JSON', cause)
   }
 }
 

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isThere } from '../files/disk.ts'
 import type { Outcome } from './outcome.ts'
 import type { PlannedRun, SweepPlan } from './plan.ts'
 import { type JobFacts, jobId, type OpenQueue } from './queue.ts'
@@ -34,7 +34,7 @@ export async function enqueue(open: OpenQueue, options: EnqueueOptions): Promise
   const id = requireQueueId(folder)
   const todo = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
   for (const run of todo) {
-    const isBegun = existsSync(join(folder, run.name, 'config.json'))
+    const isBegun = isThere(join(folder, run.name, 'config.json'))
     // How many threads compute is for each worker to say.
     if (!isBegun) writeRecipe(join(folder, 'recipes', `${run.name}.json`), run, { threads: null, record })
   }

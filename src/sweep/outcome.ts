@@ -3,6 +3,8 @@ import { z } from 'zod'
 import { readIfThere } from '../files/append-file.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
+import { isTooDeep } from '../files/json-text.ts'
+import { sizeLimits } from '../files/regular.ts'
 import { lockOwner } from '../run/lock.ts'
 import { createPlannedCheck, type PlannedCheck } from './identity.ts'
 import type { Failure, RecordedRun } from './sweep-folder.ts'
@@ -135,10 +137,11 @@ function accuracyByK(folder: string, disk: Disk): Map<string, number[]> {
 
 /** A JSON file; undefined where it is not there, null where it is not JSON. */
 function jsonIn(folder: string, name: string, disk: Disk): unknown {
-  const bytes = readIfThere(disk, join(folder, name))
+  const bytes = readIfThere(disk, join(folder, name), sizeLimits.summary)
   if (bytes === undefined) return undefined
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) ?? null
+    const value: unknown = JSON.parse(new TextDecoder().decode(bytes)) ?? null
+    return isTooDeep(value) ? null : value
   } catch {
     return null
   }

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { fail } from '../base/errors.ts'
+import { systemFailure } from '../files/disk.ts'
+import { readRegular, sizeLimits } from '../files/regular.ts'
 
 /** Where a queue is. Only `options` has the password: `shown` is for people and logs. */
 export interface QueueAddress {
@@ -109,11 +110,12 @@ export function queueAddress({ url, file, environment }: QueueSources): QueueAdd
 
 function firstLine(file: string): string {
   try {
-    return readFileSync(file, 'utf8').split('\n', 1)[0] ?? ''
-  } catch {
+    return new TextDecoder().decode(readRegular(file, sizeLimits.queue)).split('\n', 1)[0] ?? ''
+  } catch (cause) {
+    const why = systemFailure(cause)?.meaning
     return fail({
       kind: 'usage',
-      message: 'expected a file with the URL of a Redis in it, but it cannot be read',
+      message: `expected a file with the URL of a Redis in it, but it cannot be read${why === undefined ? '' : `: ${why}`}`,
       where: file,
       help: 'check the path of --queue-file',
     })

@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import { makeFolders } from '../files/careful.ts'
-import { nodeDisk } from '../files/disk.ts'
+import { isThere, nodeDisk } from '../files/disk.ts'
 import { isJsonObject, type JsonObject } from '../files/json.ts'
 import { child } from '../run/config/shape.ts'
 import { readJsonFile } from '../run/recipe-files.ts'
@@ -81,7 +80,7 @@ export async function beginningOf(
 ): Promise<Beginning> {
   const path = join(folder, run)
   const recipe = join(folder, 'recipes', `${run}.json`)
-  const isResumed = existsSync(join(path, 'config.json'))
+  const isResumed = isThere(join(path, 'config.json'))
   const config = isResumed ? readConfig(path) : await planned(recipe, hash)
   const planData = child(config, 'data')
   // As identityOf: a folder of images has one path everywhere, for it is part of what was planned. What is drawn has none.
@@ -107,7 +106,7 @@ export async function beginningOf(
 }
 
 async function planned(file: string, hash: string): Promise<JsonObject> {
-  const config = existsSync(file) ? child(await readJsonFile(file, 'recipe'), 'config') : undefined
+  const config = isThere(file) ? child(await readJsonFile(file, 'recipe'), 'config') : undefined
   if (isJsonObject(config) && createPlannedCheck()(hash, config)) return config
   return fail({
     kind: 'usage',

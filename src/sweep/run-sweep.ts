@@ -1,12 +1,11 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
-import { nodeDisk } from '../files/disk.ts'
+import { isThere, nodeDisk } from '../files/disk.ts'
 import { removeAbandoned } from '../files/unfinished.ts'
 import { acquireLock, type LockOwner } from '../run/lock.ts'
-import { watchLock } from '../run/lock-watch.ts'
+import { type LockWait, untilTakeover, watchLock } from '../run/lock-watch.ts'
 import { createPlannedCheck } from './identity.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import type { PlannedRun, SweepPlan } from './plan.ts'
@@ -62,12 +61,19 @@ export interface SweepEnd {
 }
 
 /**
- * Opens a sweep's folder for work: locks it and writes `sweep.json`. The caller releases the lock.
+ * Opens a sweep's folder for work: locks it and writes `sweep.json`. The caller releases the lock. The lock of a sweep that ended in
+ * another container or on another machine is taken over, see `untilTakeover`.
  *
+ * @param onWait - called while the heartbeat of such a lock is watched
  * @throws MoietyError `usage` if another sweep is at work there; `disk`
  */
-export function openSweep(folder: string, record: SweepRecord): { release(): void } {
+export async function openSweep(
+  folder: string,
+  record: SweepRecord,
+  onWait?: (wait: LockWait) => void,
+): Promise<{ release(): void }> {
   makeFolders(nodeDisk, folder)
+  await untilTakeover(folder, { what: 'sweep', ...(onWait === undefined ? {} : { onWait }) })
   const lock = acquireLock(folder, nodeDisk, 'sweep')
   try {
     writeRecord(folder, record)
@@ -225,7 +231,7 @@ async function trainOnce(
     onEvent({ kind: 'done', run, score: scoreOf(before), seconds: before.seconds })
     return undefined
   }
-  const isResumed = existsSync(join(path, 'config.json'))
+  const isResumed = isThere(join(path, 'config.json'))
   if (!isResumed) writeRecipe(recipe, run, options)
   const words = isResumed ? resumeWords(run, path, options) : ['train', recipe, '--out', path]
   const trainer = startTrainer(command, words, join(folder, 'logs', `${run.name}.log`), progress =>

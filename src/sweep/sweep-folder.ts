@@ -2,6 +2,7 @@
  * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl` (or one a machine). What has become of a
  * run is not written down anywhere but in its own folder, so a sweep that was killed at any instant goes on.
  */
+
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -10,6 +11,8 @@ import { openAppendFile, readIfThere } from '../files/append-file.ts'
 import { makeFolders, namesIn, writeCarefully } from '../files/careful.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
+import { isTooDeep } from '../files/json-text.ts'
+import { sizeLimits } from '../files/regular.ts'
 import type { Recipe } from '../run/recipe.ts'
 import type { SweepPlan } from './plan.ts'
 import type { Sweep } from './sweep-file.ts'
@@ -79,7 +82,7 @@ export function writeRecord(folder: string, record: SweepRecord, disk: Disk = no
 /** `sweep.json`, or undefined where there is none. @throws MoietyError `disk`, also if it is damaged */
 export function readRecord(folder: string, disk: Disk = nodeDisk): SweepRecord | undefined {
   const file = join(folder, 'sweep.json')
-  const bytes = readIfThere(disk, file)
+  const bytes = readIfThere(disk, file, sizeLimits.sweepRecord)
   if (bytes === undefined) return undefined
   const parsed = recordSchema.safeParse(jsonOf(bytes))
   if (parsed.success) return parsed.data
@@ -142,7 +145,7 @@ export function writeFailure(
 export function readFailures(folder: string, disk: Disk = nodeDisk): ReadonlyMap<string, Failure> {
   const last = new Map<string, Failure>()
   for (const name of namesIn(disk, folder).filter(other => failuresName.test(other))) {
-    const bytes = readIfThere(disk, join(folder, name))
+    const bytes = readIfThere(disk, join(folder, name), sizeLimits.sweepRecord)
     for (const line of bytes === undefined ? [] : new TextDecoder().decode(bytes).split('\n')) {
       const parsed = failureSchema.safeParse(jsonOf(line))
       if (!parsed.success) continue
@@ -157,7 +160,7 @@ const queueSchema = z.object({ format: z.literal(1), id: z.uuid() })
 
 /** The id of a sweep's folder, by which a queue knows it on every machine; undefined where it was never queued. */
 export function readQueueId(folder: string, disk: Disk = nodeDisk): string | undefined {
-  const bytes = readIfThere(disk, join(folder, 'queue.json'))
+  const bytes = readIfThere(disk, join(folder, 'queue.json'), sizeLimits.queue)
   const parsed = queueSchema.safeParse(bytes === undefined ? undefined : jsonOf(bytes))
   return parsed.success ? parsed.data.id : undefined
 }
@@ -173,7 +176,10 @@ export function requireQueueId(folder: string, disk: Disk = nodeDisk): string {
 
 function jsonOf(content: Uint8Array | string): unknown {
   try {
-    return JSON.parse(typeof content === 'string' ? content : new TextDecoder().decode(content))
+    const value: unknown = JSON.parse(
+      typeof content === 'string' ? content : new TextDecoder().decode(content),
+    )
+    return isTooDeep(value) ? undefined : value
   } catch {
     return undefined
   }

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, readSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { attempt, nodeDisk } from '../files/disk.ts'
+import { openRegular } from '../files/regular.ts'
 import { queueVariable } from './queue-address.ts'
 
 /** How a training is started: `node dist/cli/main.js`, before the words of the command. */
@@ -53,7 +54,7 @@ export function startTrainer(
   log: string,
   onProgress: (progress: TrainerProgress) => void = () => undefined,
 ): Trainer {
-  const file = attempt(nodeDisk, 'open', log, () => openSync(log, 'a'))
+  const file = attempt(nodeDisk, 'open', log, () => nodeDisk.open(log, 'a'))
   const begin = statSync(log).size
   const child = spawn(executable, [...first, ...words], {
     detached: process.platform !== 'win32',
@@ -81,7 +82,7 @@ const mostTold = 16_384
 /** The last error that a log tells, with its place, in one line. */
 function complaint(log: string, begin: number): string | undefined {
   try {
-    const file = openSync(log, 'r')
+    const file = openRegular(log)
     try {
       const from = Math.max(begin, statSync(log).size - mostTold)
       const bytes = new Uint8Array(mostTold)

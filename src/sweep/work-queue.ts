@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Job } from 'bullmq'
 import { exitCodes, MoietyError } from '../base/errors.ts'
 import { quietly } from '../files/careful.ts'
-import { nodeDisk } from '../files/disk.ts'
+import { isThere, nodeDisk } from '../files/disk.ts'
 import { lockOwner, takenForDead } from '../run/lock.ts'
 import { outcomeOf } from './outcome.ts'
 import {
@@ -232,7 +231,7 @@ class Work {
     if (stop.aborted) onStop()
     const end = await trainer.ended
     stop.removeEventListener('abort', onStop)
-    if (existsSync(join(folder, facts.run, 'config.json'))) quietly(() => nodeDisk.remove(start.recipe))
+    if (isThere(join(folder, facts.run, 'config.json'))) quietly(() => nodeDisk.remove(start.recipe))
     const after =
       end.exitCode === 0 ? outcomeOf(folder, { name: facts.run, hash: facts.hash }, undefined) : undefined
     if (after?.status === 'done')
@@ -263,7 +262,7 @@ class Work {
     } catch (cause) {
       if (!(cause instanceof MoietyError)) throw cause
       // Where not even the disk with the sweeps is there, this machine would fail every run of the queue.
-      if (!existsSync(dirname(this.#finder.placeOf(facts)))) this.onTrouble(cause)
+      if (!isThere(dirname(this.#finder.placeOf(facts)))) this.onTrouble(cause)
       return this.#tellFailed(facts.run, job, `${cause.message}, at ${cause.where}`)
     }
   }

@@ -4,7 +4,8 @@ import { writeCheckpoint } from '../run/checkpoint.ts'
 import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
-import { configHash, createRun, openRun, type RunFolder } from '../run/run-folder.ts'
+import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
+import { configHash, createRun, openRun, type RunFolder, readConfig, refuseTaken } from '../run/run-folder.ts'
 import { engineVersion } from '../runtime/index.ts'
 import { openClassification } from './classification-task.ts'
 import { collapses } from './collapse.ts'
@@ -45,6 +46,10 @@ export interface TrainOptions {
  */
 export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { config, recipe, resume } = options
+  // Before any lock is touched: a command that is refused anyway must not disturb a training that runs.
+  if (resume === false) refuseTaken(options.run)
+  else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
+  await untilTakeover(options.run, { signal: options.signal, onWait: reportWait(options.onEvent) })
   const engines = await startEngines({ ...config.engine, replicas: config.training.replicas })
   try {
     const threads = engines.reduce((total, engine) => total + engine.threads, 0)
@@ -67,6 +72,21 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
     }
   } finally {
     await Promise.all(engines.map(engine => engine.stop()))
+  }
+}
+
+function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void {
+  return ({ owner, waited, total }) => {
+    if (waited >= total) {
+      onEvent?.({ kind: 'warning', message: `took over the lock of ${owner}: no heartbeat for ${total} s` })
+    } else {
+      onEvent?.({
+        kind: 'progress',
+        what: `waiting for the lock of ${owner}, whose heartbeat is checked for ${total} s`,
+        done: waited,
+        total,
+      })
+    }
   }
 }
 

@@ -1,8 +1,8 @@
-import { statSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
+import { kindOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
+import { readRegularFile, sizeLimits } from '../files/regular.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { adopt } from '../nn/index.ts'
 import { latestCheckpoint } from '../run/checkpoint.ts'
@@ -60,15 +60,16 @@ async function readWeights(
 ): Promise<{ readonly file: string; readonly given: Map<string, HostTensor> }> {
   if (isFolder(path)) return checkpointOf(path)
   const file = path
-  const bytes = await readFile(file).catch((cause: unknown) =>
-    fail({
+  const bytes = await readRegularFile(file, sizeLimits.weights).catch((cause: unknown) => {
+    rethrowExhausted(cause, 'read', file)
+    return fail({
       kind: 'data',
-      message: `the weights cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `the weights cannot be read: ${systemFailure(cause)?.meaning ?? String(cause)}`,
       where: file,
       help: 'model.weights is the path of a .safetensors file, or of a run',
       cause,
-    }),
-  )
+    })
+  })
   return { file, given: namedAsHere(decodeSafetensors(bytes, file).tensors) }
 }
 
@@ -82,7 +83,7 @@ function ownName(name: string): string {
   return name.replace(/^backbone\.body\./, '').replace(/^backbone\.fpn\./, 'fpn.')
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+const isFolder = (path: string): boolean => kindOf(path) === 'folder'
 
 /** What was read is used, not its path: a run that is training may have removed the checkpoint since. */
 function checkpointOf(run: string): { readonly file: string; readonly given: Map<string, HostTensor> } {

@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
+import { excerpt } from '../files/json-text.ts'
 import { adopt } from '../nn/index.ts'
 import type { Checkpoint, DamagedCheckpoint } from '../run/checkpoint.ts'
 import {
@@ -18,10 +19,10 @@ import { configHash, type RunFolder } from '../run/run-folder.ts'
  *
  * @throws MoietyError `usage` that lists the differences
  */
-export function refuseOtherConfig(folder: RunFolder, after: Config): void {
+export function refuseOtherConfig(folder: Pick<RunFolder, 'path' | 'config'>, after: Config): void {
   const differences = unsafeDifferences(changes(folder, after))
   if (differences.length === 0) return
-  const show = (value: unknown): string => JSON.stringify(value) ?? 'absent'
+  const show = (value: unknown): string => (value === undefined ? 'absent' : excerpt(value, 500))
   const lines = differences.map(d => `  ${d.path}: ${show(d.before)} before, ${show(d.after)} now`)
   fail({
     kind: 'usage',
@@ -36,7 +37,7 @@ export function rememberConfig(folder: RunFolder, after: Config): void {
   if (changes(folder, after).length > 0) folder.writeConfig(after)
 }
 
-function changes(folder: RunFolder, after: Config): Difference[] {
+function changes(folder: Pick<RunFolder, 'path' | 'config'>, after: Config): Difference[] {
   return configDifferences(resolveConfig(folder.config, folder.path), after)
 }
 

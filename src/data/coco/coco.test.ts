@@ -9,6 +9,24 @@ import { readCocoResults } from './results.ts'
 const folder = mkdtempSync(join(tmpdir(), 'moiety-coco-'))
 const file = join(folder, 'a.json')
 
+it('a value that is nested 50,000 deep where it should not be is refused with its beginning', () => {
+  const deep = (open: string, close: string): string => open.repeat(50_000) + close.repeat(50_000)
+  const lists = { images: [image], categories: [category], annotations: [object] }
+  const text = JSON.stringify(lists)
+  for (const [wrong, place] of [
+    [text.replace('"image_id":42', `"image_id":${deep('[', ']')}`), 'annotations[0].image_id'],
+    [text.replace('"file_name":"a.jpg"', `"file_name":${deep('[', ']')}`), 'images[0].file_name'],
+    [text.replace('"bbox":[1.5,', `"bbox":[${deep('[', ']')},`), 'annotations[0].bbox[0]'],
+    [text.replace('"name":"toothbrush"', `"name":{"a":${deep('[', ']')}}`), 'categories[0].name'],
+  ] as const) {
+    writeFileSync(file, wrong)
+    const refused = refusal(() => readCocoAnnotations(file))
+    expect(refused).toContain(place)
+    expect(refused).toContain('[[[[[[')
+    expect(refused.length).toBeLessThan(600)
+  }
+})
+
 const image = { id: 42, file_name: 'a.jpg', width: 640, height: 480, license: 3 }
 const category = { id: 90, name: 'toothbrush', supercategory: 'indoor' }
 const object = {

@@ -1,5 +1,6 @@
 import { fail } from '../../base/errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../files/json.ts'
+import { excerpt } from '../../files/json-text.ts'
 
 /** A rectangle in pixels, as COCO writes it: left edge, top edge, width, height. */
 export type Box = readonly [x: number, y: number, width: number, height: number]
@@ -104,12 +105,6 @@ export class CocoRecord {
     if (typeof value === 'number' && Number.isFinite(value)) return value
     return this.refuse(name, `expected a finite number, got ${excerpt(value)}`)
   }
-}
-
-function excerpt(value: unknown): string {
-  if (typeof value === 'number') return String(value)
-  const text = JSON.stringify(value)
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
 
 /** Whether a value is new to a set of ids, which then has it. */

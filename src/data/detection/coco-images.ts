@@ -1,7 +1,8 @@
-import { type Dirent, existsSync } from 'node:fs'
+import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { fail } from '../../base/errors.ts'
+import { isThere } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/inside.ts'
 import type { CocoImage } from '../coco/annotations.ts'
 import type { CocoSide } from './coco-layout.ts'
@@ -91,7 +92,7 @@ const leadsOut = 'behind a link out of the folder or to nowhere'
 const notFiles = 'not a file'
 
 async function listing(folder: string, root: string): Promise<ReadonlyMap<string, Dirent> | 'leads out'> {
-  if (!existsSync(folder)) return new Map()
+  if (!isThere(folder)) return new Map()
   if (!(await staysWithin(folder, root))) return 'leads out'
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) =>
     fail({

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../../base/errors.ts'
+import { isThere } from '../../files/disk.ts'
 import { staysWithin } from '../../files/inside.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 
@@ -36,12 +36,12 @@ function layout(sideOf: (split: SplitName) => CocoSide): Layout {
   return { train: sideOf('train'), val: sideOf('val'), test: sideOf('test') }
 }
 
-const isThere = (root: string, part: string): boolean => existsSync(join(root, ...part.split('/')))
+const holds = (root: string, part: string): boolean => isThere(join(root, ...part.split('/')))
 
 /** Whether a folder has annotations where COCO has them. */
 export function holdsCoco(directory: string): boolean {
   return layouts.some(({ train, val }) =>
-    [train, val].some(({ annotations }) => isThere(directory, annotations)),
+    [train, val].some(({ annotations }) => holds(directory, annotations)),
   )
 }
 
@@ -62,8 +62,8 @@ export async function findCoco(directory: string): Promise<CocoLayout> {
   )
   for (const each of layouts) {
     // Annotations without their images are a part that is missing; images alone, as COCO's test2017, are not looked at.
-    const annotated = splitNames.filter(split => isThere(root, each[split].annotations))
-    const isWhole = annotated.every(split => isThere(root, each[split].images))
+    const annotated = splitNames.filter(split => holds(root, each[split].annotations))
+    const isWhole = annotated.every(split => holds(root, each[split].images))
     if (!isWhole || !annotated.includes('train') || annotated.length < 2) continue
     const place = (part: string): string => join(root, ...part.split('/'))
     const sideOf = (split: SplitName): CocoSide => ({
@@ -82,7 +82,7 @@ export async function findCoco(directory: string): Promise<CocoLayout> {
   }
   const parts = [...new Set(layouts.flatMap(each => splitNames.map(split => each[split].annotations)))]
   const folders = [...new Set(layouts.flatMap(each => splitNames.map(split => each[split].images)))]
-  const there = [...parts, ...folders].filter(part => isThere(root, part))
+  const there = [...parts, ...folders].filter(part => holds(root, part))
   return fail({
     kind: 'data',
     message: `expected ${described()}; found ${there.length > 0 ? `only ${there.join(', ')}` : 'nothing of them'}`,
