@@ -32,8 +32,12 @@ export function placeOfNumbers(): string | undefined {
   return hash(`${boot} ${namespace} ${hostname()}`)
 }
 
-/** State and time of start (fields 3 and 22) of /proc/PID/stat. */
+/**
+ * State and time of start (fields 3 and 22) of /proc/PID/stat. Undefined where /proc is that of another PID namespace, as after
+ * `unshare --pid` alone: the same number is another process there.
+ */
 export function statOf(pid: number): { readonly state: string; readonly started: string } | undefined {
+  if (textOf(() => readlinkSync('/proc/self')) !== String(process.pid)) return undefined
   const stat = textOf(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
   // The program's name is in parentheses, and may contain spaces and parentheses itself.
   const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')

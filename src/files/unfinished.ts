@@ -34,7 +34,8 @@ const ownerPattern = /^\.writing-(?<place>[0-9a-f]{12})\.(?<pid>\d{1,10})\.(?<st
 /** Whether the process that an unfinished name is of has ended; undefined where it cannot be asked from here. */
 function ownerEnded(name: string): boolean | undefined {
   const { place, pid, started } = ownerPattern.exec(name)?.groups ?? {}
-  return hasEnded({ place, pid: Number(pid), ticks: started })
+  // 0 where the system did not report it.
+  return hasEnded({ place, pid: Number(pid), ticks: started === '0' ? undefined : started })
 }
 
 /**

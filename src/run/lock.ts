@@ -14,10 +14,11 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { namesIn, quietly, writeAll, writeFlushed } from '../files/careful.ts'
+import { namesIn, quietly, writeFlushed } from '../files/careful.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { bootId, hasEnded, placeOfNumbers, statOf } from '../files/process-place.ts'
 import { sizeLimits } from '../files/regular.ts'
+import { startHeartbeat } from './heartbeat.ts'
 
 const ownerSchema = z.object({
   pid: z.int().positive(),
@@ -190,7 +191,7 @@ function pause(): void {
 export function acquireLock(run: string, disk: Disk = nodeDisk, what = 'training'): Lock {
   const host = hostname()
   const place = placeOfNumbers() ?? null
-  const self: LockOwner = { pid: process.pid, host, started: ownStart(), place, beat: beatOf(0) }
+  const self: LockOwner = { pid: process.pid, host, started: ownStart(), place, beat: firstBeat }
   const path = pathOf(run, self)
 
   if (isSameProcess(ownerNow(disk, path), self)) return refuseLocked(run, { path, owner: self }, what)
@@ -220,27 +221,18 @@ function claim(disk: Disk, run: string, path: string, content: Uint8Array): Retu
   }
 }
 
-const beatOf = (count: number): string => String(count).padStart(12, '0')
+const beatDigits = 12
+const firstBeat = '0'.repeat(beatDigits)
 
 function held(disk: Disk, path: string, self: LockOwner): Lock {
   let locked = true
-  let beats = 0
-  // In place, never anew: a file that was removed must not come again. Nor is another's counted in: in a pod that replaces this
-  // one both names of the file are the same.
-  const beat = (): void => {
-    beats += 1
-    quietly(() => {
-      if (!isSameProcess(ownerNow(disk, path), self)) return
-      const file = disk.open(path, 'r+')
-      try {
-        writeAll(disk, file, contentOf({ ...self, beat: beatOf(beats) }))
-      } finally {
-        disk.close(file)
-      }
-    })
-  }
-  const heart = setInterval(beat, 1000 * secondsBetweenBeats)
-  heart.unref()
+  const text = new TextDecoder().decode(contentOf(self))
+  // The last, for a host may be called anything.
+  const at = text.lastIndexOf(firstBeat)
+  const stopHeartbeat = startHeartbeat(
+    { path, before: text.slice(0, at), after: text.slice(at + beatDigits), digits: beatDigits },
+    1000 * secondsBetweenBeats,
+  )
   const ensureHeld = (): void => {
     if (isSameProcess(ownerNow(disk, path), self)) return
     fail({
@@ -253,7 +245,7 @@ function held(disk: Disk, path: string, self: LockOwner): Lock {
   const release = (): void => {
     if (!locked) return
     locked = false
-    clearInterval(heart)
+    stopHeartbeat()
     process.off('exit', release)
     // What cannot be removed is stale as soon as this process ends.
     quietly(() => {
