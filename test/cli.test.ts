@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -29,6 +29,11 @@ afterAll(() => rm(folder, { recursive: true }))
 /** A process that a signal ended has no exit code of its own; whoever called it from a shell sees 128 + its number. */
 function asShellsCount(signal: NodeJS.Signals): number {
   return 128 + constants.signals[signal]
+}
+
+/** The first child of a process, on Linux. */
+function childOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0])
 }
 
 /** Runs node in an empty folder; `onOutput` sees stdout as it comes. */
@@ -288,6 +293,51 @@ describe('signals', () => {
     const second = workingThen(deaf, 'await interruptible(work, () => {})')
     expect(spawnSync('unshare', [...namespace, second], { timeout: 20_000 }).status).toBe(143)
   })
+
+  it.runIf(canUnshare)(
+    'end a training that is process 1 of a container, also while its main thread computes',
+    async () => {
+      const out = join(folder, 'first-process')
+      // Stands for the preparation of a large network: the process that has the run's lock computes, and hears nothing.
+      const busy = join(folder, 'busy.mjs')
+      await writeFile(
+        busy,
+        `import { readdirSync, existsSync } from 'node:fs'
+      const out = ${JSON.stringify(out)}
+      setInterval(() => {
+        const names = existsSync(out) ? readdirSync(out) : []
+        if (!names.some(name => name.startsWith('run.lock.') && name.split('.').at(-2) === String(process.pid))) return
+        process._rawDebug('computing')
+        for (;;);
+      }, 5).unref()`,
+      )
+      const child = spawn(
+        'unshare',
+        [
+          '--pid',
+          '--fork',
+          '--kill-child',
+          '--mount-proc',
+          process.execPath,
+          '--import',
+          busy,
+          built('main.js'),
+          'train',
+          '--out',
+          out,
+        ],
+        { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+      )
+      const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
+      const stuck = setTimeout(() => child.kill('SIGKILL'), 30_000)
+      for await (const text of child.stderr) {
+        // unshare itself passes nothing on: its child is process 1.
+        if (String(text).includes('computing')) process.kill(childOf(child.pid!), 'SIGTERM')
+      }
+      expect(await ended).toBe(143)
+      clearTimeout(stuck)
+    },
+  )
 
   it('let work end cleanly once it has something to save', async () => {
     const saving = workingThen(

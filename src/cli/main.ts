@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { exitCodes } from '../base/errors.ts'
-import { runCommand } from './commands.ts'
+import { runInChild } from './first-process.ts'
 
 /** The command `moiety`, as a process. */
 // A reader that has seen enough, as in `moiety recipes | head`, or a terminal that is gone, is no error.
@@ -12,4 +12,11 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 // Nobody reads the progress any more, as when a terminal is gone or a log's disk is full: the work goes on.
 process.stderr.on('error', () => undefined)
 
-process.exitCode = await runCommand(process.argv.slice(2))
+async function run(): Promise<number> {
+  const code = process.pid === 1 ? await runInChild() : undefined
+  if (code !== undefined) return code
+  const { runCommand } = await import('./commands.ts')
+  return await runCommand(process.argv.slice(2))
+}
+
+process.exitCode = await run()
