@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { exitCodes, MoietyError } from '../base/errors.ts'
-import { clean } from './screen.ts'
+import { visible, visibleLines } from '../base/escaping.ts'
 
 /** How a command that failed ends: what stderr says, and the exit code. */
 export interface Failure {
@@ -19,12 +19,11 @@ export function explainFailure(error: unknown, debug: boolean): Failure {
   // Commander has written its message already; asked for help or the version, it ends with code 0.
   if (error instanceof CommanderError)
     return { text: '', exitCode: error.exitCode === 0 ? 0 : exitCodes.usage }
-  const stack = debug ? `${error instanceof Error ? error.stack : String(error)}\n` : ''
+  const stack = debug ? `${visibleLines(String(error instanceof Error ? error.stack : error))}\n` : ''
   if (error instanceof MoietyError) {
-    const told = error.describe().split('\n').map(clean).join('\n')
-    return { text: `${told}\n${stack}`, exitCode: error.exitCode }
+    return { text: `${error.describe()}\n${stack}`, exitCode: error.exitCode }
   }
-  const message = clean(error instanceof Error ? error.message : String(error))
+  const message = visible(error instanceof Error ? error.message : String(error))
   if (error instanceof RangeError && outOfMemory.test(message)) {
     const text = `error: this needs more memory than there is (${message})\n  help: lower model.width, the number or width of experts, training.batch or data.limit\n`
     return { text: text + stack, exitCode: exitCodes.usage }

@@ -12,7 +12,7 @@ import { requireRecord, type SweepRecord } from '../sweep/sweep-folder.ts'
 import { type SweepTable, sweepTable } from '../sweep/table.ts'
 import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from '../sweep/table-formats.ts'
 import { renderSweep } from './engine.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, say } from './output.ts'
 import { clean } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 import type { TableFlags } from './table.ts'
@@ -24,7 +24,7 @@ type Format = (typeof formats)[number]
 export async function runTable(folder: string, flags: TableFlags): Promise<number> {
   return await endedBySignal(
     async signal => await writeTable(folder, flags, signal),
-    text => process.stderr.write(`${text}\n`),
+    say,
   )
 }
 
@@ -63,7 +63,7 @@ async function contentOf(
 ): Promise<string | Uint8Array> {
   switch (format) {
     case 'text':
-      return tableText(table, record.title, clean)
+      return tableText(table, record.title)
     case 'markdown':
       return tableMarkdown(table, record.title)
     case 'latex':
