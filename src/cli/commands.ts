@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { terminal } from '../base/escaping.ts'
 import { version } from '../files/version.ts'
 import { withoutPassword } from '../sweep/queue-address.ts'
 import { addCompare } from './compare.ts'
@@ -29,7 +30,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0)
   } catch (error) {
     const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
-    process.stderr.write(withoutPassword(failure.text))
+    process.stderr.write(terminal(withoutPassword(failure.text)))
     return failure.exitCode
   }
 }
@@ -44,7 +45,7 @@ function program(): Command {
     .helpCommand('help [command]', 'explain a command')
     .showHelpAfterError('(add --help for what is possible)')
     // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
-    .configureOutput({ writeErr: text => process.stderr.write(withoutPassword(text)) })
+    .configureOutput({ writeErr: text => process.stderr.write(terminal(withoutPassword(text))) })
     .exitOverride()
     .addHelpText(
       'after',

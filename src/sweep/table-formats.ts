@@ -1,4 +1,5 @@
 import { parquetWriteBuffer } from 'hyparquet-writer'
+import { csvField, latex, markdown, visible } from '../base/escaping.ts'
 import type { Json } from '../files/json.ts'
 import { textOf } from './axes.ts'
 import type { SweepTable } from './table.ts'
@@ -25,22 +26,22 @@ function grid(table: SweepTable, text: (row: number, column: number) => string):
 const cellAt = (table: SweepTable, row: number, column: number) => table.cells[row]?.[column] ?? null
 
 /** As a terminal shows it: the table, the differences to the baseline, the notes. */
-export function tableText(table: SweepTable, title: string, clean: (text: string) => string): string {
+export function tableText(table: SweepTable, title: string): string {
   const block = (text: (row: number, column: number) => string): string =>
     aligned(
-      grid(table, text).map(row => row.map(clean)),
+      grid(table, text).map(row => row.map(visible)),
       table.rowAxes.length,
     )
   return [
-    `${clean(title)}: ${clean(table.measure.title)}`,
+    `${visible(title)}: ${visible(table.measure.title)}`,
     block((row, column) => cellText(cellAt(table, row, column), table)),
     ...(table.baseline === null
       ? []
       : [
-          `Less ${clean(table.baseline)}`,
+          `Less ${visible(table.baseline)}`,
           block((row, column) => differenceText(cellAt(table, row, column), table)),
         ]),
-    notesOf(table).map(clean).join('\n'),
+    notesOf(table).map(visible).join('\n'),
   ].join('\n\n')
 }
 
@@ -74,10 +75,6 @@ export function tableMarkdown(table: SweepTable, title: string): string {
   ].join('\n')
 }
 
-function markdown(text: string): string {
-  return text.replace(/[\\|*_`<>[\]#~]/g, letter => `\\${letter}`).replace(/\s+/g, ' ')
-}
-
 /** A `tabular` with the lines of booktabs, and its notes as small print. */
 export function tableLatex(table: SweepTable, title: string): string {
   const lines = grid(table, (row, column) => cellText(cellAt(table, row, column), table))
@@ -96,25 +93,6 @@ export function tableLatex(table: SweepTable, title: string): string {
     `\\par\\smallskip{\\footnotesize ${[`${title}: ${table.measure.title}.`, ...notesOf(table)].map(latex).join('\\\\ ')}}`,
     '',
   ].join('\n')
-}
-
-const latexWords: Readonly<Record<string, string>> = {
-  '\\': '\\textbackslash{}',
-  '~': '\\textasciitilde{}',
-  '^': '\\textasciicircum{}',
-  '±': '$\\pm$',
-  '−': '$-$',
-  '≤': '$\\leq$',
-  '<': '$<$',
-  '>': '$>$',
-  '–': '--',
-  '*': '$^{*}$',
-}
-
-function latex(text: string): string {
-  return text
-    .replace(/\s+/g, ' ')
-    .replace(/[\\~^±−≤<>–*&%$#_{}]/g, letter => latexWords[letter] ?? `\\${letter}`)
 }
 
 /** What machines read: a line a cell, numbers in their own unit (accuracies from 0 to 1). */
@@ -176,10 +154,8 @@ export function tableCsv(table: SweepTable): string {
       columns.map(({ data }) => (data[row] === null ? '' : String(data[row]))),
     ),
   ]
-  return lines.map(line => `${line.map(quoted).join(',')}\r\n`).join('')
+  return lines.map(line => `${line.map(csvField).join(',')}\r\n`).join('')
 }
-
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
 
 /** The columns of the CSV as Parquet. */
 export function tableParquet(table: SweepTable): Uint8Array {
