@@ -57,40 +57,61 @@ function aligned(lines: readonly (readonly string[])[], left: number): string {
   return lines.map(line => `  ${line.map(pad).join('  ')}`.trimEnd()).join('\n')
 }
 
-/** A table of GitHub's Markdown, with its notes below. */
+/** The table, and with a baseline a second one of the differences to it, which the notes below are about. */
+function blocks(table: SweepTable): { readonly title: string; readonly lines: string[][] }[] {
+  return [
+    {
+      title: table.measure.title,
+      lines: grid(table, (row, column) => cellText(cellAt(table, row, column), table)),
+    },
+    ...(table.baseline === null
+      ? []
+      : [
+          {
+            title: `${table.measure.title}: difference to ${table.baseline}, with p`,
+            lines: grid(table, (row, column) => differenceText(cellAt(table, row, column), table)),
+          },
+        ]),
+  ]
+}
+
+/** Tables of GitHub's Markdown, with their notes below. */
 export function tableMarkdown(table: SweepTable, title: string): string {
-  const [first = [], ...rest] = grid(table, (row, column) => cellText(cellAt(table, row, column), table))
   const line = (cells: readonly string[]): string => `| ${cells.map(markdown).join(' | ')} |`
-  const rule = `|${first.map((_, i) => (i < table.rowAxes.length ? '---' : '---:')).join('|')}|`
   const notes = notesOf(table).map(note => `- ${markdown(note)}`)
   return [
-    `**${markdown(title)}**: ${markdown(table.measure.title)}`,
-    '',
-    line(first),
-    rule,
-    ...rest.map(line),
-    '',
+    ...blocks(table).flatMap(({ title: what, lines: [first = [], ...rest] }) => [
+      `**${markdown(title)}**: ${markdown(what)}`,
+      '',
+      line(first),
+      `|${first.map((_, i) => (i < table.rowAxes.length ? '---' : '---:')).join('|')}|`,
+      ...rest.map(line),
+      '',
+    ]),
     ...notes,
     '',
   ].join('\n')
 }
 
-/** A `tabular` with the lines of booktabs, and its notes as small print. */
+/** A `tabular` each with the lines of booktabs, and their notes as small print. */
 export function tableLatex(table: SweepTable, title: string): string {
-  const lines = grid(table, (row, column) => cellText(cellAt(table, row, column), table))
   const heads = Math.max(1, table.columnAxes.length)
   const line = (cells: readonly string[]): string => `  ${cells.map(latex).join(' & ')} \\\\`
-  const columns = (lines[0] ?? []).map((_, i) => (i < table.rowAxes.length ? 'l' : 'r')).join('')
+  const small = (texts: readonly string[]): string => `{\\footnotesize ${texts.map(latex).join('\\\\ ')}}`
   return [
     '% needs \\usepackage{booktabs}',
-    `\\begin{tabular}{${columns}}`,
-    '  \\toprule',
-    ...lines.slice(0, heads).map(line),
-    '  \\midrule',
-    ...lines.slice(heads).map(line),
-    '  \\bottomrule',
-    '\\end{tabular}',
-    `\\par\\smallskip{\\footnotesize ${[`${title}: ${table.measure.title}.`, ...notesOf(table)].map(latex).join('\\\\ ')}}`,
+    ...blocks(table).flatMap(({ title: what, lines }, i) => [
+      ...(i === 0 ? [] : ['\\par\\medskip']),
+      `${small([`${title}: ${what}.`])}\\par\\smallskip`,
+      `\\begin{tabular}{${(lines[0] ?? []).map((_, at) => (at < table.rowAxes.length ? 'l' : 'r')).join('')}}`,
+      '  \\toprule',
+      ...lines.slice(0, heads).map(line),
+      '  \\midrule',
+      ...lines.slice(heads).map(line),
+      '  \\bottomrule',
+      '\\end{tabular}',
+    ]),
+    `\\par\\smallskip${small(notesOf(table))}`,
     '',
   ].join('\n')
 }

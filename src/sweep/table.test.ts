@@ -231,6 +231,21 @@ describe('the formats', () => {
     expect(text.match(/\\begin\{tabular\}\{lrr\}/g)).toHaveLength(1)
   })
 
+  it('Markdown and LaTeX have the differences and p that their notes are about', () => {
+    const laidOut = table(record, outcomes)
+    const markdown = tableMarkdown(laidOut, 'T')
+    expect(markdown).toContain('**T**: top-1 accuracy, %: difference to constraint none, with p\n')
+    expect(markdown).toContain('| none | baseline | baseline |\n| kl | \\+6.00, p 0.500 | – |\n')
+    const latex = tableLatex(laidOut, 'T')
+    expect(latex).toContain('T: top-1 accuracy, \\%: difference to constraint none, with p.')
+    expect(latex).toContain('  kl & +6.00, p 0.500 & -- \\\\')
+    expect(latex.match(/\\begin\{tabular\}\{lrr\}/g)).toHaveLength(2)
+    expect(latex.match(/\\end\{tabular\}/g)).toHaveLength(2)
+    // Each note stands once, and without a baseline there is no second table.
+    expect(latex.match(/no difference can be significant/g)).toHaveLength(1)
+    expect(tableMarkdown(table(record, outcomes, { baseline: null }), 'T')).not.toContain('difference')
+  })
+
   it('CSV quotes as RFC 4180 says, numbers unrounded and empty where there are none', () => {
     const csv = tableCsv(some)
     const [head, first, second] = csv.split('\r\n')
