@@ -52,16 +52,14 @@ describe('text that Moiety did not write', () => {
 
   it('lets only lines and own styles pass to a terminal', () => {
     expect(terminal('\u001b[1mbold\u001b[22m\nnext\r\n')).toBe('\u001b[1mbold\u001b[22m\nnext\r\n')
-    expect(terminal('\u001b]0;t\u0007\u001b[2J\u009b1A\rx')).toBe(
-      '\\u001b]0;t\\u0007\\u001b[2J\\u009b1A\\rx',
-    )
+    expect(terminal('\u001b]0;t\u0007\u001b[2J\u009b1A\rx')).toBe('\\u001b]0;t\\u0007\\u001b[2J\\u009b1A\\rx')
   })
 
   it('is one word of bash with the same value, on one line', () => {
     const words = hostile.filter(word => !word.includes('\0'))
     const line = words.map(shellWord).join(' ')
     expect(line).not.toMatch(/\p{Cc}|[\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff](?<!\u200d)/u)
-    const { stdout } = spawnSync('bash', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' })
+    const { stdout } = spawnSync('bash', ['--norc', '-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' })
     expect(stdout.split('\0').slice(0, -1)).toEqual(words)
   })
 
