@@ -59,7 +59,7 @@ describe('text that Moiety did not write', () => {
     const words = hostile.filter(word => !word.includes('\0'))
     const line = words.map(shellWord).join(' ')
     expect(line).not.toMatch(/\p{Cc}|[\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff](?<!\u200d)/u)
-    const { stdout } = spawnSync('bash', ['-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' })
+    const { stdout } = spawnSync('bash', ['--norc', '-c', `printf '%s\\0' ${line}`], { encoding: 'utf8' })
     expect(stdout.split('\0').slice(0, -1)).toEqual(words)
   })
 
