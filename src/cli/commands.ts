@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { terminal } from '../base/escaping.ts'
+import { terminal, visible } from '../base/escaping.ts'
 import { version } from '../files/version.ts'
 import { withoutPassword } from '../sweep/queue-address.ts'
 import { addCompare } from './compare.ts'
@@ -45,7 +45,10 @@ function program(): Command {
     .helpCommand('help [command]', 'explain a command')
     .showHelpAfterError('(add --help for what is possible)')
     // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
-    .configureOutput({ writeErr: text => process.stderr.write(terminal(withoutPassword(text))) })
+    .configureOutput({
+      writeErr: text => process.stderr.write(terminal(withoutPassword(text))),
+      outputError: (text, write) => write(onItsLine(text)),
+    })
     .exitOverride()
     .addHelpText(
       'after',
@@ -70,4 +73,10 @@ other commands before anything is written.`,
   addData(moiety)
   addDoctor(moiety)
   return moiety
+}
+
+/** Commander's own error, which repeats what was typed, on one line; a suggestion is on the next. */
+function onItsLine(text: string): string {
+  const [, message = '', hint = ''] = /^(.*?)(\n\(Did you mean [^\n]*\))?\n$/s.exec(text) ?? [text, text]
+  return `${visible(message)}${hint}\n`
 }
