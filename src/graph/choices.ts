@@ -48,8 +48,9 @@ export function interpretFollowing(
   outputs: readonly Tensor[],
   feeds: ReadonlyMap<string, NdArray>,
   given: ReadonlyMap<Tensor, NdArray>,
-  { round }: { readonly round?: (value: number) => number } = {},
+  options: { readonly round?: (value: number) => number } = {},
 ): FollowedChoices {
+  const { round } = options
   const turns: Turn[] = []
   const rounded = (node: Node, results: readonly NdArray[]): readonly NdArray[] =>
     round === undefined
