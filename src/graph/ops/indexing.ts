@@ -58,6 +58,22 @@ export function topK(x: Tensor, k: number): { readonly values: Tensor; readonly 
       }
       return [...result]
     },
+    choice: {
+      output: 1,
+      of: value => value,
+      follow: ([value], given) => {
+        const length = value!.shape.at(-1)!
+        const data = given.data.map((index, i) => value!.data[Math.floor(i / k) * length + index]!)
+        return [{ shape: given.shape, data }, given]
+      },
+      // The value that stands in this place against the one of the index given.
+      margin: ([value], given, at) => {
+        const length = value!.shape.at(-1)!
+        const row = value!.data.subarray(Math.floor(at / k) * length, (Math.floor(at / k) + 1) * length)
+        const sorted = row.toSorted((a, b) => b - a)
+        return Math.abs(sorted[at % k]! - row[given.data[at]!]!)
+      },
+    },
   })
   return { values: values!, indices: indices! }
 }
