@@ -6,6 +6,7 @@ import { type Case, cases } from './cases.js'
 import { type ComparisonOptions, describeComparison, measure, type Result } from './comparison.js'
 import { describeCurve, measureCurve } from './curve.js'
 import { describeDetections, measureDetections } from './detections.js'
+import { describeDrifts, measureDrifts } from './drift.js'
 import { describeEnvironment, environmentOf } from './environment.js'
 import { Ours } from './ours.js'
 import { describeProfile, type Profile, readProfile } from './profile.js'
@@ -17,6 +18,8 @@ interface Options extends ComparisonOptions {
   readonly profile?: true
   readonly curve?: true
   readonly detections?: true
+  readonly drift?: true
+  readonly seeds: number
 }
 
 async function profile(timed: Case, options: Options): Promise<Profile> {
@@ -59,6 +62,13 @@ async function main(): Promise<void> {
       '--detections',
       'time the evaluation of detections instead, in turn with pycocotools where --python has it',
     )
+    .option('--drift', 'print how far float32 is from float64 after twelve steps instead, and why')
+    .option(
+      '--seeds <count>',
+      'with --drift: trainings of a network until a choice differs, at most',
+      positive,
+      1,
+    )
     .parse()
   const options = command.opts<Options>()
   const chosen = cases.filter(({ name }) => options.case?.includes(name) ?? true)
@@ -68,12 +78,21 @@ async function main(): Promise<void> {
       `--profile and --curve look at training steps, and ${options.case?.join(', ')} is an exported network`,
     )
 
-  if (options.replicas > 1 && (options.profile ?? options.curve ?? options.detections) !== undefined)
+  if (
+    options.replicas > 1 &&
+    (options.profile ?? options.curve ?? options.detections ?? options.drift) !== undefined
+  )
     throw new Error(
-      '--replicas goes with training steps that are timed, not with --profile, --curve or --detections',
+      '--replicas goes with training steps that are timed, not with --profile, --curve, --detections or --drift',
     )
   if (options.replicas > 1 && trained.length < chosen.length)
     throw new Error('--replicas is about training steps; name them with --case')
+
+  if (options.drift === true) {
+    const measured = await measureDrifts(options, text => console.error(`${text} …`))
+    console.log(options.json === true ? JSON.stringify(measured) : describeDrifts(measured))
+    return
+  }
 
   if (options.detections === true) {
     const measured = measureDetections(options)

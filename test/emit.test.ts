@@ -131,6 +131,18 @@ describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
     expect(relative).toEqual(await named('absolute', images))
   })
 
+  it.each(['a\ntouch owned', 'a\u202eb', 'a\\b', 'a\u0007b'])(
+    'refuses the folder %j, which a line for sbatch cannot hold, and makes nothing',
+    async name => {
+      const out = join(folder, name)
+      const { code, stderr } = await moiety('sweep', file, '--out', out, '--emit', 'slurm')
+      expect(code, stderr).toBe(2)
+      expect(stderr).toContain('use another --out')
+      for (const raw of ['\ntouch', '\u202e', '\u0007']) expect(stderr).not.toContain(raw)
+      expect(existsSync(out)).toBe(false)
+    },
+  )
+
   it("a data set's name is no folder of that name", async () => {
     const out = join(folder, 'drawn')
     mkdirSync(join(folder, 'scenes'))

@@ -30,7 +30,10 @@ beforeAll(async () => {
   await writeTinyCoco(data, { test: 4 })
   const config = tinyDetector(data)
   const backbone = { position: 4, style: 'resblock', experts: 2, k: 1, weighting: 'softmax-before-top-k' }
-  run = await trained('run', { ...config, model: { ...(config.model as object), moe: [backbone] } })
+  run = await trained('run', {
+    ...config,
+    model: { ...(config.model as object), moe: [backbone], initialisation: 'fan-out' },
+  })
   plain = await trained('plain', tinyDetector(data, null))
   explained = await moiety('explain', run, '--permutations', '50')
 }, 300_000)

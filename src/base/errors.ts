@@ -1,3 +1,5 @@
+import { visible } from './escaping.ts'
+
 /** Exit codes of the command line; an error knows which one it ends the process with. */
 export const exitCodes = {
   usage: 2,
@@ -14,6 +16,8 @@ export interface ErrorFacts {
   readonly kind: ErrorKind
   /** One sentence: what was expected and what came. */
   readonly message: string
+  /** Lines of their own below the message, as in a list of everything that differs. */
+  readonly details?: readonly string[]
   /** Where: a configuration path, a file with byte or record, a tensor's name. */
   readonly where?: string
   /** One line that says what to do. */
@@ -26,11 +30,14 @@ export class MoietyError extends Error {
   readonly kind: ErrorKind
   readonly where: string | undefined
   readonly help: string | undefined
+  readonly #lines: readonly string[]
 
   constructor(facts: ErrorFacts) {
-    super(facts.message, facts.cause === undefined ? undefined : { cause: facts.cause })
+    const lines = [facts.message, ...(facts.details ?? [])]
+    super(lines.join('\n'), facts.cause === undefined ? undefined : { cause: facts.cause })
     this.name = 'MoietyError'
     this.kind = facts.kind
+    this.#lines = lines
     this.where = facts.where
     this.help = facts.help
   }
@@ -39,11 +46,11 @@ export class MoietyError extends Error {
     return exitCodes[this.kind]
   }
 
-  /** The error as a person reads it in a terminal. */
+  /** The error as a person reads it in a terminal: names in it can neither begin a line nor hide a character. */
   describe(): string {
-    const place = this.where === undefined ? '' : `\n  at ${this.where}`
-    const help = this.help === undefined ? '' : `\n  help: ${this.help}`
-    return `error: ${this.message}${place}${help}`
+    const place = this.where === undefined ? '' : `\n  at ${visible(this.where)}`
+    const help = this.help === undefined ? '' : `\n  help: ${visible(this.help)}`
+    return `error: ${this.#lines.map(visible).join('\n')}${place}${help}`
   }
 }
 

@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { terminal, visible } from '../base/escaping.ts'
 import { version } from '../files/version.ts'
 import { withoutPassword } from '../sweep/queue-address.ts'
 import { addCompare } from './compare.ts'
@@ -29,7 +30,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0)
   } catch (error) {
     const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
-    process.stderr.write(withoutPassword(failure.text))
+    process.stderr.write(terminal(withoutPassword(failure.text)))
     return failure.exitCode
   }
 }
@@ -44,7 +45,10 @@ function program(): Command {
     .helpCommand('help [command]', 'explain a command')
     .showHelpAfterError('(add --help for what is possible)')
     // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
-    .configureOutput({ writeErr: text => process.stderr.write(withoutPassword(text)) })
+    .configureOutput({
+      writeErr: text => process.stderr.write(terminal(withoutPassword(text))),
+      outputError: (text, write) => write(onItsLine(text)),
+    })
     .exitOverride()
     .addHelpText(
       'after',
@@ -52,7 +56,7 @@ function program(): Command {
 \`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
 
 Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
-6 some runs of a sweep failed, 129, 130 or 143 interrupted: a training after a clean checkpoint,
+6 some runs of a sweep failed, 129, 130 or 143 interrupted: a training after a clean checkpoint (before its first step at once),
 other commands before anything is written.`,
     )
   addTrain(moiety)
@@ -69,4 +73,10 @@ other commands before anything is written.`,
   addData(moiety)
   addDoctor(moiety)
   return moiety
+}
+
+/** Commander's own error, which repeats what was typed, on one line; a suggestion is on the next. */
+function onItsLine(text: string): string {
+  const [, message = '', hint = ''] = /^(.*?)(\n\(Did you mean [^\n]*\))?\n$/s.exec(text) ?? [text, text]
+  return `${visible(message)}${hint}\n`
 }

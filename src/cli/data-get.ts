@@ -1,4 +1,5 @@
 import { fail } from '../base/errors.ts'
+import { shellWord } from '../base/escaping.ts'
 import { getCifar } from '../data/index.ts'
 import { nearest } from '../run/config/shape.ts'
 import type { GetFlags } from './data.ts'
@@ -64,7 +65,7 @@ export async function getData(name: string, flags: GetFlags): Promise<void> {
     })
     progress.end()
     if (flags.json) printJson({ name, directory })
-    else print(`${name} is in ${clean(directory)}; train with --data ${clean(directory)}`)
+    else print(`${name} is in ${clean(directory)}; train with --data ${shellWord(directory)}`)
   } finally {
     progress.end()
   }

@@ -20,7 +20,10 @@ export function addExplain(program: Command): void {
     )
     .argument('<run>', "the run's folder")
     .option('--out <folder>', "where to write, instead of the run's folder")
-    .option('--charts <folder>', 'write every chart as an SVG file, too')
+    .option(
+      '--charts <folder>',
+      'write the charts of a classifier as SVG files, too: shares, captions, matrices, accuracies',
+    )
     .option('--against <run>', 'match the experts to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')

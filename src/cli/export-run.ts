@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { visibleJson } from '../base/escaping.ts'
 import type { ExportOptions, ExportSummary } from '../export/index.ts'
 import { readableBytes } from '../files/disk.ts'
 import type { TensorSpec } from '../graph/program.ts'
@@ -121,7 +122,7 @@ function snippet({ file, metadata: { input, task }, inputs }: ExportSummary): st
   const wanted = task === 'object-detection' ? 'boxes, scores, labels' : 'logits'
   const shape = inputs[0]!.shape.map(extent => (typeof extent === 'number' ? extent : 1))
   return [
-    `  const session = await InferenceSession.create(${JSON.stringify(basename(file))})   // of onnxruntime-node or -web`,
+    `  const session = await InferenceSession.create(${visibleJson(basename(file))})   // of onnxruntime-node or -web`,
     `  const { ${wanted} } = await session.run({ ${input.name}: new Tensor('${input.dtype}', pixels, [${shape.join(', ')}]) })`,
   ]
     .map(clean)

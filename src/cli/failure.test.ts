@@ -61,6 +61,21 @@ describe('a command that fails', () => {
 
   it('never passes control characters of a file name on to the terminal', () => {
     const error = new MoietyError({ kind: 'data', message: 'unreadable', where: 'a\u001b]0;title\u0007.png' })
-    expect(explainFailure(error, false).text).toContain('a\ufffd]0;title\ufffd.png')
+    expect(explainFailure(error, false).text).toContain('a\\u001b]0;title\\u0007.png')
+  })
+
+  it('keeps a name on its line, so that none can add a line of its own to an error', () => {
+    const facts = { message: 'no run a\n  help: rm -rf *', where: 'b\nerror: c', help: 'd\u2028e' }
+    const error = new MoietyError({ kind: 'data', ...facts, details: ['  one\u200b\n', '  two'] })
+    expect(explainFailure(error, false).text.split('\n')).toEqual([
+      'error: no run a\\n  help: rm -rf *',
+      '  one\\u200b\\n',
+      '  two',
+      '  at b\\nerror: c',
+      '  help: d\\u2028e',
+      '',
+    ])
+    expect(error.message).toContain('\n  two')
+    expect(explainFailure(new Error('x\n\u009by'), false).text).toContain('error: x\\n\\u009by\n')
   })
 })

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander'
 import { exitCodes, MoietyError } from '../base/errors.ts'
+import { visible, visibleLines } from '../base/escaping.ts'
 import { codeOf, systemFailure } from '../files/disk.ts'
-import { clean } from './screen.ts'
 
 /** How a command that failed ends: what stderr says, and the exit code. */
 export interface Failure {
@@ -24,12 +24,11 @@ export function explainFailure(error: unknown, debug: boolean): Failure {
   // Commander has written its message already; asked for help or the version, it ends with code 0.
   if (error instanceof CommanderError)
     return { text: '', exitCode: error.exitCode === 0 ? 0 : exitCodes.usage }
-  const stack = debug ? `${error instanceof Error ? error.stack : String(error)}\n` : ''
+  const stack = debug ? `${visibleLines(String(error instanceof Error ? error.stack : error))}\n` : ''
   if (error instanceof MoietyError) {
-    const told = error.describe().split('\n').map(clean).join('\n')
-    return { text: `${told}\n${stack}`, exitCode: error.exitCode }
+    return { text: `${error.describe()}\n${stack}`, exitCode: error.exitCode }
   }
-  const message = clean(error instanceof Error ? error.message : String(error))
+  const message = visible(error instanceof Error ? error.message : String(error))
   const isOutOfMemory =
     (error instanceof RangeError && outOfMemory.test(message)) ||
     (error instanceof Error && nativeOutOfMemory.test(`${codeOf(error) ?? ''} ${message}`))
@@ -40,7 +39,7 @@ export function explainFailure(error: unknown, debug: boolean): Failure {
   // Opened by a library, or while the program itself is loaded.
   const failure = systemFailure(error)
   if (failure !== undefined) {
-    const place = error instanceof Error && 'path' in error ? `\n  at ${clean(String(error.path))}` : ''
+    const place = error instanceof Error && 'path' in error ? `\n  at ${visible(String(error.path))}` : ''
     const text = `error: the system refused: ${failure.meaning} (${failure.code})${place}\n  help: ${failure.help}\n`
     return { text: text + stack, exitCode: exitCodes.disk }
   }

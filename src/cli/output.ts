@@ -1,14 +1,20 @@
 import { Option } from 'commander'
 import { fail } from '../base/errors.ts'
+import { terminal, visibleJson } from '../base/escaping.ts'
 
 /** Results go to stdout, here; everything else goes to stderr. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${terminal(text)}\n`)
+}
+
+/** A line on stderr. */
+export function say(text: string): void {
+  process.stderr.write(`${terminal(text)}\n`)
 }
 
 /** A result as JSON, for programs. */
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2))
+  print(visibleJson(value, 2))
 }
 
 /** An option that may be given several times; an empty list when it is not given. */

@@ -1,5 +1,6 @@
 import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { shellWord } from '../base/escaping.ts'
 import { holdsCoco } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
 import { namesIn } from '../files/careful.ts'
@@ -100,7 +101,7 @@ async function planResume(
     kind: 'usage',
     message: `the run is of the recipe ${held.recipe}, not of ${named.recipe}`,
     where: flags.out,
-    help: `leave the recipe out: moiety train --resume --out ${flags.out}`,
+    help: `leave the recipe out: moiety train --resume --out ${shellWord(flags.out)}`,
   })
 }
 

@@ -1,3 +1,4 @@
+import { terminal } from '../base/escaping.ts'
 import type { LayerStats, Measures, TrainEvent } from '../run/events.ts'
 import {
   bar,
@@ -55,13 +56,13 @@ export function createProgress(
   }
   const say = (text: string) => {
     clear()
-    screen.write(`${text}\n`)
+    screen.write(`${terminal(text)}\n`)
   }
   const draw = (line: string, important = false) => {
     if (live) {
       clear()
       // A pseudo-terminal that nobody has sized says 0 columns.
-      screen.write(truncate(line, (screen.columns || columns) - 1))
+      screen.write(truncate(terminal(line), (screen.columns || columns) - 1))
       drawn = true
     } else if (important || now() - lastPlain >= secondsBetweenPlainLines) {
       lastPlain = now()

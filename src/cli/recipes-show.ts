@@ -1,3 +1,4 @@
+import { shellWord, visibleJson } from '../base/escaping.ts'
 import {
   chooseParameters,
   combinations,
@@ -20,7 +21,7 @@ export async function listRecipes(json: boolean): Promise<void> {
   const lines = all.map(recipe => {
     const runs = combinations(recipe).length
     const variants = runs === 1 ? '' : paint.dim(`  ${runs} variants`)
-    return `  ${paint.bold(recipe.name.padEnd(width))}  ${recipe.title}${variants}`
+    return `  ${paint.bold(recipe.name.padEnd(width))}  ${clean(recipe.title)}${variants}`
   })
   print([...lines, '', '`moiety recipes show NAME` explains one; `moiety train NAME` runs it.'].join('\n'))
 }
@@ -33,13 +34,13 @@ export async function showRecipe(name: string, flags: ShowFlags): Promise<void> 
   const config = recipeConfig(recipe, choices, flags.set)
   if (flags.json) return printJson({ ...recipe, choices: Object.fromEntries(choices), config })
   const paint = painter(process.stdout)
-  const chosen = choices.size === 0 ? '' : ` with ${showChoices(choices)}`
+  const chosen = choices.size === 0 ? '' : ` with ${clean(showChoices(choices))}`
   print(
     [
-      `${paint.bold(clean(recipe.title))}  ${paint.dim(recipe.name)}\n\n${wrap(clean(recipe.description))}`,
+      `${paint.bold(clean(recipe.title))}  ${paint.dim(clean(recipe.name))}\n\n${wrap(clean(recipe.description))}`,
       ...(Object.keys(recipe.parameters).length === 0 ? [] : [parameters(recipe, paint)]),
       reached(recipe, paint),
-      `${paint.bold(`The configuration${chosen}`)}\n\n${JSON.stringify(config, null, 2)}`,
+      `${paint.bold(`The configuration${chosen}`)}\n\n${visibleJson(config, 2)}`,
     ].join('\n\n'),
   )
 }
@@ -48,10 +49,10 @@ function parameters(recipe: Recipe, paint: Paint): string {
   const blocks = Object.entries(recipe.parameters).map(
     ([name, { values, description, when, default: usual }]) => {
       const choices = values
-        .map(value => (value === usual ? paint.bold(`[${value}]`) : String(value)))
+        .map(value => (value === usual ? paint.bold(`[${clean(String(value))}]`) : clean(String(value))))
         .join('  ')
       const condition = when === undefined ? '' : `; ${showCondition(when)}`
-      return `  ${paint.good(name)}  ${choices}\n${wrap(clean(description + condition), '    ')}`
+      return `  ${paint.good(clean(name))}  ${choices}\n${wrap(clean(description + condition), '    ')}`
     },
   )
   return [
@@ -59,9 +60,9 @@ function parameters(recipe: Recipe, paint: Paint): string {
     ...blocks,
     ...recipe.refuse.map(({ when, because }) => {
       const combination = Object.entries(when).map(([name, values]) => `${name}=${values.join('|')}`)
-      return wrap(`Not ${combination.join(' with ')}: ${clean(because)}.`, '  ')
+      return wrap(`Not ${clean(combination.join(' with '))}: ${clean(because)}.`, '  ')
     }),
-    `  ${paint.dim(`${combinations(recipe).length} combinations; choose with --with ${example(recipe)}`)}`,
+    `  ${paint.dim(`${combinations(recipe).length} combinations; choose with --with ${shellWord(example(recipe))}`)}`,
   ].join('\n')
 }
 
@@ -77,7 +78,10 @@ function reached(recipe: Recipe, paint: Paint): string {
   const lines = recipe.reached.map(
     ({ what, value, seeds, seconds, machine, date }) =>
       `  ${clean(what)}: ${paint.bold(clean(String(value)))}\n` +
-      wrap(`seeds ${seeds.join(', ')}; ${duration(seconds)} a run on ${clean(machine)}; ${date}`, '    '),
+      wrap(
+        `seeds ${seeds.join(', ')}; ${duration(seconds)} a run on ${clean(machine)}; ${clean(date)}`,
+        '    ',
+      ),
   )
   return `${paint.bold('Reached')}\n${lines.join('\n')}`
 }

@@ -1,4 +1,5 @@
 import Table from 'cli-table3'
+import { shellWord } from '../base/escaping.ts'
 import type { DetectionStats } from '../evaluate/detections/index.ts'
 import type { LayerStats, LayerSummary, TrainSummary } from '../run/events.ts'
 import { bar, clean, columns, duration, type Paint, percent, truncate } from './screen.ts'
@@ -109,9 +110,4 @@ export function borderless(head: string[], paint: Paint, align: ('left' | 'right
     chars: { ...Object.fromEntries(names.map(name => [name, ''])), middle: ' ' },
     style: { head: [], border: [], 'padding-left': 1, 'padding-right': 0 },
   })
-}
-
-/** A path as a shell reads it back. */
-function shellWord(text: string): string {
-  return /^[\w./=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }

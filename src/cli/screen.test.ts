@@ -55,7 +55,7 @@ describe('bars', () => {
 
 describe('text on the screen', () => {
   it('from files cannot steer the terminal', () => {
-    expect(clean('a\u001b[31m\n\u0007\u202e.png')).toBe('a�[31m���.png')
+    expect(clean('a\u001b[31m\n\u0007\u202e.png')).toBe('a\\u001b[31m\\n\\u0007\\u202e.png')
   })
 
   it('is cut and wrapped to the width', () => {

@@ -98,10 +98,8 @@ export function smallBars(shares: readonly number[]): string {
   return bars.join('') + (shares.length > mostBars ? '…' : '')
 }
 
-/** Text from files, made harmless for a terminal: control characters are shown as a replacement character. */
-export function clean(text: string): string {
-  return text.replace(/\p{Cc}|[\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
-}
+/** Text from files, made harmless for a terminal: characters that are not seen are shown as escapes. */
+export { visible as clean } from '../base/escaping.ts'
 
 /** Cut to a number of columns, with an ellipsis where something is missing. */
 export function truncate(text: string, width: number): string {

@@ -1,13 +1,14 @@
 import { chmodSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { hasInvisible, shellWord } from '../base/escaping.ts'
 import { makeFolders, writeCarefully } from '../files/careful.ts'
 import { attempt, nodeDisk } from '../files/disk.ts'
 import { version } from '../files/version.ts'
 import { nearest } from '../run/config/shape.ts'
 import { readJsonFile } from '../run/recipe-files.ts'
 import { kubernetesManifest, mostBytes } from '../sweep/emit-kubernetes.ts'
-import { shellWord, slurmScript } from '../sweep/emit-slurm.ts'
+import { slurmScript } from '../sweep/emit-slurm.ts'
 import { writeRecord } from '../sweep/sweep-folder.ts'
 import { print, printJson } from './output.ts'
 import { isDrawn, wholePath } from './plan.ts'
@@ -30,6 +31,7 @@ const usualThreads = 4
 export async function emitSweep(file: string, planned: SweepCommand, flags: EmitFlags): Promise<number> {
   const system = systems.find(name => name === flags.emit) ?? refuseSystem(flags.emit ?? '')
   const folder = resolve(planned.folder)
+  if (system === 'slurm') refuseForSlurm(folder)
   makeFolders(nodeDisk, folder)
   const files =
     system === 'slurm'
@@ -38,7 +40,7 @@ export async function emitSweep(file: string, planned: SweepCommand, flags: Emit
   const [main = ''] = files
   const then = system === 'slurm' ? `sbatch ${shellWord(main)}` : `kubectl apply -f ${shellWord(main)}`
   if (flags.json) printJson({ sweep: planned.sweep.name, out: folder, files, then })
-  else print(`Written, to read and to change: ${files.map(clean).join(', ')}\nThen: ${clean(then)}`)
+  else print(`Written, to read and to change: ${files.map(clean).join(', ')}\nThen: ${then}`)
   return 0
 }
 
@@ -52,6 +54,18 @@ function refuseSystem(text: string): never {
   })
 }
 
+/** A line for sbatch has no escape for them, and a backslash in a path keeps it from filling in the task's number. */
+function refuseForSlurm(folder: string): void {
+  if (!hasInvisible(folder) && !folder.includes('\\')) return
+  fail({
+    kind: 'usage',
+    message:
+      'sbatch cannot be given a folder with control characters, invisible characters or a backslash in its path',
+    where: folder,
+    help: 'use another --out, or rename the folder',
+  })
+}
+
 function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: EmitFlags): string[] {
   const { sweep, plan, record, outcomes } = planned
   needData(plan)
@@ -61,7 +75,7 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
       kind: 'usage',
       message: 'every run of this sweep is finished',
       where: folder,
-      help: `moiety table ${folder} lays out what they reached`,
+      help: `moiety table ${shellWord(folder)} lays out what they reached`,
     })
   for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
   writeRecord(folder, record)

@@ -7,7 +7,7 @@ import { nearest } from '../run/config/shape.ts'
 import type { PlannedRun, SweepPlan } from '../sweep/plan.ts'
 import { untilFree, writeRecipe } from '../sweep/run-sweep.ts'
 import { readRecord, writeFailure, writeRecord } from '../sweep/sweep-folder.ts'
-import { print } from './output.ts'
+import { print, say } from './output.ts'
 import { clean } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
 import type { SweepCommand } from './sweep-plan.ts'
@@ -38,8 +38,8 @@ export async function runOneOf(
   const { signal } = await interruptible(
     async abort =>
       await untilFree(path, abort, ({ pid, host }) =>
-        process.stderr.write(
-          `waiting for process ${pid} of ${clean(host)}, which has the run; if that machine is gone, for two minutes\n`,
+        say(
+          `waiting for process ${pid} of ${clean(host)}, which has the run; if that machine is gone, for two minutes`,
         ),
       ),
     () => undefined,

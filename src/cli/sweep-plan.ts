@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
+import { shellWord } from '../base/escaping.ts'
 import type { Recipe } from '../run/recipe.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan.ts'
@@ -111,7 +112,7 @@ export function planText({ plan, record, folder, outcomes }: SweepCommand): stri
   const paint = painter(process.stdout)
   const axes = [
     ...record.axes.map(
-      ({ label, values }) => `  ${label}  ${values.map(value => clean(show(value))).join('  ')}`,
+      ({ label, values }) => `  ${clean(label)}  ${values.map(value => clean(show(value))).join('  ')}`,
     ),
     `  seed  ${record.seeds.join('  ')}`,
   ]
@@ -121,10 +122,10 @@ export function planText({ plan, record, folder, outcomes }: SweepCommand): stri
   })
   const more = plan.runs.length > longestList ? [`  and ${plan.runs.length - longestList} more`] : []
   return [
-    `${paint.bold(clean(record.title))}  ${paint.dim(record.name)}`,
+    `${paint.bold(clean(record.title))}  ${paint.dim(clean(record.name))}`,
     ...(record.description === '' ? [] : [wrap(clean(record.description))]),
     axes.join('\n'),
-    `${countOf(plan.runs)} of the recipe ${record.recipe}, in ${clean(folder)}\n${[...shown, ...more].join('\n')}`,
+    `${countOf(plan.runs)} of the recipe ${clean(record.recipe)}, in ${clean(folder)}\n${[...shown, ...more].join('\n')}`,
   ].join('\n\n')
 }
 
@@ -150,10 +151,10 @@ export function endText(
   return [
     `${paint.bold(isInterrupted ? 'Interrupted' : failed.length > 0 ? 'Ended' : 'Done')}: ${done} of ${countOf(plan.runs)} finished${failed.length === 0 ? '' : paint.bad(`, ${failed.length} failed`)}`,
     ...(reached === undefined ? [] : [`Reached: ${reached} ${scores[0]?.name ?? ''}`]),
-    ...failed.map(({ run, message }) => paint.bad(`  ${run}: ${clean(message)}`)),
+    ...failed.map(({ run, message }) => paint.bad(`  ${clean(run)}: ${clean(message)}`)),
     ...(failed.length === 0 ? [] : [`What they said is in ${clean(join(folder, 'logs'))}`]),
     done === plan.runs.length
-      ? `The results: moiety table ${clean(folder)}`
-      : `The same command goes on. The results so far: moiety table ${clean(folder)}`,
+      ? `The results: moiety table ${shellWord(folder)}`
+      : `The same command goes on. The results so far: moiety table ${shellWord(folder)}`,
   ].join('\n')
 }

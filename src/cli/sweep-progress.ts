@@ -1,3 +1,4 @@
+import { terminal } from '../base/escaping.ts'
 import type { LockWait } from '../run/lock-watch.ts'
 import { secondsOf } from '../sweep/estimate.ts'
 import type { SweepEvent, WatchedRun } from '../sweep/run-sweep.ts'
@@ -65,14 +66,16 @@ export function createSweepProgress(
   }
   const say = (text: string): void => {
     clear()
-    screen.write(`${text}\n`)
+    screen.write(`${terminal(text)}\n`)
     draw(true)
   }
   const draw = (force: boolean): void => {
     if (!live || (!force && now() - last < 0.2)) return
     last = now()
     const width = (screen.columns || columns) - 1
-    const lines = [summary(), ...Array.from(running.values(), line)].map(text => truncate(text, width))
+    const lines = [summary(), ...Array.from(running.values(), line)].map(text =>
+      truncate(terminal(text), width),
+    )
     clear()
     screen.write(`${lines.join('\n')}\n`)
     drawn = lines.length
@@ -111,17 +114,18 @@ export function createSweepProgress(
       (part === undefined ? '–' : `${Math.floor(100 * part)} %`).padStart(5),
       (score === undefined ? '–' : percent(score)).padStart(7),
       (progress === undefined ? '–' : clock(progress.secondsLeft)).padStart(8),
-      ` ${run.name}`,
+      ` ${clean(run.name)}`,
     ].join(' ')
   }
 
   const show = (event: SweepEvent) => {
     const { name } = event.run
+    const shown = clean(name)
     switch (event.kind) {
       case 'started':
         running.set(name, { run: event.run, since: now(), isResumed: event.isResumed })
         failed.delete(name)
-        return say(`${event.isResumed ? 'resumed' : 'started'}  ${name}`)
+        return say(`${event.isResumed ? 'resumed' : 'started'}  ${shown}`)
       case 'progress': {
         const one = running.get(name)
         if (one !== undefined) one.progress = event.progress
@@ -134,20 +138,20 @@ export function createSweepProgress(
         const took = event.seconds === null ? '' : ` in ${duration(event.seconds)}`
         const { score } = event
         const reached = score === null ? '' : `  ${percent(score.value)} ${score.name}${took}`
-        return say(`${paint.good('done')}     ${name}${reached}   ${paint.dim(counts())}`)
+        return say(`${paint.good('done')}     ${shown}${reached}   ${paint.dim(counts())}`)
       }
       case 'failed': {
         running.delete(name)
         if (!event.isTriedAgain) failed.add(name)
         const again = event.isTriedAgain ? '; it comes again after the others' : ''
-        return say(paint.bad(`failed   ${name}: ${event.message}${again}`))
+        return say(paint.bad(`failed   ${shown}: ${clean(event.message)}${again}`))
       }
       case 'stopped':
         running.delete(name)
-        return say(`stopped  ${name}`)
+        return say(`stopped  ${shown}`)
       case 'waiting': {
         const { pid, host } = event.owner
-        return say(`waiting  ${name}: process ${pid} of ${clean(host)} still trains there`)
+        return say(`waiting  ${shown}: process ${pid} of ${clean(host)} still trains there`)
       }
     }
   }

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { fail } from '../base/errors.ts'
 import { secondsAnEpoch, secondsOf, tryOut } from '../sweep/estimate.ts'
 import { openSweep, outcomesOf, refuseAltered, runSweep } from '../sweep/run-sweep.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, say } from './output.ts'
 import { wholePath } from './plan.ts'
 import { wholeNumber } from './run-flags.ts'
 import { clean, duration, wrap } from './screen.ts'
@@ -94,8 +94,8 @@ async function runHere(
   const lock = await openSweep(folder, record, sayWait)
   try {
     const todo = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
-    process.stderr.write(
-      `${wrap(`${clean(sweep.title)}: ${countOf(plan.runs)} in ${clean(folder)}, ${plan.runs.length - todo.length} done; ${jobs} at once on ${threads} thread${threads === 1 ? '' : 's'} each`)}\n`,
+    say(
+      `${wrap(`${clean(sweep.title)}: ${countOf(plan.runs)} in ${clean(folder)}, ${plan.runs.length - todo.length} done; ${jobs} at once on ${threads} thread${threads === 1 ? '' : 's'} each`)}`,
     )
     const { value, signal } = await interruptible(
       async abort => {
@@ -114,8 +114,8 @@ async function runHere(
         const secondsPerEpoch =
           known ?? (flags.trial && first !== undefined ? await tryOut(first, options) : undefined)
         if (todo.length > 0 && secondsPerEpoch !== undefined)
-          process.stderr.write(
-            `about ${duration(secondsOf(todo, secondsPerEpoch, jobs))}, by ${known === undefined ? 'a short trial of the first run, tests not counted' : 'the runs that are done'}\n`,
+          say(
+            `about ${duration(secondsOf(todo, secondsPerEpoch, jobs))}, by ${known === undefined ? 'a short trial of the first run, tests not counted' : 'the runs that are done'}`,
           )
         const progress = createSweepProgress(process.stderr, {
           runs: plan.runs,

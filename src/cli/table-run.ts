@@ -60,7 +60,7 @@ async function contentOf(
 ): Promise<string | Uint8Array> {
   switch (format) {
     case 'text':
-      return tableText(table, record.title, clean)
+      return tableText(table, record.title)
     case 'markdown':
       return tableMarkdown(table, record.title)
     case 'latex':

@@ -47,8 +47,7 @@ export function limitedTo(limit: Limit | undefined, dataset: Dataset): Dataset {
   const val = dataset.val && limited(dataset.val, limit?.test)
   const test = limited(dataset.test, limit?.test)
   if (train === dataset.train && val === dataset.val && test === dataset.test) return dataset
-  // The sample says no numbers, so there is nothing to correct.
-  const used = dataset.name === 'sample' ? '' : `, of which ${countsInWords({ train, val, test })} are used`
+  const used = `, of which ${countsInWords({ train, val, test })} are used`
   return { ...dataset, train, val, test, title: `${dataset.title}${used}` }
 }
 

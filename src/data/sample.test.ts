@@ -101,7 +101,11 @@ describe('openSample', () => {
   it('stays a sample of drawings under a limit, spread over the classes', async () => {
     const all = await openSample({ cacheDirectory: cache, perClass: { train: 3, test: 2 } })
     const { title, train, test } = limitedTo({ train: 50, test: 25 }, all)
-    expect([title, train.length, test.length]).toEqual(['a sample of drawings', 50, 25])
+    expect([title, train.length, test.length]).toEqual([
+      'a sample of drawings, of which 50 training and 25 test images are used',
+      50,
+      25,
+    ])
     expect(new Set(test.labels).size).toBe(25)
   })
 })

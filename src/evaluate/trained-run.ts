@@ -127,5 +127,11 @@ export function checkpointIdentity({ identity }: Pick<Checkpoint, 'identity'>): 
 /** A hash that runs share which differ in nothing that decides their numbers but the seed. */
 export function configurationIdentity(config: Config): string {
   const { seed: _, data, ...others } = config
-  return configHash(withoutSafeKeys({ ...others, data: { ...data, directory: null } }))
+  const { epochs } = config.training
+  const { weights, weightsPart } = config.model
+  // A resume may change these; runs that differ in them have reached different numbers.
+  return configHash({
+    ...withoutSafeKeys({ ...others, data: { ...data, directory: null } }),
+    begun: { epochs, weights, weightsPart },
+  })
 }

@@ -140,7 +140,7 @@ export function kindOfRun({ layers }: ComparedRun): ConstraintKind | undefined {
   return kinds.size === 1 ? only : 'other'
 }
 
-/** Runs on the same data that differ in nothing but the seed. */
+/** Runs on the same data, as far trained, that differ in nothing but the seed. */
 export interface Group {
   readonly runs: readonly ComparedRun[]
   /** How many different seeds they have. */
@@ -158,7 +158,7 @@ export interface Spread {
 export function groupsOf(runs: readonly ComparedRun[]): Group[] {
   const groups = new Map<string, ComparedRun[]>()
   for (const run of runs) {
-    const key = `${run.configuration} ${run.data.identity}`
+    const key = `${run.configuration} ${run.data.identity} ${run.step}`
     groups.set(key, [...(groups.get(key) ?? []), run])
   }
   return [...groups.values()].map(members => ({

@@ -18,6 +18,8 @@ const layer = { style: 'resblock', experts: 3, k: 2 }
 const { model } = resolveConfig(
   {
     model: {
+      // Larger first values: untrained experts of the published ones differ too little to tell variants apart.
+      initialisation: 'fan-out',
       name: 'resnet18',
       width: 4,
       moe: [

@@ -158,6 +158,21 @@ describe('the form of an exported model', () => {
     }
   })
 
+  it('sparse and dense: give nothing for no images, and the process goes on', async () => {
+    const empty = { images: new Tensor('float32', new Float32Array(0), [0, 3, size, size]) }
+    for (const [name, options] of [
+      ['none-sparse', {}],
+      ['none-dense', { routing: 'dense', batch: null }],
+    ] as const) {
+      const { file } = await exported(name, options)
+      const found = await runModel(file, empty)
+      for (const { dims, data } of Object.values(found)) expect([dims[0], data.length]).toEqual([0, 0])
+      const own = floats.slice(0, 3 * size * size)
+      const one = await runModel(file, { images: new Tensor('float32', own, [1, 3, size, size]) })
+      expect(compare(one, await evaluated(config, state, own))).toBeLessThan(1e-4)
+    }
+  })
+
   it.each(['disabled', 'basic', 'extended', 'all'] as const)(
     'sparse: runs whatever optimizations are on, with experts that no image has chosen: %s',
     async level => {

@@ -120,12 +120,14 @@ describe('a folder for a model hub', () => {
     expect(yaml).toContain('{"type":"accuracy","name":"Top-1 accuracy","value":0.25}')
     expect(text).toContain('25.0 % top-1, 75.0 % top-5')
     expect(text).toContain('2 of 4 experts compute each image')
-    expect(text).toContain('`\\<e\\>`')
+    expect(text).toContain('`<e>`')
 
     const experts = [{ caption: 'one | two\n---' }, { caption: null }]
     writeCaptions(run, [{ name: 'layer4', experts }])
     await exportRun({ run, hub: join(run, 'hub') })
-    expect(readFileSync(join(run, 'hub', 'README.md'), 'utf8')).toContain('| layer4 | 0 | one \\| two --- |')
+    expect(readFileSync(join(run, 'hub', 'README.md'), 'utf8')).toContain(
+      '| layer4 | 0 | one \\| two\\\\n--- |',
+    )
   })
 
   it('says in the card that a checkpoint was not tested, where it was not', async () => {

@@ -1,3 +1,4 @@
+import { markdown, markdownCode, visibleJson } from '../base/escaping.ts'
 import { type State, sizeOf } from '../base/tensor.ts'
 import type { Config } from '../run/config.ts'
 import type { ModelMetadata } from './metadata.ts'
@@ -26,7 +27,7 @@ export function modelCard(metadata: ModelMetadata, config: Config, parameters: S
 }
 
 /** JSON's strings and lists are YAML's, too, so that no name can break out of its place. */
-const yaml = (value: unknown): string => JSON.stringify(value)
+const yaml = (value: unknown): string => visibleJson(value)
 
 function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
   const { task, recipe, layers } = metadata
@@ -84,7 +85,7 @@ function body(metadata: ModelMetadata, config: Config, parameters: State): strin
   const isDetector = task === 'object-detection'
   const [height, width] = input.canvas ?? [data.size, data.size]
   return [
-    `# ${inline(metadata.recipe)}`,
+    `# ${markdown(metadata.recipe)}`,
     '',
     `${isDetector ? 'A RetinaNet on a' : 'A'} ${model.name} of width ${model.width} (${model.stem} stem), trained by Moiety ${metadata.moiety_version} on ` +
       `${dataTitles[data.name]}, for ${metadata.step.toLocaleString('en')} steps. It has ${count.toLocaleString('en')} ` +
@@ -118,7 +119,7 @@ function body(metadata: ModelMetadata, config: Config, parameters: State): strin
     '',
     '## Classes',
     '',
-    classes.map(name => `\`${inline(name)}\``).join(', '),
+    classes.map(name => markdownCode(name)).join(', '),
   ]
 }
 
@@ -142,7 +143,7 @@ function experts({ layers, captions }: ModelMetadata): string[] {
   if (layers.length === 0) return []
   const rows = layers.flatMap(({ name, experts: count }) =>
     Array.from({ length: count }, (_, i) => captions[name]?.[i] ?? null).flatMap((caption, i) =>
-      caption === null ? [] : [`| ${name} | ${i} | ${inline(caption)} |`],
+      caption === null ? [] : [`| ${markdown(name)} | ${i} | ${markdown(caption)} |`],
     ),
   )
   return [
@@ -150,7 +151,7 @@ function experts({ layers, captions }: ModelMetadata): string[] {
     '',
     ...layers.map(
       ({ name, k, experts: count, constraint, style, levels }) =>
-        `- \`${name}\` (${style}): ${k} of ${count} experts compute each ${levels === undefined ? 'image' : 'level of an image'}; constraint: ${constraint}`,
+        `- ${markdownCode(name)} (${style}): ${k} of ${count} experts compute each ${levels === undefined ? 'image' : 'level of an image'}; constraint: ${markdown(constraint)}`,
     ),
     '',
     ...(rows.length === 0
@@ -171,8 +172,3 @@ const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`
 
 const numbers = (values: readonly number[]): string =>
   `[${values.map(value => Number(value.toFixed(4))).join(', ')}]`
-
-/** A name from a file as a piece of one line of Markdown. */
-function inline(text: string): string {
-  return text.replace(/\s+/g, ' ').replace(/[|`<>[\]*_\\]/g, '\\$&')
-}

@@ -56,7 +56,7 @@ export function readJsonRecords(file: string, options: JsonRecordOptions): JsonO
     rethrowExhausted(cause, 'read', file)
     return fail({
       kind: 'data',
-      message: `expected a JSON file that can be read, got: ${cause.message}`,
+      message: `expected a JSON file that can be read: ${systemFailure(cause)?.meaning ?? cause.message}`,
       where: file,
       help: 'give a file, not a folder; check the disk',
       cause,
@@ -76,7 +76,7 @@ function opened(file: string): number {
       kind: 'data',
       message: missing
         ? 'expected a JSON file, there is none'
-        : `expected a JSON file that can be read, got: ${systemFailure(cause)?.meaning ?? String(cause)}`,
+        : `expected a JSON file that can be read: ${systemFailure(cause)?.meaning ?? String(cause)}`,
       where: file,
       help: missing ? 'check the path' : 'check the permissions, or use another file',
       cause,

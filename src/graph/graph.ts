@@ -69,6 +69,28 @@ export interface NodeRule {
   lower(emit: Emitter, inputs: readonly string[]): readonly string[]
   /** The op's meaning in float64, slow and obvious: the oracle. */
   evaluate(inputs: readonly NdArray[]): NdArray[]
+  /** Only of an op that makes a discrete choice. */
+  readonly choice?: Choice
+}
+
+/**
+ * A discrete choice: the sign that a relu goes by, a comparison, the K largest, the winner of a window. However close two
+ * computations are, one may choose otherwise than the other where it is close, and what follows then differs by more than
+ * rounding.
+ */
+export interface Choice {
+  /** Number of the output that the choice can be read from, element by element. */
+  readonly output: number
+  /** What an element of that output chose, as a number that is equal for equal choices. */
+  of(value: number): number
+  /** The outputs of the op where the choice is given, as that output of another computation. */
+  follow(inputs: readonly NdArray[], given: NdArray): NdArray[]
+  /**
+   * How far the op's inputs are from choosing as given, in the unit of the input.
+   *
+   * @param at - the element, as a position in the output that the choice is read from
+   */
+  margin(inputs: readonly NdArray[], given: NdArray, at: number): number
 }
 
 export interface Node extends NodeRule {

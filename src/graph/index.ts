@@ -3,11 +3,14 @@
  *
  * @module
  */
+
+export { choicesOf, type FollowedChoices, interpretFollowing, type Turn } from './choices.ts'
 export type { Dim, Shape } from './dims.ts'
 export { gradients } from './gradients.ts'
 export {
   apply,
   applyAll,
+  type Choice,
   Graph,
   type GraphDType,
   type Node,

@@ -11,6 +11,19 @@ import type { NdArray } from './ndarray.ts'
  * @throws MoietyError (usage) when an input is missing
  */
 export function interpret(outputs: readonly Tensor[], feeds: ReadonlyMap<string, NdArray>): NdArray[] {
+  return interpretWith(outputs, feeds, (node, inputs) => node.evaluate(inputs))
+}
+
+/**
+ * The same with another meaning of the nodes that are no inputs.
+ *
+ * @throws MoietyError (usage) when an input is missing
+ */
+export function interpretWith(
+  outputs: readonly Tensor[],
+  feeds: ReadonlyMap<string, NdArray>,
+  evaluate: (node: Node, inputs: readonly NdArray[]) => readonly NdArray[],
+): NdArray[] {
   const values = new Map<Node, readonly NdArray[]>()
   for (const node of reachableNodes(outputs)) {
     if (node.name === 'input') {
@@ -21,7 +34,7 @@ export function interpret(outputs: readonly Tensor[], feeds: ReadonlyMap<string,
       continue
     }
     const inputs = node.inputs.map(tensor => values.get(tensor.node)![tensor.index]!)
-    values.set(node, node.evaluate(inputs))
+    values.set(node, evaluate(node, inputs))
   }
   return outputs.map(tensor => values.get(tensor.node)![tensor.index]!)
 }

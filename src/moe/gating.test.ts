@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
 import { concat, Graph, gradients, interpret, type NdArray, type Tensor } from '../graph/index.ts'
 import { linear, Scope } from '../nn/index.ts'
-import { type Constraint, importance, kl, meanImportance, relative } from './constraints/index.ts'
+import { type Constraint, importance, kl, meanImportance, none, relative } from './constraints/index.ts'
 import { type Gate, gapFc } from './gates.ts'
 import { gateInputs } from './gating.ts'
 
@@ -83,5 +83,43 @@ describe('one gate for several inputs', () => {
         .some((weight, i) => weight !== clean![row * experts + i]),
     )
     expect(moved).toEqual(new Array(sides.length * batch).fill(true))
+  })
+})
+
+describe('a gate of a user’s own', () => {
+  const build = (gate: unknown): void => {
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: true })
+    const x = graph.input('x', 'float32', [4, 3, 5, 5])
+    gateInputs(scope, [x], { experts: 3, k: 2, constraint: none(), gate: gate as Gate })
+  }
+  const graphOf = (x: Tensor) => x.graph
+  it.each([
+    ['nothing', () => undefined, 'returned nothing'],
+    ['a Promise', async (_scope: Scope, x: Tensor) => x, 'returned a Promise'],
+    ['a number', () => 3, 'returned a number'],
+    ['its input', (_scope: Scope, x: Tensor) => x, 'returned float32[4, 3, 5, 5]'],
+    [
+      'too few logits',
+      (_scope: Scope, x: Tensor) => graphOf(x).constant('float32', [4, 2], new Array(8).fill(0)),
+      'float32[4, 3], but this one returned float32[4, 2]',
+    ],
+    [
+      'logits of other images',
+      (_scope: Scope, x: Tensor) => graphOf(x).constant('float32', [1, 3], [0, 0, 0]),
+      'returned float32[1, 3]',
+    ],
+    [
+      'integers',
+      (_scope: Scope, x: Tensor) => graphOf(x).constant('int64', [4, 3], new Array(12).fill(0)),
+      'returned int64[4, 3]',
+    ],
+    [
+      'a tensor of another graph',
+      () => new Graph().constant('float32', [4, 3], new Array(12).fill(0)),
+      'of another graph',
+    ],
+  ])('that returns %s is refused with what it returned', (_name, gate, expected) => {
+    expect(() => build(gate)).toThrow(expected)
   })
 })

@@ -17,7 +17,7 @@ import {
   softplus,
   stopGradient,
   sum,
-  type Tensor,
+  Tensor,
   zeroRows,
   zerosLike,
 } from '../graph/index.ts'
@@ -118,7 +118,9 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
   if (override !== undefined) checkOverride(scope, experts, override)
   if (experts === 1) return toSingleExpert(scope, xs)
 
-  const clean = scope.in('gate', inner => xs.map(x => gate(inner, x, experts)))
+  const clean = scope.in('gate', inner =>
+    xs.map(x => checkedLogits(inner, gate(inner, x, experts), x, experts)),
+  )
   const noiseScale =
     (options.noise ?? constraint.noise)
       ? scope.in('gate', inner => xs.map(x => noiseScaleOf(inner, x, experts)))
@@ -181,6 +183,35 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
     excluded: excluded === undefined ? none : asFloat(excluded),
   }
   return { weights, losses, stats: [stats] }
+}
+
+/** What a gate gave, if it is logits: a gate of a user's own may give anything. @throws MoietyError (usage) */
+function checkedLogits(scope: Scope, given: unknown, x: Tensor, experts: number): Tensor {
+  const fits =
+    given instanceof Tensor &&
+    given.graph === x.graph &&
+    given.dtype === 'float32' &&
+    given.rank === 2 &&
+    given.shape[0] === x.shape[0] &&
+    given.shape[1] === experts
+  if (fits) return given
+  const isPromise = typeof given === 'object' && given !== null && 'then' in given
+  const came =
+    given instanceof Tensor
+      ? `${given.dtype}[${given.shape.join(', ')}]${given.graph === x.graph ? '' : ' of another graph'}`
+      : isPromise
+        ? 'a Promise'
+        : given === undefined || given === null
+          ? 'nothing'
+          : `a ${typeof given}`
+  return fail({
+    kind: 'usage',
+    message: `a gate must return its logits, float32[${x.shape[0]}, ${experts}], but this one returned ${came}`,
+    where: scope.path,
+    help: isPromise
+      ? 'write the gate without async: it builds a graph, and computes nothing yet'
+      : 'return one logit for each image and expert, such as linear(scope, globalAveragePool(x), experts)',
+  })
 }
 
 function checkOptions(scope: Scope, { experts, k, weighting = 'softmax-after-top-k' }: GatingOptions): void {

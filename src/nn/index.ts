@@ -18,5 +18,6 @@ export {
   type RandomInput,
   Scope,
   type ScopeOptions,
+  type SelectedRows,
 } from './scope.ts'
 export * from './squeeze-excitation.ts'

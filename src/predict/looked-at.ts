@@ -46,10 +46,10 @@ export async function givenImages(paths: readonly string[]): Promise<GivenImage[
   }
   const [worst, ...others] = bad
   if (worst === undefined) return images
-  const more = others.map(({ message }) => `\n  ${message}`)
   return fail({
     kind: 'data',
-    message: `an image cannot be read: ${worst.reason}${more.length === 0 ? '' : `; and ${more.length} more:${more.join('')}`}`,
+    message: `an image cannot be read: ${worst.reason}${others.length === 0 ? '' : `; and ${others.length} more:`}`,
+    details: others.map(({ message }) => `  ${message}`),
     where: worst.path,
     help: 'give JPEG, PNG or WebP files, or a folder of them',
     cause: worst,

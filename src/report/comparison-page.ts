@@ -47,47 +47,68 @@ export function renderComparison(runs: readonly ComparedRun[]): string {
     title: `${count} side by side`,
     kicker: 'Accuracy, balance, specialisation, cost',
     body: html`${summary(runs)}
-${wide(glance(runs), 'Kinds of constraint')}
+${wide(glance(runs), 'Configurations')}
 ${rows.length === 0 ? null : html`<section><div class="figures">${figures(runs, rows)}</div>${legend(rows)}</section>`}
 <section><div class="block"><h3>Accuracy and cost</h3>${wide(costTable(runs), 'Accuracy and cost')}</div>
 ${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialisation</h3>${wide(layerTable(rows), 'Balance and specialisation')}</div>`}</section>`,
   })
 }
 
-/** Each kind of constraint in a line: what it reached, how even it is, how far its experts are specialists. */
+/**
+ * Each configuration in a line: what it reached, how even it is, how far its experts are specialists. Runs of another width,
+ * length or amount of data are lines of their own: a mean over unlike runs says nothing, and its deviation less.
+ */
 function glance(runs: readonly ComparedRun[]): Markup {
-  const accuracy = (own: readonly ComparedRun[]): string => {
-    const { mean, deviation } = spreadOf(own.map(({ top1 }) => top1))
-    return deviation === null ? percent(mean) : `${percent(mean)} ± ${fixed(100 * deviation, 1)}`
-  }
-  const plain = runs.filter(run => kindOfRun(run) === undefined)
-  const lines = kindNames.flatMap(kind => {
-    const own = runs.filter(run => kindOfRun(run) === kind)
-    const layers = own.flatMap(run => run.layers)
-    if (layers.length === 0) return []
-    const mean = (value: (layer: ComparedLayer) => number): number =>
-      layers.reduce((total, layer) => total + value(layer), 0) / layers.length
-    return [
-      [
-        kinds[kind].text,
-        whole(own.length),
-        accuracy(own),
-        list([...new Set(layers.map(({ living, count }) => `${living} of ${count}`))]),
-        fixed(
-          mean(layer => layer.cvImportance),
-          3,
-        ),
-        bits(mean(layer => layer.classBits)),
-        lostByOne(layers),
-      ],
-    ]
-  })
-  const without =
-    plain.length === 0 ? [] : [['plain network', whole(plain.length), accuracy(plain), '–', '–', '–', '–']]
+  const accuracy = ({ top1: { mean, deviation } }: Group): string =>
+    deviation === null ? percent(mean) : `${percent(mean)} ± ${fixed(100 * deviation, 1)}`
+  const groups = groupsOf(runs).map(group => ({ ...group, kind: kindOfRun(group.runs[0]!) }))
+  const lines = [undefined, ...kindNames].flatMap(kind => groups.filter(group => group.kind === kind))
   return table({
-    caption: 'Means over runs and their layers; ± is the standard deviation over runs',
-    heads: ['', 'runs', 'top-1', 'living', 'CV of weight', 'class, bits', 'points lost by one alone'],
-    rows: [...without, ...lines],
+    caption:
+      'One line a configuration, data set and number of steps: means over its runs and their layers; ± is the standard deviation over runs',
+    heads: [
+      '',
+      'constraint',
+      'active',
+      'steps',
+      'runs',
+      'seeds',
+      'top-1',
+      'living',
+      'CV of weight',
+      'class, bits',
+      'points lost by one alone',
+    ],
+    rows: lines.map(group => {
+      const first = group.runs[0]!
+      const layers = group.runs.flatMap(run => run.layers)
+      const mean = (value: (layer: ComparedLayer) => number): number =>
+        layers.reduce((total, layer) => total + value(layer), 0) / layers.length
+      const own =
+        layers.length === 0
+          ? ['–', '–', '–', '–']
+          : [
+              list([...new Set(layers.map(({ living, count }) => `${living} of ${count}`))]),
+              fixed(
+                mean(layer => layer.cvImportance),
+                3,
+              ),
+              bits(mean(layer => layer.classBits)),
+              lostByOne(layers),
+            ]
+      return [
+        group.kind === undefined ? 'plain network' : kinds[group.kind].text,
+        shown(
+          list([...new Set(first.layers.map(({ name: layer, constraint }) => `${layer}: ${constraint}`))]),
+        ),
+        parameters(first.activeParameters),
+        whole(first.step),
+        whole(group.runs.length),
+        whole(group.seeds),
+        accuracy(group),
+        ...own,
+      ]
+    }),
   })
 }
 

@@ -1,3 +1,5 @@
+import { htmlText, visible } from '../base/escaping.ts'
+
 /** Text that is markup already; made only by {@link html} and {@link trusted}. */
 export class Markup {
   readonly text: string
@@ -25,33 +27,18 @@ export function trusted(text: string): Markup {
 
 function written(value: Content): string {
   if (value === null) return ''
-  if (typeof value === 'string') return escaped(value)
+  if (typeof value === 'string') return htmlText(value)
   if (typeof value === 'number') return Number.isFinite(value) ? String(value) : '–'
   if (value instanceof Markup) return value.text
   return value.map(written).join('')
 }
 
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, letter => entities[letter] ?? letter)
-}
-
 /**
- * A name from a user's files as it can be shown: without control characters, halves of surrogates and marks that would turn
- * the writing direction of what follows.
+ * A name from a user's files as it can be shown: characters that are not seen, or would turn the writing direction of what
+ * follows, are escapes.
  */
 export function shown(name: string): string {
-  const clean = name
-    .replace(/[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, '\ufffd')
-    .replaceAll('_', ' ')
-    .trim()
+  const clean = visible(name).replaceAll('_', ' ').trim()
   return clean === '' ? '(no name)' : clean
 }
 

@@ -133,6 +133,20 @@ describe('chooseParameters', () => {
     expect(await choose('__proto__=1')).toContain('no parameter "__proto__"')
   })
 
+  it('has the single-layer run with the mean constraint, whose threshold was 0.1, and only where it was published', () => {
+    const single = (position: number, experts: number) =>
+      paperConfig('network=conv', 'constraint=mean', `position=${position}`, `experts=${experts}`)
+    expect(single(0, 10).model.moe[0]).toMatchObject({
+      position: 0,
+      style: 'conv',
+      experts: 10,
+      constraint: { name: 'mean', threshold: 0.1 },
+    })
+    expect(single(0, 10)).toMatchObject({ training: { epochs: 180 }, schedule: { milestones: [101, 150] } })
+    expect(() => single(1, 10)).toThrow('position 0 with 10 experts')
+    expect(() => single(0, 4)).toThrow('position 0 with 10 experts')
+  })
+
   it('refuses a parameter that does not apply and a combination that the recipe lacks', async () => {
     const choose = (...texts: string[]) => refusal(() => chooseParameters(paper, texts))
     expect(await choose('network=baseline', 'experts=10')).toContain('experts means nothing here')

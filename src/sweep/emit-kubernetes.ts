@@ -1,4 +1,4 @@
-import { comment } from './emit-slurm.ts'
+import { asciiJson, visible } from '../base/escaping.ts'
 
 /** What the manifest is made of. */
 export interface KubernetesJob {
@@ -22,15 +22,8 @@ export interface KubernetesJob {
 /** What one ConfigMap may hold. */
 export const mostBytes = 1_000_000
 
-/** JSON that a block of YAML can hold as it is. */
-const plain = (value: object): string =>
-  JSON.stringify(value, null, 2).replace(
-    /[^\x20-\x7e\n]/g,
-    letter => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
-
 const block = (name: string, value: object): string =>
-  `  ${name}: |\n${plain(value)
+  `  ${name}: |\n${asciiJson(value, 2)
     .split('\n')
     .map(line => `    ${line}`)
     .join('\n')}\n`
@@ -85,7 +78,7 @@ data:
 ${block('sweep.json', sweep.sweep)}${sweep.recipe === undefined ? '' : block('recipe.json', sweep.recipe)}---
 `
     : ''
-  return `# ${comment(title)}: ${runs} run${runs === 1 ? '' : 's'} of the sweep ${job.name}, a pod for each; kubectl apply -f this file.
+  return `# ${visible(title)}: ${runs} run${runs === 1 ? '' : 's'} of the sweep ${job.name}, a pod for each; kubectl apply -f this file.
 # It needs Kubernetes 1.29 or newer, an image in which moiety is a command, and the claim moiety-runs, which
 # several nodes can write to (ReadWriteMany)${hasData ? '; moiety-data holds the data' : ''}.
 ${configMap}apiVersion: batch/v1
@@ -119,7 +112,7 @@ spec:
         - name: moiety
           image: moiety:${version}
           command:
-${words.map(word => `            - ${JSON.stringify(word)}`).join('\n')}
+${words.map(word => `            - ${asciiJson(word)}`).join('\n')}
           resources:
             requests:
               cpu: ${threads}

@@ -1,3 +1,5 @@
+import { shellWord, visible } from '../base/escaping.ts'
+
 /** What the files for a cluster are made of; paths are absolute. */
 export interface SlurmJob {
   readonly title: string
@@ -13,14 +15,7 @@ export interface SlurmJob {
   readonly words: readonly string[]
 }
 
-/** A word for a shell, in quotes where it needs them. */
-export const shellWord = (word: string): string =>
-  /^[\w./:=@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
-
-/** What a line of a comment may hold of a text. */
-export const comment = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ')
-
-/** A task's log, for sbatch, where % begins a pattern. */
+/** A task's log, for sbatch, where % begins a pattern; the folder's name has nothing invisible and no backslash. */
 function logOption(folder: string): string {
   const path = `${folder.replaceAll('%', '%%')}/logs/slurm-%A-%a.log`
   return /^[\w./%-]+$/.test(path) ? path : `"${path.replaceAll('"', '\\"')}"`
@@ -33,7 +28,7 @@ function logOption(folder: string): string {
  */
 export function slurmScript({ title, name, folder, runs, jobs, threads, words }: SlurmJob): string {
   return `#!/bin/bash
-# ${comment(title)}: ${runs.length} run${runs.length === 1 ? '' : 's'} of the sweep ${name}, a task for each.
+# ${visible(title)}: ${runs.length} run${runs.length === 1 ? '' : 's'} of the sweep ${name}, a task for each.
 # Submit it with sbatch; submitted again it goes on, and finished runs end at once.
 #SBATCH --job-name=moiety-${name}
 #SBATCH --array=0-${runs.length - 1}%${jobs}

@@ -135,9 +135,15 @@ function accuracyByK(folder: string, disk: Disk): Map<string, number[]> {
   return new Map(parsed.data.layers.map(({ name, variants }) => [name, variants.byK.map(({ top1 }) => top1)]))
 }
 
+const limits = {
+  'config.json': sizeLimits.config,
+  'summary.json': sizeLimits.summary,
+  'report.json': sizeLimits.report,
+} as const
+
 /** A JSON file; undefined where it is not there, null where it is not JSON. */
-function jsonIn(folder: string, name: string, disk: Disk): unknown {
-  const bytes = readIfThere(disk, join(folder, name), sizeLimits.summary)
+function jsonIn(folder: string, name: keyof typeof limits, disk: Disk): unknown {
+  const bytes = readIfThere(disk, join(folder, name), limits[name])
   if (bytes === undefined) return undefined
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes)) ?? null

@@ -1,4 +1,5 @@
 import { parquetWriteBuffer } from 'hyparquet-writer'
+import { csvField, latex, markdown, visible } from '../base/escaping.ts'
 import type { Json } from '../files/json.ts'
 import { textOf } from './axes.ts'
 import type { SweepTable } from './table.ts'
@@ -25,22 +26,22 @@ function grid(table: SweepTable, text: (row: number, column: number) => string):
 const cellAt = (table: SweepTable, row: number, column: number) => table.cells[row]?.[column] ?? null
 
 /** As a terminal shows it: the table, the differences to the baseline, the notes. */
-export function tableText(table: SweepTable, title: string, clean: (text: string) => string): string {
+export function tableText(table: SweepTable, title: string): string {
   const block = (text: (row: number, column: number) => string): string =>
     aligned(
-      grid(table, text).map(row => row.map(clean)),
+      grid(table, text).map(row => row.map(visible)),
       table.rowAxes.length,
     )
   return [
-    `${clean(title)}: ${clean(table.measure.title)}`,
+    `${visible(title)}: ${visible(table.measure.title)}`,
     block((row, column) => cellText(cellAt(table, row, column), table)),
     ...(table.baseline === null
       ? []
       : [
-          `Less ${clean(table.baseline)}`,
+          `Less ${visible(table.baseline)}`,
           block((row, column) => differenceText(cellAt(table, row, column), table)),
         ]),
-    notesOf(table).map(clean).join('\n'),
+    notesOf(table).map(visible).join('\n'),
   ].join('\n\n')
 }
 
@@ -56,65 +57,63 @@ function aligned(lines: readonly (readonly string[])[], left: number): string {
   return lines.map(line => `  ${line.map(pad).join('  ')}`.trimEnd()).join('\n')
 }
 
-/** A table of GitHub's Markdown, with its notes below. */
+/** The table, and with a baseline a second one of the differences to it, which the notes below are about. */
+function blocks(table: SweepTable): { readonly title: string; readonly lines: string[][] }[] {
+  return [
+    {
+      title: table.measure.title,
+      lines: grid(table, (row, column) => cellText(cellAt(table, row, column), table)),
+    },
+    ...(table.baseline === null
+      ? []
+      : [
+          {
+            title: `${table.measure.title}: difference to ${table.baseline}, with p`,
+            lines: grid(table, (row, column) => differenceText(cellAt(table, row, column), table)),
+          },
+        ]),
+  ]
+}
+
+/** Tables of GitHub's Markdown, with their notes below. */
 export function tableMarkdown(table: SweepTable, title: string): string {
-  const [first = [], ...rest] = grid(table, (row, column) => cellText(cellAt(table, row, column), table))
   const line = (cells: readonly string[]): string => `| ${cells.map(markdown).join(' | ')} |`
-  const rule = `|${first.map((_, i) => (i < table.rowAxes.length ? '---' : '---:')).join('|')}|`
   const notes = notesOf(table).map(note => `- ${markdown(note)}`)
   return [
-    `**${markdown(title)}**: ${markdown(table.measure.title)}`,
-    '',
-    line(first),
-    rule,
-    ...rest.map(line),
-    '',
+    ...blocks(table).flatMap(({ title: what, lines: [first = [], ...rest] }) => [
+      `**${markdown(title)}**: ${markdown(what)}`,
+      '',
+      line(first),
+      `|${first.map((_, i) => (i < table.rowAxes.length ? '---' : '---:')).join('|')}|`,
+      ...rest.map(line),
+      '',
+    ]),
     ...notes,
     '',
   ].join('\n')
 }
 
-function markdown(text: string): string {
-  return text.replace(/[\\|*_`<>[\]#~]/g, letter => `\\${letter}`).replace(/\s+/g, ' ')
-}
-
-/** A `tabular` with the lines of booktabs, and its notes as small print. */
+/** A `tabular` each with the lines of booktabs, and their notes as small print. */
 export function tableLatex(table: SweepTable, title: string): string {
-  const lines = grid(table, (row, column) => cellText(cellAt(table, row, column), table))
   const heads = Math.max(1, table.columnAxes.length)
   const line = (cells: readonly string[]): string => `  ${cells.map(latex).join(' & ')} \\\\`
-  const columns = (lines[0] ?? []).map((_, i) => (i < table.rowAxes.length ? 'l' : 'r')).join('')
+  const small = (texts: readonly string[]): string => `{\\footnotesize ${texts.map(latex).join('\\\\ ')}}`
   return [
     '% needs \\usepackage{booktabs}',
-    `\\begin{tabular}{${columns}}`,
-    '  \\toprule',
-    ...lines.slice(0, heads).map(line),
-    '  \\midrule',
-    ...lines.slice(heads).map(line),
-    '  \\bottomrule',
-    '\\end{tabular}',
-    `\\par\\smallskip{\\footnotesize ${[`${title}: ${table.measure.title}.`, ...notesOf(table)].map(latex).join('\\\\ ')}}`,
+    ...blocks(table).flatMap(({ title: what, lines }, i) => [
+      ...(i === 0 ? [] : ['\\par\\medskip']),
+      `${small([`${title}: ${what}.`])}\\par\\smallskip`,
+      `\\begin{tabular}{${(lines[0] ?? []).map((_, at) => (at < table.rowAxes.length ? 'l' : 'r')).join('')}}`,
+      '  \\toprule',
+      ...lines.slice(0, heads).map(line),
+      '  \\midrule',
+      ...lines.slice(heads).map(line),
+      '  \\bottomrule',
+      '\\end{tabular}',
+    ]),
+    `\\par\\smallskip${small(notesOf(table))}`,
     '',
   ].join('\n')
-}
-
-const latexWords: Readonly<Record<string, string>> = {
-  '\\': '\\textbackslash{}',
-  '~': '\\textasciitilde{}',
-  '^': '\\textasciicircum{}',
-  '±': '$\\pm$',
-  '−': '$-$',
-  '≤': '$\\leq$',
-  '<': '$<$',
-  '>': '$>$',
-  '–': '--',
-  '*': '$^{*}$',
-}
-
-function latex(text: string): string {
-  return text
-    .replace(/\s+/g, ' ')
-    .replace(/[\\~^±−≤<>–*&%$#_{}]/g, letter => latexWords[letter] ?? `\\${letter}`)
 }
 
 /** What machines read: a line a cell, numbers in their own unit (accuracies from 0 to 1). */
@@ -176,10 +175,8 @@ export function tableCsv(table: SweepTable): string {
       columns.map(({ data }) => (data[row] === null ? '' : String(data[row]))),
     ),
   ]
-  return lines.map(line => `${line.map(quoted).join(',')}\r\n`).join('')
+  return lines.map(line => `${line.map(csvField).join(',')}\r\n`).join('')
 }
-
-const quoted = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
 
 /** The columns of the CSV as Parquet. */
 export function tableParquet(table: SweepTable): Uint8Array {

@@ -231,13 +231,28 @@ describe('the formats', () => {
     expect(text.match(/\\begin\{tabular\}\{lrr\}/g)).toHaveLength(1)
   })
 
+  it('Markdown and LaTeX have the differences and p that their notes are about', () => {
+    const laidOut = table(record, outcomes)
+    const markdown = tableMarkdown(laidOut, 'T')
+    expect(markdown).toContain('**T**: top-1 accuracy, %: difference to constraint none, with p\n')
+    expect(markdown).toContain('| none | baseline | baseline |\n| kl | \\+6.00, p 0.500 | – |\n')
+    const latex = tableLatex(laidOut, 'T')
+    expect(latex).toContain('T: top-1 accuracy, \\%: difference to constraint none, with p.')
+    expect(latex).toContain('  kl & +6.00, p 0.500 & -- \\\\')
+    expect(latex.match(/\\begin\{tabular\}\{lrr\}/g)).toHaveLength(2)
+    expect(latex.match(/\\end\{tabular\}/g)).toHaveLength(2)
+    // Each note stands once, and without a baseline there is no second table.
+    expect(latex.match(/no difference can be significant/g)).toHaveLength(1)
+    expect(tableMarkdown(table(record, outcomes, { baseline: null }), 'T')).not.toContain('difference')
+  })
+
   it('CSV quotes as RFC 4180 says, numbers unrounded and empty where there are none', () => {
     const csv = tableCsv(some)
     const [head, first, second] = csv.split('\r\n')
     expect(head).toBe('name,rate,value,mean,deviation,runs,planned,absent,difference,p,pairs')
     expect(first).toBe('a|b,0.1,top1,0.375,0.1767766952966369,2,3,1 missing,,,')
     expect(second).toBe('a|b,1e-7,top1,,,0,3,3 missing,,,')
-    expect(csv).toContain('"c,""d""\n",0.1,')
+    expect(csv).toContain('"c,""d""\\n",0.1,')
   })
 
   it('Parquet has the columns of the CSV, numbers as numbers', async () => {
@@ -249,7 +264,7 @@ describe('the formats', () => {
   })
 
   it('text has all columns below each other', () => {
-    const text = tableText(table(record, outcomes), 'Title', word => word)
+    const text = tableText(table(record, outcomes), 'Title')
     expect(text).toContain(
       [
         '  constraint                     position 1                           position 4',

@@ -37,6 +37,7 @@ export {
   trainingStep,
 } from './classification-step.ts'
 export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
+export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
 export { type Engines, type EnginesOptions, startEngines } from './engines.ts'
 export { type TrainOptions, train } from './loop.ts'
 export {

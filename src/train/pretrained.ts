@@ -43,7 +43,8 @@ export async function withPublishedWeights(
   if (problems.length > 0) {
     fail({
       kind: 'data',
-      message: `the weights do not fit the model:\n  ${problems.join('\n  ')}`,
+      message: 'the weights do not fit the model:',
+      details: problems.map(problem => `  ${problem}`),
       where: file,
       help:
         weightsPart === 'whole'

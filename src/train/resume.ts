@@ -26,7 +26,8 @@ export function refuseOtherConfig(folder: Pick<RunFolder, 'path' | 'config'>, af
   const lines = differences.map(d => `  ${d.path}: ${show(d.before)} before, ${show(d.after)} now`)
   fail({
     kind: 'usage',
-    message: `a run can only be resumed with the configuration it began with, but these differ:\n${lines.join('\n')}`,
+    message: 'a run can only be resumed with the configuration it began with, but these differ:',
+    details: lines,
     where: folder.path,
     help: 'take the changes back, or begin a new run without --resume',
   })

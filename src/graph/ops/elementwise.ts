@@ -1,5 +1,5 @@
 import { type Dim, type Shape, showShape } from '../dims.ts'
-import { apply, type GraphDType, shapeError, Tensor } from '../graph.ts'
+import { apply, type Choice, type GraphDType, shapeError, Tensor } from '../graph.ts'
 import { broadcastShape, mapNd, type NdArray, stretchedReader, tabulate, zipNd } from '../ndarray.ts'
 import { sum } from './reduce.ts'
 import { reshapeLike } from './shape.ts'
@@ -71,8 +71,18 @@ function binary(rule: BinaryRule): (a: Operand, b: Operand) => Tensor {
           }),
       lower: (emit, names) => [emit.node(rule.onnx, names)],
       evaluate: ([left, right]) => [zipNd(left!, right!, rule.value)],
+      // Integers and conditions are compared without rounding.
+      ...(rule.result === 'bool' && x.dtype === 'float32' ? { choice: comparison } : {}),
     })
   }
+}
+
+/** Two numbers are as far from the other answer as they are from each other. */
+const comparison: Choice = {
+  output: 0,
+  of: value => value,
+  follow: (_inputs, given) => [given],
+  margin: ([left, right], _given, at) => Math.abs(zipNd(left!, right!, (x, y) => x - y).data[at]!),
 }
 
 /**
@@ -161,6 +171,7 @@ interface UnaryRule {
   value(x: number): number
   /** dy as a function of the output's gradient, the input and the output. */
   gradient?(dy: Tensor, x: Tensor, y: Tensor): Tensor
+  readonly choice?: Choice
 }
 
 function unary(rule: UnaryRule): (x: Tensor) => Tensor {
@@ -175,6 +186,7 @@ function unary(rule: UnaryRule): (x: Tensor) => Tensor {
       ...(gradient === undefined ? {} : { gradient: ([dy], [y]) => [gradient(dy!, x, y!)] }),
       lower: (emit, names) => [emit.node(rule.onnx, names)],
       evaluate: ([value]) => [mapNd(value!, rule.value)],
+      ...(rule.choice === undefined ? {} : { choice: rule.choice }),
     })
   }
 }
@@ -203,10 +215,23 @@ export const reciprocal = unary({
   value: x => 1 / x,
   gradient: (dy, _x, y) => neg(mul(dy, mul(y, y))),
 })
+/** Which side of 0 each number is on. */
+const side = (follow: (x: number, given: number) => number): Choice => ({
+  output: 0,
+  of: value => Math.sign(value),
+  follow: ([x], given) => [{ shape: x!.shape, data: x!.data.map((v, at) => follow(v, given.data[at]!)) }],
+  margin: ([x], _given, at) => Math.abs(x!.data[at]!),
+})
+
 /** Gradient 0 at 0. */
 export const abs = unary({ name: 'abs', onnx: 'Abs', value: Math.abs, gradient: (dy, x) => mul(dy, sign(x)) })
 /** −1, 0 or 1; no gradient. */
-export const sign = unary({ name: 'sign', onnx: 'Sign', value: Math.sign })
+export const sign = unary({
+  name: 'sign',
+  onnx: 'Sign',
+  value: Math.sign,
+  choice: side((_x, given) => Math.sign(given)),
+})
 /** The hyperbolic tangent; dx = dy·(1 − y²). */
 export const tanh = unary({
   name: 'tanh',
@@ -239,12 +264,16 @@ export function heaviside(x: Tensor): Tensor {
     evaluate: ([value]) => [mapNd(value!, v => +(v > 0))],
   })
 }
-/** max(x, 0); the gradient passes where the output is positive, so 0 at 0. */
+/**
+ * max(x, 0); the gradient passes where the output is positive, so 0 at 0. That is its choice: where another computation had
+ * a positive output, one that follows it has one too, at least the smallest normal number of float32.
+ */
 export const relu = unary({
   name: 'relu',
   onnx: 'Relu',
   value: x => Math.max(x, 0),
   gradient: (dy, _x, y) => mul(dy, heaviside(y)),
+  choice: side((x, given) => (given > 0 ? Math.max(x, 2 ** -126) : 0)),
 })
 /** The error function 2/√π ∫₀ˣ e^(−t²) dt, by its Taylor series or continued fraction in the interpreter. */
 export const erf = unary({

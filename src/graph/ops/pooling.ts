@@ -100,6 +100,21 @@ export function maxPool(x: Tensor, options: PoolOptions): Tensor {
       })
       return [best, at]
     },
+    choice: {
+      output: 1,
+      of: value => value,
+      follow: ([value], given) => [
+        { shape: given.shape, data: given.data.map(position => value!.data[position]!) },
+        given,
+      ],
+      margin: ([value], given, at) => {
+        let largest = Number.NEGATIVE_INFINITY
+        forEachWindow(value!.shape, given.shape, window, (yAt, positions) => {
+          if (yAt === at) largest = Math.max(...positions.map(position => value!.data[position]!))
+        })
+        return largest - value!.data[given.data[at]!]!
+      },
+    },
   })
   return values!
 }

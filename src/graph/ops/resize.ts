@@ -1,7 +1,6 @@
 import { dimProduct } from '../dims.ts'
 import { apply, shapeError, type Tensor } from '../graph.ts'
 import { flatIndex, stridesOf, tabulate } from '../ndarray.ts'
-import { matmul } from './matmul.ts'
 import { sum } from './reduce.ts'
 import { reshape, reshapeLike } from './shape.ts'
 
@@ -56,7 +55,7 @@ export function resizeNearest(x: Tensor, factor: number): Tensor {
  * @throws MoietyError (usage) unless x is [N, C, H, W] with known H and W, and the extents are whole numbers from 1
  */
 export function resizeBilinear(x: Tensor, [height, width]: readonly [number, number]): Tensor {
-  const [N, C, H, W] = [x.shape[0]!, x.shape[1]!, x.shape[2], x.shape[3]]
+  const [H, W] = [x.shape[2], x.shape[3]]
   const isExtent = (value: number): boolean => Number.isInteger(value) && value >= 1
   if (x.rank !== 4 || typeof H !== 'number' || typeof W !== 'number' || !isExtent(height) || !isExtent(width))
     return shapeError(
@@ -64,30 +63,35 @@ export function resizeBilinear(x: Tensor, [height, width]: readonly [number, num
       `x [N, C, H, W] of known extents and whole ones (got ${height}, ${width})`,
       [x],
     )
-  const [rows, columns] = [interpolation(H, height), interpolation(W, width)]
+  return weightedMeans('resizeBilinear', x, interpolation(H, height), interpolation(W, width))
+}
+
+/**
+ * A·x·Bᵀ of each channel of x [N, C, H, W], with matrices A [H', H] and B [W', W] of numbers; dx = Aᵀ·dy·B is of the same kind.
+ */
+function weightedMeans(name: string, x: Tensor, down: Matrix, across: Matrix): Tensor {
+  const [N, C] = [x.shape[0]!, x.shape[1]!]
+  const [H, W] = [down[0]!.length, across[0]!.length]
+  const [height, width] = [down.length, across.length]
   return apply({
-    name: 'resizeBilinear',
+    name,
     inputs: [x],
     outputs: [{ dtype: 'float32', shape: [N, C, height, width] }],
     attributes: { height, width },
-    gradient: ([dy]) => {
-      const { graph } = x
-      const turned = graph.constant('float32', [H, height], transposed(rows).flat())
-      return [matmul(matmul(turned, dy!), graph.constant('float32', [width, W], columns.flat()))]
-    },
-    lower: (emit, [name]) => {
-      if (typeof N === 'number')
-        return [
-          emit.node('Resize', [name!, '', '', emit.ints(height, width)], {
-            mode: 'linear',
-            coordinate_transformation_mode: 'half_pixel',
-            axes: [2, 3],
-          }),
-        ]
-      // The engine refuses to resize no image, which an expert may get.
-      const across = emit.constant('float32', [W, width], transposed(columns).flat())
-      const down = emit.constant('float32', [height, H], rows.flat())
-      return [emit.node('MatMul', [down, emit.node('MatMul', [name!, across])])]
+    gradient: ([dy]) => [weightedMeans(`${name}Gradient`, dy!, transposed(down), transposed(across))],
+    lower: (emit, [source]) => {
+      const product = (images: string): string => {
+        const wide = emit.node('MatMul', [
+          images,
+          emit.constant('float32', [W, width], transposed(across).flat()),
+        ])
+        return emit.node('MatMul', [emit.constant('float32', [height, H], down.flat()), wide])
+      }
+      if (typeof N === 'number' || typeof C !== 'number') return [product(source!)]
+      // The engine multiplies no stack of no matrix, so there is always one: an image of zeros, which is left out again.
+      const image = emit.constant('float32', [1, C, H, W], new Array<number>(C * H * W).fill(0))
+      const all = product(emit.node('Concat', [source!, image], { axis: 0 }))
+      return [emit.node('Slice', [all, emit.ints(0), emit.ints(-1), emit.ints(0)])]
     },
     evaluate: ([value]) => {
       const strides = stridesOf(value!.shape)
@@ -95,10 +99,10 @@ export function resizeBilinear(x: Tensor, [height, width]: readonly [number, num
         tabulate([value!.shape[0]!, value!.shape[1]!, height, width], ([n, c, i, j]) => {
           let total = 0
           for (let h = 0; h < H; h++) {
-            const down = rows[i!]![h]!
-            if (down === 0) continue
+            const weight = down[i!]![h]!
+            if (weight === 0) continue
             for (let w = 0; w < W; w++)
-              total += down * columns[j!]![w]! * value!.data[flatIndex(strides, [n!, c!, h, w])]!
+              total += weight * across[j!]![w]! * value!.data[flatIndex(strides, [n!, c!, h, w])]!
           }
           return total
         }),
@@ -106,6 +110,8 @@ export function resizeBilinear(x: Tensor, [height, width]: readonly [number, num
     },
   })
 }
+
+type Matrix = readonly (readonly number[])[]
 
 /** Weights [to, from] of linear interpolation between the centres of pixels. */
 function interpolation(from: number, to: number): number[][] {
@@ -119,6 +125,6 @@ function interpolation(from: number, to: number): number[][] {
   })
 }
 
-function transposed(matrix: readonly (readonly number[])[]): number[][] {
+function transposed(matrix: Matrix): number[][] {
   return matrix[0]!.map((_, column) => matrix.map(row => row[column]!))
 }
