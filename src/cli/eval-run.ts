@@ -24,14 +24,14 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<numb
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {
-      const told = { ...options, signal, onEvent: progress.show }
+      const request = { ...options, signal, onEvent: progress.show }
       if (detector) {
-        const result = await evaluateDetectorRun(told)
+        const result = await evaluateDetectorRun(request)
         progress.end()
         if (flags.json) printJson(result)
         else print(detectorReport(result, painter(process.stdout)))
       } else {
-        const result = await evaluateRun(told)
+        const result = await evaluateRun(request)
         progress.end()
         if (flags.json) printJson(result)
         else print(classifierReport(result, painter(process.stdout)))

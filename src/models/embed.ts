@@ -9,9 +9,10 @@ import {
   type Weighting,
 } from '../moe/index.ts'
 import { projection } from '../nn/blocks.ts'
+import type { Initialiser } from '../nn/initialise.ts'
 import { kaimingUniform } from '../nn/initialise.ts'
 import { batchNorm, channelsOf, conv, type Layer } from '../nn/layers.ts'
-import type { Initialiser, Scope } from '../nn/scope.ts'
+import type { Scope } from '../nn/scope.ts'
 import { expertWidth } from './expert-width.ts'
 import type { ConvBuilder, ResNetName, StageBuilder, StagePlan } from './resnet.ts'
 

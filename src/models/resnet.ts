@@ -1,9 +1,10 @@
 import { globalAveragePool, maxPool, relu, type Tensor } from '../graph/index.ts'
 import type { MoeResult, MoeStatistics } from '../moe/index.ts'
 import { basicBlock, bottleneck, type ConvBlock, type ConvShape } from '../nn/blocks.ts'
+import type { Initialiser } from '../nn/initialise.ts'
 import { kaimingUniform } from '../nn/initialise.ts'
 import { batchNorm, conv, linear } from '../nn/layers.ts'
-import type { Initialiser, Scope } from '../nn/scope.ts'
+import type { Scope } from '../nn/scope.ts'
 
 /** The ResNets of He et al. 2015 that there are. */
 export type ResNetName = 'resnet18' | 'resnet34' | 'resnet50'

@@ -21,9 +21,10 @@ import {
   zeroRows,
   zerosLike,
 } from '../graph/index.ts'
+import type { Initialiser } from '../nn/initialise.ts'
 import { kaimingUniform } from '../nn/initialise.ts'
 import { channelsOf } from '../nn/layers.ts'
-import type { Initialiser, Scope } from '../nn/scope.ts'
+import type { Scope } from '../nn/scope.ts'
 import type { Constraint, Counters } from './constraints/constraint.ts'
 import type { Gate } from './gates.ts'
 import { describeRouting, type Routing, route, type Weighting } from './routing.ts'

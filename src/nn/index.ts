@@ -13,7 +13,6 @@ export {
   type Declaration,
   Declarations,
   type Distribution,
-  type Initialiser,
   type Kept,
   type RandomInput,
   Scope,

@@ -1,5 +1,8 @@
+import type { Draws } from '../base/random.ts'
 import { sizeOf } from '../base/tensor.ts'
-import type { Initialiser } from './scope.ts'
+
+/** First values of a parameter or statistic, from the random numbers of its place: a new array each time, which is given away. */
+export type Initialiser = (shape: readonly number[], source: Draws) => Float32Array
 
 /** First values of parameters, as torch and torchvision choose them. */
 

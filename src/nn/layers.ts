@@ -26,8 +26,9 @@ import {
   updatedStatistics,
   where,
 } from '../graph/index.ts'
+import type { Initialiser } from './initialise.ts'
 import { biasOf, kaimingUniform, ones, zeros } from './initialise.ts'
-import type { Initialiser, Scope } from './scope.ts'
+import type { Scope } from './scope.ts'
 
 /** A layer: builds its part of the graph at a scope. x and the result are [N, C, H, W] unless said otherwise. */
 export type Layer = (scope: Scope, x: Tensor) => Tensor

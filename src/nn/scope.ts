@@ -1,11 +1,8 @@
 import { fail } from '../base/errors.ts'
-import { type Draws, draws } from '../base/random.ts'
+import { draws } from '../base/random.ts'
 import { type HostTensor, type State, sizeOf } from '../base/tensor.ts'
 import { type Graph, gatherRows, type Shape, type Tensor } from '../graph/index.ts'
-import { kaimingNormal } from './initialise.ts'
-
-/** First values of a parameter or statistic, from the random numbers of its place: a new array each time, which is given away. */
-export type Initialiser = (shape: readonly number[], source: Draws) => Float32Array
+import { type Initialiser, kaimingNormal } from './initialise.ts'
 
 /**
  * What the optimizer does with a tensor of the state: a `parameter` follows its gradient (and decays if

@@ -64,7 +64,7 @@ const layer: DetectorLayerFindings = {
   variants: { single: [stats, { ...stats, APs: 0.31 }], without: [stats, stats], byK: [stats], equal: stats },
   overTraining: [],
 }
-const data = { sizes: [32, 96] } as unknown as DetectorFindings['data']
+const data: Pick<DetectorFindings['data'], 'sizes'> = { sizes: [32, 96] }
 
 describe('what the page says of a detector’s experts', () => {
   it('names the sizes and levels that each pass a test of their own', () => {

@@ -137,7 +137,10 @@ export function levelSentence({ levels, dependence }: DetectorLayerFindings): st
   return `Figures are mean weights in per cent over all images; colour compares them with the expert’s share. Which level it is decides ${percent(share)} of the choice (${bits(information.value)} bits, by chance ${bits(information.chance)}, ${significance(information.p, information.permutations)}).${rest} If levels were treated alike, all cells would be grey.`
 }
 
-export function areaSentence(layer: DetectorLayerFindings, data: DetectorFindings['data']): string {
+export function areaSentence(
+  layer: DetectorLayerFindings,
+  data: Pick<DetectorFindings['data'], 'sizes'>,
+): string {
   const { range, all } = layer.medianArea
   const apart =
     range === null || !beyondChance(range.tested)
