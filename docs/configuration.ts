@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { configSchema } from '../src/run/config/schema.ts'
-import { bare, describeSchema } from '../src/run/config/shape.ts'
+import { configSchema } from '../src/config/schema.ts'
+import { bare, describeSchema } from '../src/config/shape.ts'
 
 /**
  * `docs/configuration.md`: the reference of every key, written from the schema that reads configurations, so that

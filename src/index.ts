@@ -15,7 +15,7 @@ export {
   sizeOf,
   type TensorData,
 } from './base/tensor.ts'
-export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate/index.ts'
+export { type EvalOptions, type EvalSummary, evaluateRun } from './tasks/evaluate-run.ts'
 export {
   type Config,
   resolveConfig,

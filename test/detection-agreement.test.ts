@@ -11,7 +11,7 @@ import {
   precisionAt,
   recallAt,
   recallThresholds,
-} from '../src/evaluate/detections/index.ts'
+} from '../src/metrics/detections/index.ts'
 
 /**
  * Agreement with pycocotools: on small cases whose expected values are committed (fixtures/detections/make.py), and on

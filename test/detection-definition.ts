@@ -1,5 +1,5 @@
 import type { Detection } from '../src/data/index.ts'
-import type { GroundTruth } from '../src/evaluate/detections/index.ts'
+import type { GroundTruth } from '../src/metrics/detections/index.ts'
 
 /**
  * COCO's evaluation as one would write it down, slow and with nothing shared with the fast one: for every IoU

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Application, TSConfigReader, TypeDocReader } from 'typedoc'
 import { describe, expect, it } from 'vitest'
 import { configurationReference } from '../docs/configuration.ts'
-import { chooseParameters, parseRecipe, recipeConfig } from '../src/run/recipe.ts'
+import { chooseParameters, parseRecipe, recipeConfig } from '../src/config/recipe.ts'
 
 const root = new URL('..', import.meta.url)
 const pages = [

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { evaluateDetectorRun } from '../src/evaluate/index.ts'
+import { evaluateDetectorRun } from '../src/tasks/detection/evaluate-detector-run.ts'
 import { moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
 import { tinyDetector, writeTinyCoco } from './tiny-detection.ts'
 

@@ -1,12 +1,12 @@
+import { affinityOf } from '../src/analysis/affinity.ts'
+import { captionOf } from '../src/analysis/captions.ts'
+import { coactivationOf, pairLead } from '../src/analysis/coactivation.ts'
+import type { Findings, LayerFindings } from '../src/analysis/findings.ts'
+import { galleryOf } from '../src/analysis/gallery.ts'
+import { dependenceOf, informationOf } from '../src/analysis/information.ts'
+import type { PictureOfImage } from '../src/analysis/pictures.ts'
 import { leadOf } from '../src/base/exact-tests.ts'
 import { draws } from '../src/base/random.ts'
-import { affinityOf } from '../src/explain/affinity.ts'
-import { captionOf } from '../src/explain/captions.ts'
-import { coactivationOf, pairLead } from '../src/explain/coactivation.ts'
-import type { Findings, LayerFindings } from '../src/explain/findings.ts'
-import { galleryOf } from '../src/explain/gallery.ts'
-import { dependenceOf, informationOf } from '../src/explain/information.ts'
-import type { PictureOfImage } from '../src/explain/pictures.ts'
 
 /** What is made up: a network whose gates have learned something of the superclasses. */
 export interface MadeUp {

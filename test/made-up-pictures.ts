@@ -1,6 +1,6 @@
 import sharp from 'sharp'
+import type { PictureOfImage } from '../src/analysis/pictures.ts'
 import { draws } from '../src/base/random.ts'
-import type { PictureOfImage } from '../src/explain/pictures.ts'
 
 /**
  * Little scenes of 32 × 32 pixels: a ground and a shape whose colours depend on the superclass, so that a gallery of

@@ -1,7 +1,7 @@
-import type { SweepPage, SweepRun } from '../src/report/sweep-page.ts'
 import { measureNamed } from '../src/sweep/measures.ts'
 import type { Outcome } from '../src/sweep/outcome.ts'
 import type { SweepRecord } from '../src/sweep/sweep-folder.ts'
+import type { SweepPage, SweepRun } from '../src/sweep/sweep-page.ts'
 import { sweepTable } from '../src/sweep/table.ts'
 
 /** A sweep that never was: names that try to be something else, explained and unexplained runs, and every way not to finish. */

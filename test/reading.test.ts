@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parquetMetadata } from 'hyparquet'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findings } from '../src/explain/index.ts'
+import { findings } from '../src/analysis/findings.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
 import { moiety, start, tinyConfig, untilLines, writeRecipe, writeTinyCifar } from './tiny.ts'
 

@@ -1,9 +1,11 @@
+import type { CompareFlags } from './flags.ts'
+import type { ComparedLayer, ComparedRun } from '../analysis/comparison.ts'
 import { fail } from '../base/errors.ts'
-import type { ComparedLayer, ComparedRun } from '../explain/index.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceFile } from '../files/together.ts'
-import type { CompareFlags } from './compare.ts'
-import { compareRuns, isDetectorRun, renderComparison } from './engine.ts'
+import { compareRuns } from '../analysis/compare-runs.ts'
+import { isDetectorRun } from '../tasks/detection/trained-detector.ts'
+import { renderComparison } from '../report/comparison-page.ts'
 import { writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -16,7 +18,7 @@ import { endedBySignal } from './signals.ts'
 export async function runComparison(runs: readonly string[], flags: CompareFlags): Promise<number> {
   for (const run of runs) {
     requireRun(run)
-    if (!(await isDetectorRun(run))) continue
+    if (!(isDetectorRun(run))) continue
     fail({
       kind: 'usage',
       message: 'expected runs of classifiers, got that of a detector',
@@ -38,7 +40,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
         onEvent: progress.show,
         onExplained: writeExplanation,
       })
-      const page = await renderComparison(compared)
+      const page = renderComparison(compared)
       signal.throwIfAborted()
       progress.end()
       replaceFile(nodeDisk, flags.out, page)

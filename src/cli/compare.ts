@@ -1,11 +1,5 @@
+import type { CompareFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface CompareFlags {
-  readonly out: string
-  readonly data?: string
-  readonly threads?: string
-  readonly json?: true
-}
 
 export function addCompare(program: Command): void {
   program

@@ -1,10 +1,6 @@
+import type { GetFlags } from './flags.ts'
 import type { Command } from 'commander'
 import { refuseWord } from './output.ts'
-
-export interface GetFlags {
-  readonly to: string
-  readonly json?: true
-}
 
 export function addData(program: Command): void {
   const data = program

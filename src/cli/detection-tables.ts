@@ -1,11 +1,11 @@
+import type { EvalDetectionsFlags } from './flags.ts'
 import type {
   CategoryEvaluation,
   DetectionEvaluation,
   DetectionStats,
   IouStats,
   SizeLimits,
-} from '../evaluate/detections/index.ts'
-import type { EvalDetectionsFlags } from './eval-detections.ts'
+} from '../metrics/detections/index.ts'
 import { borderless } from './report.ts'
 import { bar, clean, type Paint, truncate } from './screen.ts'
 

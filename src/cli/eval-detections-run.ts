@@ -1,3 +1,4 @@
+import type { EvalDetectionsFlags } from './flags.ts'
 import { fail } from '../base/errors.ts'
 import { readCocoAnnotations } from '../data/coco/annotations.ts'
 import { readCocoResults } from '../data/coco/results.ts'
@@ -6,9 +7,8 @@ import {
   type DetectionEvaluation,
   evaluateDetections,
   type SizeLimits,
-} from '../evaluate/detections/index.ts'
+} from '../metrics/detections/index.ts'
 import { categoryTable, iouTable, sortedCategories, statsTable } from './detection-tables.ts'
-import type { EvalDetectionsFlags } from './eval-detections.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { painter } from './screen.ts'

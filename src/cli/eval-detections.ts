@@ -1,14 +1,6 @@
+import type { EvalDetectionsFlags } from './flags.ts'
+import { orders } from './flags.ts'
 import { type Command, Option } from 'commander'
-
-/** How the categories are sorted. */
-export const orders = ['best', 'worst', 'id', 'name'] as const
-
-export interface EvalDetectionsFlags {
-  readonly perCategory?: true
-  readonly sort: (typeof orders)[number]
-  readonly sizes?: string
-  readonly json?: true
-}
 
 export function addEvalDetections(program: Command): void {
   program

@@ -1,14 +1,9 @@
+import type { EvalFlags } from './flags.ts'
 import { fail } from '../base/errors.ts'
 import { statsTable } from './detection-tables.ts'
-import {
-  type DetectorEvalSummary,
-  type EvalOptions,
-  type EvalSummary,
-  evaluateDetectorRun,
-  evaluateRun,
-  isDetectorRun,
-} from './engine.ts'
-import type { EvalFlags } from './eval.ts'
+import { type DetectorEvalSummary, evaluateDetectorRun } from '../tasks/detection/evaluate-detector-run.ts'
+import { type EvalOptions, type EvalSummary, evaluateRun } from '../tasks/evaluate-run.ts'
+import { isDetectorRun } from '../tasks/detection/trained-detector.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { accuracyLine, layerTable, precisionLine, preferences } from './report.ts'
@@ -19,7 +14,7 @@ import { endedBySignal } from './signals.ts'
 /** `moiety eval`; returns the exit code. */
 export async function runEvaluation(run: string, flags: EvalFlags): Promise<number> {
   requireRun(run)
-  const detector = await isDetectorRun(run)
+  const detector = isDetectorRun(run)
   const options = await evalOptions(run, flags, detector ? boxDataChoice : dataChoice)
   const progress = createProgress(process.stderr)
   try {

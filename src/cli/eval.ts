@@ -1,14 +1,5 @@
+import type { EvalFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface EvalFlags {
-  readonly data?: string
-  readonly k?: string
-  readonly only?: string
-  readonly without?: string
-  readonly equal?: true
-  readonly split?: string
-  readonly json?: true
-}
 
 export function addEval(program: Command): void {
   program

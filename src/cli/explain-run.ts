@@ -1,7 +1,8 @@
+import type { ExplainFlags } from './flags.ts'
 import { join } from 'node:path'
-import type { ExpertFindings, LayerFindings } from '../explain/index.ts'
-import { explainRun, isDetectorRun } from './engine.ts'
-import type { ExplainFlags } from './explain.ts'
+import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
+import { explainRun } from '../analysis/explain-run.ts'
+import { isDetectorRun } from '../tasks/detection/trained-detector.ts'
 import { runDetectorExplanation } from './explain-detector-run.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
 import { print, printJson } from './output.ts'
@@ -14,7 +15,7 @@ import { endedBySignal } from './signals.ts'
 /** `moiety explain`; returns the exit code. */
 export async function runExplanation(run: string, flags: ExplainFlags): Promise<number> {
   requireRun(run)
-  if (await isDetectorRun(run)) return await runDetectorExplanation(run, flags)
+  if (isDetectorRun(run)) return await runDetectorExplanation(run, flags)
   return await explainClassifier(run, flags)
 }
 

@@ -1,15 +1,5 @@
+import type { ExplainFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface ExplainFlags {
-  readonly out?: string
-  readonly charts?: string
-  readonly against?: string
-  readonly data?: string
-  readonly split?: string
-  readonly threads?: string
-  readonly permutations?: string
-  readonly json?: true
-}
 
 export function addExplain(program: Command): void {
   program

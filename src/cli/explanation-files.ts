@@ -1,8 +1,12 @@
 import { join } from 'node:path'
-import type { DetectorExplanation, Explanation, Findings } from '../explain/index.ts'
+import type { DetectorExplanation } from '../analysis/detection/explain-detector-run.ts'
+import type { Explanation } from '../analysis/explain-run.ts'
+import type { Findings } from '../analysis/findings.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { replaceTogether } from '../files/together.ts'
-import { chartFiles, renderDetectorReport, renderReport } from './engine.ts'
+import { chartFiles } from '../report/single-charts.ts'
+import { renderDetectorReport } from '../report/detection/page.ts'
+import { renderReport } from '../report/page.ts'
 
 /**
  * Writes what was found out about a run into a folder: `routing.parquet`, `report.html` and `report.json`. They are
@@ -15,7 +19,7 @@ export async function writeExplanation(
   { findings, pictures, table }: Explanation,
   disk: Disk = nodeDisk,
 ): Promise<void> {
-  const page = await renderReport(findings, pictures)
+  const page = renderReport(findings, pictures)
   replaceTogether(disk, [
     { path: join(folder, 'routing.parquet'), bytes: table },
     { path: join(folder, 'report.html'), bytes: page },
@@ -33,7 +37,7 @@ export async function writeDetectorExplanation(
   explanation: DetectorExplanation,
   disk: Disk = nodeDisk,
 ): Promise<void> {
-  const page = await renderDetectorReport(explanation)
+  const page = renderDetectorReport(explanation)
   replaceTogether(disk, [
     { path: join(folder, 'routing.parquet'), bytes: explanation.routing },
     { path: join(folder, 'objects.parquet'), bytes: explanation.objects },
@@ -44,7 +48,7 @@ export async function writeDetectorExplanation(
 
 /** Writes every chart that the findings have something for into a folder. @throws MoietyError `disk` */
 export async function writeCharts(folder: string, findings: Findings, disk: Disk = nodeDisk): Promise<void> {
-  const charts = await chartFiles(findings)
+  const charts = chartFiles(findings)
   replaceTogether(
     disk,
     charts.map(({ name, svg }) => ({ path: join(folder, name), bytes: svg })),

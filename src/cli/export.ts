@@ -1,15 +1,5 @@
+import type { ExportFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface ExportFlags {
-  readonly out?: string
-  readonly routing: string
-  readonly batch?: string
-  readonly uint8?: true
-  readonly channelsLast?: true
-  /** True where no folder was named. */
-  readonly safetensors?: string | true
-  readonly json?: true
-}
 
 export function addExport(program: Command): void {
   program

@@ -1,3 +1,4 @@
+import type { TrainFlags } from './flags.ts'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { evalOptions } from './eval-run.ts'
 import { planTraining } from './plan.ts'
-import type { TrainFlags } from './train.ts'
 
 let folder = ''
 beforeAll(async () => {

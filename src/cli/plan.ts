@@ -1,16 +1,16 @@
+import type { TrainFlags } from './flags.ts'
 import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
+import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
+import { chooseParameters, recipeConfig } from '../config/recipe.ts'
+import { loadRecipe } from '../config/recipe-files.ts'
+import { nearest } from '../config/shape.ts'
 import { holdsCoco } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
 import { namesIn } from '../files/careful.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
-import { nearest } from '../run/config/shape.ts'
-import { applyOverrides, type Config, resolveConfig } from '../run/config.ts'
-import { chooseParameters, recipeConfig } from '../run/recipe.ts'
-import { loadRecipe } from '../run/recipe-files.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
-import type { TrainFlags } from './train.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
 export interface Plan {

@@ -1,13 +1,14 @@
+import type { PredictFlags } from './flags.ts'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
-import type { Prediction } from '../explain/index.ts'
+import { resolveConfig } from '../config/config.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceFile } from '../files/together.ts'
-import { resolveConfig } from '../run/config.ts'
+import type { Prediction } from '../predict/predict-run.ts'
 import { readConfig } from '../run/run-folder.ts'
-import { predictRun, renderPredictions } from './engine.ts'
+import { predictRun } from '../predict/predict-run.ts'
+import { renderPredictions } from '../report/prediction-page.ts'
 import { print, printJson } from './output.ts'
-import type { PredictFlags } from './predict.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
 import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
@@ -47,7 +48,7 @@ export async function runPrediction(
         signal,
         onEvent: progress.show,
       })
-      const page = await renderPredictions(result)
+      const page = renderPredictions(result)
       signal.throwIfAborted()
       progress.end()
       replaceFile(nodeDisk, out, page)

@@ -1,15 +1,5 @@
+import type { PredictFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface PredictFlags {
-  readonly out?: string
-  readonly top?: string
-  readonly neighbours?: string
-  readonly data?: string
-  readonly score?: string
-  readonly coco?: string
-  readonly threads?: string
-  readonly json?: true
-}
 
 export function addPredict(program: Command): void {
   program

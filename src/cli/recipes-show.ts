@@ -1,3 +1,4 @@
+import type { ShowFlags } from './flags.ts'
 import { shellWord, visibleJson } from '../base/escaping.ts'
 import {
   chooseParameters,
@@ -6,10 +7,9 @@ import {
   recipeConfig,
   showChoices,
   showCondition,
-} from '../run/recipe.ts'
-import { loadRecipe, recipeNames } from '../run/recipe-files.ts'
+} from '../config/recipe.ts'
+import { loadRecipe, recipeNames } from '../config/recipe-files.ts'
 import { print, printJson } from './output.ts'
-import type { ShowFlags } from './recipes.ts'
 import { clean, duration, type Paint, painter, wrap } from './screen.ts'
 
 /** `moiety recipes` */

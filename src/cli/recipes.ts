@@ -1,11 +1,6 @@
+import type { ShowFlags } from './flags.ts'
 import type { Command } from 'commander'
 import { refuseWord, repeatable } from './output.ts'
-
-export interface ShowFlags {
-  readonly with: readonly string[]
-  readonly set: readonly string[]
-  readonly json?: true
-}
 
 export function addRecipes(program: Command): void {
   const recipes = program

@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import { shellWord } from '../base/escaping.ts'
-import type { DetectionStats } from '../evaluate/detections/index.ts'
+import type { DetectionStats } from '../metrics/detections/index.ts'
 import type { LayerStats, LayerSummary, TrainSummary } from '../run/events.ts'
 import { bar, clean, columns, duration, type Paint, percent, truncate } from './screen.ts'
 

@@ -1,10 +1,10 @@
 import { accessSync, constants } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { applyOverrides, resolveConfig } from '../config/config.ts'
 import type { SplitName } from '../data/index.ts'
-import type { DataChoice } from '../evaluate/index.ts'
 import { isThere, kindOf } from '../files/disk.ts'
-import { applyOverrides, resolveConfig } from '../run/config.ts'
+import type { DataChoice } from '../tasks/open-run.ts'
 import { dataOverrides } from './plan.ts'
 
 /** What the commands that look at a trained run have in common: the run, its split, other data, whole numbers. */

@@ -1,8 +1,9 @@
+import type { SweepFlags } from './flags.ts'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
-import type { Recipe } from '../run/recipe.ts'
+import type { Recipe } from '../config/recipe.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan.ts'
 import { outcomesOf } from '../sweep/run-sweep.ts'
@@ -12,7 +13,6 @@ import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
 import { dataOverrides, isDrawn } from './plan.ts'
 import { clean, painter, wrap } from './screen.ts'
-import type { SweepFlags } from './sweep.ts'
 import { scoreRange } from './sweep-progress.ts'
 
 /** What `moiety sweep` is about, however it is trained: its file, its folder, its runs and what became of them. */

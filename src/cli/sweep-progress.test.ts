@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { resolveConfig } from '../run/config.ts'
+import { resolveConfig } from '../config/config.ts'
 import type { PlannedRun } from '../sweep/plan.ts'
 import { createSweepProgress } from './sweep-progress.ts'
 

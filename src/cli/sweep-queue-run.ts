@@ -1,3 +1,4 @@
+import type { SweepFlags } from './flags.ts'
 import { resolve } from 'node:path'
 import { enqueue, type QueuedRuns } from '../sweep/enqueue.ts'
 import { secondsAnEpoch } from '../sweep/estimate.ts'
@@ -8,7 +9,6 @@ import { print, printJson } from './output.ts'
 import { queueOf, stateTexts } from './queue-flags.ts'
 import { clean, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
-import type { SweepFlags } from './sweep.ts'
 import { countOf, doneOf, endText, listed, type SweepCommand, someFailed } from './sweep-plan.ts'
 import { createSweepProgress, sayWait } from './sweep-progress.ts'
 

@@ -1,3 +1,4 @@
+import type { SweepFlags } from './flags.ts'
 import { availableParallelism } from 'node:os'
 import { fail } from '../base/errors.ts'
 import { secondsAnEpoch, secondsOf, tryOut } from '../sweep/estimate.ts'
@@ -7,7 +8,6 @@ import { wholePath } from './plan.ts'
 import { wholeNumber } from './run-flags.ts'
 import { clean, duration, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
-import type { SweepFlags } from './sweep.ts'
 import {
   command,
   countOf,

@@ -1,22 +1,5 @@
+import type { SweepFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface SweepFlags {
-  readonly out?: string
-  readonly data?: string
-  readonly jobs?: string
-  readonly dryRun?: true
-  /** False for `--no-trial`. */
-  readonly trial: boolean
-  readonly threads?: string
-  /** A run's number in the plan, or its name. */
-  readonly run?: string
-  /** True where it was given without a URL. */
-  readonly queue?: string | true
-  readonly queueFile?: string
-  readonly detach?: true
-  readonly emit?: string
-  readonly json?: true
-}
 
 export function addSweep(program: Command): void {
   program

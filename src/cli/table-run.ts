@@ -1,9 +1,10 @@
+import type { TableFlags } from './flags.ts'
 import { setImmediate } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
+import { nearest } from '../config/shape.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { JsonObject } from '../files/json.ts'
 import { replaceFile } from '../files/together.ts'
-import { nearest } from '../run/config/shape.ts'
 import { textOf } from '../sweep/axes.ts'
 import { measureNamed, usualMeasure } from '../sweep/measures.ts'
 import type { Outcome } from '../sweep/outcome.ts'
@@ -11,11 +12,10 @@ import { outcomesUnless } from '../sweep/run-sweep.ts'
 import { requireRecord, type SweepRecord } from '../sweep/sweep-folder.ts'
 import { type SweepTable, sweepTable } from '../sweep/table.ts'
 import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from '../sweep/table-formats.ts'
-import { renderSweep } from './engine.ts'
+import { renderSweep } from '../sweep/sweep-page.ts'
 import { print, printJson } from './output.ts'
 import { clean } from './screen.ts'
 import { endedBySignal } from './signals.ts'
-import type { TableFlags } from './table.ts'
 
 const formats = ['text', 'markdown', 'latex', 'csv', 'parquet', 'html'] as const
 type Format = (typeof formats)[number]
@@ -86,7 +86,7 @@ async function page(
   // With several mixtures a run there is no one number of balance; the charts show each.
   const others = layers === 1 ? [usual, 'cvImportance'].filter(value => value !== table.measure.key) : []
   const axis = record.axes.find(({ label }) => label === 'constraint') ?? record.axes.at(-1)
-  return await renderSweep({
+  return renderSweep({
     title: record.title,
     description: record.description,
     seriesAxis: axis?.label ?? null,

@@ -1,14 +1,5 @@
+import type { TableFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface TableFlags {
-  readonly rows?: string
-  readonly columns?: string
-  readonly value?: string
-  readonly baseline?: string
-  readonly format: string
-  readonly out?: string
-  readonly json?: true
-}
 
 export function addTable(program: Command): void {
   program

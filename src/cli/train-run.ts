@@ -1,11 +1,11 @@
-import { train } from './engine.ts'
+import type { TrainFlags } from './flags.ts'
+import { train } from '../train/loop.ts'
 import { followSweep } from './follow-sweep.ts'
 import { print, printJson } from './output.ts'
 import { planTraining } from './plan.ts'
 import { createProgress } from './progress.ts'
 import { clean, painter, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
-import type { TrainFlags } from './train.ts'
 
 /** `moiety train`; returns the exit code. */
 export async function runTraining(name: string | undefined, flags: TrainFlags): Promise<number> {

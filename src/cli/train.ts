@@ -1,20 +1,7 @@
+import type { TrainFlags } from './flags.ts'
 import { type Command, Option } from 'commander'
 import { fail } from '../base/errors.ts'
 import { repeatable } from './output.ts'
-
-export interface TrainFlags {
-  readonly data?: string
-  readonly out?: string
-  readonly set: readonly string[]
-  readonly with: readonly string[]
-  readonly seed?: string
-  readonly resume?: true
-  /** `--resume=auto`, see {@link separateResume}. */
-  readonly resumeAuto?: true
-  readonly device?: string
-  readonly threads?: string
-  readonly json?: true
-}
 
 export function addTrain(program: Command): void {
   program

@@ -1,3 +1,4 @@
+import type { WorkerFlags } from './flags.ts'
 import { availableParallelism, hostname } from 'node:os'
 import { openQueue, refusal } from '../sweep/queue.ts'
 import { workQueue } from '../sweep/work-queue.ts'
@@ -8,7 +9,6 @@ import { clean, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
 import { command } from './sweep-plan.ts'
 import { createSweepProgress } from './sweep-progress.ts'
-import type { WorkerFlags } from './worker.ts'
 
 const defaultPatience = 60
 const millisecondsToEnd = 1000

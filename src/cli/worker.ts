@@ -1,16 +1,5 @@
+import type { WorkerFlags } from './flags.ts'
 import type { Command } from 'commander'
-
-export interface WorkerFlags {
-  /** True where it was given without a URL. */
-  readonly queue?: string | true
-  readonly queueFile?: string
-  readonly jobs?: string
-  readonly threads?: string
-  readonly sweeps?: string
-  readonly data?: string
-  readonly patience?: string
-  readonly untilEmpty?: true
-}
 
 export function addWorker(program: Command): void {
   program

@@ -1,15 +1,9 @@
 import type { State } from '../base/tensor.ts'
 import { Graph, reshape, type Tensor, transpose } from '../graph/index.ts'
-import {
-  anchorConstant,
-  anchorsFor,
-  type Canvas,
-  type DetectorModelConfig,
-  detections,
-  detectorOf,
-} from '../models/index.ts'
+import { anchorConstant, type Canvas, detections } from '../models/index.ts'
 import { layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
+import { anchorsFor, type DetectorModelConfig, detectorOf } from '../tasks/detection/detector-of.ts'
 import { type ExportedModel, type ModelForm, preprocessed, weightsOutput, withParameters } from './model.ts'
 import type { Normalisation } from './run-facts.ts'
 

@@ -21,9 +21,9 @@ import {
   writeCaptions,
   writeRun,
 } from '../../test/untrained-run.ts'
+import { resolveConfig } from '../config/config.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import type { JsonObject } from '../files/json.ts'
-import { resolveConfig } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { exportTo } from './export-run.ts'
 import { type ExportOptions, exportRun, readMetadata } from './index.ts'

@@ -1,6 +1,6 @@
 import { markdown, markdownCode, visibleJson } from '../base/escaping.ts'
 import { type State, sizeOf } from '../base/tensor.ts'
-import type { Config } from '../run/config.ts'
+import type { Config } from '../config/config.ts'
 import type { ModelMetadata } from './metadata.ts'
 
 /** Names that a hub has for the data sets that are on one. */

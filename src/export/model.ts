@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
+import type { ModelConfig } from '../config/config.ts'
 import { normalisation as gainAndOffset } from '../data/augmentation.ts'
 import {
   add,
@@ -12,10 +13,9 @@ import {
   type Tensor,
   transpose,
 } from '../graph/index.ts'
-import { classifierOf } from '../models/index.ts'
 import { type LayerInfo, layerInfo } from '../moe/index.ts'
 import { adopt, type Declarations, Scope } from '../nn/index.ts'
-import type { ModelConfig } from '../run/config.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
 import { foldConstants, withConstants } from './constants.ts'
 import { foldBatchNorm } from './fold-batch-norm.ts'
 import type { Normalisation } from './run-facts.ts'

@@ -1,13 +1,13 @@
 import { fail, MoietyError } from '../base/errors.ts'
+import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { openDataset, type PerChannel } from '../data/index.ts'
-import { refuseOtherClasses, remembered } from '../evaluate/data-identity.ts'
-import { checkpointIdentity, newestCheckpoint } from '../evaluate/trained-run.ts'
-import { isDetector } from '../models/index.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
-import { type Config, resolveConfig, withoutSafeKeys } from '../run/config.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
+import { refuseOtherClasses, remembered } from '../tasks/data-identity.ts'
+import { isDetector } from '../tasks/detection/detector-of.ts'
+import { checkpointIdentity, newestCheckpoint } from '../tasks/open-run.ts'
 import { type Captions, readCaptions } from './captions.ts'
 
 /** Mean and standard deviation of pixel/255, for red, green and blue. */

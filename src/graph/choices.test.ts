@@ -4,10 +4,10 @@ import { gradients } from './gradients.ts'
 import { Graph, type Tensor } from './graph.ts'
 import { interpret } from './interpreter.ts'
 import type { NdArray } from './ndarray.ts'
+import { sum } from './ops/broadcast.ts'
 import { greater, mul, relu, sign, where } from './ops/elementwise.ts'
 import { nonzero, topK } from './ops/indexing.ts'
 import { maxPool } from './ops/pooling.ts'
-import { sum } from './ops/reduce.ts'
 
 const nd = (shape: readonly number[], data: readonly number[]): NdArray => ({
   shape,

@@ -1,8 +1,8 @@
 import { fail } from '../base/errors.ts'
 import { showShape } from './dims.ts'
 import type { Tensor } from './graph.ts'
+import { onesLike, zerosLike } from './ops/broadcast.ts'
 import { accumulate } from './ops/indexing.ts'
-import { onesLike, zerosLike } from './ops/shape.ts'
 
 /**
  * Reverse mode: for each tensor of `wrt`, the gradient of the scalar `loss` as a symbolic tensor of the same

@@ -1,10 +1,10 @@
 import { type ErrorFacts, fail } from '../base/errors.ts'
 import { type Dim, type Shape, showShape } from './dims.ts'
-import type { Emitter } from './lowering.ts'
+import type { GraphDType } from './dtype.ts'
+import type { Emitter } from './emitter.ts'
 import type { NdArray } from './ndarray.ts'
 
-/** Element types inside a graph. Indices are int64, conditions bool, pixels uint8, everything else float32. */
-export type GraphDType = 'float32' | 'int64' | 'bool' | 'uint8'
+export type { GraphDType } from './dtype.ts'
 
 /** What is known of a tensor before anything runs. */
 export interface TensorType {

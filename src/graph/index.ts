@@ -6,6 +6,7 @@
 
 export { choicesOf, type FollowedChoices, interpretFollowing, type Turn } from './choices.ts'
 export type { Dim, Shape } from './dims.ts'
+export type { Attributes, Emitter } from './emitter.ts'
 export { gradients } from './gradients.ts'
 export {
   apply,
@@ -20,7 +21,7 @@ export {
   type TensorType,
 } from './graph.ts'
 export { interpret, reachableNodes } from './interpreter.ts'
-export { type Attributes, type Emitter, type LoweringOptions, lower } from './lowering.ts'
+export { type LoweringOptions, lower } from './lowering.ts'
 export type {
   ChannelAffineMeaning,
   Channels,
@@ -33,6 +34,7 @@ export type {
 } from './meaning.ts'
 export type { NdArray } from './ndarray.ts'
 export { irVersion, type OnnxAttribute, opset } from './onnx.ts'
+export * from './ops/broadcast.ts'
 export * from './ops/convolution.ts'
 export * from './ops/elementwise.ts'
 export * from './ops/indexing.ts'
@@ -40,10 +42,13 @@ export * from './ops/matmul.ts'
 export * from './ops/normalisation.ts'
 export * from './ops/pooling.ts'
 export * from './ops/reduce.ts'
+export type { ReduceOptions } from './ops/reduced-axes.ts'
 export * from './ops/resize.ts'
 export * from './ops/shape.ts'
+export * from './ops/slicing.ts'
 export * from './ops/softmax.ts'
 export * from './ops/standardise.ts'
 export * from './ops/suppression.ts'
+export * from './ops/window.ts'
 export type { Program, TensorSpec } from './program.ts'
 export { type Replace, rewrite, usesOf, withInputs } from './rewrite.ts'

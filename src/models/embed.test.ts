@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
 import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
+import type { ConstraintConfig, ModelConfig, MoeLayerConfig } from '../config/config.ts'
 import { Graph } from '../graph/index.ts'
 import { type Declarations, Scope } from '../nn/index.ts'
-import type { ConstraintConfig, ModelConfig, MoeLayerConfig } from '../run/config.ts'
 import { Engine } from '../runtime/index.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
 import { trainingStep } from '../train/classification-step.ts'
 import type { TrainingStep } from '../train/step.ts'
-import { classifierOf } from './classifier.ts'
 
 const mixture = (fields: Partial<MoeLayerConfig>): MoeLayerConfig => ({
   position: 4,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { type Config, resolveConfig } from '../config/config.ts'
 import { Graph } from '../graph/index.ts'
 import { Scope } from '../nn/index.ts'
-import { type Config, resolveConfig } from '../run/config.ts'
-import { classifierOf } from './classifier.ts'
-import { detectorOf, isDetector } from './detector.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
+import { detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
 
 /** First values of a kernel [O, C, U, V], measured. */
 interface Measured {

@@ -4,24 +4,13 @@
  * @module
  */
 export { activeParameterCount } from './active-parameters.ts'
-export { type Classifier, classifierOf, constraintOf, type ModelOptions } from './classifier.ts'
 export * from './detection/index.ts'
-export {
-  anchorsFor,
-  type Detector,
-  type DetectorModelConfig,
-  type DetectorOptions,
-  type DetectorOverride,
-  type DetectorPlace,
-  detectorOf,
-  detectorPlaces,
-  isDetector,
-} from './detector.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'
 export {
   type BackboneOptions,
   type Classification,
+  type Classifier,
   type ConvBuilder,
   type ResNetName,
   type ResNetOptions,

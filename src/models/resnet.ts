@@ -197,3 +197,6 @@ function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
     return { ...result, output: y }
   }
 }
+
+/** Builds a classifier at a scope: images [N, 3, S, S] to logits, losses and routing statistics. */
+export type Classifier = (scope: Scope, images: Tensor) => Classification

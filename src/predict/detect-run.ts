@@ -1,21 +1,17 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { resolveConfig } from '../config/config.ts'
 import type { Box } from '../data/coco/record.ts'
 import type { Detection } from '../data/coco/results.ts'
 import { canvasRule } from '../data/detection/canvas.ts'
-import { remembered } from '../evaluate/data-identity.ts'
-import {
-  DetectorEvaluator,
-  type DetectorRecords,
-  type FoundObject,
-  weightsAt,
-} from '../evaluate/detector/index.ts'
-import { engineOf, newestCheckpoint } from '../evaluate/trained-run.ts'
 import type { Json } from '../files/json.ts'
-import { type DetectorModelConfig, isDetector } from '../models/index.ts'
-import { resolveConfig } from '../run/config.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
+import { remembered } from '../tasks/data-identity.ts'
+import { type DetectorModelConfig, isDetector } from '../tasks/detection/detector-of.ts'
+import { DetectorEvaluator } from '../tasks/detection/evaluate-detector.ts'
+import { type DetectorRecords, type FoundObject, weightsAt } from '../tasks/detection/records.ts'
+import { engineOf, newestCheckpoint } from '../tasks/open-run.ts'
 import { imageFiles } from './image-files.ts'
 import { asDataset, type GivenImage, givenImages, type KnownData } from './looked-at.ts'
 

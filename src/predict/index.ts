@@ -10,4 +10,3 @@ export {
   type Sighting,
   type Sightings,
 } from './detect-run.ts'
-export { colouringLayer, drawnBoxes } from './drawn-boxes.ts'

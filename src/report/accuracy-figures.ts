@@ -1,5 +1,5 @@
+import type { LayerFindings, VariantFindings } from '../analysis/findings.ts'
 import { pairedDifference } from '../base/exact-tests.ts'
-import type { LayerFindings, VariantFindings } from '../explain/findings.ts'
 import { percent, points, wholePercent } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { type Cell, figured, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { configurationIdentity } from '../evaluate/trained-run.ts'
-import type { ComparedLayer, ComparedRun } from '../explain/comparison.ts'
-import { resolveConfig } from '../run/config.ts'
+import type { ComparedLayer, ComparedRun } from '../analysis/comparison.ts'
+import { resolveConfig } from '../config/config.ts'
+import { configurationIdentity } from '../tasks/open-run.ts'
 import { renderComparison } from './comparison-page.ts'
 
 /** Means are over runs that differ in nothing but the seed. */

@@ -1,4 +1,4 @@
-import type { Findings } from '../explain/findings.ts'
+import type { Findings } from '../analysis/findings.ts'
 import { html, type Markup } from './markup.ts'
 
 /** A measure in a sentence or two, and what it would be by chance. */

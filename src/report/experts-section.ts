@@ -1,4 +1,4 @@
-import type { ExpertFindings, LayerFindings } from '../explain/findings.ts'
+import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
 import { percent, times } from './figures.ts'
 import { html, type Markup, name, prose, shown } from './markup.ts'
 import { chip, expertClass, meter, tile } from './parts.ts'

@@ -1,4 +1,4 @@
-import type { LayerFindings } from '../explain/findings.ts'
+import type { LayerFindings } from '../analysis/findings.ts'
 import { fixed, parameters, percent, whole } from './figures.ts'
 import { type Content, html, type Markup, name, prose, shown } from './markup.ts'
 import { chip, meter } from './parts.ts'

@@ -1,5 +1,5 @@
-import type { LayerFindings } from '../explain/findings.ts'
-import type { PictureOfImage } from '../explain/pictures.ts'
+import type { LayerFindings } from '../analysis/findings.ts'
+import type { PictureOfImage } from '../analysis/pictures.ts'
 import { fixed } from './figures.ts'
 import { html, type Markup, shown } from './markup.ts'
 import { chip, classNamed, meter, picture } from './parts.ts'

@@ -1,4 +1,4 @@
-import type { LayerFindings } from '../explain/findings.ts'
+import type { LayerFindings } from '../analysis/findings.ts'
 import { accuracyFigures } from './accuracy-figures.ts'
 import { expertsSection } from './experts-section.ts'
 import { bits, fixed, percent } from './figures.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ComparedRun, groupsOf } from '../explain/comparison.ts'
+import { type ComparedRun, groupsOf } from '../analysis/comparison.ts'
 import { renderComparison } from './comparison-page.ts'
 import { leadingConfiguration } from './leading-configuration.ts'
 

@@ -1,6 +1,6 @@
+import type { ComparedRun, Group } from '../analysis/comparison.ts'
 import { significanceLevel } from '../base/exact-tests.ts'
-import type { ComparedRun, Group } from '../explain/comparison.ts'
-import { createPairedTest } from '../sweep/significance.ts'
+import { createPairedTest } from '../metrics/paired-permutation-test.ts'
 
 /** The configuration with the highest mean accuracy, and whether that is beyond chance. */
 export interface Leading {

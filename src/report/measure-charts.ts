@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import type { LayerFindings } from '../explain/findings.ts'
+import type { LayerFindings } from '../analysis/findings.ts'
 import { type Chart, draw } from './draw.ts'
 import { bits, percent } from './figures.ts'
 import { narrow } from './matrix-charts.ts'

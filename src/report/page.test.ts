@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { cifar100Classes } from '../../test/cifar100-names.ts'
 import { type MadeUp, madeUpFindings } from '../../test/made-up-findings.ts'
 import { withDots } from '../../test/made-up-pictures.ts'
-import { type Findings, findings as schema } from '../explain/findings.ts'
+import { type Findings, findings as schema } from '../analysis/findings.ts'
 import { renderReport } from './page.ts'
 import { captionsSvg, informationSvg, mapSvg, superclassMatrixSvg, trainingSvg } from './single-charts.ts'
 

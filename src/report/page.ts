@@ -1,5 +1,5 @@
-import type { Findings } from '../explain/findings.ts'
-import type { PictureOfImage } from '../explain/pictures.ts'
+import type { Findings } from '../analysis/findings.ts'
+import type { PictureOfImage } from '../analysis/pictures.ts'
 import { definitionsSection } from './definitions-section.ts'
 import { expertChips } from './experts-section.ts'
 import { head } from './head.ts'

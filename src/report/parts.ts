@@ -1,4 +1,4 @@
-import type { PictureOfImage } from '../explain/pictures.ts'
+import type { PictureOfImage } from '../analysis/pictures.ts'
 import type { Chart } from './draw.ts'
 import { fixed } from './figures.ts'
 import { type Content, html, type Markup, name } from './markup.ts'

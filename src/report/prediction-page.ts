@@ -1,4 +1,4 @@
-import type { Prediction, Predictions } from '../explain/predict-run.ts'
+import type { Prediction, Predictions } from '../predict/predict-run.ts'
 import { fixed, percent } from './figures.ts'
 import { type Content, html, type Markup, name, shown } from './markup.ts'
 import { chip, meter } from './parts.ts'

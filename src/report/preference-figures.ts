@@ -1,4 +1,4 @@
-import type { LayerFindings } from '../explain/findings.ts'
+import type { LayerFindings } from '../analysis/findings.ts'
 import type { Chart } from './draw.ts'
 import { percent, times } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'

@@ -1,5 +1,5 @@
-import type { Findings } from '../explain/findings.ts'
-import type { PictureOfImage } from '../explain/pictures.ts'
+import type { Findings } from '../analysis/findings.ts'
+import type { PictureOfImage } from '../analysis/pictures.ts'
 import { shown } from './markup.ts'
 
 /** Classes under a common heading. */

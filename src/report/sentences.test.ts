@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type MadeUp, madeUpFindings } from '../../test/made-up-findings.ts'
-import type { LayerFindings } from '../explain/findings.ts'
+import type { LayerFindings } from '../analysis/findings.ts'
 import {
   accuracySentence,
   agreementSentence,

@@ -1,5 +1,5 @@
+import type { Information, LayerFindings, LeadFindings } from '../analysis/findings.ts'
 import { significanceLevel } from '../base/exact-tests.ts'
-import type { Information, LayerFindings, LeadFindings } from '../explain/findings.ts'
 import { counted, exactly, fixed, list, percent, points, significance } from './figures.ts'
 
 /** What has less than this share of the weight is not living (METHOD.md §6.1). */

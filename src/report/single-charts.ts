@@ -1,6 +1,6 @@
 import * as Plot from '@observablehq/plot'
+import type { Findings, LayerFindings } from '../analysis/findings.ts'
 import { fail } from '../base/errors.ts'
-import type { Findings, LayerFindings } from '../explain/findings.ts'
 import { draw, standalone } from './draw.ts'
 import { percent } from './figures.ts'
 import { fitted, shown } from './markup.ts'

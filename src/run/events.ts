@@ -1,4 +1,4 @@
-import type { DetectionStats } from '../evaluate/detections/index.ts'
+import type { DetectionStats } from '../metrics/detections/index.ts'
 
 /** What a training tells while it runs and when it ends. Accuracies are fractions from 0 to 1, times are seconds. */
 

@@ -1,7 +1,7 @@
+import type { Mistake } from '../config/explain.ts'
+import type { ParameterValue, Recipe } from '../config/recipe.ts'
+import { nearest, oneOf, showValue } from '../config/shape.ts'
 import { canonicalJson, isJsonObject, type Json } from '../files/json.ts'
-import type { Mistake } from '../run/config/explain.ts'
-import { nearest, oneOf, showValue } from '../run/config/shape.ts'
-import type { ParameterValue, Recipe } from '../run/recipe.ts'
 import { rangeMistake, type Sweep, valuesOf } from './sweep-file.ts'
 
 /** One thing that differs between the runs of a sweep, with the values that it goes through. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
+import { withoutAdditions } from '../config/additions.ts'
+import { child } from '../config/shape.ts'
 import { canonicalJson, type Json } from '../files/json.ts'
-import { withoutAdditions } from '../run/config/additions.ts'
-import { child } from '../run/config/shape.ts'
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 

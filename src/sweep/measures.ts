@@ -1,5 +1,5 @@
 import { fail } from '../base/errors.ts'
-import { nearest } from '../run/config/shape.ts'
+import { nearest } from '../config/shape.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
 
 /** A number that finished runs have, as a table shows it. */

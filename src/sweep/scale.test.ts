@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { loadRecipe } from '../run/recipe-files.ts'
+import { loadRecipe } from '../config/recipe-files.ts'
 import { measureNamed } from './measures.ts'
 import type { Outcome } from './outcome.ts'
 import { planSweep } from './plan.ts'

@@ -1,15 +1,7 @@
 import { z } from 'zod'
+import { configError, type Mistake } from '../config/explain.ts'
+import { child, describeSchema, keysOf, nearest, type Path, schemaBelow, showValue } from '../config/shape.ts'
 import { isJsonObject, type Json } from '../files/json.ts'
-import { configError, type Mistake } from '../run/config/explain.ts'
-import {
-  child,
-  describeSchema,
-  keysOf,
-  nearest,
-  type Path,
-  schemaBelow,
-  showValue,
-} from '../run/config/shape.ts'
 
 /**
  * A sweep's file: a recipe and a grid over its parameters and over keys of its configuration, with seeds. This file says

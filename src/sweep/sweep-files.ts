@@ -2,9 +2,9 @@ import { readdir } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
-import { nearest } from '../run/config/shape.ts'
-import type { Recipe } from '../run/recipe.ts'
-import { loadRecipe, readJsonFile } from '../run/recipe-files.ts'
+import type { Recipe } from '../config/recipe.ts'
+import { loadRecipe, readJsonFile } from '../config/recipe-files.ts'
+import { nearest } from '../config/shape.ts'
 import { parseSweep, type Sweep } from './sweep-file.ts'
 
 /** Where the sweeps of this package lie, in folders; the same from `src/sweep` and `dist/sweep`. */

@@ -1,55 +1,32 @@
-import { correctCounts } from '../evaluate/correct.ts'
-import { add, logSoftmax, mean, mul, neg, oneHot, sum, type Tensor } from '../graph/index.ts'
-import type { Classifier } from '../models/classifier.ts'
-import { type BuildObjective, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
+import {
+  type ClassificationObjectiveOptions,
+  classificationObjective,
+} from '../tasks/classification/classification-objective.ts'
+import { type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
 
 /** All that a classifier's training step depends on but its data. */
-export interface StepOptions extends Pick<WriteStepOptions, 'optimizer' | 'clipNorm'> {
-  readonly classifier: Classifier
-  readonly classes: number
+export interface StepOptions
+  extends ClassificationObjectiveOptions,
+    Pick<WriteStepOptions, 'optimizer' | 'clipNorm'> {
   /** Images in a step (N). */
   readonly batch: number
   /** Height and width of an image. */
   readonly size: number
-  readonly labelSmoothing: number
 }
 
-/**
- * Writes the training step of a classifier. Besides what `TrainingStep` says it is fed `labels` int64 [N], and measures
- * `correct1` and `correct5`: images whose class is the likeliest, or among the five likeliest.
- */
+/** Writes the training step of a classifier; see {@link classificationObjective} for what it is fed and measures. */
 export function trainingStep(options: StepOptions): TrainingStep {
   return writeStep(classifierStepOptions(options))
 }
 
 /** What that step is written from. */
-export function classifierStepOptions(options: StepOptions): WriteStepOptions {
-  const { batch, size, optimizer, clipNorm } = options
-  return {
-    objective: classifying(options),
-    form: { images: batch, height: size, width: size },
-    optimizer,
-    clipNorm,
-  }
-}
-
-function classifying(options: StepOptions): BuildObjective {
-  return (scope, images) => {
-    const labels = scope.graph.input('labels', 'int64', [images.dim(0)])
-    const { logits, losses, stats } = options.classifier(scope, images)
-    const taskLoss = scope.graph.within('loss', () => crossEntropy(logits, labels, options))
-    return { taskLoss, losses, stats, measures: new Map(correctCounts(logits, labels)) }
-  }
-}
-
-/** −Σ_c q_c ln p_c averaged over images, q the label smoothed over all classes (Szegedy et al. 2016). */
-export function crossEntropy(
-  logits: Tensor,
-  labels: Tensor,
-  { classes, labelSmoothing }: Pick<StepOptions, 'classes' | 'labelSmoothing'>,
-): Tensor {
-  const target = oneHot(labels, classes)
-  const smoothed =
-    labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes)
-  return neg(mean(sum(mul(logSoftmax(logits), smoothed), [1])))
+export function classifierStepOptions({
+  batch,
+  size,
+  optimizer,
+  clipNorm,
+  ...options
+}: StepOptions): WriteStepOptions {
+  const form = { images: batch, height: size, width: size }
+  return { objective: classificationObjective(options), form, optimizer, clipNorm }
 }

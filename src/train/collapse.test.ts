@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { emptySums, utilisation } from '../evaluate/utilisation.ts'
+import { emptySums, utilisation } from '../metrics/utilization.ts'
 import { collapses } from './collapse.ts'
 
 const layer = (importance: readonly number[]) => ({ ...utilisation(emptySums('layer4', 4)), importance })

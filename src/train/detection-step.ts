@@ -1,62 +1,12 @@
-import { add, mul } from '../graph/index.ts'
-import { detectionLosses, weightedLosses } from '../models/detection/index.ts'
-import type { Detector } from '../models/detector.ts'
+import { type DetectionObjectiveOptions, detectionObjective } from '../tasks/detection/detection-objective.ts'
 import { type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
 
 /** All that a detector's training step depends on but its data. */
-export interface DetectionStepOptions extends Omit<WriteStepOptions, 'objective'> {
-  readonly detector: Detector
-  /** Anchors of an image (A). */
-  readonly anchors: number
-  /** What the boxes' loss is multiplied by. */
-  readonly boxWeight: number
-  /** How far from 0 and 1 the focal loss keeps probabilities; null: only as far as float32 needs it. */
-  readonly scoreClamp?: number | null
-}
+export interface DetectionStepOptions
+  extends DetectionObjectiveOptions,
+    Omit<WriteStepOptions, 'objective'> {}
 
-/** Names of the inputs that say what every anchor should say. */
-export const targetInputs = { classes: 'classTargets', boxes: 'boxTargets' } as const
-
-/**
- * Writes the training step of a detector (METHOD.md §5.1). Besides what `TrainingStep` says it is fed `classTargets` int64
- * [N, A] and `boxTargets` float32 [N, A, 4] (`anchorTargets`), and measures both parts of its loss, `classificationLoss` and
- * `regressionLoss`, summed over images.
- */
-export function detectionStep(options: DetectionStepOptions): TrainingStep {
-  return writeStep(detectorStepOptions(options))
-}
-
-/** What that step is written from. */
-export function detectorStepOptions({
-  detector,
-  anchors,
-  boxWeight,
-  scoreClamp = null,
-  ...options
-}: DetectionStepOptions): WriteStepOptions {
-  return {
-    ...options,
-    objective: (scope, images) => {
-      const { graph } = scope
-      // Of the images that it is given: a shared step has an objective for each part of the form.
-      const count = Number(images.dim(0))
-      const targets = {
-        classes: graph.input(targetInputs.classes, 'int64', [count, anchors]),
-        boxes: graph.input(targetInputs.boxes, 'float32', [count, anchors, 4]),
-      }
-      const { classes, boxes, losses, stats } = detector(scope, images)
-      const { classification, regression } = graph.within('loss', () =>
-        weightedLosses(detectionLosses(classes, boxes, targets, { clamp: scoreClamp }), boxWeight),
-      )
-      return {
-        taskLoss: add(classification, regression),
-        losses,
-        stats,
-        measures: new Map([
-          ['classificationLoss', mul(classification, count)],
-          ['regressionLoss', mul(regression, count)],
-        ]),
-      }
-    },
-  }
+/** Writes the training step of a detector; see {@link detectionObjective} for what it is fed and measures. */
+export function detectionStep({ form, optimizer, clipNorm, ...options }: DetectionStepOptions): TrainingStep {
+  return writeStep({ objective: detectionObjective(options), form, optimizer, clipNorm })
 }

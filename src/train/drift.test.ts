@@ -1,14 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
+import { resolveConfig } from '../config/config.ts'
 import { add, mul, relu, square, sub, sum } from '../graph/index.ts'
-import { classifierOf } from '../models/index.ts'
 import { zeros } from '../nn/index.ts'
-import { resolveConfig } from '../run/config.ts'
 import { Engine } from '../runtime/index.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
+import type { BuildObjective } from '../tasks/objective.ts'
 import { classifierStepOptions } from './classification-step.ts'
 import { measureDrift, type StepDrift } from './drift.ts'
-import { type BuildObjective, writeStep } from './step.ts'
+import { writeStep } from './step.ts'
 
 let engine: Engine
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { HostTensor } from '../base/tensor.ts'
-import { addBatch, counterValues, emptySums, utilisation } from '../evaluate/utilisation.ts'
 import type { Json, JsonObject } from '../files/json.ts'
+import { addBatch, counterValues, emptySums, utilisation } from '../metrics/utilization.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import type { LayerStats } from '../run/events.ts'
 import type { StepFacts } from './step.ts'

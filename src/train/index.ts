@@ -3,8 +3,7 @@
  *
  * @module
  */
-export { classifierOf, constraintOf } from '../models/classifier.ts'
-export { type Detector, type DetectorModelConfig, detectorOf, isDetector } from '../models/detector.ts'
+
 export {
   type AugmentationConfig,
   applyOverrides,
@@ -21,7 +20,8 @@ export {
   resolveConfig,
   type ScheduleConfig,
   type TrainingConfig,
-} from '../run/config.ts'
+} from '../config/config.ts'
+export type { Detector } from '../models/index.ts'
 export type {
   LayerStats,
   LayerSummary,
@@ -30,15 +30,15 @@ export type {
   TrainEvent,
   TrainSummary,
 } from '../run/events.ts'
-export {
-  classifierStepOptions,
-  crossEntropy,
-  type StepOptions,
-  trainingStep,
-} from './classification-step.ts'
+export { type Engines, type EnginesOptions, startEngines } from '../runtime/engines.ts'
+export { classificationObjective, crossEntropy } from '../tasks/classification/classification-objective.ts'
+export { classifierOf, constraintOf } from '../tasks/classifier-of.ts'
+export { type DetectorModelConfig, detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
+export type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
+export type { TaskBatch } from '../tasks/task.ts'
+export { classifierStepOptions, type StepOptions, trainingStep } from './classification-step.ts'
 export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
 export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
-export { type Engines, type EnginesOptions, startEngines } from './engines.ts'
 export { type TrainOptions, train } from './loop.ts'
 export {
   clipGradients,
@@ -53,15 +53,11 @@ export {
 } from './optimizers.ts'
 export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {
-  type BatchForm,
-  type BuildObjective,
   type Diagnosis,
   type NoiseInput,
-  type Objective,
   type StepFacts,
   type TrainingStep,
   type WriteStepOptions,
   writeStep,
 } from './step.ts'
-export type { TaskBatch } from './task.ts'
 export { type ReadyStep, type StepMoment, type StepWriter, TrainingPrograms } from './training-programs.ts'

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
 import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
-import { evaluationProgram } from '../evaluate/program.ts'
-import { classifierOf } from '../models/index.ts'
-import type { MoeLayerConfig } from '../run/config.ts'
+import type { MoeLayerConfig } from '../config/config.ts'
 import { Engine } from '../runtime/index.ts'
+import { evaluationProgram } from '../tasks/classification/evaluation-program.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
 import { trainingStep } from './classification-step.ts'
 
 /** Random images with random labels: nothing can be learnt but the images themselves. */

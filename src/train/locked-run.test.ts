@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
+import { resolveConfig } from '../config/config.ts'
 import { placeOfNumbers } from '../files/process-place.ts'
-import { resolveConfig } from '../run/config.ts'
 import { train } from './loop.ts'
 
 let run: string

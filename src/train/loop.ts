@@ -1,23 +1,24 @@
+import { type Config, withoutSafeKeys } from '../config/config.ts'
 import type { Progress, SplitName } from '../data/index.ts'
-import { isDetector } from '../models/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
-import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
 import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
 import { configHash, createRun, openRun, type RunFolder, readConfig, refuseTaken } from '../run/run-folder.ts'
+import { type Engines, startEngines } from '../runtime/engines.ts'
 import { engineVersion } from '../runtime/index.ts'
-import { openClassification } from './classification-task.ts'
+import { openClassification } from '../tasks/classification/classification-task.ts'
+import { openDetection } from '../tasks/detection/detection-task.ts'
+import { isDetector } from '../tasks/detection/detector-of.ts'
+import type { BatchForm } from '../tasks/objective.ts'
+import type { Task, TestResult } from '../tasks/task.ts'
 import { collapses } from './collapse.ts'
-import { openDetection } from './detection-task.ts'
 import { divergence } from './diagnose.ts'
-import { type Engines, startEngines } from './engines.ts'
 import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { refuseOtherConfig, rememberConfig, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import { type Position, startingPoint } from './starting-point.ts'
-import type { Task, TestResult } from './task.ts'
 import { type ReadyStep, TrainingPrograms } from './training-programs.ts'
 
 /** What to train, where, and who is told. */
@@ -135,7 +136,11 @@ class Training {
     readonly onEvent: (event: TrainEvent) => void,
   ) {
     this.#steps = task.stepsPerEpoch * config.training.epochs
-    this.#programs = new TrainingPrograms(engines, task, config.seed)
+    const { optimizer, training, seed } = config
+    const { stepsPerEpoch } = task
+    const { clipNorm } = training
+    const write = (form: BatchForm) => ({ objective: task.objective(form), form, optimizer, clipNorm })
+    this.#programs = new TrainingPrograms(engines, { write, stepsPerEpoch }, seed)
     this.#work = task.work(0)
   }
 

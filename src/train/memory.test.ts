@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
 import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
-import { classifierOf } from '../models/index.ts'
-import { resolveConfig } from '../run/config.ts'
+import { resolveConfig } from '../config/config.ts'
 import { Engine } from '../runtime/index.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
 import { trainingStep } from './classification-step.ts'
 
 const [batch, size, classes] = [8, 8, 4]

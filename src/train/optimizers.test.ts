@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { OptimizerConfig } from '../config/config.ts'
 import { Graph, interpret, type NdArray } from '../graph/index.ts'
-import type { OptimizerConfig } from '../run/config.ts'
 import { clipGradients, gradientNorm, optimize, trainedTogether, zerosFor } from './optimizers.ts'
 
 const vector = (values: readonly number[]): NdArray => ({

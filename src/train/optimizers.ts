@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
+import type { OptimizerConfig } from '../config/config.ts'
 import {
   add,
   clamp,
@@ -13,7 +14,6 @@ import {
   sumOfSquares,
   type Tensor,
 } from '../graph/index.ts'
-import type { OptimizerConfig } from '../run/config.ts'
 
 /** Optimizer tensors of the state start with this; the rest of the state is the model. */
 export const optimizerPrefix = 'optimizer.'

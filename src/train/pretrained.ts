@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
+import type { ModelConfig } from '../config/config.ts'
 import { kindOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
 import { readRegularFile, sizeLimits } from '../files/regular.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { adopt } from '../nn/index.ts'
 import { latestCheckpoint } from '../run/checkpoint.ts'
-import type { ModelConfig } from '../run/config.ts'
 
 /**
  * Puts trained weights (safetensors with torchvision's names, or a run of Moiety's) into a fresh state.

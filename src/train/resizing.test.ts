@@ -2,9 +2,9 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { fingerprint, newFolder, tinyConfig, writeTinyCifar } from '../../test/tiny.ts'
-import { resolveConfig } from '../run/config.ts'
+import { resolveConfig } from '../config/config.ts'
+import { sizeAt } from '../config/resizing.ts'
 import type { TrainEvent } from '../run/events.ts'
-import { sizeAt } from '../run/resizing.ts'
 import { train } from './loop.ts'
 
 describe('sizeAt', () => {

@@ -1,8 +1,5 @@
 import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
-import { excerpt } from '../files/json-text.ts'
-import { adopt } from '../nn/index.ts'
-import type { Checkpoint, DamagedCheckpoint } from '../run/checkpoint.ts'
 import {
   type Config,
   configDifferences,
@@ -10,7 +7,10 @@ import {
   resolveConfig,
   unsafeDifferences,
   withoutSafeKeys,
-} from '../run/config.ts'
+} from '../config/config.ts'
+import { excerpt } from '../files/json-text.ts'
+import { adopt } from '../nn/index.ts'
+import type { Checkpoint, DamagedCheckpoint } from '../run/checkpoint.ts'
 import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { configHash, type RunFolder } from '../run/run-folder.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Config, resolveConfig } from '../run/config.ts'
+import { type Config, resolveConfig } from '../config/config.ts'
 import { scheduleAt } from './schedule.ts'
 
 /** The rates of every step of a training, from a configuration as a person writes it. */

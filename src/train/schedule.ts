@@ -1,4 +1,4 @@
-import type { OptimizerConfig, ScheduleConfig } from '../run/config/schema.ts'
+import type { OptimizerConfig, ScheduleConfig } from '../config/schema.ts'
 
 /** Where a step stands in the training; `step` counts from 0 over all epochs. */
 export interface ScheduleMoment {

@@ -1,5 +1,6 @@
 import type { HostTensor } from '../base/tensor.ts'
 import { add, Graph, lower, mul, type Program, sub, type Tensor } from '../graph/index.ts'
+import { partSizes } from '../runtime/engines.ts'
 import { zerosFor } from './optimizers.ts'
 import {
   type Diagnosis,
@@ -49,12 +50,6 @@ export interface PartPasses {
 /** The input of the last program that takes an output of part `part`, from 0. */
 export function ofPart(part: number, output: string): string {
   return `${output} of part ${part}`
-}
-
-/** N images in R parts that differ by one at most, the larger ones first; fewer parts where there are fewer images. */
-export function partSizes(images: number, parts: number): number[] {
-  const count = Math.min(images, parts)
-  return Array.from({ length: count }, (_, part) => Math.floor((images + count - 1 - part) / count))
 }
 
 /** Writes a step that is shared by `parts`. */

@@ -1,4 +1,5 @@
 import type { HostTensor } from '../base/tensor.ts'
+import type { OptimizerConfig } from '../config/config.ts'
 import {
   add,
   concat,
@@ -18,7 +19,7 @@ import {
 import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { type Distribution, Scope } from '../nn/index.ts'
-import type { OptimizerConfig } from '../run/config.ts'
+import type { BatchForm, BuildObjective } from '../tasks/objective.ts'
 import {
   clipGradients,
   gradientNorm,
@@ -27,32 +28,6 @@ import {
   trainedTogether,
   zerosFor,
 } from './optimizers.ts'
-
-/** Of what form the images of a batch are; each form has a program of its own. Extents in pixels. */
-export interface BatchForm {
-  /** N. */
-  readonly images: number
-  readonly height: number
-  readonly width: number
-}
-
-/** What a network makes of a batch, and what it should have made of it. */
-export interface Objective {
-  /** The task's loss, a scalar: a mean over the batch's images. */
-  readonly taskLoss: Tensor
-  /** Auxiliary losses, scalars, to be added to it. */
-  readonly losses: readonly Tensor[]
-  readonly stats: readonly MoeStatistics[]
-  /** What else is measured: scalars that are sums over the batch's images, by name. */
-  readonly measures: ReadonlyMap<string, Tensor>
-}
-
-/**
- * Builds a network and its task's loss at a scope. What the images should be taken for, it asks of the graph as inputs.
- *
- * @param images - float32 [N, 3, H, W]
- */
-export type BuildObjective = (scope: Scope, images: Tensor) => Objective
 
 /** All that a training step depends on but its data. */
 export interface WriteStepOptions {

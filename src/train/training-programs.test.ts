@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { classifierOf } from '../models/index.ts'
-import { resolveConfig } from '../run/config.ts'
+import { resolveConfig } from '../config/config.ts'
 import type { Engine } from '../runtime/index.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
 import { classifierStepOptions } from './classification-step.ts'
 import { TrainingPrograms } from './training-programs.ts'
 

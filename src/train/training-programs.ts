@@ -1,18 +1,18 @@
 import { draws } from '../base/random.ts'
 import { type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
+import type { Engines } from '../runtime/engines.ts'
 import type { Engine, LoadedProgram, StepResult } from '../runtime/index.ts'
+import type { BatchForm } from '../tasks/objective.ts'
+import type { TaskBatch } from '../tasks/task.ts'
 import { firstNonFinite } from './diagnose.ts'
-import type { Engines } from './engines.ts'
 import { ofPart, type PartPasses, type SharedStep, writeSharedStep } from './shared-step.ts'
 import {
-  type BatchForm,
   type NoiseInput,
   type StepFacts,
   type TrainingStep,
   type WriteStepOptions,
   writeStep,
 } from './step.ts'
-import type { TaskBatch } from './task.ts'
 
 /** When a step is taken. */
 export interface StepMoment {

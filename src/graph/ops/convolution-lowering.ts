@@ -1,9 +1,9 @@
 import { fail } from '../../base/errors.ts'
+import type { Emitter } from '../emitter.ts'
 import type { Tensor } from '../graph.ts'
-import type { Emitter } from '../lowering.ts'
 import type { Convolution } from '../meaning.ts'
-import type { Window } from './convolution.ts'
 import { zeroWhenEmpty } from './empty.ts'
+import type { Window } from './window.ts'
 
 /**
  * The gradients of a convolution in ops of the default domain. Letters: N images, C channels of x, O of y,

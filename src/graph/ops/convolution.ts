@@ -1,10 +1,11 @@
 import { type Dim, dimWindow, type Shape, showShape } from '../dims.ts'
 import { apply, shapeError, type Tensor } from '../graph.ts'
 import { type NdArray, zeros } from '../ndarray.ts'
+import { sum } from './broadcast.ts'
 import { lowerInputGradient, lowerWeightGradient } from './convolution-lowering.ts'
 import { add } from './elementwise.ts'
-import { sum } from './reduce.ts'
 import { reshape } from './shape.ts'
+import { type Pair, pairOf, type Sides, sidesOf, type Window } from './window.ts'
 
 /**
  * Two-dimensional convolution (cross-correlation, as every framework has it):
@@ -36,31 +37,6 @@ export interface ConvolutionOptions {
   readonly groups?: number
   /** [O], added to every position. */
   readonly bias?: Tensor
-}
-
-/** A number for rows and one for columns. */
-export type Pair = readonly [number, number]
-
-/** Top, left, bottom, right, as ONNX has them. */
-export type Sides = readonly [number, number, number, number]
-
-/** The numbers of a convolution that its gradients need too. */
-export interface Window {
-  readonly stride: Pair
-  readonly padding: Sides
-  readonly dilation: Pair
-  readonly groups: number
-}
-
-/** [rows, columns] of a number that may be one for both. */
-export function pairOf(value: number | Pair): Pair {
-  return typeof value === 'number' ? [value, value] : value
-}
-
-/** Padding of all four sides. */
-export function sidesOf(padding: number | Pair | Sides): Sides {
-  if (typeof padding === 'number') return [padding, padding, padding, padding]
-  return padding.length === 2 ? [padding[0], padding[1], padding[0], padding[1]] : padding
 }
 
 function windowOf(op: string, inputs: readonly Tensor[], options: ConvolutionOptions): Window {

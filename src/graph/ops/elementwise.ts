@@ -1,8 +1,7 @@
 import { type Dim, type Shape, showShape } from '../dims.ts'
 import { apply, type Choice, type GraphDType, shapeError, Tensor } from '../graph.ts'
 import { broadcastShape, mapNd, type NdArray, stretchedReader, tabulate, zipNd } from '../ndarray.ts'
-import { sum } from './reduce.ts'
-import { reshapeLike } from './shape.ts'
+import { sumTo } from './broadcast.ts'
 
 /** A tensor, or a number that stands for a float32 scalar. */
 export type Operand = Tensor | number
@@ -22,17 +21,6 @@ function combinedShape(op: string, a: Tensor, b: Tensor): Shape {
     if (left === 1) return right
     return shapeError(op, 'shapes that broadcast', [a, b])
   })
-}
-
-/** Sums a gradient over the axes along which `like` was stretched, giving it `like`'s shape. */
-export function sumTo(gradient: Tensor, like: Tensor): Tensor {
-  const lead = gradient.rank - like.rank
-  const axes: number[] = []
-  for (let axis = 0; axis < gradient.rank; axis++) {
-    if (axis < lead || (like.shape[axis - lead] === 1 && gradient.shape[axis] !== 1)) axes.push(axis)
-  }
-  if (axes.length === 0) return gradient
-  return reshapeLike(sum(gradient, axes, { keepDims: true }), like)
 }
 
 function operands(a: Operand, b: Operand): [Tensor, Tensor] {

@@ -1,4 +1,4 @@
-import type { Emitter } from '../lowering.ts'
+import type { Emitter } from '../emitter.ts'
 
 /**
  * The product of stacks of matrices is a sum over nothing, hence zero, when their inner extent is 0. The engine

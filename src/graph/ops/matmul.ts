@@ -1,7 +1,8 @@
 import { type Dim, dimProduct } from '../dims.ts'
 import { apply, shapeError, type Tensor } from '../graph.ts'
 import { type NdArray, stretchedReader, tabulate } from '../ndarray.ts'
-import { add, sumTo } from './elementwise.ts'
+import { sumTo } from './broadcast.ts'
+import { add } from './elementwise.ts'
 import { zeroWhenEmpty } from './empty.ts'
 import { reshape, transpose } from './shape.ts'
 

@@ -1,8 +1,8 @@
 import { dimProduct } from '../dims.ts'
 import { apply, applyAll, shapeError, type Tensor } from '../graph.ts'
 import { zeros } from '../ndarray.ts'
+import { sum } from './broadcast.ts'
 import { add, div, greater, maximum, mul, neg, reciprocal, sqrt, sub, where } from './elementwise.ts'
-import { sum } from './reduce.ts'
 import { reshape, sizeOfAxes } from './shape.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { dimProduct } from '../dims.ts'
 import { apply, shapeError, type Tensor } from '../graph.ts'
 import { flatIndex, stridesOf, tabulate } from '../ndarray.ts'
-import { sum } from './reduce.ts'
+import { sum } from './broadcast.ts'
 import { reshape, reshapeLike } from './shape.ts'
 
 /**

@@ -1,7 +1,8 @@
 import { apply, shapeError, type Tensor } from '../graph.ts'
 import type { NdArray } from '../ndarray.ts'
+import { sum } from './broadcast.ts'
 import { add, exp, log, mul, stopGradient, sub } from './elementwise.ts'
-import { max, sum } from './reduce.ts'
+import { max } from './reduce.ts'
 
 /**
  * Softmax y_i = e^(x_i) / Σ_j e^(x_j) over the last axis, whose Jacobian is y_i(δ_ij − y_j), so

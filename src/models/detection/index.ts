@@ -45,4 +45,4 @@ export {
   matchAnchors,
   unmatched,
 } from './matching.ts'
-export { type Freeze, type RetinaNetOptions, type RetinaNetResult, retinanet } from './retinanet.ts'
+export { type Detector, type Freeze, type RetinaNetOptions, type RetinaNetResult, retinanet } from './retinanet.ts'

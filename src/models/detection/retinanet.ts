@@ -108,3 +108,6 @@ function checkFreeze({ freeze, backbone }: RetinaNetOptions): void {
     help: 'use freeze "nothing" or "batch-norm", or a plain backbone',
   })
 }
+
+/** Builds a detector at a scope: images [N, 3, H, W] to what it says of every anchor. */
+export type Detector = (scope: Scope, images: Tensor) => RetinaNetResult

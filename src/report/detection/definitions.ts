@@ -1,4 +1,4 @@
-import type { DetectorFindings } from '../../explain/detection/findings.ts'
+import type { DetectorFindings } from '../../analysis/detection/findings.ts'
 import { html, type Markup } from '../markup.ts'
 
 interface Definition {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { DetectorFindings, DetectorLayerFindings } from '../../explain/detection/findings.ts'
+import type { DetectorFindings, DetectorLayerFindings } from '../../analysis/detection/findings.ts'
 import { areaSentence, expertWords, precisionSentence, sizeSentence } from './detection-words.ts'
 
 const tested = (p: number, value = 3) => ({ value, chance: 1.2, chance95: 1.5, p, permutations: 2000 })

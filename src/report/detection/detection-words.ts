@@ -1,9 +1,9 @@
-import { significanceLevel } from '../../base/exact-tests.ts'
 import type {
   DetectorFindings,
   DetectorLayerFindings,
   GroupingTests,
-} from '../../explain/detection/findings.ts'
+} from '../../analysis/detection/findings.ts'
+import { significanceLevel } from '../../base/exact-tests.ts'
 import { bits, counted, fixed, list, percent, significance, times, whole } from '../figures.ts'
 import { shown } from '../markup.ts'
 

@@ -1,4 +1,4 @@
-import type { DetectorFindings, DetectorLayerFindings } from '../../explain/detection/findings.ts'
+import type { DetectorFindings, DetectorLayerFindings } from '../../analysis/detection/findings.ts'
 import { fixed, parameters, percent, whole } from '../figures.ts'
 import { type Content, html, type Markup, name, shown } from '../markup.ts'
 import { chip, meter } from '../parts.ts'

@@ -1,5 +1,5 @@
-import type { DetectorFindings, DetectorLayerFindings } from '../../explain/detection/findings.ts'
-import type { PictureOfScene } from '../../explain/detection/scene-pictures.ts'
+import type { DetectorFindings, DetectorLayerFindings } from '../../analysis/detection/findings.ts'
+import type { PictureOfScene } from '../../analysis/detection/scene-pictures.ts'
 import { fixed, whole } from '../figures.ts'
 import { head } from '../head.ts'
 import { trainingFigure } from '../layer-section.ts'

@@ -2,7 +2,7 @@ import type {
   DetectorFindings,
   DetectorLayerFindings,
   PrecisionStats,
-} from '../../explain/detection/findings.ts'
+} from '../../analysis/detection/findings.ts'
 import { type Content, html, type Markup } from '../markup.ts'
 import { chip, figure, numbers } from '../parts.ts'
 import { precision, precisionSentence } from './detection-words.ts'

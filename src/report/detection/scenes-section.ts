@@ -1,5 +1,5 @@
-import type { DetectorLayerFindings } from '../../explain/detection/findings.ts'
-import type { PictureOfScene } from '../../explain/detection/scene-pictures.ts'
+import type { DetectorLayerFindings } from '../../analysis/detection/findings.ts'
+import type { PictureOfScene } from '../../analysis/detection/scene-pictures.ts'
 import { fixed } from '../figures.ts'
 import { fitted, html, type Markup, shown } from '../markup.ts'
 import { chip, expertClass } from '../parts.ts'

@@ -3,7 +3,7 @@ import type {
   DetectorFindings,
   DetectorLayerFindings,
   GroupingTests,
-} from '../../explain/detection/findings.ts'
+} from '../../analysis/detection/findings.ts'
 import { type Chart, draw } from '../draw.ts'
 import { bits, fixed, percent, times, whole } from '../figures.ts'
 import { html, type Markup, name, shown } from '../markup.ts'

@@ -1,0 +1,117 @@
+import { join, resolve } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import { z } from 'zod'
+import { fail, MoietyError } from '../base/errors.ts'
+import { rethrowExhausted } from '../files/disk.ts'
+import { readRegular, sizeLimits } from '../files/regular.ts'
+import type { TrainEvent } from '../run/events.ts'
+import { remembered, testedOn } from '../tasks/data-identity.ts'
+import { checkpointIdentity, type DataChoice, newestCheckpoint } from '../tasks/open-run.ts'
+import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
+import { type Explanation, explainRun } from './explain-run.ts'
+import { type Findings, findings } from './findings.ts'
+
+/** Which runs to lay side by side. */
+export interface CompareOptions {
+  /** Folders of runs. */
+  readonly runs: readonly string[]
+  readonly data?: DataChoice
+  readonly threads?: number
+  /** Told how everything comes along, and which images were left out. */
+  readonly onEvent?: (event: TrainEvent) => void
+  /** Is given what was found out about a run that had not been explained yet, to keep it. */
+  readonly onExplained?: (run: string, explanation: Explanation) => Promise<void>
+  /** Ends the work after the current batch; the promise is then rejected with its reason. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Lays runs side by side. A run that has been explained at its newest checkpoint on held-out images is not explained again.
+ *
+ * @throws MoietyError `usage` for a folder that is named twice; otherwise as `explainRun`
+ */
+export async function compareRuns(options: CompareOptions): Promise<ComparedRun[]> {
+  refuseTwice(options.runs)
+  const compared: ComparedRun[] = []
+  for (const run of options.runs) {
+    // So that a signal is noticed where every run is explained already.
+    await setImmediate()
+    options.signal?.throwIfAborted()
+    const known = options.data === undefined ? knownFindings(run) : undefined
+    compared.push(comparedRun(known ?? (await found(run, options)), secondsOf(run)))
+  }
+  const dataSets = dataSetsOf(compared)
+  if (dataSets.length > 1)
+    options.onEvent?.({
+      kind: 'warning',
+      message: `the runs are on different data, so their accuracies cannot be compared: ${dataSets.join('; ')}`,
+    })
+  return compared
+}
+
+async function found(run: string, options: CompareOptions): Promise<Findings> {
+  const { data, threads, signal, onEvent, onExplained } = options
+  const explanation = await explainRun({
+    run,
+    ...(data === undefined ? {} : { data }),
+    ...(threads === undefined ? {} : { threads }),
+    ...(onEvent === undefined ? {} : { onEvent }),
+    ...(signal === undefined ? {} : { signal }),
+  })
+  try {
+    if (data === undefined) await onExplained?.(run, explanation)
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    onEvent?.({ kind: 'warning', message: `what was found about ${run} is not kept: ${error.message}` })
+  }
+  return explanation.findings
+}
+
+/** What `report.json` says, if it is about the newest checkpoint, and held-out images of the data that the run was trained on. */
+function knownFindings(run: string): Findings | undefined {
+  const checkpoint = newestCheckpoint(run)
+  const before = remembered(checkpoint.extra)
+  const parsed = findings.safeParse(jsonOf(join(run, 'report.json'), sizeLimits.report))
+  if (!parsed.success) return undefined
+  const { run: looked, data } = parsed.data
+  const same =
+    looked.checkpoint === checkpointIdentity(checkpoint) &&
+    data.split === testedOn(before) &&
+    !data.given &&
+    data.identity === before?.labels
+  return same ? parsed.data : undefined
+}
+
+/** @throws MoietyError `usage` for a folder that is named twice, by whatever path */
+function refuseTwice(runs: readonly string[]): void {
+  const seen = new Map<string, string>()
+  for (const run of runs) {
+    const place = resolve(run)
+    const before = seen.get(place)
+    if (before !== undefined)
+      fail({
+        kind: 'usage',
+        message: before === run ? `${run} is named twice` : `${run} and ${before} are the same folder`,
+        where: run,
+        help: 'name each run once',
+      })
+    seen.set(place, run)
+  }
+}
+
+const summary = z.object({ seconds: z.number() })
+
+function secondsOf(run: string): number | null {
+  const parsed = summary.safeParse(jsonOf(join(run, 'summary.json'), sizeLimits.summary))
+  return parsed.success ? parsed.data.seconds : null
+}
+
+/** Undefined where there is no such file, or none that can be understood: what is missing is found out again. */
+function jsonOf(path: string, most: number): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(readRegular(path, most)))
+  } catch (cause) {
+    rethrowExhausted(cause, 'read', path)
+    return undefined
+  }
+}

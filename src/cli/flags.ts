@@ -1,0 +1,126 @@
+/** The flags of each command, as commander gives them. A command turns them into a request; nothing below it sees them. */
+
+/** How the categories are sorted. */
+export const orders = ['best', 'worst', 'id', 'name'] as const
+
+export interface CompareFlags {
+  readonly out: string
+  readonly data?: string
+  readonly threads?: string
+  readonly json?: true
+}
+
+export interface GetFlags {
+  readonly to: string
+  readonly json?: true
+}
+
+export interface EvalDetectionsFlags {
+  readonly perCategory?: true
+  readonly sort: (typeof orders)[number]
+  readonly sizes?: string
+  readonly json?: true
+}
+
+export interface EvalFlags {
+  readonly data?: string
+  readonly k?: string
+  readonly only?: string
+  readonly without?: string
+  readonly equal?: true
+  readonly split?: string
+  readonly json?: true
+}
+
+export interface ExplainFlags {
+  readonly out?: string
+  readonly charts?: string
+  readonly against?: string
+  readonly data?: string
+  readonly split?: string
+  readonly threads?: string
+  readonly permutations?: string
+  readonly json?: true
+}
+
+export interface ExportFlags {
+  readonly out?: string
+  readonly routing: string
+  readonly batch?: string
+  readonly uint8?: true
+  readonly channelsLast?: true
+  /** True where no folder was named. */
+  readonly safetensors?: string | true
+  readonly json?: true
+}
+
+export interface PredictFlags {
+  readonly out?: string
+  readonly top?: string
+  readonly neighbours?: string
+  readonly data?: string
+  readonly score?: string
+  readonly coco?: string
+  readonly threads?: string
+  readonly json?: true
+}
+
+export interface ShowFlags {
+  readonly with: readonly string[]
+  readonly set: readonly string[]
+  readonly json?: true
+}
+
+export interface SweepFlags {
+  readonly out?: string
+  readonly data?: string
+  readonly jobs?: string
+  readonly dryRun?: true
+  /** False for `--no-trial`. */
+  readonly trial: boolean
+  readonly threads?: string
+  /** A run's number in the plan, or its name. */
+  readonly run?: string
+  /** True where it was given without a URL. */
+  readonly queue?: string | true
+  readonly queueFile?: string
+  readonly detach?: true
+  readonly emit?: string
+  readonly json?: true
+}
+
+export interface TableFlags {
+  readonly rows?: string
+  readonly columns?: string
+  readonly value?: string
+  readonly baseline?: string
+  readonly format: string
+  readonly out?: string
+  readonly json?: true
+}
+
+export interface TrainFlags {
+  readonly data?: string
+  readonly out?: string
+  readonly set: readonly string[]
+  readonly with: readonly string[]
+  readonly seed?: string
+  readonly resume?: true
+  /** `--resume=auto`, see {@link separateResume}. */
+  readonly resumeAuto?: true
+  readonly device?: string
+  readonly threads?: string
+  readonly json?: true
+}
+
+export interface WorkerFlags {
+  /** True where it was given without a URL. */
+  readonly queue?: string | true
+  readonly queueFile?: string
+  readonly jobs?: string
+  readonly threads?: string
+  readonly sweeps?: string
+  readonly data?: string
+  readonly patience?: string
+  readonly untilEmpty?: true
+}

@@ -1,0 +1,103 @@
+import { expertWidth } from '../models/expert-width.ts'
+import { resnets } from '../models/resnet.ts'
+import { configError, explainIssues } from './explain.ts'
+import { defaultNoise } from './moe.ts'
+import { brokenRules } from './rules.ts'
+import { type Config, configSchema, type DetectorConfig, type ParsedConfig } from './schema.ts'
+
+export {
+  configDifferences,
+  type Difference,
+  safeToChange,
+  unsafeDifferences,
+  withoutSafeKeys,
+} from './differences.ts'
+export { applyOverrides } from './overrides.ts'
+export type {
+  AugmentationConfig,
+  Config,
+  ConstraintConfig,
+  DataConfig,
+  DetectorConfig,
+  EngineConfig,
+  HeadMixtureConfig,
+  ModelConfig,
+  MoeLayerConfig,
+  NetworkConfig,
+  OptimizerConfig,
+  ScheduleConfig,
+  TrainingConfig,
+} from './schema.ts'
+
+/**
+ * Reads a configuration strictly and makes every default explicit.
+ *
+ * A resolved configuration resolves to itself, so a run's `config.json` is read by the same function.
+ *
+ * @param input - an object as JSON gives it; nothing else of it is trusted
+ * @param source - what errors call the input: a recipe's name or a file
+ * @throws MoietyError of kind `usage`, naming each mistake's path and, for an unknown key, the nearest known one
+ */
+export function resolveConfig(input: unknown, source: string): Config {
+  const parsed = configSchema.safeParse(input)
+  if (!parsed.success) throw configError(explainIssues(parsed.error.issues, input), source)
+  const size = imageSize(parsed.data)
+  const broken = brokenRules(parsed.data, size)
+  if (broken.length > 0) throw configError(broken, source)
+  return complete(parsed.data, size)
+}
+
+/**
+ * Height and width of an image: 32 for the sample and CIFAR; a folder's are resized to what its stem is for. Images with
+ * boxes keep their shape, and this is their longer side: 128 for scenes; COCO's are at most 1024 by 608 (METHOD.md §5.1).
+ */
+function imageSize({ data, model }: ParsedConfig): number {
+  if (data.size !== null) return data.size
+  if (data.name === 'scenes') return 128
+  if (data.name === 'coco') return 1024
+  return data.name === 'folder' && model.stem === 'imagenet' ? 224 : 32
+}
+
+/** The shorter side; see {@link imageSize}. */
+function shortestSide({ data }: ParsedConfig, size: number): number {
+  return data.shortest ?? (data.name === 'coco' && data.size === null ? 608 : size)
+}
+
+/** METHOD.md §1.4's width; null where an expert is one convolution of the network and has no inner width. */
+function widthByRule(
+  { position, style }: ParsedConfig['model']['moe'][number],
+  { name, width }: ParsedConfig['model'],
+): number | null {
+  const depth = style === 'conv' ? undefined : resnets[name].depths[position - 1]
+  return depth === undefined ? null : expertWidth(name, position, width, depth)
+}
+
+/** A detector whose mixture says whether its logits carry noise. */
+function withNoise(detector: ParsedConfig['model']['detector']): DetectorConfig | null {
+  if (detector === null) return null
+  const { mixture } = detector
+  if (mixture === null) return { ...detector, mixture }
+  const noise = mixture.noise ?? defaultNoise(mixture.constraint.name, mixture.experts)
+  return { ...detector, mixture: { ...mixture, noise } }
+}
+
+function complete(parsed: ParsedConfig, size: number): Config {
+  const { schedule, optimizer } = parsed
+  return {
+    ...parsed,
+    data: { ...parsed.data, size, shortest: shortestSide(parsed, size) },
+    model: {
+      ...parsed.model,
+      detector: withNoise(parsed.model.detector),
+      moe: parsed.model.moe.map(layer => ({
+        ...layer,
+        expertWidth: layer.expertWidth ?? widthByRule(layer, parsed.model),
+        noise: layer.noise ?? defaultNoise(layer.constraint.name, layer.experts),
+      })),
+    },
+    schedule:
+      schedule.name === 'one-cycle' || schedule.warmup === null
+        ? schedule
+        : { ...schedule, warmup: { ...schedule.warmup, to: schedule.warmup.to ?? optimizer.learningRate } },
+  }
+}

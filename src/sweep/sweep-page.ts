@@ -1,0 +1,303 @@
+import * as Plot from '@observablehq/plot'
+import { axesByK } from '../report/axes-by-k.ts'
+import { type Chart, draw } from '../report/draw.ts'
+import { fixed, percent, whole } from '../report/figures.ts'
+import { fitted, html, type Markup, name, prose, shown } from '../report/markup.ts'
+import { expertColour } from '../report/palette.ts'
+import { chart, figure, numbers, table } from '../report/parts.ts'
+import { shell } from '../report/shell.ts'
+import type { LayerResult, Outcome } from './outcome.ts'
+import { type Score, scoreOf } from './score.ts'
+import type { SweepTable } from './table.ts'
+import { cellText, differenceText, notesOf } from './table-words.ts'
+
+/** A planned run, what became of it, and which colour it has. */
+export interface SweepRun {
+  readonly name: string
+  /** Value of the axis that tells colours apart; empty where there is none. */
+  readonly series: string
+  readonly outcome: Outcome
+}
+
+/** What the page of a sweep is drawn from. */
+export interface SweepPage {
+  readonly title: string
+  readonly description: string
+  /** The axis that tells colours apart; null for a single colour. */
+  readonly seriesAxis: string | null
+  readonly runs: readonly SweepRun[]
+  readonly tables: readonly SweepTable[]
+}
+
+type Done = Extract<Outcome, { status: 'done' }>
+
+/** A finished run, or one mixture of it. */
+interface Point {
+  readonly series: string
+  readonly score: Score
+  readonly seconds: number | null
+}
+type LayerPoint = Point & { readonly layer: LayerResult }
+
+/** A finished run with what it is ranked by, if it has that. */
+function scored(series: string, outcome: Done) {
+  const score = scoreOf(outcome)
+  return score === null ? [] : [{ series, outcome, score, seconds: outcome.seconds }]
+}
+
+/** What runs are ranked by, in words. */
+function scoreTitle([first]: readonly Point[]): string {
+  return first?.score.name === 'AP' ? 'AP' : 'Top-1 accuracy'
+}
+
+const symbols = ['circle', 'square', 'triangle', 'diamond2', 'times', 'star', 'plus', 'wye'] as const
+
+/** `sweep.html`: the tables, what is missing, and how accuracy goes with balance, position, K and cost. */
+export function renderSweep({ title, description, seriesAxis, runs, tables }: SweepPage): string {
+  const done = runs.flatMap(({ series, outcome }) =>
+    outcome.status === 'done' ? scored(series, outcome) : [],
+  )
+  const layers = done.flatMap(point => point.outcome.layers.map((layer): LayerPoint => ({ ...point, layer })))
+  const series = [...new Set(runs.map(run => run.series))]
+  const finished = runs.filter(({ outcome }) => outcome.status === 'done').length
+  return shell({
+    title: shown(title),
+    kicker: `A sweep: ${whole(finished)} of ${whole(runs.length)} runs finished`,
+    body: html`${description === '' ? null : html`<p class="standfirst">${prose(description)}</p>`}
+${notice(runs)}
+${tables.map(section)}
+${done.length === 0 ? null : html`<section><div class="figures">${figures(done, layers, series)}</div>${legend(series, seriesAxis)}</section>`}
+<section><div class="block"><h3>All runs</h3>${runTable(runs)}</div></section>`,
+  })
+}
+
+/** What is in no mean is told above the means. */
+function notice(runs: readonly SweepRun[]): Markup | null {
+  const absent = runs.filter(({ outcome }) => outcome.status !== 'done')
+  if (absent.length === 0) return null
+  const statuses = [...new Set(absent.map(({ outcome }) => outcome.status))]
+  const counts = statuses.map(
+    status => `${whole(absent.filter(({ outcome }) => outcome.status === status).length)} ${status}`,
+  )
+  return html`<p class="notice">${whole(absent.length)} of ${whole(runs.length)} runs are in no mean: ${counts.join(', ')}.</p>`
+}
+
+function section(content: SweepTable): Markup {
+  const { measure, baseline } = content
+  return html`<section><div class="block"><h3>${measure.title}</h3>
+${grid(content, measure.title, (row, column) => cellText(content.cells[row]?.[column] ?? null, content))}
+${baseline === null ? null : grid(content, `Difference to ${shown(baseline)}, with p`, (row, column) => differenceText(content.cells[row]?.[column] ?? null, content))}
+<ul class="small muted lead">${notesOf(content).map(note => html`<li>${prose(note)}</li>`)}</ul></div></section>`
+}
+
+function grid(
+  { rowAxes, columnAxes, rows, columns, measure }: SweepTable,
+  caption: string,
+  text: (row: number, column: number) => string,
+): Markup {
+  const heads =
+    columnAxes.length === 0
+      ? [measure.title]
+      : columns.map(heading =>
+          heading.map((value, i) => `${shown(columnAxes[i] ?? '')} ${shown(value)}`).join(', '),
+        )
+  return html`<div class="wide-table" tabindex="0" role="region" aria-label="${caption}">${table({
+    caption,
+    heads: [rowAxes.map(shown).join(', '), ...heads.map(name)],
+    rows: rows.map((heading, row) => [
+      name(fitted(heading.map(shown).join(', '), 60)),
+      ...columns.map((_, column) => name(text(row, column))),
+    ]),
+  })}</div>`
+}
+
+function figures(done: readonly Point[], layers: readonly LayerPoint[], series: readonly string[]): Markup[] {
+  const explained = layers.filter(({ layer }) => layer.byK !== null)
+  const title = scoreTitle(done)
+  const score = ({ score: { value } }: Point): number => 100 * value
+  return [
+    ...(layers.length === 0
+      ? []
+      : [
+          figure({
+            width: column,
+            title: `${title} and CV of importance`,
+            sentence:
+              'Each mark is a mixture of one run: to the left shares are even, to the right one expert has it all.',
+            body: chart(
+              marks(`${title} and CV of importance`, layers, series, {
+                x: { label: 'CV of importance', grid: true, nice: true, labelArrow: 'none' },
+                at: ({ layer }) => layer.cvImportance,
+                y: score,
+              }),
+              true,
+            ),
+          }),
+          figure({
+            width: column,
+            title: 'Utilization by position',
+            sentence:
+              'CV of importance of each mixture by where it sits; lower is more even, zero is perfectly so.',
+            body: chart(byPosition(layers, series), true),
+          }),
+          figure({
+            width: column,
+            title: 'Accuracy by K',
+            sentence:
+              explained.length === 0
+                ? 'No run has been explained yet: moiety explain finds the accuracy with every K, and this chart shows it then.'
+                : `Accuracy where K experts compute each image, of ${explained.length === layers.length ? 'all' : `${whole(explained.length)} of ${whole(layers.length)}`} mixtures; a steep rise shows experts that need each other.`,
+            body: explained.length === 0 ? null : chart(byK(explained, series), true),
+          }),
+        ]),
+    figure({
+      width: column,
+      title: `${title} and seconds`,
+      sentence: 'What each run reached and what its training took.',
+      body: chart(
+        marks(`${title} and seconds of training`, done, series, {
+          x: { label: 'seconds', grid: true, nice: true, labelArrow: 'none', ticks: 5 },
+          at: point => point.seconds,
+          y: score,
+        }),
+        true,
+      ),
+    }),
+  ]
+}
+
+/** Two charts side by side where there is room. */
+const column = 460
+
+const size = { width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 }
+const percents = { grid: true, nice: true, labelArrow: 'none' } as const
+
+/** How marks of a series look: colour and shape, neither alone. */
+function look(series: number, radius = 4.5) {
+  const symbol = symbols[series % symbols.length] ?? 'circle'
+  const colour = expertColour(series)
+  const isStroke = symbol === 'times' || symbol === 'plus'
+  return {
+    symbol,
+    r: radius,
+    stroke: colour,
+    strokeWidth: 1.5,
+    fill: isStroke ? 'none' : colour,
+    fillOpacity: 0.25,
+  }
+}
+
+function marks<T extends Point>(
+  label: string,
+  points: readonly T[],
+  series: readonly string[],
+  {
+    x,
+    at,
+    y,
+  }: {
+    readonly x: Plot.ScaleOptions
+    readonly at: (point: T) => number | null
+    readonly y: (point: T) => number
+  },
+): Chart {
+  return draw(label, {
+    ...size,
+    x,
+    y: { ...percents, label: `${scoreTitle(points)}, %` },
+    marks: series.flatMap((one, i) => {
+      const own = points.filter(point => point.series === one)
+      return own.length === 0 ? [] : [Plot.dot(own, { x: at, y, ...look(i) })]
+    }),
+  })
+}
+
+function byPosition(layers: readonly LayerPoint[], series: readonly string[]): Chart {
+  const names = [...new Set(layers.map(({ layer }) => layer.name))].sort()
+  return draw('CV of importance by position', {
+    ...size,
+    x: { label: 'mixture', domain: names, type: 'point', padding: 0.6, labelArrow: 'none' },
+    y: { label: 'CV of importance', grid: true, nice: true, zero: true, labelArrow: 'none' },
+    marks: series.flatMap((one, i) => {
+      const own = layers.filter(point => point.series === one)
+      // Side by side, so that series do not cover each other.
+      const dx = series.length === 1 ? 0 : (i / (series.length - 1) - 0.5) * Math.min(60, 200 / names.length)
+      return own.length === 0
+        ? []
+        : [
+            Plot.dot(own, {
+              x: ({ layer }: LayerPoint) => layer.name,
+              y: ({ layer }: LayerPoint) => layer.cvImportance,
+              dx,
+              ...look(i),
+            }),
+          ]
+    }),
+  })
+}
+
+function byK(layers: readonly LayerPoint[], series: readonly string[]): Chart {
+  const points = layers.flatMap(({ series: one, layer }, line) =>
+    (layer.byK ?? []).map((value, i) => ({ line, k: i + 1, top1: 100 * value, series: one })),
+  )
+  const most = Math.max(1, ...points.map(({ k }) => k))
+  return draw('Top-1 accuracy by the number of experts that compute each image', {
+    ...size,
+    ...axesByK(most),
+    marks: series.flatMap((one, i) => {
+      const own = points.filter(point => point.series === one)
+      return own.length === 0
+        ? []
+        : [
+            Plot.line(own, { x: 'k', y: 'top1', z: 'line', stroke: expertColour(i), strokeWidth: 1.25 }),
+            Plot.dot(own, { x: 'k', y: 'top1', ...look(i, 3) }),
+          ]
+    }),
+  })
+}
+
+function legend(series: readonly string[], axis: string | null): Markup | null {
+  if (axis === null || series.length < 2) return null
+  return html`<ul class="kinds">${series.map((one, i) => {
+    const mark = draw(`${axis} ${one}`, {
+      width: 16,
+      height: 16,
+      margin: 0,
+      x: { axis: null, domain: [0, 1] },
+      y: { axis: null, domain: [0, 1] },
+      marks: [Plot.dot([0.5], { x: 0.5, y: 0.5, ...look(i) })],
+    })
+    return html`<li>${mark.svg}${name(fitted(`${shown(axis)} ${shown(one)}`, 32))}</li>`
+  })}</ul>`
+}
+
+function runTable(runs: readonly SweepRun[]): Markup {
+  const of = (outcome: Outcome, value: (run: Done) => string): string =>
+    outcome.status === 'done' ? value(outcome) : '–'
+  const all = (outcome: Outcome, value: (layer: LayerResult) => string): string =>
+    of(outcome, ({ layers }) => (layers.length === 0 ? '–' : layers.map(value).join(', ')))
+  const isDetection = runs.some(({ outcome }) => outcome.status === 'done' && outcome.detection !== null)
+  return numbers(
+    {
+      caption: 'One line a run; several mixtures with a comma between',
+      heads: [
+        'Run',
+        'status',
+        ...(isDetection ? ['AP', 'AP50'] : ['top-1', 'top-5']),
+        'CV of importance',
+        'living',
+        'seconds',
+      ],
+      rows: runs.map(({ name: run, outcome }) => [
+        name(shown(run)),
+        'message' in outcome ? `${outcome.status}: ${shown(outcome.message)}` : outcome.status,
+        of(outcome, ({ top1, detection }) => percent(isDetection ? (detection?.AP ?? null) : top1)),
+        of(outcome, ({ top5, detection }) => percent(isDetection ? (detection?.AP50 ?? null) : top5)),
+        all(outcome, layer => fixed(layer.cvImportance, 3)),
+        all(outcome, layer => `${layer.living ?? '–'} of ${layer.importance.length}`),
+        of(outcome, ({ seconds }) => fixed(seconds, 0)),
+      ]),
+    },
+    `All ${whole(runs.length)} runs`,
+  )
+}

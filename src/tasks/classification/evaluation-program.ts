@@ -1,0 +1,44 @@
+import { Graph, logSoftmax, lower, mul, neg, oneHot, type Program, sum } from '../../graph/index.ts'
+import { correctCounts } from '../../metrics/correct-counts.ts'
+import type { Classifier } from '../../models/index.ts'
+import { counterOutput, type LayerInfo, layerInfo } from '../../moe/index.ts'
+import { Scope } from '../../nn/index.ts'
+
+/** A classifier that can be run, and its mixtures of experts in order. */
+export interface EvaluationProgram {
+  readonly program: Program
+  readonly layers: readonly LayerInfo[]
+}
+
+/**
+ * A classifier as a program for any number of images.
+ *
+ * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N]. Given: `logits` [N, classes], `loss` (cross-entropy summed
+ * over images), `correct1`, `correct5` (counts), and per layer `NAME.weights` and `NAME.logits` [N, E] and its
+ * constraint's counters (`NAME.counters.r`).
+ */
+export function evaluationProgram({
+  classifier,
+  size,
+}: {
+  readonly classifier: Classifier
+  readonly size: number
+}): EvaluationProgram {
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: false })
+  const images = graph.input('images', 'float32', ['N', 3, size, size])
+  const labels = graph.input('labels', 'int64', ['N'])
+  const { logits, stats } = classifier(scope, images)
+  const target = oneHot(labels, Number(logits.shape[1]))
+  const outputs = new Map([
+    ['logits', logits],
+    ['loss', neg(sum(mul(logSoftmax(logits), target)))],
+    ...correctCounts(logits, labels),
+    ...stats.flatMap(({ name, routing, counters }) => [
+      [`${name}.weights`, routing.weights] as const,
+      [`${name}.logits`, routing.cleanLogits] as const,
+      ...Object.entries(counters).map(([counter, value]) => [counterOutput(name, counter), value] as const),
+    ]),
+  ])
+  return { program: lower(outputs), layers: stats.map(layerInfo) }
+}

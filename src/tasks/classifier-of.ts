@@ -1,0 +1,124 @@
+import type { ConstraintConfig, MoeLayerConfig, NetworkConfig } from '../config/config.ts'
+import type { Tensor } from '../graph/index.ts'
+import {
+  type BackboneOptions,
+  type EmbeddedMoe,
+  embed,
+  type ResNetResult,
+  resnet,
+} from '../models/index.ts'
+import {
+  type Constraint,
+  convGapFc,
+  type DispatchName,
+  entropy,
+  type Gate,
+  gapFc,
+  importance,
+  kl,
+  load,
+  lossFree,
+  meanImportance,
+  none,
+  type RoutingOverride,
+  relative,
+  reluGapFc,
+  switchLoss,
+  zLoss,
+} from '../moe/index.ts'
+import { kaimingNormal, kaimingUniform, type Scope } from '../nn/index.ts'
+
+/** What the configuration of a model does not say. */
+export interface ModelOptions {
+  readonly classes: number
+  /** How mixtures route instead of as trained (analysis): all of them, or those at the positions that are keys. */
+  readonly override?: RoutingOverride | ReadonlyMap<number, RoutingOverride> | undefined
+  /** How all mixtures send images to experts, instead of as configured. */
+  readonly dispatch?: DispatchName | undefined
+}
+
+/** The network that a configuration describes. */
+export function classifierOf(
+  config: NetworkConfig,
+  { classes, override, dispatch }: ModelOptions,
+): (scope: Scope, images: Tensor) => ResNetResult {
+  const backbone = backboneOf(config, { override, dispatch })
+  return (scope, images) => resnet(scope, images, { ...backbone, classes })
+}
+
+/** The ResNet that a configuration describes, with the mixtures of experts in its stages. */
+export function backboneOf(
+  config: NetworkConfig,
+  { override, dispatch }: Omit<ModelOptions, 'classes'>,
+): BackboneOptions {
+  const layers = config.moe.map(layer =>
+    embedded(layer, isByPosition(override) ? override.get(layer.position) : override, dispatch),
+  )
+  const { name, stem, width } = config
+  const kernels = config.initialisation === 'fan-out' ? kaimingNormal : kaimingUniform
+  return { name, stem, width, stemKernels: kernels, ...embed(name, width, layers, kernels) }
+}
+
+function isByPosition(override: ModelOptions['override']): override is ReadonlyMap<number, RoutingOverride> {
+  return override instanceof Map
+}
+
+function embedded(
+  layer: MoeLayerConfig,
+  override: RoutingOverride | undefined,
+  dispatch: DispatchName = layer.dispatch,
+): EmbeddedMoe {
+  const { constraint } = layer
+  return {
+    position: layer.position,
+    style: layer.style,
+    experts: layer.experts,
+    k: layer.k,
+    expertWidth: layer.expertWidth,
+    gate: gateOf(layer),
+    constraint: constraintOf(constraint),
+    weighting: layer.weighting,
+    dispatch,
+    noise: layer.noise,
+    lift: 'lift' in constraint ? constraint.lift : null,
+    ...(override === undefined ? {} : { override }),
+  }
+}
+
+/** The gate that a configuration names. */
+export function gateOf({ gate, gateWidth }: Pick<MoeLayerConfig, 'gate' | 'gateWidth'>): Gate {
+  switch (gate) {
+    case 'gap-fc':
+      return gapFc
+    case 'relu-gap-fc':
+      return reluGapFc
+    case 'conv-gap-fc':
+      return convGapFc(gateWidth)
+  }
+}
+
+/** The constraint that a configuration names. */
+export function constraintOf(config: ConstraintConfig): Constraint {
+  switch (config.name) {
+    case 'none':
+      return none()
+    case 'importance':
+      return importance(config)
+    case 'kl':
+      return kl(config)
+    case 'relative':
+      return relative(config)
+    case 'mean':
+      return meanImportance(config)
+    case 'load':
+      return load(config)
+    case 'switch':
+      return switchLoss(config)
+    case 'entropy':
+      return entropy(config)
+    case 'z-loss':
+      return zLoss(config)
+    case 'loss-free':
+      return lossFree(config)
+  }
+}

@@ -1,0 +1,111 @@
+import type { DetectorConfig, HeadMixtureConfig, ModelConfig } from '../../config/config.ts'
+import {
+  type Detector,
+  type Anchors,
+  anchorsOf,
+  type Canvas,
+  type HeadGate,
+  type HeadMixture,
+  pyramidStrides,
+  retinanet,
+} from '../../models/detection/index.ts'
+import type { DispatchName, RoutingOverride } from '../../moe/index.ts'
+import { backboneOf, constraintOf, gateOf } from '../classifier-of.ts'
+
+/** The configuration of a model that is a detector. */
+export type DetectorModelConfig = ModelConfig & { readonly detector: DetectorConfig }
+
+/** Whether a model is a detector. */
+export function isDetector(model: ModelConfig): model is DetectorModelConfig {
+  return model.detector !== null
+}
+
+/** Where a detector has a mixture of experts: at a position of the backbone, or behind a gate of the heads. */
+export type DetectorPlace = number | HeadGate
+
+/** How mixtures of a detector route instead of as trained. */
+export type DetectorOverride = RoutingOverride | ReadonlyMap<DetectorPlace, RoutingOverride>
+
+/** The places of a detector's mixtures, in the order in which it tells of them. */
+export function detectorPlaces({ moe, detector }: DetectorModelConfig): readonly DetectorPlace[] {
+  const backbone = moe.map(({ position }) => position).toSorted((a, b) => a - b)
+  if (detector.mixture === null) return backbone
+  const { heads, gates } = detector.mixture
+  if (gates === 'shared') return [...backbone, 'shared']
+  return [...backbone, ...(heads === 'both' ? (['classification', 'regression'] as const) : [heads])]
+}
+
+/** What the configuration of a detector does not say. */
+export interface DetectorOptions {
+  readonly classes: number
+  /** How mixtures route instead of as trained (analysis): all of them, or those at the places that are keys. */
+  readonly override?: DetectorOverride | undefined
+  /** How all mixtures send images and levels to experts, instead of as configured. */
+  readonly dispatch?: DispatchName | undefined
+}
+
+/** The detector that a configuration describes. */
+export function detectorOf(
+  { detector, ...network }: DetectorModelConfig,
+  { classes, override, dispatch }: DetectorOptions,
+): Detector {
+  const { channels, headDepth, anchors, mixture, freeze, initialisation } = detector
+  const { everywhere, positions, gates } = places(override)
+  const backbone = backboneOf(network, { override: everywhere ?? positions, dispatch })
+  return (scope, images) =>
+    retinanet(scope, images, {
+      backbone,
+      classes,
+      channels,
+      headDepth,
+      anchors,
+      mixture:
+        mixture === null ? null : headMixture(mixture, { override: everywhere, overrides: gates }, dispatch),
+      freeze,
+      initialisation,
+    })
+}
+
+/** The anchors of a detector on a canvas. */
+export function anchorsFor({ detector, stem }: DetectorModelConfig, canvas: Canvas): Anchors {
+  return anchorsOf(canvas, pyramidStrides(stem), detector.anchors)
+}
+
+function headMixture(
+  config: HeadMixtureConfig,
+  routing: Pick<HeadMixture, 'override' | 'overrides'>,
+  dispatch: DispatchName | undefined,
+): HeadMixture {
+  const { heads, gates, part, priorBias, experts, k, weighting, noise, constraint } = config
+  return {
+    heads,
+    gates,
+    part,
+    priorBias,
+    experts,
+    k,
+    gate: gateOf(config),
+    weighting,
+    noise,
+    constraint: constraintOf(constraint),
+    lift: 'lift' in constraint ? constraint.lift : null,
+    dispatch: dispatch ?? config.dispatch,
+    ...routing,
+  }
+}
+
+/** An override by where it applies: everywhere, or at positions of the backbone and gates of the heads. */
+function places(override: DetectorOverride | undefined): {
+  readonly everywhere: RoutingOverride | undefined
+  readonly positions: ReadonlyMap<number, RoutingOverride>
+  readonly gates: ReadonlyMap<HeadGate, RoutingOverride>
+} {
+  const positions = new Map<number, RoutingOverride>()
+  const gates = new Map<HeadGate, RoutingOverride>()
+  if (override === undefined || 'kind' in override) return { everywhere: override, positions, gates }
+  for (const [place, own] of override) {
+    if (typeof place === 'number') positions.set(place, own)
+    else gates.set(place, own)
+  }
+  return { everywhere: undefined, positions, gates }
+}

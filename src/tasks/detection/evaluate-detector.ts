@@ -1,0 +1,291 @@
+import { fail } from '../../base/errors.ts'
+import { inOrder } from '../../base/in-order.ts'
+import type { HostTensor } from '../../base/tensor.ts'
+import {
+  type DetectionBatch,
+  type DetectionDataset,
+  type DetectionSplit,
+  detectionBatches,
+  makeDetectionBatch,
+} from '../../data/detection/index.ts'
+import { cocoSizes, type DetectionEvaluation, evaluateDetections } from '../../metrics/detections/index.ts'
+import {
+  addBatch,
+  counterValues,
+  emptySums,
+  type UtilisationSums,
+  utilisation,
+} from '../../metrics/utilization.ts'
+import { type Anchors, anchorTargets, bestAnchors, type Detector } from '../../models/index.ts'
+import type { LayerInfo } from '../../moe/index.ts'
+import type { Engine, LoadedProgram } from '../../runtime/index.ts'
+import { anchorsFor, type DetectorModelConfig, type DetectorOverride, detectorOf } from './detector-of.ts'
+import { detectorProgram } from './detector-program.ts'
+import type { DetectorRecords, FoundObject, RoutedLayer, TrueObject } from './records.ts'
+
+/** What to evaluate; the parameters are the state of the engines. */
+export interface EvaluateDetectorOptions {
+  readonly split: DetectionSplit
+  readonly batch: number
+  readonly signal?: AbortSignal | undefined
+  /** Told after every batch how many images are done. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+}
+
+interface Ready {
+  readonly loaded: LoadedProgram
+  readonly layers: readonly LayerInfo[]
+  readonly anchors: Anchors
+}
+
+/** A detector to be tried on images, as trained or with another routing. Its programs are made when they are needed. */
+export class DetectorEvaluator {
+  readonly #detector: Detector
+  readonly #ready = new Map<string, Promise<Ready>>()
+
+  constructor(
+    /** They take turns. */
+    readonly engines: readonly Engine[],
+    readonly model: DetectorModelConfig,
+    readonly dataset: DetectionDataset,
+    override?: DetectorOverride,
+  ) {
+    this.#detector = detectorOf(model, { classes: dataset.classes.length, override })
+  }
+
+  /** Makes the program for full batches. @throws MoietyError of kind `usage` where the override does not fit the model */
+  async prepare(batch: number): Promise<void> {
+    for (const canvas of this.dataset.canvases)
+      await Promise.all(this.engines.map(engine => this.#programFor(engine, batch, canvas)))
+  }
+
+  /**
+   * Runs a split through the detector, in the order of the files. Engines of as many threads give the same
+   * bits, however many they are.
+   * Undefined if `signal` came first.
+   *
+   * @throws MoietyError `diverged` if the loss is not finite, `data`
+   */
+  async evaluate({
+    split,
+    batch,
+    signal,
+    onProgress,
+  }: EvaluateDetectorOptions): Promise<DetectorRecords | undefined> {
+    const { dataset, engines } = this
+    const batches = detectionBatches(dataset, split, batch, 'in order')
+    const records = new Collected(dataset, split)
+    const compute = async (number: number) => {
+      const images = await makeDetectionBatch(dataset, split, batches[number]!, 'as they are')
+      if (signal?.aborted) return undefined
+      const engine = engines[number % engines.length]!
+      const { loaded, layers, anchors } = await this.#programFor(engine, images.indices.length, images.canvas)
+      return { images, outputs: await loaded.run(this.#feeds(images, anchors)), layers, anchors }
+    }
+    for await (const result of inOrder(batches.length, engines.length + 1, compute)) {
+      if (result === undefined) return undefined
+      const { images, outputs, layers, anchors } = result
+      records.add(images, outputs, layers, anchors)
+      onProgress?.(records.images, split.length)
+      if (signal?.aborted) return undefined
+    }
+    return records.finish()
+  }
+
+  /** Lets go of its programs and their memory. */
+  async release(): Promise<void> {
+    for (const ready of this.#ready.values()) await (await ready).loaded.release()
+    this.#ready.clear()
+  }
+
+  #feeds({ images, objects }: DetectionBatch, anchors: Anchors): Map<string, HostTensor> {
+    const total = anchors.boxes.length / 4
+    const { matching } = this.model.detector
+    const targets = anchorTargets(anchors.boxes, objects, this.dataset.classes.length, matching)
+    return new Map<string, HostTensor>([
+      ['images', images],
+      ['classTargets', { dtype: 'int64', shape: [objects.length, total], data: targets.classes }],
+      ['boxTargets', { dtype: 'float32', shape: [objects.length, total, 4], data: targets.boxes }],
+    ])
+  }
+
+  /** Two batches may ask for the same one while it is being made. */
+  async #programFor(engine: Engine, images: number, canvas: readonly [number, number]): Promise<Ready> {
+    const [height, width] = canvas
+    const key = `${this.engines.indexOf(engine)}: ${images}×${height}×${width}`
+    const known = this.#ready.get(key)
+    if (known !== undefined) return await known
+    const making = this.#make(engine, images, canvas)
+    this.#ready.set(key, making)
+    // Whoever asks again may have more luck.
+    making.catch(() => this.#ready.delete(key))
+    return await making
+  }
+
+  async #make(engine: Engine, images: number, canvas: readonly [number, number]): Promise<Ready> {
+    const [height, width] = canvas
+    const anchors = anchorsFor(this.model, canvas)
+    const { program, layers } = detectorProgram({
+      detector: this.#detector,
+      anchors,
+      form: { images, height, width },
+      detections: this.model.detector.detections,
+      boxWeight: this.model.detector.boxWeight,
+      scoreClamp: this.model.detector.scoreClamp,
+    })
+    return { loaded: await engine.load(program), layers, anchors }
+  }
+}
+
+/** What an evaluation gathers, batch by batch. */
+class Collected {
+  images = 0
+  #loss = 0
+  readonly #found: FoundObject[] = []
+  readonly #objects: TrueObject[] = []
+  #layers: { readonly sums: UtilisationSums; readonly routed: RoutedLayer }[] | undefined
+
+  constructor(
+    readonly dataset: DetectionDataset,
+    readonly split: DetectionSplit,
+  ) {}
+
+  add(
+    batch: DetectionBatch,
+    outputs: ReadonlyMap<string, HostTensor>,
+    layers: readonly LayerInfo[],
+    anchors: Anchors,
+  ): void {
+    this.images += batch.indices.length
+    this.#loss += Number(outputs.get('loss')!.data[0])
+    this.#addFound(batch, outputs, anchors)
+    this.#addObjects(batch, anchors)
+    this.#addRouting(batch, outputs, layers)
+  }
+
+  finish(): DetectorRecords {
+    const { split, images } = this
+    if (!Number.isFinite(this.#loss)) {
+      fail({
+        kind: 'diverged',
+        message: `the loss over ${images} images is ${this.#loss}: what the network computes is not finite`,
+        where: 'loss',
+        help: 'train anew with a lower optimizer.learningRate, or with training.clipNorm',
+      })
+    }
+    return {
+      images,
+      loss: this.#loss / Math.max(1, images),
+      evaluation: judged(this.dataset, split, this.#found),
+      found: this.#found,
+      objects: this.#objects,
+      layers: (this.#layers ?? []).map(({ sums }) => utilisation(sums)),
+      routing: (this.#layers ?? []).map(({ routed }) => routed),
+    }
+  }
+
+  #addFound(
+    { indices, scales }: DetectionBatch,
+    outputs: ReadonlyMap<string, HostTensor>,
+    anchors: Anchors,
+  ): void {
+    const { categoryIds } = this.dataset
+    const data = (name: string) => outputs.get(name)!.data
+    const [boxes, scores, labels, image, anchor] = ['boxes', 'scores', 'labels', 'image', 'anchor'].map(data)
+    for (let m = 0; m < scores!.length; m++) {
+      const place = Number(image![m])
+      const index = indices[place]!
+      const { id, width, height } = this.split.scenes[index]!
+      const edge = (i: number) => {
+        const value = Number(boxes![4 * m + i]) / scales[place]!
+        return Math.min(Math.max(value, 0), i % 2 === 0 ? width : height)
+      }
+      const [left, top, right, bottom] = [edge(0), edge(1), edge(2), edge(3)]
+      const label = Number(labels![m])
+      this.#found.push({
+        imageId: id,
+        categoryId: categoryIds[label]!,
+        box: [left, top, right - left, bottom - top],
+        score: Number(scores![m]),
+        image: index,
+        label,
+        level: levelOf(anchors, Number(anchor![m])),
+      })
+    }
+  }
+
+  #addObjects({ indices, objects }: DetectionBatch, anchors: Anchors): void {
+    for (const [place, { boxes }] of objects.entries()) {
+      const index = indices[place]!
+      const best = bestAnchors(anchors.boxes, boxes)
+      let single = 0
+      for (const [object, { label, area, crowd }] of this.split.scenes[index]!.objects.entries()) {
+        if (crowd) continue
+        this.#objects.push({ image: index, object, label, area, level: levelOf(anchors, best[single++]!) })
+      }
+    }
+  }
+
+  #addRouting(
+    { indices }: DetectionBatch,
+    outputs: ReadonlyMap<string, HostTensor>,
+    layers: readonly LayerInfo[],
+  ): void {
+    this.#layers ??= layers.map(({ name, experts, k, inputs }) => ({
+      sums: emptySums(name, experts),
+      routed: { name, experts, k, inputs, weights: new Float32Array(this.split.length * inputs * experts) },
+    }))
+    const count = indices.length
+    for (const [i, { name, experts, inputs, counters }] of layers.entries()) {
+      const { sums, routed } = this.#layers[i]!
+      const rows = outputs.get(`${name}.weights`)!.data
+      const importance = new Array<number>(experts).fill(0)
+      const activation = new Array<number>(experts).fill(0)
+      for (let row = 0; row < count * inputs; row++) {
+        const [input, place] = [Math.floor(row / count), row % count]
+        for (let e = 0; e < experts; e++) {
+          const weight = Number(rows[row * experts + e])
+          importance[e]! += weight
+          activation[e]! += Number(weight > 0)
+          routed.weights[(indices[place]! * inputs + input) * experts + e] = weight
+        }
+      }
+      addBatch(sums, {
+        importance,
+        activation,
+        counters: counterValues(name, counters, outputs),
+        images: count * inputs,
+      })
+    }
+  }
+}
+
+/** 0 to 4, P3 to P7; −1 for no anchor. */
+function levelOf({ levels }: Anchors, anchor: number): number {
+  return levels.findIndex(({ start, end }) => anchor >= start && anchor < end)
+}
+
+/** COCO's evaluation of what was found, with the size limits that the data asks for. */
+function judged(
+  { classes, categoryIds, sizeFactor }: DetectionDataset,
+  { scenes }: DetectionSplit,
+  found: readonly FoundObject[],
+): DetectionEvaluation {
+  const truth = {
+    images: scenes.map(({ id }) => ({ id })),
+    categories: categoryIds.map((id, label) => ({ id, name: classes[label]! })),
+    annotations: scenes.flatMap(({ id: imageId, objects }) =>
+      objects.map(({ id, box, area, crowd, label }) => ({
+        id,
+        imageId,
+        categoryId: categoryIds[label]!,
+        box,
+        area,
+        crowd,
+      })),
+    ),
+  }
+  return evaluateDetections(truth, found, {
+    sizes: [cocoSizes[0] * sizeFactor, cocoSizes[1] * sizeFactor],
+  })
+}
