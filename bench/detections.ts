@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import Table from 'cli-table3'
 import { type Draws, draws } from 'moiety'
 import { readCocoAnnotations, readCocoResults } from 'moiety/data'
-import { evaluateDetections } from 'moiety/evaluate'
+import { evaluateDetections } from 'moiety/metrics'
 import { type Timing, timing } from './statistics.js'
 
 /**

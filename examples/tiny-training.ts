@@ -3,9 +3,9 @@
  * beside this file share it; `moiety train` does the same with epochs, evaluation and checkpoints around it.
  */
 import { draws, floats, type HostTensor, type State, scalar, sizeOf } from 'moiety'
-import { evaluationProgram } from 'moiety/evaluate'
 import type { Classifier } from 'moiety/models'
 import { Engine, type LoadedProgram } from 'moiety/runtime'
+import { evaluationProgram } from 'moiety/tasks'
 import { trainingStep } from 'moiety/train'
 
 const size = 8

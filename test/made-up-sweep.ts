@@ -46,9 +46,7 @@ export function madeUpSweep(): SweepPage {
         name,
         {
           status: 'done',
-          top1: 0.5 + ((i * 5) % 13) / 100,
-          detection: null,
-          top5: 0.8,
+          measures: { top1: 0.5 + ((i * 5) % 13) / 100, top5: 0.8 },
           seconds: 1200 + 40 * i,
           layers: [
             {

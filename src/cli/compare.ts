@@ -1,5 +1,5 @@
-import type { CompareFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { CompareFlags } from './flags.ts'
 
 export function addCompare(program: Command): void {
   program

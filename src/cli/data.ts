@@ -1,5 +1,5 @@
-import type { GetFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { GetFlags } from './flags.ts'
 import { refuseWord } from './output.ts'
 
 export function addData(program: Command): void {

@@ -1,4 +1,3 @@
-import type { EvalDetectionsFlags } from './flags.ts'
 import type {
   CategoryEvaluation,
   DetectionEvaluation,
@@ -6,6 +5,7 @@ import type {
   IouStats,
   SizeLimits,
 } from '../metrics/detections/index.ts'
+import type { EvalDetectionsFlags } from './flags.ts'
 import { borderless } from './report.ts'
 import { bar, clean, type Paint, truncate } from './screen.ts'
 

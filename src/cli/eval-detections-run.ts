@@ -1,4 +1,3 @@
-import type { EvalDetectionsFlags } from './flags.ts'
 import { fail } from '../base/errors.ts'
 import { readCocoAnnotations } from '../data/coco/annotations.ts'
 import { readCocoResults } from '../data/coco/results.ts'
@@ -9,6 +8,7 @@ import {
   type SizeLimits,
 } from '../metrics/detections/index.ts'
 import { categoryTable, iouTable, sortedCategories, statsTable } from './detection-tables.ts'
+import type { EvalDetectionsFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { painter } from './screen.ts'

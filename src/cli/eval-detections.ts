@@ -1,6 +1,6 @@
+import { type Command, Option } from 'commander'
 import type { EvalDetectionsFlags } from './flags.ts'
 import { orders } from './flags.ts'
-import { type Command, Option } from 'commander'
 
 export function addEvalDetections(program: Command): void {
   program

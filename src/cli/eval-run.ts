@@ -1,12 +1,12 @@
-import type { EvalFlags } from './flags.ts'
 import { fail } from '../base/errors.ts'
-import { statsTable } from './detection-tables.ts'
 import { type DetectorEvalSummary, evaluateDetectorRun } from '../tasks/detection/evaluate-detector-run.ts'
-import { type EvalOptions, type EvalSummary, evaluateRun } from '../tasks/evaluate-run.ts'
 import { isDetectorRun } from '../tasks/detection/trained-detector.ts'
+import { type EvalOptions, type EvalSummary, evaluateRun } from '../tasks/evaluate-run.ts'
+import { statsTable } from './detection-tables.ts'
+import type { EvalFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { accuracyLine, layerTable, precisionLine, preferences } from './report.ts'
+import { headline, layerTable, preferences } from './report.ts'
 import { boxDataChoice, dataChoice, imagesOf, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter } from './screen.ts'
 import { endedBySignal } from './signals.ts'
@@ -38,9 +38,8 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<numb
 }
 
 function classifierReport(result: EvalSummary, paint: Paint): string {
-  const what = `Accuracy on ${imagesOf[result.split]}`
   return [
-    accuracyLine(result, paint, what),
+    headline({ top1: result.top1, top5: result.top5 }, paint, imagesOf[result.split]),
     `${result.images.toLocaleString('en')} images, loss ${result.loss.toFixed(3)}, experts ${clean(result.routing)}`,
     ...result.layers.map(layer => layerTable(layer, paint)),
   ].join('\n\n')
@@ -49,9 +48,8 @@ function classifierReport(result: EvalSummary, paint: Paint): string {
 /** What a detector reaches: COCO's numbers, then how its experts were used. */
 function detectorReport(result: DetectorEvalSummary, paint: Paint): string {
   const { split, stats, images, loss, routing, layers } = result
-  const what = `On ${imagesOf[split]}`
   return [
-    precisionLine(stats, paint, what),
+    headline({ ...stats }, paint, imagesOf[split]),
     `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, experts ${clean(routing)}`,
     statsTable(result, result.sizes, paint),
     ...layers.map(layer => layerTable(layer, paint)),

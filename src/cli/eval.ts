@@ -1,5 +1,5 @@
-import type { EvalFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { EvalFlags } from './flags.ts'
 
 export function addEval(program: Command): void {
   program

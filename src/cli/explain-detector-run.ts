@@ -1,14 +1,14 @@
-import type { ExplainFlags } from './flags.ts'
 import { join } from 'node:path'
+import { explainDetectorRun } from '../analysis/detection/explain-detector-run.ts'
 import type { DetectorFindings, DetectorLayerFindings } from '../analysis/detection/findings.ts'
 import { fail } from '../base/errors.ts'
 import type { DetectionStats } from '../metrics/detections/index.ts'
 import { stoppedBy } from '../run/events.ts'
-import { explainDetectorRun } from '../analysis/detection/explain-detector-run.ts'
 import { writeDetectorExplanation } from './explanation-files.ts'
+import type { ExplainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { borderless, layerTable, precisionLine } from './report.ts'
+import { borderless, headline, layerTable } from './report.ts'
 import { boxDataChoice, imagesOf, requireFolder, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
@@ -63,9 +63,8 @@ function detectorExplanation(
   { out, seconds }: { readonly out: string; readonly seconds: number },
   paint: Paint,
 ): string {
-  const what = `On ${imagesOf[data.split]}`
   return [
-    precisionLine(stats, paint, what),
+    headline({ ...stats }, paint, imagesOf[data.split]),
     ...layers.map(layer => layerReport(layer, paint)),
     ...(layers.length === 0 ? ['The network has no mixture of experts: there is no routing.'] : []),
     `${data.images.toLocaleString('en')} images in ${duration(seconds)}. Look at ${paint.bold(clean(join(out, 'report.html')))}`,

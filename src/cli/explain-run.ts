@@ -1,13 +1,13 @@
-import type { ExplainFlags } from './flags.ts'
 import { join } from 'node:path'
-import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
 import { explainRun } from '../analysis/explain-run.ts'
+import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
 import { isDetectorRun } from '../tasks/detection/trained-detector.ts'
 import { runDetectorExplanation } from './explain-detector-run.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
+import type { ExplainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { accuracyLine, borderless, layerTable } from './report.ts'
+import { borderless, headline, layerTable } from './report.ts'
 import { dataChoice, imagesOf, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
@@ -49,10 +49,13 @@ async function explainClassifier(run: string, flags: ExplainFlags): Promise<numb
       progress.end()
       if (flags.json) return printJson(findings)
       const paint = painter(process.stdout)
-      const what = `Accuracy on ${imagesOf[findings.data.split]}`
       print(
         [
-          accuracyLine(findings.accuracy, paint, what),
+          headline(
+            { top1: findings.accuracy.top1, top5: findings.accuracy.top5 },
+            paint,
+            imagesOf[findings.data.split],
+          ),
           ...findings.layers.map(layer => layerReport(layer, paint)),
           ...(findings.layers.length === 0
             ? ['The network has no mixture of experts: there is no routing.']

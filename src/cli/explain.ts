@@ -1,5 +1,5 @@
-import type { ExplainFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { ExplainFlags } from './flags.ts'
 
 export function addExplain(program: Command): void {
   program

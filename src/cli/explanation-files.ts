@@ -4,9 +4,9 @@ import type { Explanation } from '../analysis/explain-run.ts'
 import type { Findings } from '../analysis/findings.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { replaceTogether } from '../files/together.ts'
-import { chartFiles } from '../report/single-charts.ts'
 import { renderDetectorReport } from '../report/detection/page.ts'
 import { renderReport } from '../report/page.ts'
+import { chartFiles } from '../report/single-charts.ts'
 
 /**
  * Writes what was found out about a run into a folder: `routing.parquet`, `report.html` and `report.json`. They are
@@ -37,7 +37,7 @@ export async function writeDetectorExplanation(
   explanation: DetectorExplanation,
   disk: Disk = nodeDisk,
 ): Promise<void> {
-  const page = renderDetectorReport(explanation)
+  const page = renderDetectorReport(explanation.findings, explanation.scenes)
   replaceTogether(disk, [
     { path: join(folder, 'routing.parquet'), bytes: explanation.routing },
     { path: join(folder, 'objects.parquet'), bytes: explanation.objects },

@@ -1,5 +1,5 @@
-import type { ExportFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { ExportFlags } from './flags.ts'
 
 export function addExport(program: Command): void {
   program

@@ -1,6 +1,6 @@
 import type { TrainEvent } from '../run/events.ts'
-import { scoreOf } from '../sweep/score.ts'
 import { sweepVariable, type TrainerProgress } from '../sweep/trainer.ts'
+import { scoreOf } from '../tasks/measures.ts'
 
 const millisecondsBetween = 300
 
@@ -16,10 +16,7 @@ export function followSweep(): (event: TrainEvent) => void {
   let score: TrainerProgress['score'] = null
   let last = 0
   return event => {
-    if (event.kind === 'epoch' && event.split !== 'train') {
-      const { top1 = null, AP = null } = event.measures
-      score = scoreOf({ top1, detection: { AP } })
-    }
+    if (event.kind === 'epoch' && event.split !== 'train') score = scoreOf(event.measures)
     if (event.kind !== 'step' || performance.now() - last < millisecondsBetween) return
     last = performance.now()
     const { step, steps, imagesPerSecond, secondsLeft } = event

@@ -1,10 +1,10 @@
-import type { TrainFlags } from './flags.ts'
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { evalOptions } from './eval-run.ts'
+import type { TrainFlags } from './flags.ts'
 import { planTraining } from './plan.ts'
 
 let folder = ''

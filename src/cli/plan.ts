@@ -1,4 +1,3 @@
-import type { TrainFlags } from './flags.ts'
 import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
@@ -11,6 +10,7 @@ import { findCifar } from '../data/index.ts'
 import { namesIn } from '../files/careful.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
+import type { TrainFlags } from './flags.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
 export interface Plan {

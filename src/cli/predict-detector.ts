@@ -1,9 +1,9 @@
-import type { PredictFlags } from './flags.ts'
 import { basename, extname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceTogether } from '../files/together.ts'
 import type { SeenImage, Sightings } from '../predict/index.ts'
+import type { PredictFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
@@ -31,7 +31,8 @@ export async function runDetections(
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {
-      const { colouringLayer, detectRun, drawnBoxes } = await import('../predict/index.ts')
+      const { detectRun } = await import('../predict/index.ts')
+      const { colouringLayer, drawnBoxes } = await import('../report/detection/drawn-boxes.ts')
       const { renderDetections } = await import('../report/detection-page.ts')
       const sightings = await detectRun({
         run,

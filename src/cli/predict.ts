@@ -1,5 +1,5 @@
-import type { PredictFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { PredictFlags } from './flags.ts'
 
 export function addPredict(program: Command): void {
   program

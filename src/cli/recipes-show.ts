@@ -1,4 +1,3 @@
-import type { ShowFlags } from './flags.ts'
 import { shellWord, visibleJson } from '../base/escaping.ts'
 import {
   chooseParameters,
@@ -9,6 +8,7 @@ import {
   showCondition,
 } from '../config/recipe.ts'
 import { loadRecipe, recipeNames } from '../config/recipe-files.ts'
+import type { ShowFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { clean, duration, type Paint, painter, wrap } from './screen.ts'
 

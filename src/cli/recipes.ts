@@ -1,5 +1,5 @@
-import type { ShowFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { ShowFlags } from './flags.ts'
 import { refuseWord, repeatable } from './output.ts'
 
 export function addRecipes(program: Command): void {

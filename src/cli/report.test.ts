@@ -30,9 +30,7 @@ const summary = (fields: Partial<TrainSummary> = {}): TrainSummary => ({
   run: 'runs/sample-1',
   interrupted: false,
   split: 'test',
-  top1: 0.7134,
-  top5: 0.9312,
-  detection: null,
+  measures: { top1: 0.7134, top5: 0.9312 },
   seconds: 214,
   layers: [layer(4, 0), layer(10, 0.25)],
   ...fields,
@@ -43,7 +41,7 @@ describe('the report of a training', () => {
 
   it('has accuracy, shares, living experts, CV, preferred classes and the folder', () => {
     for (const part of [
-      'Accuracy on held-out images   71.3 % top-1   93.1 % top-5',
+      'On held-out images   71.3 % top-1   93.1 % top-5',
       '4 of 4 experts living   CV 0.083 of weight, 0.052 of choice',
       '25.0 %',
       'class-with-a-long-name-0 ×3.0',
@@ -83,7 +81,7 @@ describe('the report of a training', () => {
   it('has AP, as COCO counts it, where the network finds objects', () => {
     const nothing = { AR1: null, AR10: null, AR100: null, ARs: null, ARm: null, ARl: null }
     const detection = { AP: 0.3844, AP50: 0.585, AP75: 0.401, APs: 0.157, APm: 0.403, APl: null, ...nothing }
-    const found = trainReport(summary({ top1: null, top5: null, detection }), plain)
+    const found = trainReport(summary({ measures: detection }), plain)
     expect(found.split('\n')[0]).toBe(
       'On held-out images   AP 0.384   AP50 0.585   APs 0.157   APm 0.403   APl –',
     )

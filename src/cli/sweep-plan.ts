@@ -1,4 +1,3 @@
-import type { SweepFlags } from './flags.ts'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
@@ -7,10 +6,11 @@ import type { Recipe } from '../config/recipe.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan.ts'
 import { outcomesOf } from '../sweep/run-sweep.ts'
-import { type Score, scoreOf } from '../sweep/score.ts'
 import type { Sweep } from '../sweep/sweep-file.ts'
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
+import { type Score, scoreOf } from '../tasks/measures.ts'
+import type { SweepFlags } from './flags.ts'
 import { dataOverrides, isDrawn } from './plan.ts'
 import { clean, painter, wrap } from './screen.ts'
 import { scoreRange } from './sweep-progress.ts'
@@ -88,7 +88,7 @@ export function doneOf(
 ): Map<string, { readonly score: Score | null }> {
   return new Map(
     [...outcomes].flatMap(([name, outcome]) =>
-      outcome.status === 'done' ? [[name, { score: scoreOf(outcome) }] as const] : [],
+      outcome.status === 'done' ? [[name, { score: scoreOf(outcome.measures) }] as const] : [],
     ),
   )
 }
@@ -144,13 +144,13 @@ export function endText(
   const done = count('done')
   const scores = plan.runs.flatMap(({ name }) => {
     const outcome = outcomes.get(name)
-    const score = outcome?.status === 'done' ? scoreOf(outcome) : null
+    const score = outcome?.status === 'done' ? scoreOf(outcome.measures) : null
     return score === null ? [] : [score]
   })
   const reached = scoreRange(scores.map(({ value }) => value))
   return [
     `${paint.bold(isInterrupted ? 'Interrupted' : failed.length > 0 ? 'Ended' : 'Done')}: ${done} of ${countOf(plan.runs)} finished${failed.length === 0 ? '' : paint.bad(`, ${failed.length} failed`)}`,
-    ...(reached === undefined ? [] : [`Reached: ${reached} ${scores[0]?.name ?? ''}`]),
+    ...(reached === undefined ? [] : [`Reached: ${reached} ${scores[0]?.label ?? ''}`]),
     ...failed.map(({ run, message }) => paint.bad(`  ${clean(run)}: ${clean(message)}`)),
     ...(failed.length === 0 ? [] : [`What they said is in ${clean(join(folder, 'logs'))}`]),
     done === plan.runs.length

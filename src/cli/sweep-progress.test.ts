@@ -47,13 +47,15 @@ function tell(isTTY: boolean) {
     progress: {
       step: 25,
       steps: 100,
-      score: { name: 'top-1', value: 0.5 },
+      score: { ...topOne, value: 0.5 },
       imagesPerSecond: 10,
       secondsLeft: 450,
     },
   })
   return { shown, progress }
 }
+
+const topOne = { name: 'top1', title: 'top-1 accuracy', label: 'top-1' }
 
 describe('the table of a running sweep', () => {
   it('is redrawn on a terminal: running, done, time left, a line for each run', () => {
@@ -66,7 +68,7 @@ describe('the table of a running sweep', () => {
       '  ██▌         25 %  50.0 %     7:30  lr-a',
       '                 –       –        –  lr-b',
     ])
-    progress.show({ kind: 'done', run: a, score: { name: 'top-1', value: 0.625 }, seconds: 500 })
+    progress.show({ kind: 'done', run: a, score: { ...topOne, value: 0.625 }, seconds: 500 })
     progress.show({ kind: 'failed', run: b, message: 'the disk is full', isTriedAgain: true })
     progress.show({ kind: 'failed', run: c, message: 'diverged', isTriedAgain: false })
     expect(shown.lines().slice(2)).toEqual([

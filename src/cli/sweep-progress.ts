@@ -2,8 +2,8 @@ import { terminal } from '../base/escaping.ts'
 import type { LockWait } from '../run/lock-watch.ts'
 import { secondsOf } from '../sweep/estimate.ts'
 import type { SweepEvent, WatchedRun } from '../sweep/run-sweep.ts'
-import type { Score } from '../sweep/score.ts'
 import type { TrainerProgress } from '../sweep/trainer.ts'
+import type { Score } from '../tasks/measures.ts'
 import { bar, clean, clock, columns, duration, painter, percent, type Screen, truncate } from './screen.ts'
 
 /**
@@ -137,7 +137,7 @@ export function createSweepProgress(
         if (event.seconds !== null) measured.push(event.seconds / event.run.config.training.epochs)
         const took = event.seconds === null ? '' : ` in ${duration(event.seconds)}`
         const { score } = event
-        const reached = score === null ? '' : `  ${percent(score.value)} ${score.name}${took}`
+        const reached = score === null ? '' : `  ${percent(score.value)} ${score.label}${took}`
         return say(`${paint.good('done')}     ${shown}${reached}   ${paint.dim(counts())}`)
       }
       case 'failed': {

@@ -1,5 +1,5 @@
-import type { SweepFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { SweepFlags } from './flags.ts'
 
 export function addSweep(program: Command): void {
   program

@@ -1,5 +1,5 @@
-import type { TableFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { TableFlags } from './flags.ts'
 
 export function addTable(program: Command): void {
   program

@@ -1,5 +1,5 @@
-import type { TrainFlags } from './flags.ts'
 import { train } from '../train/loop.ts'
+import type { TrainFlags } from './flags.ts'
 import { followSweep } from './follow-sweep.ts'
 import { print, printJson } from './output.ts'
 import { planTraining } from './plan.ts'

@@ -1,6 +1,6 @@
-import type { TrainFlags } from './flags.ts'
 import { type Command, Option } from 'commander'
 import { fail } from '../base/errors.ts'
+import type { TrainFlags } from './flags.ts'
 import { repeatable } from './output.ts'
 
 export function addTrain(program: Command): void {

@@ -1,7 +1,7 @@
-import type { WorkerFlags } from './flags.ts'
 import { availableParallelism, hostname } from 'node:os'
 import { openQueue, refusal } from '../sweep/queue.ts'
 import { workQueue } from '../sweep/work-queue.ts'
+import type { WorkerFlags } from './flags.ts'
 import { dataOverrides } from './plan.ts'
 import { queueOf, stateTexts } from './queue-flags.ts'
 import { wholeNumber } from './run-flags.ts'

@@ -1,5 +1,5 @@
-import type { WorkerFlags } from './flags.ts'
 import type { Command } from 'commander'
+import type { WorkerFlags } from './flags.ts'
 
 export function addWorker(program: Command): void {
   program

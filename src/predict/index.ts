@@ -1,5 +1,5 @@
 /**
- * Looking for objects in images that a detector was not trained on.
+ * What a run says of images that it was not trained on.
  *
  * @module
  */
@@ -10,3 +10,4 @@ export {
   type Sighting,
   type Sightings,
 } from './detect-run.ts'
+export { type Prediction, type Predictions, type PredictOptions, predictRun } from './predict-run.ts'

@@ -9,10 +9,10 @@ import {
   kindOfRun,
   spreadOf,
 } from '../analysis/comparison.ts'
-import { leadingConfiguration } from './leading-configuration.ts'
 import { axesByK } from './axes-by-k.ts'
 import { type Chart, draw } from './draw.ts'
 import { bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
+import { leadingConfiguration } from './leading-configuration.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { expertColour, tone } from './palette.ts'
 import { chart, figure, table } from './parts.ts'

@@ -1,5 +1,3 @@
-import type { DetectionStats } from '../metrics/detections/index.ts'
-
 /** What a training tells while it runs and when it ends. Accuracies are fractions from 0 to 1, times are seconds. */
 
 /** How one mixture-of-experts layer used its experts; arrays have one value an expert (E). */
@@ -99,18 +97,14 @@ export type LayerSummary = LayerStats & {
   readonly preferred: readonly { readonly expert: number; readonly classes: readonly PreferredClass[] }[]
 }
 
-/**
- * What a training ends with; also in `summary.json`. On held-out images, after the last epoch that was evaluated: accuracies
- * of a classifier, from 0 to 1; COCO's twelve numbers of a detector. Null where there are none.
- */
+/** What a training ends with; also in `summary.json`. */
 export interface TrainSummary {
   readonly run: string
   readonly interrupted: boolean
   /** The split of the numbers here: `val`, or `test` where the data has no `val`. */
   readonly split: 'val' | 'test'
-  readonly top1: number | null
-  readonly top5: number | null
-  readonly detection: DetectionStats | null
+  /** On held-out images, after the last epoch that was evaluated; empty where none was. */
+  readonly measures: Measures
   /** Time of the training, whole epochs before a resume included; what an interrupted epoch had cost is not known. */
   readonly seconds: number
   readonly layers: readonly LayerSummary[]

@@ -1,10 +1,10 @@
 import type { Job } from 'bullmq'
+import { scoreOf } from '../tasks/measures.ts'
 import { add, type EnqueueOptions, type QueuedRuns } from './enqueue.ts'
 import { outcomeOf } from './outcome.ts'
 import type { PlannedRun } from './plan.ts'
 import { type OpenQueue, progressSchema } from './queue.ts'
 import type { SweepEnd, SweepEvent } from './run-sweep.ts'
-import { scoreOf } from './score.ts'
 import { requireQueueId } from './sweep-folder.ts'
 
 /** What is followed, and who is told. */
@@ -111,6 +111,6 @@ function tell(run: PlannedRun, job: Job, isActive: boolean, before: Seen, { onEv
 function isDone(run: PlannedRun, { folder, onEvent }: FollowOptions): boolean {
   const outcome = outcomeOf(folder, run, undefined)
   if (outcome.status !== 'done') return false
-  onEvent({ kind: 'done', run, score: scoreOf(outcome), seconds: outcome.seconds })
+  onEvent({ kind: 'done', run, score: scoreOf(outcome.measures), seconds: outcome.seconds })
   return true
 }

@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
+import { measuresOf, taskMeasures } from '../tasks/measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
 
 /** A number that finished runs have, as a table shows it. */
@@ -18,12 +19,10 @@ export interface Measure {
 type Done = Extract<Outcome, { status: 'done' }>
 
 const ofRun = {
-  top1: { title: 'top-1 accuracy, %', scale: 100, digits: 1, of: (run: Done) => run.top1 },
-  top5: { title: 'top-5 accuracy, %', scale: 100, digits: 1, of: (run: Done) => run.top5 },
   ...Object.fromEntries(
-    (['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR100'] as const).map(name => [
+    taskMeasures.map(({ name, title }) => [
       name,
-      { title: `${name}, %`, scale: 100, digits: 1, of: (run: Done) => run.detection?.[name] ?? null },
+      { title: `${title}, %`, scale: 100, digits: 1, of: (run: Done) => run.measures[name] ?? null },
     ]),
   ),
   seconds: { title: 'seconds of training', scale: 1, digits: 0, of: (run: Done) => run.seconds },
@@ -37,7 +36,11 @@ const ofLayer = {
 
 /** What a table shows where no value is named: what its runs are ranked by. */
 export function usualMeasure(outcomes: Iterable<Outcome>): string {
-  return [...outcomes].some(one => one.status === 'done' && one.detection !== null) ? 'AP' : 'top1'
+  for (const outcome of outcomes) {
+    const [ranking] = outcome.status === 'done' ? measuresOf(outcome.measures) : []
+    if (ranking !== undefined) return ranking.name
+  }
+  return 'top1'
 }
 
 /** What `--value` can name. */

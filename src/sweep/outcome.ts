@@ -5,7 +5,9 @@ import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
 import { sizeLimits } from '../files/regular.ts'
+import type { Measures } from '../run/events.ts'
 import { lockOwner } from '../run/lock.ts'
+import { scoreOf } from '../tasks/measures.ts'
 import { createPlannedCheck, type PlannedCheck } from './identity.ts'
 import type { Failure, RecordedRun } from './sweep-folder.ts'
 
@@ -16,7 +18,7 @@ export interface LayerResult {
   readonly cvImportance: number | null
   readonly cvActivation: number | null
   readonly living: number | null
-  /** Accuracy with K = 1 … E, if the run has been explained since. */
+  /** The ranking measure with K = 1 … E, if the run has been explained since. */
   readonly byK: readonly number[] | null
 }
 
@@ -27,10 +29,8 @@ export interface LayerResult {
 export type Outcome =
   | {
       readonly status: 'done'
-      readonly top1: number | null
-      readonly top5: number | null
-      /** COCO's numbers of a detector; null of a classifier. */
-      readonly detection: DetectionScores | null
+      /** On held-out images, by name, from 0 to 1. */
+      readonly measures: Measures
       /** Of the training. */
       readonly seconds: number | null
       readonly layers: readonly LayerResult[]
@@ -43,24 +43,16 @@ export type Status = Outcome['status']
 
 const number = z.number().nullable()
 
-const detectionSchema = z.object({
-  AP: number,
-  AP50: number,
-  AP75: number,
-  APs: number,
-  APm: number,
-  APl: number,
-  AR100: number,
+/** As Moiety wrote it until 0.1: the numbers of a classifier at the top, those of a detector under `detection`. */
+const earlier = z.object({
+  top1: number,
+  top5: number,
+  detection: z.record(z.string(), number).nullable().default(null),
 })
-
-/** Of COCO's twelve numbers those that a table can show, from 0 to 1. */
-export type DetectionScores = Readonly<z.output<typeof detectionSchema>>
 
 const summarySchema = z.object({
   interrupted: z.literal(false),
-  top1: number,
-  top5: number,
-  detection: detectionSchema.nullable().default(null),
+  measures: z.record(z.string(), number),
   seconds: number,
   layers: z.array(
     z.object({
@@ -77,7 +69,7 @@ const reportSchema = z.object({
   layers: z.array(
     z.object({
       name: z.string(),
-      variants: z.object({ byK: z.array(z.object({ top1: z.number() })) }),
+      variants: z.object({ byK: z.array(z.record(z.string(), z.unknown())) }),
     }),
   ),
 })
@@ -111,15 +103,13 @@ export function outcomeOf(
   // Read after the lock: a run that ends meanwhile has written its summary before it gives the lock free.
   const summary = jsonIn(folder, 'summary.json', disk)
   if (summary !== undefined) {
-    const parsed = summarySchema.safeParse(summary)
+    const parsed = summarySchema.safeParse(withMeasures(summary))
     if (!parsed.success) return { status: 'altered', message: 'summary.json cannot be read' }
-    const { top1, top5, detection, seconds, layers } = parsed.data
+    const { measures, seconds, layers } = parsed.data
     const byK = layers.length === 0 ? new Map<string, number[]>() : accuracyByK(folder, disk)
     return {
       status: 'done',
-      top1,
-      top5,
-      detection,
+      measures,
       seconds,
       layers: layers.map(layer => ({ ...layer, byK: byK.get(layer.name) ?? null })),
     }
@@ -128,11 +118,29 @@ export function outcomeOf(
   return beginning ?? { status: 'interrupted' }
 }
 
+function withMeasures(summary: unknown): unknown {
+  const { data } = earlier.safeParse(summary)
+  if (data === undefined || !isJsonObject(summary)) return summary
+  const { top1, top5, detection } = data
+  return { ...summary, measures: detection ?? { top1, top5 } }
+}
+
 /** Accuracy by K of each layer, from `report.json`; empty where the run has not been explained. */
 function accuracyByK(folder: string, disk: Disk): Map<string, number[]> {
   const parsed = reportSchema.safeParse(jsonIn(folder, 'report.json', disk))
   if (!parsed.success) return new Map()
-  return new Map(parsed.data.layers.map(({ name, variants }) => [name, variants.byK.map(({ top1 }) => top1)]))
+  return new Map(
+    parsed.data.layers.map(({ name, variants }) => [
+      name,
+      variants.byK.flatMap(one => scoreOf(numbersIn(one))?.value ?? []),
+    ]),
+  )
+}
+
+function numbersIn(record: Readonly<Record<string, unknown>>): Measures {
+  return Object.fromEntries(
+    Object.entries(record).flatMap(([name, value]) => (typeof value === 'number' ? [[name, value]] : [])),
+  )
 }
 
 const limits = {

@@ -6,10 +6,10 @@ import { isThere, nodeDisk } from '../files/disk.ts'
 import { removeAbandoned } from '../files/unfinished.ts'
 import { acquireLock, type LockOwner } from '../run/lock.ts'
 import { type LockWait, untilTakeover, watchLock } from '../run/lock-watch.ts'
+import { type Score, scoreOf } from '../tasks/measures.ts'
 import { createPlannedCheck } from './identity.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
 import type { PlannedRun, SweepPlan } from './plan.ts'
-import { type Score, scoreOf } from './score.ts'
 import { readFailures, type SweepRecord, writeFailure, writeRecord } from './sweep-folder.ts'
 import { startTrainer, type Trainer, type TrainerCommand, type TrainerProgress } from './trainer.ts'
 
@@ -228,7 +228,7 @@ async function trainOnce(
   const before = outcomeOf(folder, run, undefined)
   // Whoever held its lock may have finished it.
   if (before.status === 'done') {
-    onEvent({ kind: 'done', run, score: scoreOf(before), seconds: before.seconds })
+    onEvent({ kind: 'done', run, score: scoreOf(before.measures), seconds: before.seconds })
     return undefined
   }
   const isResumed = isThere(join(path, 'config.json'))
@@ -245,7 +245,7 @@ async function trainOnce(
   quietly(() => nodeDisk.remove(recipe))
   const after = end.exitCode === 0 ? outcomeOf(folder, run, undefined) : undefined
   if (after?.status === 'done') {
-    onEvent({ kind: 'done', run, score: scoreOf(after), seconds: after.seconds })
+    onEvent({ kind: 'done', run, score: scoreOf(after.measures), seconds: after.seconds })
     return undefined
   }
   if (signal.aborted && (end.signal !== null || [129, 130, 143].includes(end.exitCode ?? 0))) {

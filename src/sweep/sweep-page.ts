@@ -6,8 +6,8 @@ import { fitted, html, type Markup, name, prose, shown } from '../report/markup.
 import { expertColour } from '../report/palette.ts'
 import { chart, figure, numbers, table } from '../report/parts.ts'
 import { shell } from '../report/shell.ts'
+import { measuresOf, type Score, scoreOf } from '../tasks/measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
-import { type Score, scoreOf } from './score.ts'
 import type { SweepTable } from './table.ts'
 import { cellText, differenceText, notesOf } from './table-words.ts'
 
@@ -41,13 +41,13 @@ type LayerPoint = Point & { readonly layer: LayerResult }
 
 /** A finished run with what it is ranked by, if it has that. */
 function scored(series: string, outcome: Done) {
-  const score = scoreOf(outcome)
+  const score = scoreOf(outcome.measures)
   return score === null ? [] : [{ series, outcome, score, seconds: outcome.seconds }]
 }
 
 /** What runs are ranked by, in words. */
 function scoreTitle([first]: readonly Point[]): string {
-  return first?.score.name === 'AP' ? 'AP' : 'Top-1 accuracy'
+  return first === undefined ? 'Score' : first.score.title.replace(/^t/, 'T')
 }
 
 const symbols = ['circle', 'square', 'triangle', 'diamond2', 'times', 'star', 'plus', 'wye'] as const
@@ -276,14 +276,18 @@ function runTable(runs: readonly SweepRun[]): Markup {
     outcome.status === 'done' ? value(outcome) : '–'
   const all = (outcome: Outcome, value: (layer: LayerResult) => string): string =>
     of(outcome, ({ layers }) => (layers.length === 0 ? '–' : layers.map(value).join(', ')))
-  const isDetection = runs.some(({ outcome }) => outcome.status === 'done' && outcome.detection !== null)
+  const columns = new Set(
+    runs.flatMap(({ outcome }) =>
+      outcome.status === 'done' ? measuresOf(outcome.measures).slice(0, 2) : [],
+    ),
+  )
   return numbers(
     {
       caption: 'One line a run; several mixtures with a comma between',
       heads: [
         'Run',
         'status',
-        ...(isDetection ? ['AP', 'AP50'] : ['top-1', 'top-5']),
+        ...[...columns].map(({ label }) => label),
         'CV of importance',
         'living',
         'seconds',
@@ -291,8 +295,7 @@ function runTable(runs: readonly SweepRun[]): Markup {
       rows: runs.map(({ name: run, outcome }) => [
         name(shown(run)),
         'message' in outcome ? `${outcome.status}: ${shown(outcome.message)}` : outcome.status,
-        of(outcome, ({ top1, detection }) => percent(isDetection ? (detection?.AP ?? null) : top1)),
-        of(outcome, ({ top5, detection }) => percent(isDetection ? (detection?.AP50 ?? null) : top5)),
+        ...[...columns].map(one => of(outcome, ({ measures }) => percent(measures[one.name] ?? null))),
         all(outcome, layer => fixed(layer.cvImportance, 3)),
         all(outcome, layer => `${layer.living ?? '–'} of ${layer.importance.length}`),
         of(outcome, ({ seconds }) => fixed(seconds, 0)),

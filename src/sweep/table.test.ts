@@ -2,10 +2,10 @@ import { parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import type { Json, JsonObject } from '../files/json.ts'
+import { pairedTest } from '../metrics/paired-permutation-test.ts'
+import { scoreOf } from '../tasks/measures.ts'
 import { measureNamed, usualMeasure } from './measures.ts'
 import type { Outcome } from './outcome.ts'
-import { scoreOf } from './score.ts'
-import { pairedTest } from '../metrics/paired-permutation-test.ts'
 import type { SweepRecord } from './sweep-folder.ts'
 import { type Layout, type SweepTable, sweepTable } from './table.ts'
 import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from './table-formats.ts'
@@ -40,9 +40,7 @@ function recordOf(axes: Record<string, Json[]>, baseline: JsonObject | null = nu
 
 const done = (top1: number, cvImportance: number | null = 0.5): Outcome => ({
   status: 'done',
-  top1,
-  detection: null,
-  top5: 1,
+  measures: { top1, top5: 1 },
   seconds: 10,
   layers: [
     {
@@ -325,17 +323,15 @@ describe('what runs are ranked by', () => {
   const precision = { AP: 0.25, AP50: 0.5, AP75: null, APs: 0.1, APm: 0.2, APl: 0.3, AR100: 0.6 }
   const detector: Outcome = {
     status: 'done',
-    top1: null,
-    top5: null,
-    detection: precision,
+    measures: precision,
     seconds: 9,
     layers: [],
   }
 
   it("is the accuracy of a classifier and COCO's AP of a detector", () => {
-    expect(scoreOf({ top1: 0.4, detection: null })).toEqual({ name: 'top-1', value: 0.4 })
-    expect(scoreOf(detector)).toEqual({ name: 'AP', value: 0.25 })
-    expect(scoreOf({ top1: null, detection: { AP: null } })).toBeNull()
+    expect(scoreOf({ top1: 0.4, top5: 0.8 })).toMatchObject({ label: 'top-1', value: 0.4 })
+    expect(scoreOf(precision)).toMatchObject({ label: 'AP', value: 0.25 })
+    expect(scoreOf({ AP: null })).toBeNull()
     expect(usualMeasure([{ status: 'missing' }, detector])).toBe('AP')
     expect(usualMeasure([{ status: 'missing' }, done(0.4)])).toBe('top1')
   })

@@ -1,10 +1,10 @@
 import { fail } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
 import { canonicalJson, type Json, type JsonObject } from '../files/json.ts'
+import { createPairedTest, type PairedTest, type Test } from '../metrics/paired-permutation-test.ts'
 import { axisNamed, seedLabel, textOf } from './axes.ts'
 import type { Measure } from './measures.ts'
 import type { Outcome, Status } from './outcome.ts'
-import { createPairedTest, type PairedTest, type Test } from '../metrics/paired-permutation-test.ts'
 import type { RecordedRun, SweepRecord } from './sweep-folder.ts'
 
 /** Runs that differ in nothing but the seed (or, where the seed is a row or column, one run). */

@@ -18,7 +18,7 @@ export const trainerProgress = z.object({
   step: z.int(),
   steps: z.int(),
   /** Of the last epoch that was tested; null before. */
-  score: z.object({ name: z.enum(['top-1', 'AP']), value: z.number() }).nullable(),
+  score: z.object({ name: z.string(), title: z.string(), label: z.string(), value: z.number() }).nullable(),
   imagesPerSecond: z.number(),
   secondsLeft: z.number(),
 })

@@ -6,6 +6,7 @@ import { exitCodes, MoietyError } from '../base/errors.ts'
 import { quietly } from '../files/careful.ts'
 import { isThere, nodeDisk } from '../files/disk.ts'
 import { lockOwner, takenForDead } from '../run/lock.ts'
+import { scoreOf } from '../tasks/measures.ts'
 import { outcomeOf } from './outcome.ts'
 import {
   isAnswer,
@@ -19,7 +20,6 @@ import {
 } from './queue.ts'
 import { type Beginning, beginningOf, createSweepFinder, type MachinePlaces } from './queued-run.ts'
 import { type SweepEvent, secondsOfSilence, untilFree } from './run-sweep.ts'
-import { scoreOf } from './score.ts'
 import { writeFailure } from './sweep-folder.ts'
 import { startTrainer, type TrainerCommand, type TrainerEnd } from './trainer.ts'
 
@@ -235,7 +235,7 @@ class Work {
     const after =
       end.exitCode === 0 ? outcomeOf(folder, { name: facts.run, hash: facts.hash }, undefined) : undefined
     if (after?.status === 'done')
-      return onEvent({ kind: 'done', run, score: scoreOf(after), seconds: after.seconds })
+      return onEvent({ kind: 'done', run, score: scoreOf(after.measures), seconds: after.seconds })
     const isStopped = stop.aborted && (end.signal !== null || [129, 130, 143].includes(end.exitCode ?? 0))
     // However the training of a run ended that is another's by now, it is no failure of the run.
     if (isStopped || lost.signal.aborted || isAnothers(join(folder, facts.run), end)) {

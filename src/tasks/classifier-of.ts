@@ -1,12 +1,6 @@
 import type { ConstraintConfig, MoeLayerConfig, NetworkConfig } from '../config/config.ts'
 import type { Tensor } from '../graph/index.ts'
-import {
-  type BackboneOptions,
-  type EmbeddedMoe,
-  embed,
-  type ResNetResult,
-  resnet,
-} from '../models/index.ts'
+import { type BackboneOptions, type EmbeddedMoe, embed, type ResNetResult, resnet } from '../models/index.ts'
 import {
   type Constraint,
   convGapFc,

@@ -1,5 +1,4 @@
 import type { HostTensor } from '../base/tensor.ts'
-import type { DetectionStats } from '../metrics/detections/index.ts'
 import type { LayerSummary, Measures, TrainEvent } from '../run/events.ts'
 import type { DataIdentity } from './data-identity.ts'
 import type { BatchForm, BuildObjective } from './objective.ts'
@@ -17,12 +16,6 @@ export interface TestResult {
   /** As a line of the log has them. */
   readonly measures: Measures
   readonly layers: readonly LayerSummary[]
-  /** As `TrainSummary` has them. */
-  readonly scores: {
-    readonly top1: number | null
-    readonly top5: number | null
-    readonly detection: DetectionStats | null
-  }
 }
 
 /** How an evaluation can be followed and ended. */

@@ -377,12 +377,11 @@ class Training {
   }
 
   #summary(result: TestResult | undefined, interrupted: boolean, seconds: number): TrainSummary {
-    const nothing = { top1: null, top5: null, detection: null }
     return {
       run: this.folder.path,
       interrupted,
       split: this.task.heldOut,
-      ...(result?.scores ?? nothing),
+      measures: result?.measures ?? {},
       seconds,
       layers: result?.layers ?? [],
     }

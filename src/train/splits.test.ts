@@ -58,7 +58,7 @@ describe('a training on a folder with train, val and test', () => {
     expect(start?.data).toBe(
       'images of the folder data: 2 classes, 32 training, 12 validation and 10 test images',
     )
-    expect([summary?.split, summary?.top1]).toEqual(['val', lines.at(-1)?.top1])
+    expect([summary?.split, summary?.measures.top1]).toEqual(['val', lines.at(-1)?.top1])
     const { accuracy } = await readRun(run, onEvent)
     expect(accuracy?.top1).toBe(lines.at(-1)?.top1)
   })

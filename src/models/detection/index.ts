@@ -45,4 +45,10 @@ export {
   matchAnchors,
   unmatched,
 } from './matching.ts'
-export { type Detector, type Freeze, type RetinaNetOptions, type RetinaNetResult, retinanet } from './retinanet.ts'
+export {
+  type Detector,
+  type Freeze,
+  type RetinaNetOptions,
+  type RetinaNetResult,
+  retinanet,
+} from './retinanet.ts'

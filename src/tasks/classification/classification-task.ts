@@ -145,7 +145,6 @@ class ClassificationTask implements Task {
         ...layer,
         preferred: preferredClasses(classWeights[i]!, dataset.classes),
       })),
-      scores: { top1, top5, detection: null },
     }
   }
 

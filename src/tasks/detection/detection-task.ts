@@ -170,7 +170,6 @@ class DetectionTask implements Task {
       loss,
       measures: { ...evaluation.stats },
       layers: layerSummaries(records, dataset.classes),
-      scores: { top1: null, top5: null, detection: evaluation.stats },
     }
   }
 

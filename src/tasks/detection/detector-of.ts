@@ -1,9 +1,9 @@
 import type { DetectorConfig, HeadMixtureConfig, ModelConfig } from '../../config/config.ts'
 import {
-  type Detector,
   type Anchors,
   anchorsOf,
   type Canvas,
+  type Detector,
   type HeadGate,
   type HeadMixture,
   pyramidStrides,

@@ -1,0 +1,25 @@
+/**
+ * What each expert has become: routing records, information, captions, agreement between runs.
+ *
+ * @module
+ */
+
+export { type CompareOptions, compareRuns } from './compare-runs.ts'
+export {
+  type ComparedLayer,
+  type ComparedRun,
+  type ConstraintKind,
+  type Group,
+  groupsOf,
+  type Spread,
+} from './comparison.ts'
+export {
+  type DetectorExplanation,
+  type ExplainDetectorOptions,
+  explainDetectorRun,
+} from './detection/explain-detector-run.ts'
+export { type DetectorFindings, type DetectorLayerFindings, detectorFindings } from './detection/findings.ts'
+export type { PictureOfScene } from './detection/scene-pictures.ts'
+export { type ExplainOptions, type Explanation, explainRun } from './explain-run.ts'
+export { type ExpertFindings, type Findings, findings, type LayerFindings } from './findings.ts'
+export type { PictureOfImage } from './pictures.ts'

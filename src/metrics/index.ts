@@ -1,0 +1,29 @@
+/**
+ * What networks and mixtures are measured by: COCO's average precision, utilization of experts, preferred classes.
+ *
+ * @module
+ */
+
+export {
+  type AreaName,
+  areaNames,
+  type CategoryEvaluation,
+  cocoSizes,
+  type DetectionCounts,
+  type DetectionCurves,
+  type DetectionEvaluation,
+  type DetectionEvaluationOptions,
+  type DetectionStats,
+  evaluateDetections,
+  type GroundTruth,
+  type IouStats,
+  iouThresholds,
+  maxDetections,
+  precisionAt,
+  recallAt,
+  recallThresholds,
+  type SizeLimits,
+} from './detections/index.ts'
+export { type MeasureDefinition, measureText } from './measure.ts'
+export { type ClassWeights, preferredClasses } from './preferred-classes.ts'
+export { livingShare, type UtilisationSums, utilisation, variation } from './utilization.ts'

@@ -1,0 +1,29 @@
+import type { MeasureDefinition } from '../metrics/measure.ts'
+import type { Measures } from '../run/events.ts'
+import { classificationMeasures } from './classification/measures.ts'
+import { detectionMeasures } from './detection/measures.ts'
+
+/** What each task is measured by; the first measure of a task ranks its runs. */
+const byTask: readonly (readonly MeasureDefinition[])[] = [classificationMeasures, detectionMeasures]
+
+/** The measures of every task, in the order of tables. */
+export const taskMeasures: readonly MeasureDefinition[] = byTask.flat()
+
+/** The measures of the task that a run's numbers belong to; none where it has no numbers. */
+export function measuresOf(measures: Measures): readonly MeasureDefinition[] {
+  return byTask.find(([ranking]) => ranking !== undefined && ranking.name in measures) ?? []
+}
+
+/** The number by which runs of a task are ranked, from 0 to 1. */
+export interface Score extends Omit<MeasureDefinition, 'format'> {
+  readonly value: number
+}
+
+/** The score of a run; null where it has none. */
+export function scoreOf(measures: Measures): Score | null {
+  const [ranking] = measuresOf(measures)
+  const value = ranking === undefined ? null : (measures[ranking.name] ?? null)
+  return ranking === undefined || value === null
+    ? null
+    : { name: ranking.name, title: ranking.title, label: ranking.label, value }
+}
