@@ -26,7 +26,7 @@ import { addWorker } from './worker.ts'
  */
 export async function runCommand(words: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync(separateResume(words), { from: 'user' })
+    await commandLine().parseAsync(separateResume(words), { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {
     const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
@@ -35,7 +35,8 @@ export async function runCommand(words: readonly string[]): Promise<number> {
   }
 }
 
-function program(): Command {
+/** All commands with their arguments and options, as a test reads them too. */
+export function commandLine(): Command {
   const moiety = new Command('moiety')
     .description(
       'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows who does what.',
