@@ -153,6 +153,14 @@ describe('code within lines', () => {
     expect(named.filter(({ flag }) => !flags.has(flag) && !foreign.includes(flag))).toEqual([])
   })
 
+  it('--json is where README.md says: everywhere but in worker', () => {
+    const doing = leaves(commandLine()).filter(command => command.parent !== null)
+    const without = doing
+      .filter(command => !flagsOf(command).includes('--json'))
+      .map(command => command.name())
+    expect(without).toEqual(['worker'])
+  })
+
   it('has keys of the configuration that there are, with values that are taken', () => {
     const keys = configurationKeys()
     const groups = [...new Set([...keys].map(key => key.split('.')[0]))].filter(group =>
@@ -327,7 +335,7 @@ function forReader(words: readonly string[]): string[] {
     DIR: () => [words[0] === 'table' ? 'sweeps/rates' : isOfBoxes ? './coco' : 'data'],
     '…': () => [],
     'runs/*': () => ['runs/sample-1', 'runs/sample-2'],
-    'runs/cifar100-small-*': () => ['runs/cifar100-small-1', 'runs/cifar100-small-2'],
+    'runs/cifar100-small-*': () => ['runs/sample-1', 'runs/sample-2'],
     '*.png': () => ['photo.png'],
   }
   return words.flatMap(word => (Object.hasOwn(meant, word) ? meant[word]!() : [here(word)]))

@@ -50,6 +50,24 @@ export function codeOf(page: string, text = readFileSync(new URL(page, root), 'u
   return found
 }
 
+/** The anchors that GitHub gives to a page's headings. */
+export function anchorsOf(text: string): Set<string> {
+  const tokens = new MarkdownIt().parse(text, {})
+  const anchors = new Set<string>()
+  for (const [i, { type }] of tokens.entries()) {
+    if (type !== 'heading_open') continue
+    const words = (tokens[i + 1]?.children ?? []).map(({ content }) => content).join('')
+    const anchor = words
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
+      .replaceAll(' ', '-')
+    let free = anchor
+    for (let n = 1; anchors.has(free); n++) free = `${anchor}-${n}`
+    anchors.add(free)
+  }
+  return anchors
+}
+
 export interface Statement {
   /** Assignments before the command. */
   readonly variables: Readonly<Record<string, string>>

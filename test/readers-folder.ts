@@ -64,15 +64,16 @@ async function writeClassifiers(): Promise<void> {
   )
   const dataset = await openDataset(config.data)
   const state = randomState(config, dataset.classes.length)
-  for (const name of ['sample-1', 'sample-2', 'cifar100-small-1', 'cifar100-small-2'])
+  for (const name of ['sample-1', 'sample-2'])
     writeRun(join('runs', name), config, { state, data: identityOf(dataset) })
 }
 
 async function writeDetector(): Promise<void> {
   // Each expert more, and each head, is a few programs more for `explain`.
-  const mixture = { heads: 'regression', experts: 2, k: 1 }
-  const config = smallDetector({ mixture }, {}, { directory: 'coco', size: 128 })
-  const dataset = await openDetectionDataset({ name: 'coco', directory: 'coco', size: 128 })
+  const mixture = { heads: 'regression', experts: 2, k: 2 }
+  const small = smallDetector({ mixture }, {}, { directory: 'coco' })
+  const config = { ...small, engine: { ...small.engine, threads: 1 } }
+  const dataset = await openDetectionDataset({ name: 'coco', directory: 'coco', size: 64 })
   const state = detectorState(config, undefined, dataset.classes.length)
   writeRun(join('runs', 'scenes-1'), config, { state, data: detectionIdentity(dataset) })
 }

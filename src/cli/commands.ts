@@ -56,9 +56,9 @@ export function commandLine(): Command {
       `
 \`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
 
-Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
-6 some runs of a sweep failed, 129, 130 or 143 interrupted: a training after a clean checkpoint (before its first step at once),
-other commands before anything is written.`,
+Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
+6 some runs of a sweep failed, 129, 130 or 143 interrupted: trainings, also those of sweep and worker, after a clean checkpoint
+(before the first step at once), other commands at once, with no file half written.`,
     )
   addTrain(moiety)
   addSweep(moiety)

@@ -24,11 +24,11 @@ export function addExplain(program: Command): void {
       '--charts <folder>',
       'write the charts of a classifier as SVG files, too: shares, captions, matrices, accuracies',
     )
-    .option('--against <run>', 'match the experts to those of another run')
+    .option('--against <run>', 'match the experts of a classifier to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--threads <n>', 'threads, instead of as many as in training')
-    .option('--permutations <n>', 'to tell more than chance: 1000 unless told, 2000 of a detector')
+    .option('--permutations <n>', 'permutations that give chance levels (default: 1000; of a detector 2000)')
     .option('--json', 'print the measures as JSON')
     .addHelpText(
       'after',
