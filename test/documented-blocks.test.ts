@@ -24,10 +24,12 @@ import { planTraining } from '../src/cli/plan.ts'
 import { queueOf } from '../src/cli/queue-flags.ts'
 import { planCommand } from '../src/cli/sweep-plan.ts'
 import { separateResume, type TrainFlags } from '../src/cli/train.ts'
+import { chartFiles } from '../src/report/index.ts'
 import { applyOverrides, resolveConfig } from '../src/run/config.ts'
 import { chooseParameters, parseRecipe, recipeConfig } from '../src/run/recipe.ts'
 import { recipeNames } from '../src/run/recipe-files.ts'
 import { type Code, codeOf, pages, type Statement, statementsOf } from './documents.ts'
+import { madeUpFindings } from './made-up-findings.ts'
 import { fillReadersFolder } from './readers-folder.ts'
 import { moiety } from './tiny.ts'
 
@@ -159,6 +161,21 @@ describe('code within lines', () => {
       .filter(command => !flagsOf(command).includes('--json'))
       .map(command => command.name())
     expect(without).toEqual(['worker'])
+  })
+
+  it('--charts names in its help what `explain` draws, and no other chart', () => {
+    const explain = commandLine().commands.find(command => command.name() === 'explain')!
+    const help = explain.options.find(({ long }) => long === '--charts')!.description
+    const named = help.slice(help.lastIndexOf(':') + 2).split(', ')
+    const { findings } = madeUpFindings({
+      classes: ['ant', 'bee', 'oak'],
+      superclasses: ['animal', 'plant'],
+      superclassOf: [0, 0, 1],
+      imagesPerClass: 20,
+      layers: [{ name: 'layer4', position: 4, experts: 3, k: 2, sharpness: 1 }],
+      gallery: 2,
+    })
+    expect(named.map(kind => `layer4-${kind}.svg`)).toEqual(chartFiles(findings).map(({ name }) => name))
   })
 
   it('has keys of the configuration that there are, with values that are taken', () => {

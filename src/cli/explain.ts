@@ -22,7 +22,7 @@ export function addExplain(program: Command): void {
     .option('--out <folder>', "where to write, instead of the run's folder")
     .option(
       '--charts <folder>',
-      'write the charts of a classifier as SVG files, too: shares, captions, matrices, accuracies',
+      'write charts of a classifier as SVG files, too, of each layer those it has numbers for: captions, information, superclasses, training, map',
     )
     .option('--against <run>', 'match the experts of a classifier to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
