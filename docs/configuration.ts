@@ -19,11 +19,11 @@ interface Row {
 
 const opening = `# Configuration
 
-<!-- Written by \`npm run docs\` from src/run/config/schema.ts. -->
+<!-- Written by \`npm run docs\` from src/config/schema.ts. -->
 
 Every key that a recipe's \`config\`, a run's \`config.json\` and \`--set path=value\` may have. All of them have a default
 but those marked *required*. An unknown key is an error that names the nearest known one. What one key allows may
-depend on another (K ≤ E, for example); \`src/run/config/rules.ts\` has these rules with their reasons.
+depend on another (K ≤ E, for example); \`src/config/rules.ts\` has these rules with their reasons.
 \`moiety recipes show NAME\` prints a complete configuration.
 `
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
+import { dataNames } from '../src/cli/plan.ts'
 import { compileForNode } from './compiled.ts'
 
 // These tests run what `npm test` has built before.
@@ -192,8 +193,9 @@ describe('moiety data', () => {
   it('lists the data sets', async () => {
     const { code, out } = await moiety('data')
     expect(code).toBe(0)
-    for (const name of ['sample', 'cifar10', 'cifar100', 'folder']) expect(out).toContain(name)
-    expect(json((await moiety('data', '--json')).out)).toHaveLength(4)
+    for (const name of dataNames) expect(out).toMatch(new RegExp(`^${name}  `, 'm'))
+    const listed = json((await moiety('data', '--json')).out)
+    expect(listed).toMatchObject(dataNames.map(name => ({ name })))
   })
 })
 

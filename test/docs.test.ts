@@ -2,36 +2,25 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Application, TSConfigReader, TypeDocReader } from 'typedoc'
 import { describe, expect, it } from 'vitest'
 import { configurationReference } from '../docs/configuration.ts'
-import { chooseParameters, parseRecipe, recipeConfig } from '../src/config/recipe.ts'
+import { anchorsOf, pages } from './documents.ts'
 
 const root = new URL('..', import.meta.url)
-const pages = [
-  'README.md',
-  'ATTRIBUTION.md',
-  'docs/how-it-works.md',
-  'docs/decisions.md',
-  'docs/results.md',
-  'docs/export.md',
-  'docs/detection.md',
-  'docs/detection-data.md',
-  'docs/detection-evaluation.md',
-  'docs/measures.md',
-  'docs/sweeps.md',
-]
-const textOf = (page: string) => readFileSync(new URL(page, root), 'utf8')
+const texts = [...pages, 'docs/configuration.md', 'ATTRIBUTION.md']
 
 describe('the pages', () => {
-  it.each(pages)('%s points only to files that are there', page => {
-    const targets = [...textOf(page).matchAll(/\]\(([^)#]+)/g)].map(match => match[1]!)
-    const here = targets.filter(target => !target.startsWith('https:'))
-    expect(here.filter(target => !existsSync(new URL(target, new URL(page, root))))).toEqual([])
-  })
-
-  it('show a configuration that is one', () => {
-    const shown = /```json\n(.*?)```/s.exec(textOf('README.md'))?.[1] ?? ''
-    const recipe = parseRecipe(JSON.parse(shown), 'README.md')
-    const { model } = recipeConfig(recipe, chooseParameters(recipe, []))
-    expect(model.moe[0]).toMatchObject({ experts: 4, k: 2, constraint: { name: 'importance' } })
+  it.each(texts)('%s points only to files and headings that are there', page => {
+    const targets = [...readFileSync(new URL(page, root), 'utf8').matchAll(/\]\(([^)\s]+)/g)].map(
+      match => match[1]!,
+    )
+    const missing = targets.filter(target => {
+      if (/^https?:/.test(target)) return false
+      const url = new URL(target, new URL(page, root))
+      const { hash } = url
+      url.hash = ''
+      if (!existsSync(url)) return true
+      return hash !== '' && !anchorsOf(readFileSync(url, 'utf8')).has(decodeURIComponent(hash.slice(1)))
+    })
+    expect(missing).toEqual([])
   })
 })
 

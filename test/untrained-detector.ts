@@ -53,10 +53,14 @@ export function smallDetector(
  *
  * @param certainty - the bias of the classification: from about −4 there are few detections, from −9 there is none
  */
-export function detectorState({ model }: DetectorRunConfig, certainty = -3.6): Map<string, HostTensor> {
+export function detectorState(
+  { model }: DetectorRunConfig,
+  certainty = -3.6,
+  count = categories.length,
+): Map<string, HostTensor> {
   const graph = new Graph()
   const scope = Scope.root(graph, { training: false })
-  detectorOf(model, { classes: categories.length })(scope, graph.input('images', 'float32', [1, 3, 64, 64]))
+  detectorOf(model, { classes: count })(scope, graph.input('images', 'float32', [1, 3, 64, 64]))
   const state = scope.declarations.initialState(11)
   for (const [name, { shape, data }] of state) {
     const source = draws(3, name)

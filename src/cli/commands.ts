@@ -26,7 +26,7 @@ import { addWorker } from './worker.ts'
  */
 export async function runCommand(words: readonly string[]): Promise<number> {
   try {
-    await program().parseAsync(separateResume(words), { from: 'user' })
+    await commandLine().parseAsync(separateResume(words), { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {
     const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
@@ -35,7 +35,8 @@ export async function runCommand(words: readonly string[]): Promise<number> {
   }
 }
 
-function program(): Command {
+/** All commands with their arguments and options, as a test reads them too. */
+export function commandLine(): Command {
   const moiety = new Command('moiety')
     .description(
       'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows who does what.',
@@ -55,9 +56,9 @@ function program(): Command {
       `
 \`moiety train\` needs nothing: it trains on an embedded sample for a few minutes.
 
-Exit codes: 0 done, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
-6 some runs of a sweep failed, 129, 130 or 143 interrupted: a training after a clean checkpoint (before its first step at once),
-other commands before anything is written.`,
+Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diverged, 5 checkpoint or disk,
+6 some runs of a sweep failed, 129, 130 or 143 interrupted: trainings, also those of sweep and worker, after a clean checkpoint
+(before the first step at once), other commands at once, with no file half written.`,
     )
   addTrain(moiety)
   addSweep(moiety)

@@ -26,7 +26,17 @@ const sets = [
   {
     name: 'folder',
     use: '--data DIR',
-    what: 'Your images: class/image or superclass/class/image, as JPEG, PNG or WebP.',
+    what: 'Your images: class/image or superclass/class/image, as JPEG, PNG or WebP, also below folders for splits (train, val, test).',
+  },
+  {
+    name: 'scenes',
+    use: '--data scenes',
+    what: 'For detectors: scenes of 1 to 8 such drawings with boxes, 128×128, drawn on first use. Test scenes show drawings never seen in training. Not a benchmark.',
+  },
+  {
+    name: 'coco',
+    use: '--data DIR',
+    what: 'For detectors: your images with annotations in the format of COCO (docs/detection-data.md).',
   },
 ] as const
 

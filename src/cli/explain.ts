@@ -12,13 +12,13 @@ export function addExplain(program: Command): void {
     .option('--out <folder>', "where to write, instead of the run's folder")
     .option(
       '--charts <folder>',
-      'write the charts of a classifier as SVG files, too: shares, captions, matrices, accuracies',
+      'write charts of a classifier as SVG files, too, of each layer those it has numbers for: captions, information, superclasses, training, map',
     )
-    .option('--against <run>', 'match the experts to those of another run')
+    .option('--against <run>', 'match the experts of a classifier to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--threads <n>', 'threads, instead of as many as in training')
-    .option('--permutations <n>', 'to tell more than chance: 1000 unless told, 2000 of a detector')
+    .option('--permutations <n>', 'permutations that give chance levels (default: 1000; of a detector 2000)')
     .option('--json', 'print the measures as JSON')
     .addHelpText(
       'after',

@@ -6,10 +6,13 @@ export function addExport(program: Command): void {
     .command('export')
     .summary('write a trained run as an ONNX file')
     .description(
-      'Writes the newest checkpoint of a run as one ONNX file that runs in any ONNX Runtime: Node, Python, a browser.',
+      'Writes the newest checkpoint of a run as one ONNX file (of a detector on two canvases as two) that runs in any ONNX Runtime: Node, Python, a browser.',
     )
     .argument('<run>', "the run's folder")
-    .option('--out <file>', 'the file to write; model.onnx in the run when left out')
+    .option(
+      '--out <file>',
+      'the file to write; model.onnx in the run when left out. Of two canvases each adds its size',
+    )
     .option(
       '--routing <kind>',
       'sparse: compute the chosen experts only; dense: compute all, with fixed shapes, for engines that need those',

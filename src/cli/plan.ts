@@ -20,7 +20,8 @@ export interface Plan {
   readonly resume: boolean | 'auto'
 }
 
-const dataNames = ['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'] as const
+/** What `data.name` may be. */
+export const dataNames = ['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'] as const
 const defaultRecipe = 'sample'
 
 interface Draft {

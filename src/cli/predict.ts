@@ -15,9 +15,15 @@ export function addPredict(program: Command): void {
     .option('--data <name|dir>', 'of a classifier: where the training images are, if they were moved')
     .option('--score <p>', 'of a detector: tell objects with a score above this; 0.3 when left out')
     .option('--coco <file>', "of a detector: write all detections as a results file in COCO's format, too")
-    .option('--out <file>', 'the page with the pictures, instead of prediction.html in the run')
+    .option(
+      '--out <file>',
+      "the page, instead of prediction.html in the run; a detector's pictures go into a folder of the page's name",
+    )
     .option('--threads <n>', 'threads, instead of as many as in training')
-    .option('--json', 'print the predictions as JSON, pictures included')
+    .option(
+      '--json',
+      'print the predictions as JSON; of a classifier with the pictures, of a detector with their files',
+    )
     .addHelpText(
       'after',
       `

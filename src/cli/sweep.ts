@@ -9,10 +9,16 @@ export function addSweep(program: Command): void {
       'Trains every run of a grid: finished ones are skipped, interrupted ones resumed, failed ones tried again.',
     )
     .argument('<file>', "a sweep's file, or one that comes with Moiety, such as small/cifar100")
-    .option('--data <name|dir>', 'a data set by name, or a folder with CIFAR or with class/image')
+    .option(
+      '--data <name|dir>',
+      'a data set by name, or a folder: with CIFAR, with class/image, or in the layout of COCO',
+    )
     .option('--out <dir>', 'the folder of the sweep (default: sweeps/ and its name)')
-    .option('--jobs <n>', 'how many runs at once; cores are split between them (default: 1)')
-    .option('--threads <n>', 'how many threads compute each run')
+    .option('--jobs <n>', 'how many runs at once; cores are split between them (default: 1; with --emit 8)')
+    .option(
+      '--threads <n>',
+      'how many threads compute each run (default: its part of the cores; with --emit 4)',
+    )
     .option('--dry-run', 'print the plan, and start nothing')
     .option('--no-trial', 'begin without the short trial that estimates the time')
     .option('--run <n>', 'train one run alone, by its number in the plan (from 0) or its name')

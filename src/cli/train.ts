@@ -9,8 +9,14 @@ export function addTrain(program: Command): void {
     .summary('train by a recipe')
     .description('Trains by a recipe and ends with accuracy, the share of each expert and what each prefers.')
     .argument('[recipe]', 'a recipe by name (see `moiety recipes`) or a file', undefined)
-    .option('--data <name|dir>', 'a data set by name, or a folder with CIFAR or with class/image')
-    .option('--out <dir>', 'the folder of the run (default: runs/ and the name of the recipe)')
+    .option(
+      '--data <name|dir>',
+      'a data set by name, or a folder: with CIFAR, with class/image, or in the layout of COCO',
+    )
+    .option(
+      '--out <dir>',
+      'the folder of the run (default: a new one in runs/, with the name of the recipe and what is chosen)',
+    )
     .addOption(repeatable('--set <path=value>', 'set a key of the configuration'))
     .addOption(repeatable('--with <a=b,...>', "choose the recipe's parameters"))
     .option('--seed <n>', 'decides everything that is random')

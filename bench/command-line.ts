@@ -1,0 +1,41 @@
+import { availableParallelism } from 'node:os'
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { cases } from './cases.js'
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError('expected a positive whole number')
+  return value
+}
+
+/** The command line of the bench: apart from what it runs, so that a test can read documented calls with it. */
+export function commandLine(): Command {
+  return new Command('bench')
+    .description('Times training steps and exported networks, alone or in turn with PyTorch.')
+    .option('--python <path>', 'a Python that has torch, to compare with')
+    .addOption(new Option('--case <name...>', 'the cases to time').choices(cases.map(({ name }) => name)))
+    .option('--rounds <count>', 'turns of each side that are timed', positive, 7)
+    .option('--warmup <count>', 'turns of each side before that', positive, 2)
+    .option('--threads <count>', 'threads of each side', positive, availableParallelism())
+    .option(
+      '--replicas <count>',
+      'divide our batch into so many parts, as training.replicas does',
+      positive,
+      1,
+    )
+    .option('--json', 'print the results as JSON')
+    .option('--profile', 'print the time of each kind of operation, layer and node of our step instead')
+    .option('--curve', 'print how the time of our step grows with experts, K, batch and threads instead')
+    .option(
+      '--detections',
+      'time the evaluation of detections instead, in turn with pycocotools where --python has it',
+    )
+    .option('--drift', 'print how far float32 is from float64 after twelve steps instead, and why')
+    .option(
+      '--seeds <count>',
+      'with --drift: trainings of a network until a choice differs, at most',
+      positive,
+      1,
+    )
+}

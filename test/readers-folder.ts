@@ -1,0 +1,99 @@
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { planCommand } from '../src/cli/sweep-plan.ts'
+import { openDataset, openDetectionDataset } from '../src/data/index.ts'
+import { detectionIdentity, identityOf } from '../src/tasks/data-identity.ts'
+import { resolveConfig } from '../src/config/config.ts'
+import { writeRecord } from '../src/sweep/sweep-folder.ts'
+import { writeTinyCifar } from './tiny.ts'
+import { writeTinyCoco } from './tiny-detection.ts'
+import { detectorState, smallDetector } from './untrained-detector.ts'
+import { randomState, writeRun } from './untrained-run.ts'
+
+/**
+ * What a reader has in the current folder who did what the pages say: small data, runs that were never trained, and sweeps with
+ * made-up results, all under the names that the pages use. Relative paths, as in the pages.
+ *
+ * @param sweep - the text of a sweep's file
+ */
+export async function fillReadersFolder(sweep: string): Promise<void> {
+  writeTinyCifar('data', { train: 32, test: 16 })
+  cpSync('data', join('shared', 'data'), { recursive: true })
+  await writeTinyCoco('coco', { train: 4, test: 2 })
+  const picture = async (file: string): Promise<unknown> =>
+    await sharp({ create: { width: 64, height: 48, channels: 3, background: '#c33' } }).toFile(file)
+  for (const folder of ['pictures/cat', 'pictures/dog', 'val2017', 'examples/browser/public']) {
+    mkdirSync(folder, { recursive: true })
+    for (const name of ['1.png', '2.png']) await picture(join(folder, name))
+  }
+  for (const file of ['photo.jpg', 'photo.png', 'street.jpg']) await picture(file)
+  writeFileSync('queue.url', 'redis://HOST\n')
+  writeFileSync('rates.json', sweep)
+  writeFileSync('grid.json', sweep.replace('"rates"', '"grid"').replace('cifar100-small', 'sample'))
+  writeDetections()
+  await writeClassifiers()
+  await writeDetector()
+  await writeSweep('small/cifar100', join('sweeps', 'small-cifar100'))
+  await writeSweep('rates.json', join('sweeps', 'rates'))
+}
+
+/** Annotations, and what somebody's detector made of them. */
+function writeDetections(): void {
+  const text = readFileSync(join('coco', 'instances_val.json'), 'utf8')
+  const { annotations } = JSON.parse(text) as { annotations: Record<string, unknown>[] }
+  const found = annotations.map(({ image_id, category_id, bbox }) => ({
+    image_id,
+    category_id,
+    bbox,
+    score: 0.9,
+  }))
+  for (const file of ['annotations.json', 'instances_val2017.json']) writeFileSync(file, text)
+  for (const file of ['found.json', 'detections.json']) writeFileSync(file, JSON.stringify(found))
+}
+
+async function writeClassifiers(): Promise<void> {
+  const config = resolveConfig(
+    {
+      data: { name: 'cifar100', directory: 'data' },
+      model: { width: 4, moe: [{ position: 4, style: 'resblock', experts: 4, k: 2 }] },
+      training: { batch: 16 },
+      engine: { threads: 1 },
+    },
+    'test',
+  )
+  const dataset = await openDataset(config.data)
+  const state = randomState(config, dataset.classes.length)
+  for (const name of ['sample-1', 'sample-2'])
+    writeRun(join('runs', name), config, { state, data: identityOf(dataset) })
+}
+
+async function writeDetector(): Promise<void> {
+  // Each expert more, and each head, is a few programs more for `explain`.
+  const mixture = { heads: 'regression', experts: 2, k: 2 }
+  const small = smallDetector({ mixture }, {}, { directory: 'coco' })
+  const config = { ...small, engine: { ...small.engine, threads: 1 } }
+  const dataset = await openDetectionDataset({ name: 'coco', directory: 'coco', size: 64 })
+  const state = detectorState(config, undefined, dataset.classes.length)
+  writeRun(join('runs', 'scenes-1'), config, { state, data: detectionIdentity(dataset) })
+}
+
+/** A sweep of which every run is finished. */
+async function writeSweep(file: string, folder: string): Promise<void> {
+  const { plan, record } = await planCommand(file, { out: folder })
+  mkdirSync(folder, { recursive: true })
+  writeRecord(folder, record)
+  for (const [i, { name, config }] of plan.runs.entries()) {
+    const layer = {
+      name: 'layer4',
+      importance: [0.5, 0.3, 0.1, 0.1],
+      cvImportance: 0.7,
+      cvActivation: 0.2,
+      living: 4,
+    }
+    const summary = { interrupted: false, top1: 0.5 + i / 100, top5: 0.9, seconds: 60, layers: [layer] }
+    mkdirSync(join(folder, name), { recursive: true })
+    writeFileSync(join(folder, name, 'config.json'), JSON.stringify(config))
+    writeFileSync(join(folder, name, 'summary.json'), JSON.stringify(summary))
+  }
+}
