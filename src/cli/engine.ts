@@ -15,6 +15,7 @@ import type {
 import type { ChartFile } from '../report/index.ts'
 import type { SweepPage } from '../report/sweep-page.ts'
 import type { TrainSummary } from '../run/events.ts'
+import type { TrainedWhere } from '../train/device-probe.ts'
 import type { TrainOptions } from '../train/index.ts'
 
 export type { DetectorEvalSummary, EvalOptions, EvalSummary, TrainOptions }
@@ -22,6 +23,16 @@ export type { DetectorEvalSummary, EvalOptions, EvalSummary, TrainOptions }
 export async function train(options: TrainOptions): Promise<TrainSummary> {
   const { train: run } = await import('../train/loop.ts')
   return await run(options)
+}
+
+export async function requireTraining(
+  configs: readonly TrainedWhere[],
+  options: { readonly signal?: AbortSignal; readonly onProbe?: (device: string) => void } = {},
+): Promise<void> {
+  // Not even loaded where there is nothing to try.
+  if (configs.every(({ engine }) => engine.device === 'cpu')) return
+  const { requireTraining: require } = await import('../train/device-probe.ts')
+  await require(configs, options)
 }
 
 export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {

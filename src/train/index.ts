@@ -37,6 +37,7 @@ export {
   trainingStep,
 } from './classification-step.ts'
 export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
+export { probeTraining, type TrainingProbeOptions, type TrainingReport } from './device-probe.ts'
 export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
 export { type Engines, type EnginesOptions, startEngines } from './engines.ts'
 export { type TrainOptions, train } from './loop.ts'
@@ -51,6 +52,7 @@ export {
   trainedTogether,
   zerosFor,
 } from './optimizers.ts'
+export type { StepDifference } from './probe-step.ts'
 export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {
   type BatchForm,
