@@ -111,7 +111,7 @@ function sentenceOf(error: unknown): string {
     .replace(/\s+/g, ' ')
     .trim()
     .replace(/\.$/, '')
-  return error instanceof MoietyError && error.where !== undefined ? `${said} (${error.where})` : said
+  return error instanceof MoietyError && error.where !== undefined ? `${said}, at ${error.where}` : said
 }
 
 /** Where networks are trained, as a configuration has it. */
@@ -125,14 +125,16 @@ export interface TrainedWhere {
  * device is tried once, for each kind of stem.
  *
  * @param onProbe - called before a device is tried, which takes seconds
+ * @param probe - another one in tests
  * @throws MoietyError `usage` that gives the device's own reason; the reason of `signal`
  */
 export async function requireTraining(
   configs: readonly TrainedWhere[],
   {
     onProbe,
-    ...options
-  }: Omit<TrainingProbeOptions, 'pools'> & { readonly onProbe?: (device: Device) => void } = {},
+    signal,
+  }: { readonly signal?: AbortSignal | undefined; readonly onProbe?: (device: Device) => void } = {},
+  probe: typeof probeTraining = probeTraining,
 ): Promise<void> {
   const kinds = new Map<string, { readonly device: Device; readonly pools: boolean }>()
   for (const { engine, model } of configs) {
@@ -142,11 +144,7 @@ export async function requireTraining(
   }
   for (const { device, pools } of kinds.values()) {
     onProbe?.(device)
-    const {
-      outcome,
-      reason = 'it gives no reason',
-      help,
-    } = await probeTraining(device, { ...options, pools })
+    const { outcome, reason = 'it gives no reason', help } = await probe(device, { signal, pools })
     if (outcome === 'absent') refuseDevice({ device, reason, ...(help === undefined ? {} : { help }) })
     if (outcome === 'fails')
       fail({
