@@ -17,6 +17,7 @@ const bundle = await rolldown({
     commands: 'src/cli/commands.ts',
     worker: 'src/runtime/worker.ts',
     probe: 'src/runtime/probe.ts',
+    'probe-process': 'src/train/probe-process.ts',
   },
   platform: 'node',
   // Native or optional; they stay where npm put them.

@@ -127,6 +127,10 @@ describe('a device that is not there', () => {
     expect(err).toContain('the device "cuda" cannot be used here')
     expect(err).toContain('moiety doctor')
     expect(existsSync(out)).toBe(false)
+    // Nor does the next free folder stay behind.
+    expect((await moiety('train', '--device', 'cuda')).code).toBe(2)
+    expect(await readdir(join(folder, 'runs'))).toEqual([])
+    await rm(join(folder, 'runs'), { recursive: true })
   })
 })
 
@@ -211,7 +215,20 @@ describe('moiety doctor', () => {
     expect(code).toBe(0)
     expect(json(out)).toMatchObject({
       works: true,
-      findings: expect.arrayContaining([expect.objectContaining({ what: 'Probe network', state: 'fine' })]),
+      findings: expect.arrayContaining([
+        {
+          what: 'cpu',
+          state: 'fine',
+          value: expect.stringMatching(/^trains: a step is within \de-\d of float64/),
+        },
+      ]),
+      devices: expect.arrayContaining([
+        expect.objectContaining({
+          device: 'cpu',
+          outcome: 'trains',
+          pooling: expect.objectContaining({ outcome: 'trains' }),
+        }),
+      ]),
     })
   })
 })

@@ -7,7 +7,7 @@ import { decodeSafetensors } from '../src/files/safetensors.ts'
 import { Engine } from '../src/runtime/index.ts'
 import { evaluationProgram } from '../src/tasks/classification/evaluation-program.ts'
 import { classifierOf } from '../src/tasks/classifier-of.ts'
-import { trainingStep } from '../src/tasks/classification/classification-step.ts'
+import { trainingStep } from '../src/train/classification-step.ts'
 import { expectClose, goldenFolder, numbers, tensorsUnder } from './golden.ts'
 
 /**

@@ -1,13 +1,13 @@
 import { statfs } from 'node:fs/promises'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { exitCodes } from '../base/errors.ts'
-import { availableDevices } from '../runtime/index.ts'
-import { probeEngine } from './doctor-probe.ts'
+import { type Device, devices } from '../runtime/index.ts'
+import { probeTraining, type TrainingReport } from '../train/device-probe.ts'
 import { print, printJson } from './output.ts'
 import { bytes, clean, type Paint, painter, wrap } from './screen.ts'
 
 /** One thing looked at: fine, worth knowing, or in the way of training. */
-interface Finding {
+export interface Finding {
   readonly what: string
   readonly state: 'fine' | 'note' | 'wrong'
   readonly value: string
@@ -21,9 +21,14 @@ const oldestNode = [20, 19] as const
 
 /** `moiety doctor`; returns the exit code: 0 when training works here. */
 export async function runDoctor(json: boolean): Promise<number> {
-  const findings = [node(), cores(), memory(), await disk(), ...(await engine()), await network()]
+  const trials = await Promise.all(devices.map(tryDevice))
+  const tried = trials.map(({ plain }) => plain)
+  const findings = [
+    ...[node(), cores(), memory(), await disk(), engineFinding(tried)],
+    ...trials.map(deviceFinding),
+  ]
   const works = findings.every(({ state }) => state !== 'wrong')
-  if (json) printJson({ works, findings })
+  if (json) printJson({ works, findings, devices: trials.map(forJson) })
   else print(report(findings, works, painter(process.stdout)))
   return works ? 0 : exitCodes.usage
 }
@@ -69,44 +74,66 @@ async function disk(): Promise<Finding> {
   }
 }
 
-async function engine(): Promise<Finding[]> {
-  const { engine, devices } = await availableDevices()
-  const library: Finding = {
-    what: 'Engine',
-    state: engine === undefined ? 'wrong' : 'fine',
-    value: engine === undefined ? 'its library cannot be loaded' : `ONNX Runtime ${engine}`,
-    help: engine === undefined ? 'install again with `npm ci`; see the reason at cpu' : undefined,
-  }
-  const reports = devices.map(({ device, usable, reason, help }): Finding => {
-    // Training needs the processor; other devices are a matter of choice.
-    const state = usable ? 'fine' : device === 'cpu' ? 'wrong' : 'note'
-    return {
-      what: device,
-      state,
-      value: usable ? 'computes right' : `not here: ${clean(reason ?? 'unknown reason')}`,
-      help,
-    }
-  })
-  return [library, ...reports]
+/** A device as scripts read it: where one network trains and the other does not, `pooling` says why. */
+function forJson({ plain: { version: _, ...plain }, pooling }: DeviceTrials): object {
+  if (pooling === undefined) return plain
+  const { device: _device, version: _version, ...rest } = pooling
+  return { ...plain, pooling: rest }
 }
 
-async function network(): Promise<Finding> {
-  const what = 'Probe network'
-  try {
-    const { error, seconds } = await probeEngine()
-    const fine = error < 1e-5
-    return {
-      what,
-      state: fine ? 'fine' : 'wrong',
-      value: `${fine ? 'right' : 'WRONG'}: forward and gradient within ${error.toExponential(0)} of float64, ${Math.round(1000 * seconds)} ms`,
-      help: fine
-        ? undefined
-        : 'the engine computes wrong numbers on this machine; please report it with this output',
-    }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    return { what, state: 'wrong', value: `did not run: ${clean(reason)}` }
+/** What was tried on a device: the step of a network, and where that one trains, of one with a pooling stem. */
+interface DeviceTrials {
+  readonly plain: TrainingReport
+  readonly pooling: TrainingReport | undefined
+}
+
+async function tryDevice(device: Device): Promise<DeviceTrials> {
+  const plain = await probeTraining(device)
+  return {
+    plain,
+    pooling: plain.outcome === 'trains' ? await probeTraining(device, { pools: true }) : undefined,
   }
+}
+
+function engineFinding(devices: readonly TrainingReport[]): Finding {
+  const version = devices.find(report => report.version !== undefined)?.version
+  return {
+    what: 'Engine',
+    state: version === undefined ? 'wrong' : 'fine',
+    value: version === undefined ? 'its library cannot be loaded' : `ONNX Runtime ${version}`,
+    help: version === undefined ? 'install again with `npm ci`; see the reason at cpu' : undefined,
+  }
+}
+
+/** What is said of a device. */
+export function deviceFinding({ plain, pooling }: DeviceTrials): Finding {
+  const { device, outcome } = plain
+  const failed = outcome === 'trains' && pooling?.outcome !== 'trains' ? pooling : undefined
+  const isFine = outcome === 'trains' && failed === undefined
+  return {
+    what: device,
+    // Training needs the processor; other devices are a matter of choice.
+    state: isFine ? 'fine' : device === 'cpu' ? 'wrong' : 'note',
+    value:
+      failed === undefined
+        ? saidOf(plain)
+        : `${saidOf(plain)}, but not with model.stem=imagenet: ${reasonOf(failed)}`,
+    help: isFine
+      ? undefined
+      : (plain.help ??
+        (device === 'cpu' ? 'please report it with this output' : 'use --device cpu for training')),
+  }
+}
+
+function saidOf({ device, outcome, difference, seconds = 0, ...report }: TrainingReport): string {
+  if (outcome === 'absent') return `not here: ${reasonOf(report)}`
+  if (difference === undefined) return `computes, but does not train: ${reasonOf(report)}`
+  const reference = device === 'cpu' ? 'float64' : 'the CPU'
+  return `trains: a step is within ${difference.state.toExponential(0)} of ${reference}, ${Math.round(1000 * seconds)} ms`
+}
+
+function reasonOf({ reason }: Pick<TrainingReport, 'reason'>): string {
+  return clean(reason ?? 'unknown reason')
 }
 
 function report(findings: readonly Finding[], works: boolean, paint: Paint): string {

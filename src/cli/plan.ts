@@ -17,6 +17,8 @@ export interface Plan {
   readonly config: Config
   readonly recipe: string
   readonly run: string
+  /** Whether the folder was made for this run, with the next free number. */
+  readonly isClaimed: boolean
   readonly resume: boolean | 'auto'
 }
 
@@ -57,7 +59,8 @@ export async function planTraining(
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   needDirectory(draft.config)
   const { config, recipe, label } = draft
-  return { config, recipe, resume, run: draft.run ?? claimRunFolder(label, runs) }
+  const isClaimed = draft.run === undefined
+  return { config, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
 
 async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {

@@ -10,7 +10,7 @@ import { readRecord, writeFailure, writeRecord } from '../sweep/sweep-folder.ts'
 import { print, say } from './output.ts'
 import { clean } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
-import type { SweepCommand } from './sweep-plan.ts'
+import { needDevices, type SweepCommand } from './sweep-plan.ts'
 import { runTraining } from './train-run.ts'
 
 /**
@@ -32,6 +32,7 @@ export async function runOneOf(
     print(`${run.name} is finished already`)
     return 0
   }
+  await needDevices([run])
   makeFolders(nodeDisk, join(folder, 'recipes'))
   // Every task of an array comes here: the plan is written once, and not by all of them again.
   if (JSON.stringify(readRecord(folder)) !== JSON.stringify(record)) writeRecord(folder, record)

@@ -10,7 +10,9 @@ import type { Sweep } from '../sweep/sweep-file.ts'
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
 import { type Score, scoreOf } from '../tasks/measures.ts'
+import { requireTraining } from '../train/device-probe.ts'
 import type { SweepFlags } from './flags.ts'
+import { say } from './output.ts'
 import { dataOverrides, isDrawn } from './plan.ts'
 import { clean, painter, wrap } from './screen.ts'
 import { scoreRange } from './sweep-progress.ts'
@@ -81,6 +83,14 @@ export function needData({ runs }: SweepPlan): void {
     where: 'data.directory',
     help: 'add --data DIR',
   })
+}
+
+/** What each run's training would refuse as well, said once and before anything is written. @throws MoietyError `usage` */
+export async function needDevices(runs: readonly PlannedRun[]): Promise<void> {
+  await requireTraining(
+    runs.map(({ config }) => config),
+    { onProbe: device => say(`trying one step of training on ${device}`) },
+  )
 }
 
 export function doneOf(

@@ -15,6 +15,7 @@ import {
   endText,
   listed,
   needData,
+  needDevices,
   planCommand,
   planText,
   type SweepCommand,
@@ -91,9 +92,10 @@ async function runHere(
   threadsGiven: number | undefined,
 ): Promise<number> {
   const threads = threadsGiven ?? Math.max(1, Math.floor(availableParallelism() / jobs))
+  const todo = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
+  await needDevices(todo)
   const lock = await openSweep(folder, record, sayWait)
   try {
-    const todo = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
     say(
       `${wrap(`${clean(sweep.title)}: ${countOf(plan.runs)} in ${clean(folder)}, ${plan.runs.length - todo.length} done; ${jobs} at once on ${threads} thread${threads === 1 ? '' : 's'} each`)}`,
     )

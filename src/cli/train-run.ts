@@ -1,3 +1,4 @@
+import { unclaimRunFolder } from '../run/run-folder.ts'
 import { train } from '../train/loop.ts'
 import type { TrainFlags } from './flags.ts'
 import { followSweep } from './follow-sweep.ts'
@@ -44,6 +45,10 @@ export async function runTraining(name: string | undefined, flags: TrainFlags): 
       print(`\n${trainReport(summary, painter(process.stdout))}`)
     }
     return summary.interrupted && signal !== undefined ? exitCodeOf(signal) : 0
+  } catch (cause) {
+    // Refused before anything was written, for its device or its data: the folder would be taken for a run.
+    if (plan.isClaimed) unclaimRunFolder(plan.run)
+    throw cause
   } finally {
     progress.end()
   }

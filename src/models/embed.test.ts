@@ -6,7 +6,7 @@ import { Graph } from '../graph/index.ts'
 import { type Declarations, Scope } from '../nn/index.ts'
 import { Engine } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
-import { trainingStep } from '../tasks/classification/classification-step.ts'
+import { trainingStep } from '../train/classification-step.ts'
 import type { TrainingStep } from '../train/step.ts'
 
 const mixture = (fields: Partial<MoeLayerConfig>): MoeLayerConfig => ({

@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,7 +18,7 @@ import { type Disk, nodeDisk } from '../files/disk.ts'
 import { listCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import { describeEnvironment } from './environment.ts'
 import { openMetricsLog } from './metrics-log.ts'
-import { claimRunFolder, configHash, createRun, openRun, readConfig } from './run-folder.ts'
+import { claimRunFolder, configHash, createRun, openRun, readConfig, unclaimRunFolder } from './run-folder.ts'
 
 const environment = describeEnvironment({ onnxruntime: '1.2.3', device: 'cpu', threads: 2, recipe: 'r' })
 const config = { seed: 1, model: { initialisation: 'published', name: 'resnet18' } }
@@ -200,6 +201,16 @@ describe('claimRunFolder', () => {
     mkdirSync(join(root, 'small-x'))
     mkdirSync(join(root, 'small-moe-30'))
     expect(claimRunFolder('small', root)).toBe(join(root, 'small-10'))
+  })
+
+  it('is given back while it is empty, and never with anything in it', () => {
+    const path = claimRunFolder('small', root)
+    unclaimRunFolder(path)
+    expect(existsSync(path)).toBe(false)
+    mkdirSync(path)
+    writeFileSync(join(path, 'config.json'), '{}')
+    unclaimRunFolder(path)
+    expect(existsSync(join(path, 'config.json'))).toBe(true)
   })
 
   it('goes on when another process takes the number first', () => {

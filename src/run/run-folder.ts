@@ -91,6 +91,11 @@ export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeD
   }
 }
 
+/** Gives a claimed folder back that nothing was put into, because the run was refused. */
+export function unclaimRunFolder(path: string, disk: Disk = nodeDisk): void {
+  quietly(() => disk.removeEmpty(path))
+}
+
 /** @throws MoietyError `usage` if a folder holds a run or anything else that a new run may not be put beside; `disk` */
 export function refuseTaken(path: string, disk: Disk = nodeDisk): void {
   const names = namesIn(disk, path)

@@ -1,9 +1,10 @@
-import { fork } from 'node:child_process'
+import { fail } from '../base/errors.ts'
+import { askProcess } from './ask-process.ts'
 import type { ProbeReport } from './probe.ts'
 import { type Device, devices } from './protocol.ts'
 import { builtFile } from './thread.ts'
 
-/** Whether programs can run on a device, found by running one. */
+/** Whether programs can run on a device, found by running one. Whether it trains is another question: `probeTraining`. */
 export interface DeviceReport {
   readonly device: Device
   readonly usable: boolean
@@ -29,34 +30,43 @@ const patience = 60_000
  * @throws MoietyError `usage` when Moiety was not built
  */
 export async function availableDevices(): Promise<DeviceSurvey> {
-  const probes = await Promise.all(devices.map(probeDevice))
+  const probes = await Promise.all(devices.map(device => probeDevice(device)))
   return {
     engine: probes.find(probe => probe.version !== undefined)?.version,
     devices: probes.map(probe => probe.report),
   }
 }
 
-/** Tries one device in a process of its own, whose output nobody sees. */
+/**
+ * Tries one device in a process of its own, whose output nobody sees.
+ *
+ * @throws MoietyError `usage` when Moiety was not built; the reason of `signal`
+ */
 export async function probeDevice(
   device: Device,
+  signal?: AbortSignal,
 ): Promise<{ readonly version: string | undefined; readonly report: DeviceReport }> {
-  const child = fork(builtFile('probe'), [device], { stdio: 'ignore', execArgv: [], timeout: patience })
-  return await new Promise(resolve => {
-    const settle = (version: string | undefined, failure: string | undefined): void =>
-      resolve({
-        version,
-        report:
-          failure === undefined
-            ? { device, usable: true }
-            : { device, usable: false, ...explained(device, failure) },
-      })
-    child.once('message', (report: ProbeReport) => settle(report.version, report.failure))
-    child.once('error', error => settle(undefined, error.message))
-    child.once('exit', (code, signal) =>
-      settle(undefined, `the process that tried it ended with ${signal ?? `code ${code}`}`),
-    )
+  const reply = await askProcess<ProbeReport>(builtFile('probe'), [device], { patience, signal })
+  const { version, failure } = 'answer' in reply ? reply.answer : { ...reply, version: undefined }
+  const report: DeviceReport =
+    failure === undefined
+      ? { device, usable: true }
+      : { device, usable: false, ...explained(device, failure) }
+  return { version, report }
+}
+
+/** @throws MoietyError `usage` that says why the device cannot be used and what to do */
+export function refuseDevice({ device, reason, help }: Omit<DeviceReport, 'usable'>): never {
+  return fail({
+    kind: 'usage',
+    message: `the device "${device}" cannot be used here: ${reason}`,
+    where: 'device',
+    help: `${help === undefined ? '' : `${help}; `}${otherDevices}`,
   })
 }
+
+/** What to do where a device does not do. */
+export const otherDevices = '"cpu" is always there, and "moiety doctor" tries them all'
 
 /** The engine's message in words that help; its own words where we have none. */
 function explained(device: Device, failure: string): { readonly reason: string; readonly help?: string } {

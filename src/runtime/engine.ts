@@ -3,7 +3,7 @@ import { fail } from '../base/errors.ts'
 import type { HostTensor, State } from '../base/tensor.ts'
 import type { Program } from '../graph/program.ts'
 import { checkTensor, specNamed } from './check.ts'
-import { probeDevice } from './devices.ts'
+import { probeDevice, refuseDevice } from './devices.ts'
 import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
 import { builtFile, Thread } from './thread.ts'
 
@@ -20,6 +20,8 @@ export interface EngineOptions {
    * differ in rounding only.
    */
   readonly rewrite?: boolean
+  /** Whether the caller has found that the device can be used here. By default the engine tries it, in a process of its own. */
+  readonly isTried?: boolean
 }
 
 /** How tensors reach the engine. */
@@ -70,7 +72,10 @@ export class Engine {
         help: `devices are ${devices.join(', ')}`,
       })
     }
-    if (device !== 'cpu') await requireDevice(device)
+    if (device !== 'cpu' && options.isTried !== true) {
+      const { report } = await probeDevice(device)
+      if (!report.usable) refuseDevice(report)
+    }
     const threads = Math.min(wanted, availableParallelism())
     const thread = new Thread(builtFile('worker'))
     const { profile, rewrite = true } = options
@@ -225,17 +230,5 @@ function refuseTwice(names: readonly string[]): void {
     message: 'two outputs of a step are to become the same tensor of the state',
     where: `state ${twice}`,
     help: 'name each tensor of the state once in `updates`',
-  })
-}
-
-/** @throws MoietyError `usage` that says why the device cannot be used and what to do */
-async function requireDevice(device: Device): Promise<void> {
-  const { report } = await probeDevice(device)
-  if (report.usable) return
-  fail({
-    kind: 'usage',
-    message: `the device "${device}" cannot be used here: ${report.reason}`,
-    where: 'device',
-    help: `${report.help === undefined ? '' : `${report.help}; `}"cpu" is always there, and "moiety doctor" tries them all`,
   })
 }

@@ -6,7 +6,7 @@ import { Engine, type EngineOptions } from './index.ts'
 export type Engines = readonly [Engine, ...Engine[]]
 
 /** Where trainings compute. */
-export interface EnginesOptions extends Pick<EngineOptions, 'device' | 'profile'> {
+export interface EnginesOptions extends Pick<EngineOptions, 'device' | 'profile' | 'isTried'> {
   /** Parts of a batch that are computed side by side (R). */
   readonly replicas: number
   /** Threads of all engines together, at least one each; null: all cores. */

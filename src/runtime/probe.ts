@@ -61,5 +61,7 @@ async function probe(device: Device): Promise<ProbeReport> {
   }
 }
 
+// Whoever asked is gone.
+process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 const device = devices.find(name => name === process.argv[2])
 if (device !== undefined) process.send?.(await probe(device), () => process.exit(0))

@@ -7,6 +7,7 @@ import type { TensorSpec } from '../graph/program.ts'
 /** Where a program can run. */
 export type Device = 'cpu' | 'webgpu' | 'cuda'
 
+/** All of them, the processor first. */
 export const devices: readonly Device[] = ['cpu', 'webgpu', 'cuda']
 
 /** What the engine is started with; every choice is made. */

@@ -13,11 +13,12 @@ interface Waiting {
  * The built file beside this one in dist/. Node 20 starts no worker from TypeScript, so the sources (in tests)
  * use the build as well.
  *
+ * @param beside - `import.meta.url` of another file to look beside
  * @throws MoietyError `usage` when it was not built
  */
-export function builtFile(name: string): URL {
-  const inSources = import.meta.url.endsWith('.ts')
-  const url = new URL(inSources ? `../../dist/runtime/${name}.js` : `./${name}.js`, import.meta.url)
+export function builtFile(name: string, beside: string = import.meta.url): URL {
+  const built = beside.endsWith('.ts') ? beside.replace(/\/src\/([^/]+\/[^/]+)$/, '/dist/$1') : beside
+  const url = new URL(`./${name}.js`, built)
   if (!existsSync(url)) {
     fail({
       kind: 'usage',

@@ -4,7 +4,7 @@ import { floats, type HostTensor, scalar } from '../base/tensor.ts'
 import { resolveConfig } from '../config/config.ts'
 import { Engine, type LoadedProgram } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
-import { trainingStep } from '../tasks/classification/classification-step.ts'
+import { trainingStep } from './classification-step.ts'
 import { divergence, firstNonFinite } from './diagnose.ts'
 import type { TrainingStep } from './step.ts'
 

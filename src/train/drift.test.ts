@@ -7,7 +7,7 @@ import { zeros } from '../nn/index.ts'
 import { Engine } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
 import type { BuildObjective } from '../tasks/objective.ts'
-import { classifierStepOptions } from '../tasks/classification/classification-step.ts'
+import { classifierStepOptions } from './classification-step.ts'
 import { measureDrift, type StepDrift } from './drift.ts'
 import { writeStep } from './step.ts'
 

@@ -36,8 +36,9 @@ export { classifierOf, constraintOf } from '../tasks/classifier-of.ts'
 export { type DetectorModelConfig, detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
 export type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
 export type { TaskBatch } from '../tasks/task.ts'
-export { classifierStepOptions, type StepOptions, trainingStep } from '../tasks/classification/classification-step.ts'
-export { type DetectionStepOptions, detectionStep } from '../tasks/detection/detection-step.ts'
+export { classifierStepOptions, type StepOptions, trainingStep } from './classification-step.ts'
+export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
+export { probeTraining, type TrainingProbeOptions, type TrainingReport } from './device-probe.ts'
 export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
 export { type TrainOptions, train } from './loop.ts'
 export {
@@ -51,6 +52,7 @@ export {
   trainedTogether,
   zerosFor,
 } from './optimizers.ts'
+export type { StepDifference } from './probe-step.ts'
 export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {
   type Diagnosis,

@@ -5,7 +5,7 @@ import type { MoeLayerConfig } from '../config/config.ts'
 import { Engine } from '../runtime/index.ts'
 import { evaluationProgram } from '../tasks/classification/evaluation-program.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
-import { trainingStep } from '../tasks/classification/classification-step.ts'
+import { trainingStep } from './classification-step.ts'
 
 /** Random images with random labels: nothing can be learnt but the images themselves. */
 const [images, size, classes] = [32, 8, 10]

@@ -13,6 +13,7 @@ import { isDetector } from '../tasks/detection/detector-of.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import type { Task, TestResult } from '../tasks/task.ts'
 import { collapses } from './collapse.ts'
+import { requireTraining } from './device-probe.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
@@ -50,8 +51,10 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   // Before any lock is touched: a command that is refused anyway must not disturb a training that runs.
   if (resume === false) refuseTaken(options.run)
   else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
+  await requireTraining([config], { signal: options.signal, onProbe: reportProbe(options.onEvent) })
   await untilTakeover(options.run, { signal: options.signal, onWait: reportWait(options.onEvent) })
-  const engines = await startEngines({ ...config.engine, replicas: config.training.replicas })
+  const { replicas } = config.training
+  const engines = await startEngines({ ...config.engine, replicas, isTried: true })
   try {
     const threads = engines.reduce((total, engine) => total + engine.threads, 0)
     const facts = { onnxruntime: engineVersion, device: engines[0].device, threads }
@@ -74,6 +77,11 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   } finally {
     await Promise.all(engines.map(engine => engine.stop()))
   }
+}
+
+function reportProbe(onEvent: TrainOptions['onEvent']): (device: string) => void {
+  return device =>
+    onEvent?.({ kind: 'progress', what: `trying one step of training on ${device}`, done: 0, total: 1 })
 }
 
 function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void {

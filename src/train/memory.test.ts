@@ -4,7 +4,7 @@ import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
 import { resolveConfig } from '../config/config.ts'
 import { Engine } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
-import { trainingStep } from '../tasks/classification/classification-step.ts'
+import { trainingStep } from './classification-step.ts'
 
 const [batch, size, classes] = [8, 8, 4]
 

@@ -8,7 +8,7 @@ import type { StepResult } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import type { TaskBatch } from '../tasks/task.ts'
-import { classifierStepOptions } from '../tasks/classification/classification-step.ts'
+import { classifierStepOptions } from './classification-step.ts'
 import type { WriteStepOptions } from './step.ts'
 import { TrainingPrograms } from './training-programs.ts'
 

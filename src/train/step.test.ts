@@ -7,7 +7,7 @@ import { blockedDomain } from '../runtime/blocking.ts'
 import { withBlocks } from '../runtime/blocks.ts'
 import { Engine } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
-import { classifierStepOptions } from '../tasks/classification/classification-step.ts'
+import { classifierStepOptions } from './classification-step.ts'
 import { type TrainingStep, writeStep } from './step.ts'
 
 const classes = 4

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { resolveConfig } from '../config/config.ts'
 import type { Engine } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
-import { classifierStepOptions } from '../tasks/classification/classification-step.ts'
+import { classifierStepOptions } from './classification-step.ts'
 import { TrainingPrograms } from './training-programs.ts'
 
 describe('the program of the rest of an epoch', () => {

@@ -1,5 +1,5 @@
-import { type DetectionObjectiveOptions, detectionObjective } from './detection-objective.ts'
-import { type TrainingStep, type WriteStepOptions, writeStep } from '../../train/step.ts'
+import { type DetectionObjectiveOptions, detectionObjective } from '../tasks/detection/detection-objective.ts'
+import { type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
 
 /** All that a detector's training step depends on but its data. */
 export interface DetectionStepOptions

@@ -1,8 +1,8 @@
 import {
   type ClassificationObjectiveOptions,
   classificationObjective,
-} from './classification-objective.ts'
-import { type TrainingStep, type WriteStepOptions, writeStep } from '../../train/step.ts'
+} from '../tasks/classification/classification-objective.ts'
+import { type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
 
 /** All that a classifier's training step depends on but its data. */
 export interface StepOptions
