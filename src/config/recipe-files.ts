@@ -10,7 +10,7 @@ import { parseRecipe, type Recipe } from './recipe.ts'
 import { nearest } from './shape.ts'
 
 /** Where the recipes of this package lie; the same from `src/run` and `dist/run`. */
-const folder = fileURLToPath(new URL('../../recipes', import.meta.url))
+const folder = fileURLToPath(new URL('../../recipes/', import.meta.url))
 
 /** The names of the recipes that come with Moiety. */
 export async function recipeNames(): Promise<string[]> {
