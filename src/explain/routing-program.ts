@@ -11,7 +11,7 @@ import {
   sum,
   topK,
 } from '../graph/index.ts'
-import { activeParameterCount, classifierOf } from '../models/index.ts'
+import { activeParameterCount, classifierOf, labelInput } from '../models/index.ts'
 import { type LayerInfo, layerInfo } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 import type { ModelConfig } from '../run/config.ts'
@@ -49,7 +49,7 @@ export function routingProgram(options: RoutingProgramOptions): RoutingProgram {
   const { model, classes, size, variants } = options
   const graph = new Graph()
   const images = graph.input('images', 'float32', ['N', 3, size, size])
-  const labels = graph.input('labels', 'int64', ['N'])
+  const labels = labelInput(graph, 'N', classes)
   const scopes = variants.map(() => Scope.root(graph, { training: false }))
   const built = variants.map((variant, v) => {
     const classifier = classifierOf(model, {

@@ -141,23 +141,30 @@ describe('an exported detector', () => {
     expect(found['head.regression_head.weights']!.dims).toEqual([3, 5, 4])
   })
 
-  it.each([
-    'plain heads',
-    'both heads, a gate each',
-    'a mixture in the backbone too, loss-free balancing',
-  ])('finds nothing in no images, and the process that asked goes on: %s', { timeout: 60_000 }, async name => {
-    const own = detectors[name]!
-    // So sure of the background that no box survives in images either.
-    const silent = newRun(own, detectorState(own, -12))
-    const files = await Promise.all(
-      (['sparse', 'dense'] as const).map(async routing => {
-        const out = join(folder, `${name.length}-${routing}.onnx`)
-        return (await exportRun({ run: silent, routing, batch: null, out })).file
-      }),
-    )
-    const { stdout } = await promisify(execFile)(process.execPath, ['-e', countsBoxes, String(size), ...files])
-    expect(JSON.parse(stdout)).toEqual(files.map(() => [0, 2, 0].map(count => ({ images: count, boxes: 0 }))))
-  })
+  it.each(['plain heads', 'both heads, a gate each', 'a mixture in the backbone too, loss-free balancing'])(
+    'finds nothing in no images, and the process that asked goes on: %s',
+    { timeout: 60_000 },
+    async name => {
+      const own = detectors[name]!
+      // So sure of the background that no box survives in images either.
+      const silent = newRun(own, detectorState(own, -12))
+      const files = await Promise.all(
+        (['sparse', 'dense'] as const).map(async routing => {
+          const out = join(folder, `${name.length}-${routing}.onnx`)
+          return (await exportRun({ run: silent, routing, batch: null, out })).file
+        }),
+      )
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        '-e',
+        countsBoxes,
+        String(size),
+        ...files,
+      ])
+      expect(JSON.parse(stdout)).toEqual(
+        files.map(() => [0, 2, 0].map(count => ({ images: count, boxes: 0 }))),
+      )
+    },
+  )
 
   it('takes as many images as told, uint8 pixels, and channels last', { timeout: 60_000 }, async () => {
     const out = join(folder, 'form.onnx')

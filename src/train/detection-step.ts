@@ -1,6 +1,7 @@
 import { add, mul } from '../graph/index.ts'
+import { checkedDetection } from '../models/checked.ts'
 import { detectionLosses, weightedLosses } from '../models/detection/index.ts'
-import type { Detector } from '../models/detector.ts'
+import { anchorTargetInputs, type Detector } from '../models/index.ts'
 import { type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
 
 /** All that a detector's training step depends on but its data. */
@@ -13,9 +14,6 @@ export interface DetectionStepOptions extends Omit<WriteStepOptions, 'objective'
   /** How far from 0 and 1 the focal loss keeps probabilities; null: only as far as float32 needs it. */
   readonly scoreClamp?: number | null
 }
-
-/** Names of the inputs that say what every anchor should say. */
-export const targetInputs = { classes: 'classTargets', boxes: 'boxTargets' } as const
 
 /**
  * Writes the training step of a detector (METHOD.md §5.1). Besides what `TrainingStep` says it is fed `classTargets` int64
@@ -40,11 +38,9 @@ export function detectorStepOptions({
       const { graph } = scope
       // Of the images that it is given: a shared step has an objective for each part of the form.
       const count = Number(images.dim(0))
-      const targets = {
-        classes: graph.input(targetInputs.classes, 'int64', [count, anchors]),
-        boxes: graph.input(targetInputs.boxes, 'float32', [count, anchors, 4]),
-      }
-      const { classes, boxes, losses, stats } = detector(scope, images)
+      const said = checkedDetection(detector(scope, images), images, anchors)
+      const { classes, boxes, losses, stats } = said
+      const targets = anchorTargetInputs(graph, [count, anchors], Number(classes.value.dim(2)))
       const { classification, regression } = graph.within('loss', () =>
         weightedLosses(detectionLosses(classes, boxes, targets, { clamp: scoreClamp }), boxWeight),
       )

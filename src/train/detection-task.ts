@@ -14,11 +14,12 @@ import {
   anchorTargets,
   type DetectorModelConfig,
   detectorOf,
+  targetInputs,
 } from '../models/index.ts'
 import type { Config } from '../run/config.ts'
 import type { Measures, TrainEvent } from '../run/events.ts'
 import type { Engine } from '../runtime/index.ts'
-import { detectorStepOptions, targetInputs } from './detection-step.ts'
+import { detectorStepOptions } from './detection-step.ts'
 import type { BatchForm, WriteStepOptions } from './step.ts'
 import type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'
 
