@@ -6,7 +6,7 @@ import type { OnnxModel } from './onnx.ts'
  * does not exist trains silently, or ends in an engine's message about an index. NaN is never among them.
  */
 export interface TakenValues {
-  /** The smallest and the largest; infinite where any finite number will do on that side. */
+  /** The smallest and the largest, of int64 within 32 bits; infinite where any finite number will do on that side. */
   readonly least: number
   readonly most: number
   /** What an error says was expected, such as `class labels from 0 to 9`. */

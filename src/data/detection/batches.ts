@@ -111,7 +111,7 @@ export function detectionBatches(
   const batches: Uint32Array[] = []
   const waiting = dataset.canvases.map((): number[] => [])
   for (const index of visit) {
-    const group = waiting[canvasOf(dataset.canvases, split.scenes[index]!)]!
+    const group = waiting[canvasOf(dataset.canvases, sceneAt(split, index))]!
     group.push(index)
     if (group.length === batch) batches.push(Uint32Array.from(group.splice(0)))
   }
@@ -121,7 +121,14 @@ export function detectionBatches(
 
 function sceneAt(split: DetectionSplit, index: number): Scene {
   checkScene(index, split.length)
-  return split.scenes[index]!
+  const scene = split.scenes[index]
+  if (scene !== undefined) return scene
+  return fail({
+    kind: 'data',
+    message: `expected a scene for each of ${split.length} images, but there are ${split.scenes.length}`,
+    where: `scene ${index} of the split`,
+    help: 'give the split as many scenes as its length says; one without objects has an empty list of them',
+  })
 }
 
 /** Objects of a data set of a user's own; those that files name have been checked as they were read. */
