@@ -54,11 +54,10 @@ export async function makeBatch(
   indices: Uint32Array | readonly number[],
   { mean, std, augmentation, size: wanted, classes, seed, epoch }: BatchOptions,
 ): Promise<Batch> {
-  const pixels = await split.load(indices)
   const count = indices.length
+  const pixels = checkedPixels(await split.load(indices), count)
   const perImage = count === 0 ? 0 : pixels.length / count
   const size = Math.sqrt(perImage / 3)
-  checkPixels(pixels, count, size)
   const labels = BigInt64Array.from(indices, index => labelOf(split, index, classes))
   const crop = augmentation?.crop
   if (crop) checkCrop(crop, size)
@@ -99,18 +98,19 @@ export async function makeBatch(
 const unchanged = { flip: false, top: 0, left: 0, jitter: [] } as const
 
 /** A split of a user's own may give anything. */
-function checkPixels(pixels: unknown, count: number, size: number): void {
-  const isRight =
-    (pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray) &&
-    (count === 0 || (Number.isInteger(size) && size >= 1))
-  if (isRight) return
+function checkedPixels(pixels: unknown, count: number): Uint8Array {
+  if (pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray) {
+    const size = Math.sqrt(pixels.length / count / 3)
+    if (count === 0 || (Number.isInteger(size) && size >= 1))
+      return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.length)
+  }
   const came =
     ArrayBuffer.isView(pixels) && 'length' in pixels
       ? `${pixels.length} values in a ${pixels.constructor.name}`
-      : pixels === undefined
+      : pixels === undefined || pixels === null
         ? 'nothing'
         : `a ${typeof pixels}`
-  fail({
+  return fail({
     kind: 'data',
     message: `expected the pixels of ${count} square images, uint8 [${count}, 3, size, size], but ${came} came`,
     where: 'load of the split',
