@@ -12,7 +12,7 @@ import {
   topK,
 } from '../graph/index.ts'
 import { correctCounts } from '../metrics/correct-counts.ts'
-import { activeParameterCount } from '../models/index.ts'
+import { activeParameterCount, labelInput } from '../models/index.ts'
 import { type LayerInfo, layerInfo } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
@@ -50,7 +50,7 @@ export function routingProgram(options: RoutingProgramOptions): RoutingProgram {
   const { model, classes, size, variants } = options
   const graph = new Graph()
   const images = graph.input('images', 'float32', ['N', 3, size, size])
-  const labels = graph.input('labels', 'int64', ['N'])
+  const labels = labelInput(graph, 'N', classes)
   const scopes = variants.map(() => Scope.root(graph, { training: false }))
   const built = variants.map((variant, v) => {
     const classifier = classifierOf(model, {

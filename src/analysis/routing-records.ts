@@ -68,7 +68,8 @@ export async function routeSplit(options: RouteOptions): Promise<RoutingRecords>
   const totals = { loss: 0, correct1: 0, correct5: 0 }
   const load = (start: number) => {
     const indices = Uint32Array.from({ length: Math.min(batch, images - start) }, (_, i) => start + i)
-    return makeBatch(split, indices, { mean: dataset.mean, std: dataset.std, seed: 0, epoch: 0 })
+    const { mean, std, classes } = dataset
+    return makeBatch(split, indices, { mean, std, classes: classes.length, seed: 0, epoch: 0 })
   }
   let next = images > 0 ? load(0) : undefined
   for (let start = 0; start < images; start += batch) {

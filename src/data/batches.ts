@@ -30,6 +30,8 @@ export interface BatchOptions {
   readonly augmentation?: Augmentation | null | undefined
   /** Height and width to which the images are shrunk when all else is done to them; left out: their own. */
   readonly size?: number | undefined
+  /** How many classes there are, where labels are to be checked for it; left out: any label is taken. */
+  readonly classes?: number | undefined
   readonly seed: number
   readonly epoch: number
 }
@@ -44,18 +46,19 @@ export function epochOrder(length: number, seed: number, epoch: number): Uint32A
  * alone, not on the batch that it is in.
  *
  * @param indices - numbers of images in the split, N of them
- * @throws MoietyError of kind `data` where an image cannot be read, of kind `usage` for an impossible crop
- *   or size
+ * @throws MoietyError of kind `data` where an image cannot be read, or the split gives something else than pixels and whole
+ *   numbers of classes; of kind `usage` for an impossible crop or size
  */
 export async function makeBatch(
   split: Split,
   indices: Uint32Array | readonly number[],
-  { mean, std, augmentation, size: wanted, seed, epoch }: BatchOptions,
+  { mean, std, augmentation, size: wanted, classes, seed, epoch }: BatchOptions,
 ): Promise<Batch> {
-  const pixels = await split.load(indices)
   const count = indices.length
+  const pixels = checkedPixels(await split.load(indices), count)
   const perImage = count === 0 ? 0 : pixels.length / count
   const size = Math.sqrt(perImage / 3)
+  const labels = BigInt64Array.from(indices, index => labelOf(split, index, classes))
   const crop = augmentation?.crop
   if (crop) checkCrop(crop, size)
 
@@ -86,13 +89,54 @@ export async function makeBatch(
     labels: {
       dtype: 'int64',
       shape: [count],
-      data: BigInt64Array.from(indices, index => BigInt(split.labels[index]!)),
+      data: labels,
     },
     indices: Uint32Array.from(indices),
   }
 }
 
 const unchanged = { flip: false, top: 0, left: 0, jitter: [] } as const
+
+/** A split of a user's own may give anything. */
+function checkedPixels(pixels: unknown, count: number): Uint8Array {
+  if (pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray) {
+    const size = Math.sqrt(pixels.length / count / 3)
+    if (count === 0 || (Number.isInteger(size) && size >= 1))
+      return new Uint8Array(pixels.buffer, pixels.byteOffset, pixels.length)
+  }
+  const came =
+    ArrayBuffer.isView(pixels) && 'length' in pixels
+      ? `${pixels.length} values in a ${pixels.constructor.name}`
+      : pixels === undefined || pixels === null
+        ? 'nothing'
+        : `a ${typeof pixels}`
+  return fail({
+    kind: 'data',
+    message: `expected the pixels of ${count} square images, uint8 [${count}, 3, size, size], but ${came} came`,
+    where: 'load of the split',
+    help: 'return one Uint8Array: for each image all of its red values, then green, then blue, rows from the top',
+  })
+}
+
+/** The class of an image. NaN and fractions have no int64, and −1 no class. */
+function labelOf({ labels, length }: Split, index: number, classes: number | undefined): bigint {
+  const label: unknown = labels?.[index]
+  const isClass =
+    typeof label === 'number' &&
+    Number.isInteger(label) &&
+    (classes === undefined || (label >= 0 && label < classes))
+  if (isClass) return BigInt(label)
+  const many = labels?.length
+  return fail({
+    kind: 'data',
+    message:
+      label === undefined
+        ? `expected a class for each of ${length} images, but there are ${many === undefined ? 'none' : `${many} labels`}`
+        : `expected ${classes === undefined ? 'a whole number as class' : `a class from 0 to ${classes - 1}`}, but ${String(label)} came`,
+    where: `image ${index} of the split`,
+    help: 'number the classes from 0 in the order of the data set’s `classes`, and leave out images that have none',
+  })
+}
 
 function checkCrop({ padding, mode }: Crop, size: number): void {
   const largest = mode === 'reflect' ? size - 1 : size

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Tensor } from 'onnxruntime-node'
 import { afterAll, describe, expect, it } from 'vitest'
 import { problemsOf, readOnnx } from '../../test/onnx-file.ts'
@@ -69,6 +71,29 @@ describe('an exported detector finds what the evaluation finds', () => {
   })
 })
 
+/** A program of its own, as the engine ends its whole process where it must not be asked: boxes found in 0, 2, 0 images. */
+const countsBoxes = `
+  const { InferenceSession, Tensor } = require('onnxruntime-node')
+  const [size, ...files] = process.argv.slice(1)
+  const boxesIn = async (session, count) => {
+    const images = new Tensor('float32', new Float32Array(count * 3 * size * size), [count, 3, +size, +size])
+    const { boxes, scores, labels, image, ...weights } = await session.run({ images })
+    for (const { dims } of Object.values(weights)) if (dims[0] !== count) throw new Error(String(dims))
+    for (const { dims } of [scores, labels, image]) if (dims[0] !== boxes.dims[0]) throw new Error(String(dims))
+    return { images: count, boxes: boxes.dims[0] }
+  }
+  const all = []
+  const main = async () => {
+    for (const file of files) {
+      const session = await InferenceSession.create(file, { intraOpNumThreads: 1, logSeverityLevel: 4 })
+      const found = []
+      for (const count of [0, 2, 0]) found.push(await boxesIn(session, count))
+      all.push(found)
+    }
+    console.log(JSON.stringify(all))
+  }
+  main()`
+
 describe('an exported detector', () => {
   const config = smallDetector({ mixture })
   const state = detectorState(config)
@@ -115,6 +140,31 @@ describe('an exported detector', () => {
     for (const name of ['scores', 'labels', 'image']) expect(found[name]).toEqual({ dims: [0], data: [] })
     expect(found['head.regression_head.weights']!.dims).toEqual([3, 5, 4])
   })
+
+  it.each(['plain heads', 'both heads, a gate each', 'a mixture in the backbone too, loss-free balancing'])(
+    'finds nothing in no images, and the process that asked goes on: %s',
+    { timeout: 60_000 },
+    async name => {
+      const own = detectors[name]!
+      // So sure of the background that no box survives in images either.
+      const silent = newRun(own, detectorState(own, -12))
+      const files = await Promise.all(
+        (['sparse', 'dense'] as const).map(async routing => {
+          const out = join(folder, `${name.length}-${routing}.onnx`)
+          return (await exportRun({ run: silent, routing, batch: null, out })).file
+        }),
+      )
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        '-e',
+        countsBoxes,
+        String(size),
+        ...files,
+      ])
+      expect(JSON.parse(stdout)).toEqual(
+        files.map(() => [0, 2, 0].map(count => ({ images: count, boxes: 0 }))),
+      )
+    },
+  )
 
   it('takes as many images as told, uint8 pixels, and channels last', { timeout: 60_000 }, async () => {
     const out = join(folder, 'form.onnx')

@@ -3,6 +3,7 @@ import { type Dim, type Shape, showShape } from './dims.ts'
 import type { GraphDType } from './dtype.ts'
 import type { Emitter } from './emitter.ts'
 import type { NdArray } from './ndarray.ts'
+import type { TakenValues } from './program.ts'
 
 export type { GraphDType } from './dtype.ts'
 
@@ -115,10 +116,16 @@ export class Graph {
   readonly nodes: Node[] = []
   readonly #interned = new Map<string, Node>()
   readonly #inputs = new Map<string, Tensor>()
+  readonly #takes = new Map<string, TakenValues>()
   #scope: readonly string[] = []
 
-  /** Declares an input, or returns it if the same one was declared before. */
-  input(name: string, dtype: GraphDType, shape: Shape): Tensor {
+  /**
+   * Declares an input, or returns it if the same one was declared before.
+   *
+   * @param takes - which values it may be fed; as declared before, or all, when not given
+   */
+  input(name: string, dtype: GraphDType, shape: Shape, takes?: TakenValues): Tensor {
+    if (takes !== undefined) this.#takes.set(name, takes)
     const known = this.#inputs.get(name)
     if (known !== undefined) {
       if (known.dtype === dtype && showShape(known.shape) === showShape(shape)) return known
@@ -143,6 +150,11 @@ export class Graph {
 
   get inputs(): ReadonlyMap<string, Tensor> {
     return this.#inputs
+  }
+
+  /** The values that inputs may be fed, by name, where not all of their type. */
+  get takes(): ReadonlyMap<string, TakenValues> {
+    return this.#takes
   }
 
   /** A constant tensor; `values` row-major. */

@@ -40,11 +40,11 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
     }
   }
   const declared = nodes.filter(node => node.name === 'input').map(node => node.tensors[0]!)
-  const inputs = declared.map(tensor => ({
-    name: names.get(tensor)!,
-    dtype: tensor.dtype,
-    shape: tensor.shape,
-  }))
+  const inputs = declared.map(tensor => {
+    const name = names.get(tensor)!
+    const takes = tensor.graph.takes.get(name)
+    return { name, dtype: tensor.dtype, shape: tensor.shape, ...(takes === undefined ? {} : { takes }) }
+  })
   const results = [...outputs].map(([name, tensor]) => ({ name, dtype: tensor.dtype, shape: tensor.shape }))
   for (const [name, tensor] of outputs) {
     if (inputs.some(input => input.name === name)) {

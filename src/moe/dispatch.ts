@@ -10,10 +10,12 @@ import {
   mul,
   nonzero,
   reshape,
+  type Shape,
   slice,
   type Tensor,
   zeroRows,
 } from '../graph/index.ts'
+import { checkedTensor } from '../nn/contract.ts'
 import type { Layer } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 
@@ -40,11 +42,14 @@ export type Dispatch = (
  */
 export const sparseDispatch: Dispatch = (scope, x, weights, experts, rows = 'images') => {
   let output: Tensor | undefined
+  let first: Shape | undefined
   for (const [i, expert] of experts.entries()) {
     const column = columnOf(weights, i)
     const own = nonzero(greater(column, 0), `${rows} of ${scope.name(`experts.${i}`)}`)
     const inner = scope.selected({ indices: own, of: x.shape[0]! })
     const result = buildExpert(inner, i, expert, gatherRows(x, own))
+    first ??= result.shape
+    checkAlike(scope, i, result.shape, first)
     const weighted = mul(result, perImage(gatherRows(column, own)))
     output = addRows(output ?? zeroRows(x, result.shape.slice(1)), own, weighted)
   }
@@ -53,10 +58,14 @@ export const sparseDispatch: Dispatch = (scope, x, weights, experts, rows = 'ima
 
 /** Runs every expert on every image and multiplies by the weight, zero included: slow and obvious. */
 export const denseDispatch: Dispatch = (scope, x, weights, experts) => {
+  let first: Shape | undefined
   const contributions = experts.map((expert, i) => {
     const column = columnOf(weights, i)
     const chosen = asFloat(greater(column, 0))
-    return mul(buildExpert(scope.masked(chosen), i, expert, x), perImage(column))
+    const result = buildExpert(scope.masked(chosen), i, expert, x)
+    first ??= result.shape
+    checkAlike(scope, i, result.shape, first)
+    return mul(result, perImage(column))
   })
   return contributions.reduce((total, contribution) => add(total, contribution))
 }
@@ -77,6 +86,7 @@ export const stackedDispatch: Dispatch = (scope, x, weights, experts) => {
       help: 'use dispatch sparse or dense',
     })
   const results = experts.map((expert, i) => buildExpert(scope, i, expert, x))
+  for (const [i, { shape }] of results.entries()) checkAlike(scope, i, shape, results[0]!.shape)
   const [images, ...extents] = results[0]!.shape
   const size = extents.reduce((total: number, extent) => total * Number(extent), 1)
   const rows = results.map(result => reshape(result, [images!, 1, size]))
@@ -84,8 +94,36 @@ export const stackedDispatch: Dispatch = (scope, x, weights, experts) => {
   return reshape(mixed, [images!, ...extents])
 }
 
-function buildExpert(scope: Scope, i: number, expert: Layer, x: Tensor): Tensor {
-  return scope.in('experts', all => all.in(String(i), inner => expert(inner, x)))
+/** Expert i at `experts.I` of the scope, its result checked: an expert of a user's own may give anything. */
+export function buildExpert(scope: Scope, i: number, expert: Layer, x: Tensor): Tensor {
+  return scope.in('experts', all =>
+    all.in(String(i), inner =>
+      checkedTensor(expert(inner, x), {
+        who: 'an expert',
+        returns: 'its feature maps of the images that it gets',
+        graph: scope.graph,
+        dtype: 'float32',
+        shape: [x.shape[0]!, null, null, null],
+        where: inner.path,
+        help: 'return a tensor [N, C, H, W] made from all of x, such as relu(conv(scope, x, { outputs: 8, kernel: 3 }))',
+      }),
+    ),
+  )
+}
+
+/** Refuses a result of other extents than the first expert's: the results are added. @throws MoietyError (usage) */
+function checkAlike(scope: Scope, i: number, [, ...extents]: Shape, [, ...first]: Shape): void {
+  if (sameExtents(extents, first)) return
+  fail({
+    kind: 'usage',
+    message: `experts must all return the same shape, but expert ${i} returned [${extents.join(', ')}] for an image, and expert 0 [${first.join(', ')}]`,
+    where: scope.name(`experts.${i}`),
+    help: 'end every expert with as many channels and the same stride',
+  })
+}
+
+function sameExtents(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, axis) => extent === b[axis])
 }
 
 /** Column i of [N, E] as [N]. */

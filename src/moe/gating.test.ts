@@ -97,7 +97,7 @@ describe('a gate of a user’s own', () => {
   it.each([
     ['nothing', () => undefined, 'returned nothing'],
     ['a Promise', async (_scope: Scope, x: Tensor) => x, 'returned a Promise'],
-    ['a number', () => 3, 'returned a number'],
+    ['a number', () => 3, 'returned the number 3'],
     ['its input', (_scope: Scope, x: Tensor) => x, 'returned float32[4, 3, 5, 5]'],
     [
       'too few logits',

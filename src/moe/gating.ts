@@ -7,6 +7,7 @@ import {
   concat,
   expandLike,
   filledLike,
+  type Graph,
   globalAveragePool,
   less,
   linear,
@@ -17,14 +18,16 @@ import {
   softplus,
   stopGradient,
   sum,
-  Tensor,
+  type Tensor,
   zeroRows,
   zerosLike,
 } from '../graph/index.ts'
+import { checkedTensor, checkFunction } from '../nn/contract.ts'
 import type { Initialiser } from '../nn/initialise.ts'
 import { kaimingUniform } from '../nn/initialise.ts'
 import { channelsOf } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
+import { activeStatistic, checkedConstraint, checkFree } from './constraints/checked.ts'
 import type { Constraint, Counters } from './constraints/constraint.ts'
 import type { Gate } from './gates.ts'
 import { describeRouting, type Routing, route, type Weighting } from './routing.ts'
@@ -93,6 +96,16 @@ export function counterOutput(layer: string, counter: string): string {
 /** Name of the scalar input that holds the current epoch (from 0), where a constraint is lifted. */
 export const epochInput = 'epoch'
 
+/** The current epoch; NaN would be before no epoch, and lift the constraint. */
+function epochOf(graph: Graph): Tensor {
+  return graph.input(epochInput, 'float32', [], {
+    least: 0,
+    most: Infinity,
+    expected: 'the number of an epoch from 0',
+    help: 'feed how many epochs are done',
+  })
+}
+
 /** Where inputs go: a weight for each of their images and each expert, with what the constraint has to say. */
 export interface Gating {
   /** [N, E] for each input, in their order. */
@@ -110,17 +123,29 @@ export interface Gating {
  * there is no gate, no noise and no loss.
  *
  * @param xs - [N, C, H, W] each, of any H and W
- * @throws MoietyError (usage) when K is not between 1 and E, K = 1 with softmax after top-k and E > 1, or the override
- *   names an expert or a K that is not there
+ * @throws MoietyError (usage) when K is not between 1 and E, K = 1 with softmax after top-k and E > 1, the override
+ *   names an expert or a K that is not there, or the gate or the constraint returns something else than it must
  */
 export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingOptions): Gating {
-  const { experts, gate, k, constraint, weighting = 'softmax-after-top-k', override } = options
+  const { experts, gate, k, weighting = 'softmax-after-top-k', override } = options
   checkOptions(scope, options)
+  const constraint = checkedConstraint(options.constraint, scope, experts)
   if (override !== undefined) checkOverride(scope, experts, override)
   if (experts === 1) return toSingleExpert(scope, xs)
 
   const clean = scope.in('gate', inner =>
-    xs.map(x => checkedLogits(inner, gate(inner, x, experts), x, experts)),
+    xs.map(x =>
+      // A gate of a user's own may give anything.
+      checkedTensor(gate(inner, x, experts), {
+        who: 'a gate',
+        returns: 'its logits',
+        graph: scope.graph,
+        dtype: 'float32',
+        shape: [x.shape[0]!, experts],
+        where: inner.path,
+        help: 'return one logit for each image and expert, such as linear(scope, globalAveragePool(x), experts)',
+      }),
+    ),
   )
   const noiseScale =
     (options.noise ?? constraint.noise)
@@ -133,8 +158,7 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
 
   const counters = declareCounters(scope, constraint, experts)
   const lift = options.lift ?? null
-  const active =
-    lift === null || !scope.training ? undefined : less(scope.graph.input(epochInput, 'float32', []), lift)
+  const active = lift === null || !scope.training ? undefined : less(epochOf(scope.graph), lift)
   const barred = scope.training ? constraint.excluded?.(counters) : undefined
   const excluded = barred !== undefined && active !== undefined ? and(barred, active) : barred
   const bias = choiceBias(scope, constraint, counters, active, lift)
@@ -186,36 +210,15 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
   return { weights, losses, stats: [stats] }
 }
 
-/** What a gate gave, if it is logits: a gate of a user's own may give anything. @throws MoietyError (usage) */
-function checkedLogits(scope: Scope, given: unknown, x: Tensor, experts: number): Tensor {
-  const fits =
-    given instanceof Tensor &&
-    given.graph === x.graph &&
-    given.dtype === 'float32' &&
-    given.rank === 2 &&
-    given.shape[0] === x.shape[0] &&
-    given.shape[1] === experts
-  if (fits) return given
-  const isPromise = typeof given === 'object' && given !== null && 'then' in given
-  const came =
-    given instanceof Tensor
-      ? `${given.dtype}[${given.shape.join(', ')}]${given.graph === x.graph ? '' : ' of another graph'}`
-      : isPromise
-        ? 'a Promise'
-        : given === undefined || given === null
-          ? 'nothing'
-          : `a ${typeof given}`
-  return fail({
-    kind: 'usage',
-    message: `a gate must return its logits, float32[${x.shape[0]}, ${experts}], but this one returned ${came}`,
+function checkOptions(
+  scope: Scope,
+  { experts, gate, k, weighting = 'softmax-after-top-k' }: GatingOptions,
+): void {
+  checkFunction(gate, {
+    what: 'a gate',
     where: scope.path,
-    help: isPromise
-      ? 'write the gate without async: it builds a graph, and computes nothing yet'
-      : 'return one logit for each image and expert, such as linear(scope, globalAveragePool(x), experts)',
+    help: 'give gapFc, convGapFc() or (scope, x, experts) => logits',
   })
-}
-
-function checkOptions(scope: Scope, { experts, k, weighting = 'softmax-after-top-k' }: GatingOptions): void {
   if (!Number.isInteger(k) || k < 1 || k > experts) {
     fail({
       kind: 'usage',
@@ -295,6 +298,7 @@ function noiseScaleOf(scope: Scope, x: Tensor, experts: number): Tensor {
 
 function declareCounters(scope: Scope, constraint: Constraint, experts: number): Counters {
   const first = Object.entries(constraint.init?.(experts) ?? {})
+  scope.in('constraint', inner => checkFree([...first.map(([name]) => name), activeStatistic], inner))
   const declare = (name: string, value: HostTensor): Tensor => {
     const initialise: Initialiser = () => Float32Array.from(value.data, Number)
     return scope.in('constraint', inner => inner.statistic(name, value.shape, initialise))
@@ -317,10 +321,10 @@ function choiceBias(
   const bias = constraint.bias?.(counters)
   if (bias === undefined || lift === null) return bias
   return scope.in('constraint', inner => {
-    const known = inner.statistic('active', [1], () => Float32Array.of(1))
+    const known = inner.statistic(activeStatistic, [1], () => Float32Array.of(1))
     if (active === undefined) return mul(bias, known)
     const now = reshape(asFloat(active), [1])
-    inner.assign('active', now)
+    inner.assign(activeStatistic, now)
     return mul(bias, now)
   })
 }

@@ -1,8 +1,9 @@
 import { fail } from '../base/errors.ts'
 import type { Tensor } from '../graph/index.ts'
+import { checkFunction, describeGiven } from '../nn/contract.ts'
 import type { Layer } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
-import { denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
+import { buildExpert, denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
 import { type GatingOptions, gateInputs, type MoeStatistics } from './gating.ts'
 
 /** Ways to compute Σ w·E(x) that agree: the chosen experts only, all of them, or all of them for analysis. */
@@ -16,6 +17,8 @@ export interface MoeOptions extends Omit<GatingOptions, 'experts'> {
   readonly experts: readonly Layer[]
   readonly dispatch?: DispatchName
 }
+
+const expertHelp = 'give a function (scope, x) => feature maps for each expert'
 
 /** The result of a mixture-of-experts layer. A loss that is part of the result cannot be forgotten. */
 export interface MoeResult {
@@ -31,10 +34,18 @@ export interface MoeResult {
  *
  * Parameters at the scope: what `gateInputs` has, and `experts.I.*`. With a single expert the layer is that expert.
  *
- * @throws MoietyError (usage) as `gateInputs` does
+ * @throws MoietyError (usage) as `gateInputs` and `dispatchTo` do
  */
 export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): MoeResult {
   const { experts, dispatch } = options
+  if (!Array.isArray(experts)) {
+    fail({
+      kind: 'usage',
+      message: `a mixture of experts expected an array of experts, but got ${describeGiven(experts)}`,
+      where: scope.path,
+      help: expertHelp,
+    })
+  }
   const { weights, losses, stats } = gateInputs(scope, [x], { ...options, experts: experts.length })
   return { output: dispatchTo(scope, x, weights[0]!, experts, dispatch), losses, stats }
 }
@@ -44,7 +55,8 @@ export function mixtureOfExperts(scope: Scope, x: Tensor, options: MoeOptions): 
  *
  * @param weights - [N, E], of `gateInputs`
  * @param rows - what the N rows are, in words; others for each x where one scope dispatches several (`Dispatch`)
- * @throws MoietyError (usage) unless there is an expert for each column, or for `stacked` in training
+ * @throws MoietyError (usage) unless there is an expert for each column, for `stacked` in training, or for an expert that
+ *   returns something else than [N, C, H, W], or of another shape than the others
  */
 export function dispatchTo(
   scope: Scope,
@@ -62,6 +74,8 @@ export function dispatchTo(
       help: 'give gateInputs as many experts as there are to be sent to',
     })
   }
-  if (experts.length === 1) return scope.in('experts', all => all.in('0', inner => experts[0]!(inner, x)))
+  for (const [i, expert] of experts.entries())
+    checkFunction(expert, { what: `expert ${i}`, where: scope.path, help: expertHelp })
+  if (experts.length === 1) return buildExpert(scope, 0, experts[0]!, x)
   return dispatches[dispatch](scope, x, weights, experts, rows)
 }

@@ -24,14 +24,14 @@ export interface PlaceOptions {
 /** Features and routes of every training image, in the order of the split. */
 export async function placeTrainingImages(options: PlaceOptions): Promise<PlacedImages> {
   const { dataset, features: program, loaded, batch, onProgress } = options
-  const { train, mean, std } = dataset
+  const { train, mean, std, classes } = dataset
   const images = train.length
   const { channels, layers } = program
   const features = new Float32Array(images * channels)
   const routes = layers.map(({ experts }) => ({ experts, chosen: new Uint8Array(images * experts) }))
   for (let start = 0; start < images; start += batch) {
     const indices = Uint32Array.from({ length: Math.min(batch, images - start) }, (_, i) => start + i)
-    const made = await makeBatch(train, indices, { mean, std, seed: 0, epoch: 0 })
+    const made = await makeBatch(train, indices, { mean, std, classes: classes.length, seed: 0, epoch: 0 })
     const outputs = await loaded.run(new Map([['images', made.images]]))
     features.set(floatsOf(outputs, 'features'), start * channels)
     for (const [l, { name, experts }] of layers.entries())

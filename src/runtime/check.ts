@@ -1,12 +1,12 @@
 import { fail } from '../base/errors.ts'
 import { type DType, type HostTensor, sizeOf, type TensorData } from '../base/tensor.ts'
-import type { TensorSpec } from '../graph/program.ts'
+import type { TakenValues, TensorSpec } from '../graph/program.ts'
 
-const arrays: Record<DType, (data: TensorData) => boolean> = {
-  float32: data => data instanceof Float32Array,
-  int64: data => data instanceof BigInt64Array,
-  bool: data => data instanceof Uint8Array,
-  uint8: data => data instanceof Uint8Array,
+const arrays: Record<DType, { readonly of: (data: TensorData) => boolean; readonly name: string }> = {
+  float32: { of: data => data instanceof Float32Array, name: 'Float32Array' },
+  int64: { of: data => data instanceof BigInt64Array, name: 'BigInt64Array' },
+  bool: { of: data => data instanceof Uint8Array, name: 'Uint8Array' },
+  uint8: { of: data => data instanceof Uint8Array, name: 'Uint8Array' },
 }
 
 /** `float32 [N, 3, 32, 32]`, as errors write it. */
@@ -23,14 +23,7 @@ export function signature(tensor: Pick<TensorSpec, 'dtype' | 'shape'>): string {
  */
 export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<string, number>): void {
   const where = `tensor ${spec.name}`
-  if (!arrays[tensor.dtype](tensor.data) || tensor.data.length !== sizeOf(tensor.shape)) {
-    fail({
-      kind: 'data',
-      message: `expected ${sizeOf(tensor.shape)} values of ${tensor.dtype} for ${signature(tensor)}, but ${tensor.data.length} came in a ${tensor.data.constructor.name}`,
-      where,
-      help: 'the length of the array must be the product of the shape, and its class must fit the element type',
-    })
-  }
+  checkForm(spec, tensor, where)
   const bound = new Map(symbols)
   const fits =
     tensor.dtype === spec.dtype &&
@@ -49,10 +42,123 @@ export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<s
       kind: 'data',
       message: `expected ${signature({ dtype: spec.dtype, shape })}, but ${signature(tensor)} came`,
       where,
-      help: 'give the tensor the element type and shape that the program was built for',
+      help: `give the tensor the element type and shape that the program was built for${hintOf(spec)}`,
     })
   }
   for (const [name, extent] of bound) symbols.set(name, extent)
+}
+
+/** Refuses what is no tensor at all, whatever the compiler was told. */
+function checkForm(spec: TensorSpec, tensor: HostTensor, where: string): void {
+  const given: unknown = tensor
+  const isTensor =
+    typeof given === 'object' &&
+    given !== null &&
+    'dtype' in given &&
+    'shape' in given &&
+    Array.isArray(given.shape) &&
+    'data' in given &&
+    ArrayBuffer.isView(given.data)
+  if (!isTensor) {
+    fail({
+      kind: 'data',
+      message: `expected ${signature(spec)}, but what came is no tensor: ${described(given)}`,
+      where,
+      help: `give { dtype, shape, data }, with the values in a ${arrays[spec.dtype].name}`,
+    })
+  }
+  if (arrays[tensor.dtype] === undefined) {
+    fail({
+      kind: 'data',
+      message: `expected ${signature(spec)}, but the element type "${String(tensor.dtype)}" came`,
+      where,
+      help: `element types are ${Object.keys(arrays).join(', ')}${hintOf(spec)}`,
+    })
+  }
+  const isShape = tensor.shape.every(extent => Number.isInteger(extent) && extent >= 0)
+  if (isShape && arrays[tensor.dtype].of(tensor.data) && tensor.data.length === sizeOf(tensor.shape)) return
+  fail({
+    kind: 'data',
+    message: isShape
+      ? `expected ${sizeOf(tensor.shape)} values of ${tensor.dtype} for ${signature(tensor)}, but ${tensor.data.length} came in a ${tensor.data.constructor.name}`
+      : `expected a shape of whole numbers from 0, but [${tensor.shape.join(', ')}] came`,
+    where,
+    help: `the length of the array must be the product of the shape, and its class must fit the element type${hintOf(tensor)}`,
+  })
+}
+
+/** JavaScript has no 64-bit integers but these. */
+function hintOf({ dtype }: Pick<TensorSpec, 'dtype'>): string {
+  return dtype === 'int64' ? '; int64 is a BigInt64Array: BigInt64Array.from(values, BigInt)' : ''
+}
+
+function described(given: unknown): string {
+  if (given === undefined || given === null) return String(given)
+  if (typeof given !== 'object') return `a ${typeof given}`
+  return `a ${given.constructor?.name ?? 'object'}`
+}
+
+/**
+ * Checks that a tensor which fits its declaration (`checkTensor`) holds only values that the input takes. One pass over what is
+ * declared so, such as labels and the targets of anchors; nothing where all values are taken.
+ *
+ * @throws MoietyError `data` that names the first value that is not taken, its place and how many there are
+ */
+export function checkValues({ name, takes }: TensorSpec, { shape, data }: HostTensor): void {
+  if (takes === undefined) return
+  const first = nextOutside(data, takes, 0)
+  if (first < 0) return
+  let count = 0
+  for (let at = first; at >= 0; at = nextOutside(data, takes, at + 1)) count += 1
+  const others = count === 1 ? '' : `, the first of ${count} among ${data.length} values`
+  fail({
+    kind: 'data',
+    message: `expected ${takes.expected}, but ${data[first]} came${others}`,
+    where: `tensor ${name}${shape.length === 0 ? '' : `[${placeOf(first, shape).join(', ')}]`}`,
+    help: takes.help,
+  })
+}
+
+/** The first element from `start` on that is not taken; −1: none. The targets of a large detector are millions of elements. */
+function nextOutside(data: TensorData, takes: TakenValues, start: number): number {
+  if (data instanceof BigInt64Array) return nextOutsideIntegers(data, takes, start)
+  // NaN is in no interval, and infinities are not in that of float32.
+  const [least, most] = [Math.max(takes.least, -largestFloat), Math.min(takes.most, largestFloat)]
+  return data instanceof Float32Array
+    ? nextOutsideFloats(data, least, most, start)
+    : data.findIndex((value, i) => i >= start && (value < least || value > most))
+}
+
+const largestFloat = (2 - 2 ** -23) * 2 ** 127
+
+function nextOutsideFloats(data: Float32Array, least: number, most: number, start: number): number {
+  for (let i = start; i < data.length; i++) if (!(data[i]! >= least && data[i]! <= most)) return i
+  return -1
+}
+
+/** In two halves of 32 bits, as reading 64 makes a number on the heap each, which takes several times as long. */
+function nextOutsideIntegers(data: BigInt64Array, { least, most }: TakenValues, start: number): number {
+  const halves = new Int32Array(data.buffer, data.byteOffset, 2 * data.length)
+  const [low, high] = littleEndian ? [0, 1] : [1, 0]
+  for (let i = start; i < data.length; i++) {
+    const value = halves[2 * i + low]!
+    // The upper half of a number of 32 bits is its sign.
+    if (value < least || value > most || halves[2 * i + high]! !== value >> 31) return i
+  }
+  return -1
+}
+
+const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
+
+/** Where element `i` of a row-major tensor stands. */
+function placeOf(i: number, shape: readonly number[]): number[] {
+  const place: number[] = []
+  let rest = i
+  for (const extent of shape.toReversed()) {
+    place.unshift(rest % extent)
+    rest = Math.floor(rest / extent)
+  }
+  return place
 }
 
 /**

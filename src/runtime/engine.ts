@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { fail } from '../base/errors.ts'
 import type { HostTensor, State } from '../base/tensor.ts'
 import type { Program } from '../graph/program.ts'
-import { checkTensor, specNamed } from './check.ts'
+import { checkTensor, checkValues, specNamed } from './check.ts'
 import { probeDevice, refuseDevice } from './devices.ts'
 import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
 import { builtFile, Thread } from './thread.ts'
@@ -164,8 +164,8 @@ export class LoadedProgram {
    * Runs the program. Inputs that are not fed are taken from the state by name.
    *
    * @param options.outputs - the outputs to compute, all when not given
-   * @throws MoietyError `usage` for a name the program does not have, `data` for a tensor that does not fit or an
-   *   operation that failed
+   * @throws MoietyError `usage` for a name the program does not have, `data` for a tensor that does not fit, a value that the
+   *   input does not take (`TensorSpec.takes`: labels, targets, the learning rate) or an operation that failed
    */
   async run(
     feeds: Feeds,
@@ -214,7 +214,9 @@ export class LoadedProgram {
     const symbols = new Map<string, number>()
     return new Map(
       [...feeds].map(([name, tensor]) => {
-        checkTensor(specNamed(this.#program.inputs, name, 'input'), tensor, symbols)
+        const spec = specNamed(this.#program.inputs, name, 'input')
+        checkTensor(spec, tensor, symbols)
+        checkValues(spec, tensor)
         return [name, alone(tensor)] as const
       }),
     )

@@ -1,4 +1,5 @@
 import { fail } from '../base/errors.ts'
+import { checkNumber } from '../base/numbers.ts'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
 import type { OptimizerConfig } from '../config/config.ts'
 import {
@@ -164,8 +165,10 @@ class Memory {
  * The optimizer's step as part of the graph, as torch computes it.
  *
  * @param rate - the learning rate of the step, a scalar
+ * @throws MoietyError (usage) for an optimizer that is not known, or numbers that its formula cannot have
  */
 export function optimize(trained: readonly Trained[], config: OptimizerConfig, rate: Tensor): OptimizerStep {
+  checkOptimizer(config)
   const memory = new Memory(rate.graph)
   const step = config.name === 'sgd' ? sgd(config, rate, memory) : adam(config, rate, memory)
   for (const one of trained) memory.assign(one.parameters, step(one))
@@ -217,6 +220,41 @@ function sgd(
     const u = memory.evolveFor(parameters, 'velocity', before => add(mul(before, momentum), g))
     return sub(value, mul(nesterov ? add(g, mul(u, momentum)) : u, own))
   }
+}
+
+function checkOptimizer(config: OptimizerConfig): void {
+  const { name } = config
+  const number = (given: unknown, key: string, isRight: (value: number) => boolean, expected: string): void =>
+    checkNumber(given, isRight, { where: `optimizer.${key}`, expected })
+  const isShare = (value: number): boolean => value >= 0 && value < 1
+  number(config.weightDecay, 'weightDecay', decay => decay >= 0, 'a weight decay of at least 0')
+  switch (name) {
+    case 'sgd':
+      number(config.momentum, 'momentum', isShare, 'a momentum from 0 and below 1')
+      break
+    case 'adam':
+    case 'adamw':
+      for (const i of [0, 1])
+        number(
+          config.betas?.[i],
+          `betas.${i}`,
+          isShare,
+          'a share from 0 and below 1 of the average that stays',
+        )
+      number(config.epsilon, 'epsilon', epsilon => epsilon >= 0, 'a number of at least 0')
+      break
+    default:
+      refuseOptimizer(name)
+  }
+}
+
+function refuseOptimizer(name: never): never {
+  return fail({
+    kind: 'usage',
+    message: `there is no optimizer ${JSON.stringify(name)}`,
+    where: 'optimizer.name',
+    help: 'optimizers are adam, adamw and sgd',
+  })
 }
 
 function times(rate: Tensor, factor: number): Tensor {

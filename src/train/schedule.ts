@@ -1,3 +1,4 @@
+import { fail } from '../base/errors.ts'
 import type { OptimizerConfig, ScheduleConfig } from '../config/schema.ts'
 
 /** Where a step stands in the training; `step` counts from 0 over all epochs. */
@@ -18,8 +19,25 @@ export interface ScheduleMoment {
  * - `cosine`:  final + (η − final)·(1 + cos πp)/2, p from 0 after the warm-up towards 1 (`CosineAnnealingLR`, by step)
  * - `one-cycle`: half a cosine from η/div up to η, half a cosine down to η/div/finalDiv (`OneCycleLR`, two
  *   phases; momentum stays as it is)
+ *
+ * @throws MoietyError (usage) where that is no rate, for a schedule or moment with numbers missing
  */
 export function scheduleAt(
+  schedule: ScheduleConfig,
+  optimizer: OptimizerConfig,
+  moment: ScheduleMoment,
+): number {
+  const rate = rateAt(schedule, optimizer, moment)
+  if (Number.isFinite(rate) && rate >= 0) return rate
+  return fail({
+    kind: 'usage',
+    message: `the schedule ${JSON.stringify(schedule.name)} gives a learning rate of ${rate} at step ${moment.step}; expected a finite number of at least 0`,
+    where: 'schedule',
+    help: 'give the schedule and optimizer.learningRate all of their numbers, as resolveConfig does',
+  })
+}
+
+function rateAt(
   schedule: ScheduleConfig,
   optimizer: OptimizerConfig,
   { step, stepsPerEpoch, epochs }: ScheduleMoment,

@@ -1,3 +1,5 @@
+import { fail } from '../base/errors.ts'
+import { checkNumber, isCount } from '../base/numbers.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import type { OptimizerConfig } from '../config/config.ts'
 import {
@@ -16,10 +18,12 @@ import {
   type Tensor,
   where,
 } from '../graph/index.ts'
+import { checkedExtras, contractOf } from '../models/checked.ts'
 import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
+import { checkedObject, checkedTensor, describeGiven } from '../nn/contract.ts'
 import { type Distribution, Scope } from '../nn/index.ts'
-import type { BatchForm, BuildObjective } from '../tasks/objective.ts'
+import type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
 import {
   clipGradients,
   gradientNorm,
@@ -89,7 +93,7 @@ export interface TrainingStep extends StepFacts {
   diagnosis(): Diagnosis
 }
 
-/** Writes a training step. */
+/** Writes a training step. @throws MoietyError (usage) for an objective or numbers that cannot be */
 export function writeStep(options: WriteStepOptions): TrainingStep {
   const { graph, loss, gradients: raw, metrics, assigned, model, facts, noise } = differentiate(options)
   const { optimizer, clipNorm } = options
@@ -133,10 +137,17 @@ export function optimizerStep(
 ): { readonly norm: Tensor; readonly optimized: OptimizerStep } {
   const trained = graph.within('optimizer', () => trainedTogether(graph, derivatives, optimizer.groups))
   const raw = trained.map(({ gradient }) => gradient)
+  if (clipNorm !== null)
+    checkNumber(clipNorm, limit => limit > 0, { where: 'clipNorm', expected: 'a norm above 0, or null' })
   const norm = graph.within('gradient norm', () => gradientNorm(raw))
   const used = clipNorm === null ? raw : clipGradients(raw, norm, clipNorm)
   const clipped = trained.map((one, i) => ({ ...one, gradient: used[i]! }))
-  const rate = graph.input('learningRate', 'float32', [])
+  const rate = graph.input('learningRate', 'float32', [], {
+    least: 0,
+    most: Infinity,
+    expected: 'a learning rate, a finite number of at least 0',
+    help: 'look at the schedule that it comes from',
+  })
   const optimized = graph.within('optimizer', () => optimize(clipped, optimizer, afterAll(norm, rate)))
   return { norm, optimized }
 }
@@ -182,15 +193,24 @@ export function differentiate(
   { objective, form }: Pick<WriteStepOptions, 'objective' | 'form'>,
   share = 1,
 ): Differentiated {
+  for (const extent of ['images', 'height', 'width'] as const)
+    checkNumber(form[extent], isCount, { where: `form.${extent}`, expected: 'a whole number from 1' })
   const graph = new Graph()
   const scope = Scope.root(graph, { training: true })
   const images = graph.input('images', 'float32', [form.images, 3, form.height, form.width])
-  const { taskLoss, losses, stats, measures } = objective(scope, images)
+  const { taskLoss, losses, stats, measures } = checkedObjective(objective(scope, images), graph)
   const auxLoss = losses.reduce((total, loss) => add(total, loss), graph.scalar(0))
   const loss = losses.length === 0 ? taskLoss : add(taskLoss, auxLoss)
 
   const { declarations } = scope
   const parameters = [...declarations.parameters.values()]
+  if (parameters.length === 0) {
+    fail({
+      kind: 'usage',
+      message: 'a training step expected a network with parameters, but this one has none',
+      help: 'build it from layers, or ask the scope with scope.parameter(…), not frozen',
+    })
+  }
   const derivatives = gradients(
     share === 1 ? loss : mul(loss, share),
     parameters.map(({ name, shape }) => graph.input(name, 'float32', shape)),
@@ -221,6 +241,45 @@ export function differentiate(
       activeParameterCount: activeParameterCount(declarations, stats),
       initialState: seed => declarations.initialState(seed),
     },
+  }
+}
+
+/** What every step reports of itself. */
+const ownMetrics = ['loss', 'taskLoss', 'auxLoss', 'gradientNorm'] as const
+
+/** An objective of a user's own may be anything. @throws MoietyError (usage) unless it is one */
+function checkedObjective(given: unknown, graph: Graph): Objective {
+  const help = 'return { taskLoss, losses, stats, measures }, the last a Map of scalars by name'
+  const returner = { who: 'an objective', graph, help }
+  const { taskLoss, measures, ...rest } = checkedObject(
+    given,
+    contractOf(returner, '{ taskLoss, losses, stats, measures }'),
+  )
+  const scalar = (value: unknown, where: string): Tensor =>
+    checkedTensor(value, { ...contractOf(returner, `in \`${where}\` a scalar`), dtype: 'float32', shape: [] })
+  if (!(measures instanceof Map)) {
+    return fail({
+      kind: 'usage',
+      message: `an objective must return in \`measures\` a Map, but this one returned ${describeGiven(measures)}`,
+      where: 'measures',
+      help,
+    })
+  }
+  const own = ownMetrics.find(name => measures.has(name))
+  if (own !== undefined) {
+    fail({
+      kind: 'usage',
+      message: `a measure cannot be called "${own}": every step reports that of itself`,
+      where: 'measures',
+      help: 'give the measure another name',
+    })
+  }
+  return {
+    taskLoss: scalar(taskLoss, 'taskLoss'),
+    ...checkedExtras(rest, returner),
+    measures: new Map(
+      Array.from(measures, ([name, value]) => [String(name), scalar(value, `measures.${name}`)] as const),
+    ),
   }
 }
 

@@ -179,3 +179,44 @@ describe('detectionBatches', () => {
     }
   })
 })
+
+describe('a data set of a user’s own', () => {
+  const scene = (more: object): Scene => ({
+    ...{ id: 7, name: 'seven.png', width: 64, height: 32 },
+    objects: [object, { ...object, ...more }],
+  })
+  const make = (data: DetectionDataset) => makeDetectionBatch(data, data.train, [0], 'as they are')
+
+  it.each([
+    ['a class that is none', { label: 2 }, 'expected a class from 0 to 1, but 2 came'],
+    ['−1', { label: -1 }, 'but -1 came'],
+    ['NaN', { label: Number.NaN }, 'but NaN came'],
+    ['a box that is not finite', { box: [0, 0, Number.NaN, 4] }, 'but [0, 0, NaN, 4] came'],
+    ['a box inside out', { box: [9, 9, -4, 4] }, 'a width and height above 0, but [9, 9, -4, 4] came'],
+    ['a crowd with half a box', { crowd: true, box: [9, 9] }, 'but [9, 9] came'],
+  ])('is refused with an object of %s', async (_, more, message) => {
+    const error = make(datasetOf([scene(more)], 64))
+    await expect(error).rejects.toMatchObject({
+      ...{ kind: 'data', where: 'seven.png, objects[1]' },
+      message: expect.stringContaining(message) as string,
+    })
+  })
+
+  it('is refused with pixels of another size than it says, or too few scenes', async () => {
+    const data = datasetOf([scene({})], 64)
+    for (const loaded of [
+      undefined,
+      [],
+      [{ width: 64, height: 32, pixels: new Uint8Array(5) }],
+      [{ width: 65, height: 32, pixels: new Uint8Array(3 * 65 * 32) }],
+      [{ width: 64, height: 32, pixels: new Float32Array(3 * 64 * 32) }],
+    ]) {
+      const train = { ...data.train, load: async () => loaded as never }
+      await expect(make({ ...data, train })).rejects.toMatchObject({ kind: 'data', where: 'seven.png' })
+    }
+    const train = { ...data.train, length: 2 }
+    expect(() => detectionBatches(data, train, 1, 'in order')).toThrow(
+      'a scene for each of 2 images, but there are 1',
+    )
+  })
+})

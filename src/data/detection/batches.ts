@@ -1,3 +1,4 @@
+import { fail } from '../../base/errors.ts'
 import { draws } from '../../base/random.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import { type Normalisation, normalisation } from '../augmentation.ts'
@@ -53,8 +54,8 @@ export interface DetectionChanges {
  *
  * @param indices - numbers of scenes in the split, N of them, that all belong to one canvas; of none the batch is
  *   empty and on the first canvas
- * @throws MoietyError of kind `data` where an image cannot be read; RangeError for an index outside or scenes of
- *   different canvases
+ * @throws MoietyError of kind `data` where an image cannot be read, has an object whose box or class cannot be, or pixels that
+ *   are not what the split says; RangeError for an index outside or scenes of different canvases
  */
 export async function makeDetectionBatch(
   dataset: DetectionDataset,
@@ -64,7 +65,9 @@ export async function makeDetectionBatch(
 ): Promise<DetectionBatch> {
   const scenes = Array.from(indices, index => sceneAt(split, index))
   const canvas = commonCanvas(dataset, scenes)
+  for (const scene of scenes) checkObjects(scene, dataset.classes.length)
   const loaded = await split.load(indices)
+  checkLoaded(loaded, scenes, canvas)
   const [height, width] = canvas
   const perImage = 3 * height * width
   const images = new Float32Array(scenes.length * perImage)
@@ -108,7 +111,7 @@ export function detectionBatches(
   const batches: Uint32Array[] = []
   const waiting = dataset.canvases.map((): number[] => [])
   for (const index of visit) {
-    const group = waiting[canvasOf(dataset.canvases, split.scenes[index]!)]!
+    const group = waiting[canvasOf(dataset.canvases, sceneAt(split, index))]!
     group.push(index)
     if (group.length === batch) batches.push(Uint32Array.from(group.splice(0)))
   }
@@ -118,7 +121,58 @@ export function detectionBatches(
 
 function sceneAt(split: DetectionSplit, index: number): Scene {
   checkScene(index, split.length)
-  return split.scenes[index]!
+  const scene = split.scenes[index]
+  if (scene !== undefined) return scene
+  return fail({
+    kind: 'data',
+    message: `expected a scene for each of ${split.length} images, but there are ${split.scenes.length}`,
+    where: `scene ${index} of the split`,
+    help: 'give the split as many scenes as its length says; one without objects has an empty list of them',
+  })
+}
+
+/** Objects of a data set of a user's own; those that files name have been checked as they were read. */
+function checkObjects({ name, objects }: Scene, classes: number): void {
+  for (const [i, { box, label }] of objects.entries()) {
+    const isBox = box.length === 4 && box.every(Number.isFinite) && box[2] > 0 && box[3] > 0
+    const isClass = Number.isInteger(label) && label >= 0 && label < classes
+    if (isBox && isClass) continue
+    fail({
+      kind: 'data',
+      message: isBox
+        ? `expected a class from 0 to ${classes - 1}, but ${label} came`
+        : `expected a box of finite x and y, and a width and height above 0, but [${box.join(', ')}] came`,
+      where: `${name}, objects[${i}]`,
+      help: isBox
+        ? 'number classes from 0 in the order of the data set’s `classes`, not by their ids in a file'
+        : 'give boxes as x, y, width, height in pixels of the stored image, and leave out objects without an area',
+    })
+  }
+}
+
+/** Pixels of another size than said would run over the edge of their canvas. */
+function checkLoaded(loaded: readonly ScenePixels[], scenes: readonly Scene[], canvas: Canvas): void {
+  const [rows, columns] = canvas
+  for (const [i, scene] of scenes.entries()) {
+    const one = loaded?.[i]
+    const isRight =
+      one?.pixels instanceof Uint8Array &&
+      one.pixels.length === 3 * one.height * one.width &&
+      [one.height, one.width].every(side => Number.isInteger(side) && side >= 1) &&
+      one.height <= rows &&
+      one.width <= columns
+    if (isRight) continue
+    const came =
+      one?.pixels instanceof Uint8Array
+        ? `${one.pixels.length} values for [3, ${one.height}, ${one.width}] came`
+        : 'none came'
+    fail({
+      kind: 'data',
+      message: `expected uint8 pixels [3, height, width] of at most ${rows}×${columns}, but ${came}`,
+      where: scene.name,
+      help: 'let load return { pixels, width, height } for each scene asked for, brought to the size of the canvas',
+    })
+  }
 }
 
 function commonCanvas({ canvases }: DetectionDataset, scenes: readonly Scene[]): Canvas {

@@ -34,10 +34,13 @@ export function topK(x: Tensor, k: number): { readonly values: Tensor; readonly 
     lower: (emit, [name]) => {
       const top = (from: string): string[] =>
         emit.nodes('TopK', [from, emit.ints(k)], { axis: -1, largest: 1, sorted: 1 }, 2)
-      if (x.rank !== 2 || typeof x.shape[0] === 'number' || typeof extent !== 'number') return top(name!)
+      const [rows, ...rest] = x.shape
+      const known = rest.filter(dim => typeof dim === 'number')
+      if (rest.length === 0 || known.length < rest.length || (typeof rows === 'number' && rows > 0))
+        return top(name!)
       // The engine's TopK of no row ends its process, so there is always one: a row of zeros, which is left out again.
       // For the logits of 128 images and ten experts that takes about 3 µs more.
-      const row = emit.constant('float32', [1, extent], new Array<number>(extent).fill(0))
+      const row = emit.constant('float32', [1, ...known], new Array<number>(sizeOf(known)).fill(0))
       const results = top(emit.node('Concat', [name!, row], { axis: 0 }))
       return results.map(result => emit.node('Slice', [result, emit.ints(0), emit.ints(-1), emit.ints(0)]))
     },

@@ -181,6 +181,9 @@ const indexing: Record<string, OracleCase> = {
   'topK values': one(floats(3, 5), x => g.topK(x, 2).values),
   'topK of any number of rows': one(batch(3, 5), x => g.topK(x, 2).values),
   'topK of no row': one(batch(0, 5), x => g.topK(x, 2).values),
+  'topK of no stack of rows': one(batch(0, 3, 5), x => g.topK(x, 2).values),
+  'topK of stacks of rows': one(batch(2, 3, 5), x => g.topK(x, 2).values),
+  'topK of no row, as is known beforehand': one(floats(0, 5), x => g.topK(x, 2).values),
   'topK of all': one(floats(3, 4), x => g.topK(x, 4).values),
   'topK, at a tie the smaller index first': flat(
     one({ shape: [2, 4], values: [1, 3, 3, 3, 0, 0, 0, 0] }, x => g.topK(x, 2).indices),

@@ -105,3 +105,36 @@ describe('targets', () => {
     expect([...seen].sort()).toEqual([0n, 1n, 2n])
   })
 })
+
+describe('objects that cannot be', () => {
+  const targets = (boxes: readonly number[], categories: readonly number[]) => () =>
+    anchorTargets(
+      Float32Array.of(0, 0, 8, 8),
+      [
+        { boxes: [0, 0, 8, 8], categories: [1] },
+        { boxes, categories },
+      ],
+      2,
+    )
+
+  it.each([
+    ['a category that is none', [0, 0, 8, 8], [2], 'expected a category from 0 to 1, but 2 came'],
+    ['−1', [0, 0, 8, 8], [-1], 'but -1 came'],
+    ['a fraction', [0, 0, 8, 8], [0.5], 'but 0.5 came'],
+    ['NaN', [0, 0, 8, 8], [Number.NaN], 'but NaN came'],
+    ['a box with NaN', [0, 0, Number.NaN, 8], [0], 'but [0, 0, NaN, 8] came'],
+    ['an infinite box', [0, 0, Infinity, 8], [0], 'but [0, 0, Infinity, 8] came'],
+    ['a box inside out', [8, 0, 4, 8], [0], 'with x1 ≤ x2 and y1 ≤ y2, but [8, 0, 4, 8] came'],
+  ])('are refused: %s', (_, box, categories, message) => {
+    expect(targets([1, 1, 2, 2, ...box], [0, ...categories])).toThrow(message)
+    expect(targets([1, 1, 2, 2, ...box], [0, ...categories])).toThrow(
+      expect.objectContaining({ kind: 'data', where: 'object 1 of image 1 of the batch' }),
+    )
+  })
+
+  it('are refused where there are more boxes than categories, or fewer', () => {
+    for (const boxes of [[], [0, 0, 1], [0, 0, 1, 1, 0, 0, 1, 1]])
+      expect(targets(boxes, [0])).toThrow(`for each of 1 categories, but ${boxes.length} came`)
+    expect(targets([2, 2, 2, 2], [0])).not.toThrow()
+  })
+})

@@ -1,3 +1,4 @@
+import { fail } from '../../base/errors.ts'
 import { encodeBox } from './box-coding.ts'
 
 /** Which anchors look after which objects, and what they should say (METHOD.md §5.1). Boxes are x1, y1, x2, y2 in pixels. */
@@ -128,6 +129,8 @@ export const ignoredClass = -1
  *
  * @param anchors - [A, 4]
  * @param classes - how many categories there are (C)
+ * @throws MoietyError (data) for boxes and categories that are not as many, a box that is not finite or inside out, or a
+ *   category that is none of the C
  */
 export function anchorTargets(
   anchors: Float32Array,
@@ -140,7 +143,9 @@ export function anchorTargets(
   const boxTargets = new Float32Array(images.length * count * 4)
   const background = BigInt(classes)
   const ignored = BigInt(ignoredClass)
-  for (const [n, { boxes, categories }] of images.entries()) {
+  for (const [n, image] of images.entries()) {
+    checkObjects(image, n, classes)
+    const { boxes, categories } = image
     const names = Array.from(categories, BigInt)
     for (const [a, object] of matchAnchors(anchors, boxes, options).entries()) {
       const at = n * count + a
@@ -151,4 +156,37 @@ export function anchorTargets(
     }
   }
   return { classes: classTargets, boxes: boxTargets }
+}
+
+/**
+ * No anchor overlaps a box that is NaN or inside out, so its object would count as background without a word; and a class that does not
+ * exist is written into no score.
+ */
+function checkObjects({ boxes, categories }: ImageObjects, image: number, classes: number): void {
+  const count = categories.length
+  if (boxes.length !== 4 * count) {
+    fail({
+      kind: 'data',
+      message: `expected four numbers of a box for each of ${count} categories, but ${boxes.length} came`,
+      where: `image ${image} of the batch`,
+      help: 'give boxes as x1, y1, x2, y2 one after another, and one category for each',
+    })
+  }
+  for (let object = 0; object < count; object++) {
+    const [x1, y1, x2, y2] = [0, 1, 2, 3].map(i => boxes[4 * object + i]!)
+    const category = categories[object]!
+    const isBox = [x1, y1, x2, y2].every(Number.isFinite) && x2! >= x1! && y2! >= y1!
+    const isCategory = Number.isInteger(category) && category >= 0 && category < classes
+    if (isBox && isCategory) continue
+    fail({
+      kind: 'data',
+      message: isBox
+        ? `expected a category from 0 to ${classes - 1}, but ${category} came`
+        : `expected a box x1, y1, x2, y2 of finite numbers with x1 ≤ x2 and y1 ≤ y2, but [${[x1, y1, x2, y2].join(', ')}] came`,
+      where: `object ${object} of image ${image} of the batch`,
+      help: isBox
+        ? 'number categories from 0, not by their ids in a file'
+        : 'a box of x, y, width and height has x2 = x + width and y2 = y + height; leave out an object without a box',
+    })
+  }
 }

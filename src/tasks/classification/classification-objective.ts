@@ -1,6 +1,9 @@
+import { checkNumber, isCount } from '../../base/numbers.ts'
 import { add, logSoftmax, mean, mul, neg, oneHot, sum, type Tensor } from '../../graph/index.ts'
 import { correctCounts } from '../../metrics/correct-counts.ts'
-import type { Classifier } from '../../models/index.ts'
+import { checkedClassification } from '../../models/checked.ts'
+import { type Classifier, labelInput } from '../../models/index.ts'
+import { checkFunction } from '../../nn/contract.ts'
 import type { BuildObjective } from '../objective.ts'
 
 /** What a classifier's objective depends on. */
@@ -12,12 +15,25 @@ export interface ClassificationObjectiveOptions {
 
 /**
  * Cross-entropy of a classifier. It is fed `labels` int64 [N], and measures `correct1` and `correct5`: images whose class is
- * the likeliest, or among the five likeliest.
+ * the likeliest, or among the five likeliest. `LoadedProgram` refuses labels that are not among the classes.
+ *
+ * @throws MoietyError (usage) for options that cannot be, or a classifier that returns something else than it must
  */
 export function classificationObjective(options: ClassificationObjectiveOptions): BuildObjective {
+  const { classifier, classes, labelSmoothing } = options
+  checkFunction(classifier, {
+    what: 'a classifier',
+    where: 'classifier',
+    help: 'give (scope, images) => ({ logits, losses, stats })',
+  })
+  checkNumber(classes, isCount, { where: 'classes', expected: 'a whole number of classes from 1' })
+  checkNumber(labelSmoothing, smoothing => smoothing >= 0 && smoothing < 1, {
+    where: 'labelSmoothing',
+    expected: 'a number from 0 and below 1',
+  })
   return (scope, images) => {
-    const labels = scope.graph.input('labels', 'int64', [images.dim(0)])
-    const { logits, losses, stats } = options.classifier(scope, images)
+    const labels = labelInput(scope.graph, images.dim(0), classes)
+    const { logits, losses, stats } = checkedClassification(classifier(scope, images), images, classes)
     const taskLoss = scope.graph.within('loss', () => crossEntropy(logits, labels, options))
     return { taskLoss, losses, stats, measures: new Map(correctCounts(logits, labels)) }
   }

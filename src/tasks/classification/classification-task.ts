@@ -92,12 +92,13 @@ class ClassificationTask implements Task {
   }
 
   async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
-    const { mean, std, train } = this.dataset
+    const { mean, std, train, classes } = this.dataset
     const { augmentation, seed } = this.config
     const form = this.#form(indices.length, epoch)
     const { images, labels } = await makeBatch(train, indices, {
       ...{ mean, std, augmentation, seed, epoch },
       size: form.height,
+      classes: classes.length,
     })
     return {
       form,

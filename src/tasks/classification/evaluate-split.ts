@@ -50,6 +50,7 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
     const { images, labels } = await makeBatch(split, indices, {
       mean: dataset.mean,
       std: dataset.std,
+      classes: dataset.classes.length,
       seed: 0,
       epoch: 0,
     })

@@ -1,5 +1,6 @@
 import { add, mul } from '../../graph/index.ts'
-import { type Detector, detectionLosses, weightedLosses } from '../../models/index.ts'
+import { checkedDetection } from '../../models/checked.ts'
+import { anchorTargetInputs, type Detector, detectionLosses, weightedLosses } from '../../models/index.ts'
 import type { BuildObjective } from '../objective.ts'
 
 /** What a detector's objective depends on. */
@@ -12,9 +13,6 @@ export interface DetectionObjectiveOptions {
   /** How far from 0 and 1 the focal loss keeps probabilities; null: only as far as float32 needs it. */
   readonly scoreClamp?: number | null
 }
-
-/** Names of the inputs that say what every anchor should say. */
-export const targetInputs = { classes: 'classTargets', boxes: 'boxTargets' } as const
 
 /**
  * The loss of a detector (METHOD.md §5.1). It is fed `classTargets` int64 [N, A] and `boxTargets` float32 [N, A, 4]
@@ -30,11 +28,9 @@ export function detectionObjective({
     const { graph } = scope
     // Of the images that it is given: a shared step has an objective for each part of the form.
     const count = Number(images.dim(0))
-    const targets = {
-      classes: graph.input(targetInputs.classes, 'int64', [count, anchors]),
-      boxes: graph.input(targetInputs.boxes, 'float32', [count, anchors, 4]),
-    }
-    const { classes, boxes, losses, stats } = detector(scope, images)
+    const said = checkedDetection(detector(scope, images), images, anchors)
+    const { classes, boxes, losses, stats } = said
+    const targets = anchorTargetInputs(graph, [count, anchors], Number(classes.value.dim(2)))
     const { classification, regression } = graph.within('loss', () =>
       weightedLosses(detectionLosses(classes, boxes, targets, { clamp: scoreClamp }), boxWeight),
     )

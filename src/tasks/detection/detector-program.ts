@@ -1,9 +1,11 @@
 import { add, Graph, lower, mul, type Program } from '../../graph/index.ts'
-import type { Detector } from '../../models/index.ts'
+import { checkedDetection } from '../../models/checked.ts'
 import {
   type Anchors,
   anchorConstant,
+  anchorTargetInputs,
   type DetectionsOptions,
+  type Detector,
   detectionLosses,
   detections,
   weightedLosses,
@@ -47,11 +49,9 @@ export function detectorProgram({
   const total = anchors.boxes.length / 4
   const graph = new Graph()
   const images = graph.input('images', 'float32', [count, 3, height, width])
-  const targets = {
-    classes: graph.input('classTargets', 'int64', [count, total]),
-    boxes: graph.input('boxTargets', 'float32', [count, total, 4]),
-  }
-  const { classes, boxes, stats } = detector(Scope.root(graph, { training: false }), images)
+  const said = detector(Scope.root(graph, { training: false }), images)
+  const { classes, boxes, stats } = checkedDetection(said, images, total)
+  const targets = anchorTargetInputs(graph, [count, total], Number(classes.value.dim(2)))
   const { classification, regression } = weightedLosses(
     detectionLosses(classes, boxes, targets, { clamp: options.scoreClamp ?? null }),
     options.boxWeight,
