@@ -1,4 +1,4 @@
-import sharp from 'sharp'
+import { dataUri } from '../data/image-uri.ts'
 import type { Split } from '../data/index.ts'
 import type { RoutingRecords } from './routing-records.ts'
 import type { Variant } from './variants.ts'
@@ -25,9 +25,6 @@ export interface PictureOfImage {
     readonly without: readonly number[]
   }[]
 }
-
-/** Larger images are made smaller: a page with hundreds of them should still open at once. Pixels. */
-const largest = 96
 
 /**
  * Pictures of some images of a split, with what the network and its variants say of them.
@@ -77,17 +74,4 @@ function named(
   return variants.flatMap((variant, v) =>
     variant.kind === kind && variant.position === position ? [predictions[v]![image]!] : [],
   )
-}
-
-/** @param planes - uint8 [3, size, size], planar RGB */
-export async function dataUri(planes: Uint8Array, size: number): Promise<string> {
-  const area = size * size
-  const interleaved = Uint8Array.from(
-    { length: 3 * area },
-    (_, at) => planes[(at % 3) * area + Math.floor(at / 3)]!,
-  )
-  const image = sharp(interleaved, { raw: { width: size, height: size, channels: 3 } })
-  const small = size > largest ? image.resize(largest, largest) : image
-  const png = await small.png({ compressionLevel: 9, palette: false }).toBuffer()
-  return `data:image/png;base64,${png.toString('base64')}`
 }

@@ -2,6 +2,7 @@ import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { type Dataset, makeBatch, type SplitName, splitNamed } from '../data/index.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
+import { floatsOf } from '../runtime/outputs.ts'
 import type { RoutingProgram } from './routing-program.ts'
 import type { Variant } from './variants.ts'
 
@@ -116,13 +117,6 @@ export function withVariants(records: RoutingRecords, more: RoutingRecords): Rou
     variants: [...records.variants, ...added.map(v => more.variants[v]!)],
     predictions: [...records.predictions, ...added.map(v => more.predictions[v]!)],
   }
-}
-
-/** The values of an output. @throws MoietyError `usage` where there are none */
-export function floatsOf(outputs: ReadonlyMap<string, HostTensor>, name: string): Float32Array {
-  const data = outputs.get(name)?.data
-  if (data instanceof Float32Array) return data
-  return fail({ kind: 'usage', message: 'expected float32 values', where: `output ${name}` })
 }
 
 function refuseNotFinite(loss: number, images: number): never {

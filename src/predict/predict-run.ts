@@ -1,13 +1,13 @@
 import { basename, resolve } from 'node:path'
-import { dataUri } from '../analysis/pictures.ts'
-import { floatsOf } from '../analysis/routing-records.ts'
 import { fail } from '../base/errors.ts'
 import { type Config, resolveConfig } from '../config/config.ts'
+import { dataUri } from '../data/image-uri.ts'
 import { type Dataset, decodeImage, type PerChannel, UnreadableImage } from '../data/index.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
+import { floatsOf } from '../runtime/outputs.ts'
 import { remembered } from '../tasks/data-identity.ts'
 import {
   checkpointIdentity,

@@ -28,4 +28,4 @@ export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.
 export type { BatchForm, BuildObjective, Objective } from './objective.ts'
 export type { DataChoice } from './open-run.ts'
 export type { RoutingChoice } from './routing-choice.ts'
-export type { Task, TaskBatch } from './task.ts'
+export type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'

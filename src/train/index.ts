@@ -31,8 +31,13 @@ export type {
   TrainSummary,
 } from '../run/events.ts'
 export { type Engines, type EnginesOptions, startEngines } from '../runtime/engines.ts'
-export { classificationObjective, crossEntropy } from '../tasks/classification/classification-objective.ts'
+export {
+  type ClassificationObjectiveOptions,
+  classificationObjective,
+  crossEntropy,
+} from '../tasks/classification/classification-objective.ts'
 export { classifierOf, constraintOf } from '../tasks/classifier-of.ts'
+export { type DetectionObjectiveOptions, detectionObjective } from '../tasks/detection/detection-objective.ts'
 export { type DetectorModelConfig, detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
 export type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
 export type { TaskBatch } from '../tasks/task.ts'
