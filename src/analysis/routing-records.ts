@@ -1,5 +1,4 @@
 import { fail } from '../base/errors.ts'
-import type { HostTensor } from '../base/tensor.ts'
 import { type Dataset, makeBatch, type SplitName, splitNamed } from '../data/index.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import { floatsOf } from '../runtime/outputs.ts'
