@@ -12,6 +12,8 @@ export interface ClassFolder {
   /** The folder itself. */
   readonly place: string
   readonly files: readonly string[]
+  /** How many bytes each file has. */
+  readonly bytes: readonly number[]
 }
 
 /** What a folder of images holds. */
@@ -135,6 +137,8 @@ function refuseDeepSplits(superclasses: readonly (readonly [string, Listing])[],
 interface Listing {
   readonly folders: readonly string[]
   readonly files: readonly string[]
+  /** Bytes of each file that is not hidden, by name. */
+  readonly sizes: ReadonlyMap<string, number>
 }
 
 type Emptiness = 'every class has images' | 'a class may be empty'
@@ -147,8 +151,8 @@ class TreeReader {
   ) {}
 
   /** What is left of a folder that holds folders. */
-  besideFolders({ folders, files }: Listing): Listing {
-    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file beside folders') }
+  besideFolders({ folders, files, sizes }: Listing): Listing {
+    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file beside folders'), sizes }
   }
 
   async classes(folder: string, emptiness: Emptiness): Promise<readonly ClassFolder[]> {
@@ -221,8 +225,8 @@ class TreeReader {
   }
 
   /** What is left of a folder that holds images. */
-  #images({ folders, files }: Listing): Listing {
-    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file') }
+  #images({ folders, files, sizes }: Listing): Listing {
+    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file'), sizes }
   }
 
   #kept(names: readonly string[], kind: Parameters<typeof isJunk>[1]): readonly string[] {
@@ -248,7 +252,7 @@ function withFiles(
   superclass: string | undefined,
   name: string,
   place: string,
-  { files }: Listing,
+  { files, sizes }: Listing,
   emptiness: Emptiness,
 ): ClassFolder {
   if (files.length === 0 && emptiness === 'every class has images') {
@@ -259,7 +263,8 @@ function withFiles(
       help: 'put images into it or remove it',
     })
   }
-  return { superclass, name, place, files: files.map(file => join(place, file)) }
+  const bytes = files.map(file => sizes.get(file)!)
+  return { superclass, name, place, files: files.map(file => join(place, file)), bytes }
 }
 
 /** Sorted by code units, so the order, and with it every label, is the same on every machine. */
@@ -267,6 +272,7 @@ async function list(folder: string, root: string): Promise<Listing> {
   const names = (await onDisk(folder, () => readdir(folder))).sort()
   const folders: string[] = []
   const files: string[] = []
+  const sizes = new Map<string, number>()
   for (const name of names) {
     const path = join(folder, name)
     // Where a link among the hidden files leads is nobody's business: nothing of them is read.
@@ -277,10 +283,12 @@ async function list(folder: string, root: string): Promise<Listing> {
     if ((await onDisk(path, () => lstat(path))).isSymbolicLink()) await refuseLeaving(path, root)
     const entry = await onDisk(path, () => stat(path))
     if (entry.isDirectory()) folders.push(name)
-    else if (entry.isFile()) files.push(name)
-    else refuseSpecial(path)
+    else if (entry.isFile()) {
+      files.push(name)
+      sizes.set(name, entry.size)
+    } else refuseSpecial(path)
   }
-  return { folders, files }
+  return { folders, files, sizes }
 }
 
 async function onDisk<T>(path: string, read: () => Promise<T>): Promise<T> {

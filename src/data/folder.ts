@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
@@ -44,6 +46,7 @@ const std: PerChannel = [0.229, 0.224, 0.225]
 interface Item {
   readonly path: string
   readonly label: number
+  readonly bytes: number
 }
 
 /**
@@ -110,6 +113,7 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     train,
     val,
     test,
+    files: await filesIdentity(every),
     skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     notices: [
       ...(tree.leftOut === undefined ? [] : [tree.leftOut]),
@@ -117,6 +121,28 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
       ...emptyClasses('test', all.test, classes),
     ],
   }
+}
+
+/** So many files are read for the identity of a folder. */
+const filesRead = 64
+/** Of no more bytes than this. */
+const mostRead = 2 ** 24
+
+/**
+ * A hash of names, labels and sizes of all files and of what is in some of them, evenly spaced. Where the folder is does not
+ * count: the class is in the label.
+ */
+async function filesIdentity(items: readonly Item[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const { path, label, bytes } of items) hash.update(JSON.stringify([basename(path), label, bytes]))
+  const count = Math.min(filesRead, items.length)
+  for (let i = 0; i < count; i++) {
+    const { path, bytes } = items[Math.floor((i * items.length) / count)]!
+    if (bytes > mostRead) continue
+    // One that cannot be read is skipped, or ends the training when it is decoded.
+    hash.update(await readFile(path).catch(() => new Uint8Array()))
+  }
+  return hash.digest('hex')
 }
 
 /** Says which classes have no image in a split, whatever a limit takes. */
@@ -175,7 +201,9 @@ function itemsOf(
           : `for training it is called ${alike.name}: give it one name in all splits`,
     })
   }
-  return folders.flatMap(folder => folder.files.map(path => ({ path, label: labels.get(keyOf(folder))! })))
+  return folders.flatMap(folder =>
+    folder.files.map((path, i) => ({ path, label: labels.get(keyOf(folder))!, bytes: folder.bytes[i]! })),
+  )
 }
 
 /** A fifth of the files of every class for testing, at random by `seed`; at least one stays for training. */
