@@ -14,7 +14,7 @@ import {
   spreadOverClasses,
   subset,
 } from './dataset.ts'
-import { type ClassFolder, findImages } from './folder-tree.ts'
+import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
 import { countsInWords, type SplitName } from './split-names.ts'
 
@@ -100,7 +100,7 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const train = part(0, chosen.train.length)
   const val = all.val && part(chosen.train.length, chosen.val.length)
   const test = part(chosen.train.length + chosen.val.length, chosen.test.length)
-  checkEnough(train, val ?? test, classes, directory)
+  checkEnough({ train, val, test }, tree, classes, directory)
   return {
     name: 'folder',
     title: `images of the folder ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${countsInWords({ train, val, test })}`,
@@ -116,7 +116,7 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     files: await filesIdentity(every),
     skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     notices: [
-      ...(tree.leftOut === undefined ? [] : [tree.leftOut]),
+      ...[tree.leftOut, tree.alike].filter(each => each !== undefined),
       ...emptyClasses('val', all.val, classes),
       ...emptyClasses('test', all.test, classes),
     ],
@@ -151,7 +151,8 @@ function emptyClasses(
   items: readonly Item[] | undefined,
   classes: readonly string[],
 ): readonly string[] {
-  if (items === undefined || items.length === 0) return []
+  if (items === undefined) return []
+  if (items.length === 0) return [`the ${split} split has no images: nothing can be tested on it`]
   const seen = new Set(items.map(({ label }) => label))
   const empty = classes.filter((_, label) => !seen.has(label))
   if (empty.length === 0) return []
@@ -307,16 +308,27 @@ function splitOnDisk(
   return { length: items.length, load, labels, coarse }
 }
 
-function checkEnough(train: Split, heldOut: Split, classes: readonly string[], directory: string): void {
+function checkEnough(
+  { train, val, test }: { readonly train: Split; readonly val: Split | undefined; readonly test: Split },
+  tree: Pick<ImageTree, 'val' | 'test'>,
+  classes: readonly string[],
+  directory: string,
+): void {
   const empty = classes.findIndex((_, label) => !train.labels.includes(label))
-  if (empty < 0 && heldOut.length > 0) return
+  if (empty < 0 && (val ?? test).length > 0) return
+  const given = val === undefined ? tree.test && 'test' : 'val'
   fail({
     kind: 'data',
     message:
-      empty < 0
-        ? 'expected images to test on, found too few: every class has one image only'
-        : `expected training images of every class, the class ${classes[empty]} has none that can be used`,
+      empty >= 0
+        ? `expected training images of every class, the class ${classes[empty]} has none that can be used`
+        : given === undefined
+          ? 'expected images to test on, found too few: every class has one image only'
+          : `expected ${given} images to test on, found none that can be used in the ${given} split`,
     where: directory,
-    help: 'add images (five or more of each class), or remove the folder of the class; a limit must leave one of each',
+    help:
+      given === undefined || empty >= 0
+        ? 'add images (five or more of each class), or remove the folder of the class; a limit must leave one of each'
+        : 'put images into the folders of its classes, or remove the folder of the split',
   })
 }

@@ -52,6 +52,11 @@ export function roleOf(name: string): SplitName | undefined {
   return reading?.rest === '' ? reading.role : undefined
 }
 
+/** Whether a name begins as those of splits do, also in other languages or shortened: `tr`, `Testdaten`, `holdout`. */
+export function isLikeSplit(name: string): boolean {
+  return /^(tr|te|ts|va|vl|dev|eval|hold|held)/i.test(name)
+}
+
 /**
  * Names that are splits of one thing with something before or behind the split's name, as `seg_train` and `seg_test`;
  * none where there is only one, as of a class `train_station`.
