@@ -158,6 +158,11 @@ describe('a folder with splits', () => {
     const limit = { train: 4, test: 2 }
     const dataset = await openDataset({ name: 'folder', directory, size: 8, limit })
     expect([dataset.train.length, dataset.val?.length, dataset.test.length]).toEqual([4, 2, 2])
+    expect(dataset.title).toContain(
+      ': 2 classes, 8 training, 6 validation and 6 test images, of which 4 training, 2 validation and 2 test images are used',
+    )
+    const whole = await openDataset({ name: 'folder', directory, size: 8, limit: { train: 8, test: 6 } })
+    expect(whole.title).not.toContain('are used')
   })
 })
 

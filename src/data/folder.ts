@@ -16,7 +16,7 @@ import {
 } from './dataset.ts'
 import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
-import { countsInWords, type SplitName } from './split-names.ts'
+import { type SplitName, titleCounts } from './split-names.ts'
 
 /** Which folder, and what to do with its images. */
 export interface FolderOptions {
@@ -100,10 +100,12 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const train = part(0, chosen.train.length)
   const val = all.val && part(chosen.train.length, chosen.val.length)
   const test = part(chosen.train.length + chosen.val.length, chosen.test.length)
-  checkEnough({ train, val, test }, tree, classes, directory)
+  const used = { train, val, test }
+  const counts = titleCounts({ ...all, test: all.test ?? [] }, options.limit, used)
+  checkEnough(used, tree, classes, directory)
   return {
     name: 'folder',
-    title: `images of the folder ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${countsInWords({ train, val, test })}`,
+    title: `images of the folder ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${counts}`,
     size,
     classes,
     superclasses,

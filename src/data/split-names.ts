@@ -113,3 +113,32 @@ export function countsInWords({ train, val, test }: Splits<{ readonly length: nu
   ]
   return `${counts.slice(0, -1).join(', ')} and ${counts.at(-1)} images`
 }
+
+interface Sized {
+  readonly length: number
+}
+
+/** For titles: what of it is used, where `data.limit` leaves images out; otherwise nothing. */
+export function usedInWords(all: Splits<Sized>, used: Splits<Sized>): string {
+  const isLess = splitNames.some(name => (used[name]?.length ?? 0) < (all[name]?.length ?? 0))
+  return isLess ? `, of which ${countsInWords(used)} are used` : ''
+}
+
+/**
+ * The counts of a title, of data of which a limit leaves out images before they are looked at.
+ *
+ * @param all - what there is
+ * @param used - what is left by the limit, less the images that cannot be read
+ */
+export function titleCounts(
+  all: Splits<Sized>,
+  limit:
+    | { readonly train?: number | null | undefined; readonly test?: number | null | undefined }
+    | undefined,
+  used: Splits<Sized>,
+): string {
+  const isLimited = splitNames.some(
+    name => (all[name]?.length ?? 0) > ((name === 'train' ? limit?.train : limit?.test) ?? Infinity),
+  )
+  return isLimited ? `${countsInWords(all)}${usedInWords(all, used)}` : countsInWords(used)
+}
