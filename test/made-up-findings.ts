@@ -255,6 +255,7 @@ export function madeUpFindings(made: MadeUp): {
       },
       data: {
         title: 'CIFAR-100',
+        files: null,
         identity: 'beef',
         given: false,
         split: 'test',

@@ -77,6 +77,26 @@ describe('runs side by side', () => {
     expect(drops([1], [0.6], [])).toEqual([0, null])
   })
 
+  it('are of other data where classes, files or the split differ, though labels and counts are the same', () => {
+    const { findings } = madeUpFindings({
+      classes: ['a', 'b'],
+      superclasses: null,
+      superclassOf: null,
+      imagesPerClass: 10,
+      layers: [{ name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }],
+      gallery: 0,
+    })
+    const own = { ...findings, data: { ...findings.data, files: 'photographs' } }
+    const others = [{ classes: ['c', 'd'] }, { files: 'sketches' }, { split: 'val' as const }].map(fields =>
+      comparedRun({ ...own, data: { ...own.data, ...fields } }, 1),
+    )
+    const same = comparedRun({ ...own, data: { ...own.data, title: 'moved elsewhere' } }, 1)
+    expect(groupsOf([comparedRun(own, 1), same, ...others]).map(({ runs }) => runs.length)).toEqual([
+      2, 1, 1, 1,
+    ])
+    expect(dataSetsOf([comparedRun(own, 1), same, ...others])).toHaveLength(4)
+  })
+
   it('are grouped where nothing but the seed differs', () => {
     const groups = groupsOf([
       plain,

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { livingShare } from '../metrics/utilization.ts'
 import type { Findings, LayerFindings } from './findings.ts'
 
@@ -80,7 +81,7 @@ export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: 
     seed: run.seed,
     step: run.step,
     configuration: run.configuration,
-    data: { title: data.title, identity: data.identity, images: data.images },
+    data: { title: data.title, identity: comparedData(data), images: data.images },
     top1: accuracy.top1,
     top5: accuracy.top5,
     parameters: run.parameters,
@@ -88,6 +89,16 @@ export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: 
     seconds,
     layers: layers.map(layer => comparedLayer(layer, accuracy.top1)),
   }
+}
+
+/**
+ * What data sets share whose accuracies can be compared: the labels alone would not do, since two folders with as many images
+ * of each of as many classes have the same.
+ */
+function comparedData({ identity, classes, files, split }: Findings['data']): string {
+  return createHash('sha256')
+    .update(JSON.stringify([identity, classes, files, split]))
+    .digest('hex')
 }
 
 function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {

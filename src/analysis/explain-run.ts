@@ -233,6 +233,7 @@ function describeData(
   return {
     title,
     identity: identityOf(dataset).labels,
+    files: dataset.files ?? null,
     split,
     images: records.images,
     size,

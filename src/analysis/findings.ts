@@ -183,8 +183,10 @@ export const findings = z.object({
   }),
   data: z.object({
     title: z.string(),
-    /** Hash of all labels: data with the same classes and images have the same. */
+    /** Hash of all labels, see `identityOf`. */
     identity: z.string(),
+    /** Of a folder of images, a hash of its files, see `Dataset.files`; otherwise null. */
+    files: z.string().nullable().default(null),
     /** Whether it was given in place of the data that the run was trained on. */
     given: z.boolean(),
     split: z.enum(['train', 'val', 'test']),

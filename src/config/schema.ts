@@ -37,7 +37,7 @@ const dataSchema = z.strictObject({
     .enum(['stop', 'accept'])
     .default('stop')
     .describe(
-      'with boxes, what to do with an annotation file in which most of them cannot be right: corners, fractions, those of images of another size',
+      'with boxes, what to do with an annotation file in which too many of them cannot be right: corners, fractions, those of images of another size',
     ),
   limit: z
     .strictObject({

@@ -46,6 +46,11 @@ export interface Dataset {
   readonly val?: Split | undefined
   /** Not looked at in training where there is a `val`; without images where the data has only that. */
   readonly test: Split
+  /**
+   * Of a folder of images, a hash of the files that are used, in their order: where classes and their counts are the same, as of
+   * photographs and sketches of the same things, only this tells data sets apart. The same wherever the folder is.
+   */
+  readonly files?: string | undefined
   /** Files left out under the policy `skip`; whoever opened the dataset shows them. */
   readonly skipped: readonly SkippedFile[]
   /** What else a person should know of the data, a sentence each; whoever opened the dataset shows it. */

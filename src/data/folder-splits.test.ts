@@ -142,11 +142,27 @@ describe('a folder with splits', () => {
     expect(await refusal()).toContain('not a JPEG, PNG or WebP image')
   })
 
+  it('says that a split has no image', async () => {
+    await images({ 'train/a': 3, 'train/b': 3, 'val/a': 1, 'val/b': 1 })
+    for (const name of ['a', 'b']) await mkdir(join(directory, 'test', name), { recursive: true })
+    expect((await openFolder({ directory, size: 8 })).notices).toEqual([
+      'the test split has no images: nothing can be tested on it',
+    ])
+    await rm(join(directory, 'val'), { recursive: true })
+    for (const name of ['a', 'b']) await mkdir(join(directory, 'val', name), { recursive: true })
+    expect(await refusal()).toContain('expected val images to test on, found none that can be used')
+  })
+
   it('keeps to a limit in all splits', async () => {
     await images({ 'train/a': 4, 'train/b': 4, 'val/a': 3, 'val/b': 3, 'test/a': 3, 'test/b': 3 })
     const limit = { train: 4, test: 2 }
     const dataset = await openDataset({ name: 'folder', directory, size: 8, limit })
     expect([dataset.train.length, dataset.val?.length, dataset.test.length]).toEqual([4, 2, 2])
+    expect(dataset.title).toContain(
+      ': 2 classes, 8 training, 6 validation and 6 test images, of which 4 training, 2 validation and 2 test images are used',
+    )
+    const whole = await openDataset({ name: 'folder', directory, size: 8, limit: { train: 8, test: 6 } })
+    expect(whole.title).not.toContain('are used')
   })
 })
 
@@ -231,5 +247,32 @@ describe('a folder that looks as if it had splits', () => {
   it('is none where a class below train is called like a split', async () => {
     await images({ 'train/train': 2, 'train/car': 2, 'test/train': 1, 'test/car': 1 })
     expect((await openFolder({ directory, size: 8 })).classes).toEqual(['car', 'train'])
+  })
+})
+
+describe('superclasses that have the same classes', () => {
+  it.each([
+    ['tr', 'va', 'te'],
+    ['Trainingsdaten', 'Testdaten'],
+    ['trainX', 'testX', 'holdout'],
+  ])('are refused where they are called like splits: %s, %s', async (...names) => {
+    for (const name of names) await images({ [`${name}/cat`]: 3, [`${name}/dog`]: 3 })
+    expect(await refusal()).toMatch(/3 error: .*which have the same classes and look like splits/)
+  })
+
+  it('are read as such otherwise, and said: folds may be splits, fresh and rotten fruit are not', async () => {
+    await images({ 'fresh/apple': 5, 'fresh/pear': 5, 'rotten/apple': 5, 'rotten/pear': 5 })
+    const { classes, notices } = await openFolder({ directory, size: 8 })
+    expect(classes).toEqual(['fresh/apple', 'fresh/pear', 'rotten/apple', 'rotten/pear'])
+    expect(notices).toEqual([
+      'fresh/, rotten/ have the same classes, and are read as superclasses: 4 classes in all. If they are splits, name them train/, val/ and test/',
+    ])
+    await images({ 'rotten/plum': 5, 'tr/apple': 5 })
+    expect((await openFolder({ directory, size: 8 })).notices).toEqual([])
+  })
+
+  it('are taken as they are within a split', async () => {
+    await images({ 'train/tr/a': 2, 'train/te/a': 2, 'test/te/a': 1 })
+    expect((await openFolder({ directory, size: 8 })).notices?.join()).not.toContain('splits')
   })
 })

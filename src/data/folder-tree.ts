@@ -3,7 +3,14 @@ import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { staysWithin } from '../files/inside.ts'
 import { isJunk, JunkList } from './junk.ts'
-import { aliasesInWords, composedSplits, roleOf, type SplitName, splitNames } from './split-names.ts'
+import {
+  aliasesInWords,
+  composedSplits,
+  isLikeSplit,
+  roleOf,
+  type SplitName,
+  splitNames,
+} from './split-names.ts'
 
 /** A class of a folder of images, with its files in the order of their names' code units. */
 export interface ClassFolder {
@@ -12,6 +19,8 @@ export interface ClassFolder {
   /** The folder itself. */
   readonly place: string
   readonly files: readonly string[]
+  /** How many bytes each file has. */
+  readonly bytes: readonly number[]
 }
 
 /** What a folder of images holds. */
@@ -23,6 +32,8 @@ export interface ImageTree {
   readonly test: readonly ClassFolder[] | undefined
   /** What was left out because it has nothing to do with the data, in a sentence. */
   readonly leftOut: string | undefined
+  /** That superclasses have the same classes, as splits of other names would, in a sentence. */
+  readonly alike: string | undefined
 }
 
 const layouts = `Supported layouts: DIR/class/image; DIR/superclass/class/image; and either of them below splits, as in DIR/train/class/image. A split is ${aliasesInWords}; train is needed, and nothing else may lie beside splits. A class with such a name: rename its folder, or put all classes below train/`
@@ -51,7 +62,8 @@ export async function findImages(directory: string): Promise<ImageTree> {
   const splits = await splitsOf(top.folders, root)
   if (splits === undefined) {
     const train = await reader.classes(root, 'every class has images')
-    return { train, val: undefined, test: undefined, leftOut: junk.sentence() }
+    const alike = alikeSuperclasses(train, root)
+    return { train, val: undefined, test: undefined, leftOut: junk.sentence(), alike }
   }
   refuseStray(reader.besideFolders(top), root)
   const read = async (role: 'val' | 'test') => {
@@ -63,7 +75,37 @@ export async function findImages(directory: string): Promise<ImageTree> {
     val: await read('val'),
     test: await read('test'),
     leftOut: junk.sentence(),
+    alike: undefined,
   }
+}
+
+/**
+ * Superclasses that all have the same classes, as `fold1` and `fold2` or `fresh` and `rotten`: a sentence that says how they are
+ * read; undefined where there are none.
+ *
+ * @throws MoietyError of kind `data` where their names are like those of splits as well: `tr` and `te`
+ */
+function alikeSuperclasses(classes: readonly ClassFolder[], root: string): string | undefined {
+  const bySuperclass = new Map<string, string[]>()
+  for (const { superclass, name } of classes) {
+    if (superclass === undefined) return undefined
+    bySuperclass.set(superclass, [...(bySuperclass.get(superclass) ?? []), name])
+  }
+  if (bySuperclass.size < 2) return undefined
+  const [own, ...others] = [...bySuperclass.values()].map(names => names.join('/'))
+  if (others.some(names => names !== own)) return undefined
+  const names = [...bySuperclass.keys()]
+  const found = names
+    .slice(0, 5)
+    .map(name => `${name}/`)
+    .join(', ')
+  const more = names.length > 5 ? ` and ${names.length - 5} more` : ''
+  if (names.every(isLikeSplit))
+    refuseSplits(
+      `found ${found}, which have the same classes and look like splits: name them train/, val/ and test/`,
+      root,
+    )
+  return `${found}${more} have the same classes, and are read as superclasses: ${classes.length} classes in all. If they are splits, name them train/, val/ and test/`
 }
 
 /** The folder of each split; undefined where no folder looks like one. */
@@ -135,6 +177,8 @@ function refuseDeepSplits(superclasses: readonly (readonly [string, Listing])[],
 interface Listing {
   readonly folders: readonly string[]
   readonly files: readonly string[]
+  /** Bytes of each file that is not hidden, by name. */
+  readonly sizes: ReadonlyMap<string, number>
 }
 
 type Emptiness = 'every class has images' | 'a class may be empty'
@@ -147,8 +191,8 @@ class TreeReader {
   ) {}
 
   /** What is left of a folder that holds folders. */
-  besideFolders({ folders, files }: Listing): Listing {
-    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file beside folders') }
+  besideFolders({ folders, files, sizes }: Listing): Listing {
+    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file beside folders'), sizes }
   }
 
   async classes(folder: string, emptiness: Emptiness): Promise<readonly ClassFolder[]> {
@@ -183,6 +227,17 @@ class TreeReader {
       top.folders.map((name, i) => [name, inside[i]!] as const),
       folder,
     )
+    const flat = inside.findIndex(({ folders }) => folders.length === 0)
+    const deep = inside.findIndex(({ folders }) => folders.length > 0)
+    if (flat >= 0 && deep >= 0 && inside[flat]!.files.length > 0) {
+      const [name, own] = [top.folders[deep]!, inside[deep]!.folders[0]!]
+      fail({
+        kind: 'data',
+        message: `expected the same depth everywhere, found images in ${top.folders[flat]}/ and the folder ${own}/ in ${name}/`,
+        where: folder,
+        help: `use DIR/class/image or DIR/superclass/class/image; if ${name}/ is not part of the data, move it elsewhere`,
+      })
+    }
     const nested = top.folders.map((name, i) =>
       this.#classesOfSuperclass(name, join(folder, name), inside[i]!, emptiness),
     )
@@ -221,8 +276,8 @@ class TreeReader {
   }
 
   /** What is left of a folder that holds images. */
-  #images({ folders, files }: Listing): Listing {
-    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file') }
+  #images({ folders, files, sizes }: Listing): Listing {
+    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file'), sizes }
   }
 
   #kept(names: readonly string[], kind: Parameters<typeof isJunk>[1]): readonly string[] {
@@ -248,7 +303,7 @@ function withFiles(
   superclass: string | undefined,
   name: string,
   place: string,
-  { files }: Listing,
+  { files, sizes }: Listing,
   emptiness: Emptiness,
 ): ClassFolder {
   if (files.length === 0 && emptiness === 'every class has images') {
@@ -259,7 +314,8 @@ function withFiles(
       help: 'put images into it or remove it',
     })
   }
-  return { superclass, name, place, files: files.map(file => join(place, file)) }
+  const bytes = files.map(file => sizes.get(file)!)
+  return { superclass, name, place, files: files.map(file => join(place, file)), bytes }
 }
 
 /** Sorted by code units, so the order, and with it every label, is the same on every machine. */
@@ -267,6 +323,7 @@ async function list(folder: string, root: string): Promise<Listing> {
   const names = (await onDisk(folder, () => readdir(folder))).sort()
   const folders: string[] = []
   const files: string[] = []
+  const sizes = new Map<string, number>()
   for (const name of names) {
     const path = join(folder, name)
     // Where a link among the hidden files leads is nobody's business: nothing of them is read.
@@ -277,10 +334,12 @@ async function list(folder: string, root: string): Promise<Listing> {
     if ((await onDisk(path, () => lstat(path))).isSymbolicLink()) await refuseLeaving(path, root)
     const entry = await onDisk(path, () => stat(path))
     if (entry.isDirectory()) folders.push(name)
-    else if (entry.isFile()) files.push(name)
-    else refuseSpecial(path)
+    else if (entry.isFile()) {
+      files.push(name)
+      sizes.set(name, entry.size)
+    } else refuseSpecial(path)
   }
-  return { folders, files }
+  return { folders, files, sizes }
 }
 
 async function onDisk<T>(path: string, read: () => Promise<T>): Promise<T> {

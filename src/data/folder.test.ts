@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
@@ -48,6 +48,19 @@ describe('openFolder', () => {
     expect(train.labels).toEqual(Int32Array.of(0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1))
     expect(test.labels).toEqual(Int32Array.of(0, 1, 1))
     expect(title).toBe('images of the folder images: 2 classes, 12 training and 3 test images')
+  })
+
+  it('is known by its files, wherever it lies, and whatever size the images are brought to', async () => {
+    for (const name of ['a', 'b']) await images(name, 5)
+    const { files } = await openFolder({ directory })
+    expect(files).toMatch(/^[0-9a-f]{64}$/)
+    await rename(directory, join(outer, 'moved'))
+    directory = join(outer, 'moved')
+    expect((await openFolder({ directory, size: 16 })).files).toBe(files)
+    expect((await openFolder({ directory, limit: { train: 4 } })).files).not.toBe(files)
+    // As many images of as many classes, in files of the same names and sizes.
+    for (const name of ['a', 'b']) await images(name, 5, 100)
+    expect((await openFolder({ directory })).files).not.toBe(files)
   })
 
   it('has every image on exactly one side, chosen by the seed', async () => {
@@ -161,7 +174,9 @@ describe('the shape of a folder', () => {
   it('must have one depth, of at most two', async () => {
     await images('big/bear', 2)
     await images('mouse', 2)
-    expect(await failure(openFolder({ directory }))).toMatch(/expected folders of classes only.*\n.*mouse/)
+    expect(await failure(openFolder({ directory }))).toContain(
+      'expected the same depth everywhere, found images in mouse/ and the folder bear/ in big/',
+    )
     await rm(join(directory, 'mouse'), { recursive: true })
     await images('big/bear/brown', 2)
     expect(await failure(openFolder({ directory }))).toContain('found the folder brown there')

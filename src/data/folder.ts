@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
@@ -12,9 +14,9 @@ import {
   spreadOverClasses,
   subset,
 } from './dataset.ts'
-import { type ClassFolder, findImages } from './folder-tree.ts'
+import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
-import { countsInWords, type SplitName } from './split-names.ts'
+import { type SplitName, titleCounts } from './split-names.ts'
 
 /** Which folder, and what to do with its images. */
 export interface FolderOptions {
@@ -44,6 +46,7 @@ const std: PerChannel = [0.229, 0.224, 0.225]
 interface Item {
   readonly path: string
   readonly label: number
+  readonly bytes: number
 }
 
 /**
@@ -97,10 +100,12 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const train = part(0, chosen.train.length)
   const val = all.val && part(chosen.train.length, chosen.val.length)
   const test = part(chosen.train.length + chosen.val.length, chosen.test.length)
-  checkEnough(train, val ?? test, classes, directory)
+  const used = { train, val, test }
+  const counts = titleCounts({ ...all, test: all.test ?? [] }, options.limit, used)
+  checkEnough(used, tree, classes, directory)
   return {
     name: 'folder',
-    title: `images of the folder ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${countsInWords({ train, val, test })}`,
+    title: `images of the folder ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${counts}`,
     size,
     classes,
     superclasses,
@@ -110,13 +115,36 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     train,
     val,
     test,
+    files: await filesIdentity(every),
     skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     notices: [
-      ...(tree.leftOut === undefined ? [] : [tree.leftOut]),
+      ...[tree.leftOut, tree.alike].filter(each => each !== undefined),
       ...emptyClasses('val', all.val, classes),
       ...emptyClasses('test', all.test, classes),
     ],
   }
+}
+
+/** So many files are read for the identity of a folder. */
+const filesRead = 64
+/** Of no more bytes than this. */
+const mostRead = 2 ** 24
+
+/**
+ * A hash of names, labels and sizes of all files and of what is in some of them, evenly spaced. Where the folder is does not
+ * count: the class is in the label.
+ */
+async function filesIdentity(items: readonly Item[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const { path, label, bytes } of items) hash.update(JSON.stringify([basename(path), label, bytes]))
+  const count = Math.min(filesRead, items.length)
+  for (let i = 0; i < count; i++) {
+    const { path, bytes } = items[Math.floor((i * items.length) / count)]!
+    if (bytes > mostRead) continue
+    // One that cannot be read is skipped, or ends the training when it is decoded.
+    hash.update(await readFile(path).catch(() => new Uint8Array()))
+  }
+  return hash.digest('hex')
 }
 
 /** Says which classes have no image in a split, whatever a limit takes. */
@@ -125,7 +153,8 @@ function emptyClasses(
   items: readonly Item[] | undefined,
   classes: readonly string[],
 ): readonly string[] {
-  if (items === undefined || items.length === 0) return []
+  if (items === undefined) return []
+  if (items.length === 0) return [`the ${split} split has no images: nothing can be tested on it`]
   const seen = new Set(items.map(({ label }) => label))
   const empty = classes.filter((_, label) => !seen.has(label))
   if (empty.length === 0) return []
@@ -175,7 +204,9 @@ function itemsOf(
           : `for training it is called ${alike.name}: give it one name in all splits`,
     })
   }
-  return folders.flatMap(folder => folder.files.map(path => ({ path, label: labels.get(keyOf(folder))! })))
+  return folders.flatMap(folder =>
+    folder.files.map((path, i) => ({ path, label: labels.get(keyOf(folder))!, bytes: folder.bytes[i]! })),
+  )
 }
 
 /** A fifth of the files of every class for testing, at random by `seed`; at least one stays for training. */
@@ -279,16 +310,27 @@ function splitOnDisk(
   return { length: items.length, load, labels, coarse }
 }
 
-function checkEnough(train: Split, heldOut: Split, classes: readonly string[], directory: string): void {
+function checkEnough(
+  { train, val, test }: { readonly train: Split; readonly val: Split | undefined; readonly test: Split },
+  tree: Pick<ImageTree, 'val' | 'test'>,
+  classes: readonly string[],
+  directory: string,
+): void {
   const empty = classes.findIndex((_, label) => !train.labels.includes(label))
-  if (empty < 0 && heldOut.length > 0) return
+  if (empty < 0 && (val ?? test).length > 0) return
+  const given = val === undefined ? tree.test && 'test' : 'val'
   fail({
     kind: 'data',
     message:
-      empty < 0
-        ? 'expected images to test on, found too few: every class has one image only'
-        : `expected training images of every class, the class ${classes[empty]} has none that can be used`,
+      empty >= 0
+        ? `expected training images of every class, the class ${classes[empty]} has none that can be used`
+        : given === undefined
+          ? 'expected images to test on, found too few: every class has one image only'
+          : `expected ${given} images to test on, found none that can be used in the ${given} split`,
     where: directory,
-    help: 'add images (five or more of each class), or remove the folder of the class; a limit must leave one of each',
+    help:
+      given === undefined || empty >= 0
+        ? 'add images (five or more of each class), or remove the folder of the class; a limit must leave one of each'
+        : 'put images into the folders of its classes, or remove the folder of the split',
   })
 }

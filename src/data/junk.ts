@@ -3,6 +3,7 @@ const junkFolders = new Set([
   '__macosx',
   '__pycache__',
   '@eadir',
+  '#recycle',
   '$recycle.bin',
   'system volume information',
   'lost+found',

@@ -10,7 +10,7 @@ import {
 } from './dataset.ts'
 import { openFolder } from './folder.ts'
 import { openSample } from './sample.ts'
-import { countsInWords } from './split-names.ts'
+import { usedInWords } from './split-names.ts'
 
 /** As the `data` part of a configuration has it; null is as good as left out. */
 export interface DataOptions {
@@ -46,9 +46,8 @@ export function limitedTo(limit: Limit | undefined, dataset: Dataset): Dataset {
   const train = limited(dataset.train, limit?.train)
   const val = dataset.val && limited(dataset.val, limit?.test)
   const test = limited(dataset.test, limit?.test)
-  if (train === dataset.train && val === dataset.val && test === dataset.test) return dataset
-  const used = `, of which ${countsInWords({ train, val, test })} are used`
-  return { ...dataset, train, val, test, title: `${dataset.title}${used}` }
+  const used = { train, val, test }
+  return { ...dataset, ...used, title: `${dataset.title}${usedInWords(dataset, used)}` }
 }
 
 async function openWhole(options: DataOptions, progress?: OnProgress): Promise<Dataset> {

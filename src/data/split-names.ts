@@ -52,6 +52,11 @@ export function roleOf(name: string): SplitName | undefined {
   return reading?.rest === '' ? reading.role : undefined
 }
 
+/** Whether a name begins as those of splits do, also in other languages or shortened: `tr`, `Testdaten`, `holdout`. */
+export function isLikeSplit(name: string): boolean {
+  return /^(tr|te|ts|va|vl|dev|eval|hold|held)/i.test(name)
+}
+
 /**
  * Names that are splits of one thing with something before or behind the split's name, as `seg_train` and `seg_test`;
  * none where there is only one, as of a class `train_station`.
@@ -107,4 +112,33 @@ export function countsInWords({ train, val, test }: Splits<{ readonly length: nu
     ...(val !== undefined && test.length === 0 ? [] : [`${test.length} test`]),
   ]
   return `${counts.slice(0, -1).join(', ')} and ${counts.at(-1)} images`
+}
+
+interface Sized {
+  readonly length: number
+}
+
+/** For titles: what of it is used, where `data.limit` leaves images out; otherwise nothing. */
+export function usedInWords(all: Splits<Sized>, used: Splits<Sized>): string {
+  const isLess = splitNames.some(name => (used[name]?.length ?? 0) < (all[name]?.length ?? 0))
+  return isLess ? `, of which ${countsInWords(used)} are used` : ''
+}
+
+/**
+ * The counts of a title, of data of which a limit leaves out images before they are looked at.
+ *
+ * @param all - what there is
+ * @param used - what is left by the limit, less the images that cannot be read
+ */
+export function titleCounts(
+  all: Splits<Sized>,
+  limit:
+    | { readonly train?: number | null | undefined; readonly test?: number | null | undefined }
+    | undefined,
+  used: Splits<Sized>,
+): string {
+  const isLimited = splitNames.some(
+    name => (all[name]?.length ?? 0) > ((name === 'train' ? limit?.train : limit?.test) ?? Infinity),
+  )
+  return isLimited ? `${countsInWords(all)}${usedInWords(all, used)}` : countsInWords(used)
 }

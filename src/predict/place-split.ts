@@ -46,7 +46,7 @@ export async function placeTrainingImages(options: PlaceOptions): Promise<Placed
 
 /**
  * The same, kept in the run's folder: a second prediction does not compute them again. What is kept belongs to one checkpoint
- * and one data set, which is known by its labels, title and normalisation, not by its pixels; anything else, or a damaged
+ * and one data set, which is known by its labels, title, normalisation and files, not by all its pixels; anything else, or a damaged
  * file, is computed anew and replaced. A folder that cannot be written, as
  * on a full disk, keeps nothing and stops nobody.
  *
@@ -57,11 +57,11 @@ export async function placedTrainingImages(
 ): Promise<PlacedImages> {
   const { run, checkpoint, dataset, features } = options
   const file = join(run, 'training-features.safetensors')
-  const { title, size, mean, std } = dataset
+  const { title, size, mean, std, files } = dataset
   const metadata = {
     checkpoint,
     labels: identityOf(dataset).labels,
-    data: JSON.stringify({ title, size, mean, std }),
+    data: JSON.stringify({ title, size, mean, std, files }),
   }
   const kept = readKept(file, metadata, features, dataset.train.length)
   if (kept !== undefined) return kept

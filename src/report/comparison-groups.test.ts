@@ -49,6 +49,12 @@ describe('the page of runs side by side', () => {
     expect(means([run('a', 1, 0.4), run('b', 2, 0.42)])).toEqual(['41.0 % ± 1.4'])
   })
 
+  it('names the runs of each line, which may differ in nothing else that the line has', () => {
+    const runs = [run('a', 1, 0.4), run('b', 2, 0.4), run('larger-batch', 1, 0.4, { configuration: 'c2' })]
+    const table = /<table.*?<\/table>/s.exec(String(renderComparison(runs)))![0]
+    expect(table).toMatch(/a and b[\s\S]*larger-batch/)
+  })
+
   it.each([
     ['another configuration', { configuration: 'c2' }],
     ['other data', { data: { title: 'a part of the images', identity: 'd2', images: 10 } }],

@@ -68,10 +68,11 @@ function glance(runs: readonly ComparedRun[]): Markup {
       'One line a configuration, data set and number of steps: means over its runs and their layers; ± is the standard deviation over runs',
     heads: [
       '',
+      'runs',
       'constraint',
       'active',
       'steps',
-      'runs',
+      'number',
       'seeds',
       'top-1',
       'living',
@@ -98,6 +99,7 @@ function glance(runs: readonly ComparedRun[]): Markup {
             ]
       return [
         group.kind === undefined ? 'plain network' : kinds[group.kind].text,
+        shown(runNames(group)),
         shown(
           list([...new Set(first.layers.map(({ name: layer, constraint }) => `${layer}: ${constraint}`))]),
         ),
@@ -110,6 +112,12 @@ function glance(runs: readonly ComparedRun[]): Markup {
       ]
     }),
   })
+}
+
+/** Which runs they are: constraint, parameters and steps may be the same in groups that differ in the batch or the rate. */
+function runNames({ runs }: Group): string {
+  const names = runs.slice(0, 3).map(({ run }) => run)
+  return runs.length > 3 ? `${names.join(', ')} and ${runs.length - 3} more` : list(names)
 }
 
 /** Mean over layers with an active expert. */

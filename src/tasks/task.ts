@@ -21,6 +21,7 @@ export interface TestResult {
 /** How an evaluation can be followed and ended. */
 export interface TestOptions {
   readonly signal?: AbortSignal | undefined
+  /** Told after each batch how many of all images are done. */
   readonly onProgress: (done: number, total: number) => void
 }
 

@@ -38,6 +38,7 @@ export function objectsOf(
     if (Math.max(box[2] - clipped[2], box[3] - clipped[3]) > rounding) {
       tally.add('boxes partly outside of their image, clipped to it', `annotation ${id}`)
     }
+    if (clipped[2] < 1 || clipped[3] < 1) tally.add('boxes smaller than a pixel, used', `annotation ${id}`)
     objects.push({ id, box: clipped, label: labels.get(categoryId)!, area, crowd })
   }
   return objects

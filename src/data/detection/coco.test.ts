@@ -176,7 +176,8 @@ describe('a COCO folder', () => {
   it('keeps the first images under a limit, and does not look for the others', async () => {
     await folder()
     await rm(join(directory, 'images', 'four.png'))
-    const { train, val } = await open({ limit: { train: 2, test: 1 } })
+    const { train, val, title } = await open({ limit: { train: 2, test: 1 } })
+    expect(title).toContain(', of which 2 training and 1 validation images are used')
     expect(train.scenes.map(({ id }) => id)).toEqual([9, 3])
     expect(val!.scenes.map(({ id }) => id)).toEqual([9])
   })

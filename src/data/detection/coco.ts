@@ -4,7 +4,7 @@ import { quoted } from '../../files/json-reader.ts'
 import { type CocoAnnotations, type CocoCategory, readCocoAnnotations } from '../coco/annotations.ts'
 import type { Limit, OnProgress, PerChannel, SkippedFile } from '../dataset.ts'
 import { decodeStored, UnreadableImage } from '../image.ts'
-import { countsInWords, type SplitName, splitNames } from '../split-names.ts'
+import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
 import { type CanvasRule, canvasesOf, resizedSize } from './canvas.ts'
 import { absentImages, type LocatedImage, nameImages } from './coco-images.ts'
 import { type CocoSide, findCoco } from './coco-layout.ts'
@@ -73,9 +73,12 @@ export async function openCoco(options: CocoOptions, progress?: OnProgress): Pro
   const val = opened.has('val') ? partOf(opened.get('val')!) : undefined
   const test = partOf(opened.get('test') ?? { images: [], scenes: [], skipped: [] })
   const classes = categories.map(({ name }) => name)
+  const used = { train, val, test }
+  const imagesOf = (name: SplitName) => sides.find(({ split }) => split === name)?.read.images
+  const all = { train: imagesOf('train')!, val: imagesOf('val'), test: imagesOf('test') ?? [] }
   return {
     name: 'coco',
-    title: `images with boxes of the folder ${basename(resolve(directory))}: ${classes.length} classes, ${countsInWords({ train, val, test })}`,
+    title: `images with boxes of the folder ${basename(resolve(directory))}: ${classes.length} classes, ${titleCounts(all, limit, used)}`,
     classes,
     categoryIds: categories.map(({ id }) => id),
     superclasses,

@@ -108,6 +108,11 @@ describe('boxes that cannot be right', () => {
       made => changed(made, ([x, y, w, h]) => [10 * x, 10 * y, 10 * w, 10 * h]),
       /images of another size: divided by about (9\.\d|10) they would fit/,
     ],
+    [
+      'of images a little larger',
+      made => changed(made, ([x, y, w, h]) => [1.3 * x, 1.3 * y, 1.3 * w, 1.3 * h]),
+      /images of another size: divided by about (1\.2|1\.3) they would fit/,
+    ],
     ['points', made => changed(made, ([x, y]) => [x, y, 0.5, 0.5]), /probably points/],
     ['anywhere', made => changed(made, ([x, y, w, h]) => [x - 900, y + 900, w, h]), /of other images/],
   ])('are refused with their probable cause: %s', (_, change, cause) => {
@@ -130,6 +135,30 @@ describe('boxes that cannot be right', () => {
     const areas = (_: Box, i: number): number => upperLeft.boxes[i]![2] * upperLeft.boxes[i]![3]
     expect(refusal(made, areas)).toMatch(/probably corners/)
     expect(refusal(upperLeft)).toBeUndefined()
+  })
+
+  it('are refused where they are a part of the file only', () => {
+    for (const every of [2, 3, 5]) {
+      const made = honest(8, 300, vga, 0.1)
+      const part = (change: (box: Box, image: Image) => Box): Made => {
+        const boxes = made.boxes.map((box, i) => (i % every === 0 ? change(box, made.images[i]!) : box))
+        return { ...made, boxes }
+      }
+      const areas = (_: Box, i: number): number => made.boxes[i]![2] * made.boxes[i]![3]
+      const count = String(Math.ceil(300 / every))
+      expect(refusal(part(toFractions))).toContain(`Part of them, ${count}, are probably normalised`)
+      expect(refusal(part(toCorners), areas)).toMatch(/Part of them, \d+, are probably corners/)
+      expect(refusal(part(toCorners))).toMatch(/Part of them, \d+ at least, are probably corners/)
+    }
+  })
+
+  it('are refused in files of two to four, where all are wrong or all areas are those of corners', () => {
+    for (const count of [2, 3, 4]) {
+      const made = honest(3, count, vga, 0.3)
+      const areas = (_: Box, i: number): number => made.boxes[i]![2] * made.boxes[i]![3]
+      expect(refusal(changed(made, toCorners), areas)).toMatch(/probably corners/)
+      expect(refusal(changed(made, ([x, y, w, h]) => [x + 640, y, w, h]))).toMatch(/probably/)
+    }
   })
 
   it('are said by number, with an example', () => {
@@ -195,6 +224,15 @@ describe('honest boxes', () => {
     })
     expect(out.length).toBeGreaterThan(120)
     expect(refusal(amodal)).toBeUndefined()
+  })
+
+  it('may have areas of outlines, smaller than the box by any factor', () => {
+    for (let seed = 0; seed < 30; seed++) {
+      const made = honest(seed, 60, vga)
+      expect(
+        refusal(made, ([, , w, h], i) => w * h * (0.3 + 0.7 * draws(seed, 'outline', i).uniform())),
+      ).toBeUndefined()
+    }
   })
 
   it('may be a few wrong ones among many', () => {

@@ -20,7 +20,7 @@ const mostOutside = 0.2
 const suspicious = 0.1
 const nearlyAll = 0.99
 
-/** Shares of fewer boxes than this say nothing; for reading them in another way it takes more. */
+/** Of fewer boxes than this all must be wrong, and two at least; for reading them in another way it takes more. */
 const fewest = 5
 const fewestForReading = 20
 
@@ -79,28 +79,43 @@ function causeOf(boxes: readonly SizedBox[], verdicts: readonly Verdict[]): stri
   const implausible = share(verdict => verdict !== 'plausible')
   const isFraction = ({ box, width, height }: SizedBox): boolean =>
     box.every(value => value >= 0 && value <= 1.001) && Math.min(width, height) > 4
-  if (boxes.filter(isFraction).length >= mostImplausible * boxes.length)
-    return 'They are probably normalised: fractions of width and height from 0 to 1'
-  if (areCornersByArea(boxes)) return corners
+  const fractions = boxes.filter(isFraction).length
+  // Nobody's object is at the very corner of the image and smaller than a pixel, so a few are enough.
+  if (
+    fractions >= mostImplausible * boxes.length ||
+    (fractions >= 3 && fractions >= suspicious * boxes.length)
+  )
+    return `${partOf(fractions, boxes)} probably normalised: fractions of width and height from 0 to 1`
+  const byArea = cornersByArea(boxes)
+  if (byArea > 0) return `${partOf(byArea, boxes)} probably corners [x1, y1, x2, y2]`
   const isTooMuch =
-    boxes.length >= fewest &&
-    (implausible >= mostImplausible || share(each => each === 'outside') >= mostOutside)
+    boxes.length < fewest
+      ? boxes.length >= 2 && implausible === 1
+      : implausible >= mostImplausible || share(each => each === 'outside') >= mostOutside
   const isSuspicious = boxes.length >= fewestForReading && implausible >= suspicious
   if (!isTooMuch && !isSuspicious) return undefined
-  const reading = readings.find(
-    ({ read }) =>
-      boxes.filter(each => verdictOf(read(each.box), each) === 'plausible').length >=
-      nearlyAll * boxes.length,
-  )
+  const wrong = boxes.filter((_, i) => verdicts[i] !== 'plausible')
+  const asCorners = wrong.filter(each => verdictOf(cornersRead(each.box), each) === 'plausible').length
+  // A part of the file may be corners. The box of an object that is cut off at an edge makes no corners: x2 < x1 or y2 < y1.
+  if (wrong.length < boxes.length && wrong.length >= fewest && asCorners >= nearlyAll * wrong.length)
+    return isEachPlausible(cornersRead, boxes)
+      ? corners
+      : `Part of them, ${wrong.length} at least, are probably corners [x1, y1, x2, y2]`
+  const reading = readings.find(({ read }) => isEachPlausible(read, boxes))
   if (reading !== undefined) return reading.cause
-  if (!isTooMuch) return undefined
+  const beyond = boxes.filter(({ box: [x, y] }) => Math.min(x, y) < -rounding).length
+  const right = boxes.filter(({ box: [x, , w], width }) => x + w > width + rounding).length
+  const low = boxes.filter(({ box: [, y, , h], height }) => y + h > height + rounding).length
+  // Hidden parts reach out on all sides, or below; boxes of a larger image reach out to the right and below, never above or left.
+  const areEnlarged =
+    implausible >= mostOutside && beyond === 0 && Math.min(right, low) >= suspicious * boxes.length
+  if (!isTooMuch && !areEnlarged) return undefined
   if (share(each => each === 'tiny') >= mostImplausible)
     return 'They are probably points, or boxes of images of another size'
   const reach = boxes.map(({ box: [x, y, w, h], width, height }) =>
     Math.max((x + w) / width, (y + h) / height),
   )
   const factor = reach.sort((a, b) => a - b)[Math.floor(0.99 * (reach.length - 1))]!
-  const beyond = boxes.filter(({ box: [x, y] }) => Math.min(x, y) < -rounding).length
   return factor > 1.05 && beyond < 0.01 * boxes.length
     ? `They are probably of images of another size: divided by about ${factor.toPrecision(2)} they would fit`
     : 'They are probably of other images, or not in pixels'
@@ -108,9 +123,22 @@ function causeOf(boxes: readonly SizedBox[], verdicts: readonly Verdict[]): stri
 
 const corners = 'They are probably corners [x1, y1, x2, y2]'
 
+const cornersRead = ([x1, y1, x2, y2]: Box): Box => [x1, y1, x2 - x1, y2 - y1]
+
+/** The subject of a sentence about so many of the boxes. */
+function partOf(count: number, boxes: readonly SizedBox[]): string {
+  return count >= 0.9 * boxes.length ? 'They are' : `Part of them, ${count}, are`
+}
+
+/** Whether nearly all boxes are plausible when they are read in this way. */
+function isEachPlausible(read: (box: Box) => Box, boxes: readonly SizedBox[]): boolean {
+  const plausible = boxes.filter(each => verdictOf(read(each.box), each) === 'plausible')
+  return plausible.length >= nearlyAll * boxes.length
+}
+
 /** What a box may be instead, and how to make of it what it should be. */
 const readings: readonly { readonly cause: string; readonly read: (box: Box) => Box }[] = [
-  { cause: corners, read: ([x1, y1, x2, y2]) => [x1, y1, x2 - x1, y2 - y1] },
+  { cause: corners, read: cornersRead },
   { cause: 'x and y are probably swapped: [y, x, height, width]', read: ([y, x, h, w]) => [x, y, w, h] },
   {
     cause: 'They are probably corners with x and y swapped: [y1, x1, y2, x2]',
@@ -123,16 +151,21 @@ const readings: readonly { readonly cause: string; readonly read: (box: Box) => 
 ]
 
 /**
- * Whether areas, which tools compute from the boxes, are those of corners. They say it where all boxes are in the upper left of
- * their images, too, and so within them.
+ * Of how many boxes the area, which tools compute from the box, is that of corners; 0 where it may be chance. Areas say it where all
+ * boxes are in the upper left of their images, too, and so within them. The area of an outline agrees with that of corners in 1 or
+ * 2 % of boxes.
  */
-function areCornersByArea(boxes: readonly SizedBox[]): boolean {
+function cornersByArea(boxes: readonly SizedBox[]): number {
   const isLike = (area: number, other: number): boolean => Math.abs(area - other) <= 0.01 * other
   const agree = boxes.filter(({ box: [x1, y1, x2, y2], area }) => {
     if (x2 <= x1 || y2 <= y1) return false
     return isLike(area, (x2 - x1) * (y2 - y1)) && !isLike(area, x2 * y2)
-  })
-  return agree.length >= fewest && agree.length >= 0.9 * boxes.length
+  }).length
+  const isEnough =
+    boxes.length < fewestForReading
+      ? agree >= 2 && agree >= 0.9 * boxes.length
+      : agree >= fewest && agree >= suspicious * boxes.length
+  return isEnough ? agree : 0
 }
 
 function verdictOf(

@@ -44,7 +44,10 @@ describe('openScenes', () => {
   afterAll(() => rm(folder, { recursive: true }))
 
   it('has 8 classes in 4 superclasses, and calls itself scenes of drawings', () => {
-    expect([dataset.name, dataset.title]).toEqual(['scenes', 'scenes of drawings'])
+    expect([dataset.name, dataset.title]).toEqual([
+      'scenes',
+      'scenes of drawings, of which 80 training and 10 test images are used',
+    ])
     expect(dataset.classes).toEqual(sceneClasses.map(({ name }) => name))
     expect([dataset.classes.length, dataset.superclasses?.length]).toEqual([8, 4])
     expect(dataset.categoryIds).toEqual([1, 2, 3, 4, 5, 6, 7, 8])

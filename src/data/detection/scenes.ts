@@ -15,6 +15,7 @@ import type { Limit, OnProgress } from '../dataset.ts'
 import { drawingVersion } from '../drawing.ts'
 import { cacheDirectory, digestOf, keep, readKept } from '../kept.ts'
 import { moments } from '../moments.ts'
+import { usedInWords } from '../split-names.ts'
 import { canvasesOf } from './canvas.ts'
 import { checkScene, type DetectionDataset, type DetectionSplit, type Scene } from './dataset.ts'
 import { type Pyramid, pyramidOf } from './glyph-patch.ts'
@@ -76,9 +77,11 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
   }
   const train = await open('train')
   const test = await open('test')
+  const splits = { train: splitOf(train, size), test: splitOf(test, size) }
+  const all = { train: { length: sceneCounts.train }, test: { length: sceneCounts.test } }
   return {
     name: 'scenes',
-    title: 'scenes of drawings',
+    title: `scenes of drawings${usedInWords(all, splits)}`,
     classes: sceneClasses.map(({ name }) => name),
     categoryIds: sceneClasses.map((_, label) => label + 1),
     superclasses: sceneSuperclasses,
@@ -86,8 +89,7 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
     ...moments(train.pixels, size * size),
     canvases: canvasesOf({ longest: size, shortest: size }),
     sizeFactor,
-    train: splitOf(train, size),
-    test: splitOf(test, size),
+    ...splits,
     skipped: [],
   }
 }
