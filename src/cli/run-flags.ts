@@ -122,8 +122,7 @@ export function requireFolder(folder: string): void {
  */
 export function requireWithin(run: string, folder: string): void {
   if (!isThere(folder)) return
-  const realPath = (path: string): string =>
-    attempt(nodeDisk, 'look at', path, () => nodeDisk.realPath(path))
+  const realPath = (path: string): string => attempt(nodeDisk, 'look at', path, () => nodeDisk.realPath(path))
   if (realPath(folder).startsWith(realPath(run) + sep)) return
   fail({
     kind: 'usage',
