@@ -332,7 +332,7 @@ describe('moiety predict', () => {
     const { code, stdout, stderr } = await moiety('predict', run, text, join(folder, 'absent.jpg'), picture)
     expect([code, stdout]).toEqual([3, ''])
     expect(stderr).toContain('text.png')
-    expect(stderr).toContain('absent.jpg: there is no such file')
+    expect(stderr).toMatch(/^ {2}\S.*absent\.jpg: there is no such file/m)
   })
 })
 

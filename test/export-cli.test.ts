@@ -1,4 +1,13 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { readMetadata } from '../src/export/index.ts'
@@ -82,6 +91,15 @@ describe('moiety export refuses with a message and an exit code', () => {
       expect(code).toBe(2)
       expect(stderr).toContain(`there is no run in ${place}`)
     }
+  })
+
+  it.skipIf(process.platform === 'win32')('a hub folder that leads out of the run', async () => {
+    const foreign = newRun()
+    const outside = newFolder()
+    symlinkSync(outside, join(foreign, 'hub'))
+    const { code, stderr } = await fails(foreign, '--safetensors')
+    expect([code, stderr]).toEqual([2, expect.stringContaining('found a link that leads out of it')])
+    expect(readdirSync(outside)).toEqual([])
   })
 
   it('a run without a checkpoint', async () => {

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -250,6 +250,16 @@ describe('moiety predict of a detector refuses', () => {
       code: 3,
       stderr: expect.stringContaining('exceeds pixel limit'),
     })
+  })
+
+  it.skipIf(process.platform === 'win32')('a folder for pictures that leads out of the run', async () => {
+    const foreign = writeRun(join(folder, 'foreign'), config, { state, data: detectorFacts })
+    const outside = join(folder, 'outside')
+    mkdirSync(outside)
+    symlinkSync(outside, join(foreign, 'prediction'))
+    const { code, stderr } = await fails(foreign, images)
+    expect([code, stderr]).toEqual([2, expect.stringContaining('found a link that leads out of it')])
+    expect(readdirSync(outside)).toEqual([])
   })
 
   it('a folder that is no run, scores that are none, and flags of the other kind of run', {

@@ -8,6 +8,7 @@ import type { TensorSpec } from '../graph/program.ts'
 import type { ExportFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
+import { requireWithin } from './run-flags.ts'
 import { clean, type Paint, painter } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -16,6 +17,7 @@ const routings = ['sparse', 'dense'] as const
 /** `moiety export`; returns the exit code. */
 export async function runExport(run: string, flags: ExportFlags): Promise<number> {
   const options = exportOptions(run, flags)
+  if (flags.safetensors === true) requireWithin(run, usualHub(run))
   const { exportRun } = await import('../export/index.ts')
   const progress = createProgress(process.stderr)
   try {
@@ -29,6 +31,8 @@ export async function runExport(run: string, flags: ExportFlags): Promise<number
     progress.end()
   }
 }
+
+const usualHub = (run: string): string => join(run, 'hub')
 
 /** @throws MoietyError of kind `usage` for a flag with a value that it does not take */
 export function exportOptions(run: string, flags: ExportFlags): ExportOptions {
@@ -51,7 +55,7 @@ export function exportOptions(run: string, flags: ExportFlags): ExportOptions {
     channelsLast,
     ...(out === undefined ? {} : { out }),
     ...(batch === undefined ? {} : { batch: batchOf(batch) }),
-    ...(safetensors === undefined ? {} : { hub: safetensors === true ? join(run, 'hub') : safetensors }),
+    ...(safetensors === undefined ? {} : { hub: safetensors === true ? usualHub(run) : safetensors }),
   }
 }
 

@@ -7,7 +7,7 @@ import type { PredictFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
-import { requireFile, requireFolder, wholeNumber } from './run-flags.ts'
+import { requireFile, requireFolder, requireWithin, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter, percent, truncate } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -27,6 +27,7 @@ export async function runDetections(
   const folder = extname(out) === '' ? `${out}-pictures` : out.slice(0, -extname(out).length)
   requireFile(out)
   requireFolder(folder)
+  if (flags.out === undefined) requireWithin(run, folder)
   if (flags.coco !== undefined) requireFile(flags.coco)
   const progress = createProgress(process.stderr)
   try {

@@ -1,9 +1,9 @@
 import { accessSync, constants } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { applyOverrides, resolveConfig } from '../config/config.ts'
 import type { SplitName } from '../data/index.ts'
-import { isThere, kindOf } from '../files/disk.ts'
+import { attempt, isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
 import { dataOverrides } from './plan.ts'
 
@@ -114,7 +114,25 @@ export function requireFolder(folder: string): void {
   }
 }
 
-/** The same for a file that is to be written. @throws MoietyError as {@link requireFolder}; `usage` for a folder of that name */
+/**
+ * Refuses a folder in that of a run which is a link out of it. Nobody has named the place that it leads to, and a run's folder may
+ * be somebody else's.
+ *
+ * @throws MoietyError `usage` that names the link; `disk`
+ */
+export function requireWithin(run: string, folder: string): void {
+  if (!isThere(folder)) return
+  const realPath = (path: string): string => attempt(nodeDisk, 'look at', path, () => nodeDisk.realPath(path))
+  if (realPath(folder).startsWith(realPath(run) + sep)) return
+  fail({
+    kind: 'usage',
+    message: 'expected a folder of the run, found a link that leads out of it',
+    where: folder,
+    help: 'remove the link, or name the folder to write into',
+  })
+}
+
+/** {@link requireFolder} for a file that is to be written. @throws MoietyError as {@link requireFolder}; `usage` for a folder of that name */
 export function requireFile(file: string): void {
   if (kindOf(file) === 'folder')
     fail({

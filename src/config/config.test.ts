@@ -159,6 +159,14 @@ describe('resolveConfig', () => {
     expect(text).toContain('3 mistakes')
     for (const path of ['seed:', 'trainig:', 'model.moe.0.position:']) expect(text).toContain(path)
   })
+
+  it('lists each of them on a line of its own in a terminal, whatever a key is called', () => {
+    const text = refusal(() => resolveConfig({ 'a\nb': 1, seed: 'x' }, 'file.json'))
+    const [first, ...lines] = text.split('\n')
+    expect(first).toBe('error: the configuration has 2 mistakes:')
+    expect(lines.filter(line => line.startsWith('  - '))).toHaveLength(2)
+    expect(lines).toHaveLength(3)
+  })
 })
 
 describe('rules between keys', () => {
@@ -270,6 +278,15 @@ describe('rules between keys', () => {
 })
 
 describe('applyOverrides', () => {
+  it('refuses a value with a key twice, or nested without end, as a recipe that holds it', () => {
+    const twice = 'model.moe=[{"position": 4, "position": 3}]'
+    expect(refusal(() => applyOverrides({}, [twice]))).toContain('has the key "position" twice')
+    expect(refusal(() => applyOverrides({}, [`model.moe=${'['.repeat(9999)}${']'.repeat(9999)}`]))).toContain(
+      'nested too deep',
+    )
+    expect(refusal(() => applyOverrides({}, ['model={"__proto__": {}}']))).toContain('"__proto__"')
+  })
+
   it('sets keys in objects and lists without touching its input', () => {
     const input = { model: { moe: [{ position: 4, k: 2 }] } }
     const changed = applyOverrides(input, ['model.moe.0.k=1', 'model.moe[1].position=2', 'training.epochs=3'])

@@ -37,12 +37,13 @@ export function configError(mistakes: readonly Mistake[], source: string): Moiet
   }
   const lines = mistakes.slice(0, listed).map(({ path, message, help }) => {
     const place = path.length === 0 ? '' : `${showPath(path)}: `
-    return `\n  - ${place}${message}${help === undefined ? '' : ` (${help})`}`
+    return `  - ${place}${message}${help === undefined ? '' : ` (${help})`}`
   })
-  const more = mistakes.length > listed ? `\n  - and ${mistakes.length - listed} more` : ''
+  const more = mistakes.length > listed ? [`  - and ${mistakes.length - listed} more`] : []
   return new MoietyError({
     kind: 'usage',
-    message: `the configuration has ${mistakes.length} mistakes:${lines.join('')}${more}`,
+    message: `the configuration has ${mistakes.length} mistakes:`,
+    details: [...lines, ...more],
     where: source,
   })
 }

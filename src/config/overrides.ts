@@ -1,4 +1,5 @@
 import { fail } from '../base/errors.ts'
+import { mistakeIn, mistakeInWords } from '../files/json-text.ts'
 import { configError, unknownKey } from './explain.ts'
 import { configSchema } from './schema.ts'
 import { bare, child, choicesOf, keysOf, type Path, schemaAt, showPath, showValue } from './shape.ts'
@@ -26,7 +27,7 @@ export function applyOverrides(input: unknown, overrides: readonly string[]): un
       })
     const path = parsePath(override.slice(0, equals).trim())
     const schema = knownSchema(path, config)
-    return set(config, path, [], readValue(override.slice(equals + 1).trim(), schema))
+    return set(config, path, [], readValue(override.slice(equals + 1).trim(), schema, path))
   }, input)
 }
 
@@ -78,15 +79,23 @@ function describesList(schema: Schema): boolean {
 }
 
 /** JSON where the text is JSON; where only words may stand, the text itself, so that a folder may be called 2024. */
-function readValue(text: string, schema: Schema): unknown {
+function readValue(text: string, schema: Schema, path: Path): unknown {
   const wordsOnly = ['string', 'enum', 'literal'].includes(bare(schema).schema._zod.def.type)
   if (wordsOnly && text !== 'null' && !text.startsWith('"')) return text
+  let value: unknown
   try {
-    const value: unknown = JSON.parse(text)
-    return value
+    value = JSON.parse(text)
   } catch {
     return text
   }
+  const mistake = mistakeIn(text)
+  if (mistake === undefined) return value
+  return fail({
+    kind: 'usage',
+    message: `the value ${mistakeInWords(mistake)}`,
+    where: `--set ${showPath(path)}`,
+    help: mistake.kind === 'depth' ? 'check its brackets' : 'remove one of them',
+  })
 }
 
 /** A copy of `value` in which `path` holds `content`; `done` is the path already walked, for messages. */

@@ -3,8 +3,7 @@ import { basename, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
-import { quoted } from '../files/json-reader.ts'
-import { mistakeIn } from '../files/json-text.ts'
+import { mistakeIn, mistakeInWords } from '../files/json-text.ts'
 import { readRegularText, sizeLimits } from '../files/regular.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
 import { nearest } from './shape.ts'
@@ -95,10 +94,7 @@ function parseJson(text: string, path: string, what: string): unknown {
   if (mistake === undefined) return content
   return fail({
     kind: 'usage',
-    message:
-      mistake.kind === 'depth'
-        ? `the ${what} is nested too deep to be one`
-        : `the ${what} has the key ${quoted(mistake.key)} twice in one object, in lines ${mistake.firstLine} and ${mistake.line}`,
+    message: `the ${what} ${mistakeInWords(mistake)}`,
     where: `${path}, line ${mistake.line}`,
     help: mistake.kind === 'depth' ? 'compare it with the files in recipes/' : 'remove one of them',
   })

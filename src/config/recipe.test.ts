@@ -193,10 +193,14 @@ describe('a recipe of a user', () => {
     expect(await refusal(async () => parseRecipe([], 'a.json'))).toContain('not a recipe')
   })
 
-  it('is refused if a key is there twice or values are nested without end', async () => {
+  it('is refused if a key is there twice, values are nested without end, or a key would change an object', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'moiety-recipe-'))
     const file = join(folder, 'mine.json')
     try {
+      await writeFile(file, '{"config": {"__proto__": {"seed": 1}}}')
+      expect(await refusal(() => loadRecipe(file))).toContain(
+        'has the key "__proto__", which nothing here has',
+      )
       await writeFile(file, '{"config": {"training": {"epochs": 1,\n "epochs": 2}}}')
       const twice = await refusal(() => loadRecipe(file))
       expect(twice).toContain('the key "epochs" twice in one object, in lines 1 and 2')

@@ -1,6 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { rethrowExhausted, systemFailure } from '../files/disk.ts'
 import { staysWithin } from '../files/inside.ts'
 import { isJunk, JunkList } from './junk.ts'
 import {
@@ -47,15 +48,16 @@ const layouts = `Supported layouts: DIR/class/image; DIR/superclass/class/image;
  *   one split twice, or that links out of itself
  */
 export async function findImages(directory: string): Promise<ImageTree> {
-  const root = await realpath(directory).catch((cause: unknown) =>
-    fail({
+  const root = await realpath(directory).catch((cause: unknown) => {
+    rethrowExhausted(cause, 'open', directory)
+    return fail({
       kind: 'data',
       message: 'expected a folder of images, found none that can be opened',
       where: directory,
       help: 'one folder a class, images in it: DIR/cat/1.jpg, or DIR/animals/cat/1.jpg',
       cause,
-    }),
-  )
+    })
+  })
   const junk = new JunkList()
   const reader = new TreeReader(root, junk)
   const top = await list(root, root)
@@ -343,15 +345,16 @@ async function list(folder: string, root: string): Promise<Listing> {
 }
 
 async function onDisk<T>(path: string, read: () => Promise<T>): Promise<T> {
-  return await read().catch((cause: unknown) =>
-    fail({
+  return await read().catch((cause: unknown) => {
+    rethrowExhausted(cause, 'open', path)
+    return fail({
       kind: 'data',
-      message: `cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `cannot be opened: ${systemFailure(cause)?.meaning ?? String(cause)}`,
       where: path,
       help: 'make it readable, or take it out of the folder of images',
       cause,
-    }),
-  )
+    })
+  })
 }
 
 /** Opening a pipe or a device could wait for ever. */

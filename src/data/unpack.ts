@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, Parser, type ReadEntry } from 'tar'
 import { fail, MoietyError } from '../base/errors.ts'
+import { rethrowExhausted } from '../files/disk.ts'
 import { openRegularFile } from '../files/regular.ts'
 
 /** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
@@ -49,6 +50,8 @@ export async function unpackTarGz(archive: string, folder: string, options: Unpa
     })
   } catch (cause) {
     if (cause instanceof MoietyError) throw cause
+    // A full disk, for example, is not the archive's fault. The tar reader passes the system's code on.
+    rethrowExhausted(cause, 'unpack into', folder)
     fail({
       kind: 'data',
       message: `expected a complete archive of plain files, found ${cause instanceof Error ? cause.message : String(cause)}`,

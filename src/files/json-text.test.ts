@@ -9,9 +9,17 @@ it('a key that an object has twice is found with both lines, and only within one
     firstLine: 1,
   })
   expect(mistakeIn('{"x": {"seed": 1, "\\u0073eed": 2}}')).toMatchObject({ key: 'seed' })
-  expect(mistakeIn('{"__proto__": 1, "b": 2, "__proto__": 3}')).toMatchObject({ key: '__proto__' })
   expect(mistakeIn('{"a": "a", "b": "\\"a\\": {", "c": ["a", "a", "}"], "d": "{,\\"a\\":"}')).toBeUndefined()
   expect(mistakeIn('["a", "a"]')).toBeUndefined()
+})
+
+it('a key that would change the nature of an object is found, escaped or not', () => {
+  for (const key of ['__proto__', '\\u005f_proto__'])
+    expect(mistakeIn(`{"a": "__proto__",\n "b": [{"${key}": 1}]}`)).toEqual({
+      kind: 'reserved',
+      key: '__proto__',
+      line: 2,
+    })
 })
 
 it('depth is found in text and in values, without recursion', () => {

@@ -1,5 +1,7 @@
 /** JSON that a person writes. `JSON.parse` keeps the last of two equal keys, and builds values of any depth. */
 
+import { quoted } from './json-reader.ts'
+
 /** Deeper than anything that Moiety reads: what walks through a value can then be recursive. */
 export const deepestJson = 100
 
@@ -7,6 +9,8 @@ export const deepestJson = 100
 export type JsonMistake =
   | { readonly kind: 'duplicate'; readonly key: string; readonly line: number; readonly firstLine: number }
   | { readonly kind: 'depth'; readonly line: number }
+  /** A key that assigning would change an object by; what copies a value may drop it. */
+  | { readonly kind: 'reserved'; readonly key: string; readonly line: number }
 
 /** The first mistake of a text that `JSON.parse` accepts, lines counted from 1. Keys are compared unescaped. */
 export function mistakeIn(text: string): JsonMistake | undefined {
@@ -28,10 +32,23 @@ export function mistakeIn(text: string): JsonMistake | undefined {
       const key = String(JSON.parse(token))
       const firstLine = keys?.get(key)
       if (firstLine !== undefined) return { kind: 'duplicate', key, line, firstLine }
+      if (key === '__proto__') return { kind: 'reserved', key, line }
       keys?.set(key, line)
     }
   }
   return undefined
+}
+
+/** A mistake as the end of a sentence that begins with what has it. */
+export function mistakeInWords(mistake: JsonMistake): string {
+  switch (mistake.kind) {
+    case 'depth':
+      return 'is nested too deep to be one'
+    case 'duplicate':
+      return `has the key ${quoted(mistake.key)} twice in one object, in lines ${mistake.firstLine} and ${mistake.line}`
+    case 'reserved':
+      return `has the key ${quoted(mistake.key)}, which nothing here has`
+  }
 }
 
 /** Whether an already parsed value is nested deeper than {@link deepestJson}; it may be so deep that recursion would fail. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -243,5 +243,22 @@ describe('unfinished work', () => {
     writeFileSync(join(root, replacing, 'report.json'), '{}')
     openRun(root).release()
     expect(readdirSync(root).sort()).toEqual(['config.json', 'environment.json', 'report.json'])
+  })
+})
+
+describe.skipIf(process.platform === 'win32')('a link in the place of a decided set', () => {
+  it.each(['outside', 'run/checkpoints'])('is refused, and nothing is moved out of %s', target => {
+    const run = join(root, 'run')
+    const folder = join(root, target)
+    mkdirSync(folder, { recursive: true })
+    mkdirSync(run, { recursive: true })
+    writeFileSync(join(folder, 'thesis.txt'), 'mine')
+    symlinkSync(folder, join(run, replacing))
+    expect(() => write(nodeDisk, run, 'new')).toThrow('found a link')
+    expect(readdirSync(folder)).toEqual(['thesis.txt'])
+    expect(readdirSync(run).filter(name => name !== 'checkpoints')).toEqual([replacing])
+    rmSync(join(run, replacing))
+    write(nodeDisk, run, 'new')
+    expect(found(nodeDisk, run).filter(name => name !== 'checkpoints')).toEqual(['new'])
   })
 })

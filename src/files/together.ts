@@ -117,6 +117,7 @@ function decide(disk: Disk, folder: string, beside: string): void {
 export function finishReplacement(disk: Disk, folder: string): void {
   if (!namesIn(disk, folder).includes(replacing)) return
   const place = join(folder, replacing)
+  refuseLink(disk, place, folder)
   // The decision survives a power cut before the first file is moved.
   attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
   for (const name of namesIn(disk, place)) {
@@ -129,6 +130,29 @@ export function finishReplacement(disk: Disk, folder: string): void {
   attempt(disk, 'remove', place, () =>
     unless(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => disk.removeEmpty(place)),
   )
+}
+
+/**
+ * Only a folder is ever renamed to `.replacing`. A link of that name came with a folder of somebody else's, and following it would
+ * move files out of the place that it leads to.
+ */
+function refuseLink(disk: Disk, place: string, folder: string): void {
+  const isLink = attempt(disk, 'look at', place, () => {
+    try {
+      return disk.realPath(place) !== join(disk.realPath(folder), replacing)
+    } catch (cause) {
+      // Another process has just finished it; or it is a link to nothing, out of which nothing can be moved.
+      if (codeOf(cause) === 'ENOENT') return false
+      throw cause
+    }
+  })
+  if (!isLink) return
+  fail({
+    kind: 'disk',
+    message: `expected a folder that Moiety has made, found a link: ${place}`,
+    where: place,
+    help: 'remove the link; nothing was moved',
+  })
 }
 
 function unless(codes: readonly string[], action: () => void): void {

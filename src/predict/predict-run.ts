@@ -165,10 +165,11 @@ async function decoded(paths: readonly string[], size: number): Promise<Uint8Arr
   for (const reason of unreadable) if (!(reason instanceof UnreadableImage)) throw reason
   const [first] = unreadable
   if (first instanceof UnreadableImage) {
-    const others = unreadable.slice(1).map(reason => `\n  ${String(reason.message)}`)
+    const others = unreadable.slice(1).map(reason => `  ${String(reason.message)}`)
     fail({
       kind: 'data',
-      message: `an image cannot be read: ${first.reason}${others.length === 0 ? '' : `; and ${others.length} more:${others.join('')}`}`,
+      message: `an image cannot be read: ${first.reason}${others.length === 0 ? '' : `; and ${others.length} more:`}`,
+      details: others,
       where: first.path,
       help: 'give JPEG, PNG or WebP files',
       cause: first,

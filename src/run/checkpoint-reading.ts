@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import type { HostTensor, State } from '../base/tensor.ts'
 import { namesIn } from '../files/careful.ts'
-import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
+import { attempt, codeOf, type Disk, nodeDisk, systemFailure } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { decodeRecord, sha256, stateFiles } from './checkpoint-record.ts'
@@ -89,6 +89,9 @@ type Outcome = { readonly checkpoint: Checkpoint } | { readonly file: string; re
 /** Codes of a file that is not there. A network file system says ESTALE where another machine has removed it. */
 const missing = new Set(['ENOENT', 'ENOTDIR', 'ESTALE'])
 
+/** Codes of something else than a file in its place, such as a folder, a named pipe or a link to itself. */
+const noFile = new Set(['ENOTFILE', 'EISDIR', 'ELOOP', 'ENXIO'])
+
 /** Reads all files before any is hashed or decoded: a training may remove the checkpoint at any time, so reading is kept short. */
 function examine(path: string, disk: Disk): Outcome {
   const readFile = (name: string, most: number): Uint8Array | string => {
@@ -101,6 +104,7 @@ function examine(path: string, disk: Disk): Outcome {
         const code = codeOf(cause)
         if (code !== undefined && missing.has(code)) return 'it is missing'
         if (code === 'EIO') return 'the device cannot read it (EIO)'
+        if (code !== undefined && noFile.has(code)) return `${systemFailure(cause)?.meaning} (${code})`
         throw cause
       }
     })

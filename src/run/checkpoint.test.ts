@@ -1,10 +1,12 @@
 import {
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -224,6 +226,26 @@ describe('damage', () => {
       [30, 'state.json'],
     ])
   })
+
+  it.skipIf(process.platform === 'win32').each(['state.json', 'model.safetensors'])(
+    'by a folder, a link to itself or a device in the place of %s is passed over when asked',
+    name => {
+      writeCheckpoint(run, contentAt(7))
+      writeCheckpoint(run, contentAt(8))
+      const file = join(run, 'checkpoints', 'step-000008', name)
+      for (const put of [
+        () => mkdirSync(file),
+        () => symlinkSync(name, file),
+        () => symlinkSync('/dev/zero', file),
+      ]) {
+        rmSync(file, { recursive: true })
+        put()
+        const { checkpoint, damaged } = latestCheckpoint(run, { fallback: true })
+        expect([checkpoint?.step, damaged.map(({ file: of }) => of)]).toEqual([7, [name]])
+        expect(errorOf(() => latestCheckpoint(run, { fallback: false })).help).toContain('--resume=auto')
+      }
+    },
+  )
 
   it('of every checkpoint is an error even with fallback', () => {
     for (const step of [10, 20]) {
