@@ -1,8 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { evaluateDetectorRun } from '../src/tasks/detection/evaluate-detector-run.ts'
-import { moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
+import { evaluateRun } from '../src/tasks/evaluate-run.ts'
+import { moiety, newFolder, writeRecipe } from './tiny.ts'
 import { tinyDetector, writeTinyCoco } from './tiny-detection.ts'
 
 /** What a user gets from evaluating a detector. */
@@ -58,10 +58,13 @@ describe('moiety eval of a detector', () => {
       routing: 'expert 1 alone',
       split: 'val',
       images: 6,
-      counts: { objects: 12 },
-      sizes: [32, 96],
+      task: 'detection',
+      details: {
+        counts: { objects: 12 },
+        sizes: [32, 96],
+        perCategory: [{ name: 'square' }, { name: 'disc' }],
+      },
       layers: [layer, layer],
-      perCategory: [{ name: 'square' }, { name: 'disc' }],
     })
     expect(await json('--split', 'train', '--k', '3')).toMatchObject({
       routing: 'K = 3',
@@ -71,7 +74,7 @@ describe('moiety eval of a detector', () => {
     })
     expect(await json('--without', '0')).toMatchObject({ layers: [{ activation: [0, 1, 1] }, {}] })
     expect(await json('--equal')).toMatchObject({ routing: 'all with equal weight' })
-    const whole = await evaluateDetectorRun({ run })
+    const { tables: _, ...whole } = await evaluateRun({ run })
     expect(await json('--data', data)).toEqual(JSON.parse(JSON.stringify(whole)))
   })
 
@@ -88,23 +91,11 @@ describe('moiety eval of a detector', () => {
     [['--only', '3'], 'there is no expert 3: experts are 0 to 2'],
     [['--k', '4'], 'K = 4 experts cannot be chosen from 3'],
     [['--without', '1', '--k', '3'], 'K = 3 experts cannot be chosen from 2'],
-    [['--data', 'cifar10'], 'expected images with boxes, got "cifar10"'],
+    [['--data', 'cifar10'], 'a detector learns from boxes, and cifar10 has none'],
   ])('refuses %j', async (words, message) => {
     const { code, stdout, stderr } = await moiety('eval', run, ...words)
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain(message)
     expect(stderr).toContain('help: ')
-  })
-
-  it('is not to be asked of a classifier', async () => {
-    const images = writeTinyCifar(join(folder, 'cifar'))
-    const config = { ...tinyConfig(images), training: { epochs: 1, batch: 16 } }
-    const place = join(folder, 'recipe of classifier')
-    mkdirSync(place)
-    const classifier = join(folder, 'classifier')
-    const words = ['train', writeRecipe(place, config), '--out', classifier]
-    expect((await moiety(...words)).code).toBe(0)
-    await expect(evaluateDetectorRun({ run: classifier })).rejects.toThrow(/got that of a classifier/)
-    expect((await moiety('eval', classifier)).stdout).toContain('Accuracy on held-out images')
   })
 })

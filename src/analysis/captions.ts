@@ -1,6 +1,6 @@
 import { binomialTail, mcnemar, normalTail, significanceLevel } from '../base/exact-tests.ts'
 import { fewestImages, probabilityOfMean, standardErrorsAbove } from '../metrics/above-mean.ts'
-import type { PairedCounts } from './accuracy.ts'
+import type { PairedCounts } from '../tasks/classification/accuracy.ts'
 import type { Affinity } from './findings.ts'
 
 /** All that a caption is made from. Rows are classes, columns experts. */

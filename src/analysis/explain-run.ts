@@ -5,26 +5,26 @@ import { type SplitName, splitNamed } from '../data/index.ts'
 import { version } from '../files/version.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readEnvironment } from '../run/run-folder.ts'
-import { identityOf } from '../tasks/data-identity.ts'
+import { accuracyOf } from '../tasks/classification/accuracy.ts'
+import { ClassificationTask } from '../tasks/classification/classification-task.ts'
 import {
   checkpointIdentity,
   configurationIdentity,
   type DataChoice,
   engineOf,
+  type OpenedRun,
+  type OpenOptions,
   openTrainedRun,
-  type TrainedRun,
 } from '../tasks/open-run.ts'
-import { accuracyOf } from './accuracy.ts'
+import type { Variant } from '../tasks/variants.ts'
 import { affinityOf } from './affinity.ts'
 import { agreementOf } from './agreement.ts'
 import type { Findings, LayerFindings } from './findings.ts'
 import { countsOf, layerFindings, type Thoroughness } from './layer-findings.ts'
 import { type PictureOfImage, picturesOf } from './pictures.ts'
-import { type RoutingProgram, routingProgram } from './routing-program.ts'
-import { type RoutingRecords, routeSplit, withVariants } from './routing-records.ts'
+import { type RoutingRecords, routingRecords } from './routing-records.ts'
 import { routingTable } from './routing-table.ts'
 import { logOf } from './training-history.ts'
-import { groupsOfVariants, type Variant, variantsOf } from './variants.ts'
 
 /** Which run to explain, on what, and how thoroughly. */
 export interface ExplainOptions extends Partial<Thoroughness> {
@@ -70,22 +70,30 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     mapped: options.mapped ?? thorough.mapped,
     seed: options.seed ?? thorough.seed,
   }
-  const trained = await openTrainedRun(options.run, {
-    split: options.split,
-    onEvent,
-    ...(options.data === undefined ? {} : { data: options.data }),
-  })
-  const { dataset, config, split } = trained
+  const trained = await openClassifier(options.run, { split: options.split, onEvent, data: options.data })
+  const { task, split } = trained
+  const { config, data: dataset } = task
   const other =
     options.against === undefined
       ? undefined
-      : await openTrainedRun(options.against, { split, onEvent, dataset, check: sharesLayers(config) })
-  const route = async (one: TrainedRun, variants: readonly Variant[], what: string) =>
-    await routed(one, variants, { split, threads: options.threads, what, onEvent })
-
-  const { records, routing } = await route(trained, variantsOf(config.model), 'routing images')
-  const matched =
-    other && (await route(other, [{ kind: 'trained' }], `routing images of ${basename(resolve(other.run))}`))
+      : await openClassifier(options.against, {
+          split,
+          onEvent,
+          data: config.data,
+          check: sharesLayers(config),
+        })
+  const route = async (one: ClassifierRun, what: string, variants?: readonly Variant[]) => {
+    const engine = await engineOf({ config: one.task.config, checkpoint: one.checkpoint }, options.threads)
+    try {
+      onEvent({ kind: 'progress', what, done: 0, total: 1 })
+      const results = await one.task.withVariants(engine, split, { onEvent, ...(variants && { variants }) })
+      return routingRecords(results.trained, results.variants, splitNamed(one.task.data, split).coarse)
+    } finally {
+      await engine.stop()
+    }
+  }
+  const records = await route(trained, 'routing images')
+  const matched = other && (await route(other, `routing images of ${basename(resolve(other.run))}`, []))
 
   const log = logOf(options.run, trained.checkpoint.step, onEvent)
   const configs = config.model.moe.toSorted((a, b) => a.position - b.position)
@@ -101,11 +109,11 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
       onProgress: (what, done, total) =>
         onEvent({ kind: 'progress', what: `${layer.name}: ${what}`, done, total }),
     })
-    layers.push({ ...found, agreement: agreement(found, matched?.records, options.against, how) })
+    layers.push({ ...found, agreement: agreement(found, matched, options.against, how) })
   }
   const findings: Findings = {
     version: 2,
-    run: describeRun(trained, routing),
+    run: describeRun(trained),
     data: { ...describeData(trained, split, records), given: options.data !== undefined },
     accuracy: {
       top1: records.top1,
@@ -129,47 +137,21 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   return { findings, pictures, table: routingTable(records, dataset) }
 }
 
-/** Sends a split through a run's network and its variants, those of one layer after those of another. */
-async function routed(
-  trained: TrainedRun,
-  variants: readonly Variant[],
-  options: {
-    readonly split: SplitName
-    readonly threads: number | undefined
-    readonly what: string
-    readonly onEvent: (event: TrainEvent) => void
-  },
-): Promise<{ records: RoutingRecords; routing: RoutingProgram }> {
-  const { config, dataset } = trained
-  const { split, what, onEvent } = options
-  const engine = await engineOf(trained, options.threads)
-  try {
-    let records: RoutingRecords | undefined
-    let routing: RoutingProgram | undefined
-    const groups = groupsOfVariants(variants)
-    for (const [i, group] of groups.entries()) {
-      const turn = groups.length === 1 ? '' : ` (${i + 1} of ${groups.length} layers)`
-      onEvent({ kind: 'progress', what: `preparing the network${turn}`, done: 0, total: 1 })
-      const { model } = config
-      const { classes, size } = dataset
-      routing = routingProgram({ model, classes: classes.length, size, variants: group })
-      const loaded = await engine.load(routing.program)
-      const found = await routeSplit({
-        dataset,
-        split,
-        variants: group,
-        routing,
-        loaded,
-        batch: config.training.batch,
-        onProgress: (done, total) => onEvent({ kind: 'progress', what: `${what}${turn}`, done, total }),
-      })
-      await loaded.release()
-      records = records === undefined ? found : withVariants(records, found)
-    }
-    return { records: records!, routing: routing! }
-  } finally {
-    await engine.stop()
-  }
+/** An opened run of a classifier. */
+interface ClassifierRun extends OpenedRun {
+  readonly task: ClassificationTask
+}
+
+async function openClassifier(run: string, options: OpenOptions): Promise<ClassifierRun> {
+  const opened = await openTrainedRun(run, options)
+  const { task } = opened
+  if (task instanceof ClassificationTask) return { ...opened, task }
+  return fail({
+    kind: 'usage',
+    message: `expected the run of a classifier, got one of the task ${task.kind.name}`,
+    where: run,
+    help: 'give the run of a classifier',
+  })
 }
 
 /** Refuses to compare with a run that has none of this run's layers. */
@@ -207,8 +189,9 @@ function agreement(
   })
 }
 
-function describeRun({ run, config, checkpoint }: TrainedRun, routing: RoutingProgram): Findings['run'] {
-  const { name, stem, width } = config.model
+function describeRun({ run, task, checkpoint }: ClassifierRun): Findings['run'] {
+  const { config } = task
+  const { description, parameters, activeParameters } = task.network
   return {
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,
@@ -217,23 +200,23 @@ function describeRun({ run, config, checkpoint }: TrainedRun, routing: RoutingPr
     configuration: configurationIdentity(config),
     epochs: config.training.epochs,
     seed: config.seed,
-    model: `${name}, width ${width}, ${stem} stem`,
-    parameters: routing.parameters,
-    activeParameters: routing.activeParameters,
+    model: description,
+    parameters,
+    activeParameters,
     moiety: version,
   }
 }
 
 function describeData(
-  { dataset }: TrainedRun,
+  { task }: ClassifierRun,
   split: SplitName,
   records: RoutingRecords,
 ): Omit<Findings['data'], 'given'> {
-  const { title, size, classes, superclasses, superclassOf } = dataset
+  const { title, size, classes, superclasses, superclassOf } = task.data
   return {
     title,
-    identity: identityOf(dataset).labels,
-    files: dataset.files ?? null,
+    identity: task.identity.labels,
+    files: task.data.files ?? null,
     split,
     images: records.images,
     size,

@@ -4,7 +4,8 @@ import type { Dataset } from '../data/index.ts'
 import { probabilityOfMean } from '../metrics/above-mean.ts'
 import { emptySums, utilisation } from '../metrics/utilization.ts'
 import type { MetricsLine } from '../run/metrics-log.ts'
-import { accuracyOf, pairedCounts, predictionLead } from './accuracy.ts'
+import { accuracyOf, pairedCounts, predictionLead } from '../tasks/classification/accuracy.ts'
+import type { Variant } from '../tasks/variants.ts'
 import { affinityOf } from './affinity.ts'
 import { captionOf } from './captions.ts'
 import { coactivationOf, pairLead } from './coactivation.ts'
@@ -14,7 +15,6 @@ import { dependenceOf, informationInSteps } from './information.ts'
 import { logitMapOf } from './logit-map.ts'
 import type { LayerRecords, RoutingRecords } from './routing-records.ts'
 import { overTraining } from './training-history.ts'
-import type { Variant } from './variants.ts'
 
 /** How much is looked at; the defaults of `moiety explain` are in `explain-run.ts`. */
 export interface Thoroughness {
@@ -138,7 +138,7 @@ function predictionsOf(
   kind: Variant['kind'],
 ): Int32Array[] {
   return variants.flatMap((variant, v) =>
-    variant.kind === kind && 'position' in variant && variant.position === position ? [predictions[v]!] : [],
+    variant.kind === kind && 'place' in variant && variant.place === position ? [predictions[v]!] : [],
   )
 }
 

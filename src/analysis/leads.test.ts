@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { pairedCounts, predictionLead } from './accuracy.ts'
+import { pairedCounts, predictionLead } from '../tasks/classification/accuracy.ts'
 import { pairLead } from './coactivation.ts'
 
 const times = <T>(count: number, value: T): T[] => new Array<T>(count).fill(value)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
-import { accuracyOf } from './accuracy.ts'
+import { accuracyOf } from '../tasks/classification/accuracy.ts'
 import { affinityOf } from './affinity.ts'
 import { coactivationOf } from './coactivation.ts'
 import { galleryOf } from './gallery.ts'

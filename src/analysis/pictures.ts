@@ -1,7 +1,7 @@
 import { dataUri } from '../data/image-uri.ts'
 import type { Split } from '../data/index.ts'
+import type { Variant } from '../tasks/variants.ts'
 import type { RoutingRecords } from './routing-records.ts'
-import type { Variant } from './variants.ts'
 
 /** What a report shows of one image, beside the findings. */
 export interface PictureOfImage {
@@ -72,6 +72,6 @@ function named(
   kind: Extract<Variant['kind'], 'single' | 'without'>,
 ): number[] {
   return variants.flatMap((variant, v) =>
-    variant.kind === kind && variant.position === position ? [predictions[v]![image]!] : [],
+    variant.kind === kind && variant.place === position ? [predictions[v]![image]!] : [],
   )
 }

@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceFile } from '../files/together.ts'
 import { renderComparison } from '../report/comparison-page.ts'
-import { isDetectorRun } from '../tasks/detection/trained-detector.ts'
+import { taskOfRun } from '../tasks/open-run.ts'
 import { writeExplanation } from './explanation-files.ts'
 import type { CompareFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -18,7 +18,7 @@ import { endedBySignal } from './signals.ts'
 export async function runComparison(runs: readonly string[], flags: CompareFlags): Promise<number> {
   for (const run of runs) {
     requireRun(run)
-    if (!isDetectorRun(run)) continue
+    if (taskOfRun(run).name === 'classification') continue
     fail({
       kind: 'usage',
       message: 'expected runs of classifiers, got that of a detector',

@@ -9,7 +9,7 @@ import type { ExplainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless, headline, layerTable } from './report.ts'
-import { boxDataChoice, imagesOf, requireFolder, splitOf, wholeNumber } from './run-flags.ts'
+import { dataChoice, imagesOf, requireFolder, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -27,7 +27,7 @@ export async function runDetectorExplanation(run: string, flags: ExplainFlags): 
       })
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const permutations = wholeNumber(flags.permutations, '--permutations', 1, 'for example --permutations 2000')
-  const data = await boxDataChoice(flags.data)
+  const data = await dataChoice(flags.data)
   const out = flags.out ?? run
   requireFolder(out)
   const progress = createProgress(process.stderr)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { explainRun } from '../analysis/explain-run.ts'
 import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
-import { isDetectorRun } from '../tasks/detection/trained-detector.ts'
+import { taskOfRun } from '../tasks/open-run.ts'
 import { runDetectorExplanation } from './explain-detector-run.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { ExplainFlags } from './flags.ts'
@@ -15,7 +15,7 @@ import { endedBySignal } from './signals.ts'
 /** `moiety explain`; returns the exit code. */
 export async function runExplanation(run: string, flags: ExplainFlags): Promise<number> {
   requireRun(run)
-  if (isDetectorRun(run)) return await runDetectorExplanation(run, flags)
+  if (taskOfRun(run).name === 'detection') return await runDetectorExplanation(run, flags)
   return await explainClassifier(run, flags)
 }
 

@@ -3,6 +3,7 @@ import { shellWord } from '../base/escaping.ts'
 import { measureText } from '../metrics/measure.ts'
 import type { LayerStats, LayerSummary, Measures, TrainSummary } from '../run/events.ts'
 import { measuresOf } from '../tasks/measures.ts'
+import type { TextTable } from '../tasks/task.ts'
 import { bar, clean, columns, duration, type Paint, percent, truncate } from './screen.ts'
 
 /** The tables at the end of a training or an evaluation, for a terminal of 80 columns. */
@@ -85,6 +86,17 @@ export function preferences(layers: readonly LayerSummary[], paint: Paint): stri
   const title = 'Classes that each expert prefers'
   const meaning = paint.dim('×2: twice its mean weight; beyond chance')
   return [`${paint.bold(title)}  ${meaning}`, ...blocks].join('\n')
+}
+
+/** A task's own table. */
+export function textTable({ title, heads, rows }: TextTable, paint: Paint): string {
+  const table = borderless(
+    [...heads],
+    paint,
+    heads.map(() => 'left' as const),
+  )
+  for (const row of rows) table.push(row.map(clean))
+  return `${paint.bold(clean(title))}\n${table.toString().replaceAll(/^/gm, ' ')}`
 }
 
 /** A table without lines, two columns in from the left; cli-table3 measures letters that are two columns wide. */

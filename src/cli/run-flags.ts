@@ -46,25 +46,6 @@ export async function dataChoice(data: string | undefined): Promise<DataChoice |
   return { name, directory }
 }
 
-/**
- * The same for a detector, whose images have boxes: `scenes`, or a folder in the layout of COCO.
- *
- * @throws MoietyError `usage` for what is neither
- */
-export async function boxDataChoice(data: string | undefined): Promise<DataChoice | undefined> {
-  if (data === undefined) return undefined
-  if (data === 'scenes') return { name: 'scenes', directory: null }
-  if (kindOf(data) === 'folder') return { name: 'coco', directory: data }
-  return fail({
-    kind: 'usage',
-    message: isThere(data)
-      ? `expected a folder, but "${data}" is a file`
-      : `expected images with boxes, got "${data}", which is neither scenes nor a folder`,
-    where: '--data',
-    help: 'give scenes, or a folder in the layout of COCO',
-  })
-}
-
 /** A whole number of at least `from`, or undefined. @throws MoietyError `usage` for another text */
 export function wholeNumber(
   text: string | undefined,

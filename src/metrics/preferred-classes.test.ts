@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
-import { layerSummaries } from '../tasks/detection/unit-weights.ts'
+import { layerSummaries } from '../tasks/routing.ts'
 import { addWeights, emptyClassWeights, preferredClasses } from './preferred-classes.ts'
 
 /** Weights of expert 0 of two, by class. */
@@ -54,12 +54,12 @@ describe('preferred classes', () => {
       )
       const weights = new Float32Array(2 * units * 5 * 2)
       for (let image = 0; image < 2 * units; image++) weights[(image * 5 + 2) * 2 + (image % 2)] = 1
-      const layer = { name: 'head', experts: 2, k: 1, inputs: 5, weights }
+      const layer = { name: 'head', experts: 2, k: 1, inputs: 5, weights, logits: weights }
       const stats = {
         ...{ name: 'head', importance: [0.5, 0.5], activation: [0.5, 0.5], excluded: [0, 0] },
         ...{ cvImportance: 0, cvActivation: 0, living: 2, counters: {} },
       }
-      const [summary] = layerSummaries({ layers: [stats], routing: [layer], objects }, ['cat', 'dog'])
+      const [summary] = layerSummaries({ layers: [stats], routing: [layer], items: objects }, ['cat', 'dog'])
       return summary!.preferred.map(({ classes }) => classes.map(({ name }) => name))
     }
     expect(routed(40, 1)).toEqual([['cat'], ['dog']])

@@ -8,6 +8,7 @@ import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import { floatsOf } from '../runtime/outputs.ts'
+import { ClassificationTask } from '../tasks/classification/classification-task.ts'
 import { remembered } from '../tasks/data-identity.ts'
 import {
   checkpointIdentity,
@@ -139,13 +140,20 @@ async function withData(
   data: DataChoice | undefined,
   onEvent: (event: TrainEvent) => void,
 ): Promise<Subject> {
-  const trained = await openTrainedRun(run, {
-    split: 'train',
-    onEvent,
-    ...(data === undefined ? {} : { data }),
+  const { task, checkpoint } = await openTrainedRun(run, { split: 'train', onEvent, data })
+  if (!(task instanceof ClassificationTask)) return refuseOtherTask(run, task.kind.name)
+  const { config, data: dataset } = task
+  const { classes, size, mean, std } = dataset
+  return { config, checkpoint, dataset, classes, size, mean, std }
+}
+
+function refuseOtherTask(run: string, task: string): never {
+  return fail({
+    kind: 'usage',
+    message: `expected the run of a classifier, got one of the task ${task}`,
+    where: run,
+    help: 'give the run of a classifier',
   })
-  const { classes, size, mean, std } = trained.dataset
-  return { ...trained, classes, size, mean, std }
 }
 
 /** A run whose checkpoint remembers all that is to be known of its data; undefined for one of an earlier version. */

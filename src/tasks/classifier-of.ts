@@ -21,12 +21,13 @@ import {
   zLoss,
 } from '../moe/index.ts'
 import { kaimingNormal, kaimingUniform, type Scope } from '../nn/index.ts'
+import type { PlacedOverrides, RoutingOverrides } from './variants.ts'
 
 /** What the configuration of a model does not say. */
 export interface ModelOptions {
   readonly classes: number
   /** How mixtures route instead of as trained (analysis): all of them, or those at the positions that are keys. */
-  readonly override?: RoutingOverride | ReadonlyMap<number, RoutingOverride> | undefined
+  readonly override?: RoutingOverrides | undefined
   /** How all mixtures send images to experts, instead of as configured. */
   readonly dispatch?: DispatchName | undefined
 }
@@ -53,7 +54,7 @@ export function backboneOf(
   return { name, stem, width, stemKernels: kernels, ...embed(name, width, layers, kernels) }
 }
 
-function isByPosition(override: ModelOptions['override']): override is ReadonlyMap<number, RoutingOverride> {
+function isByPosition(override: ModelOptions['override']): override is PlacedOverrides {
   return override instanceof Map
 }
 

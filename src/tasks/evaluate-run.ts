@@ -1,87 +1,81 @@
-import { type SplitName, splitNamed } from '../data/index.ts'
-import { preferredClasses } from '../metrics/preferred-classes.ts'
-import { type LayerSummary, stoppedBy, type TrainEvent } from '../run/events.ts'
-import { evaluateSplit } from './classification/evaluate-split.ts'
-import { evaluationProgram } from './classification/evaluation-program.ts'
-import { classifierOf } from './classifier-of.ts'
+import type { SplitName } from '../data/index.ts'
+import { type LayerSummary, type Measures, stoppedBy, type TrainEvent } from '../run/events.ts'
 import { type DataChoice, engineOf, openTrainedRun } from './open-run.ts'
+import { layerSummaries } from './routing.ts'
 import { describeRouting, type RoutingChoice, routingOverride } from './routing-choice.ts'
+import type { TextTable } from './task.ts'
 
 /** Which run to evaluate, on what, and with which experts. */
 export interface EvalOptions extends RoutingChoice {
   /** The run's folder; its newest checkpoint is evaluated. */
   readonly run: string
   /** Another data set with the same classes, instead of the one it was trained on. */
-  readonly data?: DataChoice
+  readonly data?: DataChoice | undefined
   /** By default the one that the run was tested on while it trained. */
-  readonly split?: SplitName
-  /** Told how opening the data and evaluating come along, and which images were left out. */
-  readonly onEvent?: (event: TrainEvent) => void
+  readonly split?: SplitName | undefined
+  /** Reports how everything comes along, and which images were left out. */
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
-/** Accuracies are fractions, the loss is the mean cross-entropy. */
+/** What a run reaches on a split. */
 export interface EvalSummary {
   readonly run: string
+  /** `classification`, `detection`, … */
+  readonly task: string
   readonly split: SplitName
-  /** Training steps of the checkpoint. */
+  /** Of the checkpoint. */
   readonly step: number
   readonly images: number
+  /** Mean over images. */
   readonly loss: number
-  readonly top1: number
-  readonly top5: number
+  /** By the names of the task's measures, from 0 to 1. */
+  readonly measures: Measures
   readonly layers: readonly LayerSummary[]
-  /** "as trained", or how experts were chosen instead. */
+  /** How experts were chosen, in words. */
   readonly routing: string
+  /** What else the task counts: of a detector `counts`, `perCategory` and `sizes`. */
+  readonly details: Readonly<Record<string, unknown>>
+  /** The same as tables. */
+  readonly tables: readonly TextTable[]
 }
 
 /**
- * Evaluates the newest checkpoint of a run, as trained or with another routing (METHOD.md §6.4–5).
+ * Evaluates the newest checkpoint of a run, with its experts as trained or chosen otherwise.
  *
- * @throws MoietyError `usage` for a folder that is no run, a K or an expert that the model does not have, or data with
- *   other classes; `data`; `disk` for a damaged checkpoint
+ * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, data with other classes, or experts that
+ *   its mixtures do not have; `data`; `disk` for a damaged checkpoint; `diverged` where the loss is not finite
  */
 export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
-  const { run } = options
+  const { run, data, split: wanted } = options
   const onEvent = stoppedBy(options.signal, options.onEvent)
-  const trained = await openTrainedRun(run, {
-    split: options.split,
+  const { task, checkpoint, split } = await openTrainedRun(run, {
+    data,
+    split: wanted,
     onEvent,
     check: config => routingOverride(options, config.model),
-    ...(options.data === undefined ? {} : { data: options.data }),
   })
-  const { config, checkpoint, dataset, split } = trained
-  const override = routingOverride(options, config.model)
-  const engine = await engineOf(trained)
+  const { config } = task
+  const engine = await engineOf({ config, checkpoint })
   try {
-    const evaluation = evaluationProgram({
-      classifier: classifierOf(config.model, { classes: dataset.classes.length, override }),
-      size: dataset.size,
-    })
-    const loaded = await engine.load(evaluation.program)
-    const result = await evaluateSplit({
-      dataset,
-      split: splitNamed(dataset, split),
-      evaluation,
-      loaded: [loaded],
-      batch: config.training.batch,
-      onProgress: (done, total) => onEvent({ kind: 'progress', what: 'evaluating', done, total }),
-    })
-    const { images, loss, top1, top5, layers, classWeights } = result!
+    const evaluation = task.evaluation([engine], routingOverride(options, config.model))
+    const onProgress = (done: number, total: number) =>
+      onEvent({ kind: 'progress', what: 'evaluating', done, total })
+    const result = (await evaluation.run(split, { onProgress }))!
+    const { images, loss, measures, details, tables } = result
     return {
       run,
+      task: task.kind.name,
       split,
       step: checkpoint.step,
       images,
       loss,
-      top1,
-      top5,
-      layers: layers.map((layer, i) => ({
-        ...layer,
-        preferred: preferredClasses(classWeights[i]!, dataset.classes),
-      })),
+      measures,
+      layers: layerSummaries(result, task.data.classes),
       routing: describeRouting(options),
+      details,
+      tables,
     }
   } finally {
     await engine.stop()

@@ -4,28 +4,48 @@
  * @module
  */
 
-export { type EvaluateOptions, evaluateSplit, type SplitResult } from './classification/evaluate-split.ts'
+export {
+  type ClassificationResult,
+  type EvaluateOptions,
+  evaluateSplit,
+} from './classification/evaluate-split.ts'
 export { type EvaluationProgram, evaluationProgram } from './classification/evaluation-program.ts'
 export { classifierOf, constraintOf, type ModelOptions } from './classifier-of.ts'
 export {
   anchorsFor,
   type DetectorModelConfig,
   type DetectorOptions,
-  type DetectorOverride,
-  type DetectorPlace,
   detectorOf,
   detectorPlaces,
   isDetector,
 } from './detection/detector-of.ts'
-export {
-  type CategorySummary,
-  type DetectorEvalOptions,
-  type DetectorEvalSummary,
-  evaluateDetectorRun,
-} from './detection/evaluate-detector-run.ts'
-export { isDetectorRun } from './detection/trained-detector.ts'
 export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.ts'
+export { openTask, taskKinds } from './kinds.ts'
 export type { BatchForm, BuildObjective, Objective } from './objective.ts'
 export type { DataChoice } from './open-run.ts'
+export type { LabelledItem, RoutedLayer } from './routing.ts'
 export type { RoutingChoice } from './routing-choice.ts'
-export type { Task, TaskBatch, TestOptions, TestResult } from './task.ts'
+export type {
+  Evaluated,
+  EvaluatedVariants,
+  Evaluation,
+  NetworkFacts,
+  OpenTaskOptions,
+  SplitSizes,
+  Task,
+  TaskBatch,
+  TaskData,
+  TaskKind,
+  TestOptions,
+  TextTable,
+  VariantOptions,
+  VariantResult,
+} from './task.ts'
+export {
+  type Mixture,
+  type MixturePlace,
+  type PlacedOverrides,
+  type RoutingOverrides,
+  type Variant,
+  variantsOf,
+} from './variants.ts'

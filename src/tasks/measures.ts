@@ -3,7 +3,7 @@ import type { Measures } from '../run/events.ts'
 import { classificationMeasures } from './classification/measures.ts'
 import { detectionMeasures } from './detection/measures.ts'
 
-/** What each task is measured by; the first measure of a task ranks its runs. */
+/** What each task is measured by; the first measure of a task ranks its runs. Light, for commands that only read results. */
 const byTask: readonly (readonly MeasureDefinition[])[] = [classificationMeasures, detectionMeasures]
 
 /** The measures of every task, in the order of tables. */

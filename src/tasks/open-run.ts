@@ -1,11 +1,13 @@
 import { fail, MoietyError } from '../base/errors.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
-import { type Dataset, openDataset, type SplitName, splitNamed } from '../data/index.ts'
+import { type OnProgress, type SplitName, splitNamed } from '../data/index.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
 import { Engine } from '../runtime/index.ts'
 import { type Normalisation, refuseOtherClasses, trainedNormalisation, usualSplit } from './data-identity.ts'
+import { kindOfTask, openTask } from './kinds.ts'
+import type { Task, TaskKind } from './task.ts'
 
 /** Which data set, in place of the one that a run was trained on. */
 export interface DataChoice {
@@ -13,65 +15,61 @@ export interface DataChoice {
   readonly directory: string | null
 }
 
-/** A run that has been trained, with its newest checkpoint and its data. */
-export interface TrainedRun {
+/** A run that has been trained, with its newest checkpoint, its task and its data. */
+export interface OpenedRun {
   /** The run's folder. */
   readonly run: string
-  readonly config: Config
+  /** Its data is normalised by the mean and standard deviation that the network was trained with, whatever images these are. */
+  readonly task: Task
   readonly checkpoint: Checkpoint
-  /** Its mean and standard deviation are those that the network was trained with, whatever images these are. */
-  readonly dataset: Dataset
-  /** The split to look at; it has an image. */
+  /** The split to evaluate; it has an image. */
   readonly split: SplitName
 }
 
 export interface OpenOptions {
   /** Data with the same classes, instead of what the run was trained on. */
-  readonly data?: DataChoice
+  readonly data?: DataChoice | undefined
   /** The split that must have an image; by default the one that the run was tested on while it trained. */
   readonly split?: SplitName | undefined
-  /** Told how opening the data comes along, and which images were left out. */
-  readonly onEvent?: (event: TrainEvent) => void
-  /** Data that is open already. */
-  readonly dataset?: Dataset
-  /** Looks at the configuration before anything slow is done; throws where it does not suit. */
-  readonly check?: (config: Config) => void
+  /** Reports how opening the data comes along, and which images were left out. */
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined
+  /** Checks the configuration before anything slow is done; throws where it does not suit. */
+  readonly check?: ((config: Config) => void) | undefined
 }
 
 /**
- * Opens a run in order to look at what it has learned.
+ * Opens a run in order to evaluate what it has learned.
  *
  * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, or data with other classes; `data`,
  *   also for a split without images; `disk` for a damaged checkpoint
  */
-export async function openTrainedRun(run: string, options: OpenOptions): Promise<TrainedRun> {
-  const { onEvent = () => undefined } = options
+export async function openTrainedRun(run: string, options: OpenOptions = {}): Promise<OpenedRun> {
+  const { onEvent = () => undefined, data } = options
   const config = resolveConfig(readConfig(run), run)
   options.check?.(config)
   const checkpoint = newestCheckpoint(run)
-  const dataset = options.dataset ?? (await datasetOf(config, options.data, onEvent))
-  const isOwn = options.data === undefined && options.dataset === undefined
-  const split = options.split ?? usualSplit(isOwn ? checkpoint.extra : undefined, dataset)
-  splitNamed(dataset, split)
-  refuseOtherClasses(checkpoint.extra, dataset)
-  const { mean, std } =
-    trainedNormalisation(checkpoint.extra) ?? (isOwn ? dataset : await ownNormalisation(config, run, onEvent))
-  return { run, config, checkpoint, dataset: { ...dataset, mean, std }, split }
+  const onProgress: OnProgress = progress => onEvent({ kind: 'progress', ...progress })
+  const normalisation =
+    trainedNormalisation(checkpoint.extra) ??
+    (data === undefined ? undefined : await ownNormalisation(config, run, onProgress))
+  const task = await openTask({ ...config, data: { ...config.data, ...data } }, { onProgress, normalisation })
+  for (const notice of task.notices) onEvent(notice)
+  const split = options.split ?? usualSplit(data === undefined ? checkpoint.extra : undefined, task.data)
+  splitNamed(task.data, split)
+  refuseOtherClasses(checkpoint.extra, task.data)
+  return { run, task, checkpoint, split }
 }
 
 /** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */
-async function ownNormalisation(
-  config: Config,
-  run: string,
-  onEvent: (event: TrainEvent) => void,
-): Promise<Normalisation> {
+async function ownNormalisation(config: Config, run: string, onProgress: OnProgress): Promise<Normalisation> {
   try {
-    return await datasetOf(config, undefined, onEvent)
+    const { mean, std } = (await openTask(config, { onProgress })).data
+    return { mean, std }
   } catch (cause) {
     if (!(cause instanceof MoietyError)) throw cause
     return fail({
       kind: 'data',
-      message: `by which mean and standard deviation images are to be normalised is not known: the checkpoint, of an earlier version, does not say it, and the data that the run was trained on cannot be opened (${cause.message})`,
+      message: `the mean and standard deviation by which images are to be normalised are not known: the checkpoint, of an earlier version, does not have them, and the data that the run was trained on cannot be opened (${cause.message})`,
       where: run,
       help: 'put the training data back where data.directory of the run says',
       cause,
@@ -79,17 +77,9 @@ async function ownNormalisation(
   }
 }
 
-async function datasetOf(
-  { data }: Config,
-  choice: DataChoice | undefined,
-  onEvent: (event: TrainEvent) => void,
-): Promise<Dataset> {
-  const dataset = await openDataset({ ...data, ...choice }, progress =>
-    onEvent({ kind: 'progress', ...progress }),
-  )
-  if (dataset.skipped.length > 0) onEvent({ kind: 'skipped', files: dataset.skipped })
-  for (const message of dataset.notices ?? []) onEvent({ kind: 'warning', message })
-  return dataset
+/** The task of a run. @throws MoietyError `usage`, `disk` */
+export function taskOfRun(run: string): TaskKind {
+  return kindOfTask(resolveConfig(readConfig(run), run))
 }
 
 /**
@@ -110,7 +100,7 @@ export function newestCheckpoint(run: string): Checkpoint {
 
 /** An engine as the run was trained with, or with as many threads as given, whose state is what the run has learned. */
 export async function engineOf(
-  { config, checkpoint }: Pick<TrainedRun, 'config' | 'checkpoint'>,
+  { config, checkpoint }: { readonly config: Config; readonly checkpoint: Checkpoint },
   threads = config.engine.threads,
 ): Promise<Engine> {
   const { device } = config.engine

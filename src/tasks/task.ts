@@ -1,59 +1,171 @@
 import type { HostTensor } from '../base/tensor.ts'
-import type { LayerSummary, Measures, TrainEvent } from '../run/events.ts'
-import type { DataIdentity } from './data-identity.ts'
+import type { Config } from '../config/config.ts'
+import type { OnProgress, SplitName } from '../data/index.ts'
+import type { MeasureDefinition } from '../metrics/measure.ts'
+import type { LayerStats, Measures, TrainEvent } from '../run/events.ts'
+import type { Engine } from '../runtime/index.ts'
+import type { DataIdentity, Normalisation } from './data-identity.ts'
 import type { BatchForm, BuildObjective } from './objective.ts'
+import type { LabelledItem, RoutedLayer } from './routing.ts'
+import type { Mixture, RoutingOverrides, Variant } from './variants.ts'
 
 /** What a step is fed of the data. */
 export interface TaskBatch {
   readonly form: BatchForm
-  /** Images and what they should be taken for, by the names of the step's inputs. */
+  /** Images and targets, by the names of the step's inputs. */
   readonly feeds: ReadonlyMap<string, HostTensor>
 }
 
-/** What the network does on held-out images. */
-export interface TestResult {
-  readonly loss: number
-  /** As a line of the log has them. */
-  readonly measures: Measures
-  readonly layers: readonly LayerSummary[]
-}
-
-/** How an evaluation can be followed and ended. */
+/** How an evaluation reports and is ended. */
 export interface TestOptions {
   readonly signal?: AbortSignal | undefined
-  /** Told after each batch how many of all images are done. */
-  readonly onProgress: (done: number, total: number) => void
+  /** Called after each batch with the images that are done and all of them. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined
+}
+
+/** A table for a terminal or a page: plain texts, the first column a name. */
+export interface TextTable {
+  readonly title: string
+  readonly heads: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+}
+
+/** What a network does on a split. */
+export interface Evaluated {
+  readonly images: number
+  /** Mean over images. */
+  readonly loss: number
+  /** By the names of the task's measures. */
+  readonly measures: Measures
+  readonly layers: readonly LayerStats[]
+  /** In the order of `layers`. */
+  readonly routing: readonly RoutedLayer[]
+  readonly items: readonly LabelledItem[]
+  /** What else the task counts, as `eval --json` prints it. */
+  readonly details: Readonly<Record<string, unknown>>
+  /** The same for a person. */
+  readonly tables: readonly TextTable[]
+}
+
+/** A network in engines, ready to be run on splits. */
+export interface Evaluation<E extends Evaluated = Evaluated> {
+  /** Builds and loads the programs, so that what cannot be evaluated fails before the first step of a training. */
+  prepare(split: SplitName): Promise<void>
+  /**
+   * Runs a split through the network, in the order of the data. Engines with as many threads give the same bits, however many
+   * engines there are. Undefined if `signal` came first.
+   *
+   * @throws MoietyError `diverged` if the loss is not finite, `data`
+   */
+  run(split: SplitName, options?: TestOptions): Promise<E | undefined>
+  /** Releases its programs and their memory. */
+  release(): Promise<void>
+}
+
+/** How many images of a data set an evaluation can be asked for. */
+export interface SplitSizes {
+  readonly train: { readonly length: number }
+  readonly val?: { readonly length: number } | undefined
+  readonly test: { readonly length: number }
+}
+
+/** What every data set says of itself. */
+export interface TaskData extends SplitSizes, Normalisation {
+  /** What the images are and how many. */
+  readonly title: string
+  readonly classes: readonly string[]
+  readonly superclasses: readonly string[] | undefined
+  /** By class; -1 where it has none. */
+  readonly superclassOf: ArrayLike<number> | undefined
 }
 
 /**
- * What is learned from what: all that the training loop does not know of classifiers and detectors. A batch is a function
- * of (seed, epoch, number), so that an interrupted training goes on as if nothing had been.
+ * What is learned from what: all that training, evaluation and analysis do not know of classifiers and detectors. A batch is a
+ * function of (seed, epoch, number), so that an interrupted training resumes as if it had not been interrupted.
  */
-export interface Task {
-  /** What the images are and how many. */
-  readonly title: string
-  /** What a person should know of the data: files that were left out, boxes that were changed. */
+export interface Task<out E extends Evaluated = Evaluated> {
+  readonly kind: TaskKind
+  readonly config: Config
+  readonly data: TaskData
+  /** Warnings about the data: files that were left out, boxes that were changed. */
   readonly notices: readonly TrainEvent[]
   readonly identity: DataIdentity
+  readonly network: NetworkFacts
+  /** The mixtures of the network in the order in which its programs report them. */
+  readonly mixtures: readonly Mixture[]
+
+  /** @throws MoietyError `data` for data from which nothing can be learned */
+  checkTrainable(): void
   readonly stepsPerEpoch: number
   /** The form of most batches of an epoch. */
   usualForm(epoch: number): BatchForm
   /**
-   * How much a step of an epoch computes, beside other epochs' steps. Where it changes, so do the forms of all batches.
+   * How much a step of an epoch computes, relative to other epochs' steps. Where it changes, so do the forms of all batches.
    */
   work(epoch: number): number
-  /** The network and its loss on batches of a form. */
-  objective(form: BatchForm): BuildObjective
   /** The images of each of an epoch's batches, `stepsPerEpoch` of them. */
   batches(epoch: number): readonly Uint32Array[]
   /** @throws MoietyError `data` where an image cannot be read */
   load(images: Uint32Array, epoch: number): Promise<TaskBatch>
-  /** What a step measured, as the log and the progress line have it. */
+  /** The network and its loss on batches of a form. */
+  objective(form: BatchForm): BuildObjective
+  /** What a step measured, as the log and the progress line show it. */
   trainMeasures(means: Readonly<Record<string, number>>): Measures
-  /** The split that `test` looks at. */
-  readonly heldOut: 'val' | 'test'
-  /** Makes ready for `test`: what cannot be evaluated shows now. */
-  prepareTest(): Promise<void>
-  /** The network that is in the engine on held-out images; undefined when it was interrupted. */
-  test(options: TestOptions): Promise<TestResult | undefined>
+
+  /** @param overrides - how mixtures route instead of as trained; one for all, or by place */
+  evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<E>
+  /**
+   * The network as trained and variants of its mixtures on a split, each variant computed on the same images. Where a task can,
+   * one program computes many variants.
+   */
+  withVariants(engine: Engine, split: SplitName, options?: VariantOptions): Promise<EvaluatedVariants<E>>
+}
+
+/** Which variants, and how the work reports. */
+export interface VariantOptions {
+  /** All of each mixture by default. */
+  readonly variants?: readonly Variant[]
+  /** Ends the work by throwing. */
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined
+}
+
+/** What a variant of the network does on a split. */
+export interface VariantResult {
+  readonly variant: Variant
+  readonly measures: Measures
+  /** Of tasks that give each image one class: that class, for each image. */
+  readonly predictions: Int32Array | null
+}
+
+/** A network and its variants on a split. */
+export interface EvaluatedVariants<E extends Evaluated = Evaluated> {
+  readonly trained: E
+  readonly variants: readonly VariantResult[]
+}
+
+/** What a network is, for people. */
+export interface NetworkFacts {
+  /** `resnet18, width 64, cifar stem` */
+  readonly description: string
+  readonly parameters: number
+  /** Parameters that one image passes through: K of the E experts. */
+  readonly activeParameters: number
+}
+
+/** A task before its data is open. */
+export interface TaskKind {
+  readonly name: string
+  /** What it is measured by on held-out images, the measure that ranks runs first. */
+  readonly measures: readonly MeasureDefinition[]
+  /** Whether a configuration describes this task. */
+  accepts(config: Config): boolean
+  /** Opens the data that a configuration names. @throws MoietyError `data`, `usage` */
+  open(config: Config, options: OpenTaskOptions): Promise<Task>
+}
+
+/** How a task's data is opened. */
+export interface OpenTaskOptions {
+  readonly onProgress?: OnProgress | undefined
+  /** Normalises images by this instead of by the data's own mean and standard deviation. */
+  readonly normalisation?: Normalisation | undefined
 }

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { routingProgram } from '../analysis/routing-program.ts'
 import { type HostTensor, scalar } from '../base/tensor.ts'
 import { resolveConfig } from '../config/config.ts'
 import type { Dataset } from '../data/index.ts'
@@ -10,6 +9,7 @@ import { conv, linear, type Scope } from '../nn/index.ts'
 import { Engine, type LoadedProgram } from '../runtime/index.ts'
 import { evaluateSplit } from '../tasks/classification/evaluate-split.ts'
 import { evaluationProgram } from '../tasks/classification/evaluation-program.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
 import { classifierStepOptions, trainingStep } from './classification-step.ts'
 import { detectionStep } from './detection-step.ts'
 import { TrainingPrograms } from './training-programs.ts'
@@ -148,7 +148,7 @@ describe('every other program that is fed labels refuses them too', () => {
     await programs.release()
 
     const { model } = resolveConfig({ model: { width: 4, moe: [] } }, 'test')
-    const { program } = routingProgram({ model, classes, size: 8, variants: [{ kind: 'trained' }] })
+    const { program } = evaluationProgram({ classifier: classifierOf(model, { classes }), size: 8 })
     expect(program.inputs.find(({ name }) => name === 'labels')!.takes).toMatchObject({ least: 0, most: 2 })
   })
 

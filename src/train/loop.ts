@@ -1,5 +1,6 @@
 import { type Config, withoutSafeKeys } from '../config/config.ts'
 import type { Progress, SplitName } from '../data/index.ts'
+import { heldOutSplit } from '../data/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
@@ -7,11 +8,10 @@ import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
 import { configHash, createRun, openRun, type RunFolder, readConfig, refuseTaken } from '../run/run-folder.ts'
 import { type Engines, startEngines } from '../runtime/engines.ts'
 import { engineVersion } from '../runtime/index.ts'
-import { openClassification } from '../tasks/classification/classification-task.ts'
-import { openDetection } from '../tasks/detection/detection-task.ts'
-import { isDetector } from '../tasks/detection/detector-of.ts'
+import { openTask } from '../tasks/kinds.ts'
 import type { BatchForm } from '../tasks/objective.ts'
-import type { Task, TestResult } from '../tasks/task.ts'
+import { layerSummaries } from '../tasks/routing.ts'
+import type { Evaluated, Evaluation, Task } from '../tasks/task.ts'
 import { collapses } from './collapse.ts'
 import { requireTraining } from './device-probe.ts'
 import { divergence } from './diagnose.ts'
@@ -105,11 +105,9 @@ async function prepare(
   folder: RunFolder,
   { config, resume, signal, onEvent = () => undefined }: TrainOptions,
 ): Promise<Training> {
-  const { model } = config
   const onProgress = (progress: Progress) => onEvent({ kind: 'progress', ...progress })
-  const task = isDetector(model)
-    ? await openDetection({ ...config, model }, engines, onProgress)
-    : await openClassification(config, engines, onProgress)
+  const task = await openTask(config, { onProgress })
+  task.checkTrainable()
   for (const notice of task.notices) onEvent(notice)
   const training = new Training(config, task, engines, folder, signal, onEvent)
   await training.begin(resume)
@@ -120,6 +118,9 @@ async function prepare(
 class Training {
   readonly #steps: number
   readonly #programs: TrainingPrograms
+  readonly #evaluation: Evaluation
+  /** The split that the training is tested on. */
+  readonly #heldOut: 'val' | 'test'
   #ready:
     | {
         readonly step: ReadyStep['facts']
@@ -150,6 +151,8 @@ class Training {
     const write = (form: BatchForm) => ({ objective: task.objective(form), form, optimizer, clipNorm })
     this.#programs = new TrainingPrograms(engines, { write, stepsPerEpoch }, seed)
     this.#work = task.work(0)
+    this.#evaluation = task.evaluation(engines)
+    this.#heldOut = heldOutSplit(task.data)
   }
 
   /** Prepares the first epoch's program, puts the first or the saved state into the engine and says where training stands. */
@@ -160,7 +163,7 @@ class Training {
     const step = usual.facts
     const { position, checkpoint } = await startingPoint({
       config,
-      data: task,
+      data: { identity: task.identity, title: task.data.title },
       engine,
       step,
       run: folder.path,
@@ -169,12 +172,12 @@ class Training {
     })
     await this.#programs.spread(usual)
     this.#lastCheckpoint = checkpoint
-    await task.prepareTest()
+    await this.#evaluation.prepare(this.#heldOut)
     this.#ready = { step, position, resumed: resume !== false }
     onEvent({
       kind: 'start',
       run: folder.path,
-      data: task.title,
+      data: task.data.title,
       parameters: step.parameterCount,
       activeParameters: step.activeParameterCount,
       steps: this.#steps,
@@ -188,7 +191,7 @@ class Training {
     const { step, position, resumed } = this.#ready!
     const journal = openJournal(folder.path, resumed ? position : undefined)
     const started = performance.now()
-    let evaluated: TestResult | undefined
+    let evaluated: Evaluated | undefined
     try {
       const earlier = secondsSoFar(folder.path)
       const elapsed = (): number => earlier + (performance.now() - started) / 1000
@@ -299,9 +302,9 @@ class Training {
     return means.layers
   }
 
-  #tellTest(position: Position, journal: Journal, { loss, measures, layers }: TestResult): void {
+  #tellTest(position: Position, journal: Journal, { loss, measures, layers }: Evaluated): void {
     const seconds = this.#evaluationSeconds
-    this.#tell(position, journal, this.task.heldOut, {
+    this.#tell(position, journal, this.#heldOut, {
       loss,
       taskLoss: loss,
       auxLoss: 0,
@@ -358,12 +361,12 @@ class Training {
   }
 
   /** The network on held-out images; undefined when it was interrupted. */
-  async #test(): Promise<TestResult | undefined> {
+  async #test(): Promise<Evaluated | undefined> {
     const { onEvent, signal } = this
     const onProgress = (done: number, total: number) =>
       onEvent({ kind: 'progress', what: 'evaluating', done, total })
     const started = performance.now()
-    const result = await this.task.test({ signal, onProgress })
+    const result = await this.#evaluation.run(this.#heldOut, { signal, onProgress })
     this.#evaluationSeconds = (performance.now() - started) / 1000
     return result
   }
@@ -384,14 +387,14 @@ class Training {
     this.onEvent({ kind: 'checkpoint', path })
   }
 
-  #summary(result: TestResult | undefined, interrupted: boolean, seconds: number): TrainSummary {
+  #summary(result: Evaluated | undefined, interrupted: boolean, seconds: number): TrainSummary {
     return {
       run: this.folder.path,
       interrupted,
-      split: this.task.heldOut,
+      split: this.#heldOut,
       measures: result?.measures ?? {},
       seconds,
-      layers: result?.layers ?? [],
+      layers: result === undefined ? [] : layerSummaries(result, this.task.data.classes),
     }
   }
 }

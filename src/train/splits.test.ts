@@ -65,9 +65,9 @@ describe('a training on a folder with train, val and test', () => {
 
   it('leaves test to those who ask for it, and evaluates and explains val otherwise', async () => {
     const usual = await evaluateRun({ run })
-    expect([usual.split, usual.images, usual.top1]).toEqual(['val', 12, 1])
+    expect([usual.split, usual.images, usual.measures.top1]).toEqual(['val', 12, 1])
     const test = await evaluateRun({ run, split: 'test' })
-    expect([test.split, test.images, test.top1]).toEqual(['test', 10, 0])
+    expect([test.split, test.images, test.measures.top1]).toEqual(['test', 10, 0])
     expect((await evaluateRun({ run, split: 'train' })).images).toBe(32)
     const explained = await explainRun({ run, permutations: 1 })
     expect([explained.findings.data.split, explained.findings.accuracy.top1]).toEqual(['val', 1])

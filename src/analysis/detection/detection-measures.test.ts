@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { draws } from '../../base/random.ts'
-import type { RoutedLayer, TrueObject } from '../../tasks/detection/records.ts'
+import type { TrueObject } from '../../tasks/detection/records.ts'
+import type { RoutedLayer } from '../../tasks/routing.ts'
 import { associationOf, chiSquaredOf } from './contingency.ts'
 import { testLevels } from './level-test.ts'
 import { weightedMedian } from './median-area.ts'
@@ -84,6 +85,7 @@ const layer: RoutedLayer = {
   experts: 2,
   k: 1,
   inputs: 5,
+  logits: new Float32Array(),
   // Image 0 sends P3 to expert 0 and the rest to expert 1; image 1 halves everything.
   weights: Float32Array.from([1, 0, 0, 1, 0, 1, 0, 1, 0, 1, ...new Array<number>(10).fill(0.5)]),
 }

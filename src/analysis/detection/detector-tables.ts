@@ -1,6 +1,7 @@
 import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer'
 import type { SizeLimits } from '../../metrics/detections/index.ts'
-import { type DetectorRecords, weightsAt } from '../../tasks/detection/records.ts'
+import type { DetectorRecords } from '../../tasks/detection/records.ts'
+import { weightsAt } from '../../tasks/routing.ts'
 import { listColumn } from '../routing-table.ts'
 import { sizeClassOf, sizeNames } from './sizes.ts'
 

@@ -1,24 +1,27 @@
 import { basename, resolve } from 'node:path'
-import { type SplitName, splitNamed } from '../../data/index.ts'
+import { fail } from '../../base/errors.ts'
+import type { SplitName } from '../../data/index.ts'
+import { splitNamed } from '../../data/index.ts'
 import { version } from '../../files/version.ts'
-import { Graph } from '../../graph/index.ts'
-import { activeParameterCount } from '../../models/index.ts'
-import { Scope } from '../../nn/index.ts'
-import type { TrainEvent } from '../../run/events.ts'
+import type { Measures, TrainEvent } from '../../run/events.ts'
 import { readEnvironment } from '../../run/run-folder.ts'
-import type { Engine } from '../../runtime/index.ts'
-import { detectionIdentity } from '../../tasks/data-identity.ts'
-import { type DetectorOverride, detectorOf, detectorPlaces } from '../../tasks/detection/detector-of.ts'
-import { DetectorEvaluator } from '../../tasks/detection/evaluate-detector.ts'
-import { sizesOf } from '../../tasks/detection/evaluate-detector-run.ts'
+import { DetectionTask } from '../../tasks/detection/detection-task.ts'
+import { sizesOf } from '../../tasks/detection/evaluate-detector.ts'
 import type { DetectorRecords } from '../../tasks/detection/records.ts'
-import { openTrainedDetector, type TrainedDetector } from '../../tasks/detection/trained-detector.ts'
-import { checkpointIdentity, configurationIdentity, type DataChoice, engineOf } from '../../tasks/open-run.ts'
+import {
+  checkpointIdentity,
+  configurationIdentity,
+  type DataChoice,
+  engineOf,
+  type OpenedRun,
+  type OpenOptions,
+  openTrainedRun,
+} from '../../tasks/open-run.ts'
+import type { Variant } from '../../tasks/variants.ts'
 import type { Findings } from '../findings.ts'
 import { countsOf } from '../layer-findings.ts'
 import { logOf, overTraining } from '../training-history.ts'
 import { detectorRoutingTable, objectsTable } from './detector-tables.ts'
-import { detectorVariants } from './detector-variants.ts'
 import type { DetectorFindings, DetectorLayerFindings, PrecisionStats } from './findings.ts'
 import { detectorLayerFindings } from './layer-findings.ts'
 import { chooseScenes } from './scene-choice.ts'
@@ -68,27 +71,16 @@ export async function explainDetectorRun(
   options: ExplainDetectorOptions,
 ): Promise<DetectorExplanation | undefined> {
   const { permutations = 2000, seed = 0, signal, onEvent = () => undefined } = options
-  const trained = await openTrainedDetector(options.run, {
-    split: options.split,
-    onEvent,
-    ...(options.data === undefined ? {} : { data: options.data }),
-  })
-  const { dataset, config, split } = trained
-  const { parameters, activeParameters, constraints } = factsOf(trained)
-  const engine = await engineOf(trained, options.threads)
+  const trained = await openDetector(options.run, { split: options.split, onEvent, data: options.data })
+  const { task, split, checkpoint } = trained
+  const { config, data: dataset } = task
+  const engine = await engineOf({ config, checkpoint }, options.threads)
   try {
-    const places = detectorPlaces(config.model)
-    const progress = new Passes(splitNamed(dataset, split).length, onEvent)
-    const run = async (what: string, override?: DetectorOverride) =>
-      await pass(engine, trained, { split, override, signal, onProgress: progress.next(what) })
-    const records = await run('looking for objects')
-    if (records === undefined) return undefined
-
-    const planned = records.routing.map((layer, i) => detectorVariants(places[i]!, layer))
-    progress.plan(planned.flat().filter(({ override }) => override !== undefined).length)
-    const log = logOf(options.run, trained.checkpoint.step, onEvent)
+    const { trained: records, variants } = await task.withVariants(engine, split, { onEvent })
+    const log = logOf(options.run, checkpoint.step, onEvent)
     const layers: DetectorLayerFindings[] = []
     for (const [index, layer] of records.routing.entries()) {
+      const { place, constraint } = task.mixtures[index]!
       const found = await detectorLayerFindings({
         records,
         index,
@@ -101,17 +93,14 @@ export async function explainDetectorRun(
           onEvent({ kind: 'progress', what: `${layer.name}: ${what}`, done, total }),
       })
       if (found === undefined) return undefined
-      const results: { readonly kind: string; readonly stats: PrecisionStats }[] = []
-      for (const { kind, name, override } of planned[index]!) {
-        const own = override === undefined ? records : await run(`${layer.name}: ${name}`, override)
-        if (own === undefined) return undefined
-        results.push({ kind, stats: { ...own.evaluation.stats } })
-      }
-      const of = (kind: string) => results.filter(one => one.kind === kind).map(({ stats }) => stats)
+      const of = (kind: Variant['kind']): PrecisionStats[] =>
+        variants.flatMap(({ variant, measures }) =>
+          variant.kind === kind && 'place' in variant && variant.place === place ? [statsOf(measures)] : [],
+        )
       layers.push({
         ...found,
-        place: places[index]!,
-        constraint: constraints[index]!,
+        place,
+        constraint,
         variants: { single: of('single'), without: of('without'), byK: of('k'), equal: of('equal')[0]! },
         overTraining: overTraining(log, layer.name),
       })
@@ -122,7 +111,7 @@ export async function explainDetectorRun(
       findings: {
         kind: 'detector',
         version: 2,
-        run: describeRun(trained, parameters, activeParameters),
+        run: describeRun(trained),
         data: describeData(trained, split, records),
         loss: records.loss,
         stats: { ...records.evaluation.stats },
@@ -147,61 +136,40 @@ export async function explainDetectorRun(
   }
 }
 
-/** One pass of a split through the detector. */
-async function pass(
-  engine: Engine,
-  { config, dataset }: TrainedDetector,
-  options: {
-    readonly split: SplitName
-    readonly override: DetectorOverride | undefined
-    readonly signal: AbortSignal | undefined
-    readonly onProgress: (done: number) => void
-  },
-): Promise<DetectorRecords | undefined> {
-  const { split, override, signal, onProgress } = options
-  const evaluator = new DetectorEvaluator([engine], config.model, dataset, override)
-  const records = await evaluator.evaluate({
-    split: splitNamed(dataset, split),
-    batch: config.training.batch,
-    signal,
-    onProgress,
+/** An opened run of a detector. */
+interface DetectorRun extends OpenedRun {
+  readonly task: DetectionTask
+}
+
+async function openDetector(run: string, options: OpenOptions): Promise<DetectorRun> {
+  const opened = await openTrainedRun(run, options)
+  const { task } = opened
+  if (task instanceof DetectionTask) return { ...opened, task }
+  return fail({
+    kind: 'usage',
+    message: `expected the run of a detector, got one of the task ${task.kind.name}`,
+    where: run,
+    help: 'give the run of a detector',
   })
-  await evaluator.release()
-  return records
 }
 
-/** Tells how far the passes are, and about how long the rest will take. */
-class Passes {
-  #done = 0
-  #total = 1
-  #seconds = 0
-
-  constructor(
-    readonly images: number,
-    readonly onEvent: (event: TrainEvent) => void,
-  ) {}
-
-  /** That so many passes are to come. */
-  plan(more: number): void {
-    this.#total = this.#done + more
-  }
-
-  next(what: string): (done: number) => void {
-    const began = performance.now()
-    const number = this.#done++
-    return done => {
-      const seconds = (performance.now() - began) / 1000
-      if (done === this.images) this.#seconds += seconds
-      const each = number === 0 ? seconds : this.#seconds / (done === this.images ? number + 1 : number)
-      const left = Math.max(0, each * (this.#total - number) - (done === this.images ? each : seconds))
-      const turn = this.#total === 1 ? '' : ` (${number + 1} of ${this.#total}, ${timeLeft(left)} left)`
-      this.onEvent({ kind: 'progress', what: `${what}${turn}`, done, total: this.images })
-    }
-  }
-}
-
-function timeLeft(seconds: number): string {
-  return seconds < 90 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`
+/** COCO's twelve numbers among a variant's measures. */
+function statsOf(measures: Measures): PrecisionStats {
+  const names = [
+    'AP',
+    'AP50',
+    'AP75',
+    'APs',
+    'APm',
+    'APl',
+    'AR1',
+    'AR10',
+    'AR100',
+    'ARs',
+    'ARm',
+    'ARl',
+  ] as const
+  return Object.fromEntries(names.map(name => [name, measures[name] ?? null])) as PrecisionStats
 }
 
 /** The layer whose experts sizes go with most: what scenes are chosen by. */
@@ -210,38 +178,9 @@ function mostOfSizes(layers: readonly DetectorLayerFindings[]): number {
   return Math.max(0, bits.indexOf(Math.max(...bits)))
 }
 
-/** What the network is made of, counted on the smallest canvas. */
-function factsOf({ config, dataset }: TrainedDetector): {
-  readonly parameters: number
-  readonly activeParameters: number
-  readonly constraints: readonly string[]
-} {
-  const { model } = config
-  const graph = new Graph()
-  const scope = Scope.root(graph, { training: false })
-  const [height, width] = dataset.canvases[0]!
-  const { stats } = detectorOf(model, { classes: dataset.classes.length })(
-    scope,
-    graph.input('images', 'float32', [1, 3, height, width]),
-  )
-  const { declarations } = scope
-  return {
-    parameters: declarations.parameterCount(),
-    activeParameters: activeParameterCount(declarations, stats),
-    constraints: detectorPlaces(model).map(place =>
-      typeof place === 'number'
-        ? model.moe.find(({ position }) => position === place)!.constraint.name
-        : model.detector.mixture!.constraint.name,
-    ),
-  }
-}
-
-function describeRun(
-  { run, config, checkpoint }: TrainedDetector,
-  parameters: number,
-  activeParameters: number,
-): Findings['run'] {
-  const { name, stem, width, detector } = config.model
+function describeRun({ run, task, checkpoint }: DetectorRun): Findings['run'] {
+  const { config } = task
+  const { description, parameters, activeParameters } = task.network
   return {
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,
@@ -250,7 +189,7 @@ function describeRun(
     configuration: configurationIdentity(config),
     epochs: config.training.epochs,
     seed: config.seed,
-    model: `RetinaNet on ${name}, width ${width}, ${stem} stem, ${detector.channels} channels`,
+    model: description,
     parameters,
     activeParameters,
     moiety: version,
@@ -258,17 +197,17 @@ function describeRun(
 }
 
 function describeData(
-  { dataset }: TrainedDetector,
+  { task }: DetectorRun,
   split: SplitName,
   { images, objects, evaluation }: DetectorRecords,
 ): DetectorFindings['data'] {
-  const { title, classes, superclasses, superclassOf, canvases } = dataset
-  const sizes = sizesOf(dataset)
+  const { title, classes, superclasses, superclassOf, canvases } = task.data
+  const sizes = sizesOf(task.data)
   const perSize: [number, number, number] = [0, 0, 0]
   for (const { area } of objects) perSize[sizeClassOf(area, sizes)]! += 1
   return {
     title,
-    identity: detectionIdentity(dataset).labels,
+    identity: task.identity.labels,
     split,
     images,
     canvases: canvases.map(([height, width]) => [height, width]),

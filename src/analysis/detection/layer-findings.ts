@@ -1,5 +1,6 @@
 import type { SizeLimits } from '../../metrics/detections/index.ts'
-import type { DetectorRecords, RoutedLayer } from '../../tasks/detection/records.ts'
+import type { DetectorRecords } from '../../tasks/detection/records.ts'
+import type { RoutedLayer } from '../../tasks/routing.ts'
 import { affinityOf } from '../affinity.ts'
 import { dependenceOf, entropyBits } from '../information.ts'
 import { associationOf } from './contingency.ts'

@@ -1,4 +1,4 @@
-import type { RoutedLayer } from '../../tasks/detection/records.ts'
+import type { RoutedLayer } from '../../tasks/routing.ts'
 import { permutationTest, rowsOf, type Tested } from './permutation-test.ts'
 import { partsOfColumns, tableInformation } from './table-information.ts'
 

@@ -1,4 +1,5 @@
-import { type RoutedLayer, type TrueObject, weightsAt } from '../../tasks/detection/records.ts'
+import type { TrueObject } from '../../tasks/detection/records.ts'
+import { type RoutedLayer, weightsAt } from '../../tasks/routing.ts'
 
 /**
  * Objects by where they were routed. A mixture routes units: a level of an image in a head, a whole image in the backbone.

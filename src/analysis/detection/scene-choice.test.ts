@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { FoundObject, RoutedLayer } from '../../tasks/detection/records.ts'
-import { detectorVariants } from './detector-variants.ts'
+import type { FoundObject } from '../../tasks/detection/records.ts'
+import type { RoutedLayer } from '../../tasks/routing.ts'
 import { chooseScenes } from './scene-choice.ts'
 
 const found = (image: number, level: number, side: number, score = 0.9): FoundObject => ({
@@ -19,6 +19,7 @@ const layer = (images: number): RoutedLayer => ({
   experts: 2,
   k: 1,
   inputs: 5,
+  logits: new Float32Array(),
   weights: Float32Array.from({ length: images * 10 }, (_, at) => {
     const [unit, expert] = [at >> 1, at % 2]
     return Number(expert === Number(unit % 5 > 1))
@@ -43,23 +44,5 @@ describe('the choice of scenes', () => {
     const records = { images: 2, found: [found(0, 0, 8, 0.6), found(0, 4, 8, 0.2), found(1, 0, 8, 0.04)] }
     expect(chooseScenes(records, layer(2), 1)).toEqual({ images: [0], score: 0.1 })
     expect(chooseScenes({ images: 0, found: [] }, layer(0), 8)).toEqual({ images: [], score: 0.5 })
-  })
-})
-
-describe('variants of a mixture', () => {
-  it('are each expert alone, without each, every K and equal weights, at its place alone', () => {
-    const variants = detectorVariants('regression', { experts: 3, k: 2 })
-    expect(variants.map(({ name }) => name)).toEqual([
-      ...[0, 1, 2].map(expert => `expert ${expert} alone`),
-      ...[0, 1, 2].map(expert => `without expert ${expert}`),
-      ...['K = 1', 'K = 2', 'K = 3', 'equal weights'],
-    ])
-    expect(variants[7]!.override, 'K as trained').toBeUndefined()
-    expect(variants[4]!.override).toEqual(new Map([['regression', { kind: 'gate', without: 1, k: 2 }]]))
-    expect(detectorVariants(4, { experts: 1, k: 1 }).map(({ kind }) => kind)).toEqual([
-      'single',
-      'k',
-      'equal',
-    ])
   })
 })

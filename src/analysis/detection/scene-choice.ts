@@ -1,5 +1,6 @@
-import type { DetectorRecords, RoutedLayer } from '../../tasks/detection/records.ts'
-import { weightsAt } from '../../tasks/detection/records.ts'
+import type { DetectorRecords } from '../../tasks/detection/records.ts'
+import type { RoutedLayer } from '../../tasks/routing.ts'
+import { weightsAt } from '../../tasks/routing.ts'
 
 /** Scores from which detections are drawn: the first that finds two objects in as many images as are shown is taken (METHOD.md §5.5 draws those above 0.5). */
 const scores = [0.5, 0.3, 0.1, 0.05] as const

@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 import type { DetectionSplit } from '../../data/detection/index.ts'
-import { type DetectorRecords, weightsAt } from '../../tasks/detection/records.ts'
+import type { DetectorRecords } from '../../tasks/detection/records.ts'
+import { weightsAt } from '../../tasks/routing.ts'
 
 /** A scene as a report shows it: its picture, what the detector found in it, and where its levels went. */
 export interface PictureOfScene {

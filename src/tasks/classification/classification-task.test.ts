@@ -8,7 +8,7 @@ describe('the batches of an epoch', () => {
       { data: { name: 'sample', limit: { train: 50, test: 4 } }, training: { batch: 16 } },
       'test',
     )
-    const task = await openClassification(config, [], () => {})
+    const task = await openClassification(config)
     expect(task.stepsPerEpoch).toBe(4)
     for (const epoch of [0, 1]) {
       const batches = task.batches(epoch)

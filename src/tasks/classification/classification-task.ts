@@ -3,81 +3,104 @@ import { sizeAt } from '../../config/resizing.ts'
 import {
   type Dataset,
   epochOrder,
-  heldOutSplit,
   makeBatch,
-  type OnProgress,
   openDataset,
+  type SplitName,
   splitNamed,
 } from '../../data/index.ts'
-import { preferredClasses } from '../../metrics/preferred-classes.ts'
-import type { Classifier } from '../../models/index.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import type { Engine, LoadedProgram } from '../../runtime/index.ts'
 import { classifierOf } from '../classifier-of.ts'
 import { identityOf } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
-import type { Task, TaskBatch, TestOptions, TestResult } from '../task.ts'
+import type {
+  EvaluatedVariants,
+  Evaluation,
+  NetworkFacts,
+  OpenTaskOptions,
+  Task,
+  TaskBatch,
+  TaskKind,
+  TestOptions,
+  VariantOptions,
+  VariantResult,
+} from '../task.ts'
+import { type Mixture, overridesOf, type RoutingOverrides, type Variant, variantsOf } from '../variants.ts'
+import { accuracyOf } from './accuracy.ts'
 import { classificationObjective } from './classification-objective.ts'
-import { evaluateSplit } from './evaluate-split.ts'
+import { type ClassificationResult, evaluateSplit } from './evaluate-split.ts'
 import { type EvaluationProgram, evaluationProgram } from './evaluation-program.ts'
+import { classificationMeasures } from './measures.ts'
 import { checkTrainable } from './trainable.ts'
+
+/** Giving each image one class. */
+export const classification: TaskKind = {
+  name: 'classification',
+  measures: classificationMeasures,
+  accepts: ({ model }) => model.detector === null,
+  open: openClassification,
+}
 
 /**
  * Opens the data of a classifier.
  *
- * @throws MoietyError `data` or `usage` as `openDataset`, `data` for data from which nothing can be learned
+ * @throws MoietyError `data` or `usage` as `openDataset`
  */
 export async function openClassification(
   config: Config,
-  engines: readonly Engine[],
-  onProgress: OnProgress,
-): Promise<Task> {
+  { onProgress, normalisation }: OpenTaskOptions = {},
+): Promise<ClassificationTask> {
   const dataset = await openDataset(config.data, onProgress)
-  checkTrainable(dataset)
-  return new ClassificationTask(config, engines, dataset)
+  return new ClassificationTask(config, { ...dataset, ...normalisation })
 }
 
-/** Telling the class of an image. */
-class ClassificationTask implements Task {
-  readonly #classifier: Classifier
-  readonly #evaluation: EvaluationProgram
-  #evaluators: readonly LoadedProgram[] = []
+/** A configured classifier and its data. */
+export class ClassificationTask implements Task<ClassificationResult> {
+  readonly kind = classification
+  readonly identity
+  readonly mixtures: readonly Mixture[]
 
   constructor(
     readonly config: Config,
-    readonly engines: readonly Engine[],
-    readonly dataset: Dataset,
+    readonly data: Dataset,
   ) {
-    this.#classifier = classifierOf(config.model, { classes: dataset.classes.length })
-    this.#evaluation = evaluationProgram({ classifier: this.#classifier, size: dataset.size })
+    this.identity = identityOf(data)
+    this.mixtures = config.model.moe
+      .toSorted((a, b) => a.position - b.position)
+      .map(({ position, experts, k, constraint, style }) => ({
+        place: position,
+        experts,
+        k,
+        constraint: constraint.name,
+        style,
+      }))
   }
 
-  get title() {
-    return this.dataset.title
+  get network(): NetworkFacts {
+    const { name, stem, width } = this.config.model
+    const classifier = classifierOf(this.config.model, { classes: this.data.classes.length })
+    const { parameters, activeParameters } = evaluationProgram({ classifier, size: this.data.size })
+    return { description: `${name}, width ${width}, ${stem} stem`, parameters, activeParameters }
   }
 
   get notices(): TrainEvent[] {
-    const { skipped, notices = [] } = this.dataset
+    const { skipped, notices = [] } = this.data
     return [
       ...(skipped.length === 0 ? [] : [{ kind: 'skipped', files: skipped } as const]),
       ...notices.map(message => ({ kind: 'warning', message }) as const),
     ]
   }
 
-  get heldOut() {
-    return heldOutSplit(this.dataset)
-  }
-
-  get identity() {
-    return identityOf(this.dataset)
+  checkTrainable(): void {
+    checkTrainable(this.data)
   }
 
   get stepsPerEpoch() {
-    return Math.ceil(this.dataset.train.length / this.config.training.batch)
+    return Math.ceil(this.data.train.length / this.config.training.batch)
   }
 
   usualForm(epoch: number): BatchForm {
-    return this.#form(Math.min(this.config.training.batch, this.dataset.train.length), epoch)
+    return this.#form(Math.min(this.config.training.batch, this.data.train.length), epoch)
   }
 
   /** An image's pixels. */
@@ -87,18 +110,18 @@ class ClassificationTask implements Task {
 
   batches(epoch: number): Uint32Array[] {
     const { batch } = this.config.training
-    const order = epochOrder(this.dataset.train.length, this.config.seed, epoch)
+    const order = epochOrder(this.data.train.length, this.config.seed, epoch)
     return Array.from({ length: this.stepsPerEpoch }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
   }
 
   async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
-    const { mean, std, train, classes } = this.dataset
+    const { mean, std, train, classes } = this.data
     const { augmentation, seed } = this.config
     const form = this.#form(indices.length, epoch)
     const { images, labels } = await makeBatch(train, indices, {
       ...{ mean, std, augmentation, seed, epoch },
-      size: form.height,
       classes: classes.length,
+      size: form.height,
     })
     return {
       form,
@@ -110,10 +133,12 @@ class ClassificationTask implements Task {
   }
 
   objective(): BuildObjective {
+    const { model, training } = this.config
+    const classes = this.data.classes.length
     return classificationObjective({
-      classifier: this.#classifier,
-      classes: this.dataset.classes.length,
-      labelSmoothing: this.config.training.labelSmoothing,
+      classifier: classifierOf(model, { classes }),
+      classes,
+      labelSmoothing: training.labelSmoothing,
     })
   }
 
@@ -121,40 +146,104 @@ class ClassificationTask implements Task {
     return { top1: correct1, top5: correct5 }
   }
 
-  async prepareTest(): Promise<void> {
-    const { program } = this.#evaluation
-    this.#evaluators = await Promise.all(this.engines.map(engine => engine.load(program)))
+  evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<ClassificationResult> {
+    const { config, data } = this
+    const evaluation = evaluationProgram({
+      classifier: classifierOf(config.model, { classes: data.classes.length, override: overrides }),
+      size: data.size,
+    })
+    return new ClassificationEvaluation(this, engines, evaluation)
   }
 
-  async test({ signal, onProgress }: TestOptions): Promise<TestResult | undefined> {
-    const { dataset } = this
-    const result = await evaluateSplit({
-      dataset,
-      split: splitNamed(dataset, this.heldOut),
-      evaluation: this.#evaluation,
-      loaded: this.#evaluators,
-      batch: this.config.training.batch,
-      signal,
-      onProgress,
-    })
-    if (result === undefined) return undefined
-    const { loss, top1, top5, layers, classWeights } = result
-    return {
-      loss,
-      measures: { top1, top5 },
-      layers: layers.map((layer, i) => ({
-        ...layer,
-        preferred: preferredClasses(classWeights[i]!, dataset.classes),
-      })),
+  async withVariants(
+    engine: Engine,
+    split: SplitName,
+    { variants: wanted, onEvent = () => undefined }: VariantOptions = {},
+  ): Promise<EvaluatedVariants<ClassificationResult>> {
+    const { data, mixtures } = this
+    const groups = variantGroups(wanted ?? mixtures.flatMap(variantsOf))
+    const variants: VariantResult[] = []
+    let trained: ClassificationResult | undefined
+    for (const [i, group] of groups.entries()) {
+      const turn = groups.length === 1 ? '' : ` (${i + 1} of ${groups.length} layers)`
+      onEvent({ kind: 'progress', what: `preparing the network${turn}`, done: 0, total: 1 })
+      const evaluation = new ClassificationEvaluation(this, [engine], this.#variantProgram(group))
+      const onProgress = (done: number, total: number) =>
+        onEvent({ kind: 'progress', what: `routing images${turn}`, done, total })
+      const result = (await evaluation.run(split, { onProgress }))!
+      await evaluation.release()
+      trained ??= result
+      for (const [v, variant] of group.entries()) {
+        const predictions = result.predictions[v + 1]!
+        const { top1 } = accuracyOf(predictions, result.labels, data.classes.length)
+        variants.push({ variant, measures: { top1 }, predictions })
+      }
     }
+    return { trained: trained!, variants }
+  }
+
+  /** All experts see all images, so that variants share their results. */
+  #variantProgram(variants: readonly Variant[]): EvaluationProgram {
+    const { config, data, mixtures } = this
+    const classes = data.classes.length
+    const build = (variant: Variant) =>
+      classifierOf(config.model, { classes, override: overridesOf(variant, mixtures), dispatch: 'stacked' })
+    return evaluationProgram({
+      classifier: build({ kind: 'trained' }),
+      size: data.size,
+      variants: variants.map(build),
+    })
   }
 
   #size(epoch: number): number {
-    return sizeAt(this.config.training.resizing, epoch) ?? this.dataset.size
+    return sizeAt(this.config.training.resizing, epoch) ?? this.data.size
   }
 
   #form(images: number, epoch: number): BatchForm {
     const size = this.#size(epoch)
     return { images, height: size, width: size }
+  }
+}
+
+/**
+ * Variants in groups that are computed by one program each: those of each layer. What an engine needs to prepare a program grows
+ * faster than the program.
+ */
+function variantGroups(variants: readonly Variant[]): Variant[][] {
+  const places = new Set(variants.flatMap(variant => ('place' in variant ? [variant.place] : [])))
+  if (places.size === 0) return [[]]
+  return [...places].map(place => variants.filter(variant => 'place' in variant && variant.place === place))
+}
+
+class ClassificationEvaluation implements Evaluation<ClassificationResult> {
+  #loaded: readonly LoadedProgram[] = []
+
+  constructor(
+    readonly task: ClassificationTask,
+    readonly engines: readonly Engine[],
+    readonly program: EvaluationProgram,
+  ) {}
+
+  async prepare(): Promise<void> {
+    if (this.#loaded.length > 0) return
+    this.#loaded = await Promise.all(this.engines.map(engine => engine.load(this.program.program)))
+  }
+
+  async run(split: SplitName, options: TestOptions = {}): Promise<ClassificationResult | undefined> {
+    await this.prepare()
+    const { data, config } = this.task
+    return await evaluateSplit({
+      dataset: data,
+      split: splitNamed(data, split),
+      evaluation: this.program,
+      loaded: this.#loaded,
+      batch: config.training.batch,
+      ...options,
+    })
+  }
+
+  async release(): Promise<void> {
+    for (const loaded of this.#loaded) await loaded.release()
+    this.#loaded = []
   }
 }

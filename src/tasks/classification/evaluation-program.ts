@@ -1,7 +1,18 @@
-import { Graph, logSoftmax, lower, mul, neg, oneHot, type Program, sum } from '../../graph/index.ts'
+import {
+  concat,
+  Graph,
+  logSoftmax,
+  lower,
+  mul,
+  neg,
+  oneHot,
+  type Program,
+  sum,
+  topK,
+} from '../../graph/index.ts'
 import { correctCounts } from '../../metrics/correct-counts.ts'
 import { checkedClassification } from '../../models/checked.ts'
-import { type Classifier, labelInput } from '../../models/index.ts'
+import { activeParameterCount, type Classifier, labelInput } from '../../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
 
@@ -9,6 +20,18 @@ import { Scope } from '../../nn/index.ts'
 export interface EvaluationProgram {
   readonly program: Program
   readonly layers: readonly LayerInfo[]
+  readonly parameters: number
+  /** Parameters that one image passes through: K of the E experts. */
+  readonly activeParameters: number
+}
+
+/** What is evaluated. */
+export interface EvaluationProgramOptions {
+  readonly classifier: Classifier
+  /** Height and width of an image. */
+  readonly size: number
+  /** The same network with other routing; what it shares with `classifier` is computed once. */
+  readonly variants?: readonly Classifier[] | undefined
 }
 
 /**
@@ -16,33 +39,54 @@ export interface EvaluationProgram {
  *
  * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N]. Given: `logits` [N, classes], `loss` (cross-entropy summed
  * over images), `correct1`, `correct5` (counts), and per layer `NAME.weights` and `NAME.logits` [N, E] and its
- * constraint's counters (`NAME.counters.r`).
+ * constraint's counters (`NAME.counters.r`). With `variants`, also `predictions` int64 [N, 1 + variants]: the class that the
+ * classifier gives each image, and that each variant gives it.
+ *
+ * Where all experts see all images (`dispatch: 'stacked'`), every variant uses the same results of the same experts, and
+ * common-subexpression elimination leaves one copy of the whole network up to the layer and of each expert: where the layer is
+ * the last stage, a variant costs one matrix product.
  *
  * @throws MoietyError (usage) for a classifier that returns something else than it must
  */
 export function evaluationProgram({
   classifier,
   size,
-}: {
-  readonly classifier: Classifier
-  readonly size: number
-}): EvaluationProgram {
+  variants,
+}: EvaluationProgramOptions): EvaluationProgram {
   const graph = new Graph()
   const scope = Scope.root(graph, { training: false })
   const images = graph.input('images', 'float32', ['N', 3, size, size])
   const { logits, stats } = checkedClassification(classifier(scope, images), images, null)
   const classes = Number(logits.shape[1])
   const labels = labelInput(graph, 'N', classes)
-  const target = oneHot(labels, classes)
+  const others = (variants ?? []).map(
+    variant => variant(Scope.root(graph, { training: false }), images).logits,
+  )
   const outputs = new Map([
     ['logits', logits],
-    ['loss', neg(sum(mul(logSoftmax(logits), target)))],
+    ['loss', neg(sum(mul(logSoftmax(logits), oneHot(labels, classes))))],
     ...correctCounts(logits, labels),
+    ...(variants === undefined
+      ? []
+      : [
+          [
+            'predictions',
+            concat(
+              [logits, ...others].map(one => topK(one, 1).indices),
+              1,
+            ),
+          ] as const,
+        ]),
     ...stats.flatMap(({ name, routing, counters }) => [
       [`${name}.weights`, routing.weights] as const,
       [`${name}.logits`, routing.cleanLogits] as const,
       ...Object.entries(counters).map(([counter, value]) => [counterOutput(name, counter), value] as const),
     ]),
   ])
-  return { program: lower(outputs), layers: stats.map(layerInfo) }
+  return {
+    program: lower(outputs),
+    layers: stats.map(layerInfo),
+    parameters: scope.declarations.parameterCount(),
+    activeParameters: activeParameterCount(scope.declarations, stats),
+  }
 }

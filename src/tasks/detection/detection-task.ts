@@ -6,34 +6,66 @@ import {
   makeDetectionBatch,
   openDetectionDataset,
 } from '../../data/detection/index.ts'
-import { heldOutSplit, type OnProgress, splitNamed } from '../../data/index.ts'
-import { type Anchors, anchorTargets, targetInputs } from '../../models/index.ts'
+import { heldOutSplit, type SplitName, splitNamed } from '../../data/index.ts'
+import { Graph } from '../../graph/index.ts'
+import { type Anchors, activeParameterCount, anchorTargets, targetInputs } from '../../models/index.ts'
+import { Scope } from '../../nn/index.ts'
 import type { Measures, TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
 import { detectionIdentity } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
-import type { Task, TaskBatch, TestOptions, TestResult } from '../task.ts'
+import type {
+  EvaluatedVariants,
+  Evaluation,
+  NetworkFacts,
+  OpenTaskOptions,
+  Task,
+  TaskBatch,
+  TaskKind,
+  TestOptions,
+  VariantOptions,
+  VariantResult,
+} from '../task.ts'
+import { type Mixture, overridesOf, type RoutingOverrides, variantName, variantsOf } from '../variants.ts'
 import { detectionObjective } from './detection-objective.ts'
-import { anchorsFor, type DetectorModelConfig, detectorOf } from './detector-of.ts'
+import { anchorsFor, type DetectorModelConfig, detectorOf, isDetector } from './detector-of.ts'
 import { DetectorEvaluator } from './evaluate-detector.ts'
-import { layerSummaries } from './unit-weights.ts'
+import { detectionMeasures } from './measures.ts'
+import type { DetectorRecords } from './records.ts'
 
 /** A configuration whose model is a detector. */
 export type DetectionConfig = Config & { readonly model: DetectorModelConfig }
 
+/** Finding objects: their boxes and classes. */
+export const detection: TaskKind = {
+  name: 'detection',
+  measures: detectionMeasures,
+  accepts: ({ model }) => isDetector(model),
+  open: openDetection,
+}
+
 /**
  * Opens the data of a detector.
  *
- * @throws MoietyError `data` or `usage` as `openDetectionDataset`, `data` for data from which nothing can be learned
+ * @throws MoietyError `usage` for a configuration of a classifier, `data` or `usage` as `openDetectionDataset`
  */
 export async function openDetection(
-  config: DetectionConfig,
-  engines: readonly Engine[],
-  onProgress: OnProgress,
-): Promise<Task> {
+  config: Config,
+  { onProgress, normalisation }: OpenTaskOptions = {},
+): Promise<DetectionTask> {
+  const { model } = config
+  if (!isDetector(model)) return refuseClassifier()
   const dataset = await openDetectionDataset(detectionData(config), onProgress)
-  checkLearnable(dataset)
-  return new DetectionTask(config, engines, dataset)
+  return new DetectionTask({ ...config, model }, { ...dataset, ...normalisation })
+}
+
+function refuseClassifier(): never {
+  return fail({
+    kind: 'usage',
+    message: 'expected the configuration of a detector, got that of a classifier',
+    where: 'model.detector',
+    help: 'it is null; set it to train a detector',
+  })
 }
 
 /** The `data` of a configuration as what opens it has it. */
@@ -62,41 +94,52 @@ function checkLearnable(dataset: DetectionDataset): void {
   })
 }
 
-/** Finding objects: their boxes and classes. */
-class DetectionTask implements Task {
-  readonly #evaluator: DetectorEvaluator
+/** A configured detector and its data. */
+export class DetectionTask implements Task<DetectorRecords> {
+  readonly kind = detection
   readonly #anchors = new Map<string, Anchors>()
   readonly identity
   readonly stepsPerEpoch: number
+  readonly mixtures: readonly Mixture[]
 
   constructor(
     readonly config: DetectionConfig,
-    readonly engines: readonly Engine[],
-    readonly dataset: DetectionDataset,
+    readonly data: DetectionDataset,
   ) {
-    this.identity = detectionIdentity(dataset)
+    this.identity = detectionIdentity(data)
     this.stepsPerEpoch = this.batches(0).length
-    this.#evaluator = new DetectorEvaluator(engines, config.model, dataset)
+    this.mixtures = mixturesOf(config.model)
   }
 
-  get heldOut() {
-    return heldOutSplit(this.dataset)
-  }
-
-  get title() {
-    return this.dataset.title
+  /** Counted on the first canvas. */
+  get network(): NetworkFacts {
+    const { name, stem, width, detector } = this.config.model
+    const [canvas] = this.data.canvases
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: false })
+    const images = graph.input('images', 'float32', [1, 3, ...canvas!])
+    const { stats } = detectorOf(this.config.model, { classes: this.data.classes.length })(scope, images)
+    return {
+      description: `RetinaNet on ${name}, width ${width}, ${stem} stem, ${detector.channels} channels`,
+      parameters: scope.declarations.parameterCount(),
+      activeParameters: activeParameterCount(scope.declarations, stats),
+    }
   }
 
   get notices(): TrainEvent[] {
-    const { skipped, notices = [] } = this.dataset
+    const { skipped, notices = [] } = this.data
     const messages = [...skipped.map(({ path, reason }) => `${path}: ${reason}`), ...notices]
     return messages.map(message => ({ kind: 'warning', message }))
+  }
+
+  checkTrainable(): void {
+    checkLearnable(this.data)
   }
 
   usualForm(): BatchForm {
     const batches = this.batches(0)
     const fullest = batches.reduce((most, one) => (one.length > most.length ? one : most))
-    const { canvases, train } = this.dataset
+    const { canvases, train } = this.data
     const first = train.scenes[fullest[0]!]!
     const [height, width] = canvases[canvases.length > 1 && first.height > first.width ? 1 : 0]!
     return { images: fullest.length, height, width }
@@ -108,13 +151,13 @@ class DetectionTask implements Task {
 
   batches(epoch: number): readonly Uint32Array[] {
     const { seed, training } = this.config
-    return detectionBatches(this.dataset, this.dataset.train, training.batch, { seed, epoch })
+    return detectionBatches(this.data, this.data.train, training.batch, { seed, epoch })
   }
 
   async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
-    const { config, dataset } = this
+    const { config, data } = this
     const { flip } = config.augmentation
-    const batch = await makeDetectionBatch(dataset, dataset.train, indices, {
+    const batch = await makeDetectionBatch(data, data.train, indices, {
       flip,
       seed: config.seed,
       epoch,
@@ -123,7 +166,7 @@ class DetectionTask implements Task {
     const anchors = this.#anchorsOn(height, width)
     const total = anchors.boxes.length / 4
     const { matching } = config.model.detector
-    const targets = anchorTargets(anchors.boxes, batch.objects, dataset.classes.length, matching)
+    const targets = anchorTargets(anchors.boxes, batch.objects, data.classes.length, matching)
     const count = indices.length
     return {
       form: { images: count, height, width },
@@ -138,7 +181,7 @@ class DetectionTask implements Task {
   objective({ height, width }: BatchForm): BuildObjective {
     const { model } = this.config
     return detectionObjective({
-      detector: detectorOf(model, { classes: this.dataset.classes.length }),
+      detector: detectorOf(model, { classes: this.data.classes.length }),
       anchors: this.#anchorsOn(height, width).boxes.length / 4,
       boxWeight: model.detector.boxWeight,
       scoreClamp: model.detector.scoreClamp,
@@ -150,27 +193,35 @@ class DetectionTask implements Task {
     return { classificationLoss, regressionLoss }
   }
 
-  async prepareTest(): Promise<void> {
-    await this.#evaluator.prepare(
-      Math.min(this.config.training.batch, splitNamed(this.dataset, this.heldOut).length),
-    )
+  evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<DetectorRecords> {
+    return new DetectionEvaluation(this, engines, overrides)
   }
 
-  async test({ signal, onProgress }: TestOptions): Promise<TestResult | undefined> {
-    const { dataset, config } = this
-    const records = await this.#evaluator.evaluate({
-      split: splitNamed(dataset, this.heldOut),
-      batch: config.training.batch,
-      signal,
-      onProgress,
-    })
-    if (records === undefined) return undefined
-    const { loss, evaluation } = records
-    return {
-      loss,
-      measures: { ...evaluation.stats },
-      layers: layerSummaries(records, dataset.classes),
+  async withVariants(
+    engine: Engine,
+    split: SplitName,
+    { variants: wanted, onEvent = () => undefined }: VariantOptions = {},
+  ): Promise<EvaluatedVariants<DetectorRecords>> {
+    const results: VariantResult[] = []
+    const run = async (what: string, overrides?: RoutingOverrides) => {
+      const evaluation = this.evaluation([engine], overrides)
+      const onProgress = (done: number, total: number) => onEvent({ kind: 'progress', what, done, total })
+      const result = await evaluation.run(split, { onProgress })
+      await evaluation.release()
+      return result!
     }
+    const trained = await run('finding objects')
+    const variants = wanted ?? this.mixtures.flatMap(variantsOf)
+    for (const variant of variants) {
+      const isTrained =
+        variant.kind === 'k' &&
+        this.mixtures.some(({ place, k }) => place === variant.place && k === variant.k)
+      const { measures } = isTrained
+        ? trained
+        : await run(`finding objects, ${variantName(variant)}`, overridesOf(variant, this.mixtures))
+      results.push({ variant, measures, predictions: null })
+    }
+    return { trained, variants: results }
   }
 
   #anchorsOn(height: number, width: number): Anchors {
@@ -180,5 +231,57 @@ class DetectionTask implements Task {
     const made = anchorsFor(this.config.model, [height, width])
     this.#anchors.set(key, made)
     return made
+  }
+}
+
+/** Those of the backbone by position, then those of the heads. */
+function mixturesOf(model: DetectorModelConfig): Mixture[] {
+  const backbone = model.moe
+    .toSorted((a, b) => a.position - b.position)
+    .map(({ position, experts, k, constraint, style }) => ({
+      place: position,
+      experts,
+      k,
+      constraint: constraint.name,
+      style,
+    }))
+  const { mixture } = model.detector
+  if (mixture === null) return backbone
+  const { heads, gates, experts, k, constraint } = mixture
+  const both = heads === 'both' ? (['classification', 'regression'] as const) : [heads]
+  const places = gates === 'shared' ? (['shared'] as const) : both
+  return [
+    ...backbone,
+    ...places.map(place => ({ place, experts, k, constraint: constraint.name, style: null })),
+  ]
+}
+
+class DetectionEvaluation implements Evaluation<DetectorRecords> {
+  readonly #evaluator: DetectorEvaluator
+
+  constructor(
+    readonly task: DetectionTask,
+    engines: readonly Engine[],
+    overrides?: RoutingOverrides,
+  ) {
+    this.#evaluator = new DetectorEvaluator(engines, task.config.model, task.data, overrides)
+  }
+
+  async prepare(split: SplitName): Promise<void> {
+    const { config, data } = this.task
+    await this.#evaluator.prepare(Math.min(config.training.batch, splitNamed(data, split).length))
+  }
+
+  async run(split: SplitName, options: TestOptions = {}): Promise<DetectorRecords | undefined> {
+    const { config, data } = this.task
+    return await this.#evaluator.evaluate({
+      split: splitNamed(data, split),
+      batch: config.training.batch,
+      ...options,
+    })
+  }
+
+  async release(): Promise<void> {
+    await this.#evaluator.release()
   }
 }

@@ -3,7 +3,8 @@ import { resolveConfig } from '../../config/config.ts'
 import { Graph } from '../../graph/index.ts'
 import type { RoutingOverride } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
-import { type DetectorPlace, detectorOf, detectorPlaces, isDetector } from './detector-of.ts'
+import type { MixturePlace } from '../variants.ts'
+import { detectorOf, detectorPlaces, isDetector } from './detector-of.ts'
 
 function model(mixture: object | null, moe: readonly object[] = []) {
   const detector = { channels: 8, headDepth: 1, mixture }
@@ -35,9 +36,9 @@ describe('the places of a detector', () => {
   it('can be routed otherwise one by one', () => {
     const own = model(mixture, [layer(4)])
     // A place whose override names an expert that is not there is refused by its name; others do not see it.
-    const built = (place: DetectorPlace) => {
+    const built = (place: MixturePlace) => {
       const graph = new Graph()
-      const override = new Map<DetectorPlace, RoutingOverride>([[place, { kind: 'single', expert: 9 }]])
+      const override = new Map<MixturePlace, RoutingOverride>([[place, { kind: 'single', expert: 9 }]])
       const images = graph.input('images', 'float32', [1, 3, 64, 64])
       return () => detectorOf(own, { classes: 2, override })(Scope.root(graph, { training: false }), images)
     }

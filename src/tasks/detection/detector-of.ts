@@ -11,6 +11,7 @@ import {
 } from '../../models/detection/index.ts'
 import type { DispatchName, RoutingOverride } from '../../moe/index.ts'
 import { backboneOf, constraintOf, gateOf } from '../classifier-of.ts'
+import type { MixturePlace, RoutingOverrides } from '../variants.ts'
 
 /** The configuration of a model that is a detector. */
 export type DetectorModelConfig = ModelConfig & { readonly detector: DetectorConfig }
@@ -20,14 +21,8 @@ export function isDetector(model: ModelConfig): model is DetectorModelConfig {
   return model.detector !== null
 }
 
-/** Where a detector has a mixture of experts: at a position of the backbone, or behind a gate of the heads. */
-export type DetectorPlace = number | HeadGate
-
-/** How mixtures of a detector route instead of as trained. */
-export type DetectorOverride = RoutingOverride | ReadonlyMap<DetectorPlace, RoutingOverride>
-
 /** The places of a detector's mixtures, in the order in which it tells of them. */
-export function detectorPlaces({ moe, detector }: DetectorModelConfig): readonly DetectorPlace[] {
+export function detectorPlaces({ moe, detector }: DetectorModelConfig): readonly MixturePlace[] {
   const backbone = moe.map(({ position }) => position).toSorted((a, b) => a - b)
   if (detector.mixture === null) return backbone
   const { heads, gates } = detector.mixture
@@ -39,7 +34,7 @@ export function detectorPlaces({ moe, detector }: DetectorModelConfig): readonly
 export interface DetectorOptions {
   readonly classes: number
   /** How mixtures route instead of as trained (analysis): all of them, or those at the places that are keys. */
-  readonly override?: DetectorOverride | undefined
+  readonly override?: RoutingOverrides | undefined
   /** How all mixtures send images and levels to experts, instead of as configured. */
   readonly dispatch?: DispatchName | undefined
 }
@@ -95,7 +90,7 @@ function headMixture(
 }
 
 /** An override by where it applies: everywhere, or at positions of the backbone and gates of the heads. */
-function places(override: DetectorOverride | undefined): {
+function places(override: RoutingOverrides | undefined): {
   readonly everywhere: RoutingOverride | undefined
   readonly positions: ReadonlyMap<number, RoutingOverride>
   readonly gates: ReadonlyMap<HeadGate, RoutingOverride>

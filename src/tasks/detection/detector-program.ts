@@ -68,6 +68,7 @@ export function detectorProgram({
     ['loss', mul(add(classification, regression), count)],
     ...stats.flatMap(({ name, routing, counters }) => [
       [`${name}.weights`, routing.weights] as const,
+      [`${name}.logits`, routing.cleanLogits] as const,
       ...Object.entries(counters).map(([counter, value]) => [counterOutput(name, counter), value] as const),
     ]),
   ])

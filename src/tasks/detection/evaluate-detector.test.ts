@@ -12,9 +12,10 @@ import {
 import { Graph } from '../../graph/index.ts'
 import { Scope } from '../../nn/index.ts'
 import { Engine } from '../../runtime/index.ts'
+import { weightsAt } from '../routing.ts'
 import { type DetectorModelConfig, detectorOf, isDetector } from './detector-of.ts'
 import { DetectorEvaluator } from './evaluate-detector.ts'
-import { type DetectorRecords, weightsAt } from './records.ts'
+import type { DetectorRecords } from './records.ts'
 
 /** What belongs to which image, over canvases of two shapes and batches that are not full. */
 function model(): DetectorModelConfig {

@@ -1,4 +1,3 @@
-import { fail } from '../../base/errors.ts'
 import { inOrder } from '../../base/in-order.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import {
@@ -8,28 +7,28 @@ import {
   detectionBatches,
   makeDetectionBatch,
 } from '../../data/detection/index.ts'
-import { cocoSizes, type DetectionEvaluation, evaluateDetections } from '../../metrics/detections/index.ts'
 import {
-  addBatch,
-  counterValues,
-  emptySums,
-  type UtilisationSums,
-  utilisation,
-} from '../../metrics/utilization.ts'
+  cocoSizes,
+  type DetectionEvaluation,
+  evaluateDetections,
+  type SizeLimits,
+} from '../../metrics/detections/index.ts'
 import { type Anchors, anchorTargets, bestAnchors, type Detector } from '../../models/index.ts'
 import type { LayerInfo } from '../../moe/index.ts'
 import type { Engine, LoadedProgram } from '../../runtime/index.ts'
-import { anchorsFor, type DetectorModelConfig, type DetectorOverride, detectorOf } from './detector-of.ts'
+import { refuseNotFinite } from '../not-finite.ts'
+import { RoutingCollector } from '../routing.ts'
+import type { TestOptions } from '../task.ts'
+import type { RoutingOverrides } from '../variants.ts'
+import { anchorsFor, type DetectorModelConfig, detectorOf } from './detector-of.ts'
 import { detectorProgram } from './detector-program.ts'
-import type { DetectorRecords, FoundObject, RoutedLayer, TrueObject } from './records.ts'
+import type { DetectorRecords, FoundObject, TrueObject } from './records.ts'
+import { statsTables } from './stats-tables.ts'
 
 /** What to evaluate; the parameters are the state of the engines. */
-export interface EvaluateDetectorOptions {
+export interface EvaluateDetectorOptions extends TestOptions {
   readonly split: DetectionSplit
   readonly batch: number
-  readonly signal?: AbortSignal | undefined
-  /** Told after every batch how many images are done. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
 interface Ready {
@@ -48,7 +47,7 @@ export class DetectorEvaluator {
     readonly engines: readonly Engine[],
     readonly model: DetectorModelConfig,
     readonly dataset: DetectionDataset,
-    override?: DetectorOverride,
+    override?: RoutingOverrides,
   ) {
     this.#detector = detectorOf(model, { classes: dataset.classes.length, override })
   }
@@ -143,12 +142,14 @@ class Collected {
   #loss = 0
   readonly #found: FoundObject[] = []
   readonly #objects: TrueObject[] = []
-  #layers: { readonly sums: UtilisationSums; readonly routed: RoutedLayer }[] | undefined
+  readonly #routing: RoutingCollector
 
   constructor(
     readonly dataset: DetectionDataset,
     readonly split: DetectionSplit,
-  ) {}
+  ) {
+    this.#routing = new RoutingCollector(split.length)
+  }
 
   add(
     batch: DetectionBatch,
@@ -160,27 +161,30 @@ class Collected {
     this.#loss += Number(outputs.get('loss')!.data[0])
     this.#addFound(batch, outputs, anchors)
     this.#addObjects(batch, anchors)
-    this.#addRouting(batch, outputs, layers)
+    this.#routing.add(batch.indices, outputs, layers)
   }
 
   finish(): DetectorRecords {
     const { split, images } = this
-    if (!Number.isFinite(this.#loss)) {
-      fail({
-        kind: 'diverged',
-        message: `the loss over ${images} images is ${this.#loss}: what the network computes is not finite`,
-        where: 'loss',
-        help: 'train anew with a lower optimizer.learningRate, or with training.clipNorm',
-      })
-    }
+    if (!Number.isFinite(this.#loss)) refuseNotFinite(this.#loss, images)
+    const evaluation = judged(this.dataset, split, this.#found)
+    const sizes = sizesOf(this.dataset)
     return {
       images,
       loss: this.#loss / Math.max(1, images),
-      evaluation: judged(this.dataset, split, this.#found),
+      measures: { ...evaluation.stats },
+      layers: this.#routing.stats,
+      routing: this.#routing.routing,
+      items: this.#objects,
+      details: {
+        counts: evaluation.counts,
+        perCategory: evaluation.perCategory.map(({ perIoU: _, ...numbers }) => numbers),
+        sizes,
+      },
+      tables: statsTables(evaluation, sizes),
+      evaluation,
       found: this.#found,
       objects: this.#objects,
-      layers: (this.#layers ?? []).map(({ sums }) => utilisation(sums)),
-      routing: (this.#layers ?? []).map(({ routed }) => routed),
     }
   }
 
@@ -225,39 +229,6 @@ class Collected {
       }
     }
   }
-
-  #addRouting(
-    { indices }: DetectionBatch,
-    outputs: ReadonlyMap<string, HostTensor>,
-    layers: readonly LayerInfo[],
-  ): void {
-    this.#layers ??= layers.map(({ name, experts, k, inputs }) => ({
-      sums: emptySums(name, experts),
-      routed: { name, experts, k, inputs, weights: new Float32Array(this.split.length * inputs * experts) },
-    }))
-    const count = indices.length
-    for (const [i, { name, experts, inputs, counters }] of layers.entries()) {
-      const { sums, routed } = this.#layers[i]!
-      const rows = outputs.get(`${name}.weights`)!.data
-      const importance = new Array<number>(experts).fill(0)
-      const activation = new Array<number>(experts).fill(0)
-      for (let row = 0; row < count * inputs; row++) {
-        const [input, place] = [Math.floor(row / count), row % count]
-        for (let e = 0; e < experts; e++) {
-          const weight = Number(rows[row * experts + e])
-          importance[e]! += weight
-          activation[e]! += Number(weight > 0)
-          routed.weights[(indices[place]! * inputs + input) * experts + e] = weight
-        }
-      }
-      addBatch(sums, {
-        importance,
-        activation,
-        counters: counterValues(name, counters, outputs),
-        images: count * inputs,
-      })
-    }
-  }
 }
 
 /** 0 to 4, P3 to P7; −1 for no anchor. */
@@ -286,6 +257,12 @@ function judged(
     ),
   }
   return evaluateDetections(truth, found, {
-    sizes: [cocoSizes[0] * sizeFactor, cocoSizes[1] * sizeFactor],
+    sizes: sizesOf({ sizeFactor }),
   })
+}
+
+/** Sides in pixels of the stored image that divide small, medium and large objects of a data set. */
+export function sizesOf({ sizeFactor }: { readonly sizeFactor: number }): SizeLimits {
+  const [small, medium] = cocoSizes
+  return [small * sizeFactor, medium * sizeFactor]
 }

@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { draws } from '../base/random.ts'
-import type { HostTensor } from '../base/tensor.ts'
-import { resolveConfig } from '../config/config.ts'
-import { Graph } from '../graph/index.ts'
-import { Scope } from '../nn/index.ts'
-import { Engine } from '../runtime/index.ts'
-import { evaluationProgram } from '../tasks/classification/evaluation-program.ts'
-import { classifierOf } from '../tasks/classifier-of.ts'
-import { logitMapOf } from './logit-map.ts'
-import { routingProgram } from './routing-program.ts'
-import { overridesOf, variantName, variantsOf } from './variants.ts'
+import { logitMapOf } from '../../analysis/logit-map.ts'
+import { draws } from '../../base/random.ts'
+import type { HostTensor } from '../../base/tensor.ts'
+import { resolveConfig } from '../../config/config.ts'
+import { Graph } from '../../graph/index.ts'
+import { Scope } from '../../nn/index.ts'
+import { Engine } from '../../runtime/index.ts'
+import { classifierOf } from '../classifier-of.ts'
+import { type Mixture, overridesOf, type Variant, variantName, variantsOf } from '../variants.ts'
+import { evaluationProgram } from './evaluation-program.ts'
 
 const classes = 10
 const size = 8
@@ -48,34 +47,45 @@ beforeAll(async () => {
 afterAll(() => engine.stop())
 
 describe('the program that routes', () => {
-  const variants = variantsOf(model)
+  const mixtures: Mixture[] = model.moe.map(({ position, experts, k, constraint, style }) => ({
+    place: position,
+    experts,
+    k,
+    constraint: constraint.name,
+    style,
+  }))
+  const variants: Variant[] = [{ kind: 'trained' }, ...mixtures.flatMap(variantsOf)]
+  const program = (chosen: readonly Variant[]) => {
+    const [classifier, ...others] = chosen.map(variant =>
+      classifierOf(model, { classes, override: overridesOf(variant, mixtures), dispatch: 'stacked' }),
+    )
+    return evaluationProgram({ classifier: classifier!, size, variants: others })
+  }
 
   it('has every variant: alone, without, K from 1 to E, equal; a single expert cannot be left out', () => {
     expect(variants.map(variantName)).toEqual([
       'as trained',
-      ...[0, 1, 2].map(i => `layer at 4: expert ${i} alone`),
-      ...[0, 1, 2].map(i => `layer at 4: without expert ${i}`),
-      ...[1, 2, 3].map(k => `layer at 4: K = ${k}`),
-      'layer at 4: equal weights',
-      ...[0, 1, 2].map(i => `layer at 2: expert ${i} alone`),
-      ...[0, 1, 2].map(i => `layer at 2: without expert ${i}`),
-      ...[1, 2, 3].map(k => `layer at 2: K = ${k}`),
-      'layer at 2: equal weights',
-      'layer at 1: expert 0 alone',
-      'layer at 1: K = 1',
-      'layer at 1: equal weights',
+      ...[0, 1, 2].map(i => `expert ${i} alone`),
+      ...[0, 1, 2].map(i => `without expert ${i}`),
+      ...[1, 2, 3].map(k => `K = ${k}`),
+      'equal weights',
+      ...variants.slice(11).map(variantName),
     ])
+    expect(variantsOf({ place: 4, experts: 1 }).map(({ kind }) => kind)).toEqual(['single', 'k', 'equal'])
+    const without: Variant = { kind: 'without', place: 'regression', expert: 1 }
+    const heads = [{ place: 'regression' as const, experts: 3, k: 3, constraint: 'none', style: null }]
+    expect(overridesOf(without, heads)).toEqual(new Map([['regression', { kind: 'gate', without: 1, k: 2 }]]))
   })
 
   it('computes for each variant what a program of its own, with sparse dispatch, computes', async () => {
-    const routing = routingProgram({ model, classes, size, variants })
+    const routing = program(variants)
     const loaded = await engine.load(routing.program)
     const outputs = await loaded.run(feeds)
     const predictions = outputs.get('predictions')!
     expect(predictions.shape).toEqual([images, variants.length])
     let different = 0
     for (const [v, variant] of variants.entries()) {
-      const classifier = classifierOf(model, { classes, override: overridesOf(variant, model) })
+      const classifier = classifierOf(model, { classes, override: overridesOf(variant, mixtures) })
       const own = await engine.load(evaluationProgram({ classifier, size }).program)
       const results = await own.run(feeds)
       const logits = Array.from(results.get('logits')!.data, Number)
@@ -97,15 +107,15 @@ describe('the program that routes', () => {
   })
 
   it('has the layers in the order in which images pass them, and counts the parameters', () => {
-    const { layers, parameters, activeParameters } = routingProgram({ model, classes, size, variants })
+    const { layers, parameters, activeParameters } = program(variants)
     expect(layers.map(({ name }) => name)).toEqual(['layer1', 'layer2.1.conv2', 'layer4'])
     expect(activeParameters).toBeLessThan(parameters)
   })
 
   it('shares among variants what they have in common', () => {
     const nodes = (count: number): number => {
-      const { program } = routingProgram({ model, classes, size, variants: variants.slice(0, count) })
-      return program.graph!.nodes.filter(({ op }) => op === 'Conv').length
+      const { program: shared } = program(variants.slice(0, count))
+      return shared.graph!.nodes.filter(({ op }) => op === 'Conv').length
     }
     // The layer at 4 is the last with a convolution: its ten variants add none, dense dispatch has all experts already.
     expect(nodes(11)).toBe(nodes(1))

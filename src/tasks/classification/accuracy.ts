@@ -1,5 +1,4 @@
-import { type Lead, leadOf } from '../base/exact-tests.ts'
-import type { VariantFindings } from './findings.ts'
+import { type Lead, leadOf } from '../../base/exact-tests.ts'
 
 /**
  * Which fraction of the images is named right, altogether and of each class; null for a class without images.
@@ -11,7 +10,7 @@ export function accuracyOf(
   predictions: Int32Array,
   labels: Int32Array,
   classes: number,
-): Pick<VariantFindings, 'top1' | 'perClass'> {
+): { readonly top1: number; readonly perClass: (number | null)[] } {
   const right = new Float64Array(classes)
   const images = new Float64Array(classes)
   for (const [n, label] of labels.entries()) {

@@ -1,0 +1,38 @@
+import type { DetectionEvaluation, DetectionStats, SizeLimits } from '../../metrics/detections/index.ts'
+import type { TextTable } from '../task.ts'
+
+/** COCO's twelve numbers with what each is about. */
+export function statsTables(
+  { stats }: Pick<DetectionEvaluation, 'stats'>,
+  [small, medium]: SizeLimits,
+): TextTable[] {
+  // Three decimals, as pycocotools prints them; a dash where there was nothing to measure.
+  const rows = (names: readonly (readonly [keyof DetectionStats, string])[]) =>
+    names.map(([name, about]) => [name, stats[name] === null ? '–' : stats[name].toFixed(3), about])
+  return [
+    {
+      title: 'Average precision',
+      heads: ['', 'value', 'of'],
+      rows: rows([
+        ['AP', 'IoU 0.50 to 0.95'],
+        ['AP50', 'IoU 0.50'],
+        ['AP75', 'IoU 0.75'],
+        ['APs', `small, area up to ${small}²`],
+        ['APm', `medium, ${small}² to ${medium}²`],
+        ['APl', `large, from ${medium}²`],
+      ]),
+    },
+    {
+      title: 'Average recall',
+      heads: ['', 'value', 'of'],
+      rows: rows([
+        ['AR1', '1 detection an image and category'],
+        ['AR10', 'up to 10'],
+        ['AR100', 'up to 100'],
+        ['ARs', `small, area up to ${small}²`],
+        ['ARm', `medium, ${small}² to ${medium}²`],
+        ['ARl', `large, from ${medium}²`],
+      ]),
+    },
+  ]
+}
