@@ -91,7 +91,7 @@ describe('moiety explain of a detector', () => {
     expect(`${JSON.stringify(findings)}\n`).toBe(written('report.json'))
     expect(renderDetectorReport(findings, scenes)).toBe(written('report.html'))
     const { stdout } = await moiety('eval', run, '--json')
-    expect((JSON.parse(stdout) as { stats: unknown }).stats).toEqual(findings.stats)
+    expect((JSON.parse(stdout) as { measures: unknown }).measures).toEqual(findings.stats)
   })
 
   it('has of a detector without a mixture what it finds, and no more', async () => {
@@ -114,7 +114,7 @@ describe('moiety explain of a detector', () => {
   it.each([
     [['--against', plain], 'is for classifiers, and the run is a detector'],
     [['--charts', 'somewhere'], 'is for classifiers, and the run is a detector'],
-    [['--data', 'sample'], 'expected images with boxes, got "sample"'],
+    [['--data', 'sample'], 'a detector learns from boxes, and sample has none'],
   ])('refuses %j', async (words, message) => {
     const [flag = '', value = ''] = words
     const { code, stdout, stderr } = await moiety('explain', run, flag, value === '' ? run : value)

@@ -97,8 +97,8 @@ describe('moiety explain', () => {
 
   it('agrees with moiety eval', async () => {
     const { stdout } = await moiety('eval', run, '--json')
-    const { top1 } = JSON.parse(stdout) as { top1: number }
-    expect(found(run).accuracy.top1).toBe(top1)
+    const { measures } = JSON.parse(stdout) as { measures: { top1: number } }
+    expect(found(run).accuracy.top1).toBe(measures.top1)
   })
 
   it('writes its charts as SVG files on request', async () => {

@@ -138,6 +138,6 @@ describe('with --data, a classifier is normalised as in its training', () => {
     const stray = writeRun(join(folder, 'stray'), lost, { state, data: facts({}) })
     const opening = openTrainedRun(stray, { split: 'test', data: choice() })
     await expect(opening).rejects.toThrow(MoietyError)
-    await expect(opening).rejects.toThrow(/by which mean and standard deviation .* is not known/)
+    await expect(opening).rejects.toThrow(/the mean and standard deviation by which images .* are not known/)
   })
 })

@@ -10,6 +10,7 @@ import { findCifar } from '../data/index.ts'
 import { namesIn } from '../files/careful.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
+import type { DataChoice } from '../tasks/open-run.ts'
 import type { TrainFlags } from './flags.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
@@ -119,15 +120,20 @@ async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
 /** Stands for the recipe of a run that does not say it. */
 const unknownRecipe = 'a recipe that is not known'
 
-/** `--data`: a name is that data set; a folder is looked into, whether it holds CIFAR, COCO or folders of images. */
+/** What `--data` means as overrides of a configuration. @throws MoietyError `usage` for what is neither a name nor a folder */
 export async function dataOverrides(data: string | undefined): Promise<string[]> {
   if (data === undefined) return []
-  if (dataNames.some(name => name === data)) return [`data.name=${data}`]
+  const { name, directory } = await chosenData(data)
+  return [`data.name=${name}`, ...(directory === null ? [] : [`data.directory=${JSON.stringify(directory)}`])]
+}
+
+/** The data set that `--data` names. @throws MoietyError `usage` for what is neither a name nor a folder */
+export async function chosenData(data: string): Promise<DataChoice> {
+  const named = dataNames.find(name => name === data)
+  if (named !== undefined) return { name: named, directory: null }
   const found = kindOf(data)
-  if (found === 'folder') {
-    const name = (await findCifar(data)) ?? (holdsCoco(data) ? 'coco' : 'folder')
-    return [`data.name=${name}`, `data.directory=${JSON.stringify(data)}`]
-  }
+  if (found === 'folder')
+    return { name: (await findCifar(data)) ?? (holdsCoco(data) ? 'coco' : 'folder'), directory: data }
   const guess = /[\\/]/.test(data) ? undefined : nearest(data, dataNames)
   return fail({
     kind: 'usage',

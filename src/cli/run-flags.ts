@@ -1,11 +1,10 @@
 import { accessSync, constants } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { applyOverrides, resolveConfig } from '../config/config.ts'
 import type { SplitName } from '../data/index.ts'
 import { attempt, isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
-import { dataOverrides } from './plan.ts'
+import { chosenData } from './plan.ts'
 
 /** What the commands that look at a trained run have in common: the run, its split, other data, whole numbers. */
 
@@ -41,9 +40,7 @@ export const imagesOf: Readonly<Record<SplitName, string>> = {
 /** The data that `--data` names, or undefined. @throws MoietyError `usage` for what is neither a name nor a folder */
 export async function dataChoice(data: string | undefined): Promise<DataChoice | undefined> {
   if (data === undefined) return undefined
-  const overrides = await dataOverrides(data)
-  const { name, directory } = resolveConfig(applyOverrides({}, overrides), '--data').data
-  return { name, directory }
+  return await chosenData(data)
 }
 
 /** A whole number of at least `from`, or undefined. @throws MoietyError `usage` for another text */

@@ -14,6 +14,7 @@ import type { Measures, TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
 import { detectionIdentity } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
+import { PassProgress } from '../pass-progress.ts'
 import type {
   EvaluatedVariants,
   Evaluation,
@@ -26,7 +27,14 @@ import type {
   VariantOptions,
   VariantResult,
 } from '../task.ts'
-import { type Mixture, overridesOf, type RoutingOverrides, variantName, variantsOf } from '../variants.ts'
+import {
+  type Mixture,
+  overridesOf,
+  type RoutingOverrides,
+  type Variant,
+  variantName,
+  variantsOf,
+} from '../variants.ts'
 import { detectionObjective } from './detection-objective.ts'
 import { anchorsFor, type DetectorModelConfig, detectorOf, isDetector } from './detector-of.ts'
 import { DetectorEvaluator } from './evaluate-detector.ts'
@@ -203,22 +211,22 @@ export class DetectionTask implements Task<DetectorRecords> {
     { variants: wanted, onEvent = () => undefined }: VariantOptions = {},
   ): Promise<EvaluatedVariants<DetectorRecords>> {
     const results: VariantResult[] = []
+    const progress = new PassProgress(splitNamed(this.data, split).length, onEvent)
     const run = async (what: string, overrides?: RoutingOverrides) => {
       const evaluation = this.evaluation([engine], overrides)
-      const onProgress = (done: number, total: number) => onEvent({ kind: 'progress', what, done, total })
-      const result = await evaluation.run(split, { onProgress })
+      const result = await evaluation.run(split, { onProgress: progress.next(what) })
       await evaluation.release()
       return result!
     }
     const trained = await run('finding objects')
     const variants = wanted ?? this.mixtures.flatMap(variantsOf)
+    const isTrained = (variant: Variant) =>
+      variant.kind === 'k' && this.mixtures.some(({ place, k }) => place === variant.place && k === variant.k)
+    progress.plan(variants.filter(variant => !isTrained(variant)).length)
     for (const variant of variants) {
-      const isTrained =
-        variant.kind === 'k' &&
-        this.mixtures.some(({ place, k }) => place === variant.place && k === variant.k)
-      const { measures } = isTrained
+      const { measures } = isTrained(variant)
         ? trained
-        : await run(`finding objects, ${variantName(variant)}`, overridesOf(variant, this.mixtures))
+        : await run(variantName(variant), overridesOf(variant, this.mixtures))
       results.push({ variant, measures, predictions: null })
     }
     return { trained, variants: results }
