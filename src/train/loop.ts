@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Progress, SplitName } from '../data/index.ts'
 import { isDetector } from '../models/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
@@ -139,11 +140,11 @@ class Training {
     this.#work = task.work(0)
   }
 
-  /** Prepares the first epoch's program, puts the first or the saved state into the engine and says where training stands. */
+  /** Prepares the first epoch's programs, puts the first or the saved state into the engine and says where training stands. */
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, task, engines, folder, onEvent } = this
     const [engine] = engines
-    const usual = await this.#programs.for(task.usualForm(0))
+    const usual = await this.#programs.for(task.forms(0)[0]!)
     const step = usual.facts
     const { position, checkpoint } = await startingPoint({
       config,
@@ -156,6 +157,8 @@ class Training {
     })
     await this.#programs.spread(usual)
     this.#lastCheckpoint = checkpoint
+    // All of them now, while a signal ends the process at once and loses nothing.
+    if (position.epoch < config.training.epochs) await this.#programsOf(position.epoch)
     await task.prepareTest()
     this.#ready = { step, position, resumed: resume !== false }
     onEvent({
@@ -210,12 +213,11 @@ class Training {
     const { config, task } = this
     const { checkpointEvery, epochs } = config.training
     const { stepsPerEpoch } = task
-    const work = task.work(position.epoch)
-    if (work !== this.#work) await this.#programs.release()
-    this.#work = work
     this.#laterSteps = stepsPerEpoch * this.#laterEpochs(position.epoch)
-    // Made before the clock runs: what is left is told by the time that steps take.
-    await this.#programs.for(task.usualForm(position.epoch))
+    // Made before the clock runs: what is left is told by the time that steps take. A checkpoint was just written.
+    if (this.#areMissing(position.epoch)) {
+      await this.#whileSaved(() => this.#programsOf(position.epoch))
+    }
     const batches = task.batches(position.epoch)
     const load = (number: number) => task.load(batches[number]!, position.epoch)
     const clock = { started: performance.now(), firstBatch: position.batch }
@@ -243,7 +245,7 @@ class Training {
       const value = (name: string): number => Number(outputs.get(name)!.data[0])
       if (!committed) {
         const failed = { step: position.step, loss: value('loss'), checkpoint: this.#lastCheckpoint }
-        throw divergence(await ready.firstNonFinite(batch, moment), failed)
+        throw divergence(await this.#whileSaved(() => ready.firstNonFinite(batch, moment)), failed)
       }
       this.folder.ensureHeld()
       position.step += 1
@@ -270,6 +272,35 @@ class Training {
       if (isDue && next !== undefined) await this.#checkpoint(position, journal)
     }
     return true
+  }
+
+  /** Whether programs of an epoch are still to be made. */
+  #areMissing(epoch: number): boolean {
+    return (
+      this.task.work(epoch) !== this.#work || this.task.forms(epoch).some(form => !this.#programs.has(form))
+    )
+  }
+
+  /** Makes the programs of all batches of an epoch. */
+  async #programsOf(epoch: number): Promise<void> {
+    const work = this.task.work(epoch)
+    if (work !== this.#work) await this.#programs.release()
+    this.#work = work
+    for (const form of this.task.forms(epoch)) await this.#programs.for(form)
+  }
+
+  /** Runs long work in which ending the process loses nothing, and says so (see the event `preparing`). */
+  async #whileSaved<T>(prepare: () => Promise<T>): Promise<T | undefined> {
+    // Signals that came while a checkpoint was written are heard first: whoever listened may stop listening now.
+    await nextTurn()
+    await nextTurn()
+    if (this.signal?.aborted) return undefined
+    this.onEvent({ kind: 'preparing', isDone: false })
+    try {
+      return await prepare()
+    } finally {
+      this.onEvent({ kind: 'preparing', isDone: true })
+    }
   }
 
   /** After every so many epochs, and after the last. */
