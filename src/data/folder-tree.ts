@@ -1,6 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { reasonOf, rethrowExhausted } from '../files/disk.ts'
 import { staysWithin } from '../files/inside.ts'
 import { isJunk, JunkList } from './junk.ts'
 import { aliasesInWords, composedSplits, roleOf, type SplitName, splitNames } from './split-names.ts'
@@ -284,15 +285,16 @@ async function list(folder: string, root: string): Promise<Listing> {
 }
 
 async function onDisk<T>(path: string, read: () => Promise<T>): Promise<T> {
-  return await read().catch((cause: unknown) =>
-    fail({
+  return await read().catch((cause: unknown) => {
+    rethrowExhausted(cause, 'open', path)
+    return fail({
       kind: 'data',
-      message: `cannot be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `cannot be opened: ${reasonOf(cause)}`,
       where: path,
       help: 'make it readable, or take it out of the folder of images',
       cause,
-    }),
-  )
+    })
+  })
 }
 
 /** Opening a pipe or a device could wait for ever. */

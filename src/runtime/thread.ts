@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type TransferListItem, Worker } from 'node:worker_threads'
 import { fail, MoietyError } from '../base/errors.ts'
+import { isThere } from '../files/disk.ts'
 import { type Answer, type Envelope, flags, type Replies, type Request, type ThreadData } from './protocol.ts'
 
 interface Waiting {
@@ -18,7 +18,7 @@ interface Waiting {
 export function builtFile(name: string): URL {
   const inSources = import.meta.url.endsWith('.ts')
   const url = new URL(inSources ? `../../dist/runtime/${name}.js` : `./${name}.js`, import.meta.url)
-  if (!existsSync(url)) {
+  if (!isThere(fileURLToPath(url))) {
     fail({
       kind: 'usage',
       message: 'the engine was not built',

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Progress, SplitName } from '../data/index.ts'
 import { isDetector } from '../models/index.ts'
-import { writeCheckpoint } from '../run/checkpoint.ts'
+import { listCheckpoints, writeCheckpoint } from '../run/checkpoint.ts'
 import { type Config, withoutSafeKeys } from '../run/config.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
@@ -15,6 +15,7 @@ import { divergence } from './diagnose.ts'
 import { type Engines, startEngines } from './engines.ts'
 import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
+import { refuseUnreadableWeights } from './pretrained.ts'
 import { refuseOtherConfig, rememberConfig, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import { type Position, startingPoint } from './starting-point.ts'
@@ -50,6 +51,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   // Before any lock is touched: a command that is refused anyway must not disturb a training that runs.
   if (resume === false) refuseTaken(options.run)
   else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
+  await refuseUnreadableBeginning(options)
   await untilTakeover(options.run, { signal: options.signal, onWait: reportWait(options.onEvent) })
   const engines = await startEngines({ ...config.engine, replicas: config.training.replicas })
   try {
@@ -74,6 +76,13 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   } finally {
     await Promise.all(engines.map(engine => engine.stop()))
   }
+}
+
+/** Before data are opened and networks built, which may take minutes. */
+async function refuseUnreadableBeginning({ config, run }: TrainOptions): Promise<void> {
+  const { weights } = config.model
+  // A resumed training has its weights in its checkpoint.
+  if (weights !== null && listCheckpoints(run).length === 0) await refuseUnreadableWeights(weights)
 }
 
 function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void {

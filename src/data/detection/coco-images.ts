@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { fail } from '../../base/errors.ts'
-import { isThere } from '../../files/disk.ts'
+import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/inside.ts'
 import type { CocoImage } from '../coco/annotations.ts'
 import type { CocoSide } from './coco-layout.ts'
@@ -94,15 +94,16 @@ const notFiles = 'not a file'
 async function listing(folder: string, root: string): Promise<ReadonlyMap<string, Dirent> | 'leads out'> {
   if (!isThere(folder)) return new Map()
   if (!(await staysWithin(folder, root))) return 'leads out'
-  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) =>
-    fail({
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
+    rethrowExhausted(cause, 'list', folder)
+    return fail({
       kind: 'data',
-      message: `expected a folder of images that can be listed, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `expected a folder of images that can be listed, got: ${reasonOf(cause)}`,
       where: folder,
       help: 'check the permissions; it must be a folder',
       cause,
-    }),
-  )
+    })
+  })
   return new Map(entries.map(entry => [entry.name, entry]))
 }
 

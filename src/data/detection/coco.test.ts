@@ -162,7 +162,7 @@ describe('a COCO folder', () => {
 
   it('that is none says what was looked for and what of it is there', async () => {
     expect(await refusal(open())).toBe(
-      'expected a folder with COCO annotations and images, found none that can be opened @ DIR',
+      'expected a folder with COCO annotations and images, found none that can be opened: no such file or folder (ENOENT) @ DIR',
     )
     await write('annotations/instances_train2017.json', '{}')
     const said = await refusal(open())
