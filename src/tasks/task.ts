@@ -36,8 +36,8 @@ export interface Task {
   readonly notices: readonly TrainEvent[]
   readonly identity: DataIdentity
   readonly stepsPerEpoch: number
-  /** The form of most batches of an epoch. */
-  usualForm(epoch: number): BatchForm
+  /** The forms of an epoch's batches, each once; first the one with the most images. */
+  forms(epoch: number): readonly BatchForm[]
   /**
    * How much a step of an epoch computes, beside other epochs' steps. Where it changes, so do the forms of all batches.
    */

@@ -76,8 +76,12 @@ class ClassificationTask implements Task {
     return Math.ceil(this.dataset.train.length / this.config.training.batch)
   }
 
-  usualForm(epoch: number): BatchForm {
-    return this.#form(Math.min(this.config.training.batch, this.dataset.train.length), epoch)
+  forms(epoch: number): BatchForm[] {
+    const { batch } = this.config.training
+    const { length } = this.dataset.train
+    const rest = length % batch
+    const sizes = length < batch ? [length] : rest === 0 ? [batch] : [batch, rest]
+    return sizes.map(images => this.#form(images, epoch))
   }
 
   /** An image's pixels. */

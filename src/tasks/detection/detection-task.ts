@@ -1,6 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import type { Config } from '../../config/config.ts'
 import {
+  canvasOf,
   type DetectionDataset,
   detectionBatches,
   makeDetectionBatch,
@@ -93,13 +94,15 @@ class DetectionTask implements Task {
     return messages.map(message => ({ kind: 'warning', message }))
   }
 
-  usualForm(): BatchForm {
-    const batches = this.batches(0)
-    const fullest = batches.reduce((most, one) => (one.length > most.length ? one : most))
+  forms(epoch: number): BatchForm[] {
     const { canvases, train } = this.dataset
-    const first = train.scenes[fullest[0]!]!
-    const [height, width] = canvases[canvases.length > 1 && first.height > first.width ? 1 : 0]!
-    return { images: fullest.length, height, width }
+    const forms = new Map<string, BatchForm>()
+    for (const batch of this.batches(epoch)) {
+      const place = canvasOf(canvases, train.scenes[batch[0]!]!)
+      const [height, width] = canvases[place]!
+      forms.set(`${batch.length} on ${place}`, { images: batch.length, height, width })
+    }
+    return [...forms.values()].sort((a, b) => b.images - a.images)
   }
 
   work(): number {
@@ -151,9 +154,7 @@ class DetectionTask implements Task {
   }
 
   async prepareTest(): Promise<void> {
-    await this.#evaluator.prepare(
-      Math.min(this.config.training.batch, splitNamed(this.dataset, this.heldOut).length),
-    )
+    await this.#evaluator.prepare(splitNamed(this.dataset, this.heldOut), this.config.training.batch)
   }
 
   async test({ signal, onProgress }: TestOptions): Promise<TestResult | undefined> {
