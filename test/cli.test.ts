@@ -273,7 +273,7 @@ describe('signals', () => {
 
   const workingThen = (then: string, start: string) => `
     import { endedBySignal, exitCodeOf, interruptible } from ${JSON.stringify(compiled.file)}
-    const work = async (abort, hasSomethingToSave) => {
+    const work = async (abort, setUnsaved) => {
       console.log('working')
       ${then}
     }
@@ -296,6 +296,12 @@ describe('signals', () => {
     expect((await killedWhenWorking(reading, 'SIGINT')).code).toBe(130)
     const starting = workingThen(then, 'await interruptible(work, () => {}, { startsUnsaved: true })')
     expect(await killedWhenWorking(starting, 'SIGTERM')).toMatchObject({ code: 143, out: 'working\n' })
+    // As a training between a checkpoint and its next program.
+    const again = workingThen(
+      then,
+      `await interruptible((abort, setUnsaved) => { setUnsaved(true); setUnsaved(false); return work() }, () => {}, { startsUnsaved: true })`,
+    )
+    expect(await killedWhenWorking(again, 'SIGTERM')).toMatchObject({ code: 143, out: 'working\n' })
   })
 
   const namespace = ['--pid', '--fork', '--kill-child', process.execPath, '--input-type=module', '-e']
@@ -361,7 +367,7 @@ describe('signals', () => {
   it('let work end cleanly once it has something to save', async () => {
     // Told again, because the first line comes before there is anything to save.
     const saving = workingThen(
-      `hasSomethingToSave()
+      `setUnsaved(true)
       console.log('saving')
       await new Promise(resolve => {
         const alive = setInterval(() => {}, 1000)

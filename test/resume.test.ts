@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -163,8 +163,10 @@ describe('an interruption while the epoch is being tested', () => {
 describe('resuming', () => {
   it('ends at once when there is nothing left to train, and writes nothing twice', async () => {
     const run = join(folder, 'control')
+    const before = readdirSync(run).sort()
     const { code, stdout } = await moiety('train', '--resume', '--out', run, '--json')
     expect(code).toBe(0)
+    expect(readdirSync(run).sort()).toEqual(before)
     expect((JSON.parse(stdout) as { interrupted: boolean }).interrupted).toBe(false)
     expect(fingerprint(run)).toEqual(control)
   })

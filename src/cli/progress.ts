@@ -87,6 +87,8 @@ export function createProgress(
         return
       case 'checkpoint':
         return
+      case 'preparing':
+        return event.isDone ? undefined : draw('making the programs of the next steps', true)
       case 'alarm':
         return say(paint.warn(`warning: ${clean(event.layer)}: ${clean(event.message)}`))
       case 'warning':

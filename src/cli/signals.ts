@@ -14,8 +14,8 @@ export interface Interruptible<T> {
 /** How {@link interruptible} treats signals before there is anything to save. */
 export interface InterruptibleOptions {
   /**
-   * True where the work calls its second argument when it has something to save; a signal before that ends the process at once. It
-   * does so even while the main thread computes, because no handler is installed yet.
+   * True where nothing would be lost yet if the process ended. The work calls its second argument whenever that changes; while there is
+   * nothing to save a signal ends the process at once, even while the main thread computes, because no handler is installed.
    */
   readonly startsUnsaved?: boolean
 }
@@ -27,7 +27,7 @@ export interface InterruptibleOptions {
  * @param onFirst - told of the first signal, to say that the end is coming
  */
 export async function interruptible<T>(
-  work: (abort: AbortSignal, hasSomethingToSave: () => void) => Promise<T>,
+  work: (abort: AbortSignal, setUnsaved: (isUnsaved: boolean) => void) => Promise<T>,
   onFirst: (signal: Signal) => void,
   { startsUnsaved = false }: InterruptibleOptions = {},
 ): Promise<Interruptible<T>> {
@@ -48,15 +48,20 @@ export async function interruptible<T>(
     for (const signal of signals) process.on(signal, listen)
     isListening = true
   }
-  const hasSomethingToSave = (): void => {
-    saves = true
-    install()
+  const uninstall = (): void => {
+    for (const signal of signals) process.off(signal, listen)
+    isListening = false
+  }
+  const setUnsaved = (isUnsaved: boolean): void => {
+    saves = isUnsaved
+    if (saves || needsHandlers) install()
+    else uninstall()
   }
   if (saves || needsHandlers) install()
   try {
-    return { value: await work(controller.signal, hasSomethingToSave), signal: first }
+    return { value: await work(controller.signal, setUnsaved), signal: first }
   } finally {
-    for (const signal of signals) process.off(signal, listen)
+    uninstall()
   }
 }
 

@@ -24,13 +24,15 @@ export async function runTraining(name: string | undefined, flags: TrainFlags): 
   )
   try {
     const { value: summary, signal } = await interruptible(
-      (abort, hasSomethingToSave) =>
+      (abort, setUnsaved) =>
         train({
           ...plan,
           signal: abort,
           onEvent: event => {
             // Until then a checkpoint would have nothing in it, and data, graphs or a lock can take long.
-            if (event.kind === 'start') hasSomethingToSave()
+            if (event.kind === 'start') setUnsaved(true)
+            // Programs can take minutes to make, and the main thread hears no signal meanwhile.
+            if (event.kind === 'preparing') setUnsaved(event.isDone)
             progress.show(event)
             tellSweep(event)
           },

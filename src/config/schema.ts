@@ -37,7 +37,7 @@ const dataSchema = z.strictObject({
     .enum(['stop', 'accept'])
     .default('stop')
     .describe(
-      'with boxes, what to do with an annotation file in which too many of them cannot be right: corners, fractions, those of images of another size',
+      'with boxes, what to do with an annotation file in which too many of them cannot be right: corners, fractions, those of larger or smaller images; and with files of which most are of another size than it says',
     ),
   limit: z
     .strictObject({

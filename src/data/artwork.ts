@@ -1,11 +1,11 @@
-import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
+import { isThere, reasonOf, rethrowExhausted } from '../files/disk.ts'
+import { readRegularFile, readRegularText, sizeLimits } from '../files/regular.ts'
 import { type Glyph, glyphSize } from './drawing.ts'
 
 /** Unicode's subgroups by its groups. */
@@ -98,8 +98,7 @@ export async function findArtwork(
   }
   const found = folders.filter(folder => folder !== undefined)
   const versions = await Promise.all(found.map(readVersion))
-  const text = await readFile(join(found[0]!, 'emoji.json'), 'utf8')
-  const emoji = entries.parse(JSON.parse(text))
+  const emoji = entries.parse(await readJson(join(found[0]!, 'emoji.json')))
   // A family that two subgroups share stays in the first: a face breathing out is a variant of one in another.
   const owners = new Map<string, string>()
   const inClass = (group: string, subgroup: string): readonly Family[] => {
@@ -109,9 +108,7 @@ export async function findArtwork(
       const codes = [entry, ...Object.values(entry.skin_variations ?? {})].map(each =>
         each.unified.toLowerCase(),
       )
-      const complete = codes.filter(code =>
-        vendors.every((v, i) => existsSync(join(found[i]!, v.file(code)))),
-      )
+      const complete = codes.filter(code => vendors.every((v, i) => isThere(join(found[i]!, v.file(code)))))
       const key = familyOf(entry.name, entry.unified)
       if ((owners.get(key) ?? subgroup) !== subgroup) continue
       owners.set(key, subgroup)
@@ -126,8 +123,27 @@ export async function findArtwork(
 async function readVersion(folder: string): Promise<string> {
   const { name, version } = z
     .object({ name: z.string(), version: z.string() })
-    .parse(JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')))
+    .parse(await readJson(join(folder, 'package.json')))
   return `${name}@${version}`
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readRegularText(path, sizeLimits.artwork))
+  } catch (cause) {
+    return damaged(path, 'JSON', cause)
+  }
+}
+
+function damaged(path: string, what: string, cause: unknown): never {
+  rethrowExhausted(cause, 'read', path)
+  return fail({
+    kind: 'data',
+    message: `expected ${what}, got: ${reasonOf(cause)}`,
+    where: path,
+    help: 'the package is damaged; install it again',
+    cause,
+  })
 }
 
 const colours = /\b(red|orange|yellow|green|blue|light blue|purple|brown|black|white|grey|pink) /gi
@@ -174,21 +190,16 @@ export function splitFamilies(families: readonly Family[], seed: number, label: 
 /** Decodes one glyph of one vendor, by its place in {@link vendors}. */
 export async function readGlyph(artwork: Artwork, vendor: number, code: string): Promise<Glyph> {
   const path = join(artwork.folders[vendor]!, vendors[vendor]!.file(code))
-  const rgba = await sharp(path)
+  const bytes = await readRegularFile(path, sizeLimits.artwork).catch((cause: unknown) =>
+    damaged(path, 'an image', cause),
+  )
+  const rgba = await sharp(bytes)
     .toColourspace('srgb')
     .ensureAlpha()
     .resize(glyphSize, glyphSize, { fit: 'contain', background: '#0000' })
     .raw()
     .toBuffer()
-    .catch((cause: unknown) =>
-      fail({
-        kind: 'data',
-        message: `expected a PNG or WebP image, got ${cause instanceof Error ? cause.message : String(cause)}`,
-        where: path,
-        help: 'the package is damaged; install it again',
-        cause,
-      }),
-    )
+    .catch((cause: unknown) => damaged(path, 'a PNG or WebP image', cause))
   const glyph = new Float32Array(rgba.length)
   for (let pixel = 0; pixel < rgba.length; pixel += 4) {
     const alpha = rgba[pixel + 3]! / 255

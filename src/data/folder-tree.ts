@@ -1,7 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { rethrowExhausted, systemFailure } from '../files/disk.ts'
+import { reasonOf, rethrowExhausted } from '../files/disk.ts'
 import { staysWithin } from '../files/inside.ts'
 import { isJunk, JunkList } from './junk.ts'
 import {
@@ -349,7 +349,7 @@ async function onDisk<T>(path: string, read: () => Promise<T>): Promise<T> {
     rethrowExhausted(cause, 'open', path)
     return fail({
       kind: 'data',
-      message: `cannot be opened: ${systemFailure(cause)?.meaning ?? String(cause)}`,
+      message: `cannot be opened: ${reasonOf(cause)}`,
       where: path,
       help: 'make it readable, or take it out of the folder of images',
       cause,

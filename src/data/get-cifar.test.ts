@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -74,6 +74,21 @@ async function failure(action: Promise<unknown>): Promise<string> {
 }
 
 describe('getCifar', () => {
+  it.skipIf(process.platform === 'win32')(
+    'downloads nothing where it cannot see whether the folder is there',
+    async () => {
+      const target = join(directory, 'cifar-100-binary')
+      await symlink(target, target)
+      const asked: string[] = []
+      const fetch = async (url: string): Promise<Response> => {
+        asked.push(url)
+        return new Response(null, { status: 500 })
+      }
+      await expect(getCifar('cifar100', { to: directory, fetch })).rejects.toThrow('symbolic link')
+      expect(asked).toEqual([])
+    },
+  )
+
   it("asks for the authors' archive and checks the MD5 that they publish", async () => {
     const asked: string[] = []
     const get = async (url: string): Promise<Response> => {

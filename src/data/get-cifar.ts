@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import { makeFolders, unfinished } from '../files/careful.ts'
-import { nodeDisk } from '../files/disk.ts'
+import { isThere, nodeDisk, reasonOf } from '../files/disk.ts'
 import { layouts, openCifar } from './cifar.ts'
 import type { OnProgress } from './dataset.ts'
 import { unpackTarGz } from './unpack.ts'
@@ -53,7 +52,7 @@ const mostBytes = 300_000_000
 export async function getCifar(name: 'cifar10' | 'cifar100', options: GetOptions): Promise<string> {
   const { to, progress, archive = archives[name] } = options
   const target = join(to, layouts[name].folder)
-  if (existsSync(target)) {
+  if (isThere(target)) {
     await openCifar(name, target)
     return target
   }
@@ -134,7 +133,7 @@ async function* bodyOf(response: Response, url: string): AsyncGenerator<Uint8Arr
     if (cause instanceof MoietyError) throw cause
     fail({
       kind: 'data',
-      message: `expected the whole archive, the connection broke: ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `expected the whole archive, the connection broke: ${reasonOf(cause)}`,
       where: url,
       help: 'try again',
       cause,
@@ -158,7 +157,7 @@ async function onDisk<T>(path: string, action: () => Promise<T>): Promise<T> {
     if (cause instanceof MoietyError) throw cause
     return fail({
       kind: 'disk',
-      message: `expected to be able to write there, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `expected to be able to write there, got: ${reasonOf(cause)}`,
       where: path,
       help: 'free some space, remove what is in the way, or choose another folder with --to',
       cause,

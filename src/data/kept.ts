@@ -12,6 +12,7 @@ export function cacheDirectory(from = process.cwd()): string {
   const told = process.env.MOIETY_CACHE
   if (told !== undefined && told !== '') return resolve(told)
   for (let folder = resolve(from); ; folder = dirname(folder)) {
+    // What may not be looked at is passed over: a search upwards ends in folders of others.
     if (existsSync(join(folder, 'package.json'))) return join(folder, '.cache', 'moiety')
     if (dirname(folder) === folder) return join(resolve(from), '.cache', 'moiety')
   }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -128,6 +129,12 @@ describe('the split of the glyphs', () => {
       expect(Math.min(...sides.map(side => side.test.length))).toBeGreaterThanOrEqual(2)
       expect(Math.min(...sides.map(side => side.train.length))).toBeGreaterThanOrEqual(8)
     }
+  })
+
+  it.skipIf(process.platform === 'win32')('refuses a package whose files are no files', async () => {
+    await writeFile(join(cache, 'package.json'), '{"name":"broken","version":"1.0.0"}')
+    spawnSync('mkfifo', [join(cache, 'emoji.json')])
+    await expect(findArtwork(() => cache)).rejects.toThrow('found a named pipe')
   })
 
   it.each([

@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { extract, Parser, type ReadEntry } from 'tar'
 import { fail, MoietyError } from '../base/errors.ts'
-import { rethrowExhausted } from '../files/disk.ts'
+import { reasonOf, rethrowExhausted } from '../files/disk.ts'
 import { openRegularFile } from '../files/regular.ts'
 
 /** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
@@ -54,7 +54,7 @@ export async function unpackTarGz(archive: string, folder: string, options: Unpa
     rethrowExhausted(cause, 'unpack into', folder)
     fail({
       kind: 'data',
-      message: `expected a complete archive of plain files, found ${cause instanceof Error ? cause.message : String(cause)}`,
+      message: `expected a complete archive of plain files, found ${reasonOf(cause)}`,
       where: source,
       help: 'the archive is damaged or is not what it should be; delete it and download it again',
       cause,

@@ -149,6 +149,13 @@ export function systemFailure(
   return { code, meaning, help }
 }
 
+/** Why something failed, in words that follow "got": a system error's meaning, or what another error says. */
+export function reasonOf(cause: unknown): string {
+  const failure = systemFailure(cause)
+  if (failure !== undefined) return `${failure.meaning} (${failure.code})`
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
 /** Throws a failure as one of kind `disk` if the system has run out of something, so that it is not blamed on the file. */
 export function rethrowExhausted(cause: unknown, doing: string, path: string): void {
   const failure = systemFailure(cause)

@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { isAbsolute, join, normalize, sep, win32 } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { rethrowExhausted } from './disk.ts'
 import { quoted } from './json-reader.ts'
 
 /**
@@ -39,6 +40,9 @@ export function pathInside(folder: string, name: string, where: string): string 
  * @param folder - a real path, as `realpath` gives it
  */
 export async function staysWithin(path: string, folder: string): Promise<boolean> {
-  const target = await realpath(path).catch(() => '')
+  const target = await realpath(path).catch((cause: unknown) => {
+    rethrowExhausted(cause, 'look at', path)
+    return ''
+  })
   return target.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }

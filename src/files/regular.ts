@@ -26,6 +26,8 @@ export const sizeLimits = {
   /** Names of classes. */
   names: 1e6,
   weights: 16e9,
+  /** Drawings, and the table of them, in installed packages. */
+  artwork: 64e6,
   /** Cached results of `compare`. */
   cache: 4e9,
 } as const

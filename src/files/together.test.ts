@@ -148,6 +148,136 @@ describe('files that are replaced together', () => {
   })
 })
 
+describe('files in several folders that are replaced together', () => {
+  const places = ['/run/a.json', '/run/hub/b.json', '/run/hub/c.json', '/z/d.json']
+
+  const spread = (disk: Disk, writer: string, paths: readonly string[] = places): void => {
+    replaceTogether(
+      disk,
+      paths.map(path => ({ path, bytes: writer })),
+    )
+  }
+  const foundIn = (disk: Disk): string[] => [
+    ...new Set(places.map(path => text.decode(disk.read(path)))),
+    ...['/run', '/run/hub', '/z'].flatMap(folder => disk.list(folder).filter(name => name.startsWith('.'))),
+  ]
+  const spreadDisk = (): MemoryDisk => {
+    const disk = new MemoryDisk()
+    spread(disk, 'old')
+    return disk
+  }
+  const steps = operationsOf(spreadDisk(), disk => spread(disk, 'new')).length
+
+  it('are of one of two writers, wherever the second begins and ends while the first writes', () => {
+    for (let at = 0; at < steps; at++) {
+      const disk = spreadDisk()
+      spread(
+        observedDisk(disk, (_, index) => {
+          if (index === at) spread(disk, 'second')
+        }),
+        'first',
+      )
+      expect(foundIn(disk), `before operation ${at}`).toHaveLength(1)
+      expect(['first', 'second']).toContain(foundIn(disk)[0])
+    }
+  })
+
+  it('are those of some order of the writers where a third helps in the middle of the second', () => {
+    for (let at = 0; at < steps; at++)
+      for (let then = at % 7; then < steps; then += 7) {
+        const disk = spreadDisk()
+        const second = observedDisk(disk, (_, index) => {
+          if (index === then) spread(disk, 'third')
+        })
+        const first = observedDisk(disk, (_, index) => {
+          if (index === at) spread(second, 'second')
+        })
+        spread(first, 'first')
+        expect(foundIn(disk), `${at}, ${then}`).toHaveLength(1)
+      }
+  })
+
+  it('are in order with a writer of some of the folders', () => {
+    const later = places.slice(1)
+    for (let at = 0; at < steps; at++) {
+      const disk = spreadDisk()
+      spread(
+        observedDisk(disk, (_, index) => {
+          if (index === at) spread(disk, 'second', later)
+        }),
+        'first',
+      )
+      const contents = places.map(path => text.decode(disk.read(path)))
+      expect(contents[0], `${at}`).toBe('first')
+      expect(new Set(contents.slice(1)).size, `${at}: ${contents.join()}`).toBe(1)
+    }
+  })
+
+  it('are all old or all new after a kill or a power cut at any operation, once somebody comes next', () => {
+    for (const survival of ['killed', 'nothing', 'names', 'contents'] as const)
+      for (let at = 0; at <= steps; at++) {
+        const disk = spreadDisk()
+        const dying = observedDisk(disk, (_, index) => {
+          if (index >= at) throw systemError('ESHUTDOWN')
+        })
+        try {
+          spread(dying, 'new')
+        } catch (cause) {
+          if (!(cause instanceof MoietyError)) throw cause
+        }
+        if (survival !== 'killed') disk.cutPower(survival)
+        const contents = () => places.map(path => text.decode(disk.read(path)))
+        if (at % 2 === 0) {
+          finishReplacement(disk, '/run')
+          expect(new Set(contents()).size, `${survival} at ${at}: ${contents()}`).toBe(1)
+        }
+        // Also where the next one comes to later folders only: it is not undone by what is finished then.
+        spread(disk, 'next', places.slice(1))
+        finishReplacement(disk, '/run')
+        expect(contents().slice(1), `${survival} at ${at}`).toEqual(['next', 'next', 'next'])
+      }
+  })
+
+  it.runIf(process.platform === 'linux')('parts of a process that has ended are finished or removed', () => {
+    const { pid } = spawnSync(process.execPath, ['-e', ''])
+    const name = unfinishedName('together').replace(/\.\d+\.\d+\.([0-9a-f]{12})-/, `.${pid}.1.$1-`)
+    const part = name.replace('.writing-', '.part-')
+    const make = (isDecided: boolean): string => {
+      const top = mkdtempSync(join(root, 'set-'))
+      mkdirSync(join(top, 'hub', part), { recursive: true })
+      writeFileSync(join(top, 'hub', part, 'config.json'), 'decided')
+      writeFileSync(join(top, 'hub', part, '.also-1'), JSON.stringify({ first: '..', next: null }))
+      const first = join(top, isDecided ? replacing : '.writing-x')
+      mkdirSync(first)
+      writeFileSync(join(first, 'model.onnx'), 'decided')
+      writeFileSync(join(first, '.also-1'), JSON.stringify({ first: null, next: `hub/${part}` }))
+      replaceTogether(nodeDisk, [{ path: join(top, 'hub', 'other'), bytes: '' }])
+      return top
+    }
+    const decided = make(true)
+    expect(readdirSync(decided).sort()).toEqual(['hub', 'model.onnx'])
+    expect(readdirSync(join(decided, 'hub')).sort()).toEqual(['config.json', 'other'])
+    const undecided = make(false)
+    expect(readdirSync(join(undecided, 'hub'))).toEqual(['other'])
+  })
+
+  it('are not followed in a circle, nor to what is no part, where a hostile folder says so', () => {
+    const top = join(root, 'hostile')
+    mkdirSync(join(top, 'a', replacing), { recursive: true })
+    mkdirSync(join(top, 'b', '.part-x'), { recursive: true })
+    mkdirSync(join(top, 'c', 'mine'), { recursive: true })
+    writeFileSync(join(top, 'c', 'mine', 'kept'), '')
+    const also = (path: string, next: string): void =>
+      writeFileSync(join(top, path), JSON.stringify({ first: null, next }))
+    also(`a/${replacing}/.also-1`, '../b/.part-x')
+    also(`a/${replacing}/.also-2`, '../c/mine')
+    also('b/.part-x/.also-3', `../a/${replacing}`)
+    finishReplacement(nodeDisk, join(top, 'a'))
+    expect(readdirSync(join(top, 'c', 'mine'))).toEqual(['kept'])
+    expect(readdirSync(join(top, 'a'))).toEqual([])
+  })
+})
+
 describe('one file', () => {
   it('has the whole content of one of two writers, wherever the second comes while the first writes', () => {
     const disk = diskWith('old')

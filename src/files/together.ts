@@ -3,16 +3,32 @@
  * `.replacing`: from here on the set is decided, and whoever comes next moves its files to their places, whatever becomes of the
  * process that wrote them. A folder that is not empty cannot be renamed over, so the next set waits until all files of the one
  * before are in their places. So two writers at once leave the files of one of them, never some of each.
+ *
+ * Of a set in several folders, the folders in a fixed order, the first part alone decides. Each part names the next one (a file
+ * `.also-…`), and whoever moves the files of a part decides and moves the next one before.
  */
-import { basename, dirname, join } from 'node:path'
+import { randomBytes } from 'node:crypto'
+import { basename, dirname, join, relative } from 'node:path'
+import * as z from 'zod'
 import { fail } from '../base/errors.ts'
+import { readIfThere } from './append-file.ts'
 import { makeFolders, namesIn, quietly, writeCarefully, writeFlushed } from './careful.ts'
 import { attempt, codeOf, type Disk } from './disk.ts'
 import { holdSignals } from './hold-signals.ts'
-import { removeAbandoned, unfinishedName } from './unfinished.ts'
+import { sizeLimits } from './regular.ts'
+import { isAbandoned, removeAbandoned, unfinished, unfinishedName } from './unfinished.ts'
 
 /** The folder of a set that is decided and not yet in its place. */
 export const replacing = '.replacing'
+
+/**
+ * A part of a set that is decided where its first part is. It has the name of unfinished work after this, but only
+ * {@link replaceTogether} removes it.
+ */
+const partPrefix = '.part-'
+/** In a part: its neighbours, as paths relative to its folder. */
+const alsoPrefix = '.also-'
+const alsoSchema = z.object({ first: z.string().nullable(), next: z.string().nullable() })
 
 /** What a file is to contain. */
 export interface FileContent {
@@ -22,7 +38,7 @@ export interface FileContent {
 
 /**
  * Replaces or creates files that belong together, and the folders above them. Everything is written before anything is replaced:
- * a full disk leaves the former files. Of a set in several folders, the files in each folder are of one writer.
+ * a full disk leaves the former files.
  *
  * @param files - may be computed one after another
  * @returns the paths written
@@ -30,24 +46,24 @@ export interface FileContent {
  */
 export function replaceTogether(disk: Disk, files: Iterable<FileContent>): string[] {
   const besides = new Map<string, string>()
-  const folders = new Set<string>()
   const paths: string[] = []
   try {
     for (const { path, bytes } of files) {
-      const folder = dirname(path)
+      const folder = realFolder(disk, dirname(path))
       const beside = besides.get(folder) ?? begin(disk, folder)
       besides.set(folder, beside)
-      folders.add(folder)
       refuseFolder(disk, path)
       const content = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
       writeFlushed(disk, join(beside, basename(path)), content)
       paths.push(path)
     }
-    for (const beside of besides.values()) attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
+    link(disk, besides)
+    const [first] = [...besides.keys()].sort()
+    if (first === undefined) return paths
     holdSignals(() => {
-      for (const [folder, beside] of besides) decide(disk, folder, beside)
+      decide(disk, first, besides.get(first)!)
       besides.clear()
-      for (const folder of folders) finishReplacement(disk, folder)
+      finishReplacement(disk, first)
     })
   } catch (cause) {
     for (const beside of besides.values()) quietly(() => disk.remove(beside))
@@ -64,13 +80,80 @@ export function replaceFile(disk: Disk, path: string, bytes: Uint8Array | string
   quietly(() => removeAbandoned(disk, folder, path))
 }
 
+/** A folder under one name, however it was reached: made if it is not there. */
+function realFolder(disk: Disk, folder: string): string {
+  makeFolders(disk, folder)
+  return attempt(disk, 'look at', folder, () => disk.realPath(folder))
+}
+
+/** Makes each part name its neighbours, and gives all but the first the name that the one before knows. */
+function link(disk: Disk, besides: Map<string, string>): void {
+  const folders = [...besides.keys()].sort()
+  const first = folders[0]
+  for (const [i, folder] of folders.entries()) {
+    const beside = besides.get(folder)!
+    const next = folders[i + 1]
+    if (folders.length > 1) {
+      const neighbours: z.infer<typeof alsoSchema> = {
+        first: folder === first ? null : relative(folder, first!),
+        next: next === undefined ? null : relative(folder, partOf(next, besides.get(next)!)),
+      }
+      const also = join(beside, `${alsoPrefix}${randomBytes(6).toString('hex')}`)
+      writeFlushed(disk, also, new TextEncoder().encode(JSON.stringify(neighbours)))
+    }
+    attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
+    if (folder === first) continue
+    const part = partOf(folder, beside)
+    attempt(disk, 'rename to', part, () => disk.rename(beside, part))
+    besides.set(folder, part)
+    attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
+  }
+}
+
+const partOf = (folder: string, beside: string): string =>
+  join(folder, basename(beside).replace(unfinished, partPrefix))
+
 /** Makes the folder to write into, and removes what ended processes left there. */
 function begin(disk: Disk, folder: string): string {
-  makeFolders(disk, folder)
   const beside = join(folder, unfinishedName('together'))
   attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
   quietly(() => removeAbandoned(disk, folder, beside))
+  quietly(() => removeParts(disk, folder, beside))
   return beside
+}
+
+/** Finishes the sets that parts belong to, if they are decided, and removes those of ended processes that never were. */
+function removeParts(disk: Disk, folder: string, reference: string): void {
+  for (const name of namesIn(disk, folder)) {
+    if (!name.startsWith(partPrefix)) continue
+    const part = join(folder, name)
+    for (const { first } of neighboursIn(disk, part)) {
+      if (first !== null) finishReplacement(disk, join(folder, first))
+    }
+    if (!namesIn(disk, folder).includes(name)) continue
+    if (!isAbandoned(disk, folder, name, name.replace(partPrefix, unfinished), reference)) continue
+    attempt(disk, 'remove the unfinished', part, () => disk.remove(part))
+  }
+}
+
+/** What the files `.also-…` of a part say; nothing where another process has moved or removed it. */
+function neighboursIn(disk: Disk, part: string): (z.infer<typeof alsoSchema> & { readonly path: string })[] {
+  return namesIn(disk, part)
+    .filter(name => name.startsWith(alsoPrefix))
+    .flatMap(name => {
+      const path = join(part, name)
+      const bytes = readIfThere(disk, path, sizeLimits.lock)
+      if (bytes === undefined) return []
+      return [{ path, ...(parsedNeighbours(bytes) ?? { first: null, next: null }) }]
+    })
+}
+
+function parsedNeighbours(bytes: Uint8Array): z.infer<typeof alsoSchema> | undefined {
+  try {
+    return alsoSchema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data
+  } catch {
+    return undefined
+  }
 }
 
 function refuseFolder(disk: Disk, path: string): void {
@@ -91,7 +174,8 @@ function refuseFolder(disk: Disk, path: string): void {
 const taken = new Set(['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES'])
 const mostTurns = 100
 
-function decide(disk: Disk, folder: string, beside: string): void {
+/** @param isShared - others may decide it, too: it has been decided if it is gone */
+function decide(disk: Disk, folder: string, beside: string, isShared = false): void {
   const place = join(folder, replacing)
   for (let turn = 1; ; turn++) {
     finishReplacement(disk, folder)
@@ -100,6 +184,7 @@ function decide(disk: Disk, folder: string, beside: string): void {
         disk.rename(beside, place)
         return true
       } catch (cause) {
+        if (isShared && codeOf(cause) === 'ENOENT') return true
         if (turn === mostTurns || !taken.has(codeOf(cause) ?? '')) throw cause
         return false
       }
@@ -120,7 +205,13 @@ export function finishReplacement(disk: Disk, folder: string): void {
   refuseLink(disk, place, folder)
   // The decision survives a power cut before the first file is moved.
   attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
+  for (const { path, next } of neighboursIn(disk, place)) {
+    if (next !== null) finishPart(disk, folder, next)
+    attempt(disk, 'remove', path, () => unless(['ENOENT'], () => disk.remove(path)))
+  }
   for (const name of namesIn(disk, place)) {
+    // Of a set that was decided meanwhile.
+    if (name.startsWith(alsoPrefix)) continue
     const path = join(folder, name)
     attempt(disk, 'move the finished file to', path, () =>
       unless(['ENOENT'], () => disk.rename(join(place, name), path)),
@@ -153,6 +244,24 @@ function refuseLink(disk: Disk, place: string, folder: string): void {
     where: place,
     help: 'remove the link; nothing was moved',
   })
+}
+
+/** Decides a part, unless somebody has, and moves its files to their places. */
+function finishPart(disk: Disk, before: string, next: string): void {
+  const part = join(before, next)
+  if (!basename(part).startsWith(partPrefix)) return
+  const folder = dirname(part)
+  // Parts are in the order of their folders, so that no chain comes back to where it began.
+  const isBehind = ((): boolean => {
+    try {
+      return disk.realPath(folder) > disk.realPath(before)
+    } catch {
+      return false
+    }
+  })()
+  if (!isBehind) return
+  decide(disk, folder, part, true)
+  finishReplacement(disk, folder)
 }
 
 function unless(codes: readonly string[], action: () => void): void {

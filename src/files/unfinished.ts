@@ -57,9 +57,25 @@ export function removeAbandoned(
     if (!name.startsWith(unfinished)) continue
     const path = join(folder, name)
     const finished = name.replace(ownerPattern, '').replace(unfinished, '')
-    if (!isOwn(finished) && !(ownerEnded(name) ?? isOld(disk, path, reference))) continue
+    if (!isOwn(finished) && !isAbandoned(disk, folder, name, name, reference)) continue
     attempt(disk, 'remove the unfinished', path, () => disk.remove(path))
   }
+}
+
+/**
+ * Whether unfinished work is certainly abandoned.
+ *
+ * @param name - what it is called in the folder
+ * @param owned - the name that says whose it is
+ */
+export function isAbandoned(
+  disk: Disk,
+  folder: string,
+  name: string,
+  owned: string,
+  reference: string,
+): boolean {
+  return ownerEnded(owned) ?? isOld(disk, join(folder, name), reference)
 }
 
 function isOld(disk: Disk, path: string, reference: string): boolean {

@@ -176,13 +176,16 @@ class Writer implements Emitter {
         })
     }
     const rename = (old: string): string => renamed.get(old) ?? old
-    const all = [...this.written, ...copies].map(node => ({
-      ...node,
-      inputs: node.inputs.map(rename),
-      outputs: node.outputs.map(rename),
-      ...(node.meaning === undefined ? {} : { meaning: renamedMeaning(node.meaning, rename) }),
-    }))
-    this.written.splice(0, this.written.length, ...all)
+    for (const copy of copies) this.written.push(copy)
+    // In place, one by one: a hundred thousand nodes are more than a call takes as arguments.
+    for (const [i, node] of this.written.entries()) {
+      this.written[i] = {
+        ...node,
+        inputs: node.inputs.map(rename),
+        outputs: node.outputs.map(rename),
+        ...(node.meaning === undefined ? {} : { meaning: renamedMeaning(node.meaning, rename) }),
+      }
+    }
     return renamed
   }
 }

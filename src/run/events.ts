@@ -63,6 +63,11 @@ export type TrainEvent =
       readonly layers: readonly LayerStats[]
     }
   | { readonly kind: 'checkpoint'; readonly path: string }
+  /**
+   * Programs are being made, which can take long and cannot be interrupted. From `isDone` false to true nothing is lost if the
+   * process ends: the newest checkpoint has everything, or, where the training has diverged, no other will be written.
+   */
+  | { readonly kind: 'preparing'; readonly isDone: boolean }
   | { readonly kind: 'alarm'; readonly layer: string; readonly message: string }
   | { readonly kind: 'warning'; readonly message: string }
   | {

@@ -104,10 +104,20 @@ describe('an event file', () => {
 
   it('of a resumed training voids later events of earlier files, and sorts behind them', () => {
     const first = openTensorBoardLog(run, { disk, now: () => 1_700_000_000_000 })
+    first.scalars(40, { loss: 1 })
     // The clock went back by a day.
     const second = openTensorBoardLog(run, { disk, now: () => 1_699_913_600_000, resumeStep: 40 })
+    second.scalars(41, { loss: 2 })
     expect(eventsIn(second.path)[1]).toEqual({ time: 1_699_913_600, step: 41, sessionStatus: 1 })
     expect([second.path, first.path].sort()).toEqual([first.path, second.path])
+  })
+
+  it('is not there before its first event, and never without one', () => {
+    const log = openTensorBoardLog(run, { disk, resumeStep: 40 })
+    log.flush()
+    log.close()
+    expect(disk.list(run)).toEqual([])
+    expect(disk.openFiles).toBe(0)
   })
 
   it('ends with a whole record when the disk becomes full in the middle of one', () => {

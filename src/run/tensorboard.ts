@@ -5,7 +5,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { openAppendFile } from '../files/append-file.ts'
+import { type AppendFile, openAppendFile } from '../files/append-file.ts'
 import { namesIn } from '../files/careful.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 
@@ -97,7 +97,8 @@ export interface TensorBoardOptions {
 }
 
 /**
- * Begins a new `events.out.tfevents.*` file in a run's folder. Its name sorts after those that are there, even
+ * Begins a new `events.out.tfevents.*` file in a run's folder, with the first event: a run that is resumed and has nothing left to do
+ * gets none. Its name sorts after those that are there, even
  * if the clock went back, because readers take the files in the order of their names.
  *
  * @throws MoietyError `disk`
@@ -110,14 +111,20 @@ export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}
   const stamp = Math.max(Math.floor(now() / 1000), 1 + Math.max(0, ...stamps))
   const host = hostname().replace(/[^\w.-]/g, '-')
   const name = `events.out.tfevents.${String(stamp).padStart(10, '0')}.${host}.${process.pid}.0`
-  const file = openAppendFile(disk, join(run, name))
+  const path = join(run, name)
   const seconds = (): number => now() / 1000
-  file.append(versionEvent(seconds()))
-  if (resumeStep !== undefined) file.append(restartEvent(seconds(), resumeStep + 1))
+  let file: AppendFile | undefined
+  const begun = (): AppendFile => {
+    if (file !== undefined) return file
+    file = openAppendFile(disk, path)
+    file.append(versionEvent(seconds()))
+    if (resumeStep !== undefined) file.append(restartEvent(seconds(), resumeStep + 1))
+    return file
+  }
   return {
-    path: file.path,
-    scalars: (step, scalars) => file.append(scalarsEvent(seconds(), step, scalars)),
-    flush: () => file.flush(),
-    close: () => file.close(),
+    path,
+    scalars: (step, scalars) => begun().append(scalarsEvent(seconds(), step, scalars)),
+    flush: () => file?.flush(),
+    close: () => file?.close(),
   }
 }

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type TransferListItem, Worker } from 'node:worker_threads'
 import { fail, MoietyError } from '../base/errors.ts'
+import { isThere } from '../files/disk.ts'
 import { type Answer, type Envelope, flags, type Replies, type Request, type ThreadData } from './protocol.ts'
 
 interface Waiting {
@@ -19,7 +19,7 @@ interface Waiting {
 export function builtFile(name: string, beside: string = import.meta.url): URL {
   const built = beside.endsWith('.ts') ? beside.replace(/\/src\/([^/]+\/[^/]+)$/, '/dist/$1') : beside
   const url = new URL(`./${name}.js`, built)
-  if (!existsSync(url)) {
+  if (!isThere(fileURLToPath(url))) {
     fail({
       kind: 'usage',
       message: 'the engine was not built',

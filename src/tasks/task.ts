@@ -97,8 +97,8 @@ export interface Task<out E extends Evaluated = Evaluated> {
   /** @throws MoietyError `data` for data from which nothing can be learned */
   checkTrainable(): void
   readonly stepsPerEpoch: number
-  /** The form of most batches of an epoch. */
-  usualForm(epoch: number): BatchForm
+  /** The forms of an epoch's batches, each once; first the one with the most images. */
+  forms(epoch: number): readonly BatchForm[]
   /**
    * How much a step of an epoch computes, relative to other epochs' steps. Where it changes, so do the forms of all batches.
    */

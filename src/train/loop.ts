@@ -1,7 +1,8 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Config, withoutSafeKeys } from '../config/config.ts'
 import type { Progress, SplitName } from '../data/index.ts'
 import { heldOutSplit } from '../data/index.ts'
-import { writeCheckpoint } from '../run/checkpoint.ts'
+import { listCheckpoints, writeCheckpoint } from '../run/checkpoint.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
 import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
@@ -17,6 +18,7 @@ import { requireTraining } from './device-probe.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
+import { refuseUnreadableWeights } from './pretrained.ts'
 import { refuseOtherConfig, rememberConfig, secondsSoFar } from './resume.ts'
 import { scheduleAt } from './schedule.ts'
 import { type Position, startingPoint } from './starting-point.ts'
@@ -51,6 +53,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   // Before any lock is touched: a command that is refused anyway must not disturb a training that runs.
   if (resume === false) refuseTaken(options.run)
   else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
+  await refuseUnreadableBeginning(options)
   await requireTraining([config], { signal: options.signal, onProbe: reportProbe(options.onEvent) })
   await untilTakeover(options.run, { signal: options.signal, onWait: reportWait(options.onEvent) })
   const { replicas } = config.training
@@ -82,6 +85,13 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
 function reportProbe(onEvent: TrainOptions['onEvent']): (device: string) => void {
   return device =>
     onEvent?.({ kind: 'progress', what: `trying one step of training on ${device}`, done: 0, total: 1 })
+}
+
+/** Before data are opened and networks built, which may take minutes. */
+async function refuseUnreadableBeginning({ config, run }: TrainOptions): Promise<void> {
+  const { weights } = config.model
+  // A resumed training has its weights in its checkpoint.
+  if (weights !== null && listCheckpoints(run).length === 0) await refuseUnreadableWeights(weights)
 }
 
 function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void {
@@ -155,11 +165,11 @@ class Training {
     this.#heldOut = heldOutSplit(task.data)
   }
 
-  /** Prepares the first epoch's program, puts the first or the saved state into the engine and says where training stands. */
+  /** Prepares the first epoch's programs, puts the first or the saved state into the engine and says where training stands. */
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, task, engines, folder, onEvent } = this
     const [engine] = engines
-    const usual = await this.#programs.for(task.usualForm(0))
+    const usual = await this.#programs.for(task.forms(0)[0]!)
     const step = usual.facts
     const { position, checkpoint } = await startingPoint({
       config,
@@ -172,6 +182,8 @@ class Training {
     })
     await this.#programs.spread(usual)
     this.#lastCheckpoint = checkpoint
+    // All of them now, while a signal ends the process at once and loses nothing.
+    if (position.epoch < config.training.epochs) await this.#programsOf(position.epoch)
     await this.#evaluation.prepare(this.#heldOut)
     this.#ready = { step, position, resumed: resume !== false }
     onEvent({
@@ -226,12 +238,11 @@ class Training {
     const { config, task } = this
     const { checkpointEvery, epochs } = config.training
     const { stepsPerEpoch } = task
-    const work = task.work(position.epoch)
-    if (work !== this.#work) await this.#programs.release()
-    this.#work = work
     this.#laterSteps = stepsPerEpoch * this.#laterEpochs(position.epoch)
-    // Made before the clock runs: what is left is told by the time that steps take.
-    await this.#programs.for(task.usualForm(position.epoch))
+    // Made before the clock runs: what is left is told by the time that steps take. A checkpoint was just written.
+    if (this.#areMissing(position.epoch)) {
+      await this.#whileSaved(() => this.#programsOf(position.epoch))
+    }
     const batches = task.batches(position.epoch)
     const load = (number: number) => task.load(batches[number]!, position.epoch)
     const clock = { started: performance.now(), firstBatch: position.batch }
@@ -259,7 +270,7 @@ class Training {
       const value = (name: string): number => Number(outputs.get(name)!.data[0])
       if (!committed) {
         const failed = { step: position.step, loss: value('loss'), checkpoint: this.#lastCheckpoint }
-        throw divergence(await ready.firstNonFinite(batch, moment), failed)
+        throw divergence(await this.#whileSaved(() => ready.firstNonFinite(batch, moment)), failed)
       }
       this.folder.ensureHeld()
       position.step += 1
@@ -286,6 +297,35 @@ class Training {
       if (isDue && next !== undefined) await this.#checkpoint(position, journal)
     }
     return true
+  }
+
+  /** Whether programs of an epoch are still to be made. */
+  #areMissing(epoch: number): boolean {
+    return (
+      this.task.work(epoch) !== this.#work || this.task.forms(epoch).some(form => !this.#programs.has(form))
+    )
+  }
+
+  /** Makes the programs of all batches of an epoch. */
+  async #programsOf(epoch: number): Promise<void> {
+    const work = this.task.work(epoch)
+    if (work !== this.#work) await this.#programs.release()
+    this.#work = work
+    for (const form of this.task.forms(epoch)) await this.#programs.for(form)
+  }
+
+  /** Runs long work in which ending the process loses nothing, and says so (see the event `preparing`). */
+  async #whileSaved<T>(prepare: () => Promise<T>): Promise<T | undefined> {
+    // Signals that came while a checkpoint was written are heard first: whoever listened may stop listening now.
+    await nextTurn()
+    await nextTurn()
+    if (this.signal?.aborted) return undefined
+    this.onEvent({ kind: 'preparing', isDone: false })
+    try {
+      return await prepare()
+    } finally {
+      this.onEvent({ kind: 'preparing', isDone: true })
+    }
   }
 
   /** After every so many epochs, and after the last. */

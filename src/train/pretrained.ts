@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import type { ModelConfig } from '../config/config.ts'
-import { kindOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
-import { readRegularFile, sizeLimits } from '../files/regular.ts'
+import { kindOf, reasonOf, rethrowExhausted } from '../files/disk.ts'
+import { openRegularFile, readRegularFile, sizeLimits } from '../files/regular.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { adopt } from '../nn/index.ts'
-import { latestCheckpoint } from '../run/checkpoint.ts'
+import { latestCheckpoint, listCheckpoints } from '../run/checkpoint.ts'
 
 /**
  * Puts trained weights (safetensors with torchvision's names, or a run of Moiety's) into a fresh state.
@@ -61,17 +61,37 @@ async function readWeights(
 ): Promise<{ readonly file: string; readonly given: Map<string, HostTensor> }> {
   if (isFolder(path)) return checkpointOf(path)
   const file = path
-  const bytes = await readRegularFile(file, sizeLimits.weights).catch((cause: unknown) => {
-    rethrowExhausted(cause, 'read', file)
-    return fail({
-      kind: 'data',
-      message: `the weights cannot be read: ${systemFailure(cause)?.meaning ?? String(cause)}`,
-      where: file,
-      help: 'model.weights is the path of a .safetensors file, or of a run',
-      cause,
-    })
-  })
+  const bytes = await readRegularFile(file, sizeLimits.weights).catch((cause: unknown) =>
+    unreadable(file, cause),
+  )
   return { file, given: namedAsHere(decodeSafetensors(bytes, file).tensors) }
+}
+
+/**
+ * Refuses weights that cannot be read, by opening them only: to be called before anything that takes long.
+ *
+ * @throws MoietyError `data` for what is not a regular file or a run with a checkpoint, or is too large; `disk`
+ */
+export async function refuseUnreadableWeights(path: string): Promise<void> {
+  if (isFolder(path)) {
+    if (listCheckpoints(path).length === 0) refuseWithoutCheckpoint(path)
+    return
+  }
+  const file = await openRegularFile(path, sizeLimits.weights).catch((cause: unknown) =>
+    unreadable(path, cause),
+  )
+  await file.close()
+}
+
+function unreadable(file: string, cause: unknown): never {
+  rethrowExhausted(cause, 'read', file)
+  return fail({
+    kind: 'data',
+    message: `the weights cannot be read: ${reasonOf(cause)}`,
+    where: file,
+    help: 'model.weights is the path of a .safetensors file, or of a run',
+    cause,
+  })
 }
 
 function namedAsHere(tensors: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
@@ -93,6 +113,10 @@ function checkpointOf(run: string): { readonly file: string; readonly given: Map
     const model = [...checkpoint.state].filter(([name]) => !name.startsWith('optimizer.'))
     return { file: join(checkpoint.path, 'model.safetensors'), given: namedAsHere(new Map(model)) }
   }
+  return refuseWithoutCheckpoint(run)
+}
+
+function refuseWithoutCheckpoint(run: string): never {
   return fail({
     kind: 'data',
     message: 'expected a run with a checkpoint, but the folder has none',

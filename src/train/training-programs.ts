@@ -66,9 +66,14 @@ export class TrainingPrograms {
     readonly seed: number,
   ) {}
 
+  /** Whether the step for batches of a form is there already. */
+  has(form: BatchForm): boolean {
+    return this.#ready.has(keyOf(form))
+  }
+
   /** The step for batches of a form. */
   async for(form: BatchForm): Promise<ReadyStep> {
-    const key = `${form.images}×${form.height}×${form.width}`
+    const key = keyOf(form)
     const known = this.#ready.get(key)
     if (known !== undefined) return known
     const made = await this.#made(form)
@@ -111,6 +116,8 @@ export class TrainingPrograms {
     await spread(this.engines, step.model)
   }
 }
+
+const keyOf = ({ images, height, width }: BatchForm): string => `${images}×${height}×${width}`
 
 /** Gives the engines after the first one its model. */
 async function spread([first, ...others]: Engines, model: readonly string[]): Promise<void> {

@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { fail } from '../../base/errors.ts'
-import { isThere, rethrowExhausted, systemFailure } from '../../files/disk.ts'
+import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/inside.ts'
 import type { CocoImage } from '../coco/annotations.ts'
 import type { CocoSide } from './coco-layout.ts'
@@ -98,7 +98,7 @@ async function listing(folder: string, root: string): Promise<ReadonlyMap<string
     rethrowExhausted(cause, 'list', folder)
     return fail({
       kind: 'data',
-      message: `expected a folder of images that can be listed, got: ${systemFailure(cause)?.meaning ?? String(cause)}`,
+      message: `expected a folder of images that can be listed, got: ${reasonOf(cause)}`,
       where: folder,
       help: 'check the permissions; it must be a folder',
       cause,

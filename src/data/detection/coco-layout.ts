@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../../base/errors.ts'
-import { isThere } from '../../files/disk.ts'
+import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { staysWithin } from '../../files/inside.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 
@@ -51,15 +51,16 @@ export function holdsCoco(directory: string): boolean {
  * @throws MoietyError of kind `data` that lists what was looked for, where it is not there or leads out of the folder
  */
 export async function findCoco(directory: string): Promise<CocoLayout> {
-  const root = await realpath(directory).catch((cause: unknown) =>
-    fail({
+  const root = await realpath(directory).catch((cause: unknown) => {
+    rethrowExhausted(cause, 'open', directory)
+    return fail({
       kind: 'data',
-      message: 'expected a folder with COCO annotations and images, found none that can be opened',
+      message: `expected a folder with COCO annotations and images, found none that can be opened: ${reasonOf(cause)}`,
       where: directory,
       help: `it should hold ${described()}`,
       cause,
-    }),
-  )
+    })
+  })
   for (const each of layouts) {
     // Annotations without their images are a part that is missing; images alone, as COCO's test2017, are not looked at.
     const annotated = splitNames.filter(split => holds(root, each[split].annotations))

@@ -162,7 +162,7 @@ describe('a COCO folder', () => {
 
   it('that is none says what was looked for and what of it is there', async () => {
     expect(await refusal(open())).toBe(
-      'expected a folder with COCO annotations and images, found none that can be opened @ DIR',
+      'expected a folder with COCO annotations and images, found none that can be opened: no such file or folder (ENOENT) @ DIR',
     )
     await write('annotations/instances_train2017.json', '{}')
     const said = await refusal(open())
@@ -426,6 +426,29 @@ describe('an image that cannot be used', () => {
     expect(skipping.skipped[0]!.reason).toMatch(/^1 unreadable, left out: "three\.png" \(image 3: /)
     expect(skipping.skipped[0]!.reason).toMatch(reason)
   })
+
+  it.each<[string, (width: number, height: number) => readonly [number, number], RegExp]>([
+    ['resized', (width, height) => [width / 2, height / 2], /probably resized, by a factor of 0\.50,/],
+    ['turned', (width, height) => [height, width], /images that EXIF turns/],
+    ['cropped', (width, height) => [width - 20, height], /other images, or were cropped/],
+  ])(
+    'where most files were %s is refused when opened, with the key that overrides',
+    async (_, now, cause) => {
+      await folder()
+      // Its boxes fit into all of them.
+      for (const { file_name, width, height } of images.slice(0, 2))
+        await write(`images/${file_name}`, await picture(...now(width, height)))
+      const said = await refusal(open())
+      expect(said).toMatch(/^expected images of the width .* of 3 files looked at 2 have another size\. /)
+      expect(said).toMatch(cause)
+      expect(said).toContain('@ DIR/instances_train.json')
+      expect(await refusal(open({ unreadable: 'skip' }))).toMatch(cause)
+      const accepted = await open({ unreadable: 'skip', implausibleBoxes: 'accept' })
+      expect(accepted.train.scenes.map(({ name }) => name)).toEqual(['four.png'])
+      const { train } = await open({ implausibleBoxes: 'accept' })
+      expect(await refusal(train.load([0]))).toMatch(/pixels, not 80×50/)
+    },
+  )
 
   it('ends everything where no other is left', async () => {
     await folder()

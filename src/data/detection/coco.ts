@@ -16,6 +16,7 @@ import {
   type Scene,
   type ScenePixels,
 } from './dataset.ts'
+import { refuseOtherSizes } from './image-sizes.ts'
 import { refuseImplausible } from './plausible-boxes.ts'
 import { Tally } from './tally.ts'
 
@@ -210,10 +211,12 @@ async function usable(
   images: readonly LocatedImage[],
   root: string,
   side: CocoSide,
-  { unreadable }: CocoOptions,
+  { unreadable, implausibleBoxes }: CocoOptions,
   progress?: OnProgress,
 ): Promise<{ readonly kept: readonly LocatedImage[]; readonly skipped: readonly SkippedFile[] }> {
   const absent = await absentImages(images, root)
+  const there = images.filter(image => !absent.has(image))
+  if (implausibleBoxes === 'stop') await refuseOtherSizes(there, side.annotations, unreadable)
   const tally = new Tally()
   const leftOut = unreadable === 'skip' ? ', left out' : ''
   for (const [{ id, name }, reason] of absent)
@@ -227,7 +230,6 @@ async function usable(
       help: 'add them, correct file_name, or leave such images out with --set data.unreadable=skip',
     })
   }
-  const there = images.filter(image => !absent.has(image))
   const damaged = new Set<LocatedImage>()
   for (let first = 0; first < there.length; first += together) {
     const group = there.slice(first, first + together)

@@ -10,6 +10,7 @@ export {
   detectionBatches,
   makeDetectionBatch,
 } from './batches.ts'
+export { canvasOf } from './canvas.ts'
 export { holdsCoco } from './coco-layout.ts'
 export type {
   Canvas,

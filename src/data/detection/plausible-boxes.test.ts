@@ -113,6 +113,11 @@ describe('boxes that cannot be right', () => {
       made => changed(made, ([x, y, w, h]) => [1.3 * x, 1.3 * y, 1.3 * w, 1.3 * h]),
       /images of another size: divided by about (1\.2|1\.3) they would fit/,
     ],
+    [
+      'of images half as large',
+      made => changed(made, ([x, y, w, h]) => [x / 2, y / 2, w / 2, h / 2]),
+      /within the upper left 0\.(49|50) of .* probably of smaller images/,
+    ],
     ['points', made => changed(made, ([x, y]) => [x, y, 0.5, 0.5]), /probably points/],
     ['anywhere', made => changed(made, ([x, y, w, h]) => [x - 900, y + 900, w, h]), /of other images/],
   ])('are refused with their probable cause: %s', (_, change, cause) => {
@@ -233,6 +238,21 @@ describe('honest boxes', () => {
         refusal(made, ([, , w, h], i) => w * h * (0.3 + 0.7 * draws(seed, 'outline', i).uniform())),
       ).toBeUndefined()
     }
+  })
+
+  it('may all be in the middle, or at one edge, of their images', () => {
+    const made = honest(8, 400, vga)
+    const middle = changed(made, ([x, y, w, h], [width, height]) => [
+      width / 4 + x / 2,
+      height / 4 + y / 2,
+      w / 2,
+      h / 2,
+    ])
+    expect(refusal(middle)).toBeUndefined()
+    const above = changed(made, ([x, y, w, h]) => [x, y / 2, w, h / 2])
+    expect(refusal(above)).toBeUndefined()
+    const few = { images: made.images.slice(0, 90), boxes: made.boxes.slice(0, 90) }
+    expect(refusal(changed(few, ([x, y, w, h]) => [x / 2, y / 2, w / 2, h / 2]))).toBeUndefined()
   })
 
   it('may be a few wrong ones among many', () => {

@@ -24,11 +24,22 @@ const nearlyAll = 0.99
 const fewest = 5
 const fewestForReading = 20
 
+/**
+ * Of this many boxes in this many images, honest ones come near to all edges. Boxes of smaller images come near to the left and upper
+ * edges alone: nearly all of them end before this part of both sides.
+ */
+const fewestForReach = 100
+const fewestImagesForReach = 20
+const leastReach = 0.8
+/** Between the quartiles of their middles lies more than this part of the smaller image. */
+const leastSpread = 0.2
+
 /** A box that loses less of its area at the image's edge is an honest one, of somebody who was not exact. */
 const leastLoss = 0.1
 
 interface SizedBox {
   readonly id: number
+  readonly imageId: number
   readonly box: Box
   readonly area: number
   readonly width: number
@@ -47,7 +58,7 @@ export function refuseImplausible({ images, annotations }: CocoAnnotations, file
   const extents = new Map(images.map(({ id, width, height }) => [id, { width, height }]))
   const boxes = annotations.flatMap(({ id, imageId, box, area }) => {
     const { width, height } = extents.get(imageId)!
-    return width === null || height === null ? [] : [{ id, box, area, width, height }]
+    return width === null || height === null ? [] : [{ id, imageId, box, area, width, height }]
   })
   if (boxes.length === 0) return
   const verdicts = boxes.map(each => verdictOf(each.box, each))
@@ -88,6 +99,9 @@ function causeOf(boxes: readonly SizedBox[], verdicts: readonly Verdict[]): stri
     return `${partOf(fractions, boxes)} probably normalised: fractions of width and height from 0 to 1`
   const byArea = cornersByArea(boxes)
   if (byArea > 0) return `${partOf(byArea, boxes)} probably corners [x1, y1, x2, y2]`
+  const part = reachOfSmaller(boxes)
+  if (part !== undefined)
+    return `Nearly all end within the upper left ${part.toPrecision(2)} of their image's sides: they are probably of smaller images`
   const isTooMuch =
     boxes.length < fewest
       ? boxes.length >= 2 && implausible === 1
@@ -115,10 +129,42 @@ function causeOf(boxes: readonly SizedBox[], verdicts: readonly Verdict[]): stri
   const reach = boxes.map(({ box: [x, y, w, h], width, height }) =>
     Math.max((x + w) / width, (y + h) / height),
   )
-  const factor = reach.sort((a, b) => a - b)[Math.floor(0.99 * (reach.length - 1))]!
+  const factor = quantile(reach, 0.99)
   return factor > 1.05 && beyond < 0.01 * boxes.length
     ? `They are probably of images of another size: divided by about ${factor.toPrecision(2)} they would fit`
     : 'They are probably of other images, or not in pixels'
+}
+
+/**
+ * The part of their images that boxes of smaller images cover; undefined where they are honest. Objects in the middle of their
+ * images keep as far from the left and upper edges as from the others.
+ */
+function reachOfSmaller(boxes: readonly SizedBox[]): number | undefined {
+  if (boxes.length < fewestForReach) return undefined
+  if (new Set(boxes.map(({ imageId }) => imageId)).size < fewestImagesForReach) return undefined
+  const [columns, rows] = [0, 1].map(axis => {
+    const begins = boxes.map(({ box, width, height }) => box[axis]! / (axis === 0 ? width : height))
+    const sides = boxes.map(({ box, width, height }) => box[axis + 2]! / (axis === 0 ? width : height))
+    const middles = begins.map((begin, i) => begin + sides[i]! / 2)
+    return {
+      begin: quantile(begins, 0.01),
+      end: quantile(
+        begins.map((begin, i) => begin + sides[i]!),
+        0.99,
+      ),
+      spread: quantile(middles, 0.75) - quantile(middles, 0.25),
+    }
+  })
+  // What is always in one place, such as a logo in a corner, is not spread over a smaller image.
+  const isSmaller = [columns!, rows!].every(
+    ({ begin, end, spread }) =>
+      end < leastReach && begin >= 0 && begin < (1 - end) / 4 && spread > leastSpread * end,
+  )
+  return isSmaller ? Math.max(columns!.end, rows!.end) : undefined
+}
+
+function quantile(values: readonly number[], part: number): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(part * (values.length - 1))]!
 }
 
 const corners = 'They are probably corners [x1, y1, x2, y2]'

@@ -99,8 +99,12 @@ export class ClassificationTask implements Task<ClassificationResult> {
     return Math.ceil(this.data.train.length / this.config.training.batch)
   }
 
-  usualForm(epoch: number): BatchForm {
-    return this.#form(Math.min(this.config.training.batch, this.data.train.length), epoch)
+  forms(epoch: number): BatchForm[] {
+    const { batch } = this.config.training
+    const { length } = this.data.train
+    const rest = length % batch
+    const sizes = length < batch ? [length] : rest === 0 ? [batch] : [batch, rest]
+    return sizes.map(images => this.#form(images, epoch))
   }
 
   /** An image's pixels. */

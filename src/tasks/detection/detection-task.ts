@@ -1,6 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import type { Config } from '../../config/config.ts'
 import {
+  canvasOf,
   type DetectionDataset,
   detectionBatches,
   makeDetectionBatch,
@@ -144,13 +145,15 @@ export class DetectionTask implements Task<DetectorRecords> {
     checkLearnable(this.data)
   }
 
-  usualForm(): BatchForm {
-    const batches = this.batches(0)
-    const fullest = batches.reduce((most, one) => (one.length > most.length ? one : most))
+  forms(epoch: number): BatchForm[] {
     const { canvases, train } = this.data
-    const first = train.scenes[fullest[0]!]!
-    const [height, width] = canvases[canvases.length > 1 && first.height > first.width ? 1 : 0]!
-    return { images: fullest.length, height, width }
+    const forms = new Map<string, BatchForm>()
+    for (const batch of this.batches(epoch)) {
+      const place = canvasOf(canvases, train.scenes[batch[0]!]!)
+      const [height, width] = canvases[place]!
+      forms.set(`${batch.length} on ${place}`, { images: batch.length, height, width })
+    }
+    return [...forms.values()].sort((a, b) => b.images - a.images)
   }
 
   work(): number {
@@ -277,7 +280,7 @@ class DetectionEvaluation implements Evaluation<DetectorRecords> {
 
   async prepare(split: SplitName): Promise<void> {
     const { config, data } = this.task
-    await this.#evaluator.prepare(Math.min(config.training.batch, splitNamed(data, split).length))
+    await this.#evaluator.prepare(splitNamed(data, split), config.training.batch)
   }
 
   async run(split: SplitName, options: TestOptions = {}): Promise<DetectorRecords | undefined> {

@@ -1,6 +1,7 @@
 import { inOrder } from '../../base/in-order.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import {
+  canvasOf,
   type DetectionBatch,
   type DetectionDataset,
   type DetectionSplit,
@@ -52,10 +53,20 @@ export class DetectorEvaluator {
     this.#detector = detectorOf(model, { classes: dataset.classes.length, override })
   }
 
-  /** Makes the program for full batches. @throws MoietyError of kind `usage` where the override does not fit the model */
-  async prepare(batch: number): Promise<void> {
-    for (const canvas of this.dataset.canvases)
-      await Promise.all(this.engines.map(engine => this.#programFor(engine, batch, canvas)))
+  /**
+   * Makes the programs that `evaluate` will need for a split.
+   *
+   * @throws MoietyError of kind `usage` where the override does not fit the model
+   */
+  async prepare(split: DetectionSplit, batch: number): Promise<void> {
+    const { canvases } = this.dataset
+    const batches = detectionBatches(this.dataset, split, batch, 'in order')
+    await Promise.all(
+      batches.map((indices, number) => {
+        const canvas = canvases[canvasOf(canvases, split.scenes[indices[0]!]!)]!
+        return this.#programFor(this.#engineOf(number), indices.length, canvas)
+      }),
+    )
   }
 
   /**
@@ -77,7 +88,7 @@ export class DetectorEvaluator {
     const compute = async (number: number) => {
       const images = await makeDetectionBatch(dataset, split, batches[number]!, 'as they are')
       if (signal?.aborted) return undefined
-      const engine = engines[number % engines.length]!
+      const engine = this.#engineOf(number)
       const { loaded, layers, anchors } = await this.#programFor(engine, images.indices.length, images.canvas)
       return { images, outputs: await loaded.run(this.#feeds(images, anchors)), layers, anchors }
     }
@@ -89,6 +100,11 @@ export class DetectorEvaluator {
       if (signal?.aborted) return undefined
     }
     return records.finish()
+  }
+
+  /** The one that computes a batch. */
+  #engineOf(number: number): Engine {
+    return this.engines[number % this.engines.length]!
   }
 
   /** Lets go of its programs and their memory. */
