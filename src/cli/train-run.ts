@@ -1,3 +1,5 @@
+import { quietly } from '../files/careful.ts'
+import { nodeDisk } from '../files/disk.ts'
 import { train } from './engine.ts'
 import { followSweep } from './follow-sweep.ts'
 import { print, printJson } from './output.ts'
@@ -44,6 +46,10 @@ export async function runTraining(name: string | undefined, flags: TrainFlags): 
       print(`\n${trainReport(summary, painter(process.stdout))}`)
     }
     return summary.interrupted && signal !== undefined ? exitCodeOf(signal) : 0
+  } catch (cause) {
+    // The folder was made for this run, which has come to nothing; one with anything in it stays.
+    if (flags.out === undefined && plan.resume === false) quietly(() => nodeDisk.removeEmpty(plan.run))
+    throw cause
   } finally {
     progress.end()
   }
