@@ -214,6 +214,9 @@ describe('what is refused, in words', () => {
     ['explain', (file: string) => [run, '--out', file], /expected a folder/],
     ['compare', () => [run, '--out', folder], /expected a file to write/],
     ['predict', () => [run, 'x.png', '--out', folder], /expected a file to write/],
+    ['compare', () => [run, '--out', join(run, 'metrics.jsonl')], /than one that a run consists of/],
+    ['predict', () => [run, 'x.png', '--out', join(run, 'config.json')], /than one that a run consists of/],
+    ['predict', (file: string) => [run, file, '--out', file], /than one that is read/],
   ] as const)(
     '%s into a place that cannot be, before anything is computed',
     async (command, words, message) => {

@@ -1,8 +1,17 @@
-import { existsSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { readMetrics } from '../src/run/metrics-log.ts'
-import { fingerprint, moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
+import {
+  fingerprint,
+  moiety,
+  command as moietyFile,
+  newFolder,
+  start,
+  tinyConfig,
+  writeRecipe,
+  writeTinyCifar,
+} from './tiny.ts'
 
 /** What a run's folder tells of a training, and what a start that failed leaves behind. */
 const folder = newFolder()
@@ -110,5 +119,21 @@ describe('a start that fails', () => {
     writeTinyCifar(broken)
     const { code, stderr } = await moiety(...command)
     expect(code, stderr).toBe(0)
+  })
+
+  it('leaves no folder that it has named itself', async () => {
+    const broken = writeTinyCifar(join(folder, 'also broken'))
+    truncateSync(join(broken, 'train.bin'), 1000)
+    const here = join(folder, 'here')
+    mkdirSync(here)
+    const { code } = await start(
+      ['train', recipe, '--data', broken],
+      process.execPath,
+      [moietyFile],
+      {},
+      here,
+    ).ended
+    expect(code).toBe(3)
+    expect(readdirSync(join(here, 'runs'))).toEqual([])
   })
 })

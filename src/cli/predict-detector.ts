@@ -25,10 +25,10 @@ export async function runDetections(
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const out = flags.out ?? join(run, 'prediction.html')
   const folder = extname(out) === '' ? `${out}-pictures` : out.slice(0, -extname(out).length)
-  requireFile(out)
+  requireFile(out, images)
   requireFolder(folder)
   if (flags.out === undefined) requireWithin(run, folder)
-  if (flags.coco !== undefined) requireFile(flags.coco)
+  if (flags.coco !== undefined) requireFile(flags.coco, images)
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {

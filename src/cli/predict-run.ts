@@ -34,7 +34,7 @@ export async function runPrediction(
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const data = await dataChoice(flags.data)
   const out = flags.out ?? join(run, 'prediction.html')
-  requireFile(out)
+  requireFile(out, images)
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {

@@ -1,5 +1,5 @@
 import { accessSync, constants } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { basename, dirname, join, resolve, sep } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { SplitName } from '../data/index.ts'
 import { attempt, isThere, kindOf, nodeDisk } from '../files/disk.ts'
@@ -111,7 +111,14 @@ export function requireWithin(run: string, folder: string): void {
 }
 
 /** {@link requireFolder} for a file that is to be written. @throws MoietyError as {@link requireFolder}; `usage` for a folder of that name */
-export function requireFile(file: string): void {
+export function requireFile(file: string, inputs: readonly string[] = []): void {
+  if (inputs.some(input => resolve(input) === resolve(file)))
+    fail({
+      kind: 'usage',
+      message: 'expected another file than one that is read',
+      where: file,
+      help: 'name another file with --out',
+    })
   if (kindOf(file) === 'folder')
     fail({
       kind: 'usage',
@@ -119,5 +126,15 @@ export function requireFile(file: string): void {
       where: file,
       help: 'name a file in it',
     })
+  if (runFiles.has(basename(file)) && isThere(join(dirname(file), 'config.json')))
+    fail({
+      kind: 'usage',
+      message: 'expected another file than one that a run consists of',
+      where: file,
+      help: 'name another file: a run cannot be read or resumed without this one',
+    })
   requireFolder(dirname(file))
 }
+
+/** Files in a run's folder that no other command may replace. */
+const runFiles = new Set(['config.json', 'environment.json', 'metrics.jsonl', 'summary.json', 'report.json'])

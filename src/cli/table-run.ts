@@ -14,6 +14,7 @@ import { type SweepTable, sweepTable } from '../sweep/table.ts'
 import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from '../sweep/table-formats.ts'
 import type { TableFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
+import { requireFile } from './run-flags.ts'
 import { clean } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -27,6 +28,7 @@ export async function runTable(folder: string, flags: TableFlags): Promise<numbe
 
 async function writeTable(folder: string, flags: TableFlags, signal: AbortSignal): Promise<void> {
   const format = formatOf(flags)
+  if (flags.out !== undefined) requireFile(flags.out)
   const record = requireRecord(folder)
   const outcomes = await outcomesUnless(signal, folder, record.runs)
   const layout = {

@@ -23,8 +23,16 @@ export interface Mistake {
 
 const listed = 8
 
-/** The error that tells all mistakes found in `source`, the first ones at length. */
-export function configError(mistakes: readonly Mistake[], source: string): MoietyError {
+/**
+ * The error that tells all mistakes found in `source`, the first ones at length.
+ *
+ * @param what - what has them
+ */
+export function configError(
+  mistakes: readonly Mistake[],
+  source: string,
+  what = 'the configuration',
+): MoietyError {
   const [first] = mistakes
   if (first !== undefined && mistakes.length === 1) {
     const where = first.path.length === 0 ? source : `${showPath(first.path)} in ${source}`
@@ -42,7 +50,7 @@ export function configError(mistakes: readonly Mistake[], source: string): Moiet
   const more = mistakes.length > listed ? [`  - and ${mistakes.length - listed} more`] : []
   return new MoietyError({
     kind: 'usage',
-    message: `the configuration has ${mistakes.length} mistakes:`,
+    message: `${what} has ${mistakes.length} mistakes:`,
     details: [...lines, ...more],
     where: source,
   })

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
@@ -126,6 +126,16 @@ describe('decodeImage', () => {
       /none\.jpg: there is no such file \(ENOENT\)/,
     )
   })
+
+  it.skipIf(process.platform === 'win32')(
+    'says of a link to itself what it is, without Node’s text',
+    async () => {
+      await symlink('loop.png', join(directory, 'loop.png'))
+      await expect(decodeImage(join(directory, 'loop.png'), 8)).rejects.toThrow(
+        /loop\.png: it is a symbolic link, or the path has too many of them \(ELOOP\)$/,
+      )
+    },
+  )
 })
 
 /** A PNG whose header says width × height, and whose data holds one row's worth of nothing. */

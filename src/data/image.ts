@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from 'sharp'
-import { codeOf, rethrowExhausted } from '../files/disk.ts'
+import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
 import { openRegularFile } from '../files/regular.ts'
 
 /** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
@@ -140,6 +140,8 @@ function explain(cause: unknown): string {
   const code = codeOf(cause)
   if (code === 'ENOENT') return 'there is no such file (ENOENT)'
   if (code === 'EISDIR') return 'this is a folder, not a file (EISDIR)'
+  const failure = systemFailure(cause)
+  if (failure !== undefined) return `${failure.meaning} (${failure.code})`
   // The decoder's message may be lost where several images are decoded at a time.
   if (cause instanceof Error && cause.message === 'Unknown error') return 'the image data is damaged'
   return cause instanceof Error ? cause.message.trim().replaceAll(/\s*\n\s*/g, '; ') : String(cause)

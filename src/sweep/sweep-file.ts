@@ -70,7 +70,7 @@ export type Range = Readonly<z.output<typeof range>>
 export function parseSweep(content: unknown, source: string): Sweep {
   // Before anything else: what is nested without end would exhaust the stack of whoever walks through it.
   const strange = strangeKeys(content, [])
-  if (strange.length > 0) throw configError(strange, source)
+  if (strange.length > 0) throw configError(strange, source, 'the sweep')
   const parsed = sweepSchema.safeParse(content)
   if (parsed.success) return parsed.data
   const mistakes = parsed.error.issues.flatMap(issue => {
@@ -78,7 +78,7 @@ export function parseSweep(content: unknown, source: string): Sweep {
     if (issue.code === 'unrecognized_keys') return issue.keys.map(key => unknownKey(path, key, content))
     return [wrongValue(path, content)]
   })
-  throw configError(mistakes, source)
+  throw configError(mistakes, source, 'the sweep')
 }
 
 /** The range as a list; ratios and differences that binary fractions do not have are rounded to twelve digits. */
