@@ -9,8 +9,13 @@ export {
   type EvaluateOptions,
   evaluateSplit,
 } from './classification/evaluate-split.ts'
-export { type EvaluationProgram, evaluationProgram } from './classification/evaluation-program.ts'
+export {
+  type EvaluationProgram,
+  type EvaluationProgramOptions,
+  evaluationProgram,
+} from './classification/evaluation-program.ts'
 export { classifierOf, constraintOf, type ModelOptions } from './classifier-of.ts'
+export type { DataIdentity, Normalisation } from './data-identity.ts'
 export {
   anchorsFor,
   type DetectorModelConfig,

@@ -112,7 +112,12 @@ export interface Task<out E extends Evaluated = Evaluated> {
   /** What a step measured, as the log and the progress line show it. */
   trainMeasures(means: Readonly<Record<string, number>>): Measures
 
-  /** @param overrides - how mixtures route instead of as trained; one for all, or by place */
+  /**
+   * The network as a program for held-out images.
+   *
+   * @param engines - they hold its parameters as their state
+   * @param overrides - how mixtures route instead of as trained; one for all, or by place
+   */
   evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<E>
   /**
    * The network as trained and variants of its mixtures on a split, each variant computed on the same images. Where a task can,
