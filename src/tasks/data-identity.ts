@@ -16,7 +16,7 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()])
  * Superclasses and normalisation are there for whoever uses the network without the data; checkpoints of earlier versions
  * do not have them.
  */
-const dataIdentity = z.object({
+export const dataIdentity = z.object({
   /** Names of the classes, by label. */
   classes: z.array(z.string()),
   train: z.number(),
@@ -37,6 +37,7 @@ const dataIdentity = z.object({
     .default(null),
 })
 
+/** See {@link dataIdentity}. */
 export type DataIdentity = z.output<typeof dataIdentity>
 
 /** The hash covers every label of every split, so that no image has to be decoded. */

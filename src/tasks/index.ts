@@ -15,7 +15,7 @@ export {
   evaluationProgram,
 } from './classification/evaluation-program.ts'
 export { classifierOf, constraintOf, type ModelOptions } from './classifier-of.ts'
-export type { DataIdentity, Normalisation } from './data-identity.ts'
+export { type DataIdentity, dataIdentity, type Normalisation } from './data-identity.ts'
 export {
   anchorsFor,
   type DetectorModelConfig,
