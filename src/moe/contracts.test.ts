@@ -6,7 +6,8 @@ import { conv, type Layer, Scope } from '../nn/index.ts'
 import { type Constraint, none } from './constraints/index.ts'
 import { gapFc } from './gates.ts'
 import { gateInputs } from './gating.ts'
-import { type DispatchName, mixtureOfExperts } from './layer.ts'
+import { mixtureOfExperts } from './layer.ts'
+import type { DispatchName } from './routing-context.ts'
 
 const experts = 3
 

@@ -32,14 +32,7 @@ import type { Constraint, Counters } from './constraints/constraint.ts'
 import type { Gate } from './gates.ts'
 import { describeRouting, type Routing, route, type Weighting } from './routing.ts'
 
-/**
- * How images are routed when the layer is analysed rather than trained: by the gate with another K or without an
- * expert, to one expert alone, or to all with equal weight.
- */
-export type RoutingOverride =
-  | { readonly kind: 'gate'; readonly k?: number; readonly without?: number }
-  | { readonly kind: 'single'; readonly expert: number }
-  | { readonly kind: 'equal' }
+import { contextualOverride, type RoutingOverride } from './routing-context.ts'
 
 /** How inputs find their experts. */
 export interface GatingOptions {
@@ -127,7 +120,8 @@ export interface Gating {
  *   names an expert or a K that is not there, or the gate or the constraint returns something else than it must
  */
 export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingOptions): Gating {
-  const { experts, gate, k, weighting = 'softmax-after-top-k', override } = options
+  const { experts, gate, k, weighting = 'softmax-after-top-k' } = options
+  const override = contextualOverride(scope) ?? options.override
   checkOptions(scope, options)
   const constraint = checkedConstraint(options.constraint, scope, experts)
   if (override !== undefined) checkOverride(scope, experts, override)

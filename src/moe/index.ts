@@ -15,7 +15,12 @@ export {
   type LayerInfo,
   layerInfo,
   type MoeStatistics,
-  type RoutingOverride,
 } from './gating.ts'
-export { type DispatchName, dispatchTo, type MoeOptions, type MoeResult, mixtureOfExperts } from './layer.ts'
+export { dispatchTo, type MoeOptions, type MoeResult, mixtureOfExperts } from './layer.ts'
 export { type Routing, type RoutingOptions, route, type Weighting } from './routing.ts'
+export {
+  type DispatchName,
+  type RoutingContext,
+  type RoutingOverride,
+  withRouting,
+} from './routing-context.ts'

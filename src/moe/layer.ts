@@ -5,9 +5,7 @@ import type { Layer } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 import { buildExpert, denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
 import { type GatingOptions, gateInputs, type MoeStatistics } from './gating.ts'
-
-/** Ways to compute Σ w·E(x) that agree: the chosen experts only, all of them, or all of them for analysis. */
-export type DispatchName = 'sparse' | 'dense' | 'stacked'
+import { contextualDispatch, type DispatchName } from './routing-context.ts'
 
 const dispatches = { sparse: sparseDispatch, dense: denseDispatch, stacked: stackedDispatch } as const
 
@@ -63,7 +61,7 @@ export function dispatchTo(
   x: Tensor,
   weights: Tensor,
   experts: readonly Layer[],
-  dispatch: DispatchName = 'sparse',
+  chosen: DispatchName = 'sparse',
   rows?: string,
 ): Tensor {
   if (weights.dim(1) !== experts.length) {
@@ -77,5 +75,6 @@ export function dispatchTo(
   for (const [i, expert] of experts.entries())
     checkFunction(expert, { what: `expert ${i}`, where: scope.path, help: expertHelp })
   if (experts.length === 1) return buildExpert(scope, 0, experts[0]!, x)
+  const dispatch = contextualDispatch(scope) ?? chosen
   return dispatches[dispatch](scope, x, weights, experts, rows)
 }

@@ -10,6 +10,7 @@ export * from './layers.ts'
 export * from './normalisation.ts'
 export {
   adopt,
+  ContextKey,
   type Declaration,
   Declarations,
   type Distribution,

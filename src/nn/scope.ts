@@ -81,6 +81,14 @@ export class Declarations {
   }
 }
 
+/** Names a value of a scope's context; see {@link Scope.withContext}. */
+export class ContextKey<T> {
+  /** Keeps keys of different values apart. */
+  declare readonly value: T
+
+  constructor(readonly description: string) {}
+}
+
 /**
  * Where a layer is being built: a name on a graph. A layer is a function of a scope and a tensor; it asks the
  * scope for its parameters, which become inputs of the graph under torchvision's names.
@@ -99,11 +107,23 @@ export class Scope {
     readonly kept: Kept,
     /** First values of the kernels of this part's convolutions, unless a layer names its own. */
     readonly kernels: Initialiser,
+    readonly contexts: ReadonlyMap<ContextKey<unknown>, unknown>,
   ) {}
 
   /** The scope of a whole model, with an empty name and declarations of its own. */
   static root(graph: Graph, { training }: ScopeOptions): Scope {
-    return new Scope(graph, new Declarations(), training, '', undefined, undefined, 'nothing', kaimingNormal)
+    const declarations = new Declarations()
+    return new Scope(
+      graph,
+      declarations,
+      training,
+      '',
+      undefined,
+      undefined,
+      'nothing',
+      kaimingNormal,
+      new Map(),
+    )
   }
 
   /** Builds a part of the model under a name: `scope.in('layer1', stage => …)`. */
@@ -135,6 +155,16 @@ export class Scope {
   /** The same place, where kernels of convolutions get these first values: a scope begins with {@link kaimingNormal}. */
   withKernels(kernels: Initialiser): Scope {
     return this.#with({ kernels })
+  }
+
+  /** The same place, where layers find a value under a key: how the whole of a model is built, past the functions in between. */
+  withContext<T>(key: ContextKey<T>, value: T): Scope {
+    return this.#with({ contexts: new Map([...this.contexts, [key, value]]) })
+  }
+
+  /** The value under a key; undefined where there is none. */
+  context<T>(key: ContextKey<T>): T | undefined {
+    return this.contexts.get(key) as T | undefined
   }
 
   /** The full name of a tensor of this scope: `layer1.0.conv1.weight` for `weight`. */
@@ -201,10 +231,11 @@ export class Scope {
     readonly rows?: SelectedRows
     readonly kept?: Kept
     readonly kernels?: Initialiser
+    readonly contexts?: ReadonlyMap<ContextKey<unknown>, unknown>
   }): Scope {
     const { path = this.path, mask = this.mask, rows = this.rows } = change
-    const { kept = this.kept, kernels = this.kernels } = change
-    return new Scope(this.graph, this.declarations, this.training, path, mask, rows, kept, kernels)
+    const { kept = this.kept, kernels = this.kernels, contexts = this.contexts } = change
+    return new Scope(this.graph, this.declarations, this.training, path, mask, rows, kept, kernels, contexts)
   }
 
   #declare(
