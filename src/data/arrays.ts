@@ -6,7 +6,7 @@ import { type Split, splitInMemory } from './dataset.ts'
 export interface ImageArrays {
   /** uint8 [N, 3, size, size]: of each image all red values, then green, then blue, rows from the top. */
   readonly pixels: Uint8Array | Uint8ClampedArray
-  /** [N]: the class of each image, counted from 0. */
+  /** The class of each of N images, counted from 0. */
   readonly labels: ArrayLike<number>
   /** Height and width of an image in pixels. */
   readonly size: number

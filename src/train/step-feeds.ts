@@ -14,7 +14,7 @@ export interface StepMoment {
  * All that a training step is fed but its state.
  *
  * @param batch - images and targets, by the names of the step's inputs
- * @param seed - of the noise, see {@link passFeeds}
+ * @param seed - the noise is a function of it, the layer and the number of the step
  */
 export function stepFeeds(
   step: Pick<TrainingStep, 'noise' | 'needsEpoch'>,
