@@ -4,8 +4,19 @@ import { defineConfig } from 'vitest/config'
 // Examples import as a user would, and run from the sources here.
 const source = fileURLToPath(new URL('./src', import.meta.url))
 
-const rooms = ['src/**/*.test.ts']
-const memory = ['src/**/memory.test.ts']
+/** Whole trainings, training on several engines, and tests that measure the memory of their process. */
+const long = [
+  'src/**/memory.test.ts',
+  'src/models/detection/learning.test.ts',
+  'src/train/drift.test.ts',
+  'src/train/resizing.test.ts',
+  'src/train/shared-step.test.ts',
+]
+
+/** Tests of several folders that take seconds and start no process. */
+const quick = ['detection-agreement', 'examples', 'golden-layer', 'golden-routing', 'method'].map(
+  name => `test/${name}.test.ts`,
+)
 
 export default defineConfig({
   resolve: {
@@ -16,12 +27,15 @@ export default defineConfig({
   },
   test: {
     projects: [
-      // What is measured is a process's memory, or the commands, which have processes of their own. Projects run in the order of
-      // their names: these take longest, and the others fill what they leave.
-      { extends: true, test: { name: 'commands', include: ['test/**/*.test.ts', ...memory] } },
-      // One process for many files: what they import is there already. On two cores 124 s where a process a file took 174 s. So they
-      // must leave the process as they found it.
-      { extends: true, test: { name: 'rooms', include: rooms, exclude: memory, isolate: false } },
+      // Commands, browsers, Python, Redis. Projects run in the order of their names: these tests take longest, and the others fill
+      // what they leave.
+      { extends: true, test: { name: 'e2e', include: ['test/**/*.test.ts', ...long], exclude: quick } },
+      // One process for many files: what they import is there already. On two cores 124 s, with the long ones, where a process a file
+      // took 174 s. So they must leave the process as they found it.
+      {
+        extends: true,
+        test: { name: 'unit', include: ['src/**/*.test.ts', ...quick], exclude: long, isolate: false },
+      },
     ],
     // One more than there are cores in a small machine: many tests wait, for processes, disks and browsers. On two cores, before
     // there were projects, 571 s where two workers took 656 s.

@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { delimiter, extname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Tensor } from 'onnxruntime-node'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
@@ -12,6 +11,7 @@ import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import * as z from 'zod'
 import { type ExportOptions, exportRun } from '../src/export/index.ts'
+import { chromiumFile, type Site, serve } from './chromium.ts'
 import {
   classes,
   dataFacts,
@@ -28,18 +28,10 @@ import {
 } from './untrained-run.ts'
 
 /**
- * The page of `examples/browser`, in Chromium, with exported models: the same logits as in Node. Where Chromium is, PATH
- * or the environment variable CHROMIUM says; without one these tests are skipped, which is said.
+ * The page of `examples/browser`, in Chromium, with exported models: the same logits as in Node. Without Chromium these
+ * tests are skipped, which is said.
  */
-const named = process.env.CHROMIUM ?? ''
-const executable =
-  named !== ''
-    ? named
-    : (process.env.PATH ?? '')
-        .split(delimiter)
-        .flatMap(folder => ['chromium', 'chromium-browser', 'google-chrome'].map(name => join(folder, name)))
-        .find(file => existsSync(file))
-if (executable === undefined)
+if (chromiumFile === undefined)
   console.warn('browser.test.ts is skipped: there is no Chromium in PATH or CHROMIUM')
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -53,7 +45,7 @@ describe('the page', () => {
   })
 })
 
-describe.skipIf(executable === undefined)('the page in a browser', () => {
+describe.skipIf(chromiumFile === undefined)('the page in a browser', () => {
   const folder = join(tmpdir(), `moiety-browser-${process.pid}`)
   const site = join(folder, 'site')
   const image = join(folder, 'image.png')
@@ -64,8 +56,7 @@ describe.skipIf(executable === undefined)('the page in a browser', () => {
   ])
   const run = join(folder, 'run')
   const captions = ['cats <b>and</b> dogs', 'bees', null, 'tools']
-  let server: Server
-  let origin = ''
+  let server: Site
   let browser: Browser
   let context: BrowserContext
   /** What Node gives. */
@@ -88,27 +79,8 @@ describe.skipIf(executable === undefined)('the page in a browser', () => {
     const raw = { width: size, height: size, channels: 3 } as const
     const interleaved = pixels.map((_, at) => pixels[planarPlace(at, size)]!)
     await sharp(interleaved, { raw }).png().toFile(image)
-    server = createServer(({ url = '/' }, response) => {
-      const file = join(site, url === '/' ? 'index.html' : url)
-      const types: Readonly<Record<string, string>> = {
-        '.html': 'text/html',
-        '.js': 'text/javascript',
-        '.css': 'text/css',
-        '.svg': 'image/svg+xml',
-        '.wasm': 'application/wasm',
-      }
-      if (!existsSync(file)) return response.writeHead(404).end()
-      const type = types[extname(file)] ?? 'application/octet-stream'
-      // Pages share the program; the model is another for each.
-      const caching = ['.wasm', '.js', '.mjs'].includes(extname(file)) ? 'max-age=3600' : 'no-store'
-      const headers = { 'content-type': type, 'cache-control': caching }
-      return response.writeHead(200, headers).end(readFileSync(file))
-    })
-    await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-    const address = server.address()
-    if (address === null || typeof address === 'string') throw new Error('the server has no port')
-    origin = `http://127.0.0.1:${address.port}`
-    browser = await chromium.launch({ executablePath: executable!, args: ['--no-sandbox'] })
+    server = await serve([site])
+    browser = await chromium.launch({ executablePath: chromiumFile!, args: ['--no-sandbox'] })
     context = await browser.newContext()
   })
   afterAll(async () => {
@@ -127,7 +99,7 @@ describe.skipIf(executable === undefined)('the page in a browser', () => {
     const page = await context.newPage()
     const asked: string[] = []
     page.on('request', request => asked.push(request.url()))
-    await page.goto(origin)
+    await page.goto(server.origin)
     if (options !== undefined) await page.waitForSelector('body[data-model]')
     return { page, asked }
   }
@@ -189,7 +161,7 @@ describe.skipIf(executable === undefined)('the page in a browser', () => {
     expect(rows[0]).toContain(classes[best])
     expect(rows[0]).toContain(dataFacts.superclasses[dataFacts.superclassOf[best]!])
     // Everything came from the one server.
-    expect(asked.filter(url => !url.startsWith(origin) && !url.startsWith('blob:'))).toEqual([])
+    expect(asked.filter(url => !url.startsWith(server.origin) && !url.startsWith('blob:'))).toEqual([])
     await page.close()
   })
 

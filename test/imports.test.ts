@@ -16,7 +16,7 @@ const layers: readonly (readonly string[])[] = [
   ['metrics'],
   ['tasks'],
   ['train', 'analysis', 'predict', 'export'],
-  ['report'],
+  ['report', 'step'],
   ['sweep'],
   ['cli'],
 ]

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { decodeImage, UnreadableImage } from './image.ts'
+import { decodeImage, mostBytes, UnreadableImage } from './image.ts'
 
 let directory = ''
 beforeAll(async () => {
@@ -138,8 +138,61 @@ describe('decodeImage', () => {
   )
 })
 
+describe('decodeImage of bytes', () => {
+  it('gives what the file gives, of a Uint8Array, an ArrayBuffer and a Blob', async () => {
+    const file = await halves(red, blue).withMetadata({ orientation: 6 }).jpeg().toBuffer()
+    const expected = await decoded('same.jpg', new Uint8Array(file))
+    const padded = new Uint8Array(file.length + 7)
+    padded.set(file, 5)
+    const part = padded.subarray(5, 5 + file.length)
+    for (const bytes of [file, part, new Uint8Array(file).buffer, new Blob([new Uint8Array(file)])])
+      expect(await decodeImage({ bytes, name: 'a photo' }, 8)).toEqual(expected)
+    // Nothing of the caller's was taken over.
+    expect(part).toEqual(new Uint8Array(file))
+  })
+
+  it('refuses what it refuses of files, under the name that came with them', async () => {
+    const refused: readonly (readonly [Uint8Array<ArrayBuffer>, RegExp])[] = [
+      [
+        new TextEncoder().encode('<svg xmlns="http://www.w3.org/2000/svg"/>'),
+        /^#7: not a JPEG, PNG or WebP image$/,
+      ],
+      [new Uint8Array(), /^#7: not a JPEG, PNG or WebP image$/],
+      [pngOf(100_000, 100_000), /^#7: .*pixel limit/],
+      [pngOf(40, 40), /^#7: ./],
+      [new Uint8Array(mostBytes + 1), /^#7: 100000001 bytes, more than 100000000$/],
+    ]
+    for (const [content, message] of refused) {
+      for (const bytes of [content, content.buffer, new Blob([content])]) {
+        const error = await decodeImage({ bytes, name: '#7' }, 8).catch((cause: unknown) => cause)
+        expect(error).toBeInstanceOf(UnreadableImage)
+        expect(error).toMatchObject({ path: '#7', message: expect.stringMatching(message) })
+      }
+    }
+  })
+
+  it('refuses a Blob that is too large before it reads it', async () => {
+    const bytes = Object.defineProperties(new Blob([]), {
+      size: { value: mostBytes + 1 },
+      arrayBuffer: { value: () => Promise.reject(new Error('it was read')) },
+    })
+    await expect(decodeImage({ bytes, name: 'upload' }, 8)).rejects.toThrow(/^upload: 100000001 bytes/)
+  })
+
+  it('says what it takes, of anything else', async () => {
+    for (const [source, came] of [
+      [{ bytes: [0xff, 0xd8, 0xff], name: 'x' }, 'Array'],
+      [new Uint8Array(4), 'nothing'],
+    ] as const) {
+      const message = `expected the content of an image file as Uint8Array, ArrayBuffer or Blob, but got ${came}`
+      // @ts-expect-error: as from JavaScript
+      await expect(decodeImage(source, 8)).rejects.toMatchObject({ kind: 'usage', message })
+    }
+  })
+})
+
 /** A PNG whose header says width × height, and whose data holds one row's worth of nothing. */
-function pngOf(width: number, height: number): Uint8Array {
+function pngOf(width: number, height: number): Uint8Array<ArrayBuffer> {
   const chunk = (type: string, data: Uint8Array): Buffer => {
     const body = Buffer.concat([Buffer.from(type), data])
     const [length, check] = [Buffer.alloc(4), Buffer.alloc(4)]
@@ -153,10 +206,7 @@ function pngOf(width: number, height: number): Uint8Array {
   header.set([8, 2, 0, 0, 0], 8)
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])
   const data = deflateSync(new Uint8Array(7))
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', data),
-    chunk('IEND', new Uint8Array()),
-  ])
+  return new Uint8Array(
+    Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', data), chunk('IEND', new Uint8Array())]),
+  )
 }

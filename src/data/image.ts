@@ -1,4 +1,5 @@
 import sharp, { type Sharp } from 'sharp'
+import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
 import { openRegularFile } from '../files/regular.ts'
 
@@ -8,8 +9,19 @@ export const mostPixels = 50_000_000
 /** Largest image file that is read, in bytes. */
 export const mostBytes = 100_000_000
 
+/** A JPEG, PNG or WebP file: its path, or its content with a name for errors. */
+export type ImageSource = string | ImageBytes
+
+/** The content of an image file, from wherever it came. */
+export interface ImageBytes {
+  readonly bytes: Uint8Array | ArrayBuffer | Blob
+  /** Stands in errors where the path of a file would, for example a URL. */
+  readonly name: string
+}
+
 /** Why one image could not be read. Whoever opens a dataset turns it into an error or a report, by policy. */
 export class UnreadableImage extends Error {
+  /** The file, or the name that came with its bytes. */
   readonly path: string
   readonly reason: string
 
@@ -26,11 +38,12 @@ export class UnreadableImage extends Error {
  * CMYK or grey to RGB, transparency laid over white, scaled to cover the square, the rest cut off evenly.
  *
  * @returns uint8 [3, size, size], planar RGB
- * @throws UnreadableImage for a file that is missing, of another format, damaged, or larger than the limits
+ * @throws UnreadableImage for a file that is missing, of another format, damaged, or larger than the limits; MoietyError of kind
+ *   `usage` for a source that is neither a path nor bytes with a name
  */
-export async function decodeImage(path: string, size: number): Promise<Uint8Array> {
-  const image = await openImage(path)
-  return planesOf(path, image.autoOrient().resize(size, size, { fit: 'cover' }))
+export async function decodeImage(source: ImageSource, size: number): Promise<Uint8Array> {
+  const image = await openImage(source)
+  return planesOf(nameOf(source), image.autoOrient().resize(size, size, { fit: 'cover' }))
 }
 
 /** Width and height in pixels. */
@@ -79,10 +92,36 @@ export async function decodeStored(path: string, stored: Extent, wanted: Extent)
   return planesOf(path, image.resize(wanted.width, wanted.height, { fit: 'fill', kernel: 'linear' }))
 }
 
-async function openImage(path: string): Promise<Sharp> {
-  const bytes = await readImageFile(path)
-  if (!isKnownFormat(bytes)) throw new UnreadableImage(path, 'not a JPEG, PNG or WebP image')
+async function openImage(source: ImageSource): Promise<Sharp> {
+  const bytes = typeof source === 'string' ? await readImageFile(source) : await bytesOf(source)
+  if (!isKnownFormat(bytes)) throw new UnreadableImage(nameOf(source), 'not a JPEG, PNG or WebP image')
   return sharp(bytes, { limitInputPixels: mostPixels, failOn: 'error' })
+}
+
+function nameOf(source: ImageSource): string {
+  return typeof source === 'string' ? source : source.name
+}
+
+/** Content that is in memory already; a Blob's may be elsewhere, so its size is looked at first. */
+async function bytesOf({ bytes, name }: ImageBytes): Promise<Uint8Array> {
+  if (bytes instanceof Blob) {
+    refuseTooLarge(name, bytes.size)
+    return new Uint8Array(await bytes.arrayBuffer())
+  }
+  if (!(bytes instanceof Uint8Array || bytes instanceof ArrayBuffer)) {
+    fail({
+      kind: 'usage',
+      message: `expected the content of an image file as Uint8Array, ArrayBuffer or Blob, but got ${bytes === undefined ? 'nothing' : Object.prototype.toString.call(bytes).slice(8, -1)}`,
+      where: name ?? 'decodeImage',
+      help: 'give decodeImage a path, or { bytes, name }',
+    })
+  }
+  refuseTooLarge(name, bytes.byteLength)
+  return bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes)
+}
+
+function refuseTooLarge(name: string, size: number): void {
+  if (size > mostBytes) throw new UnreadableImage(name, `${size} bytes, more than ${mostBytes}`)
 }
 
 async function planesOf(path: string, image: Sharp): Promise<Uint8Array> {
@@ -100,8 +139,7 @@ async function readImageFile(path: string): Promise<Uint8Array> {
   try {
     const file = await openRegularFile(path)
     try {
-      const { size } = await file.stat()
-      if (size > mostBytes) throw new UnreadableImage(path, `${size} bytes, more than ${mostBytes}`)
+      refuseTooLarge(path, (await file.stat()).size)
       return await file.readFile()
     } finally {
       await file.close()

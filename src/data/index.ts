@@ -3,6 +3,8 @@
  *
  * @module
  */
+
+export { type ImageArrays, splitOfArrays } from './arrays.ts'
 export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.ts'
@@ -34,7 +36,7 @@ export {
 } from './detection/index.ts'
 export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
-export { decodeImage, UnreadableImage } from './image.ts'
+export { decodeImage, type ImageBytes, type ImageSource, UnreadableImage } from './image.ts'
 export { cacheDirectory } from './kept.ts'
 export { type DataOptions, openDataset } from './open.ts'
 export { openSample, type SampleOptions } from './sample.ts'

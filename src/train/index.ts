@@ -67,4 +67,5 @@ export {
   type WriteStepOptions,
   writeStep,
 } from './step.ts'
-export { type ReadyStep, type StepMoment, type StepWriter, TrainingPrograms } from './training-programs.ts'
+export { type StepMoment, stepFeeds } from './step-feeds.ts'
+export { type ReadyStep, type StepWriter, TrainingPrograms } from './training-programs.ts'

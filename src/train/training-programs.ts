@@ -1,4 +1,3 @@
-import { draws } from '../base/random.ts'
 import { type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
 import type { Engines } from '../runtime/engines.ts'
 import type { Engine, LoadedProgram, StepResult } from '../runtime/index.ts'
@@ -6,21 +5,8 @@ import type { BatchForm } from '../tasks/objective.ts'
 import type { TaskBatch } from '../tasks/task.ts'
 import { firstNonFinite } from './diagnose.ts'
 import { ofPart, type PartPasses, type SharedStep, writeSharedStep } from './shared-step.ts'
-import {
-  type NoiseInput,
-  type StepFacts,
-  type TrainingStep,
-  type WriteStepOptions,
-  writeStep,
-} from './step.ts'
-
-/** When a step is taken. */
-export interface StepMoment {
-  readonly step: number
-  readonly epoch: number
-  /** The learning rate. */
-  readonly rate: number
-}
+import { type StepFacts, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
+import { passFeeds, type StepMoment, stepFeeds } from './step-feeds.ts'
 
 /** What knows its training step for batches of any form. */
 export interface StepWriter {
@@ -155,13 +141,7 @@ class WholeStep implements ReadyStep {
   }
 
   #feeds({ feeds }: TaskBatch, moment: StepMoment): Map<string, HostTensor> {
-    const { noise, needsEpoch } = this.facts
-    return new Map([
-      ...feeds,
-      ['learningRate', scalar(moment.rate)],
-      ...epochFeed(needsEpoch, moment),
-      ...noiseFeeds(noise, this.seed, moment.step),
-    ])
+    return stepFeeds(this.facts, feeds, moment, this.seed)
   }
 }
 
@@ -232,13 +212,10 @@ class DividedStep implements ReadyStep {
     let from = 0
     return this.parts.map(({ size, passes }, part) => {
       const to = from + size
-      const own = [...feeds].map(([name, tensor]) => [name, rowsOf(tensor, from, to)] as const)
+      const own = new Map([...feeds].map(([name, tensor]) => [name, rowsOf(tensor, from, to)]))
       from = to
-      return new Map([
-        ...own,
-        ...epochFeed(this.facts.needsEpoch, moment),
-        ...noiseFeeds(passes.noise, this.seed, moment.step, part),
-      ])
+      const { needsEpoch } = this.facts
+      return passFeeds({ needsEpoch, noise: passes.noise }, own, moment, this.seed, part)
     })
   }
 }
@@ -247,22 +224,4 @@ class DividedStep implements ReadyStep {
 function rowsOf({ dtype, shape, data }: HostTensor, from: number, to: number): HostTensor {
   const size = sizeOf(shape.slice(1))
   return { dtype, shape: [to - from, ...shape.slice(1)], data: data.slice(from * size, to * size) }
-}
-
-function epochFeed(isNeeded: boolean, { epoch }: StepMoment): [string, HostTensor][] {
-  return isNeeded ? [['epoch', scalar(epoch)]] : []
-}
-
-/** Random numbers are a function of (seed, layer, number of the step, part). */
-function noiseFeeds(
-  noise: readonly NoiseInput[],
-  seed: number,
-  step: number,
-  part = 0,
-): [string, HostTensor][] {
-  return noise.map(({ name, shape, distribution }) => {
-    const source = draws(seed, name, step, part)
-    const data = Float32Array.from({ length: sizeOf(shape) }, () => source[distribution]())
-    return [name, { dtype: 'float32', shape, data }]
-  })
 }
