@@ -29,7 +29,7 @@ depend on another (K ≤ E, for example); \`src/config/rules.ts\` has these rule
 
 /** The whole page, in Markdown. */
 export function configurationReference(): string {
-  return [opening, ...sections('', configSchema)].join('\n')
+  return [opening, ...sections('', configSchema())].join('\n')
 }
 
 function sections(path: string, schema: Schema): string[] {

@@ -1,7 +1,7 @@
 import { expertWidth } from '../models/expert-width.ts'
 import { resnets } from '../models/resnet.ts'
 import { configError, explainIssues } from './explain.ts'
-import { defaultNoise } from './moe.ts'
+import { completeGate, defaultNoise } from './moe.ts'
 import { brokenRules } from './rules.ts'
 import { type Config, configSchema, type DetectorConfig, type ParsedConfig } from './schema.ts'
 
@@ -39,7 +39,7 @@ export type {
  * @throws MoietyError of kind `usage`, naming each mistake's path and, for an unknown key, the nearest known one
  */
 export function resolveConfig(input: unknown, source: string): Config {
-  const parsed = configSchema.safeParse(input)
+  const parsed = configSchema().safeParse(input)
   if (!parsed.success) throw configError(explainIssues(parsed.error.issues, input), source)
   const size = imageSize(parsed.data)
   const broken = brokenRules(parsed.data, size)
@@ -78,7 +78,7 @@ function withNoise(detector: ParsedConfig['model']['detector']): DetectorConfig 
   const { mixture } = detector
   if (mixture === null) return { ...detector, mixture }
   const noise = mixture.noise ?? defaultNoise(mixture.constraint.name, mixture.experts)
-  return { ...detector, mixture: { ...mixture, noise } }
+  return { ...detector, mixture: { ...mixture, gate: completeGate(mixture.gate), noise } }
 }
 
 function complete(parsed: ParsedConfig, size: number): Config {
@@ -92,6 +92,7 @@ function complete(parsed: ParsedConfig, size: number): Config {
       moe: parsed.model.moe.map(layer => ({
         ...layer,
         expertWidth: layer.expertWidth ?? widthByRule(layer, parsed.model),
+        gate: completeGate(layer.gate),
         noise: layer.noise ?? defaultNoise(layer.constraint.name, layer.experts),
       })),
     },

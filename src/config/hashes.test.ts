@@ -22,7 +22,13 @@ const configurations: readonly (readonly [string, object])[] = [
   ['step', { schedule: { name: 'step', milestones: [3, 5] } }],
   ['cosine', { schedule: { name: 'cosine' } }],
   ['one-cycle', { schedule: { name: 'one-cycle' } }],
-  ['detector', { data: { name: 'scenes' }, model: { stem: 'strided', detector: { mixture: { constraint: { name: 'kl' } } } } }],
+  [
+    'detector',
+    {
+      data: { name: 'scenes' },
+      model: { stem: 'strided', detector: { mixture: { constraint: { name: 'kl' } } } },
+    },
+  ],
 ]
 
 it('the hash of a configuration stays what it was', () => {
@@ -62,7 +68,9 @@ it('the hash of every recipe stays what it was', async () => {
   const hashes = await Promise.all(
     (await recipeNames()).map(async name => {
       const recipe = await loadRecipe(name)
-      const all = combinations(recipe).map(choices => configHash(withoutSafeKeys(recipeConfig(recipe, choices))))
+      const all = combinations(recipe).map(choices =>
+        configHash(withoutSafeKeys(recipeConfig(recipe, choices))),
+      )
       return [name, configHash(all).slice(0, 16)]
     }),
   )

@@ -4,7 +4,7 @@ import { floats } from '../base/tensor.ts'
 import { add, asFloat, Graph, globalAveragePool, greater, slice, sum, type Tensor } from '../graph/index.ts'
 import { conv, type Layer, Scope } from '../nn/index.ts'
 import { type Constraint, none } from './constraints/index.ts'
-import { gapFc } from './gates.ts'
+import { gapFc } from './gates/index.ts'
 import { gateInputs } from './gating.ts'
 import { type DispatchName, mixtureOfExperts } from './layer.ts'
 

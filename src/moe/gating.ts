@@ -29,7 +29,7 @@ import { channelsOf } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 import { activeStatistic, checkedConstraint, checkFree } from './constraints/checked.ts'
 import type { Constraint, Counters } from './constraints/constraint.ts'
-import type { Gate } from './gates.ts'
+import type { Gate } from './gates/gate.ts'
 import { describeRouting, type Routing, route, type Weighting } from './routing.ts'
 
 /**

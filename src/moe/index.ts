@@ -5,7 +5,7 @@
  */
 export * from './constraints/index.ts'
 export { type Dispatch, denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
-export { convGapFc, type Gate, gapFc, reluGapFc } from './gates.ts'
+export * from './gates/index.ts'
 export {
   counterOutput,
   epochInput,

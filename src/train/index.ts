@@ -16,12 +16,11 @@ export {
   type ModelConfig,
   type MoeLayerConfig,
   type NetworkConfig,
-  type OptimizerConfig,
   resolveConfig,
-  type ScheduleConfig,
   type TrainingConfig,
 } from '../config/config.ts'
 export type { Detector } from '../models/index.ts'
+export * from '../optim/index.ts'
 export type {
   LayerStats,
   LayerSummary,
@@ -46,19 +45,7 @@ export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
 export { probeTraining, type TrainingProbeOptions, type TrainingReport } from './device-probe.ts'
 export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
 export { type TrainOptions, train } from './loop.ts'
-export {
-  clipGradients,
-  gradientNorm,
-  type Manner,
-  type OptimizerStep,
-  optimize,
-  type Parameter,
-  type Trained,
-  trainedTogether,
-  zerosFor,
-} from './optimizers.ts'
 export type { StepDifference } from './probe-step.ts'
-export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {
   type Diagnosis,
   type NoiseInput,

@@ -1,4 +1,11 @@
 export type { Constraint, Counters } from './constraint.ts'
+export {
+  type ConstrainedRouting,
+  type ConstraintDefinition,
+  type ConstraintKind,
+  type ConstraintSpec,
+  defineConstraint,
+} from './definition.ts'
 export { entropy } from './entropy.ts'
 export { importance, squaredVariation } from './importance.ts'
 export { kl } from './kl.ts'
@@ -6,6 +13,7 @@ export { load } from './load.ts'
 export { lossFree } from './loss-free.ts'
 export { meanImportance } from './mean.ts'
 export { none } from './none.ts'
+export { constraints } from './registry.ts'
 export { relative } from './relative.ts'
 export { switchLoss } from './switch.ts'
 export { zLoss } from './z-loss.ts'
