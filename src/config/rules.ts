@@ -17,6 +17,7 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
     ...resizingRules(config, imageSize),
     ...samePosition(config),
     ...detectorRules(config, imageSize, routingRules),
+    ...labelRules(config),
     ...config.model.moe.flatMap((layer, index) =>
       layerRules(layer, ['model', 'moe', index], config, imageSize),
     ),
@@ -127,6 +128,27 @@ function samePosition({ model }: ParsedConfig): Mistake[] {
           },
         ]
   })
+}
+
+/** A detector's images have boxes of many classes, so none has one of its own. */
+function labelRules({ model }: ParsedConfig): Mistake[] {
+  if (model.detector === null) return []
+  const { mixture } = model.detector
+  const layers: readonly [Path, RoutingKeys][] = [
+    ...model.moe.map((layer, i): [Path, RoutingKeys] => [['model', 'moe', i], layer]),
+    ...(mixture === null ? [] : [[['model', 'detector', 'mixture'], mixture] as [Path, RoutingKeys]]),
+  ]
+  return layers.flatMap(([path, { constraint }]) =>
+    constraints.get(constraint.name).needsLabels === true
+      ? [
+          {
+            path: [...path, 'constraint', 'name'],
+            message: `${constraint.name} needs the class of each image, and the images of a detector have none`,
+            help: 'take another constraint, such as entropy or importance',
+          },
+        ]
+      : [],
+  )
 }
 
 function layerRules(layer: Layer, path: Path, config: ParsedConfig, imageSize: number): Mistake[] {

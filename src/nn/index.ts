@@ -14,6 +14,7 @@ export {
   Declarations,
   type Distribution,
   type Kept,
+  type Labels,
   type RandomInput,
   Scope,
   type ScopeOptions,

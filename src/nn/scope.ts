@@ -41,6 +41,13 @@ export interface SelectedRows {
   readonly of: Tensor['shape'][number]
 }
 
+/** The class of each image of a batch, for whatever learns from it beside the task's loss. */
+export interface Labels {
+  /** int64 [N], from 0. */
+  readonly indices: Tensor
+  readonly classes: number
+}
+
 /** What layers declared while a model was built on a graph. */
 export class Declarations {
   readonly parameters = new Map<string, Declaration>()
@@ -99,11 +106,23 @@ export class Scope {
     readonly kept: Kept,
     /** First values of the kernels of this part's convolutions, unless a layer names its own. */
     readonly kernels: Initialiser,
+    /** The classes of the batch's images, where the objective has them. */
+    readonly labels: Labels | undefined,
   ) {}
 
   /** The scope of a whole model, with an empty name and declarations of its own. */
   static root(graph: Graph, { training }: ScopeOptions): Scope {
-    return new Scope(graph, new Declarations(), training, '', undefined, undefined, 'nothing', kaimingNormal)
+    return new Scope(
+      graph,
+      new Declarations(),
+      training,
+      '',
+      undefined,
+      undefined,
+      'nothing',
+      kaimingNormal,
+      undefined,
+    )
   }
 
   /** Builds a part of the model under a name: `scope.in('layer1', stage => …)`. */
@@ -119,7 +138,7 @@ export class Scope {
 
   /** The same place, which gets only some images of the batch. */
   selected(rows: SelectedRows): Scope {
-    return this.#with({ rows })
+    return this.#with({ rows, labels: undefined })
   }
 
   /** The same place, where BatchNorm uses its running statistics in training too, and leaves them as they are. */
@@ -135,6 +154,11 @@ export class Scope {
   /** The same place, where kernels of convolutions get these first values: a scope begins with {@link kaimingNormal}. */
   withKernels(kernels: Initialiser): Scope {
     return this.#with({ kernels })
+  }
+
+  /** The same place, where the class of each image of the batch is known. */
+  labelled(labels: Labels): Scope {
+    return this.#with({ labels })
   }
 
   /** The full name of a tensor of this scope: `layer1.0.conv1.weight` for `weight`. */
@@ -201,10 +225,12 @@ export class Scope {
     readonly rows?: SelectedRows
     readonly kept?: Kept
     readonly kernels?: Initialiser
+    readonly labels?: Labels | undefined
   }): Scope {
     const { path = this.path, mask = this.mask, rows = this.rows } = change
     const { kept = this.kept, kernels = this.kernels } = change
-    return new Scope(this.graph, this.declarations, this.training, path, mask, rows, kept, kernels)
+    const labels = 'labels' in change ? change.labels : this.labels
+    return new Scope(this.graph, this.declarations, this.training, path, mask, rows, kept, kernels, labels)
   }
 
   #declare(

@@ -1,4 +1,4 @@
-export type { Constraint, Counters } from './constraint.ts'
+export type { Constraint, Counters, LossContext } from './constraint.ts'
 export {
   type ConstrainedRouting,
   type ConstraintDefinition,
@@ -12,6 +12,7 @@ export { kl } from './kl.ts'
 export { load } from './load.ts'
 export { lossFree } from './loss-free.ts'
 export { meanImportance } from './mean.ts'
+export { mutualInformation } from './mutual-information.ts'
 export { none } from './none.ts'
 export { constraints } from './registry.ts'
 export { relative } from './relative.ts'

@@ -14,6 +14,7 @@ const kinds = {
   entropy: 'soft',
   'z-loss': 'other',
   'loss-free': 'other',
+  'mutual-information': 'soft',
 }
 
 const refusal = (act: () => unknown): MoietyError => {
