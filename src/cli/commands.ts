@@ -10,6 +10,7 @@ import { addEvalDetections } from './eval-detections.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
 import { explainFailure } from './failure.ts'
+import { repeatable } from './output.ts'
 import { addPredict } from './predict.ts'
 import { addRecipes } from './recipes.ts'
 import { addSweep } from './sweep.ts'
@@ -50,6 +51,13 @@ export function commandLine(): Command {
       writeErr: text => process.stderr.write(terminal(withoutPassword(text))),
       outputError: (text, write) => write(onItsLine(text)),
     })
+    .addOption(
+      repeatable(
+        '--use <file>',
+        'load constraints, gates, optimizers and schedules of your own, for any command; runs the code in the file',
+      ),
+    )
+    .hook('preAction', async program => loadUsed(program.opts<{ readonly use: readonly string[] }>().use))
     .exitOverride()
     .addHelpText(
       'after',
@@ -74,6 +82,12 @@ Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diver
   addData(moiety)
   addDoctor(moiety)
   return moiety
+}
+
+async function loadUsed(files: readonly string[]): Promise<void> {
+  if (files.length === 0) return
+  const { loadComponents } = await import('../config/use.ts')
+  await loadComponents(files)
 }
 
 /** Commander's own error, which repeats what was typed, on one line; a suggestion is on the next. */

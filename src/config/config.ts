@@ -1,7 +1,8 @@
 import { expertWidth } from '../models/expert-width.ts'
 import { resnets } from '../models/resnet.ts'
+import { requireComponents, type UsedComponents, usedComponents } from './components.ts'
 import { configError, explainIssues } from './explain.ts'
-import { completeGate, defaultNoise } from './moe.ts'
+import { completeGate, defaultNoise, gateNamed } from './moe.ts'
 import { brokenRules } from './rules.ts'
 import { type Config, configSchema, type DetectorConfig, type ParsedConfig } from './schema.ts'
 
@@ -39,6 +40,7 @@ export type {
  * @throws MoietyError of kind `usage`, naming each mistake's path and, for an unknown key, the nearest known one
  */
 export function resolveConfig(input: unknown, source: string): Config {
+  requireComponents(input, source)
   const parsed = configSchema().safeParse(input)
   if (!parsed.success) throw configError(explainIssues(parsed.error.issues, input), source)
   const size = imageSize(parsed.data)
@@ -81,10 +83,24 @@ function withNoise(detector: ParsedConfig['model']['detector']): DetectorConfig 
   return { ...detector, mixture: { ...mixture, gate: completeGate(mixture.gate), noise } }
 }
 
+/** The files of the components that a configuration names. */
+function usedBy({ model, optimizer, schedule }: ParsedConfig): UsedComponents | undefined {
+  const mixture = model.detector?.mixture ?? null
+  const layers = [...model.moe, ...(mixture === null ? [] : [mixture])]
+  return usedComponents({
+    constraint: layers.map(({ constraint }) => constraint.name),
+    gate: layers.map(({ gate }) => gateNamed(gate).name),
+    optimizer: [optimizer.name],
+    schedule: [schedule.name],
+  })
+}
+
 function complete(parsed: ParsedConfig, size: number): Config {
+  const { use: _, ...rest } = parsed
   const { schedule, optimizer } = parsed
+  const use = usedBy(parsed)
   return {
-    ...parsed,
+    ...rest,
     data: { ...parsed.data, size, shortest: shortestSide(parsed, size) },
     model: {
       ...parsed.model,
@@ -100,5 +116,6 @@ function complete(parsed: ParsedConfig, size: number): Config {
       schedule.name === 'one-cycle' || schedule.warmup === null
         ? schedule
         : { ...schedule, warmup: { ...schedule.warmup, to: schedule.warmup.to ?? optimizer.learningRate } },
+    ...(use === undefined ? {} : { use }),
   }
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { DeepReadonly } from '../base/schemas.ts'
 import { constraints, gates } from '../moe/index.ts'
 import { type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from '../optim/index.ts'
+import type { UsedComponents } from './components.ts'
 import { detectorSchema } from './detector.ts'
 import { type GateConfig, moeLayerSchema } from './moe.ts'
 
@@ -197,6 +198,12 @@ const build = () =>
     schedule: z.discriminatedUnion('name', schedules.schemas).prefault({ name: 'constant' }),
     training: trainingSchema.prefault({}),
     engine: engineSchema.prefault({}),
+    use: z
+      .strictObject({ files: z.array(z.string()), sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/)) })
+      .optional()
+      .describe(
+        'files with the components of your own that are named here, and the SHA-256 of their code; Moiety writes it, and --use loads them',
+      ),
   })
 
 const registries = [constraints, gates, optimizers, schedules]
@@ -257,6 +264,8 @@ export interface Config {
   readonly schedule: ScheduleConfig
   readonly training: TrainingConfig
   readonly engine: EngineConfig
+  /** Files with components of a user's own that the configuration names. */
+  readonly use?: UsedComponents
 }
 
 /** The configuration as the schema has read it, before what depends on other keys is filled in. */
