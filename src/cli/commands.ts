@@ -27,7 +27,9 @@ import { addWorker } from './worker.ts'
  */
 export async function runCommand(words: readonly string[]): Promise<number> {
   try {
-    await commandLine().parseAsync(separateResume(words), { from: 'user' })
+    const program = commandLine()
+    await describeUsed(program, words)
+    await program.parseAsync(separateResume(words), { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {
     const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
@@ -44,6 +46,7 @@ export function commandLine(): Command {
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain a command')
+    .configureHelp({ showGlobalOptions: true })
     .helpCommand('help [command]', 'explain a command')
     .showHelpAfterError('(add --help for what is possible)')
     // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
@@ -82,6 +85,20 @@ Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diver
   addData(moiety)
   addDoctor(moiety)
   return moiety
+}
+
+/** Asked for help together with `--use`, it says what the files have. */
+async function describeUsed(program: Command, words: readonly string[]): Promise<void> {
+  if (!words.some(word => word === '--help' || word === '-h')) return
+  const files = words.flatMap((word, i) => {
+    if (word === '--use') return words[i + 1] ?? []
+    return word.startsWith('--use=') ? word.slice('--use='.length) : []
+  })
+  if (files.length === 0) return
+  await loadUsed(files)
+  const { componentsText } = await import('./components-text.ts')
+  const plain = { bold: (text: string) => text, dim: (text: string) => text }
+  program.addHelpText('afterAll', `\nComponents of your own:\n${componentsText(plain)}`)
 }
 
 async function loadUsed(files: readonly string[]): Promise<void> {

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { MoietyError } from '../base/errors.ts'
 import { configSchema } from './schema.ts'
 import {
@@ -124,6 +124,7 @@ function wrongChoice(path: Path, value: unknown, choices: readonly string[]): Mi
 
 function optionsOf(schema: z.core.$ZodType): string[] {
   const { schema: inner } = bare(schema)
+  if (inner instanceof z.ZodUnion) return inner.options.flatMap(optionsOf)
   const words = 'options' in inner && Array.isArray(inner.options) ? inner.options : []
   return words.filter(word => typeof word === 'string')
 }

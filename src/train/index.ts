@@ -4,6 +4,7 @@
  * @module
  */
 
+export { addComponents, type Definition, type UsedComponents } from '../config/components.ts'
 export {
   type AugmentationConfig,
   applyOverrides,
@@ -19,6 +20,7 @@ export {
   resolveConfig,
   type TrainingConfig,
 } from '../config/config.ts'
+export { loadComponents } from '../config/use.ts'
 export type { Detector } from '../models/index.ts'
 export * from '../optim/index.ts'
 export type {
@@ -47,7 +49,11 @@ export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './d
 export { type TrainOptions, train } from './loop.ts'
 export type { StepDifference } from './probe-step.ts'
 export {
+  type Derivative,
   type Diagnosis,
+  type Differentiated,
+  differentiate,
+  type Metric,
   type NoiseInput,
   type StepFacts,
   type TrainingStep,
