@@ -28,7 +28,7 @@ import { addWorker } from './worker.ts'
 export async function runCommand(words: readonly string[]): Promise<number> {
   try {
     const program = commandLine()
-    await describeUsed(program, words)
+    await loadUsed(program, words)
     await program.parseAsync(separateResume(words), { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {
@@ -60,7 +60,6 @@ export function commandLine(): Command {
         'load constraints, gates, optimizers and schedules of your own, for any command; runs the code in the file',
       ),
     )
-    .hook('preAction', async program => loadUsed(program.opts<{ readonly use: readonly string[] }>().use))
     .exitOverride()
     .addHelpText(
       'after',
@@ -87,24 +86,18 @@ Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diver
   return moiety
 }
 
-/** Asked for help together with `--use`, it says what the files have. */
-async function describeUsed(program: Command, words: readonly string[]): Promise<void> {
-  if (!words.some(word => word === '--help' || word === '-h')) return
+/** Loads what `--use` names, before anything reads a configuration; the help then says what the files have. */
+async function loadUsed(program: Command, words: readonly string[]): Promise<void> {
   const files = words.flatMap((word, i) => {
     if (word === '--use') return words[i + 1] ?? []
     return word.startsWith('--use=') ? word.slice('--use='.length) : []
   })
   if (files.length === 0) return
-  await loadUsed(files)
+  const { loadComponents } = await import('../config/use.ts')
+  await loadComponents(files)
   const { componentsText } = await import('./components-text.ts')
   const plain = { bold: (text: string) => text, dim: (text: string) => text }
   program.addHelpText('afterAll', `\nComponents of your own:\n${componentsText(plain)}`)
-}
-
-async function loadUsed(files: readonly string[]): Promise<void> {
-  if (files.length === 0) return
-  const { loadComponents } = await import('../config/use.ts')
-  await loadComponents(files)
 }
 
 /** Commander's own error, which repeats what was typed, on one line; a suggestion is on the next. */

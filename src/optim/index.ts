@@ -1,3 +1,4 @@
+export type { ComponentSource, OptionMistake } from '../base/component.ts'
 export {
   clipGradients,
   gradientNorm,

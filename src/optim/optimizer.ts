@@ -62,7 +62,9 @@ export interface OptimizerSpec<Name extends string, Options extends z.ZodRawShap
 export interface OptimizerDefinition extends Component {
   readonly component: 'optimizer'
   readonly options: z.ZodRawShape
+  /** What its options contradict. */
   check?(options: object): readonly OptionMistake[]
+  /** One step, see {@link UpdateRule}. */
   update(options: object, rate: Tensor, memory: OptimizerMemory): (trained: Trained) => Tensor
 }
 
@@ -119,7 +121,9 @@ export function defineOptimizer<const Name extends string, Options extends z.Zod
   return {
     ...spec,
     component: 'optimizer' as const,
-    schema: z.strictObject({ name: z.literal(name), learningRate, ...options, groups }),
+    schema: z
+      .strictObject({ name: z.literal(name), learningRate, ...options, groups })
+      .describe(spec.description),
   }
 }
 

@@ -20,6 +20,7 @@ export {
   resolveConfig,
   type TrainingConfig,
 } from '../config/config.ts'
+export type { GateConfig } from '../config/moe.ts'
 export { loadComponents } from '../config/use.ts'
 export type { Detector } from '../models/index.ts'
 export * from '../optim/index.ts'

@@ -34,6 +34,7 @@ interface Facts {
 export interface ConstraintSpec<Name extends string, Options extends z.ZodRawShape>
   extends ComponentSpec<Name, Options>,
     Facts {
+  /** Makes of the options' values what keeps the experts balanced. */
   readonly create: (options: z.output<z.ZodObject<Options>>) => Omit<Constraint, 'name' | 'noise'>
 }
 
@@ -75,7 +76,7 @@ export function defineConstraint<const Name extends string, Options extends z.Zo
   checkSpec('constraint', spec, 'create', ['name', 'lift'])
   return {
     ...constraintOf(spec),
-    schema: z.strictObject({ name: z.literal(spec.name), ...spec.options, lift }),
+    schema: z.strictObject({ name: z.literal(spec.name), ...spec.options, lift }).describe(spec.description),
   }
 }
 
@@ -83,7 +84,10 @@ export function defineConstraint<const Name extends string, Options extends z.Zo
 export function defineNoConstraint<const Name extends string>(
   spec: ConstraintSpec<Name, Record<never, never>>,
 ) {
-  return { ...constraintOf(spec), schema: z.strictObject({ name: z.literal(spec.name) }) }
+  return {
+    ...constraintOf(spec),
+    schema: z.strictObject({ name: z.literal(spec.name) }).describe(spec.description),
+  }
 }
 
 function constraintOf<Name extends string, Options extends z.ZodRawShape>(
@@ -93,6 +97,7 @@ function constraintOf<Name extends string, Options extends z.ZodRawShape>(
   return {
     ...spec,
     component: 'constraint' as const,
+    /** The constraint with these options, defaults filled in. */
     create: (given?: z.input<z.ZodObject<Options>>): Constraint => ({
       name,
       noise,

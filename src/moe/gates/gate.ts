@@ -18,6 +18,7 @@ interface Facts {
 export interface GateSpec<Name extends string, Options extends z.ZodRawShape>
   extends ComponentSpec<Name, Options>,
     Facts {
+  /** Makes a gate of the options' values. */
   readonly create: (options: z.output<z.ZodObject<Options>>) => Gate
 }
 
@@ -44,6 +45,7 @@ export function defineGate<const Name extends string, Options extends z.ZodRawSh
     ...spec,
     component: 'gate' as const,
     schema: z.strictObject({ name: z.literal(name), ...options }),
+    /** The gate with these options, defaults filled in. */
     create: (given?: z.input<z.ZodObject<Options>>): Gate =>
       spec.create(withDefaults(options, given, `the gate "${name}"`)),
   }

@@ -28,7 +28,9 @@ export interface ScheduleSpec<Name extends string, Options extends z.ZodRawShape
 /** A schedule of the learning rate that a configuration can name. */
 export interface ScheduleDefinition extends Component {
   readonly component: 'schedule'
+  /** What its options contradict. */
   check?(options: object): readonly OptionMistake[]
+  /** The learning rate of a step. */
   rateAt(options: object, step: ScheduleStep): number
 }
 
@@ -65,7 +67,9 @@ export function defineSchedule<const Name extends string, Options extends z.ZodR
   return {
     ...spec,
     component: 'schedule' as const,
-    schema: z.strictObject({ name: z.literal(spec.name), ...spec.options, warmup }),
+    schema: z
+      .strictObject({ name: z.literal(spec.name), ...spec.options, warmup })
+      .describe(spec.description),
   }
 }
 
@@ -77,11 +81,13 @@ export function defineRisingSchedule<const Name extends string, Options extends 
   return {
     ...spec,
     component: 'schedule' as const,
-    schema: z.strictObject({
-      name: z.literal(spec.name),
-      ...spec.options,
-      warmup: z.null().default(null).describe(reason),
-    }),
+    schema: z
+      .strictObject({
+        name: z.literal(spec.name),
+        ...spec.options,
+        warmup: z.null().default(null).describe(reason),
+      })
+      .describe(spec.description),
   }
 }
 
