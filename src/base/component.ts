@@ -4,6 +4,7 @@ import { describeSchema, nearest, oneOf, type Schema, showValue } from './schema
 
 /** What a configuration chooses by name. */
 export const componentTypes = ['constraint', 'gate', 'optimizer', 'schedule'] as const
+/** Constraint, gate, optimizer or schedule. */
 export type ComponentType = (typeof componentTypes)[number]
 
 /** A part of a training that is chosen by name: its schema is what a configuration says of it, defaults and descriptions included. */
@@ -153,10 +154,12 @@ export class Registry<Any extends Component, const Known extends readonly [Any, 
     return all.map(({ schema }) => schema) as readonly z.ZodObject[] as SchemasOf<Known>
   }
 
+  /** The names of all, in their order. */
   names(): string[] {
     return [...this.#known, ...this.added].map(({ name }) => name)
   }
 
+  /** The component of that name; undefined where there is none. */
   find(name: string): Any | undefined {
     return this.#added.get(name)?.component ?? this.#known.find(one => one.name === name)
   }
