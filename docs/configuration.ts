@@ -19,7 +19,7 @@ interface Row {
 
 const opening = `# Configuration
 
-<!-- Written by \`npm run docs\` from src/config/schema.ts. -->
+<!-- Written by \`npm run docs\` from src/config/schema.ts and the components it collects. -->
 
 Every key that a recipe's \`config\`, a run's \`config.json\` and \`--set path=value\` may have. All of them have a default
 but those marked *required*. An unknown key is an error that names the nearest known one. What one key allows may
@@ -29,7 +29,7 @@ depend on another (K ≤ E, for example); \`src/config/rules.ts\` has these rule
 
 /** The whole page, in Markdown. */
 export function configurationReference(): string {
-  return [opening, ...sections('', configSchema)].join('\n')
+  return [opening, ...sections('', configSchema())].join('\n')
 }
 
 function sections(path: string, schema: Schema): string[] {
@@ -51,11 +51,13 @@ function sections(path: string, schema: Schema): string[] {
 function choiceSection(path: string, options: readonly Schema[], usual: string | undefined): string {
   const shared = new Map<string, { readonly names: string[]; readonly row: Row }>()
   const choices: string[] = []
+  const meanings: string[] = []
   for (const option of options) {
     if (!(option instanceof z.ZodObject)) continue
     const { name, ...rest } = option.shape
     const chosen = name instanceof z.ZodLiteral ? [...name.values].map(String).join() : ''
     choices.push(chosen)
+    meanings.push(`- \`${chosen}\`: ${option.description ?? ''}`)
     for (const [key, schema] of Object.entries<Schema>(rest)) {
       const made = row(key, schema)
       const id = JSON.stringify(made)
@@ -69,7 +71,7 @@ function choiceSection(path: string, options: readonly Schema[], usual: string |
     ...(names.length === choices.length ? {} : { of: names }),
   }))
   const words = choices.map(name => `\`${name}\`${name === usual ? ' (the default)' : ''}`)
-  const names = `\`name\` is one of ${words.join(', ')}, and decides which other keys there are.\n`
+  const names = `\`name\` is one of ${words.join(', ')}, and decides which other keys there are.\n\n${meanings.join('\n')}\n`
   const nested = options.flatMap(option =>
     option instanceof z.ZodObject
       ? Object.entries<Schema>(option.shape).flatMap(([key, below]) =>
@@ -91,7 +93,7 @@ function row(key: string, schema: Schema): Row {
 
 function initialOf(schema: Schema): string {
   if (schema instanceof z.ZodDefault) return `\`${JSON.stringify(schema.def.defaultValue)}\``
-  return schema instanceof z.ZodPrefault ? '' : '*required*'
+  return schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional ? '' : '*required*'
 }
 
 /** The choice that is made where nobody makes one. */

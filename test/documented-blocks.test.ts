@@ -28,6 +28,7 @@ import { separateResume } from '../src/cli/train.ts'
 import { applyOverrides, resolveConfig } from '../src/config/config.ts'
 import { chooseParameters, parseRecipe, recipeConfig } from '../src/config/recipe.ts'
 import { recipeNames } from '../src/config/recipe-files.ts'
+import { loadComponents } from '../src/config/use.ts'
 import { chartFiles } from '../src/report/index.ts'
 import { type Code, codeOf, pages, type Statement, statementsOf } from './documents.ts'
 import { madeUpFindings } from './made-up-findings.ts'
@@ -86,6 +87,13 @@ beforeAll(async () => {
   await fillReadersFolder(of('json').find(({ page }) => page === 'docs/sweeps.md')!.text)
   mkdirSync('node_modules')
   symlinkSync(root, join('node_modules', 'moiety'), 'junction')
+  symlinkSync(join(root, 'node_modules', 'zod'), join('node_modules', 'zod'), 'junction')
+  // What docs/components.md tells readers to write, which its commands load.
+  writeFileSync(
+    'my-components.js',
+    codeOf('docs/components.md').find(({ language }) => language === 'js')!.text,
+  )
+  await loadComponents(['my-components.js'])
   symlinkSync(
     join(root, 'node_modules', 'onnxruntime-node'),
     join('node_modules', 'onnxruntime-node'),

@@ -63,7 +63,7 @@ describe('routing over steps', () => {
       const excluded = constraint.excluded?.(counters)
       const weights = route(logits, { k, weighting: 'softmax-after-top-k', excluded })
       const routing = describeRouting(weights, logits, logits, undefined, k)
-      const aux = constraint.loss?.(routing)
+      const aux = constraint.loss?.(routing, { labels: undefined })
       const outputs = new Map<string, Tensor>([
         ['weights', weights],
         ['importance', routing.importance],

@@ -9,7 +9,7 @@ const layers: readonly (readonly string[])[] = [
   ['files'],
   ['graph'],
   ['nn', 'runtime'],
-  ['moe'],
+  ['moe', 'optim'],
   ['models'],
   ['config'],
   ['data', 'run'],

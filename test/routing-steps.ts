@@ -65,7 +65,7 @@ export function routingSteps(
   const barred = constraint.excluded?.(counters)
   const weights = route(logits, { k, weighting, excluded: barred, bias: constraint.bias?.(counters) })
   const routing = describeRouting(weights, logits, logits, undefined, k)
-  const loss = constraint.loss?.(routing) ?? graph.scalar(0)
+  const loss = constraint.loss?.(routing, { labels: undefined }) ?? graph.scalar(0)
   const next = Object.entries(constraint.update?.(counters, routing) ?? {})
   const outputs: readonly Tensor[] = [
     weights,
@@ -124,7 +124,10 @@ export function lossAtImportance(
   const images = usage.reduce((a, b) => a + b)
   const logits = graph.input('logits', 'float32', [Math.max(1, Math.round(images)), usage.length])
   const importance = graph.input('importance', 'float32', [usage.length])
-  const loss = constraint.loss!({ ...describeRouting(logits, logits, logits, undefined, 2), importance })
+  const loss = constraint.loss!(
+    { ...describeRouting(logits, logits, logits, undefined, 2), importance },
+    { labels: undefined },
+  )
   const [value, gradient] = interpret(
     [loss, gradients(loss, [importance])[0]!],
     new Map([

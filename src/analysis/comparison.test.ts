@@ -1,14 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { madeUpFindings } from '../../test/made-up-findings.ts'
+import type { ConstraintKind } from '../moe/index.ts'
 import { nearest } from '../predict/neighbours.ts'
 import {
   type ComparedLayer,
   type ComparedRun,
-  type ConstraintKind,
   comparedRun,
   dataSetsOf,
   groupsOf,
-  kindOf,
   kindOfRun,
   spreadOf,
 } from './comparison.ts'
@@ -133,12 +132,6 @@ describe('runs side by side', () => {
 
   it('have the sample’s standard deviation', () => {
     expect(spreadOf([1, 2, 3, 4])).toEqual({ mean: 2.5, deviation: Math.sqrt(5 / 3) })
-  })
-
-  it('are soft, hard or neither as the paper calls it', () => {
-    expect(
-      ['none', 'importance', 'kl', 'relative', 'mean', 'loss-free', 'one of my own'].map(kindOf),
-    ).toEqual(['none', 'soft', 'soft', 'hard', 'hard', 'other', 'other'])
   })
 })
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { livingShare } from '../metrics/utilization.ts'
+import { type ConstraintKind, constraints } from '../moe/index.ts'
 import type { Findings, LayerFindings } from './findings.ts'
 
 /** A run beside others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
@@ -51,28 +52,6 @@ export interface ComparedLayer {
   readonly withoutDrop: number | null
 }
 
-/** How a constraint works: not at all, by a loss, by shutting experts out, or in another way. */
-export type ConstraintKind = 'none' | 'soft' | 'hard' | 'other'
-
-/** What the paper calls soft and hard (METHOD.md §2, §3), and losses that balance likewise; anything else is another way. */
-export function kindOf(constraint: string): ConstraintKind {
-  switch (constraint) {
-    case 'none':
-      return 'none'
-    case 'relative':
-    case 'mean':
-      return 'hard'
-    case 'importance':
-    case 'kl':
-    case 'load':
-    case 'switch':
-    case 'entropy':
-      return 'soft'
-    default:
-      return 'other'
-  }
-}
-
 /** A run as its findings tell it. */
 export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: number | null): ComparedRun {
   return {
@@ -108,7 +87,7 @@ function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
     name,
     style,
     constraint,
-    kind: kindOf(constraint),
+    kind: constraints.find(constraint)?.kind ?? 'other',
     count,
     k,
     living,

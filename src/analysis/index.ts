@@ -4,11 +4,11 @@
  * @module
  */
 
+export type { ConstraintKind } from '../moe/index.ts'
 export { type CompareOptions, compareRuns } from './compare-runs.ts'
 export {
   type ComparedLayer,
   type ComparedRun,
-  type ConstraintKind,
   type Group,
   groupsOf,
   type Spread,

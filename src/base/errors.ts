@@ -25,6 +25,8 @@ export interface ErrorFacts {
   readonly cause?: unknown
 }
 
+const brand: unique symbol = Symbol.for('moiety.error')
+
 /** The only error that Moiety throws on purpose. Anything else that surfaces is a bug in Moiety. */
 export class MoietyError extends Error {
   readonly kind: ErrorKind
@@ -40,6 +42,15 @@ export class MoietyError extends Error {
     this.#lines = lines
     this.where = facts.where
     this.help = facts.help
+  }
+
+  /** Errors of another copy of this code count: components that `--use` loads import the package, and the command line is a bundle. */
+  static override [Symbol.hasInstance](value: unknown): value is MoietyError {
+    return typeof value === 'object' && value !== null && brand in value
+  }
+
+  get [brand](): true {
+    return true
   }
 
   get exitCode(): number {

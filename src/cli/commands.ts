@@ -10,6 +10,7 @@ import { addEvalDetections } from './eval-detections.ts'
 import { addExplain } from './explain.ts'
 import { addExport } from './export.ts'
 import { explainFailure } from './failure.ts'
+import { repeatable } from './output.ts'
 import { addPredict } from './predict.ts'
 import { addRecipes } from './recipes.ts'
 import { addSweep } from './sweep.ts'
@@ -26,7 +27,9 @@ import { addWorker } from './worker.ts'
  */
 export async function runCommand(words: readonly string[]): Promise<number> {
   try {
-    await commandLine().parseAsync(separateResume(words), { from: 'user' })
+    const program = commandLine()
+    await loadUsed(program, words)
+    await program.parseAsync(separateResume(words), { from: 'user' })
     return Number(process.exitCode ?? 0)
   } catch (error) {
     const failure = explainFailure(error, Boolean(process.env.MOIETY_DEBUG))
@@ -43,6 +46,7 @@ export function commandLine(): Command {
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain a command')
+    .configureHelp({ showGlobalOptions: true })
     .helpCommand('help [command]', 'explain a command')
     .showHelpAfterError('(add --help for what is possible)')
     // It repeats words that it does not know, as `--queu=redis://:PASSWORD@HOST`. Commands inherit this.
@@ -50,6 +54,12 @@ export function commandLine(): Command {
       writeErr: text => process.stderr.write(terminal(withoutPassword(text))),
       outputError: (text, write) => write(onItsLine(text)),
     })
+    .addOption(
+      repeatable(
+        '--use <file>',
+        'load constraints, gates, optimizers and schedules of your own, for any command; runs the code in the file',
+      ),
+    )
     .exitOverride()
     .addHelpText(
       'after',
@@ -74,6 +84,20 @@ Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diver
   addData(moiety)
   addDoctor(moiety)
   return moiety
+}
+
+/** Loads what `--use` names, before anything reads a configuration; the help then says what the files have. */
+async function loadUsed(program: Command, words: readonly string[]): Promise<void> {
+  const files = words.flatMap((word, i) => {
+    if (word === '--use') return words[i + 1] ?? []
+    return word.startsWith('--use=') ? word.slice('--use='.length) : []
+  })
+  if (files.length === 0) return
+  const { loadComponents } = await import('../config/use.ts')
+  await loadComponents(files)
+  const { componentsText } = await import('./components-text.ts')
+  const plain = { bold: (text: string) => text, dim: (text: string) => text }
+  program.addHelpText('afterAll', `\nComponents of your own:\n${componentsText(plain)}`)
 }
 
 /** Commander's own error, which repeats what was typed, on one line; a suggestion is on the next. */

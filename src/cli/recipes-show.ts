@@ -1,4 +1,5 @@
 import { shellWord, visibleJson } from '../base/escaping.ts'
+import { addedComponents } from '../config/components.ts'
 import {
   chooseParameters,
   combinations,
@@ -8,6 +9,7 @@ import {
   showCondition,
 } from '../config/recipe.ts'
 import { loadRecipe, recipeNames } from '../config/recipe-files.ts'
+import { componentsText } from './components-text.ts'
 import type { ShowFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { clean, duration, type Paint, painter, wrap } from './screen.ts'
@@ -40,6 +42,9 @@ export async function showRecipe(name: string, flags: ShowFlags): Promise<void> 
       `${paint.bold(clean(recipe.title))}  ${paint.dim(clean(recipe.name))}\n\n${wrap(clean(recipe.description))}`,
       ...(Object.keys(recipe.parameters).length === 0 ? [] : [parameters(recipe, paint)]),
       reached(recipe, paint),
+      ...(addedComponents().length === 0
+        ? []
+        : [`${paint.bold('Components of your own')}\n${componentsText(paint)}`]),
       `${paint.bold(`The configuration${chosen}`)}\n\n${visibleJson(config, 2)}`,
     ].join('\n\n'),
   )

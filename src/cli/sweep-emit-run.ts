@@ -2,6 +2,7 @@ import { chmodSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { hasInvisible, shellWord } from '../base/escaping.ts'
+import { loadedFiles } from '../config/components.ts'
 import { readJsonFile } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { makeFolders, writeCarefully } from '../files/careful.ts'
@@ -14,7 +15,7 @@ import type { SweepFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { isDrawn, wholePath } from './plan.ts'
 import { clean } from './screen.ts'
-import { command, needData, type SweepCommand } from './sweep-plan.ts'
+import { needData, type SweepCommand, trainingCommand } from './sweep-plan.ts'
 
 const systems = ['slurm', 'kubernetes'] as const
 
@@ -89,7 +90,7 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
     threads: flags.threads ?? usualThreads,
     words: [
       'node',
-      ...command.words,
+      ...trainingCommand().words,
       'sweep',
       file.endsWith('.json') ? resolve(file) : file,
       '--out',
@@ -108,6 +109,14 @@ async function emitKubernetes(
   folder: string,
   flags: EmitFlags,
 ): Promise<string[]> {
+  const [own] = loadedFiles()
+  if (own !== undefined)
+    fail({
+      kind: 'usage',
+      message: 'a manifest carries no code, and this sweep needs components of your own',
+      where: own.file,
+      help: 'use --queue with workers that are given --use, or --emit slurm on a disk that all machines share',
+    })
   const isRecipeFile = sweep.recipe.endsWith('.json')
   const recipe = isAbsolute(sweep.recipe) ? sweep.recipe : join(dirname(file), sweep.recipe)
   const text = kubernetesManifest({

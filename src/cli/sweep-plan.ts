@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
+import { loadedFiles } from '../config/components.ts'
 import type { Recipe } from '../config/recipe.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan.ts'
@@ -9,6 +10,7 @@ import { outcomesOf } from '../sweep/run-sweep.ts'
 import type { Sweep } from '../sweep/sweep-file.ts'
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
+import type { TrainerCommand } from '../sweep/trainer.ts'
 import { type Score, scoreOf } from '../tasks/measures.ts'
 import { requireTraining } from '../train/device-probe.ts'
 import type { SweepFlags } from './flags.ts'
@@ -30,10 +32,13 @@ export interface SweepCommand {
 /** How a sweep ends of which some runs failed, whatever their own codes. */
 export const someFailed = 6
 
-/** The training of this very program. */
-export const command = {
-  executable: process.execPath,
-  words: [fileURLToPath(new URL('./main.js', import.meta.url))],
+/** The training of this very program, with the components that it has loaded. */
+export function trainingCommand(): TrainerCommand {
+  const use = loadedFiles().flatMap(({ file }) => ['--use', file])
+  return {
+    executable: process.execPath,
+    words: [fileURLToPath(new URL('./main.js', import.meta.url)), ...use],
+  }
 }
 
 /** Reads and plans; nothing is written. @throws MoietyError `usage`, `disk` */

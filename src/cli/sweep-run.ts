@@ -9,7 +9,6 @@ import { wholeNumber } from './run-flags.ts'
 import { clean, duration, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
 import {
-  command,
   countOf,
   doneOf,
   endText,
@@ -20,6 +19,7 @@ import {
   planText,
   type SweepCommand,
   someFailed,
+  trainingCommand,
 } from './sweep-plan.ts'
 import { createSweepProgress, sayWait } from './sweep-progress.ts'
 
@@ -108,7 +108,7 @@ async function runHere(
           jobs,
           threads,
           retries: sweep.retries,
-          command,
+          command: trainingCommand(),
           signal: abort,
         }
         const known = secondsAnEpoch(plan.runs, outcomes)

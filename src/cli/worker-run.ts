@@ -7,7 +7,7 @@ import { queueOf, stateTexts } from './queue-flags.ts'
 import { wholeNumber } from './run-flags.ts'
 import { clean, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
-import { command } from './sweep-plan.ts'
+import { trainingCommand } from './sweep-plan.ts'
 import { createSweepProgress } from './sweep-progress.ts'
 
 const defaultPatience = 60
@@ -48,7 +48,7 @@ export async function runWorker(flags: WorkerFlags): Promise<number> {
           patience,
           places: { sweeps: flags.sweeps, data },
           isUntilEmpty: flags.untilEmpty === true,
-          command,
+          command: trainingCommand(),
           signal: AbortSignal.any([abort, refused.signal]),
           onEvent: progress.show,
           onSay: text => progress.say(clean(text)),

@@ -1,7 +1,8 @@
 import { expertWidth } from '../models/expert-width.ts'
 import { resnets } from '../models/resnet.ts'
+import { requireComponents, type UsedComponents, usedComponents } from './components.ts'
 import { configError, explainIssues } from './explain.ts'
-import { defaultNoise } from './moe.ts'
+import { completeGate, defaultNoise, gateNamed } from './moe.ts'
 import { brokenRules } from './rules.ts'
 import { type Config, configSchema, type DetectorConfig, type ParsedConfig } from './schema.ts'
 
@@ -39,7 +40,8 @@ export type {
  * @throws MoietyError of kind `usage`, naming each mistake's path and, for an unknown key, the nearest known one
  */
 export function resolveConfig(input: unknown, source: string): Config {
-  const parsed = configSchema.safeParse(input)
+  requireComponents(input, source)
+  const parsed = configSchema().safeParse(input)
   if (!parsed.success) throw configError(explainIssues(parsed.error.issues, input), source)
   const size = imageSize(parsed.data)
   const broken = brokenRules(parsed.data, size)
@@ -78,13 +80,27 @@ function withNoise(detector: ParsedConfig['model']['detector']): DetectorConfig 
   const { mixture } = detector
   if (mixture === null) return { ...detector, mixture }
   const noise = mixture.noise ?? defaultNoise(mixture.constraint.name, mixture.experts)
-  return { ...detector, mixture: { ...mixture, noise } }
+  return { ...detector, mixture: { ...mixture, gate: completeGate(mixture.gate), noise } }
+}
+
+/** The files of the components that a configuration names. */
+function usedBy({ model, optimizer, schedule }: ParsedConfig): UsedComponents | undefined {
+  const mixture = model.detector?.mixture ?? null
+  const layers = [...model.moe, ...(mixture === null ? [] : [mixture])]
+  return usedComponents({
+    constraint: layers.map(({ constraint }) => constraint.name),
+    gate: layers.map(({ gate }) => gateNamed(gate).name),
+    optimizer: [optimizer.name],
+    schedule: [schedule.name],
+  })
 }
 
 function complete(parsed: ParsedConfig, size: number): Config {
+  const { use: _, ...rest } = parsed
   const { schedule, optimizer } = parsed
+  const use = usedBy(parsed)
   return {
-    ...parsed,
+    ...rest,
     data: { ...parsed.data, size, shortest: shortestSide(parsed, size) },
     model: {
       ...parsed.model,
@@ -92,6 +108,7 @@ function complete(parsed: ParsedConfig, size: number): Config {
       moe: parsed.model.moe.map(layer => ({
         ...layer,
         expertWidth: layer.expertWidth ?? widthByRule(layer, parsed.model),
+        gate: completeGate(layer.gate),
         noise: layer.noise ?? defaultNoise(layer.constraint.name, layer.experts),
       })),
     },
@@ -99,5 +116,6 @@ function complete(parsed: ParsedConfig, size: number): Config {
       schedule.name === 'one-cycle' || schedule.warmup === null
         ? schedule
         : { ...schedule, warmup: { ...schedule.warmup, to: schedule.warmup.to ?? optimizer.learningRate } },
+    ...(use === undefined ? {} : { use }),
   }
 }

@@ -1,4 +1,5 @@
 import type { Mistake } from './explain.ts'
+import { gateNamed } from './moe.ts'
 import type { ParsedConfig } from './schema.ts'
 import type { Path } from './shape.ts'
 
@@ -159,15 +160,16 @@ function weightsRules({ model }: ParsedConfig): Mistake[] {
 }
 
 function headRules({ data, model }: ParsedConfig, { gate }: Mixture, path: Path): Mistake[] {
-  if (gate !== 'conv-gap-fc') return []
+  const { least } = gateNamed(gate)
+  if (least === undefined) return []
   const size = data.shortest ?? data.size ?? (data.name === 'coco' ? 608 : 128)
   const stride = { cifar: 32, strided: 64, imagenet: 128 }[model.stem]
   const side = Math.ceil(size / stride)
-  if (side >= 3) return []
+  if (side >= least.side) return []
   return [
     {
       path: [...path, 'gate'],
-      message: `the 3×3 convolution of conv-gap-fc has no padding and needs 3×3 positions; the smallest level has ${side}`,
+      message: `${least.because} and needs ${least.side}×${least.side} positions; the smallest level has ${side}`,
       help: 'take gate gap-fc, or larger images',
     },
   ]

@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { MoietyError } from '../base/errors.ts'
 import { configSchema } from './schema.ts'
 import {
@@ -61,6 +61,13 @@ export function explainIssues(issues: readonly z.core.$ZodIssue[], input: unknow
   const mistakes = issues.flatMap(issue => {
     const path = issue.path.map(key => (typeof key === 'symbol' ? String(key) : key))
     if (issue.code === 'unrecognized_keys') return issue.keys.map(key => unknownKey(path, key, input))
+    // Of a gate that is given as an object, what is wrong in it.
+    const inner = issue.code === 'invalid_union' ? issue.errors.at(-1) : undefined
+    if (inner !== undefined && typeof path.reduce(child, input) === 'object')
+      return explainIssues(
+        inner.map(one => ({ ...one, path: [...issue.path, ...one.path] })),
+        input,
+      )
     return [wrongValue(path, input)]
   })
   // A value may break several checks of its key; one sentence covers them.
@@ -70,7 +77,7 @@ export function explainIssues(issues: readonly z.core.$ZodIssue[], input: unknow
 /** The mistake of a key that is not in the schema, with the nearest one that is. */
 export function unknownKey(path: Path, key: string, input: unknown): Mistake {
   const value = path.reduce(child, input)
-  const schema = path.length === 0 ? configSchema : schemaAt(path, input)
+  const schema = path.length === 0 ? configSchema() : schemaAt(path, input)
   const known = schema === undefined ? [] : keysOf(schema, value)
   const guess = nearest(key, known)
   const chosen = child(value, 'name')
@@ -125,6 +132,7 @@ function wrongChoice(path: Path, value: unknown, choices: readonly string[]): Mi
 
 function optionsOf(schema: z.core.$ZodType): string[] {
   const { schema: inner } = bare(schema)
+  if (inner instanceof z.ZodUnion) return inner.options.flatMap(optionsOf)
   const words = 'options' in inner && Array.isArray(inner.options) ? inner.options : []
   return words.filter(word => typeof word === 'string')
 }

@@ -1,82 +1,50 @@
 import { z } from 'zod'
+import { constraints, type GateDefinition, gates } from '../moe/index.ts'
 
 /**
  * The part of the configuration that describes one mixture-of-experts layer (METHOD.md §1–§3, §8.2).
  * Every key carries a description: it is what an error shows as help.
  */
-const lift = z
-  .int()
-  .min(1)
-  .max(1_000_000)
-  .nullable()
-  .default(null)
-  .describe('the epoch, counted from 0, from which the constraint is off; null keeps it on')
+const [gapFc, convGapFc, reluGapFc] = gates.builtIn
+const builtInGates = [gapFc.name, convGapFc.name, reluGapFc.name] as const
 
-const weight = (value: number) =>
-  z
-    .number()
-    .min(0)
-    .max(1e6)
-    .default(value)
-    .describe('what the loss is multiplied by before it is added to the task loss')
+/** A gate by its name, or one that was added, with all of its options. */
+export type GateConfig = (typeof builtInGates)[number] | GateObject
+type GateObject = Readonly<Record<string, unknown>>
 
-/** One constraint, told apart by its name; the numbers that METHOD.md gives are the defaults. */
-export const constraintSchema = z.discriminatedUnion('name', [
-  z.strictObject({ name: z.literal('none') }),
-  z.strictObject({ name: z.literal('importance'), weight: weight(0.5), lift }),
-  z.strictObject({ name: z.literal('kl'), weight: weight(0.5), lift }),
-  z.strictObject({
-    name: z.literal('relative'),
-    threshold: z
-      .number()
-      .min(0)
-      .max(1e6)
-      .default(0.5)
-      .describe('an expert is excluded from a step when its summed relative importance is above this'),
-    lift,
-  }),
-  z.strictObject({
-    name: z.literal('mean'),
-    threshold: z
-      .number()
-      .min(-1)
-      .max(1)
-      .default(0.3)
-      .describe('an expert is excluded from a step when its mean share is above 1/E by more than this'),
-    lift,
-  }),
-  z.strictObject({ name: z.literal('load'), weight: weight(0.1), lift }),
-  z.strictObject({ name: z.literal('switch'), weight: weight(0.01), lift }),
-  z.strictObject({ name: z.literal('entropy'), weight: weight(0.5), lift }),
-  z.strictObject({ name: z.literal('z-loss'), weight: weight(1e-3), lift }),
-  z.strictObject({
-    name: z.literal('loss-free'),
-    rate: z
-      .number()
-      .gt(0)
-      .max(1e3)
-      .default(1e-3)
-      .describe("how far an expert's selection bias moves in one step"),
-    lift,
-  }),
-])
+/** A gate that comes with Moiety by its name, with options as keys of the layer; one that was added by its name or as an object. */
+function gateSchema() {
+  const added = gates.added
+  const described = [...gates.builtIn, ...added].map(({ name, description }) => `${name}: ${description}`)
+  const objects = added.map(({ schema }) => schema)
+  const [first, ...others] = objects
+  const schema: z.ZodType<string | GateObject> =
+    first === undefined
+      ? z.enum(builtInGates)
+      : z.union([z.enum(gates.names()), z.discriminatedUnion('name', [first, ...others])])
+  return schema.default(gapFc.name).describe(`the network that scores the experts; ${described.join('; ')}`)
+}
+
+/** The gate of a layer with every option of it explicit. */
+export function completeGate(gate: string | GateObject): GateConfig {
+  if (typeof gate !== 'string') return gate
+  const builtIn = builtInGates.find(name => name === gate)
+  return builtIn ?? { name: gate, ...gates.get(gate).schema.parse({ name: gate }) }
+}
+
+/** The gate that a configuration of a layer means. */
+export function gateNamed(gate: string | GateObject): GateDefinition {
+  return gates.get(typeof gate === 'string' ? gate : String(gate.name))
+}
 
 /** What every mixture of experts has, wherever it sits: its experts, its gate and what balances them. */
-export const routingShape = {
+export const routingShape = () => ({
   experts: z.int().min(1).max(1024).default(4).describe('how many experts the layer has (E)'),
   k: z.int().min(1).max(1024).default(2).describe('how many experts compute each image (K)'),
-  gate: z
-    .enum(['gap-fc', 'conv-gap-fc', 'relu-gap-fc'])
-    .default('gap-fc')
-    .describe(
-      'the network that scores the experts; relu-gap-fc is gap-fc on the positive part of the input, as in the original detectors',
-    ),
-  gateWidth: z
-    .int()
-    .min(1)
-    .max(65_536)
-    .default(256)
-    .describe('channels of the convolution in a conv-gap-fc gate'),
+  gate: gateSchema(),
+  ...gapFc.options,
+  ...convGapFc.options,
+  ...reluGapFc.options,
   noise: z
     .boolean()
     .nullable()
@@ -90,28 +58,32 @@ export const routingShape = {
     .enum(['sparse', 'dense'])
     .default('sparse')
     .describe('sparse computes the chosen experts only; dense, its slow twin, computes all'),
-  constraint: constraintSchema.default({ name: 'none' }).describe('what keeps the experts balanced'),
-} as const
-
-export const moeLayerSchema = z.strictObject({
-  position: z.int().min(0).max(4).describe('where the layer sits: 0 is the stem, 1 to 4 are the stages'),
-  style: z
-    .enum(['block', 'resblock', 'conv'])
-    .default('resblock')
-    .describe(
-      'block: experts replace the stage; resblock: with a shortcut around them; conv: one convolution',
-    ),
-  expertWidth: z
-    .int()
-    .min(1)
-    .max(65_536)
-    .nullable()
-    .default(null)
-    .describe(
-      'channels inside an expert; null takes about half a stage, so that two equal the plain network',
-    ),
-  ...routingShape,
+  constraint: z
+    .discriminatedUnion('name', constraints.schemas)
+    .default({ name: 'none' })
+    .describe('what keeps the experts balanced'),
 })
+
+export const moeLayerSchema = () =>
+  z.strictObject({
+    position: z.int().min(0).max(4).describe('where the layer sits: 0 is the stem, 1 to 4 are the stages'),
+    style: z
+      .enum(['block', 'resblock', 'conv'])
+      .default('resblock')
+      .describe(
+        'block: experts replace the stage; resblock: with a shortcut around them; conv: one convolution',
+      ),
+    expertWidth: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .nullable()
+      .default(null)
+      .describe(
+        'channels inside an expert; null takes about half a stage, so that two equal the plain network',
+      ),
+    ...routingShape(),
+  })
 
 /**
  * Whether logits carry noise when the configuration leaves it open. Soft constraints do and hard ones do not, as
@@ -119,5 +91,5 @@ export const moeLayerSchema = z.strictObject({
  * §8.2). A single expert has nothing to choose, so nothing to disturb.
  */
 export function defaultNoise(constraint: string, experts: number): boolean {
-  return experts > 1 && !['relative', 'mean', 'entropy', 'loss-free'].includes(constraint)
+  return experts > 1 && constraints.get(constraint).noise
 }

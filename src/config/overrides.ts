@@ -46,7 +46,7 @@ function parsePath(text: string): Path {
 type Schema = NonNullable<ReturnType<typeof schemaAt>>
 
 function knownSchema(path: Path, input: unknown): Schema {
-  let schema: Schema = configSchema
+  let schema: Schema = configSchema()
   for (let depth = 0; depth < path.length; depth++) {
     const here = path.slice(0, depth)
     const next = schemaAt(path.slice(0, depth + 1), input)

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../graph/index.ts'
 import { Scope } from '../nn/index.ts'
+import { scheduleAt } from '../optim/index.ts'
 import { type DetectorModelConfig, detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
-import { scheduleAt } from '../train/schedule.ts'
 import { chooseParameters, combinations, recipeConfig } from './recipe.ts'
 import { loadRecipe } from './recipe-files.ts'
 

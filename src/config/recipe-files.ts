@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises'
-import { basename, sep } from 'node:path'
+import { basename, dirname, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
@@ -7,6 +7,7 @@ import { mistakeIn, mistakeInWords } from '../files/json-text.ts'
 import { readRegularText, sizeLimits } from '../files/regular.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
 import { nearest } from './shape.ts'
+import { loadComponents } from './use.ts'
 
 /** Where the recipes of this package lie; the same from `src/run` and `dist/run`. */
 const folder = fileURLToPath(new URL('../../recipes/', import.meta.url))
@@ -19,6 +20,8 @@ export async function recipeNames(): Promise<string[]> {
 
 /**
  * The recipe of that name, or of that file when the text is a path (has a slash or ends in `.json`).
+ *
+ * A recipe that says `use` has its components loaded, which runs their code.
  *
  * @throws MoietyError of kind `usage`; for an unknown name it suggests the nearest
  */
@@ -36,7 +39,9 @@ export async function loadRecipe(nameOrFile: string): Promise<Recipe> {
 }
 
 async function readRecipe(path: string): Promise<Recipe> {
-  return parseRecipe(await readJsonFile(path, 'recipe'), path)
+  const recipe = parseRecipe(await readJsonFile(path, 'recipe'), path)
+  await loadComponents(recipe.use.map(file => resolve(dirname(path), file)))
+  return recipe
 }
 
 /**

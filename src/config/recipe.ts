@@ -31,6 +31,8 @@ const recipeSchema = z.strictObject({
       }),
     )
     .default({}),
+  /** Files with components, as seen from the recipe's; loading the recipe runs their code. */
+  use: z.array(z.string().min(1).max(4096)).max(100).default([]),
   config: z.record(z.string(), z.unknown()),
   cases: z.array(z.strictObject({ when: condition, set: z.record(z.string(), z.unknown()) })).default([]),
   refuse: z.array(z.strictObject({ when: condition, because: z.string().min(1) })).default([]),
@@ -71,7 +73,7 @@ export function parseRecipe(content: unknown, source: string): Recipe {
     kind: 'usage',
     message: `this is not a recipe: ${issue?.message ?? 'unknown reason'}`,
     where: `${issue?.path.map(String).join('.') || 'the file'} in ${source}`,
-    help: 'a recipe is {"config": {…}}; name, title, description, parameters, cases, refuse and reached are optional',
+    help: 'a recipe is {"config": {…}}; name, title, description, use, parameters, cases, refuse and reached are optional',
   })
 }
 

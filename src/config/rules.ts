@@ -1,5 +1,9 @@
+import type { OptionMistake } from '../base/component.ts'
+import { constraints } from '../moe/index.ts'
+import { optimizers, schedules } from '../optim/index.ts'
 import { detectorRules } from './detector-rules.ts'
 import type { Mistake } from './explain.ts'
+import { gateNamed } from './moe.ts'
 import type { ParsedConfig } from './schema.ts'
 import type { Path } from './shape.ts'
 
@@ -13,6 +17,7 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
     ...resizingRules(config, imageSize),
     ...samePosition(config),
     ...detectorRules(config, imageSize, routingRules),
+    ...labelRules(config),
     ...config.model.moe.flatMap((layer, index) =>
       layerRules(layer, ['model', 'moe', index], config, imageSize),
     ),
@@ -46,27 +51,19 @@ function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: numbe
 }
 
 function optimizerRules({ optimizer }: ParsedConfig): Mistake[] {
-  if (optimizer.name !== 'sgd' || !optimizer.nesterov || optimizer.momentum > 0) return []
-  return [
-    {
-      path: ['optimizer', 'nesterov'],
-      message: 'Nesterov looks ahead along the velocity, and without momentum there is none',
-      help: 'set optimizer.momentum above 0, or optimizer.nesterov to false',
-    },
-  ]
+  return mistakesAt(['optimizer'], optimizers.get(optimizer.name).check?.(optimizer))
+}
+
+/** What a component finds wrong, at its place in the configuration. */
+function mistakesAt(path: Path, found: readonly OptionMistake[] = []): Mistake[] {
+  return found.map(({ key, message, help }) => {
+    const keys = key.split('.').map(part => (/^\d+$/.test(part) ? Number(part) : part))
+    return { path: [...path, ...keys], message, help }
+  })
 }
 
 function scheduleRules({ schedule, training }: ParsedConfig): Mistake[] {
-  const mistakes: Mistake[] = []
-  if (schedule.name === 'step') {
-    const wrong = schedule.milestones.findIndex((epoch, i) => i > 0 && epoch <= schedule.milestones[i - 1]!)
-    if (wrong > 0)
-      mistakes.push({
-        path: ['schedule', 'milestones', wrong],
-        message: `milestones must increase, but ${schedule.milestones[wrong]} comes after ${schedule.milestones[wrong - 1]}`,
-        help: 'each milestone lowers the rate once, in order',
-      })
-  }
+  const mistakes = mistakesAt(['schedule'], schedules.get(schedule.name).check?.(schedule))
   if (schedule.warmup !== null && schedule.warmup.epochs > training.epochs)
     mistakes.push({
       path: ['schedule', 'warmup', 'epochs'],
@@ -133,6 +130,27 @@ function samePosition({ model }: ParsedConfig): Mistake[] {
   })
 }
 
+/** A detector's images have boxes of many classes, so none has one of its own. */
+function labelRules({ model }: ParsedConfig): Mistake[] {
+  if (model.detector === null) return []
+  const { mixture } = model.detector
+  const layers: readonly [Path, RoutingKeys][] = [
+    ...model.moe.map((layer, i): [Path, RoutingKeys] => [['model', 'moe', i], layer]),
+    ...(mixture === null ? [] : [[['model', 'detector', 'mixture'], mixture] as [Path, RoutingKeys]]),
+  ]
+  return layers.flatMap(([path, { constraint }]) =>
+    constraints.get(constraint.name).needsLabels === true
+      ? [
+          {
+            path: [...path, 'constraint', 'name'],
+            message: `${constraint.name} needs the class of each image, and the images of a detector have none`,
+            help: 'take another constraint, such as entropy or importance',
+          },
+        ]
+      : [],
+  )
+}
+
 function layerRules(layer: Layer, path: Path, config: ParsedConfig, imageSize: number): Mistake[] {
   return [
     ...routingRules(layer, path),
@@ -159,19 +177,8 @@ function routingRules({ experts, k, weighting, noise, constraint }: RoutingKeys,
         'constraint gives the gate any gradient: it would never learn (METHOD.md §1.1)',
       help: 'set weighting to softmax-before-top-k, or k to 2 as the paper has it',
     })
-  if (k === experts && experts > 1 && ['loss-free', 'switch', 'load'].includes(constraint.name))
-    mistakes.push({
-      path: [...path, 'constraint', 'name'],
-      message: `${constraint.name} balances which experts are chosen, but with K = E = ${k} all of them always are`,
-      help: 'lower k, or take another constraint; importance and kl balance the weights of chosen experts too',
-    })
-  if (constraint.name === 'load' && noise === false && experts > 1)
-    mistakes.push({
-      path: [...path, 'noise'],
-      message: "the load loss is the probability that noise on the logits changes an expert's selection",
-      help: 'leave noise out or set it to true, or take another constraint',
-    })
-  return mistakes
+  const { check } = constraints.get(constraint.name)
+  return [...mistakes, ...mistakesAt(path, check?.({ experts, k, noise }))]
 }
 
 function expertRules({ style, position, expertWidth }: Layer, path: Path): Mistake[] {
@@ -197,14 +204,15 @@ function gateRules(
   config: ParsedConfig,
   imageSize: number,
 ): Mistake[] {
-  if (gate !== 'conv-gap-fc') return []
+  const { least } = gateNamed(gate)
+  if (least === undefined) return []
   const smallest = Math.min(imageSize, ...(config.training.resizing ?? []).map(({ size }) => size))
   const side = inputSide(position, style, config.model.stem, smallest)
-  if (side >= 3) return []
+  if (side >= least.side) return []
   return [
     {
       path: [...path, 'gate'],
-      message: `the 3×3 convolution of conv-gap-fc has no padding and needs 3×3 pixels; position ${position} has ${side}×${side}${smallest < imageSize ? ` while images are of ${smallest} pixels (training.resizing)` : ''}`,
+      message: `${least.because} and needs ${least.side}×${least.side} pixels; position ${position} has ${side}×${side}${smallest < imageSize ? ` while images are of ${smallest} pixels (training.resizing)` : ''}`,
       help: `take gate gap-fc, ${smallest < imageSize ? 'a larger size in training.resizing' : 'larger images'}, or an earlier position`,
     },
   ]

@@ -1,6 +1,10 @@
 import { z } from 'zod'
+import type { DeepReadonly } from '../base/schemas.ts'
+import { constraints, gates } from '../moe/index.ts'
+import { type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from '../optim/index.ts'
+import type { UsedComponents } from './components.ts'
 import { detectorSchema } from './detector.ts'
-import { moeLayerSchema } from './moe.ts'
+import { type GateConfig, moeLayerSchema } from './moe.ts'
 
 /** The shape of a configuration; a description on a key is the help that an error about it shows. */
 const fraction = z.number().min(0).max(1)
@@ -80,156 +84,41 @@ const augmentationSchema = z.strictObject({
     .describe('random changes of colour; null for none'),
 })
 
-const modelSchema = z.strictObject({
-  name: z.enum(['resnet18', 'resnet34', 'resnet50']).default('resnet18').describe('the backbone'),
-  stem: z
-    .enum(['cifar', 'imagenet', 'strided'])
-    .default('cifar')
-    .describe(
-      'cifar: 3×3, stride 1, no pooling; imagenet: 7×7, stride 2, then max-pooling; strided: 3×3, stride 2, for 64 to 160 pixels',
-    ),
-  width: z.int().min(1).max(1024).default(64).describe('channels of the first stage; the paper has 64'),
-  weights: z
-    .string()
-    .min(1)
-    .max(4096)
-    .nullable()
-    .default(null)
-    .describe('a safetensors file with published weights, or a run, to start from; null starts at random'),
-  weightsPart: z
-    .enum(['whole', 'backbone', 'features', 'trunk', 'copies'])
-    .default('whole')
-    .describe(
-      'backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
-    ),
-  initialisation: z
-    .enum(['published', 'fan-out'])
-    .default('published')
-    .describe(
-      "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
-    ),
-  moe: z.array(moeLayerSchema).max(5).default([]).describe('mixture-of-experts layers, one a position'),
-  detector: detectorSchema
-    .nullable()
-    .default(null)
-    .describe('makes a RetinaNet of the network; null: a classifier'),
-})
-
-const learningRate = (value: number) =>
-  z.number().gt(0).max(1e3).default(value).describe('the base learning rate; the schedule scales it')
-const weightDecay = (value: number, how: string) => z.number().min(0).max(1e3).default(value).describe(how)
-const betas = z
-  .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
-  .default([0.9, 0.999])
-  .describe('how much of the running first and second moments a step keeps')
-const epsilon = z.number().gt(0).max(1).default(1e-8).describe("added to the second moment's root")
-
-const groups = z
-  .array(
-    z.strictObject({
-      parameters: z
-        .string()
-        .min(1)
-        .max(1000)
-        .describe('names of parameters, such as layer4.experts.*; * stands for any characters'),
-      rate: z
-        .number()
-        .min(0)
-        .max(1e6)
-        .default(1)
-        .describe('what the learning rate is multiplied by for them'),
-      weightDecay: z
-        .number()
-        .min(0)
-        .max(1e3)
-        .nullable()
-        .default(null)
-        .describe("their weight decay; null: the optimizer's"),
-    }),
-  )
-  .min(1)
-  .max(100)
-  .nullable()
-  .default(null)
-  .describe('parameters that are trained otherwise; one that several entries name belongs to the first')
-
-const optimizerSchema = z.discriminatedUnion('name', [
+const modelSchema = () =>
   z.strictObject({
-    name: z.literal('adam'),
-    learningRate: learningRate(1e-3),
-    betas,
-    epsilon,
-    weightDecay: weightDecay(0, 'times the parameter, added to its gradient'),
-    groups,
-  }),
-  z.strictObject({
-    name: z.literal('adamw'),
-    learningRate: learningRate(1e-3),
-    betas,
-    epsilon,
-    weightDecay: weightDecay(0.01, 'times learning rate and parameter, taken off the parameter'),
-    groups,
-  }),
-  z.strictObject({
-    name: z.literal('sgd'),
-    learningRate: learningRate(0.1),
-    momentum: z.number().min(0).lt(1).default(0.9).describe('how much of the velocity a step keeps'),
-    nesterov: z.boolean().default(true).describe('look ahead along the velocity'),
-    weightDecay: weightDecay(0, 'times the parameter, added to its gradient'),
-    groups,
-  }),
-])
-
-const warmup = z
-  .strictObject({
-    epochs: z.number().gt(0).max(1e6).describe('how long the warm-up lasts'),
-    from: z.number().min(0).max(1e3).default(0).describe('the rate at its first step'),
-    to: z
-      .number()
-      .gt(0)
-      .max(1e3)
+    name: z.enum(['resnet18', 'resnet34', 'resnet50']).default('resnet18').describe('the backbone'),
+    stem: z
+      .enum(['cifar', 'imagenet', 'strided'])
+      .default('cifar')
+      .describe(
+        'cifar: 3×3, stride 1, no pooling; imagenet: 7×7, stride 2, then max-pooling; strided: 3×3, stride 2, for 64 to 160 pixels',
+      ),
+    width: z.int().min(1).max(1024).default(64).describe('channels of the first stage; the paper has 64'),
+    weights: z
+      .string()
+      .min(1)
+      .max(4096)
       .nullable()
       .default(null)
-      .describe('the rate it would reach at its end; null: the base learning rate'),
-    by: z
-      .enum(['step', 'epoch'])
-      .default('step')
-      .describe('whether the rate rises with every step or stays within an epoch'),
+      .describe('a safetensors file with published weights, or a run, to start from; null starts at random'),
+    weightsPart: z
+      .enum(['whole', 'backbone', 'features', 'trunk', 'copies'])
+      .default('whole')
+      .describe(
+        'backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
+      ),
+    initialisation: z
+      .enum(['published', 'fan-out'])
+      .default('published')
+      .describe(
+        "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
+      ),
+    moe: z.array(moeLayerSchema()).max(5).default([]).describe('mixture-of-experts layers, one a position'),
+    detector: detectorSchema()
+      .nullable()
+      .default(null)
+      .describe('makes a RetinaNet of the network; null: a classifier'),
   })
-  .nullable()
-  .default(null)
-  .describe('a linear rise before the schedule proper; null for none')
-
-const scheduleSchema = z.discriminatedUnion('name', [
-  z.strictObject({ name: z.literal('constant'), warmup }),
-  z.strictObject({
-    name: z.literal('step'),
-    milestones: z
-      .array(z.int().min(1).max(1e6))
-      .min(1)
-      .max(1000)
-      .describe('epochs, counted from 0, that are the first with a lower rate'),
-    factor: z.number().gt(0).max(1).default(0.1).describe('what a milestone multiplies the rate by'),
-    warmup,
-  }),
-  z.strictObject({
-    name: z.literal('cosine'),
-    final: z.number().min(0).max(1e3).default(0).describe('the rate that the last step approaches'),
-    warmup,
-  }),
-  z.strictObject({
-    name: z.literal('one-cycle'),
-    warmFraction: z
-      .number()
-      .gt(0)
-      .lt(1)
-      .default(0.3)
-      .describe('the part of all steps in which the rate rises'),
-    div: z.number().min(1).max(1e9).default(25).describe('peak rate ÷ first rate'),
-    finalDiv: z.number().min(1).max(1e12).default(1e4).describe('first rate ÷ last rate'),
-    warmup: z.null().default(null).describe('one-cycle has its own rise: warmFraction and div'),
-  }),
-])
 
 const trainingSchema = z.strictObject({
   epochs: z.int().min(1).max(1e6).default(10).describe('how often all training images are seen'),
@@ -292,37 +181,54 @@ const engineSchema = z.strictObject({
   threads: z.int().min(1).max(1024).nullable().default(null).describe('threads; null: all cores'),
 })
 
-export const configSchema = z.strictObject({
-  seed: z
-    .int()
-    .min(0)
-    .max(4_294_967_295)
-    .default(42)
-    .describe(
-      'decides what is random in a training: first values, order, augmentation, noise (how the sample is drawn and a folder is split is always the same)',
-    ),
-  data: dataSchema.prefault({}),
-  augmentation: augmentationSchema.prefault({}),
-  model: modelSchema.prefault({}),
-  optimizer: optimizerSchema.prefault({ name: 'adam' }),
-  schedule: scheduleSchema.prefault({ name: 'constant' }),
-  training: trainingSchema.prefault({}),
-  engine: engineSchema.prefault({}),
-})
+const build = () =>
+  z.strictObject({
+    seed: z
+      .int()
+      .min(0)
+      .max(4_294_967_295)
+      .default(42)
+      .describe(
+        'decides what is random in a training: first values, order, augmentation, noise (how the sample is drawn and a folder is split is always the same)',
+      ),
+    data: dataSchema.prefault({}),
+    augmentation: augmentationSchema.prefault({}),
+    model: modelSchema().prefault({}),
+    optimizer: z.discriminatedUnion('name', optimizers.schemas).prefault({ name: 'adam' }),
+    schedule: z.discriminatedUnion('name', schedules.schemas).prefault({ name: 'constant' }),
+    training: trainingSchema.prefault({}),
+    engine: engineSchema.prefault({}),
+    use: z
+      .strictObject({ files: z.array(z.string()), sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/)) })
+      .optional()
+      .describe(
+        'files with the components of your own that are named here, and the SHA-256 of their code; Moiety writes it, and --use loads them',
+      ),
+  })
 
-type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T
+const registries = [constraints, gates, optimizers, schedules]
+let built: { readonly added: number; readonly schema: ReturnType<typeof build> } | undefined
 
-type Parsed = z.output<typeof configSchema>
+/** The schema of a configuration, with all components that are known by now. */
+export function configSchema(): ReturnType<typeof build> {
+  const added = registries.reduce((total, registry) => total + registry.added.length, 0)
+  if (built?.added !== added) built = { added, schema: build() }
+  return built.schema
+}
+
+type Parsed = z.output<ReturnType<typeof build>>
 type ParsedLayer = Parsed['model']['moe'][number]
 type ParsedDetector = NonNullable<Parsed['model']['detector']>
 
 /** One mixture-of-experts layer with every default explicit; `expertWidth` is null where experts have no inner width. */
-export type MoeLayerConfig = DeepReadonly<Omit<ParsedLayer, 'noise'> & { noise: boolean }>
+export type MoeLayerConfig = DeepReadonly<
+  Omit<ParsedLayer, 'noise' | 'gate'> & { noise: boolean; gate: GateConfig }
+>
 /** What keeps the experts of a layer balanced, told apart by `name`. */
 export type ConstraintConfig = MoeLayerConfig['constraint']
 /** Mixtures of experts in the heads of a detector, with every default explicit. */
 export type HeadMixtureConfig = DeepReadonly<
-  Omit<NonNullable<ParsedDetector['mixture']>, 'noise'> & { noise: boolean }
+  Omit<NonNullable<ParsedDetector['mixture']>, 'noise' | 'gate'> & { noise: boolean; gate: GateConfig }
 >
 /** What makes a RetinaNet of a network. */
 export type DetectorConfig = DeepReadonly<Omit<ParsedDetector, 'mixture'>> & {
@@ -342,12 +248,7 @@ export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector'>
   readonly moe: readonly MoeLayerConfig[]
   readonly detector: DetectorConfig | null
 }
-type ParsedOptimizer = DeepReadonly<Parsed['optimizer']>
-type GroupsLeftOut<T> = T extends ParsedOptimizer ? Omit<T, 'groups'> : never
-/** The optimizer, told apart by `name`, and parameters that it trains otherwise. */
-export type OptimizerConfig = GroupsLeftOut<ParsedOptimizer> & Partial<Pick<ParsedOptimizer, 'groups'>>
-/** The course of the learning rate, told apart by `name`. */
-export type ScheduleConfig = DeepReadonly<Parsed['schedule']>
+export type { OptimizerConfig, ScheduleConfig } from '../optim/index.ts'
 /** Epochs, batches and checkpoints, as `training` of a configuration. */
 export type TrainingConfig = DeepReadonly<Parsed['training']>
 /** Where and with how many threads to compute, as `engine` of a configuration. */
@@ -363,6 +264,8 @@ export interface Config {
   readonly schedule: ScheduleConfig
   readonly training: TrainingConfig
   readonly engine: EngineConfig
+  /** Files with components of a user's own that the configuration names. */
+  readonly use?: UsedComponents
 }
 
 /** The configuration as the schema has read it, before what depends on other keys is filled in. */

@@ -12,6 +12,8 @@ export const sizeLimits = {
   /** `config.json`, `environment.json` */
   config: 16e6,
   recipe: 1e6,
+  /** A module with components. */
+  code: 4e6,
   /** A sweep's definition. */
   sweep: 1e6,
   /** `sweep.json`, `failures.jsonl`: one entry a run. */

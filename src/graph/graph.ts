@@ -13,6 +13,8 @@ export interface TensorType {
   readonly shape: Shape
 }
 
+const brand: unique symbol = Symbol.for('moiety.tensor')
+
 /** A symbolic tensor: one output of one node of a graph. Immutable; ops make new ones. */
 export class Tensor implements TensorType {
   constructor(
@@ -21,6 +23,18 @@ export class Tensor implements TensorType {
     readonly dtype: GraphDType,
     readonly shape: Shape,
   ) {}
+
+  /**
+   * Tensors of another copy of this code count: the command line is a bundle, and components that `--use` loads import the
+   * package.
+   */
+  static [Symbol.hasInstance](value: unknown): value is Tensor {
+    return typeof value === 'object' && value !== null && brand in value
+  }
+
+  get [brand](): true {
+    return true
+  }
 
   get graph(): Graph {
     return this.node.graph

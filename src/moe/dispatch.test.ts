@@ -5,7 +5,7 @@ import { add, Graph, gradients, lower, mul, relu, sizeOfAxes, sum, type Tensor }
 import { basicBlock, conv, type Declarations, type Layer, Scope } from '../nn/index.ts'
 import { Engine, type LoadedProgram } from '../runtime/index.ts'
 import { type Constraint, importance, relative } from './constraints/index.ts'
-import { type Gate, gapFc } from './gates.ts'
+import { type Gate, gapFc } from './gates/index.ts'
 import { mixtureOfExperts } from './layer.ts'
 
 /** Sparse dispatch and its slow twin, on the engine: every output, gradient and statistic. */

@@ -3,7 +3,7 @@ import { draws } from '../base/random.ts'
 import { concat, Graph, gradients, interpret, type NdArray, type Tensor } from '../graph/index.ts'
 import { linear, Scope } from '../nn/index.ts'
 import { type Constraint, importance, kl, meanImportance, none, relative } from './constraints/index.ts'
-import { type Gate, gapFc } from './gates.ts'
+import { type Gate, gapFc } from './gates/index.ts'
 import { gateInputs } from './gating.ts'
 
 const [batch, channels, experts] = [2, 3, 4]

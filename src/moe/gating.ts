@@ -26,10 +26,10 @@ import { checkedTensor, checkFunction } from '../nn/contract.ts'
 import type { Initialiser } from '../nn/initialise.ts'
 import { kaimingUniform } from '../nn/initialise.ts'
 import { channelsOf } from '../nn/layers.ts'
-import type { Scope } from '../nn/scope.ts'
+import type { Labels, Scope } from '../nn/scope.ts'
 import { activeStatistic, checkedConstraint, checkFree } from './constraints/checked.ts'
 import type { Constraint, Counters } from './constraints/constraint.ts'
-import type { Gate } from './gates.ts'
+import type { Gate } from './gates/gate.ts'
 import { describeRouting, type Routing, route, type Weighting } from './routing.ts'
 
 import { contextualOverride, type RoutingOverride } from './routing-context.ts'
@@ -182,7 +182,7 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
   const losses: Tensor[] = []
   let after = counters
   if (scope.training) {
-    const loss = constraint.loss?.(routing)
+    const loss = constraint.loss?.(routing, { labels: labelsOf(scope, xs.length) })
     if (loss !== undefined) losses.push(active === undefined ? loss : mul(loss, asFloat(active)))
     const updated = Object.entries(constraint.update?.(counters, routing) ?? {})
     after = {
@@ -202,6 +202,12 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
     excluded: excluded === undefined ? none : asFloat(excluded),
   }
   return { weights, losses, stats: [stats] }
+}
+
+/** The class of each row: the labels of the images once for each input. */
+function labelsOf({ labels }: Scope, inputs: number): Labels | undefined {
+  if (labels === undefined || inputs === 1) return labels
+  return { ...labels, indices: concat(new Array<Tensor>(inputs).fill(labels.indices), 0) }
 }
 
 function checkOptions(

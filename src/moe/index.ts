@@ -3,9 +3,17 @@
  *
  * @module
  */
+export {
+  type Component,
+  type ComponentSource,
+  type ComponentSpec,
+  type ComponentType,
+  type OptionMistake,
+  Registry,
+} from '../base/component.ts'
 export * from './constraints/index.ts'
 export { type Dispatch, denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
-export { convGapFc, type Gate, gapFc, reluGapFc } from './gates.ts'
+export * from './gates/index.ts'
 export {
   counterOutput,
   epochInput,

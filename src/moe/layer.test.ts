@@ -4,7 +4,7 @@ import { draws } from '../base/random.ts'
 import { Graph, gradients, interpret, mul, type NdArray, sum, type Tensor } from '../graph/index.ts'
 import { constant, type Layer, Scope } from '../nn/index.ts'
 import { importance, kl, lossFree, meanImportance, none, relative } from './constraints/index.ts'
-import { type Gate, gapFc } from './gates.ts'
+import { type Gate, gapFc } from './gates/index.ts'
 import { type MoeOptions, type MoeResult, mixtureOfExperts } from './layer.ts'
 
 /** Expert I multiplies by 1, 10, 100, …: an output tells who made it. */

@@ -15,6 +15,7 @@ export {
   Declarations,
   type Distribution,
   type Kept,
+  type Labels,
   type RandomInput,
   Scope,
   type ScopeOptions,

@@ -41,6 +41,13 @@ export interface SelectedRows {
   readonly of: Tensor['shape'][number]
 }
 
+/** The class of each image of a batch, for whatever learns from it beside the task's loss. */
+export interface Labels {
+  /** int64 [N], from 0. */
+  readonly indices: Tensor
+  readonly classes: number
+}
+
 /** What layers declared while a model was built on a graph. */
 export class Declarations {
   readonly parameters = new Map<string, Declaration>()
@@ -108,6 +115,8 @@ export class Scope {
     /** First values of the kernels of this part's convolutions, unless a layer names its own. */
     readonly kernels: Initialiser,
     readonly contexts: ReadonlyMap<ContextKey<unknown>, unknown>,
+    /** The classes of the batch's images, where the objective has them. */
+    readonly labels: Labels | undefined,
   ) {}
 
   /** The scope of a whole model, with an empty name and declarations of its own. */
@@ -123,6 +132,7 @@ export class Scope {
       'nothing',
       kaimingNormal,
       new Map(),
+      undefined,
     )
   }
 
@@ -139,7 +149,7 @@ export class Scope {
 
   /** The same place, which gets only some images of the batch. */
   selected(rows: SelectedRows): Scope {
-    return this.#with({ rows })
+    return this.#with({ rows, labels: undefined })
   }
 
   /** The same place, where BatchNorm uses its running statistics in training too, and leaves them as they are. */
@@ -165,6 +175,11 @@ export class Scope {
   /** The value under a key; undefined where there is none. */
   context<T>(key: ContextKey<T>): T | undefined {
     return this.contexts.get(key) as T | undefined
+  }
+
+  /** The same place, where the class of each image of the batch is known. */
+  labelled(labels: Labels): Scope {
+    return this.#with({ labels })
   }
 
   /** The full name of a tensor of this scope: `layer1.0.conv1.weight` for `weight`. */
@@ -232,10 +247,13 @@ export class Scope {
     readonly kept?: Kept
     readonly kernels?: Initialiser
     readonly contexts?: ReadonlyMap<ContextKey<unknown>, unknown>
+    readonly labels?: Labels | undefined
   }): Scope {
-    const { path = this.path, mask = this.mask, rows = this.rows } = change
-    const { kept = this.kept, kernels = this.kernels, contexts = this.contexts } = change
-    return new Scope(this.graph, this.declarations, this.training, path, mask, rows, kept, kernels, contexts)
+    const { path = this.path, mask = this.mask, rows = this.rows, kept = this.kept } = change
+    const { kernels = this.kernels, contexts = this.contexts } = change
+    const labels = 'labels' in change ? change.labels : this.labels
+    const { graph, declarations, training } = this
+    return new Scope(graph, declarations, training, path, mask, rows, kept, kernels, contexts, labels)
   }
 
   #declare(

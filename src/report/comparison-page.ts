@@ -2,13 +2,13 @@ import * as Plot from '@observablehq/plot'
 import {
   type ComparedLayer,
   type ComparedRun,
-  type ConstraintKind,
   dataSetsOf,
   type Group,
   groupsOf,
   kindOfRun,
   spreadOf,
 } from '../analysis/comparison.ts'
+import type { ConstraintKind } from '../moe/index.ts'
 import { axesByK } from './axes-by-k.ts'
 import { type Chart, draw } from './draw.ts'
 import { bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'

@@ -31,6 +31,7 @@ export type { Augmentation, Crop, Jitter } from '../data/augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, makeBatch } from '../data/batches.ts'
 export type { PerChannel, Split } from '../data/dataset.ts'
 export { moments } from '../data/moments.ts'
+export * from '../optim/index.ts'
 export {
   type ClassificationObjectiveOptions,
   classificationObjective,
@@ -40,18 +41,6 @@ export { type EvaluationProgram, evaluationProgram } from '../tasks/classificati
 export { classifierOf, constraintOf, type ModelOptions } from '../tasks/classifier-of.ts'
 export type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
 export { classifierStepOptions, type StepOptions, trainingStep } from '../train/classification-step.ts'
-export {
-  clipGradients,
-  gradientNorm,
-  type Manner,
-  type OptimizerStep,
-  optimize,
-  type Parameter,
-  type Trained,
-  trainedTogether,
-  zerosFor,
-} from '../train/optimizers.ts'
-export { type ScheduleMoment, scheduleAt } from '../train/schedule.ts'
 export {
   type Derivative,
   type Diagnosis,

@@ -13,11 +13,14 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 export function identityOf(config: object, threads: 'as given' | 'any' = 'as given'): object {
   const data = child(config, 'data')
   const engine = child(config, 'engine')
+  const use = child(config, 'use')
   return {
     ...withoutAdditions({
       ...config,
       ...(isObject(data) && child(data, 'name') !== 'folder' ? { data: { ...data, directory: null } } : {}),
     }),
+    // The same code may lie elsewhere on another machine.
+    ...(isObject(use) ? { use: { sha256: child(use, 'sha256') } } : {}),
     ...(isObject(engine) && threads === 'any' ? { engine: { ...engine, threads: null } } : {}),
   }
 }

@@ -3,22 +3,13 @@ import type { Tensor } from '../graph/index.ts'
 import { type BackboneOptions, type EmbeddedMoe, embed, type ResNetResult, resnet } from '../models/index.ts'
 import {
   type Constraint,
-  convGapFc,
+  type ConstraintDefinition,
+  constraints,
   type DispatchName,
-  entropy,
   type Gate,
-  gapFc,
-  importance,
-  kl,
-  load,
-  lossFree,
-  meanImportance,
-  none,
+  type GateDefinition,
+  gates,
   type RoutingOverride,
-  relative,
-  reluGapFc,
-  switchLoss,
-  zLoss,
 } from '../moe/index.ts'
 import { kaimingNormal, kaimingUniform, type Scope } from '../nn/index.ts'
 import type { PlacedOverrides, RoutingOverrides } from './variants.ts'
@@ -80,40 +71,20 @@ function embedded(
   }
 }
 
-/** The gate that a configuration names. */
-export function gateOf({ gate, gateWidth }: Pick<MoeLayerConfig, 'gate' | 'gateWidth'>): Gate {
-  switch (gate) {
-    case 'gap-fc':
-      return gapFc
-    case 'relu-gap-fc':
-      return reluGapFc
-    case 'conv-gap-fc':
-      return convGapFc(gateWidth)
-  }
+/** The gate that a configuration names; options of one that comes with Moiety are keys of the layer. */
+export function gateOf(layer: Pick<MoeLayerConfig, 'gate' | 'gateWidth'>): Gate {
+  const { name, ...options } = typeof layer.gate === 'string' ? { ...layer, name: layer.gate } : layer.gate
+  const gate: GateDefinition = gates.get(String(name))
+  return gate.create(only(options, gate.options))
 }
 
 /** The constraint that a configuration names. */
-export function constraintOf(config: ConstraintConfig): Constraint {
-  switch (config.name) {
-    case 'none':
-      return none()
-    case 'importance':
-      return importance(config)
-    case 'kl':
-      return kl(config)
-    case 'relative':
-      return relative(config)
-    case 'mean':
-      return meanImportance(config)
-    case 'load':
-      return load(config)
-    case 'switch':
-      return switchLoss(config)
-    case 'entropy':
-      return entropy(config)
-    case 'z-loss':
-      return zLoss(config)
-    case 'loss-free':
-      return lossFree(config)
-  }
+export function constraintOf({ name, ...config }: ConstraintConfig): Constraint {
+  const constraint: ConstraintDefinition = constraints.get(name)
+  return constraint.create(only(config, constraint.options))
+}
+
+/** The members of a configuration that are a component's own options. */
+function only(config: object, options: object): object {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => Object.hasOwn(options, key)))
 }

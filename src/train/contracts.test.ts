@@ -5,11 +5,11 @@ import { cast, Graph, globalAveragePool, reshape, slice, sum, type Tensor } from
 import type { Classifier, Detector } from '../models/index.ts'
 import { gapFc, mixtureOfExperts, none } from '../moe/index.ts'
 import { conv, linear, type Scope } from '../nn/index.ts'
+import { scheduleAt } from '../optim/index.ts'
 import { evaluationProgram } from '../tasks/classification/evaluation-program.ts'
 import type { BuildObjective } from '../tasks/objective.ts'
 import { type StepOptions, trainingStep } from './classification-step.ts'
 import { detectionStep } from './detection-step.ts'
-import { scheduleAt } from './schedule.ts'
 import { writeStep } from './step.ts'
 
 const [classes, batch, size] = [3, 4, 4]
@@ -140,8 +140,8 @@ describe('the numbers of a step', () => {
     ['clipNorm', { clipNorm: Number.NaN }, 'but got NaN'],
     ['form.images', { batch: 0 }, 'a whole number from 1, but got 0'],
     ['form.height', { size: 2.5 }, 'but got 2.5'],
-    ['optimizer.betas.1', { optimizer: { ...optimizer, betas: [0.9] } }, 'but got undefined'],
-    ['optimizer.betas.0', { optimizer: { name: 'adamw', epsilon: 1, weightDecay: 0 } }, 'but got undefined'],
+    ['optimizer.betas', { optimizer: { ...optimizer, betas: [0.9] } }, 'expected a list of 2'],
+    ['optimizer.betas', { optimizer: { name: 'adamw', epsilon: 1, weightDecay: 0 } }, 'but got undefined'],
     ['optimizer.epsilon', { optimizer: { ...optimizer, epsilon: Number.NaN } }, 'but got NaN'],
     ['optimizer.weightDecay', { optimizer: { ...optimizer, weightDecay: undefined } }, 'but got undefined'],
     ['optimizer.momentum', { optimizer: { name: 'sgd', weightDecay: 0 } }, 'but got undefined'],
@@ -156,7 +156,6 @@ describe('the numbers of a step', () => {
     ['without a rate', { name: 'constant', warmup: null }, {}],
     ['with a rate that is NaN', { name: 'constant', warmup: null }, { learningRate: Number.NaN }],
     ['with a negative rate', { name: 'constant', warmup: null }, { learningRate: -1 }],
-    ['that there is not', { name: 'own', warmup: null }, { learningRate: 1 }],
     ['without a final rate', { name: 'cosine', warmup: null }, { learningRate: 1 }],
   ])('a schedule %s gives no rate', (_, schedule, rates) => {
     const moment = { step: 3, stepsPerEpoch: 2, epochs: 4 }
@@ -164,6 +163,13 @@ describe('the numbers of a step', () => {
     expect(error?.message).toMatch(/gives a learning rate of (NaN|undefined|-1) at step 3/)
     expect(error).toMatchObject({ kind: 'usage', where: 'schedule' })
   })
+})
+
+it('a schedule that there is not is refused by its name', () => {
+  const moment = { step: 3, stepsPerEpoch: 2, epochs: 4 }
+  const error = refusal(() => scheduleAt({ name: 'own', warmup: null } as never, optimizer, moment))
+  expect(error).toMatchObject({ kind: 'usage', where: 'schedule.name' })
+  expect(error?.message).toBe('there is no schedule "own"')
 })
 
 describe('an objective of a user’s own', () => {

@@ -8,8 +8,8 @@ import {
   type Tensor,
   type Turn,
 } from '../graph/index.ts'
+import { zerosFor } from '../optim/index.ts'
 import type { Engine } from '../runtime/index.ts'
-import { zerosFor } from './optimizers.ts'
 import { differentiate, nextValue, optimizerStep, type WriteStepOptions } from './step.ts'
 
 /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { addComponents, type Definition, type UsedComponents } from '../config/components.ts'
 export {
   type AugmentationConfig,
   applyOverrides,
@@ -16,12 +17,13 @@ export {
   type ModelConfig,
   type MoeLayerConfig,
   type NetworkConfig,
-  type OptimizerConfig,
   resolveConfig,
-  type ScheduleConfig,
   type TrainingConfig,
 } from '../config/config.ts'
+export type { GateConfig } from '../config/moe.ts'
+export { loadComponents } from '../config/use.ts'
 export type { Detector } from '../models/index.ts'
+export * from '../optim/index.ts'
 export type {
   LayerStats,
   LayerSummary,
@@ -46,21 +48,13 @@ export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
 export { probeTraining, type TrainingProbeOptions, type TrainingReport } from './device-probe.ts'
 export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
 export { type TrainOptions, train } from './loop.ts'
-export {
-  clipGradients,
-  gradientNorm,
-  type Manner,
-  type OptimizerStep,
-  optimize,
-  type Parameter,
-  type Trained,
-  trainedTogether,
-  zerosFor,
-} from './optimizers.ts'
 export type { StepDifference } from './probe-step.ts'
-export { type ScheduleMoment, scheduleAt } from './schedule.ts'
 export {
+  type Derivative,
   type Diagnosis,
+  type Differentiated,
+  differentiate,
+  type Metric,
   type NoiseInput,
   type StepFacts,
   type TrainingStep,

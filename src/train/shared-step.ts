@@ -1,7 +1,7 @@
 import type { HostTensor } from '../base/tensor.ts'
 import { add, Graph, lower, mul, type Program, sub, type Tensor } from '../graph/index.ts'
+import { zerosFor } from '../optim/index.ts'
 import { partSizes } from '../runtime/engines.ts'
-import { zerosFor } from './optimizers.ts'
 import {
   type Diagnosis,
   type Differentiated,

@@ -23,7 +23,6 @@ import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { checkedObject, checkedTensor, describeGiven } from '../nn/contract.ts'
 import { type Distribution, Scope } from '../nn/index.ts'
-import type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
 import {
   clipGradients,
   gradientNorm,
@@ -31,7 +30,8 @@ import {
   optimize,
   trainedTogether,
   zerosFor,
-} from './optimizers.ts'
+} from '../optim/index.ts'
+import type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
 
 /** All that a training step depends on but its data. */
 export interface WriteStepOptions {

@@ -72,9 +72,9 @@ export function checkedConstraint(given: Constraint, scope: Scope, experts: numb
         ),
     }),
     ...(loss && {
-      loss: routing =>
+      loss: (routing, context) =>
         checkedTensor(
-          loss.call(given, routing),
+          loss.call(given, routing, context),
           tensor('loss', 'a scalar', 'float32', [], 'add it up, such as mul(sum(x), weight)'),
         ),
     }),

@@ -1,9 +1,16 @@
 import type { HostTensor } from '../../base/tensor.ts'
 import type { Tensor } from '../../graph/index.ts'
+import type { Labels } from '../../nn/scope.ts'
 import type { Routing } from '../routing.ts'
 
 /** Counters of a constraint as symbolic tensors, by name. */
 export type Counters = Readonly<Record<string, Tensor>>
+
+/** What a constraint's loss may know beside where the images went. */
+export interface LossContext {
+  /** The class of each row of the routing; undefined where the objective has none, as a detector's. */
+  readonly labels: Labels | undefined
+}
 
 /**
  * What keeps experts in balance. A soft constraint has a `loss`, a hard one has `excluded`; both may keep
@@ -22,7 +29,7 @@ export interface Constraint {
   /** float32 [E], added to the logits for the choice only, in training and after it. */
   bias?(counters: Counters): Tensor
   /** A scalar, already times its weight, that joins the training loss. */
-  loss?(routing: Routing): Tensor
+  loss?(routing: Routing, context: LossContext): Tensor
   /** The counters after the step. No gradient flows through them. */
   update?(counters: Counters, routing: Routing): Counters
 }

@@ -16,7 +16,7 @@ function loadLoss(
   const graph = new Graph()
   const [z, noise, s] = ['clean', 'noisy', 'deviation'].map(name => graph.input(name, 'float32', shape))
   const weights = route(noise!, { k, weighting: 'softmax-after-top-k' })
-  const loss = load({ weight: 1 }).loss!(describeRouting(weights, noise!, z!, s, k))
+  const loss = load({ weight: 1 }).loss!(describeRouting(weights, noise!, z!, s, k), { labels: undefined })
   const [value, dClean, dDeviation] = interpret(
     [loss, ...gradients(loss, [z!, s!])],
     new Map([
@@ -117,7 +117,11 @@ describe('the load loss', () => {
     const graph = new Graph()
     const logits = graph.input('logits', 'float32', [2, 3])
     const weights = route(logits, { k: 2, weighting: 'softmax-after-top-k' })
-    expect(() => load().loss!(describeRouting(weights, logits, logits, undefined, 2))).toThrow(/no noise/)
-    expect(() => load().loss!(describeRouting(weights, logits, logits, logits, 3))).toThrow(/K < E/)
+    expect(() =>
+      load().loss!(describeRouting(weights, logits, logits, undefined, 2), { labels: undefined }),
+    ).toThrow(/no noise/)
+    expect(() =>
+      load().loss!(describeRouting(weights, logits, logits, logits, 3), { labels: undefined }),
+    ).toThrow(/K < E/)
   })
 })

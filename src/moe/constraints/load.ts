@@ -1,3 +1,4 @@
+import type { OptionMistake } from '../../base/component.ts'
 import { fail } from '../../base/errors.ts'
 import {
   add,
@@ -15,7 +16,7 @@ import {
   where,
 } from '../../graph/index.ts'
 import type { Routing } from '../routing.ts'
-import type { Constraint } from './constraint.ts'
+import { type ConstrainedRouting, defineConstraint, needsChoice, weight } from './definition.ts'
 import { squaredVariation } from './importance.ts'
 
 /**
@@ -36,13 +37,22 @@ const leastScale = 0.01
  * how many images it gets. z are the clean logits, s the noise's standard deviation, and the threshold is the
  * K-th largest noisy logit of the others.
  */
-export function load({ weight = 0.1 }: { readonly weight?: number } = {}): Constraint {
-  return {
-    name: 'load',
-    noise: true,
+export const definition = defineConstraint({
+  name: 'load',
+  description: 'the squared coefficient of variation of a smooth estimate of the load, as a loss',
+  kind: 'soft',
+  noise: true,
+  options: {
+    weight: weight(0.1),
+  },
+  check: routing => [...needsChoice('load')(routing), ...needsNoise(routing)],
+  create: ({ weight }) => ({
     loss: routing => mul(squaredVariation(smoothLoad(routing)), weight),
-  }
-}
+  }),
+})
+
+/** The constraint itself, for a layer that is built in code. */
+export const load = definition.create
 
 function smoothLoad({ logits, cleanLogits, noiseScale, k, experts }: Routing): Tensor {
   if (noiseScale === undefined || k >= experts) {
@@ -63,4 +73,15 @@ function smoothLoad({ logits, cleanLogits, noiseScale, k, experts }: Routing): T
 /** Φ(x) = (1 + erf(x / √2)) / 2. */
 function normalCdf(x: Tensor): Tensor {
   return mul(add(erf(mul(x, Math.SQRT1_2)), 1), 0.5)
+}
+
+function needsNoise({ experts, noise }: ConstrainedRouting): OptionMistake[] {
+  if (noise !== false || experts === 1) return []
+  return [
+    {
+      key: 'noise',
+      message: "the load loss is the probability that noise on the logits changes an expert's selection",
+      help: 'leave noise out or set it to true, or take another constraint',
+    },
+  ]
 }

@@ -1,6 +1,7 @@
+import { z } from 'zod'
 import { floats } from '../../base/tensor.ts'
 import { add, div, greater, mean, stopGradient, sub } from '../../graph/index.ts'
-import type { Constraint } from './constraint.ts'
+import { defineConstraint } from './definition.ts'
 import { sparingLeast } from './spare.ts'
 
 /**
@@ -12,10 +13,20 @@ import { sparingLeast } from './spare.ts'
  * never excluded (the one with the smallest r, should rounding say otherwise); and because r integrates, long-run shares
  * become equal: after T steps they differ from 1/E by at most (E − 1)(threshold + E − 1) / (E·T).
  */
-export function relative({ threshold = 0.5 }: { readonly threshold?: number } = {}): Constraint {
-  return {
-    name: 'relative',
-    noise: false,
+export const definition = defineConstraint({
+  name: 'relative',
+  description: 'excludes experts whose summed relative importance is above a threshold',
+  kind: 'hard',
+  noise: false,
+  options: {
+    threshold: z
+      .number()
+      .min(0)
+      .max(1e6)
+      .default(0.5)
+      .describe('an expert is excluded from a step when its summed relative importance is above this'),
+  },
+  create: ({ threshold }) => ({
     init: experts => ({ r: floats([experts], new Array<number>(experts).fill(0)) }),
     excluded: ({ r }) => sparingLeast(greater(r!, threshold), r!),
     update: ({ r }, routing) => {
@@ -23,5 +34,8 @@ export function relative({ threshold = 0.5 }: { readonly threshold?: number } = 
       const average = mean(importance)
       return { r: add(r!, div(sub(importance, average), average)) }
     },
-  }
-}
+  }),
+})
+
+/** The constraint itself, for a layer that is built in code. */
+export const relative = definition.create

@@ -33,7 +33,11 @@ export function classificationObjective(options: ClassificationObjectiveOptions)
   })
   return (scope, images) => {
     const labels = labelInput(scope.graph, images.dim(0), classes)
-    const { logits, losses, stats } = checkedClassification(classifier(scope, images), images, classes)
+    const { logits, losses, stats } = checkedClassification(
+      classifier(scope.labelled({ indices: labels, classes }), images),
+      images,
+      classes,
+    )
     const taskLoss = scope.graph.within('loss', () => crossEntropy(logits, labels, options))
     return { taskLoss, losses, stats, measures: new Map(correctCounts(logits, labels)) }
   }

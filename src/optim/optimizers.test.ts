@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { OptimizerConfig } from '../config/config.ts'
 import { Graph, interpret, type NdArray } from '../graph/index.ts'
-import { clipGradients, gradientNorm, optimize, trainedTogether, zerosFor } from './optimizers.ts'
+import { clipGradients, gradientNorm, optimize, trainedTogether, zerosFor } from './index.ts'
 
 const vector = (values: readonly number[]): NdArray => ({
   shape: [values.length],

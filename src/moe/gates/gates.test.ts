@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { detectionGolden, expectValues, wave } from '../../test/detection-golden.ts'
-import { Graph, gradients, interpret, mul, type NdArray, sum } from '../graph/index.ts'
-import { Scope } from '../nn/index.ts'
-import { convGapFc, type Gate, gapFc, reluGapFc } from './gates.ts'
+import { detectionGolden, expectValues, wave } from '../../../test/detection-golden.ts'
+import { Graph, gradients, interpret, mul, type NdArray, sum } from '../../graph/index.ts'
+import { Scope } from '../../nn/index.ts'
+import { convGapFc, type Gate, gapFc, reluGapFc } from './index.ts'
 
 const nd = (shape: readonly number[], data: readonly number[]): NdArray => ({
   shape,

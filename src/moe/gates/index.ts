@@ -1,0 +1,5 @@
+export { convGapFc } from './conv-gap-fc.ts'
+export { gapFc } from './gap-fc.ts'
+export { defineGate, type Gate, type GateDefinition, type GateSpec } from './gate.ts'
+export { gates } from './registry.ts'
+export { reluGapFc } from './relu-gap-fc.ts'
