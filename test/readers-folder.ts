@@ -89,7 +89,7 @@ async function writeSweep(file: string, folder: string): Promise<void> {
       importance: [0.5, 0.3, 0.1, 0.1],
       cvImportance: 0.7,
       cvActivation: 0.2,
-      living: 4,
+      active: 4,
     }
     const summary = { interrupted: false, top1: 0.5 + i / 100, top5: 0.9, seconds: 60, layers: [layer] }
     mkdirSync(join(folder, name), { recursive: true })

@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts'
 import { hasInvisible, shellWord } from '../base/escaping.ts'
 import { readJsonFile } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
+import { makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { attempt, nodeDisk } from '../files/disk.ts'
 import { version } from '../files/version.ts'
 import { kubernetesManifest, mostBytes } from '../sweep/emit-kubernetes.ts'
@@ -97,7 +97,7 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
       ...(flags.data === undefined ? [] : ['--data', wholePath(flags.data)]),
     ],
   })
-  writeCarefully(nodeDisk, script, text)
+  writeAtomically(nodeDisk, script, text)
   attempt(nodeDisk, 'make executable', script, () => chmodSync(script, 0o755))
   return [script]
 }
@@ -134,7 +134,7 @@ async function emitKubernetes(
       help: 'divide the sweep',
     })
   const manifest = join(folder, 'kubernetes.yaml')
-  writeCarefully(nodeDisk, manifest, text)
+  writeAtomically(nodeDisk, manifest, text)
   return [manifest]
 }
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
 import { mistakeIn, mistakeInWords } from '../files/json-text.ts'
-import { readRegularText, sizeLimits } from '../files/regular.ts'
+import { readRegularText, sizeLimits } from '../files/regular-file.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
 import { nearest } from './shape.ts'
 

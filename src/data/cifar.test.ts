@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { findCifar } from './cifar.ts'
-import { openDataset } from './open.ts'
+import { openDataset } from './open-dataset.ts'
 
 let directory = ''
 beforeEach(async () => {

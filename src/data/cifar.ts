@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { rethrowExhausted, systemFailure } from '../files/disk.ts'
-import { openRegularFile, readRegularText, sizeLimits } from '../files/regular.ts'
+import { openRegularFile, readRegularText, sizeLimits } from '../files/regular-file.ts'
 import { type Dataset, type PerChannel, type Split, splitInMemory } from './dataset.ts'
 
 /**

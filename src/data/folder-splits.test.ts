@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import type { Split } from './dataset.ts'
 import { openFolder } from './folder.ts'
-import { openDataset } from './open.ts'
+import { openDataset } from './open-dataset.ts'
 import { composedSplits, roleOf } from './split-names.ts'
 
 let directory = ''
@@ -185,11 +185,7 @@ describe('a folder that looks as if it had splits', () => {
       /found two for train: Train and train/,
     ],
     ['no train', { 'val/a': 2, 'test/a': 2 }, /found val\/, test\/ and no train\//],
-    [
-      'splits within classes',
-      { 'cat/train': 2, 'cat/test': 2, 'dog/train': 2 },
-      /Turn it around: t.*\/cat\//,
-    ],
+    ['splits within classes', { 'cat/train': 2, 'cat/test': 2, 'dog/train': 2 }, /Swap them: t.*\/cat\//],
     [
       'one split within classes',
       { 'cat/train': 2, 'dog/train': 2 },

@@ -2,8 +2,8 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { rethrowExhausted, systemFailure } from '../files/disk.ts'
-import { staysWithin } from '../files/inside.ts'
-import { isJunk, JunkList } from './junk.ts'
+import { staysWithin } from '../files/path-inside.ts'
+import { isJunkFile, JunkList } from './junk-files.ts'
 import {
   aliasesInWords,
   composedSplits,
@@ -115,7 +115,7 @@ async function splitsOf(
   folders: readonly string[],
   root: string,
 ): Promise<ReadonlyMap<SplitName, string> | undefined> {
-  const named = folders.filter(name => !isJunk(name, 'folder'))
+  const named = folders.filter(name => !isJunkFile(name, 'folder'))
   const splits = new Map<SplitName, string>()
   const places = new Map<string, string>()
   for (const name of named) {
@@ -171,7 +171,7 @@ function refuseDeepSplits(superclasses: readonly (readonly [string, Listing])[],
   refuseSplits(
     superclasses.length === 1
       ? `found splits one level down: ${join(found.name, split!)}/. Is it the folder ${found.name} that you mean?`
-      : `found splits within a class: ${join(found.name, split!)}/. Turn it around: ${split}/${found.name}/`,
+      : `found splits within a class: ${join(found.name, split!)}/. Swap them: ${split}/${found.name}/`,
     folder,
   )
 }
@@ -209,7 +209,7 @@ class TreeReader {
       })
     }
     const listings = await Promise.all(top.folders.map(name => list(join(folder, name), this.root)))
-    const isFlat = listings.every(({ folders }) => folders.every(name => isJunk(name, 'folder')))
+    const isFlat = listings.every(({ folders }) => folders.every(name => isJunkFile(name, 'folder')))
     const inside = listings.map(listing => (isFlat ? this.#images(listing) : this.besideFolders(listing)))
     if (isFlat)
       return top.folders.map((name, i) =>
@@ -282,9 +282,9 @@ class TreeReader {
     return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file'), sizes }
   }
 
-  #kept(names: readonly string[], kind: Parameters<typeof isJunk>[1]): readonly string[] {
+  #kept(names: readonly string[], kind: Parameters<typeof isJunkFile>[1]): readonly string[] {
     return names.filter(name => {
-      const isLeftOut = isJunk(name, kind)
+      const isLeftOut = isJunkFile(name, kind)
       if (isLeftOut) this.junk.add(name)
       return !isLeftOut
     })

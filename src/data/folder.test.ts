@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import type { Progress } from './dataset.ts'
 import { openFolder } from './folder.ts'
-import { openDataset } from './open.ts'
+import { openDataset } from './open-dataset.ts'
 
 let outer = ''
 let directory = ''

@@ -1,6 +1,6 @@
 import sharp, { type Sharp } from 'sharp'
 import { codeOf, rethrowExhausted } from '../files/disk.ts'
-import { openRegularFile } from '../files/regular.ts'
+import { openRegularFile } from '../files/regular-file.ts'
 
 /** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
 export const mostPixels = 50_000_000

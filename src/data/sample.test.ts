@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { familyOf, findArtwork, findInstalled, splitFamilies } from './artwork.ts'
+import { cacheDirectory } from './cache.ts'
 import type { Progress } from './dataset.ts'
-import { cacheDirectory } from './kept.ts'
-import { limitedTo } from './open.ts'
+import { limitedTo } from './open-dataset.ts'
 import { openSample } from './sample.ts'
 
 let cache = ''
@@ -41,7 +41,7 @@ describe('openSample', () => {
     expect(sample.superclasses?.[sample.superclassOf![marine]!]).toBe('Animals & Nature')
   })
 
-  it('normalises with the moments of its own training images', async () => {
+  it('normalises with the mean and deviation of its own training images', async () => {
     const { train, mean, std } = await openSample({ cacheDirectory: cache, perClass })
     const pixels = await train.load(Array.from({ length: train.length }, (_, i) => i))
     const green = [...pixels].filter((_, i) => Math.floor(i / 1024) % 3 === 1).map(value => value / 255)

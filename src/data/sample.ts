@@ -12,10 +12,10 @@ import {
   splitFamilies,
   vendors,
 } from './artwork.ts'
+import { cacheDirectory, cacheKey, keep, readCache } from './cache.ts'
+import { channelStatistics } from './channel-statistics.ts'
 import { type Dataset, type OnProgress, type Split, splitInMemory } from './dataset.ts'
 import { drawImage, drawingVersion, drawnSize, type Glyph } from './drawing.ts'
-import { cacheDirectory, digestOf, keep, readKept } from './kept.ts'
-import { moments } from './moments.ts'
 
 /** How the sample of drawings is drawn and kept. */
 export interface SampleOptions {
@@ -49,14 +49,14 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
   const artwork = await findArtwork(options.findPackage)
   const sides = artwork.families.map((families, label) => splitFamilies(families, seed, label))
   const total = (counts.train + counts.test) * pixelBytes
-  const key = digestOf([drawingVersion, artwork.versions, sides, seed, perClass.train, perClass.test])
+  const key = cacheKey([drawingVersion, artwork.versions, sides, seed, perClass.train, perClass.test])
   const file = join(options.cacheDirectory ?? cacheDirectory(), `sample-of-drawings-${key}.bin`)
-  const kept = await readKept(file, total)
+  const kept = await readCache(file, total)
   const pixels = kept ?? (await drawAll(artwork, sides, seed, counts, progress))
   if (!kept) keep(file, pixels, progress)
 
   const trainPixels = pixels.subarray(0, counts.train * pixelBytes)
-  const { mean, std } = moments(trainPixels, drawnSize * drawnSize)
+  const { mean, std } = channelStatistics(trainPixels, drawnSize * drawnSize)
   return {
     name: 'sample',
     title: 'a sample of drawings',

@@ -4,7 +4,7 @@ import { createGunzip } from 'node:zlib'
 import { extract, Parser, type ReadEntry } from 'tar'
 import { fail, MoietyError } from '../base/errors.ts'
 import { rethrowExhausted } from '../files/disk.ts'
-import { openRegularFile } from '../files/regular.ts'
+import { openRegularFile } from '../files/regular-file.ts'
 
 /** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
 const written = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])

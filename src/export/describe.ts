@@ -3,8 +3,8 @@ import { version } from '../files/version.ts'
 import type { Canvas } from '../models/index.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
+import { imagesInput, type ModelForm, weightsOutput } from './export-model.ts'
 import type { ModelMetadata } from './metadata.ts'
-import { imagesInput, type ModelForm, weightsOutput } from './model.ts'
 import type { DataFacts, RunFacts } from './run-facts.ts'
 
 /**

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Tensor } from 'onnxruntime-node'
 import { afterAll, describe, expect, it } from 'vitest'
-import { failingDisk, observedDisk, smallDisk } from '../../test/disks.ts'
+import { failingDisk, observedDisk, smallDisk } from '../../test/fake-disks.ts'
 import { problemsOf, readOnnx } from '../../test/onnx-file.ts'
 import { writeTinyCifar } from '../../test/tiny.ts'
 import {

@@ -3,16 +3,16 @@ import { setImmediate } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { canvasesOf, canvasRule } from '../data/detection/canvas.ts'
 import { type Disk, kindOf, nodeDisk } from '../files/disk.ts'
-import { replaceTogether } from '../files/together.ts'
+import { replaceFiles } from '../files/replace-files.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import type { Canvas } from '../models/index.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
 import { describeModel } from './describe.ts'
-import { exportedDetector } from './detector.ts'
+import { exportedDetector } from './export-detector.ts'
+import { type ExportedModel, exportedModel, type ModelForm, modelFile } from './export-model.ts'
 import { hubFiles } from './hub.ts'
 import { encodeMetadata, type ModelMetadata } from './metadata.ts'
-import { type ExportedModel, exportedModel, type ModelForm, modelFile } from './model.ts'
 import { type RunFacts, readRun } from './run-facts.ts'
 
 /** Which run to export, in what form, and where to. */
@@ -104,7 +104,7 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   const { exported, metadata, one } = made[0]!
   const { batchNorms, parameters } = exported
   const forHub = options.hub === undefined ? [] : hubFiles(options.hub, { metadata, config, parameters })
-  replaceTogether(disk, [...made.map(({ content }) => content), ...forHub])
+  replaceFiles(disk, [...made.map(({ content }) => content), ...forHub])
   return {
     run,
     step: checkpoint.step,

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import type { State } from '../base/tensor.ts'
 import type { Config } from '../config/config.ts'
+import type { FileContent } from '../files/replace-files.ts'
 import { encodeSafetensors } from '../files/safetensors.ts'
-import type { FileContent } from '../files/together.ts'
 import type { ModelMetadata } from './metadata.ts'
 import { modelCard } from './model-card.ts'
 

@@ -8,7 +8,7 @@ import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
 import { refuseOtherClasses, remembered } from '../tasks/data-identity.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
 import { checkpointIdentity, newestCheckpoint } from '../tasks/open-run.ts'
-import { type Captions, readCaptions } from './captions.ts'
+import { type Captions, readCaptions } from './read-captions.ts'
 
 /** Mean and standard deviation of pixel/255, for red, green and blue. */
 export interface Normalisation {

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { quietly, writeAll } from './careful.ts'
+import { ignoringErrors, writeAll } from './atomic-write.ts'
 import { attempt, codeOf, type Disk } from './disk.ts'
 
 /** A file that only grows, piece by piece; a piece that cannot be written whole is taken back. */
@@ -27,7 +27,7 @@ export function openAppendFile(disk: Disk, path: string): AppendFile {
     size = attempt(disk, 'measure', path, () => disk.size(path))
     attempt(disk, 'flush the folder of', path, () => disk.flushFolder(dirname(path)))
   } catch (cause) {
-    quietly(() => disk.close(file))
+    ignoringErrors(() => disk.close(file))
     throw cause
   }
   const flush = (): void => attempt(disk, 'flush', path, () => disk.flush(file))
@@ -38,7 +38,7 @@ export function openAppendFile(disk: Disk, path: string): AppendFile {
       try {
         attempt(disk, 'write', path, () => writeAll(disk, file, bytes))
       } catch (cause) {
-        quietly(() => disk.truncate(file, size))
+        ignoringErrors(() => disk.truncate(file, size))
         throw cause
       }
       size += bytes.length
@@ -72,7 +72,7 @@ export function cutFile(disk: Disk, path: string, bytes: number): void {
       disk.truncate(file, bytes)
       disk.flush(file)
     } finally {
-      quietly(() => disk.close(file))
+      ignoringErrors(() => disk.close(file))
     }
   })
 }

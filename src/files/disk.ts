@@ -2,7 +2,7 @@ import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { MoietyError } from '../base/errors.ts'
 import { readableBytes } from './bytes.ts'
-import { openForWriting, RefusedFile, readRegular } from './regular.ts'
+import { openForWriting, RefusedFile, readRegular } from './regular-file.ts'
 
 export { readableBytes }
 

@@ -2,7 +2,7 @@ import { closeSync, fstatSync, readSync } from 'node:fs'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from './disk.ts'
 import { quoted } from './json-reader.ts'
-import { openRegular } from './regular.ts'
+import { openRegular } from './regular-file.ts'
 
 /**
  * Reads long lists of records from a JSON file of any size: the file is an array, or an object with arrays among its

@@ -1,5 +1,5 @@
 import type { GraphDType } from './dtype.ts'
-import type { Meaning } from './meaning.ts'
+import type { NodeSemantics } from './node-semantics.ts'
 import type { OnnxAttribute } from './onnx.ts'
 
 /** Attributes of an ONNX node, by name. */
@@ -10,7 +10,7 @@ export interface Emitter {
   /** Adds a node with one output and returns its name. An input of '' is an omitted one. */
   node(op: string, inputs: readonly string[], attributes?: Attributes): string
   /** Says what the node that gives `output`, the last one added, computes. */
-  means(output: string, meaning: Meaning): void
+  annotate(output: string, semantics: NodeSemantics): void
   /** Adds a node with `count` outputs and returns their names. */
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[]
   /** A constant, shared with every other use of the same values. */

@@ -50,7 +50,7 @@ export class Tensor implements TensorType {
 }
 
 /**
- * One op, applied. Shape rule, gradient, ONNX lowering and float64 meaning are closures over its attributes,
+ * One op, applied. Shape rule, gradient, ONNX lowering and float64 semantics are closures over its attributes,
  * so that an op is one function in one place (see `ops/`).
  */
 export interface NodeRule {
@@ -68,7 +68,7 @@ export interface NodeRule {
   gradient?(upstream: readonly (Tensor | undefined)[], outputs: readonly Tensor[]): (Tensor | undefined)[]
   /** Emits ONNX nodes of the default domain and returns the names of the outputs. */
   lower(emit: Emitter, inputs: readonly string[]): readonly string[]
-  /** The op's meaning in float64, slow and obvious: the oracle. */
+  /** The op's semantics in float64, slow and obvious: the oracle. */
   evaluate(inputs: readonly NdArray[]): NdArray[]
   /** Only of an op that makes a discrete choice. */
   readonly choice?: Choice

@@ -15,7 +15,7 @@ export function interpret(outputs: readonly Tensor[], feeds: ReadonlyMap<string,
 }
 
 /**
- * The same with another meaning of the nodes that are no inputs.
+ * The same with another semantics of the nodes that are no inputs.
  *
  * @throws MoietyError (usage) when an input is missing
  */

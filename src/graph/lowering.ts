@@ -3,7 +3,7 @@ import type { GraphDType } from './dtype.ts'
 import type { Attributes, Emitter } from './emitter.ts'
 import type { Node, Tensor } from './graph.ts'
 import { reachableNodes } from './interpreter.ts'
-import { type Meaning, renamed as renamedMeaning } from './meaning.ts'
+import { type NodeSemantics, renamedSemantics } from './node-semantics.ts'
 import { encodeOnnx, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from './onnx.ts'
 import type { Program } from './program.ts'
 
@@ -104,10 +104,10 @@ class Writer implements Emitter {
     return this.nodes(op, inputs, attributes, 1)[0]!
   }
 
-  means(output: string, meaning: Meaning): void {
+  annotate(output: string, semantics: NodeSemantics): void {
     const last = this.written.pop()!
     if (last.outputs[0] !== output) throw new Error(`${output} is not what was written last`)
-    this.written.push({ ...last, meaning })
+    this.written.push({ ...last, semantics })
   }
 
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[] {
@@ -180,7 +180,7 @@ class Writer implements Emitter {
       ...node,
       inputs: node.inputs.map(rename),
       outputs: node.outputs.map(rename),
-      ...(node.meaning === undefined ? {} : { meaning: renamedMeaning(node.meaning, rename) }),
+      ...(node.semantics === undefined ? {} : { semantics: renamedSemantics(node.semantics, rename) }),
     }))
     this.written.splice(0, this.written.length, ...all)
     return renamed

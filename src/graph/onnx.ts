@@ -1,6 +1,6 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import type { Dim } from './dims.ts'
-import type { Meaning } from './meaning.ts'
+import type { NodeSemantics } from './node-semantics.ts'
 
 /**
  * The ONNX file format, as far as Moiety writes it: protocol-buffer messages with the field numbers of
@@ -31,7 +31,7 @@ export interface OnnxNode {
   /** Numbers are written as integers unless wrapped as `{ float }`. */
   readonly attributes: Readonly<Record<string, OnnxAttribute>>
   /** Not part of the file. */
-  readonly meaning?: Meaning
+  readonly semantics?: NodeSemantics
 }
 
 export interface OnnxTensor {

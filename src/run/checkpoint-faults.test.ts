@@ -10,7 +10,7 @@ import {
   type Survival,
   smallDisk,
   systemError,
-} from '../../test/disks.ts'
+} from '../../test/fake-disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import { floats, type State } from '../base/tensor.ts'

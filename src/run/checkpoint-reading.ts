@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import type { HostTensor, State } from '../base/tensor.ts'
-import { namesIn } from '../files/careful.ts'
+import { listNames } from '../files/atomic-write.ts'
 import { attempt, codeOf, type Disk, nodeDisk, systemFailure } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
@@ -74,7 +74,7 @@ function stepOf(name: string): [] | [step: number] {
  * @throws MoietyError `disk`
  */
 export function listCheckpoints(run: string, disk: Disk = nodeDisk): CheckpointPlace[] {
-  return placesAmong(namesIn(disk, folderOf(run)), run)
+  return placesAmong(listNames(disk, folderOf(run)), run)
 }
 
 function placesAmong(names: readonly string[], run: string): CheckpointPlace[] {
@@ -239,7 +239,7 @@ function isStillDamaged(
  * two renames it is the only one of that step.
  */
 function readablePlaces(run: string, disk: Disk): CheckpointPlace[] {
-  const names = namesIn(disk, folderOf(run))
+  const names = listNames(disk, folderOf(run))
   const places = placesAmong(names, run)
   const aside = names
     .filter(name => name.startsWith(replaced))

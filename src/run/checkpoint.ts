@@ -9,10 +9,10 @@
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
-import { makeFolders, namesIn, quietly, writeFlushed } from '../files/careful.ts'
+import { ignoringErrors, listNames, makeFolders, writeFlushed } from '../files/atomic-write.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { safetensorsParts } from '../files/safetensors.ts'
-import { unfinished, unfinishedName } from '../files/unfinished.ts'
+import { temporaryName, unfinished } from '../files/temporary-name.ts'
 import { version } from '../files/version.ts'
 import { type CheckpointContent, folderOf, listCheckpoints, nameOf, replaced } from './checkpoint-reading.ts'
 import {
@@ -71,7 +71,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   const name = nameOf(step)
   const path = join(folder, name)
   // Not even a process that was taken for dead and still writes shares it.
-  const beside = join(folder, unfinishedName(name))
+  const beside = join(folder, temporaryName(name))
   try {
     attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
     const write = (file: StateFile, wanted: boolean): CheckpointRecord['files'][StateFile] => {
@@ -97,7 +97,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
     attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
     moveIn(disk, folder, name, beside)
   } catch (cause) {
-    quietly(() => disk.remove(beside))
+    ignoringErrors(() => disk.remove(beside))
     throw cause
   }
   attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
@@ -110,7 +110,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
 function moveIn(disk: Disk, folder: string, name: string, beside: string): void {
   const path = join(folder, name)
   const aside = join(folder, `${replaced}${name}`)
-  const taken = namesIn(disk, folder).includes(name)
+  const taken = listNames(disk, folder).includes(name)
   if (taken) {
     attempt(disk, 'remove', aside, () => disk.remove(aside))
     attempt(disk, 'move aside', path, () => disk.rename(path, aside))
@@ -118,14 +118,14 @@ function moveIn(disk: Disk, folder: string, name: string, beside: string): void 
   try {
     attempt(disk, 'move the finished checkpoint to', path, () => disk.rename(beside, path))
   } catch (cause) {
-    if (taken) quietly(() => disk.rename(aside, path))
+    if (taken) ignoringErrors(() => disk.rename(aside, path))
     throw cause
   }
 }
 
 /** Renames away, then deletes: a kill in between leaves no half checkpoint under a checkpoint's name. */
 function removeFolder(disk: Disk, folder: string, name: string): void {
-  if (!namesIn(disk, folder).includes(name)) return
+  if (!listNames(disk, folder).includes(name)) return
   const path = join(folder, name)
   const away = join(folder, `${removing}${name}`)
   attempt(disk, 'remove', away, () => disk.remove(away))
@@ -150,7 +150,7 @@ function prune(run: string, step: number, keep: number, disk: Disk): void {
  */
 export function cleanCheckpoints(run: string, disk: Disk = nodeDisk): void {
   const folder = folderOf(run)
-  const names = namesIn(disk, folder)
+  const names = listNames(disk, folder)
   for (const name of names) {
     const path = join(folder, name)
     const former = name.startsWith(replaced) ? name.slice(replaced.length) : undefined

@@ -10,7 +10,7 @@ export interface LayerStats {
   readonly cvImportance: number
   readonly cvActivation: number
   /** Experts with more than 1 % of the importance. */
-  readonly living: number
+  readonly active: number
   /** Fraction of steps in which a hard constraint excluded the expert. */
   readonly excluded: readonly number[]
   /** The constraint's counters at the end, by name, e.g. `r` of the relative importance constraint; often one an expert. */

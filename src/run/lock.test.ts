@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compileForNode } from '../../test/compiled.ts'
-import { failingDisk, operationsOf } from '../../test/disks.ts'
+import { failingDisk, operationsOf } from '../../test/fake-disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
-import { placeOfNumbers } from '../files/process-place.ts'
+import { pidNamespace } from '../files/process-identity.ts'
 import { acquireLock, lockOwner } from './lock.ts'
 
 const compiled = compileForNode('src/run/lock.ts')
@@ -87,7 +87,7 @@ describe('a locked folder', () => {
     expect(readdirSync(run)).toHaveLength(1)
     const lock = acquireLock(run)
     expect(readdirSync(run)).toEqual([
-      `run.lock.${hostname().replace(/[^\w-]/g, '-')}.${process.pid}.${placeOfNumbers()}`,
+      `run.lock.${hostname().replace(/[^\w-]/g, '-')}.${process.pid}.${pidNamespace()}`,
     ])
     lock.release()
     expect(readdirSync(run)).toEqual([])
@@ -119,7 +119,7 @@ describe('a locked folder', () => {
   })
 
   it.runIf(existsSync('/proc/self/stat'))('is free if its pid was given to another process since', () => {
-    const other = { pid: process.ppid, host: hostname(), started: 'boot 1', place: placeOfNumbers() }
+    const other = { pid: process.ppid, host: hostname(), started: 'boot 1', place: pidNamespace() }
     writeFileSync(join(run, `run.lock.here.${process.ppid}`), JSON.stringify(other))
     acquireLock(run).release()
 

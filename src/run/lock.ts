@@ -14,10 +14,10 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { namesIn, quietly, writeFlushed } from '../files/careful.ts'
+import { ignoringErrors, listNames, writeFlushed } from '../files/atomic-write.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
-import { bootId, hasEnded, placeOfNumbers, statOf } from '../files/process-place.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { bootId, pidNamespace, processHasEnded, statOf } from '../files/process-identity.ts'
+import { sizeLimits } from '../files/regular-file.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
 const ownerSchema = z.object({
@@ -76,12 +76,12 @@ function ownStart(): string | null {
 
 /** Whether an owner has certainly ended; one that cannot be queried from here has not. */
 function isDead({ place, pid, started }: LockOwner): boolean {
-  return hasEnded({ place, pid, ticks: started?.split(' ')[1] }) === true
+  return processHasEnded({ place, pid, ticks: started?.split(' ')[1] }) === true
 }
 
 /** Whether an owner cannot be queried from here, so that only its heartbeat says whether it runs. */
 export function isElsewhere({ place }: LockOwner): boolean {
-  return place === undefined || place === null || place !== placeOfNumbers()
+  return place === undefined || place === null || place !== pidNamespace()
 }
 
 /** A process for messages: `process 7 on node-3`. */
@@ -108,7 +108,7 @@ export interface FoundLock {
 
 /** The lock of a run, unless its process has certainly ended; for whoever only looks: nothing is removed. @throws MoietyError `disk` */
 export function findLock(run: string, disk: Disk = nodeDisk): FoundLock | undefined {
-  for (const name of namesIn(disk, run)) {
+  for (const name of listNames(disk, run)) {
     if (!name.startsWith(prefix) || name.endsWith(unready)) continue
     const path = join(run, name)
     const owner = ownerNow(disk, path)
@@ -160,7 +160,7 @@ const unready = '.new'
 
 /** The lock, other than `own`, of a process that runs or cannot be queried; those of processes that have ended are removed. */
 function findRival(disk: Disk, run: string, own: string): FoundLock | undefined {
-  for (const name of namesIn(disk, run)) {
+  for (const name of listNames(disk, run)) {
     const path = join(run, name)
     if (!name.startsWith(prefix) || path === own) continue
     // It may vanish at any time: its owner withdraws, or another removes it.
@@ -190,7 +190,7 @@ function pause(): void {
  */
 export function acquireLock(run: string, disk: Disk = nodeDisk, what = 'training'): Lock {
   const host = hostname()
-  const place = placeOfNumbers() ?? null
+  const place = pidNamespace() ?? null
   const self: LockOwner = { pid: process.pid, host, started: ownStart(), place, beat: firstBeat }
   const path = pathOf(run, self)
 
@@ -215,8 +215,8 @@ function claim(disk: Disk, run: string, path: string, content: Uint8Array): Retu
     return rival
   } finally {
     if (!alone) {
-      quietly(() => disk.remove(`${path}${unready}`))
-      quietly(() => disk.remove(path))
+      ignoringErrors(() => disk.remove(`${path}${unready}`))
+      ignoringErrors(() => disk.remove(path))
     }
   }
 }
@@ -248,7 +248,7 @@ function held(disk: Disk, path: string, self: LockOwner): Lock {
     stopHeartbeat()
     process.off('exit', release)
     // What cannot be removed is stale as soon as this process ends.
-    quietly(() => {
+    ignoringErrors(() => {
       if (isSameProcess(ownerIn(disk.read(path, sizeLimits.lock)), self)) disk.remove(path)
     })
   }

@@ -11,7 +11,7 @@ import { type AppendFile, cutFile, openAppendFile, readIfThere } from '../files/
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { sizeLimits } from '../files/regular-file.ts'
 
 /** One line; numbers may be NaN or infinite when it is written, and are null then when it is read. */
 export interface MetricsLine {

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { failingDisk, MemoryDisk, observedDisk, operationsOf, systemError } from '../../test/disks.ts'
+import { failingDisk, MemoryDisk, observedDisk, operationsOf, systemError } from '../../test/fake-disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { floats } from '../base/tensor.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'

@@ -7,13 +7,13 @@ import { basename, dirname, join, sep } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import { withAdditions } from '../config/additions.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { makeFolders, namesIn, quietly, writeCarefully } from '../files/careful.ts'
+import { ignoringErrors, listNames, makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
-import { finishReplacement } from '../files/together.ts'
-import { removeAbandoned, unfinished } from '../files/unfinished.ts'
+import { sizeLimits } from '../files/regular-file.ts'
+import { finishReplacement } from '../files/replace-files.ts'
+import { removeAbandoned, unfinished } from '../files/temporary-name.ts'
 import { cleanCheckpoints } from './checkpoint.ts'
 import { listCheckpoints } from './checkpoint-reading.ts'
 import type { Environment } from './environment.ts'
@@ -70,7 +70,7 @@ export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeD
       .replace(/^[.-]+/, '')
       .slice(0, 100) || 'run'
   makeFolders(disk, root)
-  const numbers = namesIn(disk, root)
+  const numbers = listNames(disk, root)
     .filter(other => other.startsWith(`${name}-`))
     .map(other => /^\d{1,9}$/.exec(other.slice(name.length + 1)))
     .map(match => (match === null ? 0 : Number(match[0])))
@@ -93,12 +93,12 @@ export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeD
 
 /** Gives a claimed folder back that nothing was put into, because the run was refused. */
 export function unclaimRunFolder(path: string, disk: Disk = nodeDisk): void {
-  quietly(() => disk.removeEmpty(path))
+  ignoringErrors(() => disk.removeEmpty(path))
 }
 
 /** @throws MoietyError `usage` if a folder holds a run or anything else that a new run may not be put beside; `disk` */
 export function refuseTaken(path: string, disk: Disk = nodeDisk): void {
-  const names = namesIn(disk, path)
+  const names = listNames(disk, path)
   if (names.includes('config.json')) {
     fail({
       kind: 'usage',
@@ -135,8 +135,8 @@ export function createRun(
   try {
     // Another process may have made a run of it and ended since.
     refuseTaken(path, disk)
-    writeCarefully(disk, join(path, 'environment.json'), pretty(environment))
-    writeCarefully(disk, join(path, 'config.json'), pretty(config))
+    writeAtomically(disk, join(path, 'environment.json'), pretty(environment))
+    writeAtomically(disk, join(path, 'config.json'), pretty(config))
     return runFolder(path, disk, lock)
   } catch (cause) {
     lock.release()
@@ -191,7 +191,7 @@ function refuseLinksOutside(run: string, disk: Disk): void {
       help: 'replace the link with what it leads to; the whole folder of a run may be a link',
     })
   }
-  for (const name of namesIn(disk, run)) refuse(join(run, name))
+  for (const name of listNames(disk, run)) refuse(join(run, name))
   for (const { path } of listCheckpoints(run, disk)) refuse(path)
 }
 
@@ -200,15 +200,16 @@ function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
     path,
     config: readConfig(path, disk),
     environment: readJson(path, 'environment.json', disk) ?? null,
-    writeConfig: config => writeCarefully(disk, join(path, 'config.json'), pretty(config)),
+    writeConfig: config => writeAtomically(disk, join(path, 'config.json'), pretty(config)),
     writeSummary: summary => {
       lock.ensureHeld()
-      writeCarefully(disk, join(path, 'summary.json'), pretty(summary))
+      writeAtomically(disk, join(path, 'summary.json'), pretty(summary))
     },
     ensureHeld: () => lock.ensureHeld(),
     release: () => lock.release(),
     discard: () => {
-      for (const name of ['config.json', 'environment.json']) quietly(() => disk.remove(join(path, name)))
+      for (const name of ['config.json', 'environment.json'])
+        ignoringErrors(() => disk.remove(join(path, name)))
       lock.release()
     },
   }

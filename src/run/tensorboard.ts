@@ -6,7 +6,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { openAppendFile } from '../files/append-file.ts'
-import { namesIn } from '../files/careful.ts'
+import { listNames } from '../files/atomic-write.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 
 /** CRC-32C (Castagnoli), polynomial 0x1EDC6F41 with its bits reversed, one byte at a time. */
@@ -104,7 +104,7 @@ export interface TensorBoardOptions {
  */
 export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}): TensorBoardLog {
   const { resumeStep, disk = nodeDisk, now = Date.now } = options
-  const stamps = namesIn(disk, run).map(name =>
+  const stamps = listNames(disk, run).map(name =>
     Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0),
   )
   const stamp = Math.max(Math.floor(now() / 1000), 1 + Math.max(0, ...stamps))

@@ -1,5 +1,5 @@
 import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
-import { withBlocks } from './blocks.ts'
+import { withBlockedLayout } from './blocked-layout.ts'
 import { openSession, runSession, Tensor } from './session.ts'
 
 /**
@@ -26,7 +26,7 @@ const probe: OnnxModel = {
       inputs: ['x', 'w'],
       outputs: ['convolved'],
       attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] },
-      meaning: { kind: 'convolution', channels: { inputs: channels, outputs: channels } },
+      semantics: { kind: 'convolution', channels: { inputs: channels, outputs: channels } },
     },
     { op: 'Add', name: 'add', inputs: ['convolved', 'x'], outputs: ['added'], attributes: {} },
     { op: 'Relu', name: 'relu', inputs: ['added'], outputs: ['cut off'], attributes: {} },
@@ -62,7 +62,7 @@ export async function blockSize(candidates = known): Promise<number | undefined>
   if (process.arch !== 'x64') return undefined
   const plain = await result(probe)
   for (const block of candidates) {
-    const blocked = await result(withBlocks(probe, block)).catch(() => undefined)
+    const blocked = await result(withBlockedLayout(probe, block)).catch(() => undefined)
     if (blocked?.length === plain.length && blocked.every((value, i) => isNear(value, plain[i]!)))
       return block
   }

@@ -1,4 +1,4 @@
-import type { Convolution, InputGradientMeaning } from '../graph/meaning.ts'
+import type { Convolution, InputGradientSemantics } from '../graph/node-semantics.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
 import { chosenTaps, swappedInBlocks } from './blocked-kernels.ts'
 import { type Blocking, roundedUp } from './blocking.ts'
@@ -13,7 +13,7 @@ import { type Blocking, roundedUp } from './blocking.ts'
  * first. The four results are then laid between each other. So each product is computed once, and none with the zeros that a
  * transposed convolution puts between the numbers of dy.
  */
-export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: InputGradientMeaning): void {
+export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: InputGradientSemantics): void {
   const { channels, padding, kernel } = of
   const [I, J] = of.to
   const [U, V] = kernel
@@ -42,7 +42,7 @@ export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: Inp
 /**
  * The same of a kernel of one place: it has met the numbers of x in every second row and column, and the others get zeros.
  */
-export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGradientMeaning): void {
+export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGradientSemantics): void {
   const { block } = emit
   const [I, J] = of.to
   const extents = { O: of.channels.inputs, C: of.channels.outputs, taps: 1 }

@@ -1,5 +1,5 @@
 import type { Dim } from '../graph/dims.ts'
-import { renamed } from '../graph/meaning.ts'
+import { renamedSemantics } from '../graph/node-semantics.ts'
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
 
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
@@ -181,9 +181,9 @@ function usesIn({ nodes, outputs }: OnnxModel): ReadonlyMap<string, number> {
     uses.set(name, (uses.get(name) ?? 0) + 1)
     return name
   }
-  for (const { inputs, meaning } of nodes) {
+  for (const { inputs, semantics } of nodes) {
     for (const name of inputs) use(name)
-    if (meaning !== undefined) renamed(meaning, use)
+    if (semantics !== undefined) renamedSemantics(semantics, use)
   }
   for (const { name } of outputs) use(name)
   return uses

@@ -5,5 +5,5 @@
  */
 export { availableDevices, type DeviceReport, type DeviceSurvey } from './devices.ts'
 export { Engine, type EngineOptions, type Feeds, LoadedProgram, type TransferOptions } from './engine.ts'
+export { engineVersion } from './engine-version.ts'
 export { type Device, devices, type StepResult } from './protocol.ts'
-export { engineVersion } from './version.ts'

@@ -4,8 +4,8 @@ import type { HostTensor } from '../base/tensor.ts'
 import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
 import { blockSize } from './block-size.ts'
-import { withBlocks } from './blocks.ts'
-import { checkTensor, signature } from './check.ts'
+import { withBlockedLayout } from './blocked-layout.ts'
+import { checkTensor, signature } from './check-tensor.ts'
 import {
   type Answer,
   buffersOf,
@@ -17,7 +17,6 @@ import {
   type StepResult,
   type ThreadData,
 } from './protocol.ts'
-import { held, Residence } from './residence.ts'
 import {
   fromEngine,
   type InferenceSession,
@@ -26,6 +25,7 @@ import {
   type Tensor,
   toEngine,
 } from './session.ts'
+import { held, StateStore } from './state-store.ts'
 
 /**
  * The engine's thread. ONNX Runtime blocks the thread that calls it, so everything that computes happens here,
@@ -39,7 +39,7 @@ interface Loaded {
 
 const given: ThreadData = workerData
 const shared = new Int32Array(given.flags)
-const state = new Residence()
+const state = new StateStore()
 const programs = new Map<number, Loaded>()
 let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined, rewrite: false }
 /** Channels in a block, where convolutions are rewritten to work on blocks. */
@@ -88,7 +88,7 @@ async function answer(request: Request): Promise<Partial<Replies>> {
 
 function encoded(model: Uint8Array | OnnxModel): Uint8Array {
   if (model instanceof Uint8Array) return model
-  return encodeOnnx(block === undefined ? model : withBlocks(model, block))
+  return encodeOnnx(block === undefined ? model : withBlockedLayout(model, block))
 }
 
 async function run(

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { isThere } from '../files/disk.ts'
 import type { Outcome } from './outcome.ts'
-import type { PlannedRun, SweepPlan } from './plan.ts'
+import type { PlannedRun, SweepPlan } from './plan-sweep.ts'
 import { type JobFacts, jobId, type OpenQueue } from './queue.ts'
 import { writeRecipe } from './run-sweep.ts'
 import { requireQueueId, type SweepRecord } from './sweep-folder.ts'

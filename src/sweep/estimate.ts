@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import { sizeAt } from '../config/resizing.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { Outcome } from './outcome.ts'
-import type { PlannedRun } from './plan.ts'
+import type { PlannedRun } from './plan-sweep.ts'
 import { type RunSweepOptions, type WatchedRun, writeRecipe } from './run-sweep.ts'
 import { startTrainer, type TrainerProgress } from './trainer.ts'
 

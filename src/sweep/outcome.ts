@@ -4,7 +4,8 @@ import { readIfThere } from '../files/append-file.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { sizeLimits } from '../files/regular-file.ts'
+import { withCurrentNames } from '../run/earlier-names.ts'
 import type { Measures } from '../run/events.ts'
 import { lockOwner } from '../run/lock.ts'
 import { scoreOf } from '../tasks/measures.ts'
@@ -17,7 +18,7 @@ export interface LayerResult {
   readonly importance: readonly (number | null)[]
   readonly cvImportance: number | null
   readonly cvActivation: number | null
-  readonly living: number | null
+  readonly active: number | null
   /** The ranking measure with K = 1 … E, if the run has been explained since. */
   readonly byK: readonly number[] | null
 }
@@ -55,13 +56,16 @@ const summarySchema = z.object({
   measures: z.record(z.string(), number),
   seconds: number,
   layers: z.array(
-    z.object({
-      name: z.string(),
-      importance: z.array(number),
-      cvImportance: number,
-      cvActivation: number,
-      living: number,
-    }),
+    z.preprocess(
+      withCurrentNames,
+      z.object({
+        name: z.string(),
+        importance: z.array(number),
+        cvImportance: number,
+        cvActivation: number,
+        active: number,
+      }),
+    ),
   ),
 })
 

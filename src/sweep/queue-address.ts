@@ -1,6 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { systemFailure } from '../files/disk.ts'
-import { readRegular, sizeLimits } from '../files/regular.ts'
+import { readRegular, sizeLimits } from '../files/regular-file.ts'
 
 /** Where a queue is. Only `options` has the password: `shown` is for people and logs. */
 export interface QueueAddress {

@@ -81,7 +81,7 @@ export async function openQueue(
   onState: (state: 'away' | 'back' | 'refused') => void,
 ): Promise<OpenQueue> {
   const { bullmq, Redis: Driver } = await loadBullmq()
-  await knock(new Driver({ ...address.options, ...once }), address)
+  await ping(new Driver({ ...address.options, ...once }), address)
   const connection = new Driver({
     ...address.options,
     maxRetriesPerRequest: null,
@@ -127,7 +127,7 @@ const isRefusal = ({ message }: Error): boolean =>
   /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/.test(message)
 
 /** Connects once, to find at once what would otherwise be tried without end. @throws MoietyError `usage` */
-async function knock(redis: Redis, address: QueueAddress): Promise<void> {
+async function ping(redis: Redis, address: QueueAddress): Promise<void> {
   let first: Error | undefined
   redis.on('error', (error: Error) => {
     first ??= error

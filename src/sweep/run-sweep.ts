@@ -1,15 +1,15 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
-import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
+import { ignoringErrors, makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { isThere, nodeDisk } from '../files/disk.ts'
-import { removeAbandoned } from '../files/unfinished.ts'
+import { removeAbandoned } from '../files/temporary-name.ts'
 import { acquireLock, type LockOwner } from '../run/lock.ts'
 import { type LockWait, untilTakeover, watchLock } from '../run/lock-watch.ts'
 import { type Score, scoreOf } from '../tasks/measures.ts'
 import { createPlannedCheck } from './identity.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
-import type { PlannedRun, SweepPlan } from './plan.ts'
+import type { PlannedRun, SweepPlan } from './plan-sweep.ts'
 import { readFailures, type SweepRecord, writeFailure, writeRecord } from './sweep-folder.ts'
 import { startTrainer, type Trainer, type TrainerCommand, type TrainerProgress } from './trainer.ts'
 
@@ -77,7 +77,7 @@ export async function openSweep(
   const lock = acquireLock(folder, nodeDisk, 'sweep')
   try {
     writeRecord(folder, record)
-    quietly(() => removeAbandoned(nodeDisk, folder, join(folder, 'sweep.json')))
+    ignoringErrors(() => removeAbandoned(nodeDisk, folder, join(folder, 'sweep.json')))
     for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
     return lock
   } catch (cause) {
@@ -242,7 +242,7 @@ async function trainOnce(
   const end = await trainer.ended
   trainers.delete(trainer)
   // The run's folder has the configuration by now; where it has none, the next attempt writes this file again.
-  quietly(() => nodeDisk.remove(recipe))
+  ignoringErrors(() => nodeDisk.remove(recipe))
   const after = end.exitCode === 0 ? outcomeOf(folder, run, undefined) : undefined
   if (after?.status === 'done') {
     onEvent({ kind: 'done', run, score: scoreOf(after.measures), seconds: after.seconds })
@@ -268,7 +268,7 @@ export function writeRecipe(
     config: { ...config, engine: { ...config.engine, threads: config.engine.threads ?? threads } },
     reached: null,
   }
-  writeCarefully(nodeDisk, file, `${JSON.stringify(recipe, null, 2)}\n`)
+  writeAtomically(nodeDisk, file, `${JSON.stringify(recipe, null, 2)}\n`)
 }
 
 function resumeWords({ config }: PlannedRun, path: string, { threads }: RunSweepOptions): string[] {

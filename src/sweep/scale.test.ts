@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { loadRecipe } from '../config/recipe-files.ts'
-import { measureNamed } from './measures.ts'
 import type { Outcome } from './outcome.ts'
-import { planSweep } from './plan.ts'
+import { planSweep } from './plan-sweep.ts'
 import { parseSweep } from './sweep-file.ts'
 import { recordOf } from './sweep-folder.ts'
-import { sweepTable } from './table.ts'
+import { sweepTable } from './sweep-table.ts'
 import { tableText } from './table-formats.ts'
+import { measureNamed } from './table-values.ts'
 
 const recipe = await loadRecipe('cifar100-small')
 const outcome: Outcome = { status: 'done', measures: { top1: 0.5, top5: 1 }, seconds: 1, layers: [] }

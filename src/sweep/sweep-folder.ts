@@ -9,12 +9,12 @@ import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import type { Recipe } from '../config/recipe.ts'
 import { openAppendFile, readIfThere } from '../files/append-file.ts'
-import { makeFolders, namesIn, writeCarefully } from '../files/careful.ts'
+import { listNames, makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
-import type { SweepPlan } from './plan.ts'
+import { sizeLimits } from '../files/regular-file.ts'
+import type { SweepPlan } from './plan-sweep.ts'
 import type { Sweep } from './sweep-file.ts'
 
 const json: z.ZodType<Json> = z.json()
@@ -76,7 +76,7 @@ export function recordOf(sweep: Sweep, recipe: Recipe, plan: SweepPlan): SweepRe
 /** Writes `sweep.json`. @throws MoietyError `disk` */
 export function writeRecord(folder: string, record: SweepRecord, disk: Disk = nodeDisk): void {
   makeFolders(disk, folder)
-  writeCarefully(disk, join(folder, 'sweep.json'), `${JSON.stringify(record, null, 1)}\n`)
+  writeAtomically(disk, join(folder, 'sweep.json'), `${JSON.stringify(record, null, 1)}\n`)
 }
 
 /** `sweep.json`, or undefined where there is none. @throws MoietyError `disk`, also if it is damaged */
@@ -144,7 +144,7 @@ export function writeFailure(
 /** The last failure of each run that ever failed; lines that cannot be read, as a torn last one, are passed over. */
 export function readFailures(folder: string, disk: Disk = nodeDisk): ReadonlyMap<string, Failure> {
   const last = new Map<string, Failure>()
-  for (const name of namesIn(disk, folder).filter(other => failuresName.test(other))) {
+  for (const name of listNames(disk, folder).filter(other => failuresName.test(other))) {
     const bytes = readIfThere(disk, join(folder, name), sizeLimits.sweepRecord)
     for (const line of bytes === undefined ? [] : new TextDecoder().decode(bytes).split('\n')) {
       const parsed = failureSchema.safeParse(jsonOf(line))
@@ -170,7 +170,7 @@ export function requireQueueId(folder: string, disk: Disk = nodeDisk): string {
   const before = readQueueId(folder, disk)
   if (before !== undefined) return before
   const id = randomUUID()
-  writeCarefully(disk, join(folder, 'queue.json'), `${JSON.stringify({ format: 1, id })}\n`)
+  writeAtomically(disk, join(folder, 'queue.json'), `${JSON.stringify({ format: 1, id })}\n`)
   return id
 }
 

@@ -1,12 +1,12 @@
 import { type HostTensor, type State, scalar, sizeOf } from '../base/tensor.ts'
 import {
+  type ChangedChoice,
   choicesOf,
   interpret,
   interpretFollowing,
   lower,
   type NdArray,
   type Tensor,
-  type Turn,
 } from '../graph/index.ts'
 import type { Engine } from '../runtime/index.ts'
 import { zerosFor } from './optimizers.ts'
@@ -14,7 +14,7 @@ import { differentiate, nextValue, optimizerStep, type WriteStepOptions } from '
 
 /**
  * How far training in float32 is from the same training in float64, and why. Both begin with the same values and see the same
- * batches. The float64 training is computed twice: with its own discrete choices, and with those of float32 (see `Turn`).
+ * batches. The float64 training is computed twice: with its own discrete choices, and with those of float32 (see `ChangedChoice`).
  * What remains in the second is rounding, or a fault of the engine. Each step is also computed in float64 from the values that
  * float32 has reached, since Adam makes much of little: its first step has the size of the learning rate whatever the
  * gradient, so rounding in a gradient of almost 0 goes into the next values.
@@ -53,7 +53,7 @@ export interface StepDrift {
    */
   readonly rounding: number
   /** Choices of this step that float64, having followed all before, would have made otherwise. */
-  readonly turns: readonly Turn[]
+  readonly turns: readonly ChangedChoice[]
   /** In float32. */
   readonly loss: number
 }

@@ -1,5 +1,5 @@
 import { fail } from '../../base/errors.ts'
-import type { Canvas } from './dataset.ts'
+import type { Canvas } from './detection-dataset.ts'
 
 /**
  * RetinaNet's rule for bringing images of any size to few shapes (METHOD.md §5.1): an image keeps its aspect and

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { isThere, rethrowExhausted, systemFailure } from '../../files/disk.ts'
-import { pathInside, staysWithin } from '../../files/inside.ts'
+import { pathInside, staysWithin } from '../../files/path-inside.ts'
 import type { CocoImage } from '../coco/annotations.ts'
 import type { CocoSide } from './coco-layout.ts'
 

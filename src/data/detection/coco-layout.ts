@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { isThere } from '../../files/disk.ts'
-import { staysWithin } from '../../files/inside.ts'
+import { staysWithin } from '../../files/path-inside.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 
 /** The annotation file of one split, and the folder that its images' names are relative to. */

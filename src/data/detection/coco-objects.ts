@@ -1,7 +1,7 @@
 import type { CocoAnnotation } from '../coco/annotations.ts'
 import type { Box } from '../coco/record.ts'
-import type { SceneObject } from './dataset.ts'
-import type { Tally } from './tally.ts'
+import type { SceneObject } from './detection-dataset.ts'
+import type { Tally } from './problem-counts.ts'
 
 /** A box that is narrower or lower than this, in pixels, holds nothing that could be found. */
 export const leastSide = 0.01

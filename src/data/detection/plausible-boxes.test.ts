@@ -8,7 +8,7 @@ import { MoietyError } from '../../base/errors.ts'
 import { draws } from '../../base/random.ts'
 import type { CocoAnnotations } from '../coco/annotations.ts'
 import type { Box } from '../coco/record.ts'
-import { openDetectionDataset } from './open.ts'
+import { openDetectionDataset } from './open-detection-dataset.ts'
 import { refuseImplausible } from './plausible-boxes.ts'
 
 type Image = readonly [width: number, height: number]

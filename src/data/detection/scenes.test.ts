@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { MoietyError } from '../../base/errors.ts'
 import { splitFamilies } from '../artwork.ts'
 import type { Progress } from '../dataset.ts'
-import type { DetectionDataset } from './dataset.ts'
+import type { DetectionDataset } from './detection-dataset.ts'
 import { detectionBatches, makeDetectionBatch, openDetectionDataset } from './index.ts'
 import { findSceneArtwork, sceneClasses } from './scene-classes.ts'
 import { openScenes } from './scenes.ts'
@@ -86,7 +86,7 @@ describe('openScenes', () => {
     }
   })
 
-  it('makes batches normalised by its own moments', async () => {
+  it('makes batches normalised by its own mean and deviation', async () => {
     const [first] = detectionBatches(dataset, dataset.train, 80, 'in order')
     const { images, objects, scales } = await makeDetectionBatch(
       dataset,

@@ -11,13 +11,13 @@ import {
   splitFamilies,
   vendors,
 } from '../artwork.ts'
+import { cacheDirectory, cacheKey, keep, readCache } from '../cache.ts'
+import { channelStatistics } from '../channel-statistics.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
 import { drawingVersion } from '../drawing.ts'
-import { cacheDirectory, digestOf, keep, readKept } from '../kept.ts'
-import { moments } from '../moments.ts'
 import { usedInWords } from '../split-names.ts'
 import { canvasesOf } from './canvas.ts'
-import { checkScene, type DetectionDataset, type DetectionSplit, type Scene } from './dataset.ts'
+import { checkScene, type DetectionDataset, type DetectionSplit, type Scene } from './detection-dataset.ts'
 import { type Pyramid, pyramidOf } from './glyph-patch.ts'
 import { findSceneArtwork, sceneClasses, sceneSuperclasses } from './scene-classes.ts'
 import { type Drawn, drawScene, objectCounts, sceneVersion, type Wanted } from './scene-drawing.ts'
@@ -60,14 +60,14 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
   const sides = families.map((own, label) => splitFamilies(own, seed, label))
   const folder = options.cacheDirectory ?? cacheDirectory()
   const fileOf = (count: number, side: keyof typeof sceneCounts): string => {
-    const key = digestOf([sceneVersion, drawingVersion, artwork.versions, sides, seed, size, count, side])
+    const key = cacheKey([sceneVersion, drawingVersion, artwork.versions, sides, seed, size, count, side])
     return join(folder, `scenes-${side}-${key}.bin`)
   }
   const open = async (side: keyof typeof sceneCounts): Promise<DrawnScenes> => {
     const all = sceneCounts[side]
     const count = Math.min(limit?.[side] ?? all, all)
     for (const kept of new Set([all, count])) {
-      const bytes = await readKept(fileOf(kept, side), DrawnScenes.bytesOf(kept, size))
+      const bytes = await readCache(fileOf(kept, side), DrawnScenes.bytesOf(kept, size))
       if (bytes) return new DrawnScenes(bytes, kept, size).first(count)
     }
     const scenes = new DrawnScenes(new Uint8Array(DrawnScenes.bytesOf(count, size)), count, size)
@@ -86,7 +86,7 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
     categoryIds: sceneClasses.map((_, label) => label + 1),
     superclasses: sceneSuperclasses,
     superclassOf: sceneClasses.map(({ superclass }) => sceneSuperclasses.indexOf(superclass)),
-    ...moments(train.pixels, size * size),
+    ...channelStatistics(train.pixels, size * size),
     canvases: canvasesOf({ longest: size, shortest: size }),
     sizeFactor,
     ...splits,

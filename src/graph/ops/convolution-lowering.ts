@@ -1,7 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import type { Emitter } from '../emitter.ts'
 import type { Tensor } from '../graph.ts'
-import type { Convolution } from '../meaning.ts'
+import type { Convolution } from '../node-semantics.ts'
 import { zeroWhenEmpty } from './empty.ts'
 import type { Window } from './window.ts'
 
@@ -86,7 +86,7 @@ export function lowerInputGradient(
       pads: [down - top, across - left, down - bottom, across - right],
       dilations: dilation,
     })
-    emit.means(dx, {
+    emit.annotate(dx, {
       kind: 'convolution',
       channels: { inputs: O, outputs: C },
       extents: { images: N, height: I, width: J },
@@ -107,11 +107,11 @@ export function lowerInputGradient(
   }
   const dx = emit.node('ConvTranspose', [dy, weight], attributes)
   const of = convolutionOf(conv)
-  if (of !== undefined) emit.means(dx, { kind: 'inputGradient', of })
+  if (of !== undefined) emit.annotate(dx, { kind: 'inputGradient', of })
   return dx
 }
 
-/** The same in the words of {@link Meaning}, where those have words for it: no groups, no dilation, all sides alike. */
+/** The same in the words of {@link NodeSemantics}, where those have words for it: no groups, no dilation, all sides alike. */
 function convolutionOf(conv: ConvolutionGradient): Convolution | undefined {
   const { N, C, H, W, O, I, J, U, V } = sizesOf(conv)
   const even = evenly(conv.window)
@@ -149,7 +149,7 @@ export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: 
   const same = U === 3 && V === 3 && of?.stride === 1 && of.padding === 1
   const byShifts = same && 9 * O * C <= 3 * (O + C) * H * W
   const gradient = (byShifts ? weightGradientByShifts : weightGradientByWindows)(emit, dy, x, conv)
-  if (of !== undefined) emit.means(gradient, { kind: 'kernelGradient', of, x, dy })
+  if (of !== undefined) emit.annotate(gradient, { kind: 'kernelGradient', of, x, dy })
   return gradient
 }
 

@@ -124,7 +124,7 @@ function convolve(x: Tensor, weight: Tensor, window: Window, shape: Shape, bias?
         const [rows, columns] = extents
         const known = typeof rows === 'number' && typeof columns === 'number'
         const count = typeof images === 'number' ? images : undefined
-        emit.means(y, {
+        emit.annotate(y, {
           kind: 'convolution',
           channels: { inputs: channels, outputs },
           ...(known ? { extents: { images: count, height: rows, width: columns } } : {}),

@@ -140,7 +140,7 @@ export function channelAffine(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
       const y = emit.node('BatchNormalization', [name!, factor!, offset!, filled(0), filled(1)], {
         epsilon: { float: 0 },
       })
-      emit.means(y, { kind: 'channelAffine' })
+      emit.annotate(y, { kind: 'channelAffine' })
       return [y]
     },
     evaluate: ([value, factor, offset]) => {

@@ -1,7 +1,7 @@
 import { add, relu, resizeNearest, shapeError, slice, type Tensor } from '../../graph/index.ts'
 import type { Scope } from '../../nn/scope.ts'
 import { biasedConv } from './biased-conv.ts'
-import { type FirstValues, pyramidValues } from './first-values.ts'
+import { type FirstValues, pyramidValues } from './initialisation.ts'
 
 /**
  * A feature pyramid (Lin et al. 2017; METHOD.md §5.1) with torchvision's names:

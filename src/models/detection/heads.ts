@@ -10,7 +10,7 @@ import {
 } from '../../moe/index.ts'
 import { constant, type Layer, type Scope } from '../../nn/index.ts'
 import { biasedConv } from './biased-conv.ts'
-import { type FirstValues, headValues } from './first-values.ts'
+import { type FirstValues, headValues } from './initialisation.ts'
 import type { ClassScores } from './losses.ts'
 
 /**

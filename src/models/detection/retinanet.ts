@@ -4,9 +4,9 @@ import type { MoeStatistics } from '../../moe/index.ts'
 import type { Scope } from '../../nn/scope.ts'
 import { type BackboneOptions, resnetStages } from '../resnet.ts'
 import { type AnchorOptions, anchorsAPosition, defaultAnchors } from './anchors.ts'
-import type { FirstValues } from './first-values.ts'
 import { featurePyramid } from './fpn.ts'
 import { detectionHeads, type HeadMixture } from './heads.ts'
+import type { FirstValues } from './initialisation.ts'
 import type { ClassScores } from './losses.ts'
 
 /**

@@ -3,7 +3,7 @@ import { inOrder } from '../../base/in-order.ts'
 import type { Dataset, Split } from '../../data/index.ts'
 import { makeBatch } from '../../data/index.ts'
 import { addWeights, type ClassWeights, emptyClassWeights } from '../../metrics/preferred-classes.ts'
-import { addBatch, counterValues, emptySums, utilisation } from '../../metrics/utilization.ts'
+import { addBatch, counterValues, emptySums, utilization } from '../../metrics/utilization.ts'
 import type { LayerStats } from '../../run/events.ts'
 import type { LoadedProgram } from '../../runtime/index.ts'
 import type { EvaluationProgram } from './evaluation-program.ts'
@@ -102,7 +102,7 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<SplitResu
     loss: totals.loss / images,
     top1: totals.correct1 / images,
     top5: totals.correct5 / images,
-    layers: sums.map(utilisation),
+    layers: sums.map(utilization),
     classWeights,
   }
 }

@@ -1,6 +1,6 @@
 import { Graph, logSoftmax, lower, mul, neg, oneHot, type Program, sum } from '../../graph/index.ts'
 import { correctCounts } from '../../metrics/correct-counts.ts'
-import { checkedClassification } from '../../models/checked.ts'
+import { checkedClassification } from '../../models/check-outputs.ts'
 import { type Classifier, labelInput } from '../../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'

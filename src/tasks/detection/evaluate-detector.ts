@@ -13,8 +13,8 @@ import {
   addBatch,
   counterValues,
   emptySums,
-  type UtilisationSums,
-  utilisation,
+  type UtilizationSums,
+  utilization,
 } from '../../metrics/utilization.ts'
 import { type Anchors, anchorTargets, bestAnchors, type Detector } from '../../models/index.ts'
 import type { LayerInfo } from '../../moe/index.ts'
@@ -143,7 +143,7 @@ class Collected {
   #loss = 0
   readonly #found: FoundObject[] = []
   readonly #objects: TrueObject[] = []
-  #layers: { readonly sums: UtilisationSums; readonly routed: RoutedLayer }[] | undefined
+  #layers: { readonly sums: UtilizationSums; readonly routed: RoutedLayer }[] | undefined
 
   constructor(
     readonly dataset: DetectionDataset,
@@ -179,7 +179,7 @@ class Collected {
       evaluation: judged(this.dataset, split, this.#found),
       found: this.#found,
       objects: this.#objects,
-      layers: (this.#layers ?? []).map(({ sums }) => utilisation(sums)),
+      layers: (this.#layers ?? []).map(({ sums }) => utilization(sums)),
       routing: (this.#layers ?? []).map(({ routed }) => routed),
     }
   }

@@ -44,7 +44,7 @@ export interface DetectorRecords {
   readonly evaluation: DetectionEvaluation
   readonly found: readonly FoundObject[]
   readonly objects: readonly TrueObject[]
-  /** Utilisation, as of a classifier; what is counted are inputs of images. */
+  /** Utilization, as of a classifier; what is counted are inputs of images. */
   readonly layers: readonly LayerStats[]
   /** Per layer, in the same order. */
   readonly routing: readonly RoutedLayer[]

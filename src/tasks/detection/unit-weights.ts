@@ -3,7 +3,7 @@ import type { LayerSummary } from '../../run/events.ts'
 import { type DetectorRecords, weightsAt } from './records.ts'
 
 /**
- * Each layer's utilisation with the classes that its experts prefer: an object counts with the weights of the level that it
+ * Each layer's utilization with the classes that its experts prefer: an object counts with the weights of the level that it
  * is at home on (box → best anchor → level → weights), and objects of one level of one image are one unit.
  *
  * @param classes - names, by label

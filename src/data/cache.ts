@@ -1,0 +1,51 @@
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { MoietyError } from '../base/errors.ts'
+import { makeFolders, writeAtomically } from '../files/atomic-write.ts'
+import { nodeDisk } from '../files/disk.ts'
+import { readRegularFile } from '../files/regular-file.ts'
+import type { OnProgress } from './dataset.ts'
+
+/** Where things that can be made again are kept: MOIETY_CACHE, or `.cache/moiety` beside the nearest package.json. */
+export function cacheDirectory(from = process.cwd()): string {
+  const told = process.env.MOIETY_CACHE
+  if (told !== undefined && told !== '') return resolve(told)
+  for (let folder = resolve(from); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, 'package.json'))) return join(folder, '.cache', 'moiety')
+    if (dirname(folder) === folder) return join(resolve(from), '.cache', 'moiety')
+  }
+}
+
+/** Of all that decides what is drawn: the file's name, so that a change of any of it makes another file. */
+export function cacheKey(facts: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
+}
+
+const digestBytes = 32
+
+/** The bytes that {@link keep} wrote; undefined where the file is not there, not whole, or not of `total` bytes. */
+export async function readCache(file: string, total: number): Promise<Uint8Array | undefined> {
+  const bytes = await readRegularFile(file, digestBytes + total).catch(() => undefined)
+  if (bytes?.length !== digestBytes + total) return undefined
+  const content = bytes.subarray(digestBytes)
+  const digest = createHash('sha256').update(content).digest()
+  return digest.equals(bytes.subarray(0, digestBytes)) ? content : undefined
+}
+
+/**
+ * Keeps drawings for the next time, after their SHA-256. Where that fails they still serve this time, and it is
+ * said.
+ */
+export function keep(file: string, content: Uint8Array, progress?: OnProgress): void {
+  const bytes = new Uint8Array(digestBytes + content.length)
+  bytes.set(createHash('sha256').update(content).digest())
+  bytes.set(content, digestBytes)
+  try {
+    makeFolders(nodeDisk, dirname(file))
+    writeAtomically(nodeDisk, file, bytes)
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    progress?.({ done: 1, total: 1, what: `the drawings could not be kept: ${error.message}` })
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Names of files and folders that are still being written. Each name is used once, so that two writers of one file never share
+ * it, and says whose it is, so that only what is certainly abandoned is removed.
+ */
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { attempt, codeOf, type Disk } from './disk.ts'
+import { pidNamespace, processHasEnded, statOf } from './process-identity.ts'
+
+/** Names that begin so are unfinished work, and never read. */
+export const unfinished = '.writing-'
+
+/** How long after its last change the unfinished work of a process that cannot be asked counts as abandoned. */
+export const hoursUntilAbandoned = 24
+
+/**
+ * A new name for unfinished work: `.writing-PLACE.PID.STARTED.RANDOM-NAME`.
+ *
+ * @param name - what it will be called when it is finished; only its end is kept, because names have at most 255 bytes
+ */
+export function temporaryName(name: string): string {
+  const { pid } = process
+  const owner = [pidNamespace() ?? 'unknown', pid, statOf(pid)?.started ?? 0, randomBytes(6).toString('hex')]
+  return `${unfinished}${owner.join('.')}-${name.replace(/[^\w.-]/g, '_').slice(-60)}`
+}
+
+const ownerPattern = /^\.writing-(?<place>[0-9a-f]{12})\.(?<pid>\d{1,10})\.(?<started>\d+)\.[0-9a-f]{12}-/
+
+/** Whether the process that an unfinished name is of has ended; undefined where it cannot be asked from here. */
+function ownerEnded(name: string): boolean | undefined {
+  const { place, pid, started } = ownerPattern.exec(name)?.groups ?? {}
+  // 0 where the system did not report it.
+  return processHasEnded({ place, pid: Number(pid), ticks: started === '0' ? undefined : started })
+}
+
+/**
+ * Removes unfinished work in a folder that is certainly abandoned: its process has ended, or cannot be asked (it ran on another
+ * machine, in another container or before a reboot, or an earlier version of Moiety wrote it) and has changed nothing for
+ * {@link hoursUntilAbandoned} hours. Writing takes seconds.
+ *
+ * @param reference - a file or folder there that was just written: times are compared by the clock of the file system
+ * @param isOwn - whether the caller alone writes what has this finished name, so that it is abandoned whoever wrote it
+ * @throws MoietyError `disk`
+ */
+export function removeAbandoned(
+  disk: Disk,
+  folder: string,
+  reference: string,
+  isOwn: (finished: string) => boolean = () => false,
+): void {
+  for (const name of attempt(disk, 'list', folder, () => disk.list(folder))) {
+    if (!name.startsWith(unfinished)) continue
+    const path = join(folder, name)
+    const finished = name.replace(ownerPattern, '').replace(unfinished, '')
+    if (!isOwn(finished) && !(ownerEnded(name) ?? isOld(disk, path, reference))) continue
+    attempt(disk, 'remove the unfinished', path, () => disk.remove(path))
+  }
+}
+
+function isOld(disk: Disk, path: string, reference: string): boolean {
+  try {
+    return disk.modified(reference) - disk.modified(path) > hoursUntilAbandoned * 3_600_000
+  } catch (cause) {
+    // Its owner has just finished.
+    if (codeOf(cause) === 'ENOENT') return false
+    throw cause
+  }
+}
