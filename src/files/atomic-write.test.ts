@@ -39,7 +39,7 @@ describe('writeFlushed', () => {
 
 describe('writeAtomically', () => {
   it.each(['ENOSPC', 'EIO', 'EMFILE', 'EROFS', 'EACCES'])(
-    'leaves the old or the new content, and nothing else, with %s at any operation',
+    'leaves the old or the new content, and no other files, with %s at any operation',
     code => {
       for (let at = 0; at < operations; at++) {
         const disk = diskWith('old')
@@ -71,7 +71,7 @@ describe('writeAtomically', () => {
     }
   })
 
-  it('writes everything to a disk that takes three bytes at once, and refuses one that takes none', () => {
+  it('handles short writes of three bytes, and fails on a write of none', () => {
     const disk = diskWith('old')
     writeAtomically(smallDisk(disk, 3), '/folder/file', 'new content')
     expect(content(disk)).toBe('new content')
@@ -110,7 +110,7 @@ describe('makeFolders', () => {
 })
 
 describe('attempt', () => {
-  it('lets errors pass that are not the disk’s', () => {
+  it('rethrows errors that are not the disk’s', () => {
     const disk = new MemoryDisk()
     const bug = (): never => {
       throw new TypeError('a bug')
@@ -118,7 +118,7 @@ describe('attempt', () => {
     expect(() => attempt(disk, 'write', '/x', bug)).toThrow(TypeError)
   })
 
-  it('leaves the free space out where the system does not say it', () => {
+  it('omits the free space where the system does not report it', () => {
     const disk = { ...new MemoryDisk(), freeBytes: () => undefined }
     const failing = (): never => {
       throw systemError('EWHATEVER')
@@ -129,7 +129,7 @@ describe('attempt', () => {
   })
 })
 
-it('bytes are said in units that a person reads', () => {
+it('bytes are printed in readable units', () => {
   expect([0, 999, 1000, 12_345, 999_999_999, 2.5e12].map(readableBytes)).toEqual([
     '0 B',
     '999 B',

@@ -4,7 +4,7 @@ import { temporaryName, unfinished } from './temporary-name.ts'
 
 export { unfinished }
 
-/** Writes all of `bytes` to an open file, in as many parts as the disk takes them. */
+/** Writes all of `bytes` to an open file, in as many writes as necessary. */
 export function writeAll(disk: Disk, file: number, bytes: Uint8Array): void {
   let rest = bytes
   while (rest.length > 0) {
@@ -14,18 +14,18 @@ export function writeAll(disk: Disk, file: number, bytes: Uint8Array): void {
   }
 }
 
-/** Runs a clean-up whose own failure must not hide the failure that made it necessary. */
+/** Runs a clean-up and ignores its failure, so that it does not hide the original error. */
 export function ignoringErrors(action: () => void): void {
   try {
     action()
   } catch {
-    // The first failure is the one to report; what stays behind is named as unfinished.
+    // The original error is the one to report; leftovers have temporary names.
   }
 }
 
 /**
- * Writes a file under its final name, all parts of it one after another, and flushes it. For places where nobody looks yet,
- * such as a folder that is still to be renamed: until this returns the file may be incomplete. After a failure it is gone.
+ * Writes a file under its final name, all parts of it one after another, and flushes it. For places that no reader uses yet,
+ * such as a folder that is still to be renamed: until this returns, the file may be incomplete. After a failure it is removed.
  *
  * @throws MoietyError `disk`
  */
@@ -49,26 +49,26 @@ export function writeFlushed(disk: Disk, path: string, content: Uint8Array | rea
 
 /**
  * Replaces or creates a file so that a reader, at any instant and after any failure or power cut, finds either
- * the old content or the whole new one: written beside, flushed, renamed, folder flushed.
+ * the old content or the whole new one: written to a temporary file, flushed, renamed, folder flushed.
  *
  * @throws MoietyError `disk`
  */
 export function writeAtomically(disk: Disk, path: string, bytes: Uint8Array | string): void {
   const folder = dirname(path)
-  const beside = join(folder, temporaryName(basename(path)))
-  writeFlushed(disk, beside, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes)
+  const temporary = join(folder, temporaryName(basename(path)))
+  writeFlushed(disk, temporary, typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes)
   try {
-    attempt(disk, 'move the finished file to', path, () => disk.rename(beside, path))
+    attempt(disk, 'move the finished file to', path, () => disk.rename(temporary, path))
   } catch (cause) {
-    ignoringErrors(() => disk.remove(beside))
+    ignoringErrors(() => disk.remove(temporary))
     throw cause
   }
   attempt(disk, 'flush the folder of', path, () => disk.flushFolder(folder))
 }
 
 /**
- * Creates a folder and whatever is missing above it, each name flushed into its parent. A folder that is there
- * already is left alone.
+ * Creates a folder and its missing parents, each name flushed into its parent. An existing folder
+ * is left unchanged.
  *
  * @throws MoietyError `disk`
  */

@@ -4,11 +4,11 @@ import { fail } from '../base/errors.ts'
 import { quoted } from './json-reader.ts'
 
 /**
- * The path of a file that a name of unknown origin gives within a folder. By its text alone: links are not
+ * The path of an untrusted file name within a folder. Based on the text alone: links are not
  * followed.
  *
- * @param where - what gave the name, for the message: a configuration path, a file and record
- * @throws MoietyError `data` if the name is empty, absolute, leads out of the folder or holds a NUL
+ * @param where - the source of the name, for the message: a configuration path, a file and record
+ * @throws MoietyError `data` if the name is empty, absolute, leaves the folder or contains a NUL
  */
 export function pathInside(folder: string, name: string, where: string): string {
   const path = normalize(name)
@@ -16,7 +16,7 @@ export function pathInside(folder: string, name: string, where: string): string 
     name === '' ||
     name.includes('\0') ||
     isAbsolute(name) ||
-    // Drives and backslashes on every system, so that a file means the same everywhere.
+    // Drives and backslashes on every system, so that a file is interpreted the same everywhere.
     win32.isAbsolute(name) ||
     /^[a-z]:/i.test(name) ||
     name.split(/[\\/]/).includes('..') ||
@@ -25,7 +25,7 @@ export function pathInside(folder: string, name: string, where: string): string 
   if (leadsOut) {
     fail({
       kind: 'data',
-      message: `a name inside of ${folder} was expected, without "..", got ${quoted(name)}`,
+      message: `expected a relative path inside ${folder} without "..", got ${quoted(name)}`,
       where,
       help: 'use a path relative to that folder',
     })
@@ -34,7 +34,7 @@ export function pathInside(folder: string, name: string, where: string): string 
 }
 
 /**
- * Whether what a path leads to, its links followed, is there and lies within a folder.
+ * Whether a path's target, links resolved, exists and is within a folder.
  *
  * @param folder - a real path, as `realpath` gives it
  */

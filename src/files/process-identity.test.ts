@@ -25,7 +25,7 @@ describe('a process', () => {
   })
 
   it.runIf(canUnshare)(
-    'is not taken for the one that has its number in the /proc of another PID namespace',
+    'is not confused with the one of the same number in the /proc of another PID namespace',
     () => {
       const program = `
       const { processHasEnded, pidNamespace, statOf } = await import(${JSON.stringify(pathToFileURL(compiled.file).href)})

@@ -24,7 +24,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
-/** All that reads a file which a user names, or which lies in a run or a sweep. */
+/** All readers of files that a user names, or that are in a run or a sweep. */
 const readers: readonly (readonly [name: string, read: (folder: string, file: string) => unknown])[] = [
   ['mine.json', (_, file) => loadRecipe(file)],
   ['sweep.json', (_, file) => readJsonFile(file, 'sweep')],
@@ -46,7 +46,7 @@ const readers: readonly (readonly [name: string, read: (folder: string, file: st
 
 const canMakePipes = spawnSync('mkfifo', ['--version']).status === 0
 
-describe.runIf(canMakePipes)('a named pipe that nobody writes into', () => {
+describe.runIf(canMakePipes)('a named pipe without a writer', () => {
   it.each(readers)('is refused at once as %s (%#)', async (name, read) => {
     const file = join(folder, name)
     expect(spawnSync('mkfifo', [file]).status).toBe(0)
@@ -105,7 +105,7 @@ it('a file is read whole', async () => {
 })
 
 describe('system errors', () => {
-  it('that say that the system ran out of something are not blamed on the file', () => {
+  it('of an exhausted resource are not attributed to the file', () => {
     for (const code of ['EMFILE', 'ENFILE', 'ENOMEM', 'EIO']) {
       const cause = Object.assign(new Error(code), { code })
       expect(systemFailure(cause)?.meaning).not.toContain('refused')
@@ -117,7 +117,7 @@ describe('system errors', () => {
   })
 
   it.runIf(process.getuid?.() !== undefined && process.getuid() !== 0)(
-    'a folder that may not be entered is not taken for missing',
+    'a folder without permission is not reported as missing',
     () => {
       const locked = join(folder, 'locked')
       mkdirSync(locked)
@@ -128,7 +128,7 @@ describe('system errors', () => {
     },
   )
 
-  it('a path that cannot be looked at is not taken for missing', () => {
+  it('a path that cannot be inspected is not reported as missing', () => {
     expect(isThere(join(folder, 'missing', 'config.json'))).toBe(false)
     expect(() => isThere(join(folder, 'x'.repeat(300)))).toThrow('the name is too long')
   })

@@ -1,6 +1,6 @@
 /**
- * Opening files that a user names, or that lie in a run's folder. Only regular files are opened: reading a named pipe blocks until
- * somebody writes into it, reading a device may never end. Each kind of file has a size limit, far above what Moiety writes, so that
+ * Opening files that a user names, or that are in a run's folder. Only regular files are opened: reading a named pipe blocks until
+ * something is written to it, and reading a device may never end. Each kind of file has a size limit, far above what Moiety writes, so that
  * a wrong file is refused before it fills the memory.
  */
 import * as fs from 'node:fs'
@@ -30,7 +30,7 @@ export const sizeLimits = {
   cache: 4e9,
 } as const
 
-/** A file that is refused before it is read. Has a `code` as system errors do, so that it is handled and reported where they are. */
+/** A file that is refused before it is read. Has a `code` as system errors do, so that it is handled and reported like them. */
 export class RefusedFile extends Error {
   readonly code: 'ENOTFILE' | 'EISDIR' | 'EFBIG'
   readonly help: string
@@ -44,7 +44,7 @@ export class RefusedFile extends Error {
 }
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND } = fs.constants
-// Neither exists on Windows.
+// Not available on Windows.
 const O_NONBLOCK = fs.constants.O_NONBLOCK ?? 0
 const O_NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0
 
@@ -52,7 +52,7 @@ const O_NOFOLLOW = fs.constants.O_NOFOLLOW ?? 0
  * Opens a regular file for reading; the caller closes it.
  *
  * @param most - its largest size in bytes
- * @throws RefusedFile, or what Node throws
+ * @throws RefusedFile, or Node's errors
  */
 export function openRegular(path: string, most?: number): number {
   return checked(fs.openSync(path, O_RDONLY | O_NONBLOCK), most)
@@ -65,7 +65,7 @@ const writingFlags = {
   a: O_WRONLY | O_CREAT | O_APPEND,
 } as const
 
-/** Opens a regular file for writing, not through a symbolic link. @throws RefusedFile, or what Node throws, such as `ELOOP` */
+/** Opens a regular file for writing, not through a symbolic link. @throws RefusedFile, or Node's errors, such as `ELOOP` */
 export function openForWriting(path: string, mode: keyof typeof writingFlags): number {
   return checked(fs.openSync(path, writingFlags[mode] | O_NONBLOCK | O_NOFOLLOW), undefined)
 }
@@ -82,7 +82,7 @@ export async function openRegularFile(path: string, most?: number): Promise<File
   }
 }
 
-/** The content of a regular file. @throws RefusedFile, or what Node throws */
+/** The content of a regular file. @throws RefusedFile, or Node's errors */
 export function readRegular(path: string, most?: number): Uint8Array {
   const file = openRegular(path, most)
   try {

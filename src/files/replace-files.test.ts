@@ -28,7 +28,7 @@ function write(disk: Disk, folder: string, writer: string): void {
   )
 }
 
-/** Whose files are there: one writer's, unless sets were mixed. Anything else in the folder is listed too. */
+/** The writer of the files that exist: one, unless sets were mixed. Anything else in the folder is listed too. */
 function found(disk: Disk, folder: string): string[] {
   const whose = disk.list(folder).map(name => {
     if (!names.includes(name)) return name
@@ -78,7 +78,7 @@ describe('files that are replaced together', () => {
       }
   })
 
-  it('are all old or all new after a kill or a power cut at any operation, once somebody comes next', () => {
+  it('are all old or all new after a kill or a power cut at any operation, once another writer or reader runs', () => {
     for (const survival of ['killed', 'nothing', 'names', 'contents'] as const)
       for (let at = 0; at <= operations.length; at++) {
         const disk = diskWith('old')
@@ -138,7 +138,7 @@ describe('files that are replaced together', () => {
     expect(disk.list('/run/hub')).toEqual([])
   })
 
-  it('are not written over a folder, and the others stay as they were', () => {
+  it('are not written over a folder, and the others stay unchanged', () => {
     write(nodeDisk, root, 'old')
     rmSync(join(root, 'c.html'))
     mkdirSync(join(root, 'c.html'))
@@ -170,7 +170,7 @@ describe('one file', () => {
   })
 })
 
-describe('unfinished work', () => {
+describe('a temporary file', () => {
   const own = (): string => temporaryName('report.json')
   /** The name that this process would give it if it had another number and time of start. */
   const of = (pid: number, started = '1'): string =>
@@ -189,7 +189,7 @@ describe('unfinished work', () => {
     return readdirSync(root).filter(name => name !== 'reference')
   }
 
-  it('has a name that is never used twice', () => {
+  it('has a unique name', () => {
     expect(new Set(Array.from({ length: 1000 }, own)).size).toBe(1000)
   })
 
@@ -236,7 +236,7 @@ describe('unfinished work', () => {
     }
   })
 
-  it('that was decided is finished by a training that is resumed', () => {
+  it('that was committed is finished by a resumed training', () => {
     const environment = describeEnvironment({ onnxruntime: '1', device: 'cpu', threads: 1, recipe: 'r' })
     createRun(root, { seed: 1 }, environment).release()
     mkdirSync(join(root, replacingFolder))
@@ -246,7 +246,7 @@ describe('unfinished work', () => {
   })
 })
 
-describe.skipIf(process.platform === 'win32')('a link in the place of a decided set', () => {
+describe.skipIf(process.platform === 'win32')('a link instead of a committed set', () => {
   it.each(['outside', 'run/checkpoints'])('is refused, and nothing is moved out of %s', target => {
     const run = join(root, 'run')
     const folder = join(root, target)

@@ -1,8 +1,8 @@
 /**
- * Replacing files that belong together. All are written into a folder with a name of its own, which is then renamed to
- * `.replacing`: from here on the set is decided, and whoever comes next moves its files to their places, whatever becomes of the
- * process that wrote them. A folder that is not empty cannot be renamed over, so the next set waits until all files of the one
- * before are in their places. So two writers at once leave the files of one of them, never some of each.
+ * Replacing a set of files atomically. All are written to a folder with a unique name, which is then renamed to
+ * `.replacing`: from then on the set is committed, and the next process to run moves its files into place, even if the
+ * process that wrote them is gone. A folder that is not empty cannot be replaced by a rename, so the next set waits until all files of the previous
+ * one are in place. So two concurrent writers leave the files of one of them, never a mixture.
  */
 import { basename, dirname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
@@ -11,7 +11,7 @@ import { attempt, codeOf, type Disk } from './disk.ts'
 import { holdSignals } from './hold-signals.ts'
 import { removeAbandoned, temporaryName } from './temporary-name.ts'
 
-/** The folder of a set that is decided and not yet in its place. */
+/** The folder of a committed set that is not yet in place. */
 export const replacingFolder = '.replacing'
 
 /** What a file is to contain. */
@@ -21,7 +21,7 @@ export interface FileContent {
 }
 
 /**
- * Replaces or creates files that belong together, and the folders above them. Everything is written before anything is replaced:
+ * Replaces or creates files that belong together, and the folders above them. All files are written before any is replaced:
  * a full disk leaves the former files. Of a set in several folders, the files in each folder are of one writer.
  *
  * @param files - may be computed one after another
@@ -29,28 +29,28 @@ export interface FileContent {
  * @throws MoietyError `disk`, also where a folder has the name of a file
  */
 export function replaceFiles(disk: Disk, files: Iterable<FileContent>): string[] {
-  const besides = new Map<string, string>()
+  const temporaryFolders = new Map<string, string>()
   const folders = new Set<string>()
   const paths: string[] = []
   try {
     for (const { path, bytes } of files) {
       const folder = dirname(path)
-      const beside = besides.get(folder) ?? begin(disk, folder)
-      besides.set(folder, beside)
+      const temporary = temporaryFolders.get(folder) ?? begin(disk, folder)
+      temporaryFolders.set(folder, temporary)
       folders.add(folder)
       refuseFolder(disk, path)
       const content = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
-      writeFlushed(disk, join(beside, basename(path)), content)
+      writeFlushed(disk, join(temporary, basename(path)), content)
       paths.push(path)
     }
-    for (const beside of besides.values()) attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
+    for (const temporary of temporaryFolders.values()) attempt(disk, 'flush', temporary, () => disk.flushFolder(temporary))
     holdSignals(() => {
-      for (const [folder, beside] of besides) decide(disk, folder, beside)
-      besides.clear()
+      for (const [folder, temporary] of temporaryFolders) commit(disk, folder, temporary)
+      temporaryFolders.clear()
       for (const folder of folders) finishReplacement(disk, folder)
     })
   } catch (cause) {
-    for (const beside of besides.values()) ignoringErrors(() => disk.remove(beside))
+    for (const temporary of temporaryFolders.values()) ignoringErrors(() => disk.remove(temporary))
     throw cause
   }
   return paths
@@ -64,13 +64,13 @@ export function replaceFile(disk: Disk, path: string, bytes: Uint8Array | string
   ignoringErrors(() => removeAbandoned(disk, folder, path))
 }
 
-/** Makes the folder to write into, and removes what ended processes left there. */
+/** Creates the temporary folder, and removes those of ended processes. */
 function begin(disk: Disk, folder: string): string {
   makeFolders(disk, folder)
-  const beside = join(folder, temporaryName('together'))
-  attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
-  ignoringErrors(() => removeAbandoned(disk, folder, beside))
-  return beside
+  const temporary = join(folder, temporaryName('together'))
+  attempt(disk, 'create the folder', temporary, () => disk.makeFolder(temporary))
+  ignoringErrors(() => removeAbandoned(disk, folder, temporary))
+  return temporary
 }
 
 function refuseFolder(disk: Disk, path: string): void {
@@ -83,24 +83,24 @@ function refuseFolder(disk: Disk, path: string): void {
     kind: 'disk',
     message: `cannot write ${path}: it is a folder, not a file`,
     where: path,
-    help: 'move the folder away, or write to another place',
+    help: 'move the folder away, or choose another path',
   })
 }
 
-/** What systems answer where a folder that is not empty has the name; Windows also where an empty one has it. */
+/** Error codes where a non-empty folder of that name exists; on Windows also for an empty one. */
 const taken = new Set(['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES'])
-const mostTurns = 100
+const maxAttempts = 100
 
-function decide(disk: Disk, folder: string, beside: string): void {
+function commit(disk: Disk, folder: string, temporary: string): void {
   const place = join(folder, replacingFolder)
-  for (let turn = 1; ; turn++) {
+  for (let attempts = 1; ; attempts++) {
     finishReplacement(disk, folder)
     const isDone = attempt(disk, 'rename to', place, () => {
       try {
-        disk.rename(beside, place)
+        disk.rename(temporary, place)
         return true
       } catch (cause) {
-        if (turn === mostTurns || !taken.has(codeOf(cause) ?? '')) throw cause
+        if (attempts === maxAttempts || !taken.has(codeOf(cause) ?? '')) throw cause
         return false
       }
     })
@@ -109,8 +109,8 @@ function decide(disk: Disk, folder: string, beside: string): void {
 }
 
 /**
- * Moves the files of a decided set to their places, also of one whose process was killed, or which another process is moving now:
- * a file that has gone has been moved.
+ * Moves the files of a committed set into place, also if its process was killed or another process is moving them now:
+ * a missing file has been moved already.
  *
  * @throws MoietyError `disk`
  */
@@ -118,7 +118,7 @@ export function finishReplacement(disk: Disk, folder: string): void {
   if (!listNames(disk, folder).includes(replacingFolder)) return
   const place = join(folder, replacingFolder)
   refuseLink(disk, place, folder)
-  // The decision survives a power cut before the first file is moved.
+  // The commit is durable before the first file is moved.
   attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
   for (const name of listNames(disk, place)) {
     const path = join(folder, name)
@@ -133,15 +133,15 @@ export function finishReplacement(disk: Disk, folder: string): void {
 }
 
 /**
- * Only a folder is ever renamed to `.replacing`. A link of that name came with a folder of somebody else's, and following it would
- * move files out of the place that it leads to.
+ * Only a folder is ever renamed to `.replacing`. A link of that name is not Moiety's, and following it would
+ * move files out of its target.
  */
 function refuseLink(disk: Disk, place: string, folder: string): void {
-  const isLink = attempt(disk, 'look at', place, () => {
+  const isLink = attempt(disk, 'inspect', place, () => {
     try {
       return disk.realPath(place) !== join(disk.realPath(folder), replacingFolder)
     } catch (cause) {
-      // Another process has just finished it; or it is a link to nothing, out of which nothing can be moved.
+      // Another process has just finished it; or it is a dangling link, from which nothing can be moved.
       if (codeOf(cause) === 'ENOENT') return false
       throw cause
     }

@@ -1,22 +1,22 @@
 /**
- * Names of files and folders that are still being written. Each name is used once, so that two writers of one file never share
- * it, and says whose it is, so that only what is certainly abandoned is removed.
+ * Names of files and folders that are still being written. Each name is unique, so that two writers of one file never share
+ * it, and contains its owner, so that only abandoned files are removed.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { attempt, codeOf, type Disk } from './disk.ts'
 import { pidNamespace, processHasEnded, statOf } from './process-identity.ts'
 
-/** Names that begin so are unfinished work, and never read. */
+/** Prefix of temporary files and folders, which are never read. */
 export const unfinished = '.writing-'
 
-/** How long after its last change the unfinished work of a process that cannot be asked counts as abandoned. */
+/** How long after its last change a temporary file whose owner cannot be queried counts as abandoned. */
 export const hoursUntilAbandoned = 24
 
 /**
- * A new name for unfinished work: `.writing-PLACE.PID.STARTED.RANDOM-NAME`.
+ * A new temporary name: `.writing-PLACE.PID.STARTED.RANDOM-NAME`.
  *
- * @param name - what it will be called when it is finished; only its end is kept, because names have at most 255 bytes
+ * @param name - its final name; only the end is kept, because names have at most 255 bytes
  */
 export function temporaryName(name: string): string {
   const { pid } = process
@@ -26,7 +26,7 @@ export function temporaryName(name: string): string {
 
 const ownerPattern = /^\.writing-(?<place>[0-9a-f]{12})\.(?<pid>\d{1,10})\.(?<started>\d+)\.[0-9a-f]{12}-/
 
-/** Whether the process that an unfinished name is of has ended; undefined where it cannot be asked from here. */
+/** Whether the process that owns a temporary name has ended; undefined where it cannot be queried from here. */
 function ownerEnded(name: string): boolean | undefined {
   const { place, pid, started } = ownerPattern.exec(name)?.groups ?? {}
   // 0 where the system did not report it.
@@ -34,12 +34,12 @@ function ownerEnded(name: string): boolean | undefined {
 }
 
 /**
- * Removes unfinished work in a folder that is certainly abandoned: its process has ended, or cannot be asked (it ran on another
+ * Removes abandoned temporary files in a folder: their process has ended, or cannot be queried (it ran on another
  * machine, in another container or before a reboot, or an earlier version of Moiety wrote it) and has changed nothing for
  * {@link hoursUntilAbandoned} hours. Writing takes seconds.
  *
  * @param reference - a file or folder there that was just written: times are compared by the clock of the file system
- * @param isOwn - whether the caller alone writes what has this finished name, so that it is abandoned whoever wrote it
+ * @param isOwn - whether only the caller writes the file of this final name, so that a temporary one is abandoned whoever wrote it
  * @throws MoietyError `disk`
  */
 export function removeAbandoned(
