@@ -71,7 +71,7 @@ export async function measureDrifts(
         onTraining(`${trial.title}, seed ${seed}`)
         const steps = await trained(engine, trial, seed)
         trainings.push({ seed, steps })
-        if (steps.some(({ turns }) => turns.length > 0)) break
+        if (steps.some(({ changed }) => changed.length > 0)) break
       }
       results.push({ title: trial.title, trainings })
     }
@@ -142,7 +142,7 @@ export function describeDrifts(results: readonly DriftResult[]): string {
   })
   for (const { title, trainings } of results) {
     const { seed, steps } = trainings.at(-1)!
-    const at = steps.findIndex(({ turns }) => turns.length > 0)
+    const at = steps.findIndex(({ changed }) => changed.length > 0)
     const all = trainings.flatMap(training => training.steps)
     const same = worst(all, 'sameValues')
     const turned = steps[at]
@@ -151,7 +151,7 @@ export function describeDrifts(results: readonly DriftResult[]): string {
       table.push([title, range, '', 'none', '', '', '', '', worst(all, 'own'), worst(all, 'following'), same])
       continue
     }
-    const { label, index, margin, largest } = turned.turns[0]!
+    const { label, index, margin, largest } = turned.changed[0]!
     const last = steps.at(-1)!
     table.push([
       ...[title, seed, at + 1, `${label} [${index.join(', ')}]`],

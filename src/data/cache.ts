@@ -7,24 +7,24 @@ import { nodeDisk } from '../files/disk.ts'
 import { readRegularFile } from '../files/regular-file.ts'
 import type { OnProgress } from './dataset.ts'
 
-/** Where things that can be made again are kept: MOIETY_CACHE, or `.cache/moiety` beside the nearest package.json. */
+/** The cache folder: MOIETY_CACHE, or `.cache/moiety` next to the nearest package.json. */
 export function cacheDirectory(from = process.cwd()): string {
-  const told = process.env.MOIETY_CACHE
-  if (told !== undefined && told !== '') return resolve(told)
+  const configured = process.env.MOIETY_CACHE
+  if (configured !== undefined && configured !== '') return resolve(configured)
   for (let folder = resolve(from); ; folder = dirname(folder)) {
     if (existsSync(join(folder, 'package.json'))) return join(folder, '.cache', 'moiety')
     if (dirname(folder) === folder) return join(resolve(from), '.cache', 'moiety')
   }
 }
 
-/** Of all that decides what is drawn: the file's name, so that a change of any of it makes another file. */
+/** Hash of everything that determines the cached data, used as its file name. */
 export function cacheKey(facts: readonly unknown[]): string {
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 16)
 }
 
 const digestBytes = 32
 
-/** The bytes that {@link keep} wrote; undefined where the file is not there, not whole, or not of `total` bytes. */
+/** The bytes that {@link writeCache} wrote; undefined if the file is missing, damaged, or not of `total` bytes. */
 export async function readCache(file: string, total: number): Promise<Uint8Array | undefined> {
   const bytes = await readRegularFile(file, digestBytes + total).catch(() => undefined)
   if (bytes?.length !== digestBytes + total) return undefined
@@ -34,10 +34,10 @@ export async function readCache(file: string, total: number): Promise<Uint8Array
 }
 
 /**
- * Keeps drawings for the next time, after their SHA-256. Where that fails they still serve this time, and it is
- * said.
+ * Caches drawings, prefixed with their SHA-256. A failure is only reported through
+* `progress`.
  */
-export function keep(file: string, content: Uint8Array, progress?: OnProgress): void {
+export function writeCache(file: string, content: Uint8Array, progress?: OnProgress): void {
   const bytes = new Uint8Array(digestBytes + content.length)
   bytes.set(createHash('sha256').update(content).digest())
   bytes.set(content, digestBytes)
@@ -46,6 +46,6 @@ export function keep(file: string, content: Uint8Array, progress?: OnProgress): 
     writeAtomically(nodeDisk, file, bytes)
   } catch (error) {
     if (!(error instanceof MoietyError)) throw error
-    progress?.({ done: 1, total: 1, what: `the drawings could not be kept: ${error.message}` })
+    progress?.({ done: 1, total: 1, what: `the drawings could not be cached: ${error.message}` })
   }
 }

@@ -28,22 +28,22 @@ const documents = /\.(txt|md|rst|csv|tsv|json|jsonl|xml|ya?ml|html?|pdf|log|ini|
 /**
  * Whether a file or folder has nothing to do with the images around it, by its name.
  *
- * @param kind - `file` for one beside images, where only well-known names are meant: another may be a damaged image
+ * @param kind - `file` for one beside images, where only well-known names count: another may be a damaged image
  */
-export function isJunkFile(name: string, kind: 'folder' | 'file' | 'file beside folders'): boolean {
+export function isJunkFile(name: string, kind: 'folder' | 'file' | 'file next to folders'): boolean {
   if (name.startsWith('.')) return true
   if (kind === 'folder') return junkFolders.has(name.toLowerCase())
   return (
     junkFiles.has(name.toLowerCase()) ||
     (aboutData.test(name) && !/\.(jpe?g|png|webp)$/i.test(name)) ||
-    (kind === 'file beside folders' && documents.test(name))
+    (kind === 'file next to folders' && documents.test(name))
   )
 }
 
 /** How many different names are listed. */
 const listed = 8
 
-/** Junk that was left out: each name once, with how often it was met. */
+/** Ignored junk: each name once, with its count. */
 export class JunkList {
   readonly #counts = new Map<string, number>()
 
@@ -61,6 +61,6 @@ export class JunkList {
       .slice(0, listed)
       .map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`))
     const more = all.length > listed ? ` and ${all.length - listed} other names` : ''
-    return `left out, because they are not part of the data: ${names.join(', ')}${more}`
+    return `ignored, because they are not part of the data: ${names.join(', ')}${more}`
   }
 }

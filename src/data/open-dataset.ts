@@ -12,28 +12,28 @@ import { openFolder } from './folder.ts'
 import { openSample } from './sample.ts'
 import { usedInWords } from './split-names.ts'
 
-/** As the `data` part of a configuration has it; null is as good as left out. */
+/** The `data` section of a configuration; null is like undefined. */
 export interface DataOptions {
   readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder' | 'scenes' | 'coco'
-  /** Where the files are; needed by everything but the sample. */
+  /** Folder of the files; required except for the sample. */
   readonly directory?: string | null | undefined
-  /** Height and width that images of a folder are brought to, in pixels; 32 unless told. */
+  /** Height and width of the resized images of a folder, in pixels. Default: 32. */
   readonly size?: number | undefined
-  /** What an image of a folder that cannot be read does: end everything (the default) or be left out, and said. */
+  /** Policy for unreadable images of a folder: stop with an error (default), or skip and report. */
   readonly unreadable?: 'stop' | 'skip' | undefined
-  /** At most so many images of each split, spread evenly over the classes. */
+  /** At most this many images of each split, spread evenly over the classes. */
   readonly limit?: Limit | undefined
-  /** Decides which files of a folder are for testing, and how the sample is drawn; 0 unless told. */
+  /** Seed of the test split of a folder, and of the drawing of the sample. Default: 0. */
   readonly seed?: number | undefined
-  /** Where the drawn sample is kept; see `cacheDirectory`. */
+  /** Cache folder of the drawn sample; see `cacheDirectory`. */
   readonly cacheDirectory?: string | undefined
 }
 
 /**
- * Opens a dataset: checks all of it that can be checked beforehand, and names what is wrong.
+ * Opens a dataset, and checks everything that can be checked beforehand.
  *
  * @throws MoietyError of kind `data` for files that are missing, damaged or refused; `usage` for options that
- *   are not there or impossible
+ *   are missing or invalid
  */
 export async function openDataset(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
   checkLimit(options.limit?.train, 'train')
@@ -41,7 +41,7 @@ export async function openDataset(options: DataOptions, progress?: OnProgress): 
   return limitedTo(options.limit, await openWhole(options, progress))
 }
 
-/** A dataset with at most so many images of each split, which says so. */
+/** A dataset with at most this many images of each split, stated in its title. */
 export function limitedTo(limit: Limit | undefined, dataset: Dataset): Dataset {
   const train = limited(dataset.train, limit?.train)
   const val = dataset.val && limited(dataset.val, limit?.test)
@@ -74,7 +74,7 @@ function needDirectory({ name, directory }: DataOptions): string {
   if (directory !== undefined && directory !== null) return directory
   return fail({
     kind: 'usage',
-    message: `expected the folder that holds ${name === 'folder' ? 'the images' : name}, got none`,
+    message: `expected the folder of ${name === 'folder' ? 'the images' : name}, got none`,
     where: 'data.directory',
     help:
       name === 'folder'
@@ -87,9 +87,9 @@ function checkLimit(count: number | null | undefined, side: 'train' | 'test'): v
   if (count === undefined || count === null || (Number.isInteger(count) && count >= 1)) return
   fail({
     kind: 'usage',
-    message: `expected a positive whole number of images, got ${count}`,
+    message: `expected a positive integer as the number of images, got ${count}`,
     where: `data.limit.${side}`,
-    help: 'leave the limit out to use all images',
+    help: 'omit the limit to use all images',
   })
 }
 

@@ -14,22 +14,22 @@ const nd = (shape: readonly number[], data: readonly number[]): NdArray => ({
   data: Float64Array.from(data),
 })
 
-/** Values and turns of `outputs` of x, with the one choice in them given. */
+/** Values and changed choices of `outputs` of x, with their one choice given. */
 function follow(x: NdArray, given: readonly number[], build: (x: Tensor) => readonly Tensor[]) {
   const outputs = build(new Graph().input('x', 'float32', x.shape))
   const [choice, ...more] = choicesOf(outputs)
   expect(more).toEqual([])
   const [own] = interpret([choice!], new Map([['x', x]]))
   const feeds = new Map([['x', x]])
-  const { values, turns } = interpretFollowing(outputs, feeds, new Map([[choice!, nd(own!.shape, given)]]))
-  return { values: values.map(({ data }) => [...data]), turns, own: [...own!.data] }
+  const { values, changed } = interpretFollowing(outputs, feeds, new Map([[choice!, nd(own!.shape, given)]]))
+  return { values: values.map(({ data }) => [...data]), changed, own: [...own!.data] }
 }
 
-describe('a discrete choice that is given', () => {
-  it('of a relu is which side of 0 an element is on, and its gradient goes by it', () => {
+describe('a given discrete choice', () => {
+  it('of a relu is which side of 0 an element is on, and its gradient follows', () => {
     const x = nd([4], [-1e-9, 1e-9, 2, -3])
     // What float32 had: 3e-9 where x is below 0, 0 where it is above.
-    const { values, turns } = follow(x, [3e-9, 0, 2.5, 0], input => {
+    const { values, changed } = follow(x, [3e-9, 0, 2.5, 0], input => {
       const y = relu(input)
       return [y, ...gradients(sum(mul(y, 5)), [input])]
     })
@@ -38,14 +38,14 @@ describe('a discrete choice that is given', () => {
       [2 ** -126, 0, 2, 0],
       [5, 0, 5, 0],
     ])
-    expect(turns).toEqual([
+    expect(changed).toEqual([
       { label: 'relu', index: [0], margin: 1e-9, largest: 3 },
       { label: 'relu', index: [1], margin: 1e-9, largest: 3 },
     ])
   })
 
-  it('of the K largest is where they stand, and their gradient goes there', () => {
-    const { values, turns } = follow(nd([2, 3], [1, 2, 2.25, 5, 4, 3]), [2, 0, 0, 1], input => {
+  it('of the K largest is their indices, and their gradient goes there', () => {
+    const { values, changed } = follow(nd([2, 3], [1, 2, 2.25, 5, 4, 3]), [2, 0, 0, 1], input => {
       const { values: largest, indices } = topK(input, 2)
       return [largest, indices, ...gradients(sum(largest), [input])]
     })
@@ -54,12 +54,12 @@ describe('a discrete choice that is given', () => {
       [2, 0, 0, 1],
       [1, 0, 1, 1, 1, 0],
     ])
-    expect(turns).toEqual([{ label: 'topK', index: [0, 1], margin: 1, largest: 5 }])
+    expect(changed).toEqual([{ label: 'topK', index: [0, 1], margin: 1, largest: 5 }])
   })
 
   it('of a max-pool is the winner of each window, and the gradient goes to it', () => {
     const x = nd([1, 1, 2, 4], [1, 2, 5, 6, 3, 2.5, 8, 7])
-    const { values, turns } = follow(x, [5, 6], input => {
+    const { values, changed } = follow(x, [5, 6], input => {
       const y = maxPool(input, { kernel: 2 })
       return [y, ...gradients(sum(y), [input])]
     })
@@ -67,11 +67,11 @@ describe('a discrete choice that is given', () => {
       [2.5, 8],
       [0, 0, 0, 0, 0, 1, 1, 0],
     ])
-    expect(turns).toEqual([{ label: 'maxPool', index: [0, 0, 0, 0], margin: 0.5, largest: 8 }])
+    expect(changed).toEqual([{ label: 'maxPool', index: [0, 0, 0, 0], margin: 0.5, largest: 8 }])
   })
 
-  it('of a comparison is its answer, and what is chosen by it follows: a side, how many rows there are', () => {
-    const { values, turns } = follow(nd([3], [0.5, -0.25, 2]), [1, 1, 0], input => {
+  it('of a comparison is its result, and what depends on it follows: a side, the number of rows', () => {
+    const { values, changed } = follow(nd([3], [0.5, -0.25, 2]), [1, 1, 0], input => {
       const above = greater(input, 0)
       return [where(above, input, 7), nonzero(above, 'rows')]
     })
@@ -79,35 +79,35 @@ describe('a discrete choice that is given', () => {
       [0.5, -0.25, 7],
       [0, 1],
     ])
-    expect(turns.map(({ index, margin }) => [index, margin])).toEqual([
+    expect(changed.map(({ index, margin }) => [index, margin])).toEqual([
       [[1], 0.25],
       [[2], 2],
     ])
   })
 
   it('of a sign is the sign', () => {
-    const { values, turns } = follow(nd([3], [0.5, 0, -2]), [0, 1, -1], input => [sign(input)])
+    const { values, changed } = follow(nd([3], [0.5, 0, -2]), [0, 1, -1], input => [sign(input)])
     expect(values).toEqual([[0, 1, -1]])
-    expect(turns.map(({ margin }) => margin)).toEqual([0.5, 0])
+    expect(changed.map(({ margin }) => margin)).toEqual([0.5, 0])
   })
 
-  it('stands beside rounding, which is then that of float32 after each op', () => {
+  it('works together with rounding to float32 after each op', () => {
     const outputs = [mul(relu(new Graph().input('x', 'float32', [2])), 3)]
     const feeds = new Map([['x', nd([2], [-1e-9, 0.1])]])
     const given = new Map([[choicesOf(outputs)[0]!, nd([2], [1e-9, 0.1])]])
-    const { values, turns } = interpretFollowing(outputs, feeds, given, { round: Math.fround })
+    const { values, changed } = interpretFollowing(outputs, feeds, given, { round: Math.fround })
     expect([...values[0]!.data]).toEqual([3 * 2 ** -126, Math.fround(Math.fround(0.1) * 3)])
-    expect(turns).toHaveLength(1)
+    expect(changed).toHaveLength(1)
   })
 
-  it('as it would have been made changes nothing', () => {
+  it('equal to its own changes nothing', () => {
     const x = nd([4], [-1, 0, 2, 3])
-    const { values, turns } = follow(x, [0, 0, 2, 3], input => [relu(input)])
+    const { values, changed } = follow(x, [0, 0, 2, 3], input => [relu(input)])
     expect(values).toEqual([[0, 0, 2, 3]])
-    expect(turns).toEqual([])
+    expect(changed).toEqual([])
   })
 
-  it('is none between integers: they are compared without rounding', () => {
+  it('does not exist between integers: they are compared without rounding', () => {
     const labels = new Graph().input('labels', 'int64', [3])
     expect(choicesOf([greater(labels, labels.graph.constant('int64', [], [1]))])).toEqual([])
   })

@@ -9,23 +9,23 @@ import { mapNd, type NdArray } from './ndarray.ts'
  * more than rounding then is a fault.
  */
 
-/** A choice that a computation would have made otherwise than it was given. */
+/** A choice that differs from the given one. */
 export interface ChangedChoice {
   /** Where: the label of the node, such as `layer3.1/relu`. */
   readonly label: string
   /** Which element of the tensor that the choice is read from. */
   readonly index: readonly number[]
-  /** How far the inputs were from the choice that was given, in float64. */
+  /** How far the inputs were from the given choice, in float64. */
   readonly margin: number
-  /** The largest magnitude in the tensor that the choice is made from: 2⁻²⁴ of it is what float32 rounds away. */
+  /** The largest magnitude in the tensor that the choice is made from: 2⁻²⁴ of it is lost by rounding to float32. */
   readonly largest: number
 }
 
-/** What a computation gives that follows choices, and those that it would have made otherwise. */
+/** The values of a computation that follows given choices, and the choices that differ. */
 export interface FollowedChoices {
   readonly values: readonly NdArray[]
-  /** In the order of computation. Each differs by its own rounding alone: all choices before were followed. */
-  readonly turns: readonly ChangedChoice[]
+  /** In the order of computation. Each differs by its own rounding only: all earlier choices were followed. */
+  readonly changed: readonly ChangedChoice[]
 }
 
 /** The tensors from which all discrete choices can be read that `outputs` depend on, in the order of computation. */
@@ -38,10 +38,10 @@ export function choicesOf(outputs: readonly Tensor[]): Tensor[] {
 /**
  * Interprets a graph in float64 as `interpret` does, with discrete choices that another computation of it has made.
  *
- * @param outputs - the tensors wanted
+ * @param outputs - the requested tensors
  * @param feeds - a value for each input that they depend on, by name
- * @param given - the other computation's values of `choicesOf(outputs)`, or of some of them; all other choices are its own
- * @param options.round - what is done to every float32 number that an op gives; nothing by default
+ * @param given - the other computation's values of `choicesOf(outputs)`, or of some of them; all others are computed
+ * @param options.round - applied to every float32 result of an op; by default nothing
  * @throws MoietyError (usage) when an input is missing
  */
 export function interpretFollowing(
@@ -51,7 +51,7 @@ export function interpretFollowing(
   options: { readonly round?: (value: number) => number } = {},
 ): FollowedChoices {
   const { round } = options
-  const turns: ChangedChoice[] = []
+  const changed: ChangedChoice[] = []
   const rounded = (node: Node, results: readonly NdArray[]): readonly NdArray[] =>
     round === undefined
       ? results
@@ -66,11 +66,11 @@ export function interpretFollowing(
       if (choice.of(value) === choice.of(mine.data[at]!)) continue
       const index = indexOf(at, chosen.shape)
       const largest = inputs[0]!.data.reduce((most, x) => Math.max(most, Math.abs(x)), 0)
-      turns.push({ label: node.label, index, margin: choice.margin(inputs, chosen, at), largest })
+      changed.push({ label: node.label, index, margin: choice.margin(inputs, chosen, at), largest })
     }
     return rounded(node, choice.follow(inputs, chosen))
   })
-  return { values, turns }
+  return { values, changed }
 }
 
 /** Of an element, given its position among all of them. */

@@ -11,11 +11,11 @@ import type { Program } from './program.ts'
 export interface LoweringOptions {
   /** Name of the graph inside the file. */
   readonly name?: string
-  /** Pairs of key and value that the file carries beside the graph. */
+  /** Metadata of the file, as key-value pairs. */
   readonly metadata?: Readonly<Record<string, string>>
   /**
-   * Say of every value with an extent that is known only when the graph runs which extent that is, so that whoever reads
-   * the file knows which ones are equal; left out unless true.
+   * Declare the shapes of all values with symbolic extents, so that readers of
+   * the file know which ones are equal. Default: false.
    */
   readonly extents?: boolean
 }
@@ -23,7 +23,7 @@ export interface LoweringOptions {
 /**
  * Writes the part of a graph that `outputs` need as an ONNX model.
  *
- * @param outputs - the tensors wanted, by the names they get in the file
+ * @param outputs - the requested tensors, by the names they get in the file
  * @returns the model with its inputs (in the order they were declared) and outputs
  * @throws MoietyError (usage) when an output has the name of an input
  */
@@ -71,7 +71,7 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
   return { model: encodeOnnx(model), graph: model, inputs, outputs: results }
 }
 
-/** The values in between, which are no outputs, whose shape is not all numbers. */
+/** Intermediate values with a symbolic extent. */
 function symbolicValues(
   nodes: readonly Node[],
   names: ReadonlyMap<Tensor, string>,
@@ -106,7 +106,7 @@ class Writer implements Emitter {
 
   annotate(output: string, semantics: NodeSemantics): void {
     const last = this.written.pop()!
-    if (last.outputs[0] !== output) throw new Error(`${output} is not what was written last`)
+    if (last.outputs[0] !== output) throw new Error(`${output} is not the output of the last node`)
     this.written.push({ ...last, semantics })
   }
 
@@ -133,7 +133,7 @@ class Writer implements Emitter {
         kind: 'usage',
         message: `two constants of a file have the name "${name}"`,
         where: this.#label,
-        help: 'store one of them under another name',
+        help: 'rename one of them',
       })
     }
     const values = Float32Array.from(data)
@@ -155,7 +155,7 @@ class Writer implements Emitter {
   }
 
   /**
-   * Gives values their names in the file. A value that a node makes is renamed, which costs nothing; an input, a
+   * Gives values their names in the file. A value that a node makes is renamed, at no cost; an input, a
    * constant or a value that has a name already is copied.
    *
    * @returns the new names, by the old ones

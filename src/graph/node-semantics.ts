@@ -1,6 +1,6 @@
 /**
- * What an ONNX node computes, where its op alone does not say it. It is no part of a file; an engine that knows a better way
- * for the same may take it.
+ * The semantics of an ONNX node, where its op alone does not define them. Not written to files; an engine with a faster
+ * implementation may use it.
  */
 export type NodeSemantics =
   | ChannelAffineSemantics
@@ -8,7 +8,7 @@ export type NodeSemantics =
   | InputGradientSemantics
   | KernelGradientSemantics
 
-/** A `BatchNormalization` that is no more than x · scale + shift with its second and third input: mean 0, variance 1. */
+/** A `BatchNormalization` that only computes x · scale + shift with its second and third input: mean 0, variance 1. */
 export interface ChannelAffineSemantics {
   readonly kind: 'channelAffine'
 }
@@ -18,14 +18,14 @@ export interface ConvolutionSemantics {
   readonly kind: 'convolution'
   /** C and O of its kernel [O, C, U, V]. */
   readonly channels: Channels
-  /** H and W of what it reads, where they are known beforehand, and N; undefined where that is known only when the graph runs. */
+  /** H and W of its input, if known when the graph is built, and N; undefined if known only when it runs. */
   readonly extents?: {
     readonly images: number | undefined
     readonly height: number
     readonly width: number
   }
-  /** The name of the kernel [C, O, U, V] of which its own is a copy turned by 180° in space, with its channels swapped. */
-  readonly turned?: string
+  /** The name of the kernel [C, O, U, V] of which its own kernel is a copy rotated by 180° in space, with its channels swapped. */
+  readonly rotatedFrom?: string
 }
 
 /** A `ConvTranspose` of dy [N, O, I, J] and a kernel, in this order: the gradient of a convolution with respect to its x. */
@@ -34,7 +34,7 @@ export interface InputGradientSemantics {
   readonly of: Convolution
 }
 
-/** The last of the nodes that compute the gradient [O, C, U, V] of a convolution with respect to its kernel. */
+/** The last node of those that compute the gradient [O, C, U, V] of a convolution with respect to its kernel. */
 export interface KernelGradientSemantics {
   readonly kind: 'kernelGradient'
   readonly of: Convolution
@@ -57,20 +57,20 @@ export interface Convolution {
   readonly padding: number
 }
 
-/** How many channels a convolution reads and gives. */
+/** Input and output channels of a convolution. */
 export interface Channels {
   readonly inputs: number
   readonly outputs: number
 }
 
-/** Down and across. */
+/** Height and width. */
 export type Extents = readonly [number, number]
 
-/** The same with other names for the values that it speaks of. */
+/** The same semantics with renamed values. */
 export function renamedSemantics(semantics: NodeSemantics, rename: (name: string) => string): NodeSemantics {
   switch (semantics.kind) {
     case 'convolution':
-      return semantics.turned === undefined ? semantics : { ...semantics, turned: rename(semantics.turned) }
+      return semantics.rotatedFrom === undefined ? semantics : { ...semantics, rotatedFrom: rename(semantics.rotatedFrom) }
     case 'channelAffine':
     case 'inputGradient':
       return semantics

@@ -11,16 +11,16 @@ import { type Blocking, filling, roundedUp } from './blocking.ts'
  *     kernel → in blocks ─┴→ Conv on blocks → out of blocks → y
  */
 export function blockedConvolution(emit: Blocking, node: OnnxNode, semantics: ConvolutionSemantics): void {
-  const { channels, turned } = semantics
+  const { channels, rotatedFrom } = semantics
   const y = node.outputs[0]!
   const [U, V] = node.attributes.kernel_shape as readonly [number, number]
   const taps = U * V
   const extents = { O: channels.outputs, C: channels.inputs, taps }
   const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap)
   const kernel =
-    turned === undefined
+    rotatedFrom === undefined
       ? kernelInBlocks(emit, node.inputs[1]!, extents)
-      : chosenTaps(emit, swappedInBlocks(emit, turned, extents), backwards, taps)
+      : chosenTaps(emit, swappedInBlocks(emit, rotatedFrom, extents), backwards, taps)
   const [O, C] = [roundedUp(extents.O, emit.block), roundedUp(extents.C, emit.block)]
   const kernels = emit.node('Reshape', [kernel, emit.ints(O, C, U, V)])
   const result = isNarrow(emit, node, semantics)
@@ -46,8 +46,8 @@ function isNarrow(
 }
 
 /**
- * Side by side, an image takes 0.6 of the time (512 channels, 4×4, measured). Of an expert, whose images are not counted yet, they
- * are taken to be enough.
+ * Side by side, an image takes 0.6 times as long (512 channels, 4×4, measured). Of an expert, whose images are not counted yet, they
+ * are assumed to be enough.
  */
 const enough = 0.6
 

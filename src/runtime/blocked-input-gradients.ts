@@ -57,14 +57,14 @@ export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGr
   emit.made(node.outputs[0]!, result, extents.O)
 }
 
-/** Whether {@link blockedSpreading} can write it. */
+/** Whether {@link blockedSpreading} supports it. */
 export function isSpreading({ stride, padding, from, to, kernel }: Convolution): boolean {
   const isOne = kernel.every(extent => extent === 1) && padding === 0
   return isOne && stride === 2 && from[0] === 2 * to[0] && from[1] === 2 * to[1]
 }
 
 /**
- * Whether {@link blockedInputGradient} can write it: stride 2, all of x, and taps for each of the four. The kernel is then 2p + 1
+ * Whether {@link blockedInputGradient} supports it: stride 2, all of x, and taps for each of the four. The kernel is then 2p + 1
  * or 2p + 2 high and wide, and what reaches a begins at a or before it and ends at a or behind it.
  */
 export function isDoubling({ stride, from, to, kernel }: Convolution): boolean {

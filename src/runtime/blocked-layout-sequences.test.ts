@@ -24,10 +24,10 @@ import { blockSize } from './block-size.ts'
 import { withBlockedLayout } from './blocked-layout.ts'
 import { Engine } from './engine.ts'
 
-/** What lies between the convolutions of a network, on blocks. */
+/** The ops between the convolutions of a network, in the blocked layout. */
 
 interface Shape {
-  /** Only known when the program runs where that is told. */
+  /** Symbolic on request. */
   readonly images: number | { readonly fed: number }
   readonly channels: number
   readonly outputs?: number
@@ -77,10 +77,10 @@ function nodesOf(build: (x: Tensor, kernel: () => Tensor) => readonly Tensor[]):
 
 const count = (nodes: readonly OnnxNode[], op: string): number => nodes.filter(node => node.op === op).length
 
-describe('what lies between convolutions', () => {
+describe('ops between convolutions', () => {
   const same = { padding: 1 }
 
-  // No machine of ours has blocks of 8; what is written for them is the same.
+  // Blocks of 8 need another processor, but the emitted nodes can be compared.
   it.each([16, 8])('stays on blocks, of %i, forwards and backwards', block => {
     const shape = { images: 16, channels: 16, outputs: 32, stride: 2 } as const
     const graph = new Graph()
@@ -153,7 +153,7 @@ describe('what lies between convolutions', () => {
     expect(nodes.slice(-2).map(node => node.op)).toEqual(['ReorderOutput', op])
   })
 
-  it('is plain for a hard sigmoid that makes something of zeros, and in a model that does not tell its shapes', () => {
+  it('is plain for a hard sigmoid that maps 0 to another value, and in a model without declared shapes', () => {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [16, 16, 6, 6])
     const y = heaviside(conv2d(x, graph.input('w', 'float32', [16, 16, 3, 3]), same))
@@ -184,7 +184,7 @@ describe('A residual block on blocks', () => {
     { images: 3, channels: 24 },
     { images: 9, channels: 16, outputs: 20, stride: 2 },
     { images: 2, channels: 12, outputs: 28 },
-    // As experts have them.
+    // As in experts.
     ...[0, 1, 7, 17].map(fed => ({ images: { fed }, channels: 16, extent: 4 })),
     ...[0, 3].map(fed => ({ images: { fed }, channels: 24, outputs: 28, stride: 2 as const })),
   ]

@@ -8,7 +8,7 @@ import { withBlockedLayout } from './blocked-layout.ts'
 import { Engine } from './engine.ts'
 
 interface Shape {
-  /** Known beforehand, 8 if not told, which is half a block; or only when the program runs. */
+  /** A number, by default 8, which is half a block; or symbolic. */
   readonly images?: number | { readonly fed: number }
   readonly channels: number
   readonly outputs: number
@@ -16,7 +16,7 @@ interface Shape {
   readonly width?: number
   readonly kernel?: number
   readonly stride?: number
-  /** (kernel − 1) / 2 if not told. */
+  /** Default: (kernel − 1) / 2. */
   readonly padding?: number
 }
 
@@ -64,7 +64,7 @@ function channels(inputs: number, outputs: number): Pick<OnnxNode, 'semantics'> 
   return { semantics: { kind: 'convolution', channels: { inputs, outputs } } }
 }
 
-/** The nodes, and everything that they give. */
+/** The nodes, and all their outputs. */
 function model(...nodes: readonly OnnxNode[]): OnnxModel {
   const outputs = nodes.flatMap(node =>
     node.outputs.map(name => ({ name, dtype: 'float32', shape: [] }) as const),
@@ -79,7 +79,7 @@ describe('the block size', () => {
     expect([16, 8]).toContain(await blockSize())
   })
 
-  it.runIf(process.arch === 'x64')('is not taken for another one', async () => {
+  it.runIf(process.arch === 'x64')('is not confused with another one', async () => {
     const right = await blockSize()
     expect(await blockSize([right === 16 ? 8 : 16])).toBeUndefined()
   })
@@ -109,7 +109,7 @@ describe('convolutions on blocks', () => {
     expect(ops.filter(op => op === 'ReorderOutput')).toHaveLength(2)
   })
 
-  it('that follow each other at once hand their blocks on', () => {
+  it('in direct sequence pass their blocks on', () => {
     const second = convolution({ name: 'd', inputs: ['y', 'v'], outputs: ['z'] })
     const { nodes } = withBlockedLayout(model(convolution(), second), 16)
     expect(nodes.filter(({ op }) => op === 'ReorderInput')).toHaveLength(1 + 2 * 2)
@@ -148,7 +148,7 @@ describe('gradients on blocks', () => {
     expect(groups(nodesOf({ extent: 32, images: { fed: 0 } }))).toBeUndefined()
   })
 
-  it('stay as they are for too few images, padding as large as the kernel, and channels that are not in fours', () => {
+  it('stay unchanged for too few images, padding as large as the kernel, and channels that are not in fours', () => {
     const stays = (fields: Partial<Shape>): boolean =>
       nodesOf(fields).some(
         ({ op, name }) => ['Gemm', 'MatMul'].includes(op) && name.includes('WeightGradient'),
@@ -222,7 +222,7 @@ describe('A convolution and its gradients', () => {
     { channels: 32, outputs: 32, extent: 1, kernel: 1 },
     { images: 24, channels: 16, outputs: 32, extent: 3, width: 5 },
     { images: 128, channels: 16, outputs: 16, extent: 32 },
-    // As experts have them: none, a few, several blocks.
+    // As in experts: none, a few, several blocks.
     ...[0, 1, 16, 37].map(fed => ({ images: { fed }, channels: 48, outputs: 32, extent: 4 })),
     ...[0, 5].map(fed => ({ images: { fed }, channels: 32, outputs: 64, extent: 8, stride: 2 })),
     ...[0, 5].map(fed => ({ images: { fed }, channels: 32, outputs: 64, extent: 8, kernel: 1, stride: 2 })),

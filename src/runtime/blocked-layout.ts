@@ -15,16 +15,16 @@ import { blockedPointwise, isPointwise } from './blocked-pointwise.ts'
 import { Blocking, blockedDomain, filling, floatOf, withoutUnused } from './blocking.ts'
 
 /**
- * The same model with its convolutions and their gradients on blocks of `block` channels or images, where that is faster, and with
- * what lies between them left on blocks.
+ * The same model with its convolutions and their gradients in blocks of `block` channels or images, where that is faster, and with
+ * the ops between them in the same layout.
  *
  * ONNX Runtime's convolutions on blocked activations, [N, C / b, H, W, b] in memory with b channels side by side, are up to
  * twice as fast as those on [N, C, H, W]: they need no copy of their windows, and b channels are one vector of the
  * processor. The engine uses them by itself only where the kernel is a constant, and the kernels of a training step are not.
  *
  * `com.microsoft.nchwc` is the engine's own domain and b depends on the processor (`block-size.ts`), so this is done to a
- * program on its way into a session, and never to one that is written to a file. What is fed and fetched keeps its layout.
- * Only extents decide, never a measurement: the choice must be the same when a training goes on.
+ * program when its session is created, never in a file. Inputs and outputs keep their layout.
+ * Only extents decide, never a measurement: the choice must be the same when a training is resumed.
  */
 export function withBlockedLayout(model: OnnxModel, block: number): OnnxModel {
   const blocking = new Blocking(block, model)
@@ -40,7 +40,7 @@ export function withBlockedLayout(model: OnnxModel, block: number): OnnxModel {
   })
 }
 
-/** Writes what a node computes on blocks, or leaves it. */
+/** Rewrites a node in the blocked layout, if that is possible and faster. */
 function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   const { semantics } = node
   if (semantics?.kind === 'convolution') {
@@ -78,8 +78,8 @@ function staysOnBlocks(emit: Blocking, node: OnnxNode): boolean {
     emit.made(outputs[0]!, blocks, channels)
     return true
   }
-  // Worth the way there by itself on more than one thread, where a convolution will want it there too. On one thread it is even,
-  // and what is chosen must not depend on threads.
+  // The conversion pays off on more than one thread, where a convolution will need it too. On one thread it is neutral,
+  // and the choice must not depend on threads.
   const isWanted = emit.isInBlocks(first) || fills({ inputs: channels, outputs: channels }, emit.block)
   if (op === 'BatchNormalization' && isOfBatch(node) && isWanted)
     return made(blockedBatchNorm(emit, node, activation))
@@ -115,7 +115,7 @@ function isPerChannel(shape: Shape | undefined, { channels }: Activation): boole
   return shape !== undefined && sameShape(shape, [channels, 1, 1])
 }
 
-/** Whether its statistics are those of the batch, and nothing of running ones. */
+/** Whether it uses only the statistics of the batch, not running ones. */
 function isOfBatch({ attributes }: OnnxNode): boolean {
   const { training_mode, momentum, epsilon } = attributes
   return training_mode === 1 && floatOf(momentum) === 0 && floatOf(epsilon) !== undefined

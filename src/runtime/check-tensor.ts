@@ -16,10 +16,10 @@ export function signature(tensor: Pick<TensorSpec, 'dtype' | 'shape'>): string {
 
 /**
  * Checks that a tensor is what a program declares: element type, rank, every extent, and as many values as its
- * shape says. The engine would answer some of these with a message that names no tensor, and others not at all.
+ * shape says. The engine would report some of these without naming the tensor, and others not at all.
  *
- * @param symbols - the extents that symbolic dimensions have been given so far; extended by this tensor's
- * @throws MoietyError `data` that names the tensor, what was expected and what came
+ * @param symbols - the extents of symbolic dimensions so far; extended by this tensor's
+ * @throws MoietyError `data` that names the tensor, what was expected and what was found
  */
 export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<string, number>): void {
   const where = `tensor ${spec.name}`
@@ -40,7 +40,7 @@ export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<s
     )
     fail({
       kind: 'data',
-      message: `expected ${signature({ dtype: spec.dtype, shape })}, but ${signature(tensor)} came`,
+      message: `expected ${signature({ dtype: spec.dtype, shape })}, but got ${signature(tensor)}`,
       where,
       help: `give the tensor the element type and shape that the program was built for${hintOf(spec)}`,
     })
@@ -48,7 +48,7 @@ export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<s
   for (const [name, extent] of bound) symbols.set(name, extent)
 }
 
-/** Refuses what is no tensor at all, whatever the compiler was told. */
+/** Refuses what is no tensor at all, for unchecked values. */
 function checkForm(spec: TensorSpec, tensor: HostTensor, where: string): void {
   const given: unknown = tensor
   const isTensor =
@@ -62,7 +62,7 @@ function checkForm(spec: TensorSpec, tensor: HostTensor, where: string): void {
   if (!isTensor) {
     fail({
       kind: 'data',
-      message: `expected ${signature(spec)}, but what came is no tensor: ${described(given)}`,
+      message: `expected ${signature(spec)}, but got no tensor: ${described(given)}`,
       where,
       help: `give { dtype, shape, data }, with the values in a ${arrays[spec.dtype].name}`,
     })
@@ -70,7 +70,7 @@ function checkForm(spec: TensorSpec, tensor: HostTensor, where: string): void {
   if (arrays[tensor.dtype] === undefined) {
     fail({
       kind: 'data',
-      message: `expected ${signature(spec)}, but the element type "${String(tensor.dtype)}" came`,
+      message: `expected ${signature(spec)}, but got the element type "${String(tensor.dtype)}"`,
       where,
       help: `element types are ${Object.keys(arrays).join(', ')}${hintOf(spec)}`,
     })
@@ -80,14 +80,14 @@ function checkForm(spec: TensorSpec, tensor: HostTensor, where: string): void {
   fail({
     kind: 'data',
     message: isShape
-      ? `expected ${sizeOf(tensor.shape)} values of ${tensor.dtype} for ${signature(tensor)}, but ${tensor.data.length} came in a ${tensor.data.constructor.name}`
-      : `expected a shape of whole numbers from 0, but [${tensor.shape.join(', ')}] came`,
+      ? `expected ${sizeOf(tensor.shape)} values of ${tensor.dtype} for ${signature(tensor)}, but got ${tensor.data.length} in a ${tensor.data.constructor.name}`
+      : `expected a shape of whole numbers from 0, but got [${tensor.shape.join(', ')}]`,
     where,
     help: `the length of the array must be the product of the shape, and its class must fit the element type${hintOf(tensor)}`,
   })
 }
 
-/** JavaScript has no 64-bit integers but these. */
+/** JavaScript's only 64-bit integers. */
 function hintOf({ dtype }: Pick<TensorSpec, 'dtype'>): string {
   return dtype === 'int64' ? '; int64 is a BigInt64Array: BigInt64Array.from(values, BigInt)' : ''
 }
@@ -99,10 +99,10 @@ function described(given: unknown): string {
 }
 
 /**
- * Checks that a tensor which fits its declaration (`checkTensor`) holds only values that the input takes. One pass over what is
- * declared so, such as labels and the targets of anchors; nothing where all values are taken.
+ * Checks that a tensor which fits its declaration (`checkTensor`) holds only valid values of the input. One pass over inputs
+ * with such a declaration, such as labels and anchor targets.
  *
- * @throws MoietyError `data` that names the first value that is not taken, its place and how many there are
+ * @throws MoietyError `data` that names the first invalid value, its position and the count
  */
 export function checkValues({ name, takes }: TensorSpec, { shape, data }: HostTensor): void {
   if (takes === undefined) return
@@ -113,13 +113,13 @@ export function checkValues({ name, takes }: TensorSpec, { shape, data }: HostTe
   const others = count === 1 ? '' : `, the first of ${count} among ${data.length} values`
   fail({
     kind: 'data',
-    message: `expected ${takes.expected}, but ${data[first]} came${others}`,
+    message: `expected ${takes.expected}, but got ${data[first]}${others}`,
     where: `tensor ${name}${shape.length === 0 ? '' : `[${placeOf(first, shape).join(', ')}]`}`,
     help: takes.help,
   })
 }
 
-/** The first element from `start` on that is not taken; −1: none. The targets of a large detector are millions of elements. */
+/** The first invalid element from `start` on; −1: none. The targets of a large detector are millions of elements. */
 function nextOutside(data: TensorData, takes: TakenValues, start: number): number {
   if (data instanceof BigInt64Array) return nextOutsideIntegers(data, takes, start)
   // NaN is in no interval, and infinities are not in that of float32.
@@ -136,7 +136,7 @@ function nextOutsideFloats(data: Float32Array, least: number, most: number, star
   return -1
 }
 
-/** In two halves of 32 bits, as reading 64 makes a number on the heap each, which takes several times as long. */
+/** In two halves of 32 bits, as reading 64-bit values allocates a BigInt each, which takes several times as long. */
 function nextOutsideIntegers(data: BigInt64Array, { least, most }: TakenValues, start: number): number {
   const halves = new Int32Array(data.buffer, data.byteOffset, 2 * data.length)
   const [low, high] = littleEndian ? [0, 1] : [1, 0]
@@ -150,7 +150,7 @@ function nextOutsideIntegers(data: BigInt64Array, { least, most }: TakenValues, 
 
 const littleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1
 
-/** Where element `i` of a row-major tensor stands. */
+/** The index of element `i` of a row-major tensor. */
 function placeOf(i: number, shape: readonly number[]): number[] {
   const place: number[] = []
   let rest = i
@@ -164,7 +164,7 @@ function placeOf(i: number, shape: readonly number[]): number[] {
 /**
  * Finds a declared tensor by name.
  *
- * @throws MoietyError `usage` that lists the names there are
+ * @throws MoietyError `usage` that lists the declared names
  */
 export function specNamed(specs: readonly TensorSpec[], name: string, role: 'input' | 'output'): TensorSpec {
   return (

@@ -1,5 +1,5 @@
 /**
- * The engine: programs and the state of a training, in a thread of their own. The only room that knows ONNX Runtime.
+ * The engine: programs and the state of a training, in a separate thread. The only module that uses ONNX Runtime.
  *
  * @module
  */

@@ -5,30 +5,30 @@ import { listed } from './check-tensor.ts'
 import { buffersOf, copyOf } from './protocol.ts'
 import { fromEngine, type Tensor, toEngine } from './session.ts'
 
-/** A tensor as the host and as the engine see it, in one memory. */
+/** A tensor for the host and for the engine, in shared memory. */
 export interface Held {
   readonly host: HostTensor
   readonly engine: Tensor
 }
 
-/** @param engine - a tensor that the engine gave, called `name` */
+/** @param engine - a tensor from the engine, called `name` */
 export function held(name: string, engine: Tensor): Held {
   return { host: fromEngine(name, engine), engine }
 }
 
 /**
- * A port whose other end is closed: memory handed over to it is free at once. Left to the collector, states of the steps before lay
- * beside the newest one; a state is as large as a network with its optimizer, and here nobody has it any more.
+ * A port whose other end is closed: buffers transferred to it are freed at once. With garbage collection alone, states of earlier
+ * steps would accumulate; a state is as large as a network with its optimizer, and is not referenced any more.
  */
-const nowhere = (() => {
+const discard = (() => {
   const { port1, port2 } = new MessageChannel()
   port2.close()
   return port1
 })()
 
 /**
- * The state that stays in the engine's thread. A step reads it, and what the step gives becomes the state as it is, without a
- * copy: it has been copied out of the engine once, as every result is, and a step that must not count just lets go of it.
+ * The state in the engine's thread. A step reads it, and the step's outputs become the new state without another
+ * copy: they have been copied out of the engine once, like every result; a rejected step discards them.
  */
 export class StateStore {
   #tensors = new Map<string, Held>()
@@ -67,14 +67,14 @@ export class StateStore {
     return found.host
   }
 
-  /** Makes tensors, whose memory is theirs alone, the ones under these names, and frees the memory of those before. */
-  become(changed: ReadonlyMap<string, Held>): void {
+  /** Replaces the named tensors by these, which own their memory, and frees the memory of the old ones. */
+update(changed: ReadonlyMap<string, Held>): void {
     const before = [...changed.keys()].map(name => this.get(name))
     for (const [name, tensor] of changed) this.#tensors.set(name, tensor)
-    nowhere.postMessage(null, buffersOf(before))
+    discard.postMessage(null, buffersOf(before))
   }
 
-  /** Copies of the named tensors, of all when no names are given. */
+  /** Copies of the named tensors; default: all. */
   read(names: readonly string[] | undefined): Map<string, HostTensor> {
     return new Map(
       (names ?? [...this.#tensors.keys()]).map(name => {
@@ -85,8 +85,8 @@ export class StateStore {
   }
 
   /**
-   * Lays the named tensors one after another into memory that all threads see. The engine takes no tensors from such memory, so
-   * they are copied in and out; but nothing is allocated from the second time on, where a message would allocate it all twice.
+   * Copies the named tensors one after another to shared memory. The engine accepts no tensors in shared memory, so
+   * they are copied in and out; but memory is allocated only once, where a message would allocate it twice every time.
    */
   share(names: readonly string[]): SharedArrayBuffer {
     const { size, places } = this.#laidOut(names)
@@ -96,13 +96,13 @@ export class StateStore {
     return this.#shared
   }
 
-  /** Takes the named tensors from where another thread has laid them, in this order. */
+  /** Copies the named tensors from the memory that another thread has shared, in this order. */
   adopt(names: readonly string[], shared: SharedArrayBuffer): void {
     const { size, places } = this.#laidOut(names)
     if (shared.byteLength !== size) {
       fail({
         kind: 'usage',
-        message: `expected ${size} bytes of state, but ${shared.byteLength} came`,
+        message: `expected ${size} bytes of state, but got ${shared.byteLength}`,
         where: listed(names),
         help: 'engines that share state must have been set to the state of one network',
       })
@@ -110,7 +110,7 @@ export class StateStore {
     for (const { bytes, at } of places) bytes.set(new Uint8Array(shared, at, bytes.byteLength))
   }
 
-  /** The bytes of the named tensors, and where each of them begins when they lie one after another. */
+  /** The bytes of the named tensors, and the offset of each when they are concatenated. */
   #laidOut(names: readonly string[]): { size: number; places: { bytes: Uint8Array; at: number }[] } {
     let size = 0
     const places = names.map(name => {

@@ -53,7 +53,7 @@ export interface StepDrift {
    */
   readonly rounding: number
   /** Choices of this step that float64, having followed all before, would have made otherwise. */
-  readonly turns: readonly ChangedChoice[]
+  readonly changed: readonly ChangedChoice[]
   /** In float32. */
   readonly loss: number
 }
@@ -98,7 +98,7 @@ export async function measureDrift(
       const given = new Map(choices.map((tensor, i) => [tensor, widened(outputs.get(`choice ${i}`)!)]))
       const feeds = toFloat64(fed)
       const followed = interpretFollowing(wanted, new Map([...following, ...feeds]), given)
-      turned ||= followed.turns.length > 0
+      turned ||= followed.changed.length > 0
       // Until a choice differs, both are one.
       const alone = turned ? interpret(wanted, new Map([...own, ...feeds])) : followed.values
       const again = interpretFollowing(derivatives, new Map([...values, ...feeds]), given)
@@ -111,7 +111,7 @@ export async function measureDrift(
         following: driftOf(names, single, followed.values),
         sameValues: driftOf(names, single, again.values),
         rounding: driftOf(names, rounded.values, again.values).difference,
-        turns: followed.turns,
+        changed: followed.changed,
         loss: Number(outputs.get('loss')!.data[0]),
       })
       const after = (values: readonly NdArray[]): [string, NdArray][] =>

@@ -49,7 +49,7 @@ describe('makeDetectionBatch', () => {
   it('places image and boxes in the upper left corner of the canvas, zero right of it and below', async () => {
     // 80×50 brought to a longest side of 64: a scale of 0.8, 64×40 pixels, on a canvas of 64×64.
     const dataset = datasetOf([scene(80, 50, [object])], 64)
-    const batch = await makeDetectionBatch(dataset, dataset.train, [0], 'as they are')
+    const batch = await makeDetectionBatch(dataset, dataset.train, [0], 'unchanged')
     expect(batch.canvas).toEqual([64, 64])
     expect(batch.images.shape).toEqual([1, 3, 64, 64])
     expect(batch.sizes).toEqual([[40, 64]])
@@ -65,7 +65,7 @@ describe('makeDetectionBatch', () => {
     expect([at(0, 40, 63), at(1, 40, 0), at(2, 40, 0), at(2, 63, 63)]).toEqual([0, 0, 0, 0])
   })
 
-  it('mirrors image and boxes, and leaves the padding where it is', async () => {
+  it('mirrors image and boxes, and leaves the padding unchanged', async () => {
     // Portrait: 50×80 on 64×64 gives 40 columns of image and 24 of padding.
     const dataset = datasetOf([scene(50, 80, [object])], 64)
     const batch = await makeDetectionBatch(dataset, dataset.train, [0], always)
@@ -180,20 +180,20 @@ describe('detectionBatches', () => {
   })
 })
 
-describe('a data set of a user’s own', () => {
+describe('a user-defined data set', () => {
   const scene = (more: object): Scene => ({
     ...{ id: 7, name: 'seven.png', width: 64, height: 32 },
     objects: [object, { ...object, ...more }],
   })
-  const make = (data: DetectionDataset) => makeDetectionBatch(data, data.train, [0], 'as they are')
+  const make = (data: DetectionDataset) => makeDetectionBatch(data, data.train, [0], 'unchanged')
 
   it.each([
-    ['a class that is none', { label: 2 }, 'expected a class from 0 to 1, but 2 came'],
-    ['−1', { label: -1 }, 'but -1 came'],
-    ['NaN', { label: Number.NaN }, 'but NaN came'],
-    ['a box that is not finite', { box: [0, 0, Number.NaN, 4] }, 'but [0, 0, NaN, 4] came'],
-    ['a box inside out', { box: [9, 9, -4, 4] }, 'a width and height above 0, but [9, 9, -4, 4] came'],
-    ['a crowd with half a box', { crowd: true, box: [9, 9] }, 'but [9, 9] came'],
+    ['an invalid class', { label: 2 }, 'expected a class from 0 to 1, but got 2'],
+    ['−1', { label: -1 }, 'but got -1'],
+    ['NaN', { label: Number.NaN }, 'but got NaN'],
+    ['a box that is not finite', { box: [0, 0, Number.NaN, 4] }, 'but got [0, 0, NaN, 4]'],
+    ['a box inside out', { box: [9, 9, -4, 4] }, 'a width and height above 0, but got [9, 9, -4, 4]'],
+    ['a crowd with half a box', { crowd: true, box: [9, 9] }, 'but got [9, 9]'],
   ])('is refused with an object of %s', async (_, more, message) => {
     const error = make(datasetOf([scene(more)], 64))
     await expect(error).rejects.toMatchObject({
@@ -202,7 +202,7 @@ describe('a data set of a user’s own', () => {
     })
   })
 
-  it('is refused with pixels of another size than it says, or too few scenes', async () => {
+  it('is refused with pixels of another size than declared, or too few scenes', async () => {
     const data = datasetOf([scene({})], 64)
     for (const loaded of [
       undefined,

@@ -13,7 +13,7 @@ import {
   type ScenePixels,
 } from './detection-dataset.ts'
 
-/** The objects of one image of a batch that a detector should find; crowds are not among them. */
+/** The objects of one image of a batch, without crowds. */
 export interface BatchObjects {
   /** Each x1, y1, x2, y2 in pixels of the canvas; [M, 4]. */
   readonly boxes: Float32Array
@@ -31,7 +31,7 @@ export interface DetectionBatch {
   readonly crowds: readonly Float32Array[]
   /**
    * float32 [N]: pixels of the canvas per pixel of the stored image, exact along its longer side. Along the shorter
-   * one the image was brought to a whole number of pixels, so that there boxes and pixels may differ by up to one.
+   * one the image was resized to a whole number of pixels, so that there boxes and pixels may differ by up to one.
    */
   readonly scales: Float32Array
   /** Height and width of each image in the canvas, in pixels. */
@@ -49,19 +49,19 @@ export interface DetectionChanges {
 }
 
 /**
- * Loads, flips, normalises and pads some images. What happens to an image depends on (seed, epoch, its number)
- * alone, not on the batch that it is in.
+ * Loads, flips, normalises and pads some images. Augmentation of an image depends only on
+ * (seed, epoch, its index), not on its batch.
  *
- * @param indices - numbers of scenes in the split, N of them, that all belong to one canvas; of none the batch is
+ * @param indices - numbers of scenes in the split, N of them, that all belong to one canvas; with none the batch is
  *   empty and on the first canvas
- * @throws MoietyError of kind `data` where an image cannot be read, has an object whose box or class cannot be, or pixels that
- *   are not what the split says; RangeError for an index outside or scenes of different canvases
+ * @throws MoietyError of kind `data` where an image cannot be read, has an object with an invalid box or class, or pixels that
+ *   are not as the split declares; RangeError for an index outside or scenes of different canvases
  */
 export async function makeDetectionBatch(
   dataset: DetectionDataset,
   split: DetectionSplit,
   indices: Uint32Array | readonly number[],
-  changes: DetectionChanges | 'as they are',
+  changes: DetectionChanges | 'unchanged',
 ): Promise<DetectionBatch> {
   const scenes = Array.from(indices, index => sceneAt(split, index))
   const canvas = commonCanvas(dataset, scenes)
@@ -74,7 +74,7 @@ export async function makeDetectionBatch(
   const scale = normalisation(dataset.mean, dataset.std)
   const placed = scenes.map((scene, position) => {
     const pixels = loaded[position]!
-    const flip = changes !== 'as they are' && flips(changes, indices[position]!)
+    const flip = changes !== 'unchanged' && flips(changes, indices[position]!)
     place(pixels, flip, scale, images.subarray(position * perImage, (position + 1) * perImage), canvas)
     return placeObjects(scene, pixels, flip)
   })
@@ -90,10 +90,10 @@ export async function makeDetectionBatch(
 }
 
 /**
- * The batches of one epoch: every scene once, each batch of one canvas. Batches come when they are full, those that
+ * The batches of one epoch: every scene once, each batch of one canvas. Full batches come first, smaller ones
  * stay smaller last, at most one for each canvas.
  *
- * @param order - `in order`, that of the files, for evaluation; or at random, by seed and epoch alone
+ * @param order - `in order`, that of the files, for evaluation; or at random, by seed and epoch
  * @returns numbers of scenes
  */
 export function detectionBatches(
@@ -127,11 +127,11 @@ function sceneAt(split: DetectionSplit, index: number): Scene {
     kind: 'data',
     message: `expected a scene for each of ${split.length} images, but there are ${split.scenes.length}`,
     where: `scene ${index} of the split`,
-    help: 'give the split as many scenes as its length says; one without objects has an empty list of them',
+    help: 'give the split as many scenes as its length says; one without objects needs an empty list',
   })
 }
 
-/** Objects of a data set of a user's own; those that files name have been checked as they were read. */
+/** Objects of a user-defined data set; those from files are checked when read. */
 function checkObjects({ name, objects }: Scene, classes: number): void {
   for (const [i, { box, label }] of objects.entries()) {
     const isBox = box.length === 4 && box.every(Number.isFinite) && box[2] > 0 && box[3] > 0
@@ -140,8 +140,8 @@ function checkObjects({ name, objects }: Scene, classes: number): void {
     fail({
       kind: 'data',
       message: isBox
-        ? `expected a class from 0 to ${classes - 1}, but ${label} came`
-        : `expected a box of finite x and y, and a width and height above 0, but [${box.join(', ')}] came`,
+        ? `expected a class from 0 to ${classes - 1}, but got ${label}`
+        : `expected a box of finite x and y, and a width and height above 0, but got [${box.join(', ')}]`,
       where: `${name}, objects[${i}]`,
       help: isBox
         ? 'number classes from 0 in the order of the data set’s `classes`, not by their ids in a file'
@@ -150,7 +150,7 @@ function checkObjects({ name, objects }: Scene, classes: number): void {
   }
 }
 
-/** Pixels of another size than said would run over the edge of their canvas. */
+/** Pixels of another size would exceed their canvas. */
 function checkLoaded(loaded: readonly ScenePixels[], scenes: readonly Scene[], canvas: Canvas): void {
   const [rows, columns] = canvas
   for (const [i, scene] of scenes.entries()) {
@@ -170,7 +170,7 @@ function checkLoaded(loaded: readonly ScenePixels[], scenes: readonly Scene[], c
       kind: 'data',
       message: `expected uint8 pixels [3, height, width] of at most ${rows}×${columns}, but ${came}`,
       where: scene.name,
-      help: 'let load return { pixels, width, height } for each scene asked for, brought to the size of the canvas',
+      help: 'let load return { pixels, width, height } for each requested scene, resized to the canvas',
     })
   }
 }
@@ -187,7 +187,7 @@ function flips({ flip, seed, epoch }: DetectionChanges, index: number): boolean 
   return draws(seed, 'detection augment', epoch, index).uniform() < flip
 }
 
-/** Writes an image, normalised, into the upper left corner of its canvas, whose rest stays as it is. */
+/** Writes an image, normalised, into the upper left corner of its canvas, and leaves the rest unchanged. */
 function place(
   { pixels, width, height }: ScenePixels,
   flip: boolean,

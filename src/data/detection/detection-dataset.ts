@@ -8,9 +8,9 @@ export interface SceneObject {
   readonly box: Box
   /** Its class, from 0. */
   readonly label: number
-  /** In square pixels of the stored image: what the object covers, mostly less than its box. */
+  /** In square pixels of the stored image: the object's area, usually less than its box. */
   readonly area: number
-  /** Whether it stands for many objects that nobody has told apart; it is for evaluation, never a target. */
+  /** Whether it stands for a group of objects that are not annotated individually; used in evaluation, never a target. */
   readonly crowd: boolean
 }
 
@@ -25,7 +25,7 @@ export interface Scene {
   readonly objects: readonly SceneObject[]
 }
 
-/** A decoded image, brought to the size that the canvas rule gives it (`canvas.ts`). */
+/** A decoded image, resized by the canvas rule (`canvas.ts`). */
 export interface ScenePixels {
   /** uint8 [3, height, width], planar RGB, 0 … 255. */
   readonly pixels: Uint8Array
@@ -33,12 +33,12 @@ export interface ScenePixels {
   readonly height: number
 }
 
-/** Scenes of one split (training, validation or test): what is in them is known, their pixels are fetched by number. */
+/** Scenes of one split (training, validation or test): objects are known, pixels are loaded by index. */
 export interface DetectionSplit {
   readonly length: number
   readonly scenes: readonly Scene[]
   /**
-   * The pixels of some scenes, in the order asked for.
+   * The pixels of some scenes, in the requested order.
    *
    * @param indices - numbers of scenes, each in [0, length); repeats are allowed
    * @returns for each a uint8 [3, height, width] of its own size
@@ -48,13 +48,13 @@ export interface DetectionSplit {
   load(indices: Uint32Array | readonly number[]): Promise<readonly ScenePixels[]>
 }
 
-/** Height and width in pixels, multiples of 32, of what a network reads. */
+/** Height and width in pixels, multiples of 32, of a network's input. */
 export type Canvas = readonly [height: number, width: number]
 
 /** Scenes with the objects in them, in two splits or three. */
 export interface DetectionDataset {
   readonly name: 'scenes' | 'coco'
-  /** What the scenes are and how many, as an honest person would say it. */
+  /** A description of the scenes and their number, for logs. */
   readonly title: string
   /** Names of the classes, by label. */
   readonly classes: readonly string[]
@@ -72,17 +72,17 @@ export interface DetectionDataset {
   /** COCO's size limits, 32 and 96 pixels, are multiplied by this, in pixels of the stored image. */
   readonly sizeFactor: number
   readonly train: DetectionSplit
-  /** What training is tested on after each epoch; undefined where the data has none, and then that is `test`. */
+  /** Used for testing after each epoch; undefined where the data has none; then `test` is used. */
   readonly val?: DetectionSplit | undefined
-  /** Not looked at in training where there is a `val`; without images where the data has only that. */
+  /** Unused in training if there is a `val`; empty if the data has only that. */
   readonly test: DetectionSplit
-  /** What was left out or changed by a stated policy; whoever opened the dataset shows it. */
+  /** What was skipped or changed by policy, for the caller to report. */
   readonly skipped: readonly SkippedFile[]
-  /** What else a person should know of the data, a sentence each; whoever opened the dataset shows it. */
+  /** Further notes on the data, one sentence each, for the caller to report. */
   readonly notices?: readonly string[] | undefined
 }
 
-/** Refuses a number that is not of a scene. A programming error, so no MoietyError. */
+/** Checks a scene index. A programming error, so no MoietyError. */
 export function checkScene(index: number, length: number): void {
   if (Number.isInteger(index) && index >= 0 && index < length) return
   throw new RangeError(`scene ${index} of a split that has scenes 0 … ${length - 1}`)

@@ -160,7 +160,7 @@ describe('a COCO folder', () => {
     expect([dataset.train.length, (await dataset.val!.load([2]))[0]!.width]).toEqual([3, 64])
   })
 
-  it('that is none says what was looked for and what of it is there', async () => {
+  it('in no layout is refused with the supported ones and what was found', async () => {
     expect(await refusal(open())).toBe(
       'expected a folder with COCO annotations and images, found none that can be opened @ DIR',
     )
@@ -173,7 +173,7 @@ describe('a COCO folder', () => {
     expect(said).toContain('found only annotations/instances_train2017.json @ DIR')
   })
 
-  it('keeps the first images under a limit, and does not look for the others', async () => {
+  it('keeps the first images under a limit, and ignores the others', async () => {
     await folder()
     await rm(join(directory, 'images', 'four.png'))
     const { train, val, title } = await open({ limit: { train: 2, test: 1 } })
@@ -191,7 +191,7 @@ describe('a COCO folder', () => {
   })
 })
 
-describe('annotations that are wrong', () => {
+describe('annotations with errors', () => {
   const change = (member: string, i: number, changes: object): object => ({
     [member]: { images, categories, annotations: good.annotations }[member]!.map((each: object, place) =>
       place === i ? { ...each, ...changes } : each,
@@ -199,17 +199,17 @@ describe('annotations that are wrong', () => {
   })
   it.each<[string, object, string]>([
     [
-      'a name that climbs',
+      'a name that leaves the folder',
       change('images', 1, { file_name: '../secret.png' }),
-      'a name inside of DIR/images was expected, without "..", got "../secret.png" @ DIR/instances_train.json, images[1].file_name',
+      'expected a relative path inside DIR/images without "..", got "../secret.png" @ DIR/instances_train.json, images[1].file_name',
     ],
     [
-      'a name that climbs inside',
+      'a name that leaves the folder inside',
       change('images', 1, { file_name: 'a/../../b.png' }),
       'got "a/../../b.png" @',
     ],
     [
-      'a name that climbs with backslashes',
+      'a name that leaves the folder with backslashes',
       change('images', 1, { file_name: 'a\\..\\..\\b.png' }),
       'images[1].file_name',
     ],
@@ -217,9 +217,9 @@ describe('annotations that are wrong', () => {
     ['a drive', change('images', 1, { file_name: 'C:\\b.png' }), 'images[1].file_name'],
     ['an empty name', change('images', 1, { file_name: '' }), 'got "" @'],
     ['a name with a NUL', change('images', 1, { file_name: 'a\0.png' }), 'images[1].file_name'],
-    ['no name', change('images', 0, { file_name: null }), 'expected the member file_name, there is none @'],
-    ['no width', change('images', 0, { width: null }), 'expected the member width, there is none @'],
-    ['no height', change('images', 2, { height: undefined }), 'expected the member height, there is none @'],
+    ['no name', change('images', 0, { file_name: null }), 'expected the member file_name, found none @'],
+    ['no width', change('images', 0, { width: null }), 'expected the member width, found none @'],
+    ['no height', change('images', 2, { height: undefined }), 'expected the member height, found none @'],
     [
       'a file for two images',
       change('images', 1, { file_name: './nine.png' }),
@@ -354,24 +354,24 @@ describe('an image that cannot be used', () => {
       'not a file',
     ],
     [
-      'leads out of the folder',
+      'is a link out of the folder',
       async path => {
         await rename(path, join(top, 'outside.png'))
         await symlink(join(top, 'outside.png'), path)
       },
-      'behind a link out of the folder or to nowhere',
+      'behind a link that is broken or leaves the folder',
     ],
     [
-      'leads to nowhere',
+      'has a broken link',
       async path => {
         await rm(path)
         await symlink('nowhere.png', path)
       },
-      'behind a link out of the folder or to nowhere',
+      'behind a link that is broken or leaves the folder',
     ],
   ]
 
-  it.each(cases)('and %s ends everything, or is left out and said', async (_, harm, reason) => {
+  it.each(cases)('and %s is an error, or is left out and reported', async (_, harm, reason) => {
     await folder()
     await harm(join(directory, 'images', 'three.png'))
     expect(await refusal(open())).toBe(`expected 3 images; 1 ${reason}: "three.png" (image 3) @ DIR/images`)
@@ -427,19 +427,19 @@ describe('an image that cannot be used', () => {
     expect(skipping.skipped[0]!.reason).toMatch(reason)
   })
 
-  it('ends everything where no other is left', async () => {
+  it('is an error where no other is left', async () => {
     await folder()
     for (const { file_name } of images) await rm(join(directory, 'images', file_name))
     expect(await refusal(open({ unreadable: 'skip' }))).toBe(
-      'expected images that can be read, of 3 there are 3 missing, left out: "nine.png" (image 9), "three.png" (image 3), "four.png" (image 4) @ DIR/images',
+      'expected images that can be read, of 3: 3 missing, left out: "nine.png" (image 9), "three.png" (image 3), "four.png" (image 4) @ DIR/images',
     )
   })
 
-  it('or a whole folder that leads out, ends everything', async () => {
+  it('or a whole folder that leaves the root, is an error', async () => {
     await folder()
     await rename(join(directory, 'images'), join(top, 'images'))
     await symlink(join(top, 'images'), join(directory, 'images'))
-    expect(await refusal(open())).toContain('got one that leads out of it @ DIR/images')
+    expect(await refusal(open())).toContain('got one that leaves it @ DIR/images')
   })
 })
 

@@ -17,33 +17,33 @@ import {
   type ScenePixels,
 } from './detection-dataset.ts'
 import { refuseImplausible } from './plausible-boxes.ts'
-import { Tally } from './problem-counts.ts'
+import { ProblemCounts } from './problem-counts.ts'
 
-/** Which folder, and what to do with its images. */
+/** Options of a folder of images. */
 export interface CocoOptions {
   readonly directory: string
   readonly rule: CanvasRule
-  /** What an image that is missing, damaged or of the wrong size does: end everything, or be left out, and said. */
+  /** Policy for missing, damaged or misshapen images: stop with an error, or skip and report. */
   readonly unreadable: 'stop' | 'skip'
-  /** At most so many images of each split, the first of the file; others are not even looked for. */
+  /** At most this many images of each split, the first of the file; others are ignored. */
   readonly limit: Limit
-  /** What a file does most of whose boxes cannot be right (`plausible-boxes.ts`): end everything, or be used. */
+  /** Policy for files with many implausible boxes (`plausible-boxes.ts`): stop with an error, or use them. */
   readonly implausibleBoxes: 'stop' | 'accept'
 }
 
-/** Of ImageNet, as everybody uses them for photographs. */
+/** ImageNet's statistics, the usual ones for photographs. */
 const mean: PerChannel = [0.485, 0.456, 0.406]
 const std: PerChannel = [0.229, 0.224, 0.225]
 
 /**
- * Images with boxes in COCO's format (`coco-layout.ts` says where the files are looked for). Annotations are read
- * record by record and images found by listing their folders; under `stop` none is decoded before it is asked for, so
- * a damaged one is found when training comes to it. Under `skip` all are decoded once, now, and those that cannot be
- * are left out.
+ * Images with boxes in COCO's format (see `coco-layout.ts` for the layouts). Annotations are read
+ * record by record and images found by listing their folders; under `stop` images are decoded only when needed, so
+ * a damaged one is found during training. Under `skip` all are decoded once on opening, and unreadable ones
+ * are skipped.
  *
  * @throws MoietyError of kind `data`: the folder's layout, what `readCocoAnnotations` and `nameImages` refuse, splits
- *   with different categories or a common file, a split without images, boxes that cannot be right, and under `stop` an
- *   image that is not there
+ *   with different categories or a common file, a split without images, implausible boxes, and under `stop` an
+ *   missing image
  */
 export async function openCoco(options: CocoOptions, progress?: OnProgress): Promise<DetectionDataset> {
   const { directory, rule, limit } = options
@@ -62,10 +62,10 @@ export async function openCoco(options: CocoOptions, progress?: OnProgress): Pro
     const most = split === 'train' ? limit.train : limit.test
     const images = nameImages(side, read.images).slice(0, most ?? undefined)
     const { kept, skipped } = await usable(images, layout.root, side, options, progress)
-    const tally = new Tally()
-    const scenes = scenesOf(kept, read, labels, tally)
+    const problems = new ProblemCounts()
+    const scenes = scenesOf(kept, read, labels, problems)
     for (const [earlier, { images: before }] of opened) refuseCommonFiles(before, earlier, kept, split, side)
-    opened.set(split, { images: kept, scenes, skipped: [...skipped, ...tally.skipped(side.annotations)] })
+    opened.set(split, { images: kept, scenes, skipped: [...skipped, ...problems.skipped(side.annotations)] })
   }
   const superclasses = superclassesOf(categories)
   const partOf = ({ images, scenes }: Opened): DetectionSplit => splitOf(images, scenes, rule)
@@ -101,7 +101,7 @@ interface Opened {
   readonly skipped: readonly SkippedFile[]
 }
 
-/** Says of which classes nothing can be learned: no training image that is used has an object of them. */
+/** Reports classes without objects in the training images. */
 function untrainedClasses(scenes: readonly Scene[], classes: readonly string[]): readonly string[] {
   const seen = new Set(
     scenes.flatMap(({ objects }) => objects.filter(({ crowd }) => !crowd).map(({ label }) => label)),
@@ -110,7 +110,7 @@ function untrainedClasses(scenes: readonly Scene[], classes: readonly string[]):
   if (missing.length === 0) return []
   const named = `${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`
   return [
-    `categories without training objects, of which nothing is learned: ${named} (${missing.length} of ${classes.length})`,
+    `categories without training objects: ${named} (${missing.length} of ${classes.length})`,
   ]
 }
 
@@ -141,7 +141,7 @@ function commonCategories(
       kind: 'data',
       message: `expected the same categories, by id and name, in train and ${split}; only on one side: ${different.slice(0, 5).join(', ')}${different.length > 5 ? ` and ${different.length - 5} more` : ''}`,
       where: side.annotations,
-      help: 'write all categories into all files; one without objects does no harm',
+      help: 'write all categories into all files; categories may have no objects',
     })
   }
   const where = others[0]!.side.annotations
@@ -150,7 +150,7 @@ function commonCategories(
     if (names.has(name)) {
       fail({
         kind: 'data',
-        message: `expected categories with names of their own, got ${quoted(name)} twice`,
+        message: `expected unique category names, got ${quoted(name)} twice`,
         where,
         help: 'rename one of them in all files',
       })
@@ -160,7 +160,7 @@ function commonCategories(
   return train.toSorted((a, b) => a.id - b.id)
 }
 
-/** In the order in which classes have them; undefined where a class has none. */
+/** In the order of the classes; undefined if a class has none. */
 function superclassesOf(categories: readonly CocoCategory[]): readonly string[] | undefined {
   const names = categories.map(({ supercategory }) => supercategory).filter(name => name !== null)
   return names.length === categories.length ? [...new Set(names)] : undefined
@@ -170,17 +170,17 @@ function scenesOf(
   images: readonly LocatedImage[],
   { annotations }: CocoAnnotations,
   labels: ReadonlyMap<number, number>,
-  tally: Tally,
+  problems: ProblemCounts,
 ): readonly Scene[] {
   const byImage = new Map(images.map(({ id }) => [id, [] as CocoAnnotations['annotations'][number][]]))
   for (const annotation of annotations) byImage.get(annotation.imageId)?.push(annotation)
   return images.map(({ id, name, width, height }) => {
-    const objects = objectsOf(byImage.get(id)!, labels, { width, height }, tally)
+    const objects = objectsOf(byImage.get(id)!, labels, { width, height }, problems)
     return { id, name, width, height, objects }
   })
 }
 
-/** One file in two splits would be tested on after being trained on; possible where they share a folder. */
+/** An image in two splits would be used for training and testing; possible where they share a folder. */
 function refuseCommonFiles(
   before: readonly LocatedImage[],
   earlier: SplitName,
@@ -199,10 +199,10 @@ function refuseCommonFiles(
   })
 }
 
-/** How many images are decoded at a time; the decoder has threads of its own. */
+/** Number of images decoded concurrently; the decoder has its own threads. */
 const together = 4
 
-/** To find damage all of a file must be decoded, but hardly any pixels need to be made: this is the quickest. */
+/** To find damage the whole file must be decoded, but few pixels produced: this is the fastest way. */
 const checkingRule: CanvasRule = { longest: 32, shortest: 32 }
 
 /** Images that can be used, by the policy. */
@@ -214,17 +214,17 @@ async function usable(
   progress?: OnProgress,
 ): Promise<{ readonly kept: readonly LocatedImage[]; readonly skipped: readonly SkippedFile[] }> {
   const absent = await absentImages(images, root)
-  const tally = new Tally()
+  const problems = new ProblemCounts()
   const leftOut = unreadable === 'skip' ? ', left out' : ''
   for (const [{ id, name }, reason] of absent)
-    tally.add(`${reason}${leftOut}`, `${quoted(name)} (image ${id})`)
+    problems.add(`${reason}${leftOut}`, `${quoted(name)} (image ${id})`)
   if (unreadable === 'stop') {
-    if (tally.empty) return { kept: images, skipped: [] }
+    if (problems.empty) return { kept: images, skipped: [] }
     return fail({
       kind: 'data',
-      message: `expected ${images.length} images; ${tally.sentences().join('; ')}`,
+      message: `expected ${images.length} images; ${problems.sentences().join('; ')}`,
       where: side.images,
-      help: 'add them, correct file_name, or leave such images out with --set data.unreadable=skip',
+      help: 'add them, correct file_name, or skip such images with --set data.unreadable=skip',
     })
   }
   const there = images.filter(image => !absent.has(image))
@@ -236,7 +236,7 @@ async function usable(
       if (!(outcome instanceof UnreadableImage)) continue
       const { id, name } = group[i]!
       damaged.add(group[i]!)
-      tally.add('unreadable, left out', `${quoted(name)} (image ${id}: ${outcome.reason})`)
+      problems.add('unreadable, left out', `${quoted(name)} (image ${id}: ${outcome.reason})`)
     }
     progress?.({ done: first + group.length, total: there.length, what: 'checking images' })
   }
@@ -244,12 +244,12 @@ async function usable(
   if (kept.length === 0) {
     fail({
       kind: 'data',
-      message: `expected images that can be read, of ${images.length} there are ${tally.sentences().join('; ')}`,
+      message: `expected images that can be read, of ${images.length}: ${problems.sentences().join('; ')}`,
       where: side.images,
       help: 'is it the right folder?',
     })
   }
-  return { kept, skipped: tally.skipped(side.images) }
+  return { kept, skipped: problems.skipped(side.images) }
 }
 
 function orUnreadable(error: unknown): UnreadableImage {
@@ -262,7 +262,7 @@ async function decode(image: LocatedImage, rule: CanvasRule): Promise<ScenePixel
   return { pixels: await decodeStored(image.path, image, wanted), ...wanted }
 }
 
-/** A split that decodes its images, on the decoder's threads, whenever they are asked for. */
+/** A split that decodes its images on demand, on the decoder's threads. */
 function splitOf(
   images: readonly LocatedImage[],
   scenes: readonly Scene[],
@@ -286,7 +286,7 @@ function stopAt(error: unknown): never {
     kind: 'data',
     message: `expected an image that can be read, got: ${reason}`,
     where: path,
-    help: 'repair the file or its width and height in the annotations, or leave such images out with --set data.unreadable=skip',
+    help: 'repair the file or its width and height in the annotations, or skip such images with --set data.unreadable=skip',
     cause: error,
   })
 }

@@ -5,32 +5,32 @@ import type { DetectionDataset } from './detection-dataset.ts'
 import { openCoco } from './open-coco.ts'
 import { openScenes } from './scenes.ts'
 
-/** As the `data` part of a configuration has it; null is as good as left out. */
+/** The `data` section of a configuration; null is like undefined. */
 export interface DetectionDataOptions {
   readonly name: 'scenes' | 'coco'
-  /** Where the files are; needed by `coco`. */
+  /** Folder of the files; required for `coco`. */
   readonly directory?: string | null | undefined
-  /** Longest side of the canvas in pixels: 128 for scenes and 320 for images unless told. */
+  /** Longest side of the canvas in pixels. Default: 128 for scenes, 320 for images. */
   readonly size?: number | undefined
-  /** Its shorter side in pixels, for images; a square canvas unless told, or if equal to `size`. */
+  /** Its shorter side in pixels, for images. Default, or if equal to `size`: a square canvas. */
   readonly shortest?: number | null | undefined
-  /** What an image that cannot be used does: end everything (the default) or be left out, and said. */
+  /** Policy for images that cannot be used: stop with an error (default), or skip and report. */
   readonly unreadable?: 'stop' | 'skip' | undefined
-  /** What a file does most of whose boxes cannot be right: end everything (the default) or be used. */
+  /** Policy for files with many implausible boxes: stop with an error (default), or use them. */
   readonly implausibleBoxes?: 'stop' | 'accept' | undefined
-  /** At most so many scenes of each split, the first ones. */
+  /** At most this many scenes of each split, the first ones. */
   readonly limit?: Limit | undefined
-  /** Decides how scenes are drawn; 0 unless told. */
+  /** Seed of the drawing of scenes. Default: 0. */
   readonly seed?: number | undefined
-  /** Where the drawn scenes are kept; see `cacheDirectory`. */
+  /** Cache folder of the drawn scenes; see `cacheDirectory`. */
   readonly cacheDirectory?: string | undefined
 }
 
 /**
- * Opens images with boxes: checks all of it that can be checked without decoding images, and names what is wrong.
+ * Opens images with boxes, and checks everything that can be checked without decoding images.
  *
  * @throws MoietyError of kind `data` for files that are missing, damaged or refused; `usage` for options that
- *   are not there or impossible
+ *   are missing or invalid
  */
 export async function openDetectionDataset(
   options: DetectionDataOptions,
@@ -48,7 +48,7 @@ export async function openDetectionDataset(
         kind: 'usage',
         message: `expected no shorter side for drawn scenes, which are square, got ${shortest}`,
         where: 'data.shortest',
-        help: 'leave it out',
+        help: 'omit it',
       })
     }
     return openScenes({ size, limit, seed, cacheDirectory }, progress)
@@ -56,9 +56,9 @@ export async function openDetectionDataset(
   if (directory === undefined || directory === null) {
     return fail({
       kind: 'usage',
-      message: 'expected the folder that holds COCO annotations and images, got none',
+      message: 'expected the folder of COCO annotations and images, got none',
       where: 'data.directory',
-      help: '--data DIR; docs/detection-data.md shows what it should hold',
+      help: '--data DIR; docs/detection-data.md shows its layout',
     })
   }
   const rule = canvasRule(options.size ?? 320, shortest)
@@ -69,8 +69,8 @@ function checkLimit(count: number | null | undefined, side: 'train' | 'test'): v
   if (count === undefined || count === null || (Number.isInteger(count) && count >= 1)) return
   fail({
     kind: 'usage',
-    message: `expected a positive whole number of scenes, got ${count}`,
+    message: `expected a positive integer as the number of scenes, got ${count}`,
     where: `data.limit.${side}`,
-    help: 'leave the limit out to use all scenes',
+    help: 'omit the limit to use all scenes',
   })
 }

@@ -1,10 +1,10 @@
 import type { SkippedFile } from '../dataset.ts'
 
-/** How many of one kind are named; the others are only counted. */
+/** Number of names listed per kind; the others are only counted. */
 const named = 5
 
-/** Counts what a policy leaves out or changes, by kind, and keeps the names of the first few of each. */
-export class Tally {
+/** Counts what a policy skips or changes, by kind, with the first few names of each. */
+export class ProblemCounts {
   readonly #kinds = new Map<string, { count: number; first: string[] }>()
 
   /** @param kind - what happens to them, as `boxes outside of their image, left out` */
@@ -27,7 +27,7 @@ export class Tally {
     })
   }
 
-  /** As a dataset reports it. */
+  /** As a dataset's report. */
   skipped(path: string): readonly SkippedFile[] {
     return this.sentences().map(reason => ({ path, reason }))
   }

@@ -118,13 +118,13 @@ describe('objects that cannot be', () => {
     )
 
   it.each([
-    ['a category that is none', [0, 0, 8, 8], [2], 'expected a category from 0 to 1, but 2 came'],
-    ['−1', [0, 0, 8, 8], [-1], 'but -1 came'],
-    ['a fraction', [0, 0, 8, 8], [0.5], 'but 0.5 came'],
-    ['NaN', [0, 0, 8, 8], [Number.NaN], 'but NaN came'],
-    ['a box with NaN', [0, 0, Number.NaN, 8], [0], 'but [0, 0, NaN, 8] came'],
-    ['an infinite box', [0, 0, Infinity, 8], [0], 'but [0, 0, Infinity, 8] came'],
-    ['a box inside out', [8, 0, 4, 8], [0], 'with x1 ≤ x2 and y1 ≤ y2, but [8, 0, 4, 8] came'],
+    ['a category that is none', [0, 0, 8, 8], [2], 'expected a category from 0 to 1, but got 2'],
+    ['−1', [0, 0, 8, 8], [-1], 'but got -1'],
+    ['a fraction', [0, 0, 8, 8], [0.5], 'but got 0.5'],
+    ['NaN', [0, 0, 8, 8], [Number.NaN], 'but got NaN'],
+    ['a box with NaN', [0, 0, Number.NaN, 8], [0], 'but got [0, 0, NaN, 8]'],
+    ['an infinite box', [0, 0, Infinity, 8], [0], 'but got [0, 0, Infinity, 8]'],
+    ['a box inside out', [8, 0, 4, 8], [0], 'with x1 ≤ x2 and y1 ≤ y2, but got [8, 0, 4, 8]'],
   ])('are refused: %s', (_, box, categories, message) => {
     expect(targets([1, 1, 2, 2, ...box], [0, ...categories])).toThrow(message)
     expect(targets([1, 1, 2, 2, ...box], [0, ...categories])).toThrow(
@@ -134,7 +134,7 @@ describe('objects that cannot be', () => {
 
   it('are refused where there are more boxes than categories, or fewer', () => {
     for (const boxes of [[], [0, 0, 1], [0, 0, 1, 1, 0, 0, 1, 1]])
-      expect(targets(boxes, [0])).toThrow(`for each of 1 categories, but ${boxes.length} came`)
+      expect(targets(boxes, [0])).toThrow(`for each of 1 categories, but got ${boxes.length}`)
     expect(targets([2, 2, 2, 2], [0])).not.toThrow()
   })
 })

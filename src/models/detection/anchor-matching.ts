@@ -167,7 +167,7 @@ function checkObjects({ boxes, categories }: ImageObjects, image: number, classe
   if (boxes.length !== 4 * count) {
     fail({
       kind: 'data',
-      message: `expected four numbers of a box for each of ${count} categories, but ${boxes.length} came`,
+      message: `expected four numbers of a box for each of ${count} categories, but got ${boxes.length}`,
       where: `image ${image} of the batch`,
       help: 'give boxes as x1, y1, x2, y2 one after another, and one category for each',
     })
@@ -181,8 +181,8 @@ function checkObjects({ boxes, categories }: ImageObjects, image: number, classe
     fail({
       kind: 'data',
       message: isBox
-        ? `expected a category from 0 to ${classes - 1}, but ${category} came`
-        : `expected a box x1, y1, x2, y2 of finite numbers with x1 ≤ x2 and y1 ≤ y2, but [${[x1, y1, x2, y2].join(', ')}] came`,
+        ? `expected a category from 0 to ${classes - 1}, but got ${category}`
+        : `expected a box x1, y1, x2, y2 of finite numbers with x1 ≤ x2 and y1 ≤ y2, but got [${[x1, y1, x2, y2].join(', ')}]`,
       where: `object ${object} of image ${image} of the batch`,
       help: isBox
         ? 'number categories from 0, not by their ids in a file'
