@@ -35,7 +35,7 @@ export async function readCache(file: string, total: number): Promise<Uint8Array
 
 /**
  * Caches drawings, prefixed with their SHA-256. A failure is only reported through
-* `progress`.
+ * `progress`.
  */
 export function writeCache(file: string, content: Uint8Array, progress?: OnProgress): void {
   const bytes = new Uint8Array(digestBytes + content.length)

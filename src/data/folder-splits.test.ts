@@ -191,7 +191,11 @@ describe('a folder that looks like splits', () => {
       { 'cat/train': 2, 'dog/train': 2 },
       /found splits within a class: cat\/train\//,
     ],
-    ['splits one level down', { 'archive/train/a': 2, 'archive/test/a': 2 }, /Did you mean the folder archive/],
+    [
+      'splits one level down',
+      { 'archive/train/a': 2, 'archive/test/a': 2 },
+      /Did you mean the folder archive/,
+    ],
     [
       'splits of images and labels',
       { 'images/train': 2, 'labels/train': 2, 'images/val': 2 },

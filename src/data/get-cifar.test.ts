@@ -181,7 +181,11 @@ describe('unpackTarGz', () => {
   it.each<[string, Entry, RegExp]>([
     ['a name that leaves the folder', { ...file, path: '../evil.bin' }, /leaves the folder/],
     ['a name that leaves the folder midway', { ...file, path: 'd/../../evil.bin' }, /leaves the folder/],
-    ['a name that leaves the folder in the Windows way', { ...file, path: 'd\\..\\..\\evil.bin' }, /leaves the folder/],
+    [
+      'a name that leaves the folder in the Windows way',
+      { ...file, path: 'd\\..\\..\\evil.bin' },
+      /leaves the folder/,
+    ],
     ['an absolute name', { ...file, path: '/tmp/evil.bin' }, /absolute name/],
     ['an absolute Windows name', { ...file, path: 'C:/evil.bin' }, /absolute name/],
     [

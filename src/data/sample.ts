@@ -12,7 +12,7 @@ import {
   splitFamilies,
   vendors,
 } from './artwork.ts'
-import { cacheDirectory, cacheKey, writeCache, readCache } from './cache.ts'
+import { cacheDirectory, cacheKey, readCache, writeCache } from './cache.ts'
 import { channelStatistics } from './channel-statistics.ts'
 import { type Dataset, type OnProgress, type Split, splitInMemory } from './dataset.ts'
 import { drawImage, drawingVersion, drawnSize, type Glyph } from './drawing.ts'

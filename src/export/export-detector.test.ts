@@ -133,7 +133,7 @@ describe('an exported detector', () => {
     expectSameDetections(found, await evaluatedDetector(one, partial, floats))
   })
 
-  it('may find nothing at all, or nothing in one of the images', { timeout: 60_000 }, async () => {
+  it('may find nothing, or nothing in one of the images', { timeout: 60_000 }, async () => {
     const { file } = await exportRun({ run: newRun(config, detectorState(config, -12)) })
     const found = await runDetector(file, feed(floats))
     expect(found.boxes).toEqual({ dims: [0, 4], data: [] })
@@ -142,7 +142,7 @@ describe('an exported detector', () => {
   })
 
   it.each(['plain heads', 'both heads, a gate each', 'a mixture in the backbone too, loss-free balancing'])(
-    'finds nothing in no images, and the process that asked goes on: %s',
+    'finds nothing in no images, and the process continues: %s',
     { timeout: 60_000 },
     async name => {
       const own = detectors[name]!
@@ -166,7 +166,7 @@ describe('an exported detector', () => {
     },
   )
 
-  it('takes as many images as told, uint8 pixels, and channels last', { timeout: 60_000 }, async () => {
+  it('takes a given number of images, uint8 pixels, and channels last', { timeout: 60_000 }, async () => {
     const out = join(folder, 'form.onnx')
     const { file, inputs } = await exportRun({ run, batch: 2, uint8: true, channelsLast: true, out })
     expect(inputs).toEqual([{ name: 'images', dtype: 'uint8', shape: [2, size, size, 3] }])
@@ -208,7 +208,7 @@ describe('an exported detector', () => {
     }
   })
 
-  it('says of itself what a detector is', async () => {
+  it('has the metadata of a detector', async () => {
     writeFileSync(join(run, 'metrics.jsonl'), `${JSON.stringify(tested)}\n`)
     const { file, metadata, batchNorms } = await exportRun({ run, hub: join(run, 'hub') })
     expect(batchNorms.left).toBe(0)

@@ -13,7 +13,7 @@ import {
 } from './export-model.ts'
 import type { Normalisation } from './run-facts.ts'
 
-/** A trained detector, to be written down with its parameters. */
+/** A trained detector, to be exported with its parameters. */
 export interface TrainedDetector {
   readonly model: DetectorModelConfig
   readonly classes: number
@@ -23,14 +23,14 @@ export interface TrainedDetector {
   readonly normalisation: Normalisation | undefined
 }
 
-/** What a detector's file gives besides the weights of its mixtures, in order. */
+/** The outputs of a detector's file, without the weights of its mixtures, in order. */
 export const detectionOutputs = ['boxes', 'scores', 'labels', 'image'] as const
 
 /**
  * Builds a detector for inference, its parameters and anchors inside, decoding and non-maximum suppression included.
  *
  * Its input is `images`; its outputs are `boxes` float32 [M, 4] (x1, y1, x2, y2 in pixels of the canvas), `scores` float32
- * [M], `labels` int64 [M] and `image` int64 [M], the place in the batch: by image, then label, then falling score. M may
+ * [M], `labels` int64 [M] and `image` int64 [M], the place in the batch: by image, then label, then descending score. M may
  * be 0. For every mixture of experts `NAME.weights`: [N, levels, E] in a head (P3 first), [N, E] in the backbone; 0 for an
  * expert that was not chosen.
  *
@@ -52,7 +52,7 @@ export function exportedDetector(trained: TrainedDetector, form: ModelForm): Exp
   return { ...withParameters(wanted, scope.declarations, state), layers: said.stats.map(layerInfo) }
 }
 
-/** Weights [inputs · N, E], whose row is input · N + image, as [N, inputs, E]; as they are where there is one input. */
+/** Weights [inputs · N, E], whose row is input · N + image, as [N, inputs, E]; unchanged if there is one input. */
 function byImage({ inputs, experts, routing }: MoeStatistics, images: Tensor): Tensor {
   if (inputs === 1) return routing.weights
   return transpose(reshape(routing.weights, [inputs, images.dim(0), experts]), [1, 0, 2])

@@ -23,19 +23,19 @@ import type { Normalisation } from './run-facts.ts'
 /** The name of the exported model's only input. */
 export const imagesInput = 'images'
 
-/** In what form an exported model takes and computes images. */
+/** Options of an exported model's input and computation. */
 export interface ModelForm {
-  /** `sparse` computes the chosen experts only; `dense` computes all of them, and every shape is known beforehand. */
+  /** `sparse` computes the chosen experts only; `dense` computes all of them, and every shape is static. */
   readonly routing: 'sparse' | 'dense'
-  /** How many images at once; null: any number. */
+  /** Batch size; null: any. */
   readonly batch: number | null
-  /** uint8 pixels, 0 … 255, which the model normalises itself, instead of normalised float32. */
+  /** uint8 pixels, 0 … 255, which the model normalises, instead of normalised float32. */
   readonly uint8: boolean
   /** [N, H, W, 3], as image decoders give pixels, instead of [N, 3, H, W]. */
   readonly channelsLast: boolean
 }
 
-/** A trained classifier, to be written down with its parameters. */
+/** A trained classifier, to be exported with its parameters. */
 export interface TrainedClassifier {
   readonly model: ModelConfig
   readonly classes: number
@@ -45,21 +45,21 @@ export interface TrainedClassifier {
   readonly normalisation: Normalisation | undefined
 }
 
-/** A network that needs nothing but images, as symbolic tensors. */
+/** A network whose only input is images, as symbolic tensors. */
 export interface ExportedModel {
-  /** What the file will give, by name. */
+  /** Outputs of the file, by name. */
   readonly outputs: ReadonlyMap<string, Tensor>
   /** The mixtures of experts, in order. */
   readonly layers: readonly LayerInfo[]
-  /** How many BatchNorms became part of a convolution, and how many stay. */
+  /** Numbers of BatchNorms folded into a convolution, and of those that remain. */
   readonly batchNorms: { readonly folded: number; readonly left: number }
-  /** The tensors of the state that the network is made of, by torchvision's names. */
+  /** The tensors of the network's state, by torchvision's names. */
   readonly parameters: State
 }
 
 /**
  * Builds a classifier for inference, its parameters inside. Its input is `images`, its outputs are `logits` [N, classes]
- * and, for every mixture of experts, `NAME.weights` [N, E], which says how much each expert counts, 0 for one that was not chosen.
+ * and, for every mixture of experts, `NAME.weights` [N, E], the gate weights, 0 for experts that were not selected.
  *
  * @throws MoietyError `usage` for uint8 where the normalisation is not known, or a model too large for one file; `disk` for
  *   a state that does not fit the model
@@ -78,7 +78,7 @@ export function exportedModel(trained: TrainedClassifier, form: ModelForm): Expo
 }
 
 /**
- * Outputs with the parameters inside, and with BatchNorm in the convolution before it wherever that is exact.
+ * Outputs with embedded parameters, and with BatchNorm folded into the preceding convolution wherever that is exact.
  *
  * @throws MoietyError `disk` for a state that does not fit the declarations; `usage` for one too large for a file
  */
@@ -109,7 +109,7 @@ export function weightsOutput(layer: string): string {
 }
 
 /**
- * Images as the network was trained on them, from images as they are given.
+ * Converts input images to the form that the network was trained on.
  *
  * @returns float32 [N, 3, H, W], normalised
  * @throws MoietyError `usage` for uint8 where the normalisation is not known
@@ -128,9 +128,9 @@ export function preprocessed(
   if (normalisation === undefined) {
     return fail({
       kind: 'usage',
-      message: 'the model cannot normalise images itself: the run does not say by which mean and deviation',
+      message: 'the model cannot normalise images: the run does not record their mean and deviation',
       where: '--uint8',
-      help: 'bring the data back to where data.directory of the run says, or leave --uint8 out',
+      help: 'restore the data at data.directory of the run, or omit --uint8',
     })
   }
   const { gain, offset } = gainAndOffset(normalisation.mean, normalisation.std)
@@ -150,19 +150,19 @@ function fitting(declarations: Declarations, state: State): State {
   if (problem === undefined) return found
   return fail({
     kind: 'disk',
-    message: `the checkpoint holds other tensors than the configuration describes: ${missing.length} missing, ${misshapen.length} of another shape; first: ${problem}`,
+    message: `the checkpoint has other tensors than the configuration: ${missing.length} missing, ${misshapen.length} of another shape; first: ${problem}`,
     where: 'config.json and the newest checkpoint',
-    help: 'they are of different runs, config.json was changed, or another version wrote them; put that right',
+    help: 'they belong to different runs, config.json was changed, or another version wrote them; restore matching files',
   })
 }
 
-/** Protocol buffers, and so ONNX files of one part, end at 2 GiB. */
+/** Protocol buffers, and so single-file ONNX models, are limited to 2 GiB. */
 function refuseTooLarge(parameters: State): void {
   const bytes = [...parameters.values()].reduce((total, { data }) => total + data.byteLength, 0)
   if (bytes < 2 ** 31 - 2 ** 24) return
   fail({
     kind: 'usage',
     message: `the parameters have ${(bytes / 1e9).toFixed(1)} GB, more than one ONNX file can hold (2.1 GB)`,
-    help: 'such a network can be evaluated by Moiety, not exported; train a narrower one',
+    help: 'such a network can be evaluated by Moiety, but not exported; train a narrower one',
   })
 }

@@ -4,13 +4,13 @@ import { readIfThere } from '../files/append-file.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { sizeLimits } from '../files/regular-file.ts'
 
-/** What each expert is a specialist in, by layer; null for one that has no caption. */
+/** Captions of the experts, by layer; null without a caption. */
 export type Captions = Readonly<Record<string, readonly (string | null)[]>>
 
 /** Captions of the first version had no test over pairs and no chance beside how often an expert is selected. */
 const reportVersion = 2
 
-/** The part of a report that is wanted here. */
+/** The part of a report that is read here. */
 const report = z.object({
   version: z.number(),
   run: z.object({ checkpoint: z.string() }),
@@ -26,8 +26,8 @@ const report = z.object({
  * The captions that `moiety explain` has given the experts of a run, from its `report.json`; none where there is no
  * report.
  *
- * @param checkpoint - identity of the checkpoint that is exported; captions of another one are left out
- * @param warn - told when there is a report that cannot be used, which is no reason not to go on
+ * @param checkpoint - identity of the checkpoint that is exported; captions of another one are ignored
+ * @param warn - called if there is a report that cannot be used, which is not an error
  * @throws MoietyError `disk` when the report cannot be read
  */
 export function readCaptions(
@@ -45,11 +45,13 @@ export function readCaptions(
     return {}
   }
   if (found.data.version !== reportVersion) {
-    warn(`captions are left out: ${file} is of another version of Moiety; \`moiety explain\` makes new ones`)
+    warn(
+      `captions are left out: ${file} is of another version of Moiety; \`moiety explain\` creates new ones`,
+    )
     return {}
   }
   if (found.data.run.checkpoint !== checkpoint) {
-    warn(`captions are left out: ${file} is about another checkpoint; \`moiety explain\` makes new ones`)
+    warn(`captions are left out: ${file} is about another checkpoint; \`moiety explain\` creates new ones`)
     return {}
   }
   return Object.fromEntries(

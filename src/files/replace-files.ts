@@ -43,7 +43,8 @@ export function replaceFiles(disk: Disk, files: Iterable<FileContent>): string[]
       writeFlushed(disk, join(temporary, basename(path)), content)
       paths.push(path)
     }
-    for (const temporary of temporaryFolders.values()) attempt(disk, 'flush', temporary, () => disk.flushFolder(temporary))
+    for (const temporary of temporaryFolders.values())
+      attempt(disk, 'flush', temporary, () => disk.flushFolder(temporary))
     holdSignals(() => {
       for (const [folder, temporary] of temporaryFolders) commit(disk, folder, temporary)
       temporaryFolders.clear()

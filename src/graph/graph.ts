@@ -142,7 +142,8 @@ export class Graph {
       attributes: { name },
       gradient: () => [],
       lower: () => [name],
-      evaluate: () => fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'pass a value for it' }),
+      evaluate: () =>
+        fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'pass a value for it' }),
     })
     this.#inputs.set(name, tensor!)
     return tensor!

@@ -29,7 +29,8 @@ export function interpretWith(
     if (node.name === 'input') {
       const name = String(node.attributes?.name)
       const fed =
-        feeds.get(name) ?? fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'pass a value for it' })
+        feeds.get(name) ??
+        fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'pass a value for it' })
       values.set(node, [fed])
       continue
     }

@@ -70,7 +70,9 @@ export type Extents = readonly [number, number]
 export function renamedSemantics(semantics: NodeSemantics, rename: (name: string) => string): NodeSemantics {
   switch (semantics.kind) {
     case 'convolution':
-      return semantics.rotatedFrom === undefined ? semantics : { ...semantics, rotatedFrom: rename(semantics.rotatedFrom) }
+      return semantics.rotatedFrom === undefined
+        ? semantics
+        : { ...semantics, rotatedFrom: rename(semantics.rotatedFrom) }
     case 'channelAffine':
     case 'inputGradient':
       return semantics

@@ -5,7 +5,7 @@ import { type Contract, checkedObject, checkedTensor, describeGiven } from '../n
 import type { RetinaNetResult } from './detection/retinanet.ts'
 import type { Classification } from './resnet.ts'
 
-/** Where a function of a user's own was called, and what it is called. */
+/** A user-defined function, for error messages. */
 export interface Returner {
   /** `a classifier` */
   readonly who: string
@@ -17,9 +17,9 @@ const classifierHelp =
   'return { logits, losses: [], stats: [] }, with the losses and stats of its mixtures of experts'
 
 /**
- * What a classifier returned, if it is logits of these images with losses and statistics.
+ * Checks that a classifier returned logits of these images with losses and statistics.
  *
- * @param classes - null: as many as it says, a known number
+ * @param classes - null: any known number
  * @throws MoietyError (usage) that says what it must return and what it returned
  */
 export function checkedClassification(
@@ -50,7 +50,7 @@ function refuseUnknown(classes: Dim): never {
 }
 
 /**
- * What a detector returned, if it is scores and codes of as many anchors with losses and statistics.
+ * Checks that a detector returned scores and box codes of all anchors with losses and statistics.
  *
  * @param anchors - A
  * @throws MoietyError (usage) that says what it must return and what it returned
@@ -68,7 +68,7 @@ export function checkedDetection(given: unknown, images: Tensor, anchors: number
   if (kind !== 'logits' && kind !== 'probabilities') {
     return fail({
       kind: 'usage',
-      message: `a detector must say in \`classes.kind\` whether its scores are "logits" or "probabilities", but said ${JSON.stringify(kind)}`,
+      message: `a detector must return "logits" or "probabilities" in \`classes.kind\`, but this one returned ${JSON.stringify(kind)}`,
       where: 'classes.kind',
       help,
     })
@@ -119,7 +119,7 @@ export function checkedExtras(
         kind: 'usage',
         message: `${returner.who} must return in \`stats[${i}]\` the statistics of a mixture, but these have no name and routing`,
         where: `stats[${i}]`,
-        help: 'hand on the stats that mixtureOfExperts or gateInputs returned',
+        help: 'pass on the stats that mixtureOfExperts or gateInputs returned',
       })
     }
     if (seen.has(name)) refuseTwice(name)
@@ -129,13 +129,13 @@ export function checkedExtras(
   return { losses: checkedLosses, stats: checkedStats }
 }
 
-/** Outputs are named after mixtures: of two with one name the report would know only the last. */
+/** Outputs are named after mixtures: of two with the same name only the last would be reported. */
 function refuseTwice(name: string): never {
   return fail({
     kind: 'usage',
     message: `two mixtures of experts of this network are called ${JSON.stringify(name)}`,
     where: 'stats',
-    help: 'build each under a name of its own, with scope.in(name, …), and hand on its stats once',
+    help: 'build each under its own name, with scope.in(name, …), and pass on its stats once',
   })
 }
 

@@ -5,14 +5,14 @@ import { Scope } from '../nn/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
 import { detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
 
-/** First values of a kernel [O, C, U, V], measured. */
+/** Statistics of an initialised kernel [O, C, U, V]. */
 interface Measured {
   readonly mean: number
   readonly variance: number
   readonly largest: number
 }
 
-/** First values of every parameter with more than one axis, by name. */
+/** Initial values of every parameter with more than one axis, by name. */
 function kernels(
   model: object,
   data: object = {},

@@ -3,9 +3,9 @@ import { ignoredClass } from './detection/anchor-matching.ts'
 import type { DetectionTargets } from './detection/losses.ts'
 
 /**
- * What images should be taken for, as inputs of a program that know which values they take: every program that trains or
- * evaluates declares them here, and `LoadedProgram` checks what they are fed. Without that, a label −1 has no class in the
- * loss and trains silently, and one too large ends in an engine's message about an index.
+ * Targets as inputs of a program with declared valid values: every program that trains or
+ * evaluates declares them here, and `LoadedProgram` checks what is fed. Otherwise a label −1 would have no class in the
+ * loss and train silently, and one too large would cause an engine error about an index.
  */
 
 /**
@@ -18,11 +18,11 @@ export function labelInput(graph: Graph, images: Dim, classes: number): Tensor {
     least: 0,
     most: classes - 1,
     expected: `class labels from 0 to ${classes - 1}`,
-    help: 'number classes from 0, build the program for all of them, and leave out images that have none',
+    help: 'number classes from 0, build the program for all of them, and omit images without a class',
   })
 }
 
-/** Names of the inputs that say what every anchor should say. */
+/** Names of the inputs with the anchors' targets. */
 export const targetInputs = { classes: 'classTargets', boxes: 'boxTargets' } as const
 
 /** `classTargets` int64 [N, A] and `boxTargets` float32 [N, A, 4], as `anchorTargets` makes them, for C classes. */
@@ -31,7 +31,7 @@ export function anchorTargetInputs(
   [images, anchors]: readonly [images: number, anchors: number],
   classes: number,
 ): DetectionTargets {
-  const help = 'make them with anchorTargets, for as many classes as the detector has'
+  const help = 'create them with anchorTargets, for as many classes as the detector has'
   return {
     classes: graph.input(targetInputs.classes, 'int64', [images, anchors], {
       least: ignoredClass,

@@ -1,7 +1,7 @@
 /**
  * Checkpoints: `checkpoints/step-NNNNNN/{model,optimizer}.safetensors` and `state.json` in a run's folder.
  *
- * The promise is that a folder of that name is complete. It is written under another name, every file flushed,
+ * Guarantee: a folder of that name is complete. It is written under a temporary name, every file flushed,
  * then the folder flushed, renamed, and the folder above flushed; it is removed by renaming it away first.
  * What a power cut or a failing device does afterwards, the checksums find. The bytes depend on nothing but
  * the state and the version of Moiety, so two checkpoints can be compared byte for byte.
@@ -25,13 +25,13 @@ import {
 
 export * from './checkpoint-reading.ts'
 
-/** A folder on its way out. */
+/** A folder that is being deleted. */
 const removing = '.removing-'
 
 export interface WriteOptions {
-  /** How many checkpoints to keep, this one included; all if absent. */
+  /** How many checkpoints to keep, this one included. Default: all. */
   readonly keep?: number
-  /** Which tensors belong into `optimizer.safetensors`; by default those named `optimizer.…`. */
+  /** The tensors of `optimizer.safetensors`. Default: those named `optimizer.…`. */
   readonly isOptimizer?: (name: string) => boolean
   readonly disk?: Disk
 }
@@ -54,8 +54,8 @@ function refuseNonFinite(state: State, step: number): void {
 }
 
 /**
- * Writes a checkpoint, then removes the oldest beyond `keep`. Whatever fails, earlier checkpoints stay as they
- * are, and this one is either there and complete or not there. A checkpoint of the same step is replaced.
+ * Writes a checkpoint, then removes the oldest beyond `keep`. On any failure, earlier checkpoints are
+ * unchanged, and this one is either complete or absent. A checkpoint of the same step is replaced.
  *
  * @param run - the run's folder; only the holder of its lock may write
  * @returns the checkpoint's folder
@@ -70,7 +70,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   makeFolders(disk, folder)
   const name = nameOf(step)
   const path = join(folder, name)
-  // Not even a process that was taken for dead and still writes shares it.
+  // Unique, even if a process that was assumed dead still writes.
   const beside = join(folder, temporaryName(name))
   try {
     attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
@@ -106,7 +106,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   return path
 }
 
-/** Gives a finished folder its name; a former one of that name steps aside, and comes back on failure. */
+/** Renames a finished folder to its final name; a previous one is moved away first, and restored on failure. */
 function moveIn(disk: Disk, folder: string, name: string, beside: string): void {
   const path = join(folder, name)
   const aside = join(folder, `${replaced}${name}`)
@@ -134,7 +134,7 @@ function removeFolder(disk: Disk, folder: string, name: string): void {
   attempt(disk, 'remove', away, () => disk.remove(away))
 }
 
-/** Later ones than `step` are left: they are of a run that was resumed from an earlier checkpoint. */
+/** Checkpoints after `step` are kept: they are of a run that was resumed from an earlier checkpoint. */
 function prune(run: string, step: number, keep: number, disk: Disk): void {
   const places = listCheckpoints(run, disk).filter(place => place.step <= step)
   for (const place of places.slice(0, Math.max(0, places.length - Math.max(1, keep)))) {
@@ -143,8 +143,8 @@ function prune(run: string, step: number, keep: number, disk: Disk): void {
 }
 
 /**
- * Removes what killed processes left unfinished; to be called once the run's lock is held, since only its holder writes here. A checkpoint that
- * had stepped aside for a new one that never came gets its name back.
+ * Removes temporary files of killed processes; to be called with the run's lock held, since only its holder writes here. A checkpoint that
+ * was moved away for a replacement that was never finished is restored.
  *
  * @throws MoietyError `disk`
  */

@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 afterAll(() => rmSync(compiled.folder, { recursive: true, force: true }))
 
-/** Locks the folder in a process of its own, says what came of it, and does `afterwards`. */
+/** Locks the folder in a separate process, prints the result, and does `afterwards`. */
 function spawnLocker(afterwards: 'stay' | 'exit', before: readonly string[] = []): ChildProcess {
   const program = `
     const { acquireLock } = await import(${JSON.stringify(pathToFileURL(compiled.file).href)})
@@ -103,7 +103,7 @@ describe('a locked folder', () => {
 
   it('is refused to a second training of the same process', () => {
     const lock = acquireLock(run)
-    expect(refusalOf(() => acquireLock(run)).help).toContain('this very process')
+    expect(refusalOf(() => acquireLock(run)).help).toContain('this same process')
     lock.release()
     lock.release()
     acquireLock(run).release()
@@ -187,7 +187,7 @@ describe('a locked folder', () => {
 
 it('a disk that fails at any operation is named, and no lock of a process without it stays', () => {
   const operations = operationsOf(nodeDisk, disk => acquireLock(run, disk).release())
-  // The release at the end swallows its faults: what it leaves is stale once the process ends.
+  // The release at the end ignores errors: a remaining lock is stale once the process ends.
   const acquiring = operations.lastIndexOf('list')
   for (let at = 0; at <= acquiring; at++) {
     const error = refusalOf(() => acquireLock(run, failingDisk(nodeDisk, at, 'EROFS', false)))
@@ -196,7 +196,7 @@ it('a disk that fails at any operation is named, and no lock of a process withou
   }
 })
 
-/** As the lock has it: boot and clock tick of a process's start. */
+/** As in the lock: boot and clock tick of a process's start. */
 function startOf(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()

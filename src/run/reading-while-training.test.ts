@@ -34,7 +34,7 @@ function write(step: number, mark = 0): void {
 
 const read = (disk = nodeDisk) => latestCheckpoint(run, { fallback: false, disk }).checkpoint
 
-/** Every step that the tensors of a checkpoint are of, and what `state.json` says: one alone, unless they are mixed. */
+/** Every step that the tensors of a checkpoint are of, and what `state.json` says: a single one, unless they are mixed. */
 function contentOf(checkpoint: ReturnType<typeof read>): {
   readonly steps: number[]
   readonly marks: number[]

@@ -78,7 +78,7 @@ function scalarsEvent(seconds: number, step: number, scalars: Readonly<Record<st
 export interface TensorBoardLog {
   readonly path: string
   /**
-   * Appends one event. NaN and infinities are written as they are, which TensorBoard shows as such.
+   * Appends one event. NaN and infinities are written unchanged; TensorBoard displays them.
    *
    * @param scalars - values by tag, such as `train/loss`; stored as float32
    * @throws MoietyError `disk`; the file then ends with the event before
@@ -89,7 +89,7 @@ export interface TensorBoardLog {
 }
 
 export interface TensorBoardOptions {
-  /** Training steps done in the checkpoint that training goes on from: later events of older files are void. */
+  /** Training steps done in the checkpoint that training resumes from: later events of older files are superseded. */
   readonly resumeStep?: number
   readonly disk?: Disk
   /** Milliseconds since 1970. */
@@ -97,8 +97,8 @@ export interface TensorBoardOptions {
 }
 
 /**
- * Begins a new `events.out.tfevents.*` file in a run's folder. Its name sorts after those that are there, even
- * if the clock went back, because readers take the files in the order of their names.
+ * Starts a new `events.out.tfevents.*` file in a run's folder. Its name sorts after existing ones, even
+ * if the clock went back, because readers process the files in name order.
  *
  * @throws MoietyError `disk`
  */

@@ -68,7 +68,7 @@ export class StateStore {
   }
 
   /** Replaces the named tensors by these, which own their memory, and frees the memory of the old ones. */
-update(changed: ReadonlyMap<string, Held>): void {
+  update(changed: ReadonlyMap<string, Held>): void {
     const before = [...changed.keys()].map(name => this.get(name))
     for (const [name, tensor] of changed) this.#tensors.set(name, tensor)
     discard.postMessage(null, buffersOf(before))

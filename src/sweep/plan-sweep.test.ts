@@ -97,7 +97,7 @@ describe('a plan', () => {
     const last = plan({ grid, seeds: [9, 1], with: { constraint: ['none', 'kl'] } }).runs.at(-2)
     expect(first?.name).toBe(`constraint-kl-learningRate-0.1-seed-1-${first?.hash.slice(0, 8)}`)
     expect(last).toEqual(first)
-    // Changing it would make strangers of all runs that exist.
+    // A change would orphan all existing runs.
     expect(first?.hash).toBe(configHash(identityOf(first?.config ?? {})))
   })
 
@@ -261,6 +261,8 @@ describe('what cannot be trained is refused before anything starts', () => {
   })
 
   it('says of a recipe without parameters that keys go to the grid', () => {
-    expect(refusal(() => plan({ with: { k: [1] } }, tiny))).toContain('keys of the configuration go to grid')
+    expect(refusal(() => plan({ with: { k: [1] } }, tiny))).toContain(
+      'put keys of the configuration into grid',
+    )
   })
 })

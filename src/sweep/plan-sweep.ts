@@ -11,7 +11,7 @@ import type { Sweep } from './sweep-file.ts'
 
 /** One run of a sweep. */
 export interface PlannedRun {
-  /** Of its folder within the sweep's: what differs, the seed, the beginning of the hash. */
+  /** Of its folder within the sweep's: varying values, the seed, the first digits of the hash. */
   readonly name: string
   /** SHA-256 of the configuration, as `createHasher` gives it. */
   readonly hash: string
@@ -27,13 +27,13 @@ export interface SweepPlan {
   readonly runs: readonly PlannedRun[]
 }
 
-/** What a plan is made of. */
+/** Input of a plan. */
 export interface PlanInput {
   readonly sweep: Sweep
   readonly recipe: Recipe
   /** `path=value` each, for all runs. */
   readonly overrides?: readonly string[]
-  /** What errors call the sweep. */
+  /** The sweep's name in errors. */
   readonly source: string
 }
 
@@ -46,9 +46,9 @@ interface Combination {
 }
 
 /**
- * The runs of a sweep, every one with its resolved configuration: a value that no training would accept is found here,
+ * The runs of a sweep, every one with its resolved configuration: a value that training would refuse is found here,
  * before anything starts. A parameter of the recipe that does not apply to a combination, and a key of a layer that its
- * network does not have, are left out of it; what is equal then is one run.
+ * network does not have, are left out of it; equal configurations become one run.
  *
  * @throws MoietyError `usage` that names the path and, where one combination is refused, the combination
  */
@@ -60,7 +60,7 @@ export function planSweep({ sweep, recipe, overrides = [], source }: PlanInput):
   refuseAny(mistakes, source)
   const product = found.axes.reduce((total, { values }) => total * values.length, sweep.seeds.length)
   if (product > mostRuns)
-    refuseAny([{ path: [], message: `at most ${mostRuns} combinations, came ${product}` }], source)
+    refuseAny([{ path: [], message: `expected at most ${mostRuns} combinations, got ${product}` }], source)
 
   const draft = drafter({ sweep, recipe, overrides, source }, found)
   const used = new Set<string>()
@@ -85,12 +85,12 @@ export function planSweep({ sweep, recipe, overrides = [], source }: PlanInput):
         .map(({ key, kind }) => ({
           path: [kind === 'key' ? 'grid' : 'with', key],
           message: `${key} applies to no run of this sweep`,
-          help: 'leave it out, or let other values of the sweep be those that it is for',
+          help: 'remove it, or change the other values of the sweep so that it applies',
         })),
       ...exclusions.flatMap((_, i) =>
         fits.has(i)
           ? []
-          : [{ path: ['exclude', i], message: 'this exclusion fits no run', help: 'leave it out' }],
+          : [{ path: ['exclude', i], message: 'this exclusion matches no run', help: 'remove it' }],
       ),
     ],
     source,
@@ -109,7 +109,7 @@ function refuseAny(mistakes: readonly Mistake[], source: string): void {
   if (mistakes.length > 0) throw configError(mistakes, source)
 }
 
-/** Values of axes, each one or several; what is no axis or no value of it goes to `mistakes`. */
+/** Values of axes, each one or several; unknown axes and values are added to `mistakes`. */
 function conditionOf(
   entry: JsonObject,
   path: readonly (string | number)[],
@@ -117,15 +117,16 @@ function conditionOf(
   mistakes: Mistake[],
 ): Map<string, ReadonlySet<string>> {
   const condition = new Map<string, ReadonlySet<string>>()
-  if (Object.keys(entry).length === 0) mistakes.push({ path, message: 'this names nothing' })
+  if (Object.keys(entry).length === 0) mistakes.push({ path, message: 'this is empty' })
   for (const [text, given] of Object.entries(entry)) {
     const label = text === seedLabel ? seedLabel : axisNamed(axes, text)?.label
     const here = [...path, text]
     if (label === undefined) {
       const known = axes.map(axis => axis.label)
       const guess = nearest(text, known)
-      const help = guess === undefined ? `what differs is ${known.join(', ')}` : `did you mean ${guess}?`
-      mistakes.push({ path: here, message: `nothing called "${text}" differs in this sweep`, help })
+      const help =
+        guess === undefined ? `the varying settings are ${known.join(', ')}` : `did you mean ${guess}?`
+      mistakes.push({ path: here, message: `"${text}" does not vary in this sweep`, help })
       continue
     }
     const values = axes.find(axis => axis.label === label)?.values.map(canonicalJson)
@@ -135,7 +136,7 @@ function conditionOf(
       if (values === undefined || values.includes(canonicalJson(value))) continue
       const texts = axisNamed(axes, label)?.values.map(textOf) ?? []
       const guess = nearest(textOf(value), texts)
-      const help = guess === undefined ? `it goes through ${texts.join(', ')}` : `did you mean ${guess}?`
+      const help = guess === undefined ? `its values are ${texts.join(', ')}` : `did you mean ${guess}?`
       mistakes.push({ path: here, message: `${text} is never ${textOf(value)} in this sweep`, help })
     }
     condition.set(label, new Set(wanted.map(canonicalJson)))
@@ -225,7 +226,7 @@ function withFacts(cause: MoietyError, facts: { where?: string; help?: string })
   })
 }
 
-/** Whether the lists that a key leads through are long enough: a plain network has no layer whose K could be set. */
+/** Whether the lists in a key's path are long enough: a plain network has no layer whose K could be set. */
 function reaches(config: unknown, key: string): boolean {
   let value: unknown = config
   for (const part of key.replaceAll(/\[(\d+)\]/g, '.$1').split('.')) {
@@ -261,7 +262,7 @@ const showValues = (values: Readonly<Record<string, Json>>): string =>
     .join(', ')
 
 const excludeHint = (values: JsonObject): string =>
-  `leave the combination out: "exclude": [${JSON.stringify(values)}]`
+  `exclude the combination: "exclude": [${JSON.stringify(values)}]`
 
 /** Gives every run its hash and name; two of the same configuration are a mistake. */
 function named(runs: readonly Omit<PlannedRun, 'hash' | 'name'>[], source: string): PlannedRun[] {
@@ -276,7 +277,7 @@ function named(runs: readonly Omit<PlannedRun, 'hash' | 'name'>[], source: strin
           {
             path: [],
             message: `${showValues(twin.values)} and ${showValues(run.values)} are the same training, seed ${run.seed}`,
-            help: 'values that come to the same configuration are given once',
+            help: 'list values that give the same configuration once',
           },
         ],
         source,
@@ -284,7 +285,7 @@ function named(runs: readonly Omit<PlannedRun, 'hash' | 'name'>[], source: strin
     byHash.set(hash, run)
     return { ...run, hash }
   })
-  // Names that were cut can be equal but for the hash, and so many runs can be that eight digits of it are too.
+  // Truncated names can be equal except for the hash, and with many runs eight digits of it as well.
   const named = (digits: number): PlannedRun[] =>
     hashed.map(run => ({ ...run, name: `${describe(run)}-${run.hash.slice(0, digits)}` }))
   const short = named(8)

@@ -1,6 +1,6 @@
 /**
- * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl` (or one a machine). What has become of a
- * run is not written down anywhere but in its own folder, so a sweep that was killed at any instant goes on.
+ * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl` (or one a machine). The outcome of a
+ * run is recorded only in its own folder, so a sweep that was killed at any instant can be resumed.
  */
 
 import { randomUUID } from 'node:crypto'
@@ -90,7 +90,7 @@ export function readRecord(folder: string, disk: Disk = nodeDisk): SweepRecord |
     kind: 'disk',
     message: `${file} is not what moiety sweep writes`,
     where: file,
-    help: 'it was changed or damaged; `moiety sweep FILE` with this --out writes it anew once it is removed',
+    help: 'it was changed or damaged; `moiety sweep FILE` with this --out rewrites it once it is removed',
   })
 }
 
@@ -102,7 +102,7 @@ export function requireRecord(folder: string, disk: Disk = nodeDisk): SweepRecor
       kind: 'usage',
       message: 'this is not a sweep: expected a folder with sweep.json',
       where: folder,
-      help: '`moiety sweep` says at its end which folder it wrote',
+      help: '`moiety sweep` prints its folder at the end',
     })
   )
 }
@@ -116,7 +116,7 @@ const failureSchema = z.object({
   when: z.string(),
 })
 
-/** One line of `failures.jsonl`: a training that ended otherwise than it should. */
+/** One line of `failures.jsonl`: a training that failed. */
 export type Failure = Readonly<z.output<typeof failureSchema>>
 
 const failuresName = /^failures(\.[\w-]+)?\.jsonl$/
@@ -124,7 +124,7 @@ const failuresName = /^failures(\.[\w-]+)?\.jsonl$/
 /**
  * Adds a line to `failures.jsonl`.
  *
- * @param machine - where several machines write, each has a file of its own
+ * @param machine - where several machines write, each has its own file
  * @throws MoietyError `disk`
  */
 export function writeFailure(
@@ -141,7 +141,7 @@ export function writeFailure(
   }
 }
 
-/** The last failure of each run that ever failed; lines that cannot be read, as a torn last one, are passed over. */
+/** The last failure of each run that ever failed; unreadable lines, such as a truncated last one, are skipped. */
 export function readFailures(folder: string, disk: Disk = nodeDisk): ReadonlyMap<string, Failure> {
   const last = new Map<string, Failure>()
   for (const name of listNames(disk, folder).filter(other => failuresName.test(other))) {

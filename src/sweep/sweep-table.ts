@@ -126,7 +126,7 @@ function arranged(
       const guess = nearest(text, [...labels, seedLabel])
       return fail({
         kind: 'usage',
-        message: `nothing called "${text}" differs in this sweep`,
+        message: `"${text}" does not vary in this sweep`,
         where,
         help:
           guess === undefined
@@ -217,7 +217,7 @@ function baselineOf(record: SweepRecord, asked: JsonObject | null | undefined): 
         kind: 'usage',
         message:
           axis === undefined
-            ? `nothing called "${text}" differs in this sweep`
+            ? `"${text}" does not vary in this sweep`
             : `${text} is never ${textOf(value)} in this sweep`,
         where: '--baseline',
         help:

@@ -202,7 +202,7 @@ class Work {
     await untilFree(path, stop, owner => this.options.onEvent({ kind: 'waiting', run, owner }), silence)
     if (stop.aborted) return await this.#giveUp(job, token, lost)
     const before = outcomeOf(folder, { name: facts.run, hash: facts.hash }, undefined)
-    // Whoever held its lock may have finished it.
+    // The previous owner may have finished it.
     if (before.status === 'done') return
     if (before.status === 'altered') throw new this.bullmq.UnrecoverableError(before.message)
     await this.#trainHere(folder, facts, job, token, lost)

@@ -183,10 +183,7 @@ describe('a results file', () => {
     ],
     ['expected a finite number, got null @ FILE, [0].score', [{ ...detection, score: null }]],
     ['expected [x, y, width, height], got [] @ FILE, [0].bbox', [{ ...detection, bbox: [] }]],
-    [
-      'expected the member bbox, found none @ FILE, [0].bbox',
-      [{ image_id: 42, category_id: 90, score: 1 }],
-    ],
+    ['expected the member bbox, found none @ FILE, [0].bbox', [{ image_id: 42, category_id: 90, score: 1 }]],
     ['expected a height from 0, got -4 @ FILE, [0].bbox[3]', [{ ...detection, bbox: [1, 2, 3, -4] }]],
     [
       'expected the id of an image listed in the annotations, got 1 @ FILE, [0].image_id',

@@ -78,9 +78,7 @@ export async function absentImages(
     const entries = await listing(folder, root)
     for (const image of group) {
       const reason =
-        entries === 'leaves'
-          ? leadsOut
-          : await absence(entries.get(basename(image.path)), image.path, root)
+        entries === 'leaves' ? leadsOut : await absence(entries.get(basename(image.path)), image.path, root)
       if (reason !== undefined) absent.set(image, reason)
     }
   }

@@ -109,9 +109,7 @@ function untrainedClasses(scenes: readonly Scene[], classes: readonly string[]):
   const missing = classes.filter((_, label) => !seen.has(label))
   if (missing.length === 0) return []
   const named = `${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ` and ${missing.length - 5} more` : ''}`
-  return [
-    `categories without training objects: ${named} (${missing.length} of ${classes.length})`,
-  ]
+  return [`categories without training objects: ${named} (${missing.length} of ${classes.length})`]
 }
 
 function readSide({ annotations }: CocoSide, progress?: OnProgress): CocoAnnotations {

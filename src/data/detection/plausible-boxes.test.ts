@@ -274,9 +274,7 @@ describe('a folder in the layout of COCO', () => {
       images: [{ id: 1, file_name: 'train-0.png', width: 128, height: 128 }],
     }
     writeFileSync(join(folder, 'instances_train.json'), JSON.stringify(one))
-    expect((await open()).notices).toEqual([
-      'categories without training objects: disc (1 of 2)',
-    ])
+    expect((await open()).notices).toEqual(['categories without training objects: disc (1 of 2)'])
     const crowd = {
       ...made({ bbox: [1, 2, 30, 40] }),
       images: [{ id: 1, file_name: 'train-3.png', width: 128, height: 128 }],

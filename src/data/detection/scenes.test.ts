@@ -88,12 +88,7 @@ describe('openScenes', () => {
 
   it('makes batches normalised by its own mean and deviation', async () => {
     const [first] = detectionBatches(dataset, dataset.train, 80, 'in order')
-    const { images, objects, scales } = await makeDetectionBatch(
-      dataset,
-      dataset.train,
-      first!,
-      'unchanged',
-    )
+    const { images, objects, scales } = await makeDetectionBatch(dataset, dataset.train, first!, 'unchanged')
     expect(images.shape).toEqual([80, 3, 128, 128])
     let [sum, squares] = [0, 0]
     for (const value of images.data) {

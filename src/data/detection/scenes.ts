@@ -11,7 +11,7 @@ import {
   splitFamilies,
   vendors,
 } from '../artwork.ts'
-import { cacheDirectory, cacheKey, writeCache, readCache } from '../cache.ts'
+import { cacheDirectory, cacheKey, readCache, writeCache } from '../cache.ts'
 import { channelStatistics } from '../channel-statistics.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
 import { drawingVersion } from '../drawing.ts'

@@ -124,7 +124,7 @@ describe('objects that cannot be', () => {
     ['NaN', [0, 0, 8, 8], [Number.NaN], 'but got NaN'],
     ['a box with NaN', [0, 0, Number.NaN, 8], [0], 'but got [0, 0, NaN, 8]'],
     ['an infinite box', [0, 0, Infinity, 8], [0], 'but got [0, 0, Infinity, 8]'],
-    ['a box inside out', [8, 0, 4, 8], [0], 'with x1 ≤ x2 and y1 ≤ y2, but got [8, 0, 4, 8]'],
+    ['a box of negative sides', [8, 0, 4, 8], [0], 'with x1 ≤ x2 and y1 ≤ y2, but got [8, 0, 4, 8]'],
   ])('are refused: %s', (_, box, categories, message) => {
     expect(targets([1, 1, 2, 2, ...box], [0, ...categories])).toThrow(message)
     expect(targets([1, 1, 2, 2, ...box], [0, ...categories])).toThrow(

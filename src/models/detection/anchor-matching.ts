@@ -1,11 +1,11 @@
 import { fail } from '../../base/errors.ts'
 import { encodeBox } from './box-coding.ts'
 
-/** Which anchors look after which objects, and what they should say (METHOD.md §5.1). Boxes are x1, y1, x2, y2 in pixels. */
+/** Assignment of anchors to objects, and their targets (METHOD.md §5.1). Boxes are x1, y1, x2, y2 in pixels. */
 export interface MatchingOptions {
-  /** An anchor is of the object with which it has the largest intersection over union, if that is at least this. */
+  /** An anchor is assigned to the object of largest intersection over union, if that is at least this. */
   readonly foreground: number
-  /** Below this an anchor is of the background; in between it is ignored. */
+  /** Below this an anchor is background; in between it is ignored. */
   readonly background: number
   /**
    * Whether an object's best anchors, however little they overlap it, are positive too, each for the object that is best
@@ -13,7 +13,7 @@ export interface MatchingOptions {
    */
   readonly lowQuality: boolean
   /**
-   * In the code of a box (`box-coding.ts`) its sides count as at least this many pixels, 0 when not given; the original
+   * In the code of a box (`box-coding.ts`) its sides count as at least this many pixels. Default: 0; the original
    * has 1 (METHOD.md §5.3). Its centre, and what it overlaps, stay those of the box.
    */
   readonly leastSide?: number
@@ -22,14 +22,14 @@ export interface MatchingOptions {
 /** METHOD.md §5.1. */
 export const defaultMatching: MatchingOptions = { foreground: 0.5, background: 0.4, lowQuality: false }
 
-/** What an anchor has instead of the number of an object. */
+/** Values for anchors without an object. */
 export const unmatched = { background: -1, ignored: -2 } as const
 
 /**
  * The object of each anchor. Of objects that overlap it equally the first.
  *
  * @param anchors - [A, 4]
- * @param boxes - [M, 4]; one without an area is of no anchor
+ * @param boxes - [M, 4]; one without an area matches no anchor
  * @returns for each anchor a row of `boxes`, or a value of `unmatched`; [A]
  */
 export function matchAnchors(
@@ -65,7 +65,7 @@ export function matchAnchors(
 }
 
 /**
- * The anchor that overlaps each object most, the first of equals: where in the pyramid an object is at home.
+ * The anchor that overlaps each object most, the first at ties; it gives the pyramid level of an object.
  *
  * @param anchors - [A, 4]
  * @param boxes - [M, 4]
@@ -91,7 +91,7 @@ export function bestAnchors(anchors: Float32Array, boxes: ArrayLike<number>): In
 function overlaps(anchors: Float32Array, boxes: ArrayLike<number>, b: number, ious: Float64Array): void {
   const [x1, y1, x2, y2] = [boxes[4 * b]!, boxes[4 * b + 1]!, boxes[4 * b + 2]!, boxes[4 * b + 3]!]
   const area = (x2 - x1) * (y2 - y1)
-  // No Math.min, no destructuring: this runs for every pair, ten million times for a crowded image.
+  // No Math.min or destructuring, for speed: this runs for every pair, ten million times for a crowded image.
   for (let a = 0, at = 0; a < ious.length; a++, at += 4) {
     const top = anchors[at + 1]!
     const bottom = anchors[at + 3]!
@@ -113,23 +113,23 @@ export interface ImageObjects {
   readonly categories: ArrayLike<number>
 }
 
-/** What every anchor of a batch should say. */
+/** The targets of all anchors of a batch. */
 export interface AnchorTargets {
-  /** A category, C for the background, −1 for what does not count; [N, A]. */
+  /** A category, C for the background, −1 for ignored ones; [N, A]. */
   readonly classes: BigInt64Array
   /** The code of the object (`box-coding.ts`), 0 where there is none; [N, A, 4]. */
   readonly boxes: Float32Array
 }
 
-/** The class target of an anchor that does not count. */
+/** The class target of ignored anchors. */
 export const ignoredClass = -1
 
 /**
  * Targets of a batch of N images on one canvas.
  *
  * @param anchors - [A, 4]
- * @param classes - how many categories there are (C)
- * @throws MoietyError (data) for boxes and categories that are not as many, a box that is not finite or inside out, or a
+ * @param classes - number of categories (C)
+ * @throws MoietyError (data) for boxes and categories of different numbers, a box that is not finite or has negative sides, or a
  *   category that is none of the C
  */
 export function anchorTargets(
@@ -159,8 +159,8 @@ export function anchorTargets(
 }
 
 /**
- * No anchor overlaps a box that is NaN or inside out, so its object would count as background without a word; and a class that does not
- * exist is written into no score.
+ * No anchor overlaps a box that is NaN or has negative sides, so its object would silently count as background; and a class that does not
+ * exist is ignored by the loss.
  */
 function checkObjects({ boxes, categories }: ImageObjects, image: number, classes: number): void {
   const count = categories.length
@@ -169,7 +169,7 @@ function checkObjects({ boxes, categories }: ImageObjects, image: number, classe
       kind: 'data',
       message: `expected four numbers of a box for each of ${count} categories, but got ${boxes.length}`,
       where: `image ${image} of the batch`,
-      help: 'give boxes as x1, y1, x2, y2 one after another, and one category for each',
+      help: 'pass boxes as x1, y1, x2, y2 one after another, and one category for each',
     })
   }
   for (let object = 0; object < count; object++) {
@@ -186,7 +186,7 @@ function checkObjects({ boxes, categories }: ImageObjects, image: number, classe
       where: `object ${object} of image ${image} of the batch`,
       help: isBox
         ? 'number categories from 0, not by their ids in a file'
-        : 'a box of x, y, width and height has x2 = x + width and y2 = y + height; leave out an object without a box',
+        : 'a box of x, y, width and height has x2 = x + width and y2 = y + height; omit objects without a box',
     })
   }
 }

@@ -51,7 +51,7 @@ describe('detections', () => {
     await engine.stop()
   })
 
-  /** On the engine, after the interpreter has said the same. */
+  /** On the engine, after a comparison with the interpreter. */
   async function found(
     images: readonly ImageObjects[],
     options: DetectionsOptions = defaultDetections,

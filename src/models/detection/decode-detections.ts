@@ -13,13 +13,13 @@ import {
 import { type Canvas, decodeBoxes } from './box-coding.ts'
 import type { ClassScores } from './losses.ts'
 
-/** Which boxes are told (METHOD.md §5.1). */
+/** Which boxes are reported (METHOD.md §5.1). */
 export interface DetectionsOptions {
   /** A detection's score is above this. */
   readonly score: number
   /** Largest intersection over union of two detections of a category in an image. */
   readonly iou: number
-  /** Detections of a category in an image at most. */
+  /** Maximum number of detections of a category in an image. */
   readonly maxPerClass: number
 }
 
@@ -36,7 +36,7 @@ export interface Detections {
   readonly labels: Tensor
   /** Which image of the batch, int64 [M]. */
   readonly image: Tensor
-  /** Which anchor said so, int64 [M]. */
+  /** The anchor of each detection, int64 [M]. */
   readonly anchor: Tensor
 }
 
@@ -44,7 +44,7 @@ export interface Detections {
 const count = 'detections'
 
 /**
- * What a detector has found: codes decoded and clipped, non-maximum suppression for each category.
+ * The detections: codes decoded and clipped, non-maximum suppression for each category.
  *
  * @param classes - [N, A, C]; N may be a name, A and C are numbers
  * @param codes - [N, A, 4]

@@ -40,7 +40,7 @@ export {
   type HeadsResult,
   priorProbability,
 } from './heads.ts'
-export type { FirstValues } from './initialisation.ts'
+export type { HeadInitialisation } from './initialisation.ts'
 export {
   type ClassScores,
   type DetectionLosses,

@@ -14,7 +14,7 @@ import { detections } from './decode-detections.ts'
 import { detectionLosses } from './losses.ts'
 import { type RetinaNetOptions, retinanet } from './retinanet.ts'
 
-/** A detector with mixtures in both heads learns four scenes by heart: everything from matching to suppression at once. */
+/** A detector with mixtures in both heads overfits four scenes: a test of everything from matching to suppression. */
 const canvas = [64, 64] as const
 const anchorOptions: AnchorOptions = { ...defaultAnchors, scales: [1, 2 ** 0.5] }
 const { boxes: anchors } = anchorsOf(canvas, pyramidStrides('strided'), anchorOptions)
@@ -148,7 +148,7 @@ describe('a detector with mixtures of experts in its heads', () => {
       )
       losses.push(numbers(outputs.get('loss')!)[0]!)
     }
-    // Nobody has found anything yet: the prior keeps the background from drowning the objects.
+    // Nothing is detected yet: with the prior, the background does not dominate the loss.
     expect(losses[0]).toBeLessThan(10)
     expect(losses.at(-1)).toBeLessThan(losses[0]! / 20)
 
@@ -174,9 +174,9 @@ describe('a detector with mixtures of experts in its heads', () => {
       box: boxes!.slice(4 * m, 4 * m + 4),
       score: scores![m]!,
     }))
-    // Nothing is told of the empty scene, however unsure.
+    // Nothing is reported for the empty scene, at any score.
     expect(all.filter(({ n }) => n === 3)).toEqual([])
-    // In seven trainings, with other noise and on blocks or not, the objects had scores of 0.94 and more, and what else was told of
+    // In seven trainings, with other noise and in the blocked layout or not, the objects had scores of 0.94 and more, and other detections in
     // their images 0.86 and less.
     const told = all.filter(({ score }) => score > 0.9)
     const objects = scenes.flatMap(({ boxes: corners, categories }, n) =>
