@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-// Examples import as a user would, and run from the sources here.
+// Examples import the package like users; here from the sources.
 const source = fileURLToPath(new URL('./src', import.meta.url))
 
-const rooms = ['src/**/*.test.ts']
+const unit = ['src/**/*.test.ts']
 const memory = ['src/**/memory.test.ts']
 
 export default defineConfig({
@@ -16,15 +16,15 @@ export default defineConfig({
   },
   test: {
     projects: [
-      // What is measured is a process's memory, or the commands, which have processes of their own. Projects run in the order of
-      // their names: these take longest, and the others fill what they leave.
+      // Tests of a process's memory, and of commands, which run in their own processes. Projects run in the order of
+      // their names: these take longest, and the others fill the gaps.
       { extends: true, test: { name: 'commands', include: ['test/**/*.test.ts', ...memory] } },
-      // One process for many files: what they import is there already. On two cores 124 s where a process a file took 174 s. So they
-      // must leave the process as they found it.
-      { extends: true, test: { name: 'rooms', include: rooms, exclude: memory, isolate: false } },
+      // One process for many files shares their imports: 124 s on two cores instead of 174 s with a process per file. So tests must
+      // restore global state.
+      { extends: true, test: { name: 'unit', include: unit, exclude: memory, isolate: false } },
     ],
-    // One more than there are cores in a small machine: many tests wait, for processes, disks and browsers. On two cores, before
-    // there were projects, 571 s where two workers took 656 s.
+    // One more than there are cores in a small machine: many tests wait for processes, disks and browsers. On two cores
+    // without projects, 571 s instead of 656 s with two workers.
     maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -62,7 +62,7 @@ describe('a new run', () => {
 
   it('is refused in a folder that holds anything else, which is left as it was', () => {
     writeFileSync(join(root, 'thesis.tex'), '')
-    expect(refusalOf(() => createRun(root, config, environment)).message).toContain('holds "thesis.tex"')
+    expect(refusalOf(() => createRun(root, config, environment)).message).toContain('has "thesis.tex"')
     expect(readdirSync(root)).toEqual(['thesis.tex'])
   })
 

@@ -184,7 +184,7 @@ describe('what cannot be trained is refused before anything starts', () => {
     ['an unknown parameter', { with: { constrain: ['kl'] } }, 'did you mean constraint?'],
     ['an unknown value of a parameter', { with: { constraint: ['klm'] } }, 'did you mean kl?'],
     ['a key of the sweep', { gird: {} }, 'did you mean grid?'],
-    ['a value twice', { grid: { 'training.epochs': [4, 4] } }, 'goes through 4 twice'],
+    ['a value twice', { grid: { 'training.epochs': [4, 4] } }, 'has the value 4 twice'],
     [
       'a training twice',
       { grid: { 'model.moe.0.gateWidth': [256] }, seeds: [1, 1] },
@@ -224,7 +224,7 @@ describe('what cannot be trained is refused before anything starts', () => {
       },
       'at most 100000',
     ],
-    ['an exclusion of nothing known', { exclude: [{ constrain: 'kl' }] }, 'differs in this sweep'],
+    ['an exclusion of nothing known', { exclude: [{ constrain: 'kl' }] }, 'does not vary in this sweep'],
     [
       'an exclusion of no value',
       { with: { constraint: ['kl', 'none'] }, exclude: [{ constraint: 'nome' }] },
@@ -246,7 +246,7 @@ describe('what cannot be trained is refused before anything starts', () => {
       'applies to no run',
     ],
     ['a prototype', JSON.parse('{"grid": {"__proto__": [1]}}'), 'no key is called "__proto__"'],
-    ['an array', [1], 'here is a list'] as [string, object, string],
+    ['an array', [1], 'got a list'] as [string, object, string],
   ])('%s', (_, fields, message) => {
     expect(refusal(() => (Array.isArray(fields) ? parseSweep(fields, 'grid.json') : plan(fields)))).toMatch(
       message,

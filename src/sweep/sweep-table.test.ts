@@ -180,7 +180,7 @@ describe('a table', () => {
     [{ rows: ['constrain'] }, 'did you mean constraint?'],
     [{ rows: ['position'], columns: ['position'] }, 'position was named twice'],
     [{ baseline: { constraint: 'nil' } }, 'never nil'],
-    [{ baseline: { x: 1 } }, 'nothing called "x"'],
+    [{ baseline: { x: 1 } }, '"x" does not vary'],
     ['top2', 'did you mean top1?'],
     ['active.layer9', 'active.layer4'],
   ])('refuses %j', (layout, message) => {

@@ -130,7 +130,7 @@ function arranged(
         where,
         help:
           guess === undefined
-            ? `what differs is ${[...labels, seedLabel].join(', ')}`
+            ? `the varying settings are ${[...labels, seedLabel].join(', ')}`
             : `did you mean ${guess}?`,
       })
     })
@@ -222,8 +222,8 @@ function baselineOf(record: SweepRecord, asked: JsonObject | null | undefined): 
         where: '--baseline',
         help:
           axis === undefined
-            ? `what differs is ${record.axes.map(({ label }) => label).join(', ')}`
-            : `it goes through ${axis.values.map(textOf).join(', ')}`,
+            ? `the varying settings are ${record.axes.map(({ label }) => label).join(', ')}`
+            : `its values are ${axis.values.map(textOf).join(', ')}`,
       })
     }),
   )
