@@ -80,7 +80,7 @@ function batchOf(images: number): TaskBatch {
 /** How Moiety's step is computed. */
 export interface OursOptions {
   readonly threads: number
-  /** Parts of a batch; 1 unless told. */
+  /** Data-parallel replicas. Default: 1. */
   readonly replicas?: number
   /** Prefix of the files in which the engine notes the time of each operation. */
   readonly profile?: string

@@ -49,7 +49,7 @@ describe('a comparison', () => {
     expect(describeComparison([timed('resblock-e4-p4', 2)])).not.toContain('Ten experts')
   })
 
-  it('tells what the allocator was told', () => {
+  it('reports the allocator’s settings', () => {
     process.env.MALLOC_TOP_PAD_ = '7'
     const environment = environmentOf({ threads: 2, replicas: 3 })
     delete process.env.MALLOC_TOP_PAD_

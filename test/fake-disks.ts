@@ -7,7 +7,7 @@ export type Operation = Exclude<keyof Disk, 'freeBytes'>
 
 /** An error as the system gives it. */
 export function systemError(code: string): Error {
-  return Object.assign(new Error(`${code}: put there by a test`), { code })
+  return Object.assign(new Error(`${code}: injected by a test`), { code })
 }
 
 /** A disk that calls `before` ahead of every operation; what that throws is the operation's failure. */

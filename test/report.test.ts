@@ -100,7 +100,7 @@ const controls = `(() => {
 })()`
 
 /** Runs of every kind of constraint, and one without experts. */
-function madeUpRuns(): ComparedRun[] {
+function syntheticRuns(): ComparedRun[] {
   const one = (made: Synthetic, name: string, constraint: string): ComparedRun => {
     const { findings } = syntheticFindings(made)
     const layers = findings.layers.map(found => ({ ...found, constraint }))
@@ -114,7 +114,7 @@ function madeUpRuns(): ComparedRun[] {
 }
 
 /** Two images with names that try to be something else, one with neighbours that other experts computed. */
-async function madeUpPredictions(): Promise<Predictions> {
+async function syntheticPredictions(): Promise<Predictions> {
   const { pictures } = syntheticFindings(pages.two)
   const [first, second, ...others] = await withScenes(pictures, pages.two.superclassOf)
   const asked = (path: string, png: string, sameRoute: boolean): Prediction => ({
@@ -159,8 +159,8 @@ describe.skipIf(!found)(title, () => {
       const { findings, pictures } = syntheticFindings(made)
       writeFileSync(file(name), renderReport(findings, await withScenes(pictures, made.superclassOf)))
     }
-    writeFileSync(file('prediction'), renderPredictions(await madeUpPredictions()))
-    writeFileSync(file('comparison'), renderComparison(madeUpRuns()))
+    writeFileSync(file('prediction'), renderPredictions(await syntheticPredictions()))
+    writeFileSync(file('comparison'), renderComparison(syntheticRuns()))
     writeFileSync(file('sweep'), renderSweep(syntheticSweep()))
     browser = await chromium.launch({ executablePath: executable!, args: ['--no-sandbox'] })
   })

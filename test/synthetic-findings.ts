@@ -8,7 +8,7 @@ import type { PictureOfImage } from '../src/analysis/pictures.ts'
 import { leadOf } from '../src/base/exact-tests.ts'
 import { draws } from '../src/base/random.ts'
 
-/** What is made up: a network whose gates have learned something of the superclasses. */
+/** Synthetic findings: a network whose gates have learned some of the superclasses. */
 export interface Synthetic {
   readonly classes: readonly string[]
   readonly superclasses: readonly string[] | null
@@ -31,7 +31,7 @@ export interface Synthetic {
   readonly against?: boolean
 }
 
-/** Findings of a network that never was, but whose numbers belong together. */
+/** Findings of an imaginary network with consistent numbers. */
 export function syntheticFindings(made: Synthetic): {
   findings: Findings
   pictures: Omit<PictureOfImage, 'png'>[]

@@ -19,7 +19,7 @@ export async function withScenes(
   )
 }
 
-/** A picture of one pixel, where nobody looks. */
+/** A picture of one pixel as a placeholder. */
 export function withDots(pictures: readonly Omit<PictureOfImage, 'png'>[]): PictureOfImage[] {
   const dot =
     'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='

@@ -4,7 +4,7 @@ import type { SweepPage, SweepRun } from '../src/sweep/sweep-page.ts'
 import { sweepTable } from '../src/sweep/sweep-table.ts'
 import { measureNamed } from '../src/sweep/table-values.ts'
 
-/** A sweep that never was: names that try to be something else, explained and unexplained runs, and every way not to finish. */
+/** A synthetic sweep: hostile names, explained and unexplained runs, and every state of unfinished runs. */
 export function syntheticSweep(): SweepPage {
   const constraints = ['none', 'importance', '<b>kl</b>', `${'relative'.repeat(20)}`]
   const positions = [1, 4]
