@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
-// Examples import as a user would, and run from the sources here.
+// Examples import the package like users; here from the sources.
 const source = fileURLToPath(new URL('./src', import.meta.url))
 
 /** Whole trainings, training on several engines, and tests that measure the memory of their process. */
@@ -37,8 +37,8 @@ export default defineConfig({
         test: { name: 'unit', include: ['src/**/*.test.ts', ...quick], exclude: long, isolate: false },
       },
     ],
-    // One more than there are cores in a small machine: many tests wait, for processes, disks and browsers. On two cores, before
-    // there were projects, 571 s where two workers took 656 s.
+    // One more than there are cores in a small machine: many tests wait for processes, disks and browsers. On two cores
+    // without projects, 571 s instead of 656 s with two workers.
     maxWorkers: 3,
     testTimeout: 120_000,
     hookTimeout: 120_000,

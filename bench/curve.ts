@@ -1,6 +1,6 @@
 import Table from 'cli-table3'
 import type { Case } from './cases.js'
-import { Ours } from './ours.js'
+import { Ours } from './moiety-program.js'
 import { type Timing, timing } from './statistics.js'
 
 /**

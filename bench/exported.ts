@@ -1,7 +1,7 @@
 import { exportedModel, modelFile } from 'moiety/export'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { type Case, classes } from './cases.js'
-import { configOf, normalTensor, stepOf } from './ours.js'
+import { configOf, normalTensor, stepOf } from './moiety-program.js'
 
 /**
  * The exported file of a case's network, with first values, in the stock engine: what somebody would run who has the file

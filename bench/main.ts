@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Case, cases } from './cases.js'
 import { commandLine } from './command-line.js'
-import { type ComparisonOptions, describeComparison, measure, type Result } from './comparison.js'
+import { type ComparisonOptions, describeComparison, measure, type Result } from './compare-sides.js'
 import { describeCurve, measureCurve } from './curve.js'
-import { describeDetections, measureDetections } from './detections.js'
-import { describeDrifts, measureDrifts } from './drift.js'
-import { describeEnvironment, environmentOf } from './environment.js'
-import { Ours } from './ours.js'
+import { describeDetections, measureDetections } from './detection-evaluation.js'
+import { describeEnvironment, environmentOf } from './machine.js'
+import { Ours } from './moiety-program.js'
 import { describeProfile, type Profile, readProfile } from './profile.js'
+import { describeDrifts, measureDrifts } from './rounding-drift.js'
 
 /** The command line of the bench. */
 interface Options extends ComparisonOptions {

@@ -13,7 +13,7 @@ interface Hello {
 const ourSide = fileURLToPath(new URL('ours-side.js', import.meta.url))
 const peerSide = fileURLToPath(new URL('../../bench/pytorch/peer.py', import.meta.url))
 
-/** One side of the comparison, in a process of its own that waits between turns. */
+/** One side of the comparison, in a separate process that waits between turns. */
 export class Side {
   readonly hello: Hello
   /** Most memory that the process has had, in bytes. */

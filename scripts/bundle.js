@@ -3,11 +3,11 @@ import { rm, writeFile } from 'node:fs/promises'
 import { rolldown } from 'rolldown'
 
 /*
- * The command line in few files, so that a command begins in half the time: Node would look up several hundred one by one.
- * Whoever imports Moiety gets the files that tsc writes.
+ * Bundles the command line into few files, so that a command starts in half the time: Node would load several hundred one by one.
+ * Library users import the files that tsc writes.
  *
- * All lies in dist/cli, as deep in the package as dist/run and dist/runtime, so that what code looks for beside itself
- * (`../../recipes`, the engine's `./worker.js`) is where it expects it.
+ * The output is in dist/cli, at the same depth as dist/run and dist/runtime, so that relative paths
+ * (`../../recipes`, the engine's `./worker.js`) are valid.
  */
 const out = 'dist/cli'
 await rm(out, { recursive: true, force: true })
@@ -20,7 +20,7 @@ const bundle = await rolldown({
     'probe-process': 'src/train/probe-process.ts',
   },
   platform: 'node',
-  // Native or optional; they stay where npm put them.
+  // Native or optional; not bundled.
   external: [/^onnxruntime-node/, /^sharp/, /^bullmq/, /^ioredis/],
 })
 const { output } = await bundle.write({
@@ -31,7 +31,7 @@ const { output } = await bundle.write({
   sourcemap: true,
 })
 
-// What is copied brings its licence with it.
+// Licences of the bundled packages.
 const modules = output.flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))
 const packages = modules.flatMap(
   module =>

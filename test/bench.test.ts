@@ -2,8 +2,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { compared, describeComparison, type Result } from '../bench/comparison.ts'
-import { describeEnvironment, environmentOf } from '../bench/environment.ts'
+import { compared, describeComparison, type Result } from '../bench/compare-sides.ts'
+import { describeEnvironment, environmentOf } from '../bench/machine.ts'
 import { describeProfile, layerOf, readProfile } from '../bench/profile.ts'
 import { median, ratio, timing } from '../bench/statistics.ts'
 
@@ -49,7 +49,7 @@ describe('a comparison', () => {
     expect(describeComparison([timed('resblock-e4-p4', 2)])).not.toContain('Ten experts')
   })
 
-  it('tells what the allocator was told', () => {
+  it('reports the allocator’s settings', () => {
     process.env.MALLOC_TOP_PAD_ = '7'
     const environment = environmentOf({ threads: 2, replicas: 3 })
     delete process.env.MALLOC_TOP_PAD_

@@ -84,7 +84,7 @@ describe('the training of a detector', () => {
     expect(fingerprint(run)).toEqual(control)
   }, 240_000)
 
-  it('divides each batch between two engines when told so, also when it goes on after a kill', async () => {
+  it('divides each batch between two engines on request, also when resumed after a kill', async () => {
     // Each form of batch is a program of each engine, which are slow to make: a full one and one of a single image will do.
     const wide = await writeTinyCoco(join(folder, 'wide'), { train: 9, test: 2, wide: true })
     const words = ['train', recipe, '--set', `data.directory=${wide}`]

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { Application, TSConfigReader, TypeDocReader } from 'typedoc'
 import { describe, expect, it } from 'vitest'
 import { configurationReference } from '../docs/configuration.ts'
-import { anchorsOf, pages } from './documents.ts'
+import { anchorsOf, pages } from './markdown.ts'
 
 const root = new URL('..', import.meta.url)
 const texts = [...pages, 'docs/configuration.md', 'ATTRIBUTION.md']

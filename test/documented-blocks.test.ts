@@ -30,9 +30,9 @@ import { chooseParameters, parseRecipe, recipeConfig } from '../src/config/recip
 import { recipeNames } from '../src/config/recipe-files.ts'
 import { loadComponents } from '../src/config/use.ts'
 import { chartFiles } from '../src/report/index.ts'
-import { type Code, codeOf, pages, type Statement, statementsOf } from './documents.ts'
-import { madeUpFindings } from './made-up-findings.ts'
+import { type Code, codeOf, pages, type Statement, statementsOf } from './markdown.ts'
 import { fillReadersFolder } from './readers-folder.ts'
+import { syntheticFindings } from './synthetic-findings.ts'
 import { moiety } from './tiny.ts'
 
 /**
@@ -176,7 +176,7 @@ describe('code within lines', () => {
     const explain = commandLine().commands.find(command => command.name() === 'explain')!
     const help = explain.options.find(({ long }) => long === '--charts')!.description
     const named = help.slice(help.lastIndexOf(':') + 2).split(', ')
-    const { findings } = madeUpFindings({
+    const { findings } = syntheticFindings({
       classes: ['ant', 'bee', 'oak'],
       superclasses: ['animal', 'plant'],
       superclassOf: [0, 0, 1],

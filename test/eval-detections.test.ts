@@ -111,7 +111,7 @@ describe('moiety eval-detections', () => {
       'a detection in an image that is not annotated',
       truth,
       written('image.json', [{ image_id: 4, category_id: 1, bbox: [0, 0, 1, 1], score: 1 }]),
-      /an image that the annotations list, got 4[\s\S]*at .*image\.json, \[0\]\.image_id/,
+      /an image listed in the annotations, got 4[\s\S]*at .*image\.json, \[0\]\.image_id/,
     ],
     [
       'a score that is not a number',

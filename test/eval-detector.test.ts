@@ -53,7 +53,7 @@ describe('moiety eval of a detector', () => {
       expect(code, stderr).toBe(0)
       return JSON.parse(stdout)
     }
-    const layer = { living: 1, activation: [0, 1, 0], importance: [0, 1, 0] }
+    const layer = { active: 1, activation: [0, 1, 0], importance: [0, 1, 0] }
     expect(await json('--only', '1')).toMatchObject({
       routing: 'expert 1 alone',
       split: 'val',

@@ -8,7 +8,7 @@ import { MoietyError } from '../src/base/errors.ts'
 import { absentImages } from '../src/data/detection/coco-images.ts'
 import { findImages } from '../src/data/folder-tree.ts'
 import { unpackTarGz } from '../src/data/unpack.ts'
-import { systemError } from './disks.ts'
+import { systemError } from './fake-disks.ts'
 import { newFolder } from './tiny.ts'
 
 /** A system that has run out of something, in places that read by Node's own functions: the data is not to blame. */

@@ -8,7 +8,7 @@ import { findings } from '../src/analysis/findings.ts'
 import { writeExplanation } from '../src/cli/explanation-files.ts'
 import { nodeDisk } from '../src/files/disk.ts'
 import { listCheckpoints, readCheckpoint, writeCheckpoint } from '../src/run/checkpoint.ts'
-import { smallDisk } from './disks.ts'
+import { smallDisk } from './fake-disks.ts'
 import { type Ended, moiety, newFolder, start, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
 
 /** What a user gets from explaining, predicting and comparing, and meets when something is wrong. */

@@ -129,7 +129,7 @@ describe('moiety export refuses with a message and an exit code', () => {
     expect(stderr).toMatch(/other tensors than the configuration describes.*first: .*: the model has \[/)
   })
 
-  it('a config.json that is no JSON, or of something else', async () => {
+  it('a config.json that is not JSON, or of something else', async () => {
     const other = newRun()
     writeFileSync(join(other, 'config.json'), '{"seed": 4')
     expect(await fails(other)).toEqual({ code: 5, stderr: expect.stringContaining('is not JSON') })

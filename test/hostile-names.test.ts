@@ -158,8 +158,8 @@ describe('names that were chosen to do harm', () => {
       const { stdout, stderr } = await start(words, process.execPath, [command], {}, folder).ended
       expect(isSafe(stdout), JSON.stringify([words, stdout])).toBe(true)
       expect(isSafe(stderr), JSON.stringify([words, stderr])).toBe(true)
-      const madeUp = stderr.split('\n').filter(line => line.startsWith('error: all is lost'))
-      expect(madeUp, JSON.stringify(words)).toEqual([])
+      const forged = stderr.split('\n').filter(line => line.startsWith('error: all is lost'))
+      expect(forged, JSON.stringify(words)).toEqual([])
     }
   })
 })

@@ -80,7 +80,7 @@ describe('a training', () => {
     expect(counters[1]).toEqual(counters[0])
   })
 
-  it('keeps what it was told on resuming, for the next resume', async () => {
+  it('keeps options changed on resuming for the next resume', async () => {
     const before = (json('summary.json') as { seconds: number }).seconds
     expect((await moiety('train', '--resume', '--out', run, '--set', 'training.epochs=2')).code).toBe(0)
     expect(json('config.json')).toMatchObject({ training: { epochs: 2 } })

@@ -16,14 +16,14 @@ import {
 import type { Engine } from '../src/runtime/index.ts'
 
 /**
- * The oracle: a computation is right when (1) its gradients in the float64 interpreter agree with finite differences
+ * The oracle: a computation is correct when (1) its gradients in the float64 interpreter agree with finite differences
  * of its value there, and (2) the engine's float32 results, values and gradients, agree with the interpreter's.
  */
 export interface OracleInput {
   /** The shape of the values fed. */
   readonly shape: readonly number[]
   readonly dtype?: GraphDType
-  /** Names of the axes whose extents the graph is not told. */
+  /** Names of symbolic axes. */
   readonly symbolic?: Readonly<Record<number, string>>
   /** Values, or the range that they are drawn from; default [−1, 1). */
   readonly values?: readonly number[]

@@ -2,7 +2,7 @@ import type { DType } from '../src/base/tensor.ts'
 import { encodeOnnx, type OnnxNode } from '../src/graph/onnx.ts'
 import type { Program, TensorSpec } from '../src/graph/program.ts'
 
-/** Small programs that the tests of this room run. */
+/** Small programs for the tests of the runtime. */
 
 type Node = Omit<OnnxNode, 'attributes'>
 
@@ -41,7 +41,7 @@ export function subtraction(extent: number): Program {
   )
 }
 
-/** A product whose extents only meet when it runs. */
+/** A product whose extents are checked only when it runs. */
 export const product: Program = program(
   [{ op: 'MatMul', name: 'layer1.product', inputs: ['a', 'b'], outputs: ['ab'] }],
   [spec('a', ['M', 'K']), spec('b', ['J', 'N'])],

@@ -144,7 +144,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
       writeFileSync(recipe, readFileSync(recipe, 'utf8').replace('"epochs": 6', '"epochs": 5'))
     }
     const misled = await worker(queue, '--until-empty').ended
-    expect(misled.stderr).toContain('what is to be trained is not what the sweep has planned')
+    expect(misled.stderr).toContain('the recipe of the run is not the one that the sweep has planned')
     expect(runsOf(sweep)).toEqual([])
   })
 
@@ -152,7 +152,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     const nobody = await moiety('worker', '--queue', 'redis://127.0.0.1:1')
     expect(nobody.code).toBe(2)
     expect(nobody.stderr).toMatch(
-      /expected a Redis there, came .*ECONNREFUSED[\s\S]*at redis:\/\/127.0.0.1:1\/0[\s\S]*help: check host/,
+      /expected a Redis there, got .*ECONNREFUSED[\s\S]*at redis:\/\/127.0.0.1:1\/0[\s\S]*help: check host/,
     )
     const nowhere = await moiety(
       'sweep',

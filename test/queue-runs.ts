@@ -16,7 +16,7 @@ import {
 } from './tiny.ts'
 
 /**
- * Tiny sweeps for tests of queues, and their workers. What befalls a worker is brought about by signals, and waited for by what
+ * Tiny sweeps for tests of queues, and their workers. Events of a worker are triggered by signals, and awaited by what
  * can be seen; nothing here depends on how fast anything is.
  */
 if (!hasRedis) process.stderr.write('no redis-server: the tests of queues are left out\n')
@@ -90,7 +90,7 @@ export async function until<T>(what: () => T | undefined | false): Promise<T> {
   for (let waited = 0; ; waited += 10) {
     const found = what()
     if (found !== undefined && found !== false) return found
-    if (waited > 300_000) throw new Error(`waited in vain for ${what}`)
+    if (waited > 300_000) throw new Error(`timed out waiting for ${what}`)
     await pause(10)
   }
 }

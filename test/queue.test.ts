@@ -121,7 +121,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     rmSync(theirs)
     const { code, stderr } = await working.ended
     expect(code, stderr).toBe(0)
-    expect(readFileSync(join(sweep, 'logs', `${name}.log`), 'utf8')).toContain('another took it for dead')
+    expect(readFileSync(join(sweep, 'logs', `${name}.log`), 'utf8')).toContain('another took over its lock')
     expect(stderr).toContain(`stopped  ${name}`)
     expect(stderr).toContain(`resumed  ${name}`)
     expect(readdirSync(sweep).filter(other => other.startsWith('failures'))).toEqual([])

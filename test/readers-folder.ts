@@ -12,8 +12,8 @@ import { detectorState, smallDetector } from './untrained-detector.ts'
 import { randomState, writeRun } from './untrained-run.ts'
 
 /**
- * What a reader has in the current folder who did what the pages say: small data, runs that were never trained, and sweeps with
- * made-up results, all under the names that the pages use. Relative paths, as in the pages.
+ * The working folder of a reader who followed the docs: small data, untrained runs, and sweeps with
+ * synthetic results, all under the names in the docs. Relative paths, as in the docs.
  *
  * @param sweep - the text of a sweep's file
  */
@@ -89,7 +89,7 @@ async function writeSweep(file: string, folder: string): Promise<void> {
       importance: [0.5, 0.3, 0.1, 0.1],
       cvImportance: 0.7,
       cvActivation: 0.2,
-      living: 4,
+      active: 4,
     }
     const summary = { interrupted: false, top1: 0.5 + i / 100, top5: 0.9, seconds: 60, layers: [layer] }
     mkdirSync(join(folder, name), { recursive: true })

@@ -11,9 +11,9 @@ import type { Prediction, Predictions } from '../src/predict/predict-run.ts'
 import { renderComparison, renderPredictions, renderReport } from '../src/report/index.ts'
 import { renderSweep } from '../src/sweep/sweep-page.ts'
 import { cifar100Classes } from './cifar100-names.ts'
-import { type MadeUp, madeUpFindings } from './made-up-findings.ts'
-import { withScenes } from './made-up-pictures.ts'
-import { madeUpSweep } from './made-up-sweep.ts'
+import { type Synthetic, syntheticFindings } from './synthetic-findings.ts'
+import { withScenes } from './synthetic-pictures.ts'
+import { syntheticSweep } from './synthetic-sweep.ts'
 
 /**
  * `report.html` in a real browser, opened from disk. Where Chromium is, PATH or the environment variable CHROMIUM says; without
@@ -49,7 +49,7 @@ const pages = {
     gallery: 4,
     layers: [layer],
   },
-} as const satisfies Record<string, MadeUp>
+} as const satisfies Record<string, Synthetic>
 const names = ['two', 'sixteen', 'plain', 'names'] as const satisfies readonly (keyof typeof pages)[]
 
 /** Text whose contrast to what is behind it is less than 4.5, and by how much; run in the page. */
@@ -100,9 +100,9 @@ const controls = `(() => {
 })()`
 
 /** Runs of every kind of constraint, and one without experts. */
-function madeUpRuns(): ComparedRun[] {
-  const one = (made: MadeUp, name: string, constraint: string): ComparedRun => {
-    const { findings } = madeUpFindings(made)
+function syntheticRuns(): ComparedRun[] {
+  const one = (made: Synthetic, name: string, constraint: string): ComparedRun => {
+    const { findings } = syntheticFindings(made)
     const layers = findings.layers.map(found => ({ ...found, constraint }))
     return comparedRun({ ...findings, run: { ...findings.run, name }, layers }, 1234)
   }
@@ -114,8 +114,8 @@ function madeUpRuns(): ComparedRun[] {
 }
 
 /** Two images with names that try to be something else, one with neighbours that other experts computed. */
-async function madeUpPredictions(): Promise<Predictions> {
-  const { pictures } = madeUpFindings(pages.two)
+async function syntheticPredictions(): Promise<Predictions> {
+  const { pictures } = syntheticFindings(pages.two)
   const [first, second, ...others] = await withScenes(pictures, pages.two.superclassOf)
   const asked = (path: string, png: string, sameRoute: boolean): Prediction => ({
     path,
@@ -155,13 +155,13 @@ describe.skipIf(!found)(title, () => {
 
   beforeAll(async () => {
     for (const name of names) {
-      const made: MadeUp = pages[name]
-      const { findings, pictures } = madeUpFindings(made)
+      const made: Synthetic = pages[name]
+      const { findings, pictures } = syntheticFindings(made)
       writeFileSync(file(name), renderReport(findings, await withScenes(pictures, made.superclassOf)))
     }
-    writeFileSync(file('prediction'), renderPredictions(await madeUpPredictions()))
-    writeFileSync(file('comparison'), renderComparison(madeUpRuns()))
-    writeFileSync(file('sweep'), renderSweep(madeUpSweep()))
+    writeFileSync(file('prediction'), renderPredictions(await syntheticPredictions()))
+    writeFileSync(file('comparison'), renderComparison(syntheticRuns()))
+    writeFileSync(file('sweep'), renderSweep(syntheticSweep()))
     browser = await chromium.launch({ executablePath: executable!, args: ['--no-sandbox'] })
   })
   afterAll(async () => {

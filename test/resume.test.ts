@@ -178,7 +178,7 @@ describe('resuming', () => {
     expect(fingerprint(run)).toEqual(control)
   })
 
-  it('goes on for more epochs when told so', async () => {
+  it('continues for more epochs on request', async () => {
     const run = join(folder, 'SIGINT')
     const { code } = await moiety('train', '--resume', '--out', run, '--set', 'training.epochs=5')
     expect(code).toBe(0)

@@ -246,7 +246,7 @@ describe('a hostile sweep', () => {
     ['no such file', () => ['nowhere.json'], 'there is no such file'],
     ['no such sweep', () => ['small/cifar10'], 'did you mean small/cifar100?'],
     ['no JSON', () => [raw('text', '{"name": ')], 'the sweep is not JSON'],
-    ['a list', () => [raw('list', '[]')], 'a sweep is an object, but here is an empty list'],
+    ['a list', () => [raw('list', '[]')], 'a sweep must be an object, got an empty list'],
     ['an empty file', () => [raw('empty', '')], 'the sweep is not JSON'],
     [
       'a huge file',

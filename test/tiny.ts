@@ -50,7 +50,7 @@ export function writeTinyCifar(folder: string, { train = 96, test = 32, classes 
   return folder
 }
 
-/** The configuration of the tiny training; each constraint sits in a ResBlock-MoE, from position 3 on. */
+/** The configuration of the tiny training; each constraint is in a ResBlock-MoE, from position 3 on. */
 export function tinyConfig(
   data: string,
   constraints: readonly object[] = [{ constraint: { name: 'importance' } }],

@@ -87,7 +87,7 @@ export type DetectorOutputs = Readonly<
   Record<string, { readonly dims: readonly number[]; readonly data: readonly number[] }>
 >
 
-/** Runs a model in ONNX Runtime as anybody would, without Moiety. */
+/** Runs a model in ONNX Runtime directly, without Moiety. */
 export async function runDetector(
   model: Uint8Array | string,
   feeds: Readonly<Record<string, Tensor>>,
@@ -108,7 +108,7 @@ export async function runDetector(
   )
 }
 
-/** What the program that evaluates a detector finds: the reference, which knows nothing of exporting. */
+/** What the program that evaluates a detector finds: the reference, independent of the export. */
 export async function evaluatedDetector(
   { model }: DetectorRunConfig,
   state: State,

@@ -116,7 +116,7 @@ export type Outputs = Readonly<
   Record<string, { readonly dims: readonly number[]; readonly data: Float32Array }>
 >
 
-/** Runs a model in ONNX Runtime as anybody would, without Moiety. */
+/** Runs a model in ONNX Runtime directly, without Moiety. */
 export async function runModel(
   model: Uint8Array | string,
   feeds: Readonly<Record<string, Tensor>>,
@@ -135,7 +135,7 @@ export async function runModel(
   )
 }
 
-/** What the program that evaluates a run gives: the reference, which knows nothing of exporting. */
+/** What the program that evaluates a run gives: the reference, independent of the export. */
 export async function evaluated(
   config: Config,
   state: State,

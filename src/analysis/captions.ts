@@ -36,7 +36,7 @@ export type Caption =
   | { readonly caption: null; readonly silence: string }
 
 /** What has less than this share of the weight is not used (METHOD.md §6.1). */
-const living = 0.01
+const activeShare = 0.01
 /** A group of classes is named from this ratio to chance on. */
 const notable = 1.3
 /** And from this many standard errors above chance on, whatever the correction asks for. */
@@ -60,7 +60,7 @@ export function captionOf(evidence: CaptionEvidence): Caption {
   const silence = (why: string): Caption => ({ caption: null, silence: why })
   const own = share[expert] ?? 0
   if (own === 0) return silence('never used')
-  if (own < living) return silence(`hardly used: ${percent(own)} of the weight`)
+  if (own < activeShare) return silence(`hardly used: ${percent(own)} of the weight`)
   if (share.length === 1) return silence('the only expert')
   const groups = groupsOf(evidence)
   const favourites = groups

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { madeUpFindings } from '../../test/made-up-findings.ts'
+import { syntheticFindings } from '../../test/synthetic-findings.ts'
 import type { ConstraintKind } from '../moe/index.ts'
 import { nearest } from '../predict/neighbours.ts'
 import {
@@ -35,7 +35,7 @@ describe('runs side by side', () => {
     kind: 'soft',
     count: 4,
     k: 2,
-    living: 4,
+    active: 4,
     cvImportance: 0.1,
     cvActivation: 0.1,
     superclassBits: null,
@@ -47,7 +47,7 @@ describe('runs side by side', () => {
   }
 
   it('lose by one expert what active experts lose, by their weight: an unused one has learned nothing', () => {
-    const { findings } = madeUpFindings({
+    const { findings } = syntheticFindings({
       classes: ['a', 'b'],
       superclasses: null,
       superclassOf: null,
@@ -77,7 +77,7 @@ describe('runs side by side', () => {
   })
 
   it('are of other data where classes, files or the split differ, though labels and counts are the same', () => {
-    const { findings } = madeUpFindings({
+    const { findings } = syntheticFindings({
       classes: ['a', 'b'],
       superclasses: null,
       superclassOf: null,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { livingShare } from '../metrics/utilization.ts'
+import { activeShare } from '../metrics/utilization.ts'
 import { type ConstraintKind, constraints } from '../moe/index.ts'
 import type { Findings, LayerFindings } from './findings.ts'
 
@@ -33,7 +33,7 @@ export interface ComparedLayer {
   /** E and K. */
   readonly count: number
   readonly k: number
-  readonly living: number
+  readonly active: number
   readonly cvImportance: number
   readonly cvActivation: number
   /** I(superclass; expert) and I(class; expert), in bits; null where the data has no superclasses. */
@@ -81,7 +81,7 @@ function comparedData({ identity, classes, files, split }: Findings['data']): st
 }
 
 function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
-  const { name, style, constraint, count, k, living, cvImportance, cvActivation } = layer
+  const { name, style, constraint, count, k, active, cvImportance, cvActivation } = layer
   const { information, dependence, variants } = layer
   return {
     name,
@@ -90,7 +90,7 @@ function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
     kind: constraints.find(constraint)?.kind ?? 'other',
     count,
     k,
-    living,
+    active,
     cvImportance,
     cvActivation,
     superclassBits: information.superclass?.bits ?? null,
@@ -115,7 +115,7 @@ function meanDrop(
   let [weights, sum] = [0, 0]
   for (const [expert, variant] of variants.entries()) {
     const weight = share[expert] ?? 0
-    if (weight <= livingShare) continue
+    if (weight <= activeShare) continue
     weights += weight
     sum += weight * (top1 - variant.top1)
   }

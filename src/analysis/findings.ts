@@ -100,7 +100,7 @@ const layerFindings = z.object({
   activation: perExpert,
   cvImportance: z.number(),
   cvActivation: z.number(),
-  living: z.number(),
+  active: z.number(),
   byClass: affinity,
   bySuperclass: affinity.nullable(),
   information: z.object({ class: information, superclass: information.nullable() }),
@@ -128,7 +128,7 @@ const layerFindings = z.object({
   }),
   /** From the training's log, on held-out images: each epoch's shares. */
   overTraining: z.array(
-    z.object({ epoch: z.number(), importance: perExpert, cvImportance: z.number(), living: z.number() }),
+    z.object({ epoch: z.number(), importance: perExpert, cvImportance: z.number(), active: z.number() }),
   ),
   /** UMAP of the gate's logits of some images; null where there are too few, or all are the same. */
   map: z

@@ -2,7 +2,7 @@ import { significanceLevel } from '../base/exact-tests.ts'
 import type { MoeLayerConfig } from '../config/config.ts'
 import type { Dataset } from '../data/index.ts'
 import { probabilityOfMean } from '../metrics/above-mean.ts'
-import { emptySums, utilisation } from '../metrics/utilization.ts'
+import { emptySums, utilization } from '../metrics/utilization.ts'
 import type { MetricsLine } from '../run/metrics-log.ts'
 import { accuracyOf, pairedCounts, predictionLead } from '../tasks/classification/accuracy.ts'
 import type { Variant } from '../tasks/variants.ts'
@@ -43,7 +43,7 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
   const { labels, superclasses } = records
   const classes = dataset.classes.length
   const groups = dataset.superclasses?.length ?? 0
-  const used = utilisation(sumsOf(layer))
+  const used = utilization(sumsOf(layer))
   const byClass = affinityOf(layer, labels, classes)
   const bySuperclass = superclasses === undefined ? null : affinityOf(layer, superclasses, groups)
   const test = { permutations: facts.permutations, seed }
@@ -79,7 +79,7 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
     activation: [...used.activation],
     cvImportance: used.cvImportance,
     cvActivation: used.cvActivation,
-    living: used.living,
+    active: used.active,
     byClass,
     bySuperclass,
     information: { class: ofClass, superclass: ofSuperclass },
@@ -106,7 +106,7 @@ async function drained<T>(steps: Generator<number, T>, onStep: (done: number) =>
   }
 }
 
-function sumsOf({ name, experts, weights }: LayerRecords): Parameters<typeof utilisation>[0] {
+function sumsOf({ name, experts, weights }: LayerRecords): Parameters<typeof utilization>[0] {
   const sums = emptySums(name, experts)
   for (const [at, weight] of weights.entries()) {
     sums.importance[at % experts]! += weight

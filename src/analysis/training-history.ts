@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MoietyError } from '../base/errors.ts'
+import { withCurrentNames } from '../run/earlier-names.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { type MetricsLine, metricsPath, readMetrics } from '../run/metrics-log.ts'
 import type { LayerFindings } from './findings.ts'
@@ -9,12 +10,15 @@ const epochLine = z.object({
   split: z.enum(['val', 'test']),
   epoch: z.number(),
   layers: z.array(
-    z.object({
-      name: z.string(),
-      importance: z.array(z.number()),
-      cvImportance: z.number(),
-      living: z.number(),
-    }),
+    z.preprocess(
+      withCurrentNames,
+      z.object({
+        name: z.string(),
+        importance: z.array(z.number()),
+        cvImportance: z.number(),
+        active: z.number(),
+      }),
+    ),
   ),
 })
 
@@ -26,7 +30,7 @@ export function overTraining(lines: readonly MetricsLine[], layer: string): Laye
     const { epoch, layers } = parsed.data
     return layers
       .filter(({ name }) => name === layer)
-      .map(({ importance, cvImportance, living }) => ({ epoch, importance, cvImportance, living }))
+      .map(({ importance, cvImportance, active }) => ({ epoch, importance, cvImportance, active }))
   })
 }
 

@@ -8,19 +8,19 @@ export const exitCodes = {
   disk: 5,
 } as const
 
-/** What kind of thing went wrong; it decides the exit code. */
+/** What kind of thing went wrong; determines the exit code. */
 export type ErrorKind = keyof typeof exitCodes
 
-/** What a {@link MoietyError} says: what was expected, what came, where, and what to do. */
+/** The parts of a {@link MoietyError}: what was expected, what was found, where, and what to do. */
 export interface ErrorFacts {
   readonly kind: ErrorKind
-  /** One sentence: what was expected and what came. */
+  /** One sentence: what was expected and what was found. */
   readonly message: string
-  /** Lines of their own below the message, as in a list of everything that differs. */
+  /** Further lines below the message, such as a list of differences. */
   readonly details?: readonly string[]
   /** Where: a configuration path, a file with byte or record, a tensor's name. */
   readonly where?: string
-  /** One line that says what to do. */
+  /** One line: what to do. */
   readonly help?: string
   readonly cause?: unknown
 }
@@ -57,7 +57,7 @@ export class MoietyError extends Error {
     return exitCodes[this.kind]
   }
 
-  /** The error as a person reads it in a terminal: names in it can neither begin a line nor hide a character. */
+  /** The error as text for a terminal; names are escaped, so they can neither start a line nor hide a character. */
   describe(): string {
     const place = this.where === undefined ? '' : `\n  at ${visible(this.where)}`
     const help = this.help === undefined ? '' : `\n  help: ${visible(this.help)}`
@@ -65,7 +65,7 @@ export class MoietyError extends Error {
   }
 }
 
-/** Throws a {@link MoietyError} built from `facts`; an expression, so that it can stand after `??`. */
+/** Throws a {@link MoietyError} built from `facts`; an expression, so that it can follow `??`. */
 export function fail(facts: ErrorFacts): never {
   throw new MoietyError(facts)
 }

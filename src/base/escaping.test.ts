@@ -38,8 +38,8 @@ const hostile = [
   '日本語\u202eمرحبا👩‍🚀',
 ]
 
-describe('text that Moiety did not write', () => {
-  it('shows every character that is not seen, and leaves what is seen', () => {
+describe('untrusted text', () => {
+  it('escapes invisible characters and keeps visible ones', () => {
     for (const letter of invisible) {
       expect(hasInvisible(letter)).toBe(true)
       expect(visible(`a${letter}b`)).toMatch(/^a\\(n|r|t|u[\da-f]{4})b$/)
@@ -50,7 +50,7 @@ describe('text that Moiety did not write', () => {
     expect([visible(seen), hasInvisible(seen)]).toEqual([seen, false])
   })
 
-  it('lets only lines and own styles pass to a terminal', () => {
+  it('passes only line breaks and Moiety’s own styles to a terminal', () => {
     expect(terminal('\u001b[1mbold\u001b[22m\nnext\r\n')).toBe('\u001b[1mbold\u001b[22m\nnext\r\n')
     expect(terminal('\u001b]0;t\u0007\u001b[2J\u009b1A\rx')).toBe('\\u001b]0;t\\u0007\\u001b[2J\\u009b1A\\rx')
   })
@@ -63,7 +63,7 @@ describe('text that Moiety did not write', () => {
     expect(stdout.split('\0').slice(0, -1)).toEqual(words)
   })
 
-  it('is read back from YAML and JSON, whose source shows it', () => {
+  it('round-trips through YAML and JSON, escaped in their source', () => {
     for (const text of [visibleJson(hostile), asciiJson(hostile, 2)]) {
       expect(hasInvisible(text.replaceAll('\n', ''))).toBe(false)
       expect(JSON.parse(text)).toEqual(hostile)
@@ -72,7 +72,7 @@ describe('text that Moiety did not write', () => {
     expect(asciiJson('é👩')).toBe('"\\u00e9\\ud83d\\udc69"')
   })
 
-  it('is no formula in CSV, where numbers stay numbers', () => {
+  it('is not a formula in CSV; numbers stay numbers', () => {
     expect(['=1+1', '+A1', '-A1', '@SUM(A1)', ' =1', '＝1'].map(csvField)).toEqual([
       "'=1+1",
       "'+A1",

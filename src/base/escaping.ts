@@ -1,16 +1,16 @@
 /**
- * Text that Moiety did not write (names of files, folders, runs, classes, layers, sweeps and recipes, values of a grid, texts of
- * errors, host names) as it may stand in each kind of output. All output goes through these functions: a name can neither
- * leave its place (become a command, a key, a cell, an element) nor hide what it is.
+ * Escaping of untrusted text (names of files, folders, runs, classes, layers, sweeps and recipes, values of a grid, texts of
+ * errors, host names) for each output format. All output goes through these functions: a name can neither
+ * break out of its field (become a command, a key, a cell, an element) nor hide what it is.
  *
- * Two steps, in this order: characters that are not seen are made visible, then those that the format takes for its own are
+ * Two steps, in this order: invisible characters are escaped, then the characters that are special in the format are
  * escaped.
  */
 
 /**
- * Characters that are not seen, or change how the text around them is shown: control characters (C0, DEL, C1), halves of
- * surrogate pairs, separators of lines and paragraphs, everything that turns the direction of writing, and what has no
- * width. The joiners U+200C and U+200D are not among them: emoji and several scripts are written with them.
+ * Invisible characters, and those that change how the surrounding text is displayed: control characters (C0, DEL, C1), halves of
+ * surrogate pairs, separators of lines and paragraphs, bidirectional controls, and characters without
+ * width. The joiners U+200C and U+200D are excluded: emoji and several scripts need them.
  */
 const invisible =
   /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/gu
@@ -21,35 +21,35 @@ const unicodeEscape = (letter: string): string => `\\u${letter.charCodeAt(0).toS
 
 const escapeOf = (letter: string): string => shortEscapes[letter] ?? unicodeEscape(letter)
 
-/** Whether a text holds characters that are not seen, see {@link visible}. */
+/** Whether a text contains invisible characters, see {@link visible}. */
 export function hasInvisible(text: string): boolean {
   return text.search(invisible) !== -1
 }
 
-/** A text on one line, with every character that is not seen as its escape: `\n`, `\t`, `\u001b`, `\u202e`. */
+/** A text on one line, with every invisible character escaped: `\n`, `\t`, `\u001b`, `\u202e`. */
 export function visible(text: string): string {
   return text.replace(invisible, escapeOf)
 }
 
-/** The same of a text of several lines, which stay lines. */
+/** The same for text of several lines; line breaks are kept. */
 export function visibleLines(text: string): string {
   return text.split('\n').map(visible).join('\n')
 }
 
 /**
- * What goes to a terminal: lines and our own styles (SGR) pass, everything else that could steer it is shown. Names in it have
- * gone through {@link visible} before, which also keeps them on their line; this is the gate behind that.
+ * Text for a terminal: line breaks and our own styles (SGR) pass, all other control sequences are escaped. Names in it have
+ * gone through {@link visible} before, which also keeps them on one line; this is a second safeguard.
  */
 export function terminal(text: string): string {
   // Only a line feed ends a line; CSV has a return before it.
   return text.replace(
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to find.
     /(\u001b\[\d{1,2}m|\r?\n)|([\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb])/gu,
     (letter, passes: string | undefined) => (passes === undefined ? escapeOf(letter) : letter),
   )
 }
 
-/** JSON with escapes for what is not seen, which the same value is read from. Strings and lists of it are YAML's, too. */
+/** JSON with invisible characters escaped; parsing gives the same value. Its strings and lists are valid YAML, too. */
 export function visibleJson(value: unknown, indent?: number): string {
   const text = JSON.stringify(value, null, indent) ?? 'null'
   // Between strings JSON has only line feeds and spaces of ours; within them line feeds are escaped already.
@@ -64,7 +64,7 @@ export function asciiJson(value: unknown, indent?: number): string {
 const utf8 = new TextEncoder()
 
 /**
- * A word for bash, in quotes where it needs them. With characters that are not seen it is in `$'…'`, with their bytes, so that it
+ * A word for bash, quoted where needed. With invisible characters it is written as `$'…'`, with their bytes, so that it
  * stays on its line and means the same in every locale.
  */
 export function shellWord(word: string): string {
@@ -107,7 +107,7 @@ const latexWords: Readonly<Record<string, string>> = {
   '>': '$>$',
   '–': '--',
   '*': '$^{*}$',
-  // The end of a line of a table takes [ and * for options.
+  // The end of a line of a table treats [ and * as options.
   '[': '{[}',
   ']': '{]}',
 }
@@ -119,14 +119,14 @@ export function latex(text: string): string {
     .replace(/[\\~^±−≤<>–*[\]&%$#_{}]/g, letter => latexWords[letter] ?? `\\${letter}`)
 }
 
-/** What spreadsheets take for the beginning of a formula, as wide letters too. */
+/** What spreadsheets treat as the start of a formula, full-width characters included. */
 const formula = /^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/
 
 const numeric = /^[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?$/i
 
 /**
- * A text as a field of CSV (RFC 4180). One that a spreadsheet would compute has an apostrophe before it, by which
- * spreadsheets know a text; a number stays a number.
+ * A text as a field of CSV (RFC 4180). One that a spreadsheet would evaluate gets a leading apostrophe, which marks it as text; a
+ * number stays a number.
  */
 export function csvField(text: string): string {
   const shown = visible(text)

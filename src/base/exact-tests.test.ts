@@ -37,7 +37,7 @@ describe('the normal distribution', () => {
 })
 
 describe('the binomial tail', () => {
-  it('is what one counts by hand', () => {
+  it('agrees with a count by hand', () => {
     // 3 heads or more of 4: (4 + 1) / 16.
     expect(binomialTail(3, 4, 0.5)).toBeCloseTo(5 / 16, 14)
     // 1 or more of 3 with ⅓: 1 − (⅔)³.
@@ -116,7 +116,7 @@ describe('the largest of several', () => {
     )
   const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
 
-  it('is held against its closest rival, for as many rivals as there are', () => {
+  it('is compared with its closest rival, for as many rivals as there are', () => {
     // Images 0–29, 10–29 and 60–89: the second has none that the first lacks, p = 2/2¹⁰; the third shares none.
     const lead = of([range(0, 30), range(10, 30), range(60, 88)], 100)!
     expect(lead).toMatchObject({ first: 0, second: 2 })

@@ -1,10 +1,10 @@
 /**
- * Tests of what is said in words. Two results on the same images are compared by the images on which they differ
+ * Tests behind statements in reports. Two results on the same images are compared by the images on which they differ
  * (McNemar 1947, "Note on the sampling error of the difference between correlated proportions or percentages", Psychometrika
  * 12), with the exact binomial distribution instead of χ² (Agresti 2013, "Categorical Data Analysis", §11.1).
  */
 
-/** Statements are made at this level. */
+/** Significance level of statements. */
 export const significanceLevel = 0.05
 
 /** P(Z ≥ z) of a standard normal Z. */
@@ -45,7 +45,7 @@ export function binomialTail(k: number, n: number, p: number): number {
   if (k <= 0) return 1
   if (k > n || p <= 0) return 0
   if (p >= 1) return 1
-  // The shorter way from the mode, so that nothing is lost to cancellation where the tail is small.
+  // Sum from the mode towards the shorter side, to avoid cancellation where the tail is small.
   if (k <= n * p) return Math.max(0, 1 - binomialTail(n - k + 1, n, 1 - p))
   let term = Math.exp(logChoose(n, k) + k * Math.log(p) + (n - k) * Math.log1p(-p))
   let sum = term
@@ -108,7 +108,7 @@ export function pairedDifference(
   }
 }
 
-/** The largest of several fractions of the same images, held against its closest rival. */
+/** The largest of several fractions of the same images, compared with its closest rival. */
 export interface Lead extends PairedDifference {
   /** Numbers of the candidates; the difference is first − second. */
   readonly first: number
@@ -118,10 +118,10 @@ export interface Lead extends PairedDifference {
 }
 
 /**
- * Whether the candidate with the largest fraction is beyond doubt the largest.
+ * Whether the candidate with the largest fraction is significantly the largest.
  *
- * It is held against each of the other m by McNemar's test, and the largest of these p counts, times m. So a false statement has
- * at most the probability of the level: let t be truly largest, or as large as any other. What is said can only be false if
+ * It is compared with each of the other m by McNemar's test; the result is the largest of these p values, times m. So a false statement has
+ * at most the probability of the level: let t be truly largest, or tied for it. The statement can only be false if
  * some other candidate beats t or t beats one that is its equal, which is one of m two-sided tests, each made at level ÷ m
  * (Bonferroni). The interval is of the first and the rival with that p, of coverage 1 − 0.05 ÷ m.
  *

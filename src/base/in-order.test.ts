@@ -9,12 +9,12 @@ async function all<T>(results: AsyncGenerator<T>): Promise<T[]> {
 }
 
 describe('inOrder', () => {
-  it('gives results in order, however long each takes', async () => {
+  it('gives results in order, regardless of duration', async () => {
     const later = (number: number) => sleep(10 * (5 - number), number)
     expect(await all(inOrder(5, 3, later))).toEqual([0, 1, 2, 3, 4])
   })
 
-  it('has no more of them running than it was told, and that many', async () => {
+  it('runs exactly the given number concurrently', async () => {
     let [running, most] = [0, 0]
     const counted = async () => {
       most = Math.max(most, ++running)
@@ -25,11 +25,11 @@ describe('inOrder', () => {
     expect(most).toBe(4)
   })
 
-  it('does nothing where there is nothing to do', async () => {
+  it('does nothing for a count of 0', async () => {
     expect(await all(inOrder(0, 4, async () => 1))).toEqual([])
   })
 
-  it('throws what one threw, in its turn, and leaves none running', async () => {
+  it('throws a task’s error in order, and leaves none running', async () => {
     let running = 0
     const given: number[] = []
     const begin = async (number: number) => {
@@ -46,7 +46,7 @@ describe('inOrder', () => {
     expect([given, running]).toEqual([[0, 1], 0])
   })
 
-  it('waits for those that have begun when it is left', async () => {
+  it('waits for running tasks when the consumer stops early', async () => {
     let running = 0
     const begin = async () => {
       running++

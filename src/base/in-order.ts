@@ -1,8 +1,8 @@
 /**
- * Does `count` things, `atOnce` of them at a time, and gives their results in order. Whoever leaves early waits for those that
- * have begun.
+ * Runs `count` tasks, `atOnce` of them concurrently, and yields their results in order. A consumer that stops early waits for those that
+ * are running.
  *
- * @throws what the first one that fails throws, once its turn has come
+ * @throws the error of the first task that fails, in order
  */
 export async function* inOrder<T>(
   count: number,
@@ -12,7 +12,7 @@ export async function* inOrder<T>(
   const running: Promise<T>[] = []
   const start = (number: number): void => {
     const promise = begin(number)
-    // It fails when it is its turn, not before.
+    // Errors surface in order, not earlier.
     promise.catch(() => undefined)
     running.push(promise)
   }

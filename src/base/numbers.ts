@@ -1,7 +1,7 @@
 import { fail } from './errors.ts'
 
 /**
- * Refuses a number that an option cannot be. NaN and undefined would be computed with: every parameter is then NaN after a
+ * Rejects a number that is invalid for an option. NaN and undefined would otherwise be computed with: every parameter is then NaN after a
  * step whose loss and gradient are finite.
  *
  * @throws MoietyError (usage)
@@ -16,11 +16,11 @@ export function checkNumber(
     kind: 'usage',
     message: `expected ${expected}, but got ${String(given)}`,
     where,
-    help: 'give such a number',
+    help: 'pass such a number',
   })
 }
 
-/** Whether it counts something that there is: a whole number from 1. */
+/** Whether it is a positive integer. */
 export function isCount(value: number): boolean {
   return Number.isInteger(value) && value >= 1
 }

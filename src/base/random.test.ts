@@ -11,7 +11,7 @@ describe('threefry', () => {
 })
 
 describe('draws', () => {
-  it('depends on nothing but its place', () => {
+  it('depends only on its key and counter', () => {
     const first = draws(7, 'order', 3, 1)
     const again = draws(7, 'order', 3, 1)
     draws(7, 'order', 3, 0).uniform()
@@ -22,7 +22,7 @@ describe('draws', () => {
     ])
   })
 
-  it('differs in every part of its place', () => {
+  it('differs in every part of key and counter', () => {
     const places = [draws(1, 'a'), draws(2, 'a'), draws(1, 'b'), draws(1, 'a', 1), draws(1, 'a', 0, 1)]
     expect(new Set(places.map(place => place.uint32())).size).toBe(places.length)
   })

@@ -1,7 +1,7 @@
 /**
  * Randomness as a function, not a stream: every number is Threefry-2x32-20 (Salmon et al., "Parallel random
  * numbers: as easy as 1, 2, 3", SC 2011) of a key (seed, purpose) and a counter (major, minor, position).
- * Which numbers image 17 of epoch 3 gets does not depend on who asked before, so an interrupted training that
+ * Which numbers image 17 of epoch 3 gets does not depend on earlier draws, so an interrupted training that
  * resumes draws exactly what it would have drawn.
  */
 const parity = 0x1bd11bda
@@ -32,7 +32,7 @@ function hashName(name: string): number {
   return hash >>> 0
 }
 
-/** Numbers drawn in order from one place of the random function. */
+/** Numbers drawn in order from one key of the random function. */
 export interface Draws {
   /** An integer in [0, 2³²). */
   uint32(): number
@@ -49,7 +49,7 @@ export interface Draws {
 }
 
 /**
- * The place (seed, purpose, major, minor) of the random function.
+ * The stream of (seed, purpose, major, minor).
  *
  * @param purpose - what the numbers are for, e.g. `"order"`, `"augment"`, `"layer4.gate.noise"`
  * @param major - the epoch or step, a non-negative integer below 2³²

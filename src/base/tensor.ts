@@ -13,7 +13,7 @@ export interface HostTensor {
 
 /**
  * Everything that training changes, by name: parameters, BatchNorm statistics, constraint counters,
- * optimizer moments and the step number. A checkpoint is this map written down.
+ * optimizer moments and the step number. A checkpoint is this map, saved.
  */
 export type State = ReadonlyMap<string, HostTensor>
 

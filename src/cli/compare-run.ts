@@ -2,7 +2,7 @@ import { compareRuns } from '../analysis/compare-runs.ts'
 import type { ComparedLayer, ComparedRun } from '../analysis/comparison.ts'
 import { fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
-import { replaceFile } from '../files/together.ts'
+import { replaceFile } from '../files/replace-files.ts'
 import { renderComparison } from '../report/comparison-page.ts'
 import { taskOfRun } from '../tasks/open-run.ts'
 import { writeExplanation } from './explanation-files.ts'
@@ -78,7 +78,7 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
     ])
   const layers = runs.flatMap(run => run.layers.map(layer => ({ run, layer })))
   if (layers.length === 0) return table('Accuracy and cost', cost, paint)
-  const balance = borderless(['run', 'layer', 'constraint', 'living', 'CV weight', 'CV choice'], paint, [
+  const balance = borderless(['run', 'layer', 'constraint', 'active', 'CV weight', 'CV choice'], paint, [
     'left',
     'left',
     'left',
@@ -97,7 +97,7 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
       name,
       clean(layer.name),
       `${layer.constraint}${layer.kind === 'soft' || layer.kind === 'hard' ? ` (${layer.kind})` : ''}`,
-      `${layer.living} of ${layer.count}`,
+      `${layer.active} of ${layer.count}`,
       layer.cvImportance.toFixed(3),
       layer.cvActivation.toFixed(3),
     ])

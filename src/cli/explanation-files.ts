@@ -3,7 +3,7 @@ import type { DetectorExplanation } from '../analysis/detection/explain-detector
 import type { Explanation } from '../analysis/explain-run.ts'
 import type { Findings } from '../analysis/findings.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
-import { replaceTogether } from '../files/together.ts'
+import { replaceFiles } from '../files/replace-files.ts'
 import { renderDetectorReport } from '../report/detection/page.ts'
 import { renderReport } from '../report/page.ts'
 import { chartFiles } from '../report/single-charts.ts'
@@ -20,7 +20,7 @@ export async function writeExplanation(
   disk: Disk = nodeDisk,
 ): Promise<void> {
   const page = renderReport(findings, pictures)
-  replaceTogether(disk, [
+  replaceFiles(disk, [
     { path: join(folder, 'routing.parquet'), bytes: table },
     { path: join(folder, 'report.html'), bytes: page },
     { path: join(folder, 'report.json'), bytes: `${JSON.stringify(findings)}\n` },
@@ -38,7 +38,7 @@ export async function writeDetectorExplanation(
   disk: Disk = nodeDisk,
 ): Promise<void> {
   const page = renderDetectorReport(explanation.findings, explanation.scenes)
-  replaceTogether(disk, [
+  replaceFiles(disk, [
     { path: join(folder, 'routing.parquet'), bytes: explanation.routing },
     { path: join(folder, 'objects.parquet'), bytes: explanation.objects },
     { path: join(folder, 'report.html'), bytes: page },
@@ -49,7 +49,7 @@ export async function writeDetectorExplanation(
 /** Writes every chart that the findings have something for into a folder. @throws MoietyError `disk` */
 export async function writeCharts(folder: string, findings: Findings, disk: Disk = nodeDisk): Promise<void> {
   const charts = chartFiles(findings)
-  replaceTogether(
+  replaceFiles(
     disk,
     charts.map(({ name, svg }) => ({ path: join(folder, name), bytes: svg })),
   )

@@ -7,7 +7,7 @@ import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { holdsCoco } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
-import { namesIn } from '../files/careful.ts'
+import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
@@ -162,7 +162,7 @@ function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
 
 /** The run `runs/LABEL-N` with the largest N. */
 function newestRun(label: string, runs: string): string {
-  const numbers = namesIn(nodeDisk, runs)
+  const numbers = listNames(nodeDisk, runs)
     .filter(name => name.startsWith(`${label}-`) && isThere(join(runs, name, 'config.json')))
     .flatMap(name => /^\d{1,9}$/.exec(name.slice(label.length + 1)) ?? [])
   if (numbers.length === 0)

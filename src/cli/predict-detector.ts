@@ -1,7 +1,7 @@
 import { basename, extname, join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
-import { replaceTogether } from '../files/together.ts'
+import { replaceFiles } from '../files/replace-files.ts'
 import type { SeenImage, Sightings } from '../predict/index.ts'
 import type { PredictFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -56,7 +56,7 @@ export async function runDetections(
       signal.throwIfAborted()
       progress.end()
       const files = drawn.map((image, i) => join(folder, pictureName(image, i)))
-      replaceTogether(nodeDisk, [
+      replaceFiles(nodeDisk, [
         ...files.map((path, i) => ({ path, bytes: pictures[i]! })),
         { path: out, bytes: page },
         ...(flags.coco === undefined ? [] : [{ path: flags.coco, bytes: cocoResults(sightings) }]),

@@ -8,7 +8,7 @@ const layer: LayerStats = {
   activation: [0.5, 0.5, 1, 0],
   cvImportance: 0.7,
   cvActivation: 0.7,
-  living: 3,
+  active: 3,
   excluded: [0, 0, 0, 0],
   counters: {},
 }
@@ -53,7 +53,7 @@ function shown(screen: { isTTY: boolean; columns?: number }, events: readonly Tr
 }
 
 describe('the progress of a training', () => {
-  it('is one living line on a terminal: rate, time left, loss, accuracy, experts', () => {
+  it('is one line that is redrawn on a terminal: rate, time left, loss, accuracy, experts', () => {
     const text = shown({ isTTY: true, columns: 80 }, [step(990), step(1000)])
     const lines = text.split('\r\u001b[K')
     expect(lines[1]).toBe('epoch 10/10 ██████ 100 %  812 img/s  1:23 left  loss 2.35  top-1 12.3 %  ▄▄█▁')

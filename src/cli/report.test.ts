@@ -14,7 +14,7 @@ const layer = (experts: number, excluded: number): LayerSummary => ({
   activation: Array.from({ length: experts }, () => 2 / experts),
   cvImportance: 0.0831,
   cvActivation: 0.0522,
-  living: experts,
+  active: experts,
   excluded: Array.from({ length: experts }, () => excluded),
   preferred: Array.from({ length: experts }, (_, expert) => ({
     expert,
@@ -39,10 +39,10 @@ const summary = (fields: Partial<TrainSummary> = {}): TrainSummary => ({
 describe('the report of a training', () => {
   const text = trainReport(summary(), plain)
 
-  it('has accuracy, shares, living experts, CV, preferred classes and the folder', () => {
+  it('has accuracy, shares, active experts, CV, preferred classes and the folder', () => {
     for (const part of [
       'On held-out images   71.3 % top-1   93.1 % top-5',
-      '4 of 4 experts living   CV 0.083 of weight, 0.052 of choice',
+      '4 of 4 experts active   CV 0.083 of weight, 0.052 of choice',
       '25.0 %',
       'class-with-a-long-name-0 ×3.0',
       'Done in 3 min 34 s. Everything is in runs/sample-1',

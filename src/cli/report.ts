@@ -41,7 +41,7 @@ export function headline(measures: Measures, paint: Paint, what: string): string
 /** More do not fit into a line of 80 columns. */
 const mostHeadlines = 5
 
-/** One layer: each expert's share of all weights and how many images chose it; below, living experts and CV. */
+/** One layer: each expert's share of all weights and how many images chose it; below, active experts and CV. */
 export function layerTable(layer: LayerStats, paint: Paint): string {
   const experts = layer.importance.length
   const hard = layer.excluded.some(fraction => fraction > 0)
@@ -59,12 +59,12 @@ export function layerTable(layer: LayerStats, paint: Paint): string {
       percent(layer.activation[expert] ?? 0),
       ...(hard ? [percent(layer.excluded[expert] ?? 0)] : []),
     ])
-  const living = `${layer.living} of ${experts} experts living`
+  const active = `${layer.active} of ${experts} experts active`
   return [
     paint.bold(clean(layer.name)),
     table.toString().replaceAll(/^/gm, ' '),
     ...(experts > mostRows ? [`  and ${experts - mostRows} more experts`] : []),
-    `  ${layer.living === experts ? paint.good(living) : paint.warn(living)}   ` +
+    `  ${layer.active === experts ? paint.good(active) : paint.warn(active)}   ` +
       `CV ${variation(layer.cvImportance)} of weight, ${variation(layer.cvActivation)} of choice`,
   ].join('\n')
 }

@@ -70,7 +70,7 @@ const needsHandlers = process.pid === 1
 
 /**
  * Runs a command that writes its results at its end and has nothing to save before. A signal ends it at once, as the signal alone would,
- * also while the main thread computes; `replaceTogether` finishes what it has begun to write.
+ * also while the main thread computes; `replaceFiles` finishes what it has begun to write.
  *
  * @returns the exit code
  */

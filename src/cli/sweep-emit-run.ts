@@ -5,7 +5,7 @@ import { hasInvisible, shellWord } from '../base/escaping.ts'
 import { loadedFiles } from '../config/components.ts'
 import { readJsonFile } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
-import { makeFolders, writeCarefully } from '../files/careful.ts'
+import { makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { attempt, nodeDisk } from '../files/disk.ts'
 import { version } from '../files/version.ts'
 import { kubernetesManifest, mostBytes } from '../sweep/emit-kubernetes.ts'
@@ -98,7 +98,7 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
       ...(flags.data === undefined ? [] : ['--data', wholePath(flags.data)]),
     ],
   })
-  writeCarefully(nodeDisk, script, text)
+  writeAtomically(nodeDisk, script, text)
   attempt(nodeDisk, 'make executable', script, () => chmodSync(script, 0o755))
   return [script]
 }
@@ -143,7 +143,7 @@ async function emitKubernetes(
       help: 'divide the sweep',
     })
   const manifest = join(folder, 'kubernetes.yaml')
-  writeCarefully(nodeDisk, manifest, text)
+  writeAtomically(nodeDisk, manifest, text)
   return [manifest]
 }
 

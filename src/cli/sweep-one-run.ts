@@ -2,9 +2,9 @@ import { availableParallelism, hostname } from 'node:os'
 import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
-import { makeFolders, quietly } from '../files/careful.ts'
+import { ignoringErrors, makeFolders } from '../files/atomic-write.ts'
 import { isThere, nodeDisk } from '../files/disk.ts'
-import type { PlannedRun, SweepPlan } from '../sweep/plan.ts'
+import type { PlannedRun, SweepPlan } from '../sweep/plan-sweep.ts'
 import { untilFree, writeRecipe } from '../sweep/run-sweep.ts'
 import { readRecord, writeFailure, writeRecord } from '../sweep/sweep-folder.ts'
 import { print, say } from './output.ts'
@@ -59,7 +59,7 @@ export async function runOneOf(
     try {
       return await runTraining(recipe, { ...flags, out: path })
     } finally {
-      quietly(() => nodeDisk.remove(recipe))
+      ignoringErrors(() => nodeDisk.remove(recipe))
     }
   } catch (cause) {
     if (cause instanceof MoietyError) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { resolveConfig } from '../config/config.ts'
-import type { PlannedRun } from '../sweep/plan.ts'
+import type { PlannedRun } from '../sweep/plan-sweep.ts'
 import { createSweepProgress } from './sweep-progress.ts'
 
 const config = resolveConfig({ training: { epochs: 10 } }, 'test')

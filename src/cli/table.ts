@@ -13,7 +13,7 @@ export function addTable(program: Command): void {
     .option('--columns <a,b>', 'what differs from column to column')
     .option(
       '--value <name>',
-      'top1, top5, seconds, cvImportance, cvActivation or living, of one of several mixtures living.layer4; of detectors AP, AP50, AP75, APs, APm, APl or AR100 (default: top1, or AP)',
+      'top1, top5, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4; of detectors AP, AP50, AP75, APs, APm, APl or AR100 (default: top1, or AP)',
     )
     .option(
       '--baseline <a=b,...>',

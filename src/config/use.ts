@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import type { ComponentSource } from '../base/component.ts'
 import { fail, MoietyError } from '../base/errors.ts'
 import { codeOf, rethrowExhausted } from '../files/disk.ts'
-import { readRegularText, sizeLimits } from '../files/regular.ts'
+import { readRegularText, sizeLimits } from '../files/regular-file.ts'
 import { addComponents, type Definition, isDefinition, loadedFiles } from './components.ts'
 
 /**

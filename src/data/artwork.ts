@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import { isThere, reasonOf, rethrowExhausted } from '../files/disk.ts'
-import { readRegularFile, readRegularText, sizeLimits } from '../files/regular.ts'
+import { readRegularFile, readRegularText, sizeLimits } from '../files/regular-file.ts'
 import { type Glyph, glyphSize } from './drawing.ts'
 
 /** Unicode's subgroups by its groups. */
@@ -29,7 +29,7 @@ export const sampleClasses: Subgroups = [
   ['Symbols', ['alphanum', 'arrow', 'zodiac']],
 ]
 
-/** Who drew the artwork, the npm package that has it, and where a glyph lies in the package. */
+/** A vendor of artwork, its npm package, and the path of a glyph in it. */
 export const vendors = [
   { vendor: 'Noto', package: 'emoji-datasource-google', file: (code: string) => `img/google/64/${code}.png` },
   {
@@ -75,10 +75,10 @@ const entries = z.array(
 )
 
 /**
- * Looks up which glyphs all three vendors have, by subgroup and family.
+ * Finds the glyphs that all three vendors have, by subgroup and family.
  *
- * @param subgroups - those to look up; the classes of the sample unless told
- * @param dataset - whose artwork it is, for the message
+ * @param subgroups - default: the classes of the sample
+ * @param dataset - the dataset's name, for the message
  * @throws MoietyError of kind `data` where a package is not installed
  */
 export async function findArtwork(
@@ -149,7 +149,7 @@ function damaged(path: string, what: string, cause: unknown): never {
 const colours = /\b(red|orange|yellow|green|blue|light blue|purple|brown|black|white|grey|pink) /gi
 const person = new Set(['1f468', '1f469', '1f9d1'])
 
-/** Genders that have a code point of their own: princess and prince, pregnant woman and man. */
+/** Genders that have their own code point: princess and prince, pregnant woman and man. */
 const genders: ReadonlyMap<string, string> = new Map([
   ['1f478', '1f934'],
   ['1fac5', '1f934'],
@@ -158,7 +158,7 @@ const genders: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * What a glyph shows, apart from skin tone, gender and colour. Glyphs of one thing are sequences: an optional
+ * The subject of a glyph, apart from skin tone, gender and colour. Glyphs of one thing are sequences: an optional
  * man, woman or person with a joiner (U+200D), then the thing, then its modifiers; or they differ only by a
  * colour in the name (red apple, green apple).
  */
@@ -179,7 +179,7 @@ export interface Sides {
   readonly test: readonly Family[]
 }
 
-/** Holds about a quarter of a class's families back for testing, at least two; which ones, by `seed`. */
+/** Reserves about a quarter of a class's families for testing, at least two; which ones, by `seed`. */
 export function splitFamilies(families: readonly Family[], seed: number, label: number): Sides {
   const order = draws(seed, 'sample split', 0, label).permutation(families.length)
   const held = Math.max(2, Math.round(families.length / 4))
@@ -187,7 +187,7 @@ export function splitFamilies(families: readonly Family[], seed: number, label: 
   return { train: pick(order.subarray(held)), test: pick(order.subarray(0, held)) }
 }
 
-/** Decodes one glyph of one vendor, by its place in {@link vendors}. */
+/** Decodes one glyph of one vendor, by its index in {@link vendors}. */
 export async function readGlyph(artwork: Artwork, vendor: number, code: string): Promise<Glyph> {
   const path = join(artwork.folders[vendor]!, vendors[vendor]!.file(code))
   const bytes = await readRegularFile(path, sizeLimits.artwork).catch((cause: unknown) =>

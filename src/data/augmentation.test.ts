@@ -9,7 +9,7 @@ import {
   place,
 } from './augmentation.ts'
 
-/** Pixels as they are, so that expected values can be read off. */
+/** Unnormalised pixels, so that expected values are easy to see. */
 const asIs = { gain: [1, 1, 1], offset: [0, 0, 0] } as const
 const still: Changes = { flip: false, top: 0, left: 0, jitter: [] }
 
@@ -23,7 +23,7 @@ function placed(changes: Partial<Changes>, mode: 'zero' | 'reflect' = 'zero'): n
 }
 
 describe('place', () => {
-  it('leaves an image as it is where nothing changes', () => {
+  it('returns an image unchanged without changes', () => {
     expect(placed({})).toEqual([
       [1, 2, 3],
       [4, 5, 6],

@@ -2,7 +2,7 @@ import type { Draws } from '../base/random.ts'
 import type { PerChannel } from './dataset.ts'
 
 /**
- * Random changes that leave the class of an image as it is, made in the order of METHOD.md §4.1: flip, colour
+ * Random augmentation that preserves the class, in the order of METHOD.md §4.1: flip, colour
  * jitter, crop of the padded image, normalisation.
  */
 export interface Augmentation {
@@ -45,7 +45,7 @@ export interface ColourChange {
 }
 
 /**
- * Draws the changes of one image. Flip and crop come first, so switching jitter on leaves them as they were.
+ * Draws the changes of one image. Flip and crop are drawn first, so jitter does not affect them.
  */
 export function drawChanges(augmentation: Augmentation, source: Draws): Changes {
   const flip = source.uniform() < augmentation.flip
@@ -110,7 +110,7 @@ function clamp(value: number): number {
   return Math.min(Math.max(value, 0), 255)
 }
 
-/** Turns pixels into what a network reads: (pixel / 255 − mean) / std of its channel, as a·pixel + b. */
+/** Normalises pixels for a network: (pixel / 255 − mean) / std of its channel, as a·pixel + b. */
 export interface Normalisation {
   readonly gain: PerChannel
   readonly offset: PerChannel

@@ -25,7 +25,7 @@ const options = {
 } as const
 
 describe('epochOrder', () => {
-  it('visits every image once, in an order that depends on seed and epoch alone', () => {
+  it('visits every image once, in an order that depends only on seed and epoch', () => {
     const order = epochOrder(500, 1, 2)
     expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 500 }, (_, i) => i))
     expect(epochOrder(500, 1, 2)).toEqual(order)
@@ -35,7 +35,7 @@ describe('epochOrder', () => {
 })
 
 describe('makeBatch', () => {
-  it('gives images, int64 labels and numbers in the order asked for', async () => {
+  it('returns images, int64 labels and indices in the requested order', async () => {
     const batch = await makeBatch(split, [4, 0, 8], { ...options, augmentation: undefined })
     expect(batch.images.shape).toEqual([3, 3, size, size])
     expect(batch.labels).toEqual({ dtype: 'int64', shape: [3], data: BigInt64Array.of(1n, 0n, 2n) })
@@ -44,7 +44,7 @@ describe('makeBatch', () => {
     expect(batch.images.data[0]).toBeCloseTo((first - 0.5) / 0.2, 5)
   })
 
-  it('changes an image in the same way whatever batch it is in', async () => {
+  it('augments an image equally in any batch', async () => {
     const alone = await makeBatch(split, [5], options)
     const among = await makeBatch(split, [9, 5, 1], options)
     expect(among.images.data.slice(48, 96)).toEqual(alone.images.data)
@@ -66,7 +66,7 @@ describe('makeBatch', () => {
     await expect(makeBatch(split, [5], { ...options, size: 5 })).rejects.toThrow('1 … 4')
   })
 
-  it('refuses a reflected padding as wide as the image, as a mistake in the configuration', async () => {
+  it('refuses a reflected padding as wide as the image, as a configuration error', async () => {
     const crop = { padding: 4, mode: 'reflect' } as const
     const wide = makeBatch(split, [0], { ...options, augmentation: { flip: 0, crop } })
     await expect(wide).rejects.toThrow('expected a crop padding of 0 … 3 for images of 4×4')

@@ -12,7 +12,7 @@ import {
 import type { PerChannel, Split } from './dataset.ts'
 import { shrinking } from './shrink.ts'
 
-/** What a training or evaluation step reads. */
+/** The batch for a training or evaluation step. */
 export interface Batch {
   /** float32 [N, 3, H, W], augmented and normalised. */
   readonly images: HostTensor
@@ -22,31 +22,31 @@ export interface Batch {
   readonly indices: Uint32Array
 }
 
-/** How images are normalised and augmented; `seed` and `epoch` decide what is random in it. */
+/** How images are normalised and augmented; `seed` and `epoch` determine the random part. */
 export interface BatchOptions {
   readonly mean: PerChannel
   readonly std: PerChannel
-  /** Left out: the images as they are, only normalised. */
+  /** Default: only normalised. */
   readonly augmentation?: Augmentation | null | undefined
-  /** Height and width to which the images are shrunk when all else is done to them; left out: their own. */
+  /** Height and width to which the images are shrunk last. Default: their own. */
   readonly size?: number | undefined
-  /** How many classes there are, where labels are to be checked for it; left out: any label is taken. */
+  /** Number of classes, to check labels. Default: not checked. */
   readonly classes?: number | undefined
   readonly seed: number
   readonly epoch: number
 }
 
-/** The order in which an epoch visits `length` images: a function of seed and epoch, whatever came before. */
+/** The order in which an epoch visits `length` images, a function of seed and epoch. */
 export function epochOrder(length: number, seed: number, epoch: number): Uint32Array {
   return draws(seed, 'order', epoch).permutation(length)
 }
 
 /**
- * Loads, augments, normalises and shrinks some images. What happens to an image depends on (seed, epoch, its number)
- * alone, not on the batch that it is in.
+ * Loads, augments, normalises and shrinks some images. Augmentation of an image depends only on
+ * (seed, epoch, its index), not on its batch.
  *
  * @param indices - numbers of images in the split, N of them
- * @throws MoietyError of kind `data` where an image cannot be read, or the split gives something else than pixels and whole
+ * @throws MoietyError of kind `data` where an image cannot be read, or the split returns something else than pixels and integer
  *   numbers of classes; of kind `usage` for an impossible crop or size
  */
 export async function makeBatch(
@@ -97,7 +97,7 @@ export async function makeBatch(
 
 const unchanged = { flip: false, top: 0, left: 0, jitter: [] } as const
 
-/** A split of a user's own may give anything. */
+/** A user-defined split may return anything. */
 function checkedPixels(pixels: unknown, count: number): Uint8Array {
   if (pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray) {
     const size = Math.sqrt(pixels.length / count / 3)
@@ -112,7 +112,7 @@ function checkedPixels(pixels: unknown, count: number): Uint8Array {
         : `a ${typeof pixels}`
   return fail({
     kind: 'data',
-    message: `expected the pixels of ${count} square images, uint8 [${count}, 3, size, size], but ${came} came`,
+    message: `expected the pixels of ${count} square images, uint8 [${count}, 3, size, size], but got ${came}`,
     where: 'load of the split',
     help: 'return one Uint8Array: for each image all of its red values, then green, then blue, rows from the top',
   })
@@ -132,7 +132,7 @@ function labelOf({ labels, length }: Split, index: number, classes: number | und
     message:
       label === undefined
         ? `expected a class for each of ${length} images, but there are ${many === undefined ? 'none' : `${many} labels`}`
-        : `expected ${classes === undefined ? 'a whole number as class' : `a class from 0 to ${classes - 1}`}, but ${String(label)} came`,
+        : `expected ${classes === undefined ? 'a whole number as class' : `a class from 0 to ${classes - 1}`}, but got ${String(label)}`,
     where: `image ${index} of the split`,
     help: 'number the classes from 0 in the order of the data set’s `classes`, and leave out images that have none',
   })
@@ -156,7 +156,7 @@ function checkSize(wanted: number, size: number): void {
       kind: 'usage',
       message: `expected a size of 1 … ${size} to shrink images of ${size}×${size} to, got ${wanted}`,
       where: 'training.resizing',
-      help: 'images are made smaller for the first epochs, never larger',
+      help: 'images can be shrunk for the first epochs, not enlarged',
     })
   }
 }

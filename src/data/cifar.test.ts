@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { findCifar } from './cifar.ts'
-import { openDataset } from './open.ts'
+import { openDataset } from './open-dataset.ts'
 
 let directory = ''
 beforeEach(async () => {
@@ -34,7 +34,7 @@ const lines = (word: string, count: number): string =>
 
 const opened = (name: 'cifar10' | 'cifar100' = 'cifar100') => openDataset({ name, directory })
 
-/** What the error says, with the exit code in front. */
+/** The error text, after the exit code. */
 async function failure(action: Promise<unknown>): Promise<string> {
   const error = await action.then(
     () => undefined,
@@ -109,7 +109,7 @@ describe('openDataset cifar100', () => {
     expect(await failure(opened())).toContain('expected 1 … 10000 records of 3074 bytes, got 10001')
   })
 
-  it('refuses a list of names that is too short, and does without one', async () => {
+  it('refuses a list of names that is too short, and works without one', async () => {
     await writeCifar100()
     await writeFile(join(directory, 'fine_label_names.txt'), 'apple\nbear\n')
     expect(await failure(opened())).toMatch(/expected 100 names, one a line, got 2\n.*fine_label_names/)
@@ -117,12 +117,12 @@ describe('openDataset cifar100', () => {
     expect((await opened()).classes[7]).toBe('class 7')
   })
 
-  it('says what is missing, and how to get it', async () => {
+  it('reports what is missing, and how to get it', async () => {
     const said = await failure(opened())
     expect(said).toContain('3 error: expected CIFAR-100 in its binary version (train.bin, test.bin)')
     expect(said).toContain(`moiety data get cifar100 --to ${directory}`)
     expect(await failure(openDataset({ name: 'cifar100' }))).toMatch(
-      /^2 error: expected the folder that holds cifar100/,
+      /^2 error: expected the folder of cifar100/,
     )
   })
 })
@@ -151,17 +151,17 @@ describe('openDataset cifar10', () => {
 })
 
 describe('a limit', () => {
-  it('keeps images spread over the classes, and the title says so', async () => {
+  it('keeps images spread over the classes, and states it in the title', async () => {
     await writeCifar100()
     const { train, title } = await openDataset({ name: 'cifar100', directory, limit: { train: 2 } })
     expect(train.labels).toEqual(Int32Array.of(42, 99))
     expect(title).toContain('of which 2 training and 1 test images are used')
   })
 
-  it('is refused where it is no positive whole number', async () => {
+  it('is refused unless it is a positive integer', async () => {
     const said = await failure(openDataset({ name: 'cifar100', directory, limit: { test: 0 } }))
     expect(said).toMatch(
-      /^2 error: expected a positive whole number of images, got 0\n {2}at data\.limit\.test/,
+      /^2 error: expected a positive integer as the number of images, got 0\n {2}at data\.limit\.test/,
     )
   })
 })

@@ -3,7 +3,7 @@ import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { rethrowExhausted, systemFailure } from '../files/disk.ts'
-import { openRegularFile, readRegularText, sizeLimits } from '../files/regular.ts'
+import { openRegularFile, readRegularText, sizeLimits } from '../files/regular-file.ts'
 import { type Dataset, type PerChannel, type Split, splitInMemory } from './dataset.ts'
 
 /**
@@ -68,7 +68,7 @@ const size = 32
 const pixelBytes = 3 * size * size
 
 /**
- * Which CIFAR the folder holds, directly or one folder deeper as in the authors' archive, if any. One of its files is
+ * The CIFAR dataset in a folder, directly or one folder deeper as in the authors' archive, if any. One of its files is
  * enough: {@link openCifar} then names the missing one.
  */
 export async function findCifar(directory: string): Promise<'cifar10' | 'cifar100' | undefined> {
@@ -232,7 +232,7 @@ function unreadable(path: string, cause: unknown): never {
     kind: 'data',
     message: `expected a readable file, got ${systemFailure(cause)?.meaning ?? String(cause)}`,
     where: path,
-    help: 'check that the file is there and may be read',
+    help: 'check that the file exists and is readable',
     cause,
   })
 }
@@ -253,7 +253,7 @@ function checkedLabel(label: number, limit: number, { path, record, byte }: Labe
   })
 }
 
-/** One name a line. Without the file, classes go by their number: pixels and labels are still all there. */
+/** One name per line. Without the file, classes are numbered. */
 async function readNames(path: string, count: number): Promise<readonly string[]> {
   if (!(await exists(path))) return Array.from({ length: count }, (_, label) => `class ${label}`)
   const text = await readRegularText(path, sizeLimits.names).catch((cause: unknown) =>
@@ -268,7 +268,7 @@ async function readNames(path: string, count: number): Promise<readonly string[]
       kind: 'data',
       message: `expected ${count} names, one a line, got ${names.length}`,
       where: path,
-      help: 'copy the file from the archive again, or delete it to have numbers for names',
+      help: 'copy the file from the archive again, or delete it to use numbers as names',
     })
   }
   return names

@@ -15,7 +15,7 @@ describe('splitInMemory', () => {
     expect(await split.load([4, 0, 4])).toEqual(Uint8Array.of(17, 18, 19, 1, 2, 3, 17, 18, 19))
   })
 
-  it('refuses the number of an image that is not there', async () => {
+  it('refuses an index out of range', async () => {
     await expect(split.load([5])).rejects.toThrow(RangeError)
   })
 })

@@ -1,8 +1,8 @@
-/** Images of one split (training, validation or test), fetched by number; what they show is known without decoding any. */
+/** Images of one split (training, validation or test), fetched by number; labels are known without decoding. */
 export interface Split {
   readonly length: number
   /**
-   * The pixels of some images, in the order asked for.
+   * The pixels of some images, in the requested order.
    *
    * @param indices - numbers of images, each in [0, length); repeats are allowed
    * @returns uint8 [indices.length, 3, size, size], planar RGB, 0 … 255
@@ -15,7 +15,7 @@ export interface Split {
   readonly coarse: Int32Array | undefined
 }
 
-/** A file that was left out because it could not be read, under the policy `skip`. */
+/** A file that was skipped because it could not be read, under the policy `skip`. */
 export interface SkippedFile {
   readonly path: string
   readonly reason: string
@@ -27,7 +27,7 @@ export type PerChannel = readonly [number, number, number]
 /** Images with their classes, in two splits or three. */
 export interface Dataset {
   readonly name: string
-  /** What the images are and how many, as an honest person would say it. */
+  /** A description of the images and their number, for logs. */
   readonly title: string
   /** Height and width of every image, in pixels. */
   readonly size: number
@@ -42,29 +42,29 @@ export interface Dataset {
   /** Standard deviation of pixel/255, for normalisation. */
   readonly std: PerChannel
   readonly train: Split
-  /** What training is tested on after each epoch; undefined where the data has none, and then that is `test`. */
+  /** Used for testing after each epoch; undefined where the data has none; then `test` is used. */
   readonly val?: Split | undefined
-  /** Not looked at in training where there is a `val`; without images where the data has only that. */
+  /** Unused in training if there is a `val`; empty if the data has only that. */
   readonly test: Split
   /**
    * Of a folder of images, a hash of the files that are used, in their order: where classes and their counts are the same, as of
-   * photographs and sketches of the same things, only this tells data sets apart. The same wherever the folder is.
+   * photographs and sketches of the same things, only this distinguishes data sets. Independent of the folder's path.
    */
   readonly files?: string | undefined
-  /** Files left out under the policy `skip`; whoever opened the dataset shows them. */
+  /** Files skipped under the policy `skip`, for the caller to report. */
   readonly skipped: readonly SkippedFile[]
-  /** What else a person should know of the data, a sentence each; whoever opened the dataset shows it. */
+  /** Further notes on the data, one sentence each, for the caller to report. */
   readonly notices?: readonly string[] | undefined
 }
 
-/** At most so many images of each split. */
+/** At most this many images of each split. */
 export interface Limit {
   readonly train?: number | null | undefined
   /** Of the validation split as well. */
   readonly test?: number | null | undefined
 }
 
-/** How far a slow part of opening a dataset has come. */
+/** Progress of a slow part of opening a dataset. */
 export interface Progress {
   readonly done: number
   readonly total: number
@@ -72,10 +72,10 @@ export interface Progress {
   readonly what: string
 }
 
-/** Is told how far a slow part has come. */
+/** Called with the progress of a slow part. */
 export type OnProgress = (progress: Progress) => void
 
-/** Where the images of a split lie in memory: one record after another, each with some bytes before its pixels. */
+/** Layout of the images of a split in memory: one record after another, each with some bytes before its pixels. */
 export interface Records {
   readonly bytes: Uint8Array
   /** Bytes from the start of one record to the start of the next. */

@@ -21,7 +21,7 @@ describe('drawImage', () => {
   it('draws the same for the same version, on every machine', () => {
     const hash = createHash('sha256')
     for (let index = 0; index < 8; index++) hash.update(drawn(disc, index))
-    // Whoever changes what is drawn raises the version, or drawings kept on disk would go on being used.
+    // A change of the drawing must raise the version, or cached drawings would still be used.
     expect([drawingVersion, hash.digest('hex').slice(0, 16)]).toEqual([1, '0bac213596623e9f'])
   })
 

@@ -1,9 +1,9 @@
 import type { Draws } from '../base/random.ts'
 
 /**
- * How a glyph becomes an image of the sample: the glyph, turned, scaled, shifted and recoloured at random, over
- * a random background. A pure function of glyph and random numbers; whoever changes what it draws, or which glyph
- * is chosen and how it is decoded, raises {@link drawingVersion}, so that drawings kept on disk are made again.
+ * Drawing of the sample's images: a glyph, rotated, scaled, shifted and recoloured at random, over
+ * a random background. A pure function of glyph and random numbers; a change of the drawing, of the chosen glyph
+ * or its decoding must raise {@link drawingVersion}, so that cached drawings are drawn again.
  */
 export const drawingVersion = 1
 
@@ -104,7 +104,7 @@ export function drawColourMatrix(source: Draws): readonly [red: Colour, green: C
 }
 
 /**
- * A background that tells nothing about the class: plain, a gradient, blotches or stripes, in random colours,
+ * A background that is independent of the class: plain, a gradient, blotches or stripes, in random colours,
  * with some grain. The pattern is of the same share of the image, whatever its size.
  *
  * @param size - height and width in pixels

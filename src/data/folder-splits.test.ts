@@ -6,7 +6,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import type { Split } from './dataset.ts'
 import { openFolder } from './folder.ts'
-import { openDataset } from './open.ts'
+import { openDataset } from './open-dataset.ts'
 import { composedSplits, roleOf } from './split-names.ts'
 
 let directory = ''
@@ -82,7 +82,7 @@ describe('a folder with splits', () => {
     ['training', 'validation', 'testing'],
     ['TRN', 'DEV', 'TST'],
     ['training_set', 'validation_set', 'test_set'],
-  ])('takes %s, %s and %s for what they are', async (train, val, test) => {
+  ])('recognises %s, %s and %s', async (train, val, test) => {
     await images({ [`${train}/cat`]: 3, [`${train}/dog`]: 2, [`${val}/cat`]: 1, [`${val}/dog`]: 2 })
     await images({ [`${test}/cat`]: 2, [`${test}/dog`]: 1 })
     const dataset = await openFolder({ directory, size: 8 })
@@ -118,7 +118,7 @@ describe('a folder with splits', () => {
     expect([labels(val), labels(test), [...test.coarse!]]).toEqual([[0], [1], [1]])
   })
 
-  it('lists junk once, with how often it was met, and classes without images in a split', async () => {
+  it('lists junk once, with counts, and classes without images in a split', async () => {
     await images({ 'train/cat': 2, 'train/dog': 2, 'test/cat': 1, '__MACOSX/train/cat': 1 })
     await mkdir(join(directory, 'test', 'dog'))
     for (const place of ['.DS_Store', 'train/.DS_Store', 'test/cat/.DS_Store', 'train/cat/._0.png'])
@@ -129,12 +129,12 @@ describe('a folder with splits', () => {
     const { classes, train, notices } = await openFolder({ directory, size: 8 })
     expect([classes, train.length]).toEqual([['cat', 'dog'], 4])
     expect(notices).toEqual([
-      'left out, because they are not part of the data: .DS_Store (3 times), ._*, README.dataset.txt, Thumbs.db, __MACOSX, classes.csv, desktop.ini, readme.txt',
-      'classes without an image in the test split, of which nothing is measured there: dog (1 of 2)',
+      'ignored, because they are not part of the data: .DS_Store (3 times), ._*, README.dataset.txt, Thumbs.db, __MACOSX, classes.csv, desktop.ini, readme.txt',
+      'classes without an image in the test split, which are not measured there: dog (1 of 2)',
     ])
   })
 
-  it('takes no image whose name is like that of junk for it, and no other file beside images', async () => {
+  it('does not mistake images with a name like junk for it, nor other files next to images', async () => {
     await images({ 'train/a': 1, 'train/b': 1, 'test/a': 1 })
     await file('train/a/readme_1.png')
     expect((await openFolder({ directory, size: 8 })).train.length).toBe(3)
@@ -142,18 +142,18 @@ describe('a folder with splits', () => {
     expect(await refusal()).toContain('not a JPEG, PNG or WebP image')
   })
 
-  it('says that a split has no image', async () => {
+  it('reports a split without images', async () => {
     await images({ 'train/a': 3, 'train/b': 3, 'val/a': 1, 'val/b': 1 })
     for (const name of ['a', 'b']) await mkdir(join(directory, 'test', name), { recursive: true })
     expect((await openFolder({ directory, size: 8 })).notices).toEqual([
-      'the test split has no images: nothing can be tested on it',
+      'the test split has no imagesand cannot be used for testing',
     ])
     await rm(join(directory, 'val'), { recursive: true })
     for (const name of ['a', 'b']) await mkdir(join(directory, 'val', name), { recursive: true })
     expect(await refusal()).toContain('expected val images to test on, found none that can be used')
   })
 
-  it('keeps to a limit in all splits', async () => {
+  it('applies a limit to all splits', async () => {
     await images({ 'train/a': 4, 'train/b': 4, 'val/a': 3, 'val/b': 3, 'test/a': 3, 'test/b': 3 })
     const limit = { train: 4, test: 2 }
     const dataset = await openDataset({ name: 'folder', directory, size: 8, limit })
@@ -166,17 +166,17 @@ describe('a folder with splits', () => {
   })
 })
 
-describe('a folder that looks as if it had splits', () => {
+describe('a folder that looks like splits', () => {
   it.each<[string, Readonly<Record<string, number>>, RegExp]>([
     [
       'a split beside a class',
       { 'train/a': 2, 'test/a': 2, cat: 2 },
-      /found train\/, test\/, named like a split, beside cat\//,
+      /found train\/, test\/, named like a split, next to cat\//,
     ],
     [
       'a class that is called like a split',
       { train: 2, car: 2 },
-      /found train\/, named like a split, beside car\//,
+      /found train\/, named like a split, next to car\//,
     ],
     ['one split twice', { 'train/a': 2, 'val/a': 2, 'valid/a': 2 }, /found two for val: val and valid/],
     [
@@ -185,17 +185,17 @@ describe('a folder that looks as if it had splits', () => {
       /found two for train: Train and train/,
     ],
     ['no train', { 'val/a': 2, 'test/a': 2 }, /found val\/, test\/ and no train\//],
-    [
-      'splits within classes',
-      { 'cat/train': 2, 'cat/test': 2, 'dog/train': 2 },
-      /Turn it around: t.*\/cat\//,
-    ],
+    ['splits within classes', { 'cat/train': 2, 'cat/test': 2, 'dog/train': 2 }, /Swap them: t.*\/cat\//],
     [
       'one split within classes',
       { 'cat/train': 2, 'dog/train': 2 },
       /found splits within a class: cat\/train\//,
     ],
-    ['splits one level down', { 'archive/train/a': 2, 'archive/test/a': 2 }, /Is it the folder archive/],
+    [
+      'splits one level down',
+      { 'archive/train/a': 2, 'archive/test/a': 2 },
+      /Did you mean the folder archive/,
+    ],
     [
       'splits of images and labels',
       { 'images/train': 2, 'labels/train': 2, 'images/val': 2 },
@@ -230,21 +230,21 @@ describe('a folder that looks as if it had splits', () => {
     expect(await refusal()).toContain('found one folder as both test and val')
   })
 
-  it('is refused where a test class has no training images, and says how it is called there', async () => {
+  it('is refused where a test class has no training images, and its name in training is reported', async () => {
     await images({ 'train/Cat': 2, 'train/dog': 2, 'test/cat': 2, 'test/dog': 1 })
     const said = await refusal()
     expect(said).toMatch(
       /expected test images of classes that have training images, found the class cat, which has none/,
     )
-    expect(said).toContain('for training it is called Cat')
+    expect(said).toContain('in training its name is Cat')
   })
 
-  it('is none where a superclass has a class that is called like a split', async () => {
+  it('has no splits where a superclass has a class that is called like a split', async () => {
     await images({ 'vehicles/train': 5, 'vehicles/car': 5, 'pets/cat': 5 })
     expect((await openFolder({ directory, size: 8 })).classes).toEqual(['cat', 'car', 'train'])
   })
 
-  it('is none where a class below train is called like a split', async () => {
+  it('has no splits where a class below train is called like a split', async () => {
     await images({ 'train/train': 2, 'train/car': 2, 'test/train': 1, 'test/car': 1 })
     expect((await openFolder({ directory, size: 8 })).classes).toEqual(['car', 'train'])
   })
@@ -260,7 +260,7 @@ describe('superclasses that have the same classes', () => {
     expect(await refusal()).toMatch(/3 error: .*which have the same classes and look like splits/)
   })
 
-  it('are read as such otherwise, and said: folds may be splits, fresh and rotten fruit are not', async () => {
+  it('are read as such otherwise, and reported: folds may be splits, fresh and rotten fruit are not', async () => {
     await images({ 'fresh/apple': 5, 'fresh/pear': 5, 'rotten/apple': 5, 'rotten/pear': 5 })
     const { classes, notices } = await openFolder({ directory, size: 8 })
     expect(classes).toEqual(['fresh/apple', 'fresh/pear', 'rotten/apple', 'rotten/pear'])

@@ -2,8 +2,8 @@ import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { reasonOf, rethrowExhausted } from '../files/disk.ts'
-import { staysWithin } from '../files/inside.ts'
-import { isJunk, JunkList } from './junk.ts'
+import { staysWithin } from '../files/path-inside.ts'
+import { isJunkFile, JunkList } from './junk-files.ts'
 import {
   aliasesInWords,
   composedSplits,
@@ -24,28 +24,28 @@ export interface ClassFolder {
   readonly bytes: readonly number[]
 }
 
-/** What a folder of images holds. */
+/** The content of a folder of images. */
 export interface ImageTree {
   /** For training; where the folder has neither `val` nor `test`, all its images. */
   readonly train: readonly ClassFolder[]
   /** Classes may be missing or without files in these two. */
   readonly val: readonly ClassFolder[] | undefined
   readonly test: readonly ClassFolder[] | undefined
-  /** What was left out because it has nothing to do with the data, in a sentence. */
+  /** A sentence about ignored files that are not part of the data. */
   readonly leftOut: string | undefined
-  /** That superclasses have the same classes, as splits of other names would, in a sentence. */
+  /** A sentence about superclasses that have the same classes, like splits of other names. */
   readonly alike: string | undefined
 }
 
-const layouts = `Supported layouts: DIR/class/image; DIR/superclass/class/image; and either of them below splits, as in DIR/train/class/image. A split is ${aliasesInWords}; train is needed, and nothing else may lie beside splits. A class with such a name: rename its folder, or put all classes below train/`
+const layouts = `Supported layouts: DIR/class/image; DIR/superclass/class/image; and either of them below splits, as in DIR/train/class/image. A split is ${aliasesInWords}; train is needed, and nothing else may be next to splits. A class with such a name: rename its folder, or put all classes below train/`
 
 /**
  * Finds the classes of a folder: `class/image` or `superclass/class/image`, optionally below folders for the splits
- * train, val and test (`split-names.ts` says what they may be called). Junk (`junk.ts`) is left out. A symbolic link may
+ * train, val and test (`split-names.ts` has their names). Junk (`junk-files.ts`) is ignored. A symbolic link may
  * point elsewhere within the folder, not out of it.
  *
- * @throws MoietyError of kind `data` for a folder that is missing, mixed, empty, that has splits in another place or
- *   one split twice, or that links out of itself
+ * @throws MoietyError of kind `data` for a folder that is missing, mixed, empty, that has misplaced splits or
+ *   one split twice, or links that leave it
  */
 export async function findImages(directory: string): Promise<ImageTree> {
   const root = await realpath(directory).catch((cause: unknown) => {
@@ -115,7 +115,7 @@ async function splitsOf(
   folders: readonly string[],
   root: string,
 ): Promise<ReadonlyMap<SplitName, string> | undefined> {
-  const named = folders.filter(name => !isJunk(name, 'folder'))
+  const named = folders.filter(name => !isJunkFile(name, 'folder'))
   const splits = new Map<SplitName, string>()
   const places = new Map<string, string>()
   for (const name of named) {
@@ -140,7 +140,7 @@ async function splitsOf(
   if (beside.length > 0) {
     const more = beside.length > 5 ? ` and ${beside.length - 5} more` : ''
     const others = beside.slice(0, 5).map(name => `${name}/`)
-    refuseSplits(`found ${found.join(', ')}, named like a split, beside ${others.join(', ')}${more}`, root)
+    refuseSplits(`found ${found.join(', ')}, named like a split, next to ${others.join(', ')}${more}`, root)
   }
   if (!splits.has('train')) refuseSplits(`found ${found.join(', ')} and no train/`, root)
   return new Map([...splits].map(([role, name]) => [role, join(root, name)]))
@@ -155,7 +155,7 @@ function refuseSplits(found: string, where: string): never {
   })
 }
 
-/** Names of splits one level too deep: all classes of a class/split or DIR/DATASET/split tree would be called like them. */
+/** Names of splits one level too deep: all classes of a class/split or DIR/DATASET/split tree would have these names. */
 function refuseDeepSplits(superclasses: readonly (readonly [string, Listing])[], folder: string): void {
   const children = superclasses.map(([name, { folders }]) => ({
     name,
@@ -170,8 +170,8 @@ function refuseDeepSplits(superclasses: readonly (readonly [string, Listing])[],
   const split = listing.folders.find(name => roleOf(name) !== undefined)
   refuseSplits(
     superclasses.length === 1
-      ? `found splits one level down: ${join(found.name, split!)}/. Is it the folder ${found.name} that you mean?`
-      : `found splits within a class: ${join(found.name, split!)}/. Turn it around: ${split}/${found.name}/`,
+      ? `found splits one level down: ${join(found.name, split!)}/. Did you mean the folder ${found.name}?`
+      : `found splits within a class: ${join(found.name, split!)}/. Swap them: ${split}/${found.name}/`,
     folder,
   )
 }
@@ -185,16 +185,16 @@ interface Listing {
 
 type Emptiness = 'every class has images' | 'a class may be empty'
 
-/** Reads the classes below a folder, and puts down the junk that it meets. */
+/** Reads the classes below a folder, and records junk. */
 class TreeReader {
   constructor(
     readonly root: string,
     readonly junk: JunkList,
   ) {}
 
-  /** What is left of a folder that holds folders. */
+  /** The relevant entries of a folder of folders. */
   besideFolders({ folders, files, sizes }: Listing): Listing {
-    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file beside folders'), sizes }
+    return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file next to folders'), sizes }
   }
 
   async classes(folder: string, emptiness: Emptiness): Promise<readonly ClassFolder[]> {
@@ -209,7 +209,7 @@ class TreeReader {
       })
     }
     const listings = await Promise.all(top.folders.map(name => list(join(folder, name), this.root)))
-    const isFlat = listings.every(({ folders }) => folders.every(name => isJunk(name, 'folder')))
+    const isFlat = listings.every(({ folders }) => folders.every(name => isJunkFile(name, 'folder')))
     const inside = listings.map(listing => (isFlat ? this.#images(listing) : this.besideFolders(listing)))
     if (isFlat)
       return top.folders.map((name, i) =>
@@ -220,7 +220,7 @@ class TreeReader {
       const { folders, files } = inside[mixed]!
       fail({
         kind: 'data',
-        message: `expected images or folders of classes, found both: the file ${files[0]} beside the folder ${folders[0]}`,
+        message: `expected images or folders of classes, found both: the file ${files[0]} next to the folder ${folders[0]}`,
         where: join(folder, top.folders[mixed]!),
         help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
       })
@@ -255,7 +255,7 @@ class TreeReader {
     if (files.length > 0 || folders.length === 0) {
       fail({
         kind: 'data',
-        message: 'expected folders of classes only, as in the folders beside it, found files or nothing',
+        message: 'expected folders of classes only, as in its sibling folders, found files or nothing',
         where: folder,
         help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
       })
@@ -277,14 +277,14 @@ class TreeReader {
     )
   }
 
-  /** What is left of a folder that holds images. */
+  /** The relevant entries of a folder of images. */
   #images({ folders, files, sizes }: Listing): Listing {
     return { folders: this.#kept(folders, 'folder'), files: this.#kept(files, 'file'), sizes }
   }
 
-  #kept(names: readonly string[], kind: Parameters<typeof isJunk>[1]): readonly string[] {
+  #kept(names: readonly string[], kind: Parameters<typeof isJunkFile>[1]): readonly string[] {
     return names.filter(name => {
-      const isLeftOut = isJunk(name, kind)
+      const isLeftOut = isJunkFile(name, kind)
       if (isLeftOut) this.junk.add(name)
       return !isLeftOut
     })
@@ -328,7 +328,7 @@ async function list(folder: string, root: string): Promise<Listing> {
   const sizes = new Map<string, number>()
   for (const name of names) {
     const path = join(folder, name)
-    // Where a link among the hidden files leads is nobody's business: nothing of them is read.
+    // Links among hidden files are not checked: hidden files are never read.
     if (name.startsWith('.')) {
       files.push(name)
       continue
@@ -351,13 +351,13 @@ async function onDisk<T>(path: string, read: () => Promise<T>): Promise<T> {
       kind: 'data',
       message: `cannot be opened: ${reasonOf(cause)}`,
       where: path,
-      help: 'make it readable, or take it out of the folder of images',
+      help: 'make it readable, or move it out of the folder of images',
       cause,
     })
   })
 }
 
-/** Opening a pipe or a device could wait for ever. */
+/** Opening a pipe or a device could block forever. */
 function refuseSpecial(path: string): never {
   return fail({
     kind: 'data',

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import type { Progress } from './dataset.ts'
 import { openFolder } from './folder.ts'
-import { openDataset } from './open.ts'
+import { openDataset } from './open-dataset.ts'
 
 let outer = ''
 let directory = ''
@@ -50,7 +50,7 @@ describe('openFolder', () => {
     expect(title).toBe('images of the folder images: 2 classes, 12 training and 3 test images')
   })
 
-  it('is known by its files, wherever it lies, and whatever size the images are brought to', async () => {
+  it('is identified by its files, independent of its path and the image size', async () => {
     for (const name of ['a', 'b']) await images(name, 5)
     const { files } = await openFolder({ directory })
     expect(files).toMatch(/^[0-9a-f]{64}$/)
@@ -104,7 +104,7 @@ describe('openFolder', () => {
     expect(said).toContain('data.unreadable=skip')
   })
 
-  it('leaves unreadable images out under skip, and reports them', async () => {
+  it('skips unreadable images under skip, and reports them', async () => {
     await images('a', 5, 10)
     await writeFile(join(directory, 'a', '2.png'), 'no image')
     await writeFile(join(directory, 'a', 'notes.txt'), 'no image')
@@ -132,7 +132,7 @@ describe('openFolder', () => {
     expect(said).toMatch(/^3 error: expected training images of every class, the class b has none/)
   })
 
-  it('gives the same pixels when decoding on demand as from memory', async () => {
+  it('returns the same pixels when decoding on demand as from memory', async () => {
     await images('a', 6, 10)
     await writeFile(join(directory, 'a', '1.png'), 'no image')
     const held = await openFolder({ directory, unreadable: 'skip', size: 8 })
@@ -142,14 +142,14 @@ describe('openFolder', () => {
     expect(await lazy.train.load(order)).toEqual(await held.train.load(order))
   })
 
-  it('stops when it comes to an unreadable image that it decodes on demand', async () => {
+  it('stops at an unreadable image that it decodes on demand', async () => {
     await images('a', 6)
     const lazy = await openFolder({ directory, memory: 0 })
     await rm(join(directory, 'a'), { recursive: true })
     expect(await failure(lazy.train.load([0]))).toMatch(/^3 error: .*ENOENT/)
   })
 
-  it('decodes no more than a limit asks for, spread over the classes', async () => {
+  it('decodes no more than a limit requires, spread over the classes', async () => {
     await images('a', 10)
     await images('b', 10)
     const seen: Progress[] = []

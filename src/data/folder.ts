@@ -18,18 +18,18 @@ import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
 import { type SplitName, titleCounts } from './split-names.ts'
 
-/** Which folder, and what to do with its images. */
+/** Options of a folder of images. */
 export interface FolderOptions {
   readonly directory: string
-  /** Height and width that every image is brought to, in pixels; 32 unless told. */
+  /** Height and width of the resized images, in pixels. Default: 32. */
   readonly size?: number | undefined
-  /** What an image that cannot be read does: end everything (the default) or be left out, and said. */
+  /** Policy for unreadable images: stop with an error (default), or skip and report. */
   readonly unreadable?: 'stop' | 'skip' | undefined
-  /** At most so many images of each split, spread evenly over the classes; others are not even decoded. */
+  /** At most this many images of each split, spread evenly over the classes; others are not decoded. */
   readonly limit?: Limit | undefined
-  /** Decides which files are for testing where the folder does not; 0 unless told. */
+  /** Seed of the test split if the folder has none. Default: 0. */
   readonly seed?: number | undefined
-  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded when asked for. */
+  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded on demand. */
   readonly memory?: number
 }
 
@@ -39,7 +39,7 @@ const testShare = 0.2
 /** 1 GiB: 349,525 images of 32×32 or 7,133 of 224×224. */
 const usualMemory = 2 ** 30
 
-/** Of ImageNet, as everybody uses them for photographs. */
+/** ImageNet's statistics, the usual ones for photographs. */
 const mean: PerChannel = [0.485, 0.456, 0.406]
 const std: PerChannel = [0.229, 0.224, 0.225]
 
@@ -51,8 +51,8 @@ interface Item {
 
 /**
  * A folder of JPEG, PNG and WebP images, one folder a class (see `findImages`). Images are decoded once, now, and
- * kept in memory if all fit; so a damaged one shows now and not in the night. Where they do not fit, they are
- * decoded when asked for: then, under `stop`, a damaged image is found when training comes to it.
+ * kept in memory if all fit, so a damaged one is found on opening. Otherwise they are
+ * decoded on demand; then, under `stop`, a damaged image is found during training.
  *
  * @throws MoietyError of kind `data`: the folder's shape, an unreadable image under `stop`, a class left empty
  */
@@ -125,14 +125,14 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   }
 }
 
-/** So many files are read for the identity of a folder. */
+/** Number of files read for the identity of a folder. */
 const filesRead = 64
-/** Of no more bytes than this. */
+/** At most this many bytes of each. */
 const mostRead = 2 ** 24
 
 /**
  * A hash of names, labels and sizes of all files and of what is in some of them, evenly spaced. Where the folder is does not
- * count: the class is in the label.
+ * matter: the class is in the label.
  */
 async function filesIdentity(items: readonly Item[]): Promise<string> {
   const hash = createHash('sha256')
@@ -141,25 +141,25 @@ async function filesIdentity(items: readonly Item[]): Promise<string> {
   for (let i = 0; i < count; i++) {
     const { path, bytes } = items[Math.floor((i * items.length) / count)]!
     if (bytes > mostRead) continue
-    // One that cannot be read is skipped, or ends the training when it is decoded.
+    // An unreadable one is skipped, or is an error when decoded.
     hash.update(await readFile(path).catch(() => new Uint8Array()))
   }
   return hash.digest('hex')
 }
 
-/** Says which classes have no image in a split, whatever a limit takes. */
+/** Reports classes without images in a split, regardless of a limit. */
 function emptyClasses(
   split: 'val' | 'test',
   items: readonly Item[] | undefined,
   classes: readonly string[],
 ): readonly string[] {
   if (items === undefined) return []
-  if (items.length === 0) return [`the ${split} split has no images: nothing can be tested on it`]
+  if (items.length === 0) return [`the ${split} split has no imagesand cannot be used for testing`]
   const seen = new Set(items.map(({ label }) => label))
   const empty = classes.filter((_, label) => !seen.has(label))
   if (empty.length === 0) return []
   return [
-    `classes without an image in the ${split} split, of which nothing is measured there: ${someOf(empty)} (${empty.length} of ${classes.length})`,
+    `classes without an image in the ${split} split, which are not measured there: ${someOf(empty)} (${empty.length} of ${classes.length})`,
   ]
 }
 
@@ -201,7 +201,7 @@ function itemsOf(
       help:
         alike === undefined
           ? 'every split must hold folders of the same names; move images without a class elsewhere'
-          : `for training it is called ${alike.name}: give it one name in all splits`,
+          : `in training its name is ${alike.name}: use one name in all splits`,
     })
   }
   return folders.flatMap(folder =>
@@ -244,7 +244,7 @@ function superclassesOf(folders: readonly ClassFolder[]): readonly string[] | un
   return names.size > 0 ? [...names] : undefined
 }
 
-/** How many images are decoded at a time; the decoder has threads of its own. */
+/** Number of images decoded concurrently; the decoder has its own threads. */
 const together = 4
 
 /**
@@ -289,12 +289,12 @@ function stopAt(image: UnreadableImage): never {
     kind: 'data',
     message: `expected an image that can be read, got: ${image.reason}`,
     where: image.path,
-    help: 'repair or remove the file, or leave such files out with --set data.unreadable=skip',
+    help: 'repair or remove the file, or skip such files with --set data.unreadable=skip',
     cause: image,
   })
 }
 
-/** A split that decodes its images whenever they are asked for. */
+/** A split that decodes its images on demand. */
 function splitOnDisk(
   items: readonly Item[],
   size: number,

@@ -24,7 +24,7 @@ interface Entry {
   readonly linkpath?: string
 }
 
-/** A tar archive with exactly these entries, also such as no honest program writes. */
+/** A tar archive with exactly these entries, including malicious ones. */
 function tar(...entries: readonly Entry[]): Buffer {
   const blocks = entries.map(({ path, type = 'File', data = new Uint8Array(), linkpath }) => {
     const header = Buffer.alloc(512)
@@ -125,7 +125,7 @@ describe('getCifar', () => {
     expect(await failure(getCifar('cifar100', never))).toContain('expected a label of 0 … 99, got 200')
   })
 
-  it('says so where there is no network, and what to do then', async () => {
+  it('reports a missing network, and what to do then', async () => {
     const none = async (): Promise<Response> => {
       throw new TypeError('fetch failed', { cause: new Error('getaddrinfo ENOTFOUND www.cs.toronto.edu') })
     }
@@ -139,14 +139,14 @@ describe('getCifar', () => {
     )
   })
 
-  it('passes on what the server answers instead of the archive', async () => {
+  it('reports the server’s error response', async () => {
     const get = async (): Promise<Response> => new Response('', { status: 404, statusText: 'Not Found' })
     expect(await failure(getCifar('cifar100', serving(good, { fetch: get })))).toContain(
-      'got the answer 404 Not Found',
+      'got the response 404 Not Found',
     )
   })
 
-  it('says so where the connection breaks, and leaves nothing behind', async () => {
+  it('reports a broken connection, and leaves nothing behind', async () => {
     const broken = new ReadableStream<Uint8Array>({
       start: controller => controller.enqueue(new Uint8Array(good.subarray(0, 50))),
       pull: controller => controller.error(new Error('other side closed')),
@@ -171,7 +171,7 @@ describe('getCifar', () => {
     expect(await readdir(directory)).toEqual([])
   })
 
-  it('calls a folder that cannot be written a matter of the disk', async () => {
+  it('reports an unwritable folder as a disk error', async () => {
     await writeFile(join(directory, 'file'), '')
     const said = await failure(getCifar('cifar100', serving(good, { to: join(directory, 'file', 'in') })))
     expect(said).toMatch(/^5 error: cannot create the folder/)
@@ -188,24 +188,28 @@ describe('unpackTarGz', () => {
     await unpackTarGz(join(directory, 'archive.tar.gz'), inside, { most, md5 })
   }
 
-  it('writes the files of an honest archive', async () => {
+  it('writes the files of a valid archive', async () => {
     await unpacking(gzipSync(tar({ path: 'd/', type: 'Directory' }, { ...file, path: 'd/a.bin' })))
     expect(await readdir(join(directory, 'inside', 'd'))).toEqual(['a.bin'])
   })
 
   it.each<[string, Entry, RegExp]>([
-    ['a name that climbs out', { ...file, path: '../evil.bin' }, /climbs out of the folder/],
-    ['a name that climbs out midway', { ...file, path: 'd/../../evil.bin' }, /climbs out of the folder/],
-    ['a name that climbs out in the Windows way', { ...file, path: 'd\\..\\..\\evil.bin' }, /climbs out/],
+    ['a name that leaves the folder', { ...file, path: '../evil.bin' }, /leaves the folder/],
+    ['a name that leaves the folder midway', { ...file, path: 'd/../../evil.bin' }, /leaves the folder/],
+    [
+      'a name that leaves the folder in the Windows way',
+      { ...file, path: 'd\\..\\..\\evil.bin' },
+      /leaves the folder/,
+    ],
     ['an absolute name', { ...file, path: '/tmp/evil.bin' }, /absolute name/],
     ['an absolute Windows name', { ...file, path: 'C:/evil.bin' }, /absolute name/],
     [
       'a symbolic link',
       { path: 'link', type: 'SymbolicLink', linkpath: '/etc' },
-      /no file but a SymbolicLink/,
+      /not a file but a SymbolicLink/,
     ],
-    ['a hard link', { path: 'link', type: 'Link', linkpath: 'a.bin' }, /no file but a Link/],
-    ['a pipe', { path: 'pipe', type: 'FIFO' }, /no file but a FIFO/],
+    ['a hard link', { path: 'link', type: 'Link', linkpath: 'a.bin' }, /not a file but a Link/],
+    ['a pipe', { path: 'pipe', type: 'FIFO' }, /not a file but a FIFO/],
   ])('refuses %s, and writes nothing', async (_, entry, reason) => {
     expect(await failure(unpacking(gzipSync(tar(file, entry))))).toMatch(reason)
     expect(await readdir(join(directory, 'inside'))).toEqual([])

@@ -1,7 +1,7 @@
 import { mkdtemp, open, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
-import { makeFolders, unfinished } from '../files/careful.ts'
+import { makeFolders, unfinished } from '../files/atomic-write.ts'
 import { isThere, nodeDisk, reasonOf } from '../files/disk.ts'
 import { layouts, openCifar } from './cifar.ts'
 import type { OnProgress } from './dataset.ts'
@@ -30,9 +30,9 @@ export interface GetOptions {
   /** The folder in which the dataset's folder is made; created if need be. */
   readonly to: string
   readonly progress?: OnProgress
-  /** What fetches; the global `fetch` unless told. */
+  /** The fetch function. Default: the global `fetch`. */
   readonly fetch?: (url: string) => Promise<Response>
-  /** Another copy of the archive; the authors' unless told. */
+  /** URL of another copy of the archive. Default: the authors'. */
   readonly archive?: Archive
 }
 
@@ -42,8 +42,8 @@ const mostBytes = 300_000_000
 /**
  * Downloads CIFAR in its binary version, checks the archive's published MD5, only then unpacks it, and checks every
  * record.
- * All of that happens in a folder beside; the dataset's folder appears when everything is right, or not at all.
- * Where it is there already, it is checked and nothing is downloaded.
+ * All of that happens in a temporary folder; the dataset's folder appears only when everything is correct.
+ * If it exists already, it is checked and nothing is downloaded.
  *
  * @returns the folder that now holds the files
  * @throws MoietyError of kind `data` without a network, for a wrong checksum or a refused archive; of kind
@@ -84,7 +84,7 @@ async function request(
   if (!response.ok) {
     fail({
       kind: 'data',
-      message: `expected the archive, got the answer ${response.status} ${response.statusText}`,
+      message: `expected the archive, got the response ${response.status} ${response.statusText}`,
       where: url,
       help: `try again later, or get the archive elsewhere, unpack it, and use --data DIR`,
     })
@@ -108,7 +108,7 @@ function layoutTitle(name: string): string {
   return name === 'cifar10' ? layouts.cifar10.title : layouts.cifar100.title
 }
 
-/** Writes the answer's body to `path`. */
+/** Writes the response body to `path`. */
 async function download(response: Response, path: string, url: string, progress?: OnProgress): Promise<void> {
   const total = Number(response.headers.get('content-length') ?? 0)
   const file = await onDisk(path, () => open(path, 'wx'))
@@ -125,7 +125,7 @@ async function download(response: Response, path: string, url: string, progress?
   }
 }
 
-/** The body's chunks; a connection that breaks becomes an error that says where. */
+/** The body's chunks; a broken connection becomes an error that names the URL. */
 async function* bodyOf(response: Response, url: string): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of response.body ?? []) yield chunk
@@ -159,7 +159,7 @@ async function onDisk<T>(path: string, action: () => Promise<T>): Promise<T> {
       kind: 'disk',
       message: `expected to be able to write there, got: ${reasonOf(cause)}`,
       where: path,
-      help: 'free some space, remove what is in the way, or choose another folder with --to',
+      help: 'free some space, remove existing files, or choose another folder with --to',
       cause,
     })
   }

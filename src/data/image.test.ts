@@ -49,7 +49,7 @@ describe('decodeImage', () => {
     }
   })
 
-  it('turns a photograph upright as its EXIF orientation says', async () => {
+  it('rotates a photograph by its EXIF orientation', async () => {
     // Orientation 6: the stored rows are the upright image's columns from the right; stored left is upright top.
     const planes = await decoded('turned.jpg', halves(red, blue).withMetadata({ orientation: 6 }).jpeg())
     expectNear(at(planes, 4, 1), red, 8)

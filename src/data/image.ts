@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
-import { openRegularFile } from '../files/regular.ts'
+import { openRegularFile } from '../files/regular-file.ts'
 
 /** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
 export const mostPixels = 50_000_000
@@ -34,8 +34,8 @@ export class UnreadableImage extends Error {
 }
 
 /**
- * Decodes a JPEG, PNG or WebP file to size×size pixels of sRGB: turned upright as its EXIF says, brought from
- * CMYK or grey to RGB, transparency laid over white, scaled to cover the square, the rest cut off evenly.
+ * Decodes a JPEG, PNG or WebP file to size×size pixels of sRGB: rotated by its EXIF orientation, converted from
+ * CMYK or grey to RGB, transparency blended with white, scaled to cover the square, the rest cut off evenly.
  *
  * @returns uint8 [3, size, size], planar RGB
  * @throws UnreadableImage for a file that is missing, of another format, damaged, or larger than the limits; MoietyError of kind
@@ -53,9 +53,9 @@ export interface Extent {
 }
 
 /**
- * What the beginning of a JPEG, PNG or WebP file says about it; no pixel is decoded.
+ * Size and orientation from the header of a JPEG, PNG or WebP file.
  *
- * @returns the extent before anything turns it, and whether its EXIF asks to have it turned or mirrored
+ * @returns the stored extent, and whether its EXIF rotates or mirrors it
  * @throws UnreadableImage for a file that is missing, of another format, damaged at its beginning, or larger than the limits
  */
 export async function storedExtent(path: string): Promise<Extent & { readonly turned: boolean }> {
@@ -68,12 +68,12 @@ export async function storedExtent(path: string): Promise<Extent & { readonly tu
 }
 
 /**
- * Decodes a JPEG, PNG or WebP file whose size is known, as {@link decodeImage} does, but to exactly the extent asked
- * for and *not* turned: EXIF is passed over, because boxes belong to pixels as they are stored. Smaller images are
+ * Decodes a JPEG, PNG or WebP file whose size is known, as {@link decodeImage} does, but to exactly the requested extent
+ * and *not* rotated: EXIF is ignored, because boxes refer to stored pixels. Smaller images are
  * averages of the pixels they come from, larger ones interpolate (a triangle filter).
  *
- * @param stored - what the file should hold, before anything turns it
- * @param wanted - what comes out
+ * @param stored - the expected stored extent
+ * @param wanted - the resulting extent
  * @returns uint8 [3, wanted.height, wanted.width], planar RGB
  * @throws UnreadableImage for a file that is missing, of another format, damaged, larger than the limits, or of
  *   another size than it should be
@@ -146,7 +146,7 @@ async function readImageFile(path: string): Promise<Uint8Array> {
     }
   } catch (cause) {
     if (cause instanceof UnreadableImage) throw cause
-    // Not the image's fault: it must not be skipped as an unreadable one.
+    // Not an error of the image, so it must not be skipped.
     rethrowExhausted(cause, 'read', path)
     throw new UnreadableImage(path, explain(cause), cause)
   }

@@ -8,6 +8,7 @@ export { type ImageArrays, splitOfArrays } from './arrays.ts'
 export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.ts'
+export { cacheDirectory } from './cache.ts'
 export { findCifar, openCifar } from './cifar.ts'
 export {
   type CocoAnnotation,
@@ -37,7 +38,6 @@ export {
 export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, type ImageBytes, type ImageSource, UnreadableImage } from './image.ts'
-export { cacheDirectory } from './kept.ts'
-export { type DataOptions, openDataset } from './open.ts'
+export { type DataOptions, openDataset } from './open-dataset.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'

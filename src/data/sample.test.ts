@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { familyOf, findArtwork, findInstalled, splitFamilies } from './artwork.ts'
+import { cacheDirectory } from './cache.ts'
 import type { Progress } from './dataset.ts'
-import { cacheDirectory } from './kept.ts'
-import { limitedTo } from './open.ts'
+import { limitedTo } from './open-dataset.ts'
 import { openSample } from './sample.ts'
 
 let cache = ''
@@ -26,7 +26,7 @@ async function opened(seed = 0): Promise<{ pixels: Uint8Array; drawn: boolean }>
 }
 
 describe('openSample', () => {
-  it('has 25 classes in 7 groups, all equally many images, and calls itself a sample of drawings', async () => {
+  it('has 25 classes in 7 groups, all equally many images, and the title “a sample of drawings”', async () => {
     const sample = await openSample({ cacheDirectory: cache, perClass })
     expect([sample.classes.length, sample.superclasses?.length, sample.size]).toEqual([25, 7, 32])
     expect(sample.title).toBe('a sample of drawings')
@@ -42,7 +42,7 @@ describe('openSample', () => {
     expect(sample.superclasses?.[sample.superclassOf![marine]!]).toBe('Animals & Nature')
   })
 
-  it('normalises with the moments of its own training images', async () => {
+  it('normalises with the mean and deviation of its own training images', async () => {
     const { train, mean, std } = await openSample({ cacheDirectory: cache, perClass })
     const pixels = await train.load(Array.from({ length: train.length }, (_, i) => i))
     const green = [...pixels].filter((_, i) => Math.floor(i / 1024) % 3 === 1).map(value => value / 255)
@@ -59,14 +59,14 @@ describe('openSample', () => {
     expect(second.pixels).toEqual(first.pixels)
   })
 
-  it('is another one for another seed, kept beside the first', async () => {
+  it('differs for another seed, cached separately', async () => {
     const first = await opened(0)
     const second = await opened(1)
     expect(second.pixels).not.toEqual(first.pixels)
     expect((await readdir(cache)).length).toBe(2)
   })
 
-  it('is drawn again, and kept again, where what was kept is damaged or cut short', async () => {
+  it('is drawn and cached again if the cache is damaged or truncated', async () => {
     const first = await opened()
     const [name] = await readdir(cache)
     const kept = await readFile(join(cache, name!))
@@ -78,16 +78,16 @@ describe('openSample', () => {
     }
   })
 
-  it('serves where it cannot be kept, and says so', async () => {
+  it('is used uncached if the cache fails, which is reported', async () => {
     await writeFile(join(cache, 'file'), '')
     const seen: Progress[] = []
     const place = join(cache, 'file', 'in')
     const { train } = await openSample({ cacheDirectory: place, perClass }, p => seen.push(p))
     expect(train.length).toBe(50)
-    expect(seen.at(-1)?.what).toMatch(/^the drawings could not be kept: /)
+    expect(seen.at(-1)?.what).toMatch(/^the drawings could not be cached: /)
   })
 
-  it('says what to install where the artwork is not there', async () => {
+  it('reports which package to install if the artwork is missing', async () => {
     const withoutNoto = (name: string): string | undefined =>
       name === 'emoji-datasource-google' ? undefined : findInstalled(name)
     const error = await openSample({ cacheDirectory: cache, findPackage: withoutNoto }).catch(
@@ -141,31 +141,31 @@ describe('the split of the glyphs', () => {
     ['skin tones and genders of a firefighter', '1F468-1F3FB-200D-1F692', '1F469-200D-1F692', ''],
     ['a prince and a princess', '1F934', '1F478-1F3FD', ''],
     ['a cat and a black cat', '1F408', '1F408-200D-2B1B', 'BLACK CAT'],
-  ])('takes %s for one family', (_, one, other, name) => {
+  ])('assigns %s to one family', (_, one, other, name) => {
     expect(familyOf(name, other)).toBe(familyOf('', one))
   })
 
-  it('takes things that differ only by the colour in their name for one family', () => {
+  it('assigns things that differ only by the colour in their name to one family', () => {
     expect(familyOf('GREEN APPLE', '1F34F')).toBe(familyOf('RED APPLE', '1F34E'))
     expect(familyOf('LIGHT BLUE HEART', '1FA75')).toBe(familyOf('ORANGE HEART', '1F9E1'))
   })
 
-  it('takes different things for different families', () => {
+  it('assigns different things to different families', () => {
     const codes = ['1F408', '1F415', '1F468-200D-1F692', '1F468-200D-1F680', '1F468', '1F550', '1F551']
     expect(new Set(codes.map(code => familyOf('', code))).size).toBe(codes.length)
   })
 })
 
 describe('cacheDirectory', () => {
-  const told = process.env.MOIETY_CACHE
+  const configured = process.env.MOIETY_CACHE
   afterEach(() => {
-    if (told === undefined) delete process.env.MOIETY_CACHE
-    else process.env.MOIETY_CACHE = told
+    if (configured === undefined) delete process.env.MOIETY_CACHE
+    else process.env.MOIETY_CACHE = configured
   })
 
-  it('is what MOIETY_CACHE says, or else beside the nearest package.json', async () => {
-    process.env.MOIETY_CACHE = join(cache, 'told')
-    expect(cacheDirectory()).toBe(join(cache, 'told'))
+  it('is MOIETY_CACHE, or else next to the nearest package.json', async () => {
+    process.env.MOIETY_CACHE = join(cache, 'configured')
+    expect(cacheDirectory()).toBe(join(cache, 'configured'))
     delete process.env.MOIETY_CACHE
     await writeFile(join(cache, 'package.json'), '{}')
     expect(cacheDirectory(join(cache, 'src', 'deep'))).toBe(join(cache, '.cache', 'moiety'))

@@ -12,20 +12,20 @@ import {
   splitFamilies,
   vendors,
 } from './artwork.ts'
+import { cacheDirectory, cacheKey, readCache, writeCache } from './cache.ts'
+import { channelStatistics } from './channel-statistics.ts'
 import { type Dataset, type OnProgress, type Split, splitInMemory } from './dataset.ts'
 import { drawImage, drawingVersion, drawnSize, type Glyph } from './drawing.ts'
-import { cacheDirectory, digestOf, keep, readKept } from './kept.ts'
-import { moments } from './moments.ts'
 
-/** How the sample of drawings is drawn and kept. */
+/** Options of the sample of drawings. */
 export interface SampleOptions {
-  /** Decides which glyphs are for testing and how each image is drawn; 0 unless told. */
+  /** Seed of the test glyphs and of the drawing. Default: 0. */
   readonly seed?: number | undefined
-  /** The folder in which the drawn sample is kept; see {@link cacheDirectory}. */
+  /** Cache folder of the drawn sample; see {@link cacheDirectory}. */
   readonly cacheDirectory?: string | undefined
-  /** Images of each class; 320 and 80 unless told, which makes 8,000 and 2,000. */
+  /** Images of each class. Default: 320 and 80, which makes 8,000 and 2,000. */
   readonly perClass?: { readonly train: number; readonly test: number }
-  /** Finds the packages with the artwork; as Node resolves them, unless told. */
+  /** Finds the packages with the artwork. Default: Node's resolution. */
   readonly findPackage?: FindPackage | undefined
 }
 
@@ -37,9 +37,9 @@ const superclassOf = sampleClasses.flatMap(([, subgroups], group) => subgroups.m
 /**
  * The embedded sample: 32×32 drawings of emoji, the class being Unicode's subgroup and the superclass its group.
  * All classes have equally many images, and no glyph of a test image, in any skin tone, gender, colour or
- * vendor's version, is in a training image. It is for trying things out: a sample of drawings, never a benchmark.
+ * vendor's version, is in a training image. It is for trials, not a benchmark.
  *
- * The first call draws it (seconds); later ones read what the first kept, if that is undamaged.
+ * The first call draws it (seconds); later ones read the cache.
  *
  * @throws MoietyError of kind `data` where the artwork's packages are not installed
  */
@@ -49,14 +49,14 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
   const artwork = await findArtwork(options.findPackage)
   const sides = artwork.families.map((families, label) => splitFamilies(families, seed, label))
   const total = (counts.train + counts.test) * pixelBytes
-  const key = digestOf([drawingVersion, artwork.versions, sides, seed, perClass.train, perClass.test])
+  const key = cacheKey([drawingVersion, artwork.versions, sides, seed, perClass.train, perClass.test])
   const file = join(options.cacheDirectory ?? cacheDirectory(), `sample-of-drawings-${key}.bin`)
-  const kept = await readKept(file, total)
+  const kept = await readCache(file, total)
   const pixels = kept ?? (await drawAll(artwork, sides, seed, counts, progress))
-  if (!kept) keep(file, pixels, progress)
+  if (!kept) writeCache(file, pixels, progress)
 
   const trainPixels = pixels.subarray(0, counts.train * pixelBytes)
-  const { mean, std } = moments(trainPixels, drawnSize * drawnSize)
+  const { mean, std } = channelStatistics(trainPixels, drawnSize * drawnSize)
   return {
     name: 'sample',
     title: 'a sample of drawings',
@@ -72,7 +72,7 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
   }
 }
 
-/** Classes take turns, so that any even part of the images is balanced too. */
+/** Classes alternate, so that subsets are balanced too. */
 function splitOf(bytes: Uint8Array): Split {
   const labels = Int32Array.from({ length: bytes.length / pixelBytes }, (_, i) => i % classes.length)
   const coarse = labels.map(label => superclassOf[label]!)
@@ -113,7 +113,7 @@ async function drawAll(
   return pixels
 }
 
-/** Families take turns; which of the family's glyphs, and in whose drawing, is random. */
+/** Families alternate; the glyph of the family and its vendor are random. */
 function choose(
   families: readonly Family[],
   turn: number,

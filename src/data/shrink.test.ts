@@ -24,7 +24,7 @@ describe('shrinking', () => {
     expect(right).toBeCloseTo(7)
   })
 
-  it('leaves an image of the same size as it is, and the mean of any image at any scale', () => {
+  it('leaves an image of the same size unchanged, and the mean of any image at any scale', () => {
     const sizes = fc.integer({ min: 1, max: 12 }).chain(to =>
       fc.record({
         to: fc.constant(to),

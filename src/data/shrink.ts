@@ -8,7 +8,7 @@
  *
  * @param from - height and width of an image
  * @param to - height and width of the result, at most `from`
- * @returns what shrinks `channels` planes of an image [channels, from, from] into `out` [channels, to, to]
+ * @returns a function that shrinks `channels` planes of an image [channels, from, from] into `out` [channels, to, to]
  */
 export function shrinking(
   from: number,
@@ -37,7 +37,7 @@ export function shrinking(
   }
 }
 
-/** The pixels that pixel `i` of the result covers, from `first` on, and how much of it each is. */
+/** The pixels that pixel `i` of the result covers, from `first` on, and their fractions. */
 function covered(i: number, from: number, to: number): { first: number; weights: number[] } {
   // In units of 1/to of a pixel these are whole numbers, so no rounding decides what is covered.
   const [start, end] = [i * from, (i + 1) * from]

@@ -1,12 +1,12 @@
 import { fail } from '../base/errors.ts'
 
-/** What a split is for. Training is tested on `val` after each epoch, on `test` where there is no `val`. */
+/** The role of a split. Training is tested on `val` after each epoch, on `test` where there is no `val`. */
 export type SplitName = 'train' | 'val' | 'test'
 
 /** In the order in which they are listed everywhere. */
 export const splitNames: readonly SplitName[] = ['train', 'val', 'test']
 
-/** Words that name a split, as data sets and the tools that write them use them. */
+/** Usual names of splits in data sets and tools. */
 const aliases: Readonly<Record<SplitName, readonly string[]>> = {
   train: ['train', 'training', 'trn'],
   val: ['val', 'valid', 'validation', 'dev'],
@@ -15,7 +15,7 @@ const aliases: Readonly<Record<SplitName, readonly string[]>> = {
 
 const roles = new Map(splitNames.flatMap(role => aliases[role].map(alias => [alias, role] as const)))
 
-/** Words that say nothing beside a split's name, as in `test_set`, `train-images` or `valdata`. */
+/** Filler words next to a split's name, as in `test_set`, `train-images` or `valdata`. */
 const fillers = ['set', 'data', 'dataset', 'images', 'image', 'imgs', 'img', 'split', 'folder', 'dir']
 
 /** The aliases of all splits, as documentation and errors list them. */
@@ -25,7 +25,7 @@ export const aliasesInWords = splitNames
 
 interface Reading {
   readonly role: SplitName
-  /** What else the name says; empty where it names a split and nothing else. */
+  /** The rest of the name; empty if it names only a split. */
   readonly rest: string
 }
 
@@ -100,7 +100,7 @@ export function splitNamed<S extends { readonly length: number }>(
     kind: 'data',
     message: `the ${name} split has no image`,
     where: dataset.title,
-    help: `there are images in ${others.join(' and ')}; look at data.directory and data.limit`,
+    help: `there are images in ${others.join(' and ')}; check data.directory and data.limit`,
   })
 }
 
@@ -118,7 +118,7 @@ interface Sized {
   readonly length: number
 }
 
-/** For titles: what of it is used, where `data.limit` leaves images out; otherwise nothing. */
+/** For titles: the used part if `data.limit` excludes images; otherwise empty. */
 export function usedInWords(all: Splits<Sized>, used: Splits<Sized>): string {
   const isLess = splitNames.some(name => (used[name]?.length ?? 0) < (all[name]?.length ?? 0))
   return isLess ? `, of which ${countsInWords(used)} are used` : ''

@@ -4,21 +4,21 @@ import { createGunzip } from 'node:zlib'
 import { extract, Parser, type ReadEntry } from 'tar'
 import { fail, MoietyError } from '../base/errors.ts'
 import { reasonOf, rethrowExhausted } from '../files/disk.ts'
-import { openRegularFile } from '../files/regular.ts'
+import { openRegularFile } from '../files/regular-file.ts'
 
-/** Entries of an archive that are written; everything else that could name a place elsewhere is refused. */
+/** Entries of an archive that are written; all other types, such as links, are refused. */
 const written = new Set(['File', 'OldFile', 'ContiguousFile', 'Directory'])
 
-/** What an archive may have besides its files, in bytes: names, padding, empty blocks at its end. */
+/** Bytes that an archive may have in addition to its files: names, padding, empty blocks at its end. */
 const besideFiles = 1_000_000
 
 /** Files and folders that an archive may have: each takes a place in the file system, even an empty one. */
 const mostEntries = 10_000
 
-/** How gzip and zstd begin. The tar reader would decompress what begins so once more, and count nothing of it. */
+/** How gzip and zstd begin. The tar reader would decompress such data again without a limit. */
 const compressed = [Buffer.from([0x1f, 0x8b]), Buffer.from([0x28, 0xb5, 0x2f, 0xfd])]
 
-/** What an archive must be. */
+/** Requirements on an archive. */
 export interface UnpackOptions {
   /** Bytes that all files together may have; decompression stops soon after it. */
   readonly most: number
@@ -32,7 +32,7 @@ export interface UnpackOptions {
  * Unpacks a `.tar.gz` into an existing folder, after its checksum and after reading all of it once without writing
  * anything.
  *
- * @throws MoietyError of kind `data` for another checksum, a damaged archive, a name that is absolute or climbs out of
+ * @throws MoietyError of kind `data` for another checksum, a damaged archive, a name that is absolute or leaves the folder of
  *   the folder, a link or any other special entry, an archive in an archive, and more than `most` bytes or 10,000
  *   entries; nothing is written then
  */
@@ -41,7 +41,7 @@ export async function unpackTarGz(archive: string, folder: string, options: Unpa
   try {
     await checkMd5(archive, md5, source)
     await inspect(archive, most)
-    // The bytes are counted already, so a high ratio (much black, say) is no sign of a bomb any more.
+    // The bytes are counted already, so a high ratio (much black, say) does not indicate a bomb.
     await extract({
       file: archive,
       cwd: folder,
@@ -50,13 +50,13 @@ export async function unpackTarGz(archive: string, folder: string, options: Unpa
     })
   } catch (cause) {
     if (cause instanceof MoietyError) throw cause
-    // A full disk, for example, is not the archive's fault. The tar reader passes the system's code on.
+    // A full disk, for example, is not an error of the archive. The tar reader passes the system's code on.
     rethrowExhausted(cause, 'unpack into', folder)
     fail({
       kind: 'data',
       message: `expected a complete archive of plain files, found ${reasonOf(cause)}`,
       where: source,
-      help: 'the archive is damaged or is not what it should be; delete it and download it again',
+      help: 'the archive is damaged or is another file; delete it and download it again',
       cause,
     })
   }
@@ -159,8 +159,8 @@ async function* refuseNested(
 const tooMuch = (most: number): string => `more than ${most} bytes when unpacked`
 
 function reasonToRefuse({ path, type }: ReadEntry): string | undefined {
-  if (!written.has(type)) return `${path}, which is no file but a ${type}`
+  if (!written.has(type)) return `${path}, which is not a file but a ${type}`
   if (/^([/\\]|[A-Za-z]:)/.test(path)) return `the absolute name ${path}`
-  if (path.split(/[/\\]/).includes('..')) return `the name ${path}, which climbs out of the folder`
+  if (path.split(/[/\\]/).includes('..')) return `the name ${path}, which leaves the folder`
   return undefined
 }

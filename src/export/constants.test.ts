@@ -51,7 +51,7 @@ describe('constants in the place of inputs', () => {
     expect([...constantOf(folded.get('y')!.node.inputs[1]!)!.data]).toEqual([2, 3, 4])
   })
 
-  it('are left as they are where the result would be larger, or is no float32', () => {
+  it('are kept where the result would be larger, or is not float32', () => {
     const graph = new Graph()
     const zeros = zeroRows(graph.input('x', 'float32', [5]), [7])
     const outputs = foldConstants(new Map([['y', zeros]]))
@@ -124,7 +124,7 @@ describe('folding BatchNorm', () => {
     expect(result).toMatchObject({ folded: 0, left: 2, difference: 0 })
   })
 
-  it('gives one kernel at two places a name at each', () => {
+  it('names a kernel that is used twice separately', () => {
     const result = fold((scope, x) => {
       const twice = (y: Tensor): Tensor =>
         scope.in('conv', inner => conv(inner, y, { outputs: 4, kernel: 3 }))

@@ -3,7 +3,7 @@ import { type State, sizeOf } from '../base/tensor.ts'
 import { type NdArray, type Node, rewrite, type Tensor } from '../graph/index.ts'
 
 /**
- * Puts values in the place of inputs: what training called parameters and statistics becomes part of the graph.
+ * Replaces inputs by constants: parameters and statistics of the training become part of the graph.
  *
  * @param values - float32, by the names of the inputs; names that no input has are ignored
  * @returns the outputs, which need the other inputs only
@@ -22,7 +22,7 @@ export function withConstants(outputs: ReadonlyMap<string, Tensor>, values: Stat
         kind: 'usage',
         message: `expected float32 [${input?.shape.join(', ')}], but got ${value.dtype} [${value.shape.join(', ')}]`,
         where: name,
-        help: 'give values of the shape that the input was declared with',
+        help: 'pass values of the declared shape',
       })
     }
     return [node.graph.stored(name, value.shape, value.data)]
@@ -30,8 +30,8 @@ export function withConstants(outputs: ReadonlyMap<string, Tensor>, values: Stat
 }
 
 /**
- * Computes beforehand, in float64, whatever depends on constants alone, unless the result is larger than what it is
- * computed from: a field of zeros is better made than stored.
+ * Constant folding in float64, unless the result is larger than its inputs:
+ * a tensor of zeros is better computed than stored.
  */
 export function foldConstants(outputs: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   return rewrite(outputs, (node, inputs) => {
@@ -49,12 +49,12 @@ export function constantOf({ node }: Tensor): NdArray | undefined {
   return node.name === 'stored' || node.name === 'constant' ? node.evaluate([])[0] : undefined
 }
 
-/** A constant in the place of a node's output, under a name that no other place has. */
+/** A constant that replaces a node's output, under a unique name. */
 function storedAt(node: Node, output: number, { shape, data }: NdArray): Tensor {
   return node.graph.stored(`${node.label}#${node.id}${output === 0 ? '' : `.${output}`}`, shape, data)
 }
 
-/** How many elements; infinite where that is known only when the graph runs. */
+/** Number of elements; infinite if known only when the graph runs. */
 function extentOf(shape: Tensor['shape']): number {
   const known = shape.filter(dim => typeof dim === 'number')
   return known.length === shape.length ? sizeOf(known) : Number.POSITIVE_INFINITY

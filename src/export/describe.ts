@@ -3,12 +3,12 @@ import { version } from '../files/version.ts'
 import type { Canvas } from '../models/index.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
+import { imagesInput, type ModelForm, weightsOutput } from './export-model.ts'
 import type { ModelMetadata } from './metadata.ts'
-import { imagesInput, type ModelForm, weightsOutput } from './model.ts'
 import type { DataFacts, RunFacts } from './run-facts.ts'
 
 /**
- * What an exported model says of itself: what the run knows, and the form that was chosen.
+ * Metadata of an exported model: facts of the run, and the chosen form.
  *
  * @param layers - the mixtures of experts, in order
  * @param canvas - of a detector; undefined for a classifier
@@ -66,7 +66,7 @@ function detectionOf({ model, data: { size, shortest } }: Config, { detection }:
   }
 }
 
-/** The network meets the mixtures of its stages from the stem on, whatever their order in the configuration, then those of its heads. */
+/** Mixtures in network order: those of the stages from the stem on, whatever their order in the configuration, then those of the heads. */
 function describeLayers(model: ModelConfig, layers: readonly LayerInfo[]): ModelMetadata['layers'] {
   const inOrder = [...model.moe].sort((a, b) => a.position - b.position)
   const heads = model.detector?.mixture

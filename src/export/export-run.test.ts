@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Tensor } from 'onnxruntime-node'
 import { afterAll, describe, expect, it } from 'vitest'
-import { failingDisk, observedDisk, smallDisk } from '../../test/disks.ts'
+import { failingDisk, observedDisk, smallDisk } from '../../test/fake-disks.ts'
 import { problemsOf, readOnnx } from '../../test/onnx-file.ts'
 import { writeTinyCifar } from '../../test/tiny.ts'
 import {
@@ -36,7 +36,7 @@ const images = 5
 const pixels = randomPixels(images, size)
 const floats = normalised(pixels, size)
 
-/** An exported model beside the program that evaluates the same run. */
+/** An exported model and the program that evaluates the same run. */
 function compare(found: Outputs, expected: Outputs): number {
   const names = Object.keys(expected).filter(name => name === 'logits' || name.endsWith('.weights'))
   expect(Object.keys(found).sort()).toEqual(names.sort())
@@ -99,7 +99,7 @@ describe('a signal', () => {
   const run = writeRun(join(folder, 'interrupted'), config)
   const before = readdirSync(run)
 
-  it('that came before, or while the network is made, ends an export with nothing written', async () => {
+  it('before or during the export ends it with nothing written', async () => {
     const early = AbortSignal.abort('SIGINT')
     await expect(exportRun({ run, hub: join(run, 'hub'), signal: early })).rejects.toBe('SIGINT')
     const late = new AbortController()
@@ -148,7 +148,7 @@ describe('the form of an exported model', () => {
     expect(last.onnx.inputs).toEqual([{ name: 'images', type: 2, shape: ['N', size, size, 3] }])
   })
 
-  it('sparse: takes any number of images; an expert that none of them has chosen is not in the way', async () => {
+  it('sparse: takes any number of images; an expert without images is no problem', async () => {
     const { file } = await exported('any', {})
     for (let image = 0; image < images; image++) {
       const own = floats.slice(image * 3 * size * size, (image + 1) * 3 * size * size)
@@ -158,7 +158,7 @@ describe('the form of an exported model', () => {
     }
   })
 
-  it('sparse and dense: give nothing for no images, and the process goes on', async () => {
+  it('sparse and dense: return nothing for no images, and the process continues', async () => {
     const empty = { images: new Tensor('float32', new Float32Array(0), [0, 3, size, size]) }
     for (const [name, options] of [
       ['none-sparse', {}],
@@ -183,7 +183,7 @@ describe('the form of an exported model', () => {
     },
   )
 
-  it('sparse: takes as many images as told', async () => {
+  it('sparse: takes a given number of images', async () => {
     const { file, onnx } = await exported('three', { batch: 3 })
     expect(onnx.inputs[0]!.shape).toEqual([3, 3, size, size])
     const three = floats.slice(0, 3 * 3 * size * size)
@@ -203,7 +203,7 @@ describe('the form of an exported model', () => {
     expect(compare(found, await evaluated(config, state, floats))).toBeLessThan(1e-4)
   })
 
-  it('dense: every shape is known beforehand, one image at a time unless told', async () => {
+  it('dense: every shape is static, one image at a time by default', async () => {
     const { onnx } = await exported('static', { routing: 'dense', uint8: true })
     expect([...onnx.inputs, ...onnx.outputs].flatMap(({ shape }) => shape)).not.toContain('N')
     expect(onnx.inputs[0]!.shape).toEqual([1, 3, size, size])
@@ -242,7 +242,7 @@ describe('the form of an exported model', () => {
     expect(nodes.filter(({ op }) => op === 'BatchNormalization')).toHaveLength(1)
   })
 
-  it('says which operator set and file format it is written in', async () => {
+  it('has the expected operator set and file format', async () => {
     const { opset, irVersion, onnx } = await exported('versions', {})
     expect(onnx.opsets).toEqual([{ domain: '', version: opset }])
     expect(onnx.irVersion).toBe(irVersion)
@@ -250,7 +250,7 @@ describe('the form of an exported model', () => {
   })
 })
 
-describe('what an exported model says of itself', () => {
+describe('the metadata of an exported model', () => {
   const config = smallConfig([
     { ...layer, position: 4, constraint: { name: 'kl' } },
     { ...layer, position: 0, style: 'conv', experts: 3 },
@@ -295,7 +295,7 @@ describe('what an exported model says of itself', () => {
     expect(told).toEqual([])
   })
 
-  it('has the captions of the report, if there is one; a damaged report is left out and said', async () => {
+  it('has the captions of the report, if there is one; a damaged report is ignored with a warning', async () => {
     const run = newRun('captions')
     const experts = [{ caption: 'ants' }, { caption: null, more: 1 }, { caption: 'bees' }, { caption: '' }]
     writeCaptions(run, [{ name: 'layer4', experts }], { more: 1 })
@@ -323,7 +323,7 @@ describe('what an exported model says of itself', () => {
     const { metadata, told } = await warnings({ run })
     expect(metadata).toMatchObject({ classes, superclasses: undefined, normalisation: undefined })
     expect(told).toEqual([expect.stringMatching(/superclasses and normalisation are not known/)])
-    await expect(exportRun({ run, uint8: true })).rejects.toThrow('cannot normalise images itself')
+    await expect(exportRun({ run, uint8: true })).rejects.toThrow('cannot normalise images')
   })
 
   it('takes them from the data where an earlier version has trained and the data is there', async () => {
@@ -347,12 +347,12 @@ describe('what an exported model says of itself', () => {
     expect((await exportRun({ run })).metadata.accuracy).toBeUndefined()
   })
 
-  it('comes with a warning where the configuration was changed since', async () => {
+  it('has a warning if the configuration was changed since', async () => {
     const run = newRun('changed')
     const moe = config.model.moe.map(one => ({ ...one, k: 3 }))
     writeFileSync(join(run, 'config.json'), JSON.stringify({ ...config, model: { ...config.model, moe } }))
     const { told } = await warnings({ run })
-    expect(told).toEqual([expect.stringMatching(/not the one that its checkpoint was trained by/)])
+    expect(told).toEqual([expect.stringMatching(/not the one that its checkpoint was trained with/)])
   })
 })
 
@@ -391,7 +391,7 @@ describe('where the disk fails', () => {
     }
   })
 
-  it('full after some bytes: says so, leaves nothing behind', async () => {
+  it('full after some bytes: reports it, leaves nothing behind', async () => {
     const other = writeRun(join(folder, 'full'), config)
     await expect(exportTo(smallDisk(nodeDisk, 1000, 50_000), { run: other })).rejects.toThrow(
       /the disk is full \(ENOSPC\)/,

@@ -3,16 +3,16 @@ import { setImmediate } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
 import { canvasesOf, canvasRule } from '../data/detection/canvas.ts'
 import { type Disk, kindOf, nodeDisk } from '../files/disk.ts'
-import { replaceTogether } from '../files/together.ts'
+import { replaceFiles } from '../files/replace-files.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import type { Canvas } from '../models/index.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
 import { describeModel } from './describe.ts'
-import { exportedDetector } from './detector.ts'
+import { exportedDetector } from './export-detector.ts'
+import { type ExportedModel, exportedModel, type ModelForm, modelFile } from './export-model.ts'
 import { hubFiles } from './hub.ts'
 import { encodeMetadata, type ModelMetadata } from './metadata.ts'
-import { type ExportedModel, exportedModel, type ModelForm, modelFile } from './model.ts'
 import { type RunFacts, readRun } from './run-facts.ts'
 
 /** Which run to export, in what form, and where to. */
@@ -20,23 +20,23 @@ export interface ExportOptions {
   /** The run's folder; its newest checkpoint is exported. */
   readonly run: string
   /**
-   * The ONNX file; `model.onnx` in the run's folder when not given. A detector whose images come on two canvases gets two
+   * The ONNX file; default: `model.onnx` in the run's folder. A detector whose images come on two canvases gets two
    * files, with the height and width in their names: `model-608x1024.onnx`, `model-1024x608.onnx`.
    */
   readonly out?: string
   /** Whether only the chosen experts are computed (`sparse`, the default) or all, by a model of fixed shapes. */
   readonly routing?: ModelForm['routing']
-  /** How many images at once; null: any number. When not given, any number for `sparse`, and 1 for `dense`. */
+  /** Batch size; null: any. Default: any for `sparse`, 1 for `dense`. */
   readonly batch?: number | null
   /** Take uint8 pixels and normalise them inside. */
   readonly uint8?: boolean
   /** Take [N, H, W, 3] instead of [N, 3, H, W]. */
   readonly channelsLast?: boolean
-  /** A folder for `model.safetensors`, `config.json` and a model card, besides; none when not given. */
+  /** A folder for `model.safetensors`, `config.json` and a model card. Default: none. */
   readonly hub?: string
-  /** Told what is missing, and how opening the data comes along. */
+  /** Called with warnings and progress. */
   readonly onEvent?: (event: TrainEvent) => void
-  /** Ends the work before anything is written; the promise is then rejected with its reason. */
+  /** Aborts before anything is written; the promise is then rejected with its reason. */
   readonly signal?: AbortSignal
 }
 
@@ -57,17 +57,17 @@ export interface ExportSummary extends ExportedFile {
   readonly irVersion: number
   /** The same network for another canvas; none for a classifier, or a detector whose canvas is square. */
   readonly others: readonly ExportedFile[]
-  /** How many BatchNorms became part of a convolution, and how many stay. */
+  /** Numbers of BatchNorms folded into a convolution, and of those that remain. */
   readonly batchNorms: { readonly folded: number; readonly left: number }
-  /** What the file says of itself. */
+  /** Metadata of the file. */
   readonly metadata: ModelMetadata
-  /** What was written for a model hub; empty unless asked for. */
+  /** Files for a model hub; empty by default. */
   readonly hubFiles: readonly string[]
 }
 
 /**
  * Writes the newest checkpoint of a run as one ONNX file: default domain only, parameters inside, BatchNorm folded where
- * that is exact. All files are replaced together, none before all are written.
+ * that is exact. All files are replaced together after all are written.
  *
  * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, or options that do not fit; `data`
  *   where the classes are not known; `disk` for a damaged checkpoint, or a file that cannot be written
@@ -89,7 +89,7 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   const { config, checkpoint } = facts
   const made = []
   for (const { place, canvas, build } of networksOf(facts, file)) {
-    // A signal that came meanwhile is noticed only between two networks.
+    // Signals are handled only between two networks.
     await setImmediate()
     signal?.throwIfAborted()
     const exported = build(form)
@@ -104,7 +104,7 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   const { exported, metadata, one } = made[0]!
   const { batchNorms, parameters } = exported
   const forHub = options.hub === undefined ? [] : hubFiles(options.hub, { metadata, config, parameters })
-  replaceTogether(disk, [...made.map(({ content }) => content), ...forHub])
+  replaceFiles(disk, [...made.map(({ content }) => content), ...forHub])
   return {
     run,
     step: checkpoint.step,
@@ -146,18 +146,18 @@ function refuseBatch(batch: number | null): void {
   if (batch === null || (Number.isInteger(batch) && batch >= 1)) return
   fail({
     kind: 'usage',
-    message: `expected a whole number of images from 1, or null for any number, came ${batch}`,
+    message: `expected a whole number of images from 1, or null for any number, got ${batch}`,
     where: 'batch',
     help: 'for example 1',
   })
 }
 
-/** Before anything slow is done: a file of a run must not be overwritten by mistake, and folders are not made up. */
+/** Checked before slow work: a file of a run must not be overwritten by mistake, and folders are not created. */
 function refusePlace(file: string): void {
   if (!file.endsWith('.onnx')) {
     fail({
       kind: 'usage',
-      message: `expected a file that ends in .onnx, came "${file}"`,
+      message: `expected a file that ends in .onnx, got "${file}"`,
       where: '--out',
       help: 'for example --out model.onnx',
     })
@@ -168,7 +168,7 @@ function refusePlace(file: string): void {
       kind: 'usage',
       message: `there is no folder ${folder} to write the model into`,
       where: file,
-      help: 'make the folder, or name another file with --out',
+      help: 'create the folder, or choose another file with --out',
     })
   }
 }

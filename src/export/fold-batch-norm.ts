@@ -6,12 +6,12 @@ import { constantOf } from './constants.ts'
  *
  *     a_o · (Σ x·w_o + c_o) + b_o = Σ x·(a_o·w_o) + (a_o·c_o + b_o),
  *
- * another convolution, with a bias. That is exact but for rounding, and right only where the convolution's result goes
- * nowhere else and is all that the BatchNorm sees: behind a mixture of convolutions, whose weights sum to 1 by rounding
- * only, BatchNorm stays.
+ * another convolution, with a bias. That is exact up to rounding, and valid only where the convolution's result is
+ * used only there and is the BatchNorm's only input: behind a mixture of convolutions, whose weights sum to 1 by rounding
+ * only, BatchNorm remains.
  *
  * @param outputs - of a graph whose parameters are constants and were folded, see `constants.ts`
- * @returns the outputs, and how many were folded into a convolution and how many stay
+ * @returns the outputs, and how many were folded into a convolution and how many remain
  */
 export function foldBatchNorm(outputs: ReadonlyMap<string, Tensor>): {
   readonly outputs: Map<string, Tensor>
@@ -30,7 +30,7 @@ export function foldBatchNorm(outputs: ReadonlyMap<string, Tensor>): {
   return { outputs: result, ...counts }
 }
 
-/** The convolution that does both, if the input is one and all else is constant. */
+/** The folded convolution, if the input is one and everything else is constant. */
 function foldedInto({ graph, label, name }: Node, inputs: readonly Tensor[]): readonly Tensor[] | undefined {
   const [x, scale, shift] = inputs
   const convolution = x!.node

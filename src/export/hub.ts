@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import type { State } from '../base/tensor.ts'
 import type { Config } from '../config/config.ts'
+import type { FileContent } from '../files/replace-files.ts'
 import { encodeSafetensors } from '../files/safetensors.ts'
-import type { FileContent } from '../files/together.ts'
 import type { ModelMetadata } from './metadata.ts'
 import { modelCard } from './model-card.ts'
 
-/** What a model's folder on a hub is made of. */
+/** The content of a model's folder on a hub. */
 export interface HubContent {
   readonly metadata: ModelMetadata
   readonly config: Config
@@ -14,7 +14,7 @@ export interface HubContent {
   readonly parameters: State
 }
 
-/** A folder as model hubs have it: `model.safetensors`, `config.json`, and a model card `README.md`, to be written together. */
+/** A folder for model hubs: `model.safetensors`, `config.json`, and a model card `README.md`, to be written together. */
 export function hubFiles(folder: string, content: HubContent): FileContent[] {
   const { metadata, config } = content
   const parameters =
@@ -37,7 +37,7 @@ function inTorchvisionsPlaces(parameters: State): State {
   return new Map([...parameters].map(([name, tensor]) => [place(name), tensor]))
 }
 
-/** `architecture`, `num_classes`, `pretrained_cfg` and `id2label` stand where other image classifiers have them. */
+/** `architecture`, `num_classes`, `pretrained_cfg` and `id2label` are the keys of other image classifiers. */
 function hubConfig(metadata: ModelMetadata, { model, data }: Config) {
   const { classes, normalisation, layers, captions, detection } = metadata
   const { canvas = [data.size, data.size] } = metadata.input

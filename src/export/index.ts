@@ -3,15 +3,15 @@
  *
  * @module
  */
-export { exportedDetector, type TrainedDetector } from './detector.ts'
-export { type ExportedFile, type ExportOptions, type ExportSummary, exportRun } from './export-run.ts'
-export type { ModelMetadata } from './metadata.ts'
+export { exportedDetector, type TrainedDetector } from './export-detector.ts'
 export {
   type ExportedModel,
   exportedModel,
   type ModelForm,
   modelFile,
   type TrainedClassifier,
-} from './model.ts'
+} from './export-model.ts'
+export { type ExportedFile, type ExportOptions, type ExportSummary, exportRun } from './export-run.ts'
+export type { ModelMetadata } from './metadata.ts'
 export { readMetadata } from './read-metadata.ts'
 export type { Normalisation } from './run-facts.ts'

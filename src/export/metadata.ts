@@ -2,14 +2,14 @@ import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 
 /**
- * What an exported file knows about itself: its `metadata_props`, pairs of text. Lists and objects are JSON. This file
- * says what there is, to whoever writes it and whoever reads it; it needs nothing of Node, so that a page can use it.
+ * The metadata of an exported file: its `metadata_props`, pairs of text. Lists and objects are JSON. Shared by the
+ * writer and the reader; without Node, for use in browsers.
  */
 
-/** What an exported file knows about itself. Of what is not known, the file has no key. */
+/** The metadata of an exported file. Unknown values have no key. */
 export interface ModelMetadata {
   readonly moiety_version: string
-  /** Files of versions that had no detectors do not say it: they classify. */
+  /** Missing in files of versions without detectors: they classify. */
   readonly task: 'image-classification' | 'object-detection'
   readonly recipe: string
   /** Training steps of the checkpoint. */
@@ -23,7 +23,7 @@ export interface ModelMetadata {
     readonly size: number
     /** Height and width of a detector's canvas, in pixels. */
     readonly canvas?: readonly [height: number, width: number] | undefined
-    /** How many images at once; null: any number. */
+    /** Batch size; null: any. */
     readonly batch: number | null
   }
   readonly normalisation?:
@@ -31,7 +31,7 @@ export interface ModelMetadata {
         /** Of pixel / 255, for red, green and blue. */
         readonly mean: readonly [number, number, number]
         readonly std: readonly [number, number, number]
-        /** Whether the file does it itself. Otherwise its input is (pixel / 255 − mean) / std. */
+        /** Whether the model normalises its input. Otherwise the input must be (pixel / 255 − mean) / std. */
         readonly inside: boolean
       }
     | undefined
@@ -47,10 +47,10 @@ export interface ModelMetadata {
         readonly category_ids: readonly number[]
         /** What COCO's size limits, 32 and 96 pixels, are multiplied by. */
         readonly size_factor: number
-        /** Pixels that an image's longer and shorter side have at most: it is scaled until one of them is reached. */
+        /** Maximum pixels of an image's longer and shorter side; it is scaled until one is reached. */
         readonly longest: number
         readonly shortest: number
-        /** What is told: scores above, overlaps up to, and at most so many of a class in an image. */
+        /** Reported detections: scores above, overlaps up to, and a maximum per class and image. */
         readonly score: number
         readonly iou: number
         readonly max_per_class: number
@@ -64,7 +64,7 @@ export interface ModelMetadata {
     readonly output: string
     /** 0 the stem, 1 to 4 the stages; null in a detector's heads. */
     readonly position: number | null
-    /** How many levels of an image a detector's head routes, each by itself. */
+    /** Number of levels of an image that a detector's head routes independently. */
     readonly levels?: number | undefined
     readonly style: string
     readonly experts: number
@@ -72,11 +72,11 @@ export interface ModelMetadata {
     readonly weighting: string
     readonly constraint: string
   }[]
-  /** By layer, what each expert is a specialist in; null for one that has no caption. */
+  /** By layer, a caption of each expert's specialization; null without a caption. */
   readonly captions: Readonly<Record<string, readonly (string | null)[]>>
   /** On held-out images, from 0 to 1. */
   readonly accuracy?: { readonly top1: number; readonly top5: number } | undefined
-  /** COCO's twelve numbers on held-out images, from 0 to 1, null where there was nothing to measure. */
+  /** COCO's twelve numbers on held-out images, from 0 to 1, null if there was nothing to measure. */
   readonly coco_metrics?: Readonly<Record<string, number | null>> | undefined
   /** The configuration of the run, which `resolveConfig` reads. */
   readonly config: unknown
@@ -149,7 +149,7 @@ export function encodeMetadata(metadata: ModelMetadata): Record<string, string> 
 /**
  * The metadata of a file, from its pairs of text.
  *
- * @throws MoietyError (data) for a file that `moiety export` has not written
+ * @throws MoietyError (data) for a file not written by `moiety export`
  */
 export function decodeMetadata(pairs: Readonly<Record<string, string>>, source: string): ModelMetadata {
   const found = properties.safeParse(pairs)
@@ -159,7 +159,7 @@ export function decodeMetadata(pairs: Readonly<Record<string, string>>, source: 
     kind: 'data',
     message: `${source} has no metadata of Moiety: ${issue?.message}`,
     where: `${source}, metadata ${issue?.path.join('.')}`,
-    help: 'give a file that moiety export has written',
+    help: 'pass a file written by moiety export',
   })
 }
 

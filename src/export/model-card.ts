@@ -20,13 +20,13 @@ const dataTitles = {
 
 /**
  * The model card: YAML for the hub between two lines of dashes, then text for people. It says what was measured and
- * nothing else; the licence is for whoever publishes it to choose.
+ * nothing else; the publisher chooses the licence.
  */
 export function modelCard(metadata: ModelMetadata, config: Config, parameters: State): string {
   return [frontMatter(metadata, config), '', ...body(metadata, config, parameters), ''].join('\n')
 }
 
-/** JSON's strings and lists are YAML's, too, so that no name can break out of its place. */
+/** JSON's strings and lists are YAML's, too, so that no name can break out of its field. */
 const yaml = (value: unknown): string => visibleJson(value)
 
 function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
@@ -63,7 +63,7 @@ function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
   ].join('\n')
 }
 
-/** What was measured, as the front matter has it; undefined where nothing was. */
+/** Measured values for the front matter; undefined if there are none. */
 function measuredFor({ accuracy, coco_metrics: numbers }: ModelMetadata) {
   if (accuracy !== undefined)
     return [
@@ -91,7 +91,7 @@ function body(metadata: ModelMetadata, config: Config, parameters: State): strin
       `${dataTitles[data.name]}, for ${metadata.step.toLocaleString('en')} steps. It has ${count.toLocaleString('en')} ` +
       (isDetector
         ? `numbers and finds objects of ${classes.length} ${classes.length === 1 ? 'class' : 'classes'}.`
-        : `numbers and tells ${classes.length} classes apart.`),
+        : `numbers and distinguishes ${classes.length} classes.`),
     '',
     measuredInWords(metadata),
     '',
@@ -99,7 +99,7 @@ function body(metadata: ModelMetadata, config: Config, parameters: State): strin
     '',
     `RGB images of ${width}×${height} pixels, float32 [N, 3, ${height}, ${width}]` +
       (normalisation === undefined
-        ? '; by which mean and deviation they were normalised is not known.'
+        ? '; the mean and deviation of their normalisation are not known.'
         : `, normalised: (pixel / 255 − mean) / std with mean ${numbers(normalisation.mean)} and std ${numbers(normalisation.std)}.`),
     ...(metadata.detection === undefined ? [] : ['', placement(metadata.detection)]),
     '',
@@ -110,11 +110,11 @@ function body(metadata: ModelMetadata, config: Config, parameters: State): strin
       ? [
           "`model.safetensors` has torchvision's names for a RetinaNet (`backbone.body.conv1.weight`,",
           '`backbone.fpn.inner_blocks.0.0.weight`, `head.regression_head.bbox_reg.bias`); a mixture of experts has `gate.*` and',
-          '`experts.I.*` where the head, or its part, would be. `config.json` says the rest.',
+          '`experts.I.*` where the head, or its part, would be. `config.json` has the rest.',
         ]
       : [
           "`model.safetensors` has torchvision's names (`conv1.weight`, `layer1.0.bn1.running_mean`, `fc.bias`); a mixture of",
-          'experts has `gate.*` and `experts.I.*` where the stage would be. `config.json` says the rest.',
+          'experts has `gate.*` and `experts.I.*` where the stage would be. `config.json` has the rest.',
         ]),
     '',
     '## Classes',
@@ -131,7 +131,7 @@ function measuredInWords({ accuracy, coco_metrics: numbers }: ModelMetadata): st
   return `COCO's numbers on held-out images: ${said.join(', ')}.`
 }
 
-/** How an image comes onto a detector's canvas. */
+/** How an image is placed on a detector's canvas. */
 function placement({ longest, shortest, score }: NonNullable<ModelMetadata['detection']>): string {
   return (
     `An image keeps its aspect: it is scaled until its longer side has ${longest} pixels or its shorter one ${shortest}, ` +

@@ -3,13 +3,13 @@ import { fail } from '../base/errors.ts'
 import { decodeMetadata, type ModelMetadata } from './metadata.ts'
 
 /**
- * Reads what an exported file knows about itself. ONNX Runtime shows it to Python (`get_modelmeta()`), but neither in
+ * Reads the metadata of an exported file. ONNX Runtime provides it in Python (`get_modelmeta()`), but neither in
  * Node nor in a browser, so it is read from the bytes: field 14 of onnx.proto's ModelProto, with key 1 and value 2. Works
- * in a page too.
+ * in browsers too.
  *
- * @param model - the bytes of an ONNX file, which may come from anywhere
+ * @param model - the bytes of an ONNX file, which may be untrusted
  * @param source - the file's name, for messages
- * @throws MoietyError (data) for anything but a file that `moiety export` has written
+ * @throws MoietyError (data) for anything but a file written by `moiety export`
  */
 export function readMetadata(model: Uint8Array, source = 'the file'): ModelMetadata {
   const pairs: Record<string, string> = Object.create(null)
@@ -24,7 +24,7 @@ export function readMetadata(model: Uint8Array, source = 'the file'): ModelMetad
       kind: 'data',
       message: `${source} is not an ONNX file, or is damaged`,
       where: source,
-      help: 'give a file that moiety export has written',
+      help: 'pass a file written by moiety export',
       cause,
     })
   }

@@ -8,7 +8,7 @@ import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
 import { refuseOtherClasses, remembered } from '../tasks/data-identity.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
 import { checkpointIdentity, newestCheckpoint } from '../tasks/open-run.ts'
-import { type Captions, readCaptions } from './captions.ts'
+import { type Captions, readCaptions } from './read-captions.ts'
 
 /** Mean and standard deviation of pixel/255, for red, green and blue. */
 export interface Normalisation {
@@ -16,20 +16,20 @@ export interface Normalisation {
   readonly std: PerChannel
 }
 
-/** What a run knows of the images that it was trained on. */
+/** Facts about the images that a run was trained on. */
 export interface DataFacts {
   /** Names of the classes, by label. */
   readonly classes: readonly string[]
   /** Names of the superclasses and, by label, the superclass of each class; undefined where there are none. */
   readonly superclasses: readonly string[] | undefined
   readonly superclassOf: readonly number[] | undefined
-  /** Undefined where neither the checkpoint nor the data says it. */
+  /** Undefined if neither the checkpoint nor the data has it. */
   readonly normalisation: Normalisation | undefined
   /** Of a detector: the classes' ids in files, by label, and what COCO's size limits are multiplied by. */
   readonly detection?: { readonly categoryIds: readonly number[]; readonly sizeFactor: number } | undefined
 }
 
-/** All that a run says of itself. */
+/** The facts of a run. */
 export interface RunFacts {
   readonly config: Config
   readonly checkpoint: Checkpoint
@@ -43,18 +43,18 @@ export interface RunFacts {
 }
 
 /**
- * Reads what a run says of itself, without its data where its newest checkpoint remembers enough of them.
+ * Reads the facts of a run, without opening its data if its newest checkpoint records enough.
  *
- * @param onEvent - told what is missing, and how opening the data comes along
+ * @param onEvent - called with warnings and progress
  * @throws MoietyError `usage` for a folder that is no run, or a run without a checkpoint; `disk` for a damaged one; `data`
- *   where nothing says what the classes are called
+ *   where the names of the classes are unknown
  */
 export async function readRun(run: string, onEvent: (event: TrainEvent) => void): Promise<RunFacts> {
   const config = resolveConfig(readConfig(run), run)
   const checkpoint = newestCheckpoint(run)
   const warn = (message: string): void => onEvent({ kind: 'warning', message })
   if (configHash(withoutSafeKeys(config)) !== checkpoint.config)
-    warn(`the configuration of ${run} is not the one that its checkpoint was trained by`)
+    warn(`the configuration of ${run} is not the one that its checkpoint was trained with`)
   return {
     config,
     checkpoint,
@@ -65,7 +65,7 @@ export async function readRun(run: string, onEvent: (event: TrainEvent) => void)
   }
 }
 
-/** The checkpoint remembers all of it, unless an earlier version wrote it: then the data is asked, if it is there. */
+/** The checkpoint records all of it, unless an earlier version wrote it: then the data is opened, if available. */
 async function dataFacts(
   config: Config,
   { extra }: Checkpoint,
@@ -75,9 +75,9 @@ async function dataFacts(
   if (isDetector(config.model) && (known === undefined || known.detection === null)) {
     fail({
       kind: 'disk',
-      message: 'the checkpoint of a detector does not say which ids its classes have',
+      message: 'the checkpoint of a detector does not record the ids of its classes',
       where: 'state.json of the newest checkpoint',
-      help: 'it was changed or is of another run; put that right',
+      help: 'it was changed or belongs to another run; restore it',
     })
   }
   if (known !== undefined && known.mean !== null && known.std !== null) {
@@ -96,7 +96,7 @@ async function dataFacts(
     if (known === undefined || !(cause instanceof MoietyError)) throw cause
     onEvent({
       kind: 'warning',
-      message: `superclasses and normalisation are not known: the checkpoint, of an earlier version, does not say them, and the data cannot be opened (${cause.message})`,
+      message: `superclasses and normalisation are not known: the checkpoint, of an earlier version, does not record them, and the data cannot be opened (${cause.message})`,
     })
     return {
       classes: known.classes,
@@ -107,7 +107,7 @@ async function dataFacts(
   }
 }
 
-/** What the log says of the checkpoint's own step; later lines are of a training that goes on. */
+/** The log lines of the checkpoint's own step; later lines are of a training that continued. */
 function measured(run: string, step: number): Pick<RunFacts, 'accuracy' | 'cocoMetrics'> {
   const nothing = { accuracy: undefined, cocoMetrics: undefined }
   try {
@@ -121,7 +121,7 @@ function measured(run: string, step: number): Pick<RunFacts, 'accuracy' | 'cocoM
     )
     return numbers.length === 0 ? nothing : { ...nothing, cocoMetrics: Object.fromEntries(numbers) }
   } catch {
-    // A log that is missing or damaged says nothing; the network is none the worse for it.
+    // A missing or damaged log is ignored; the network does not depend on it.
     return nothing
   }
 }

@@ -1,21 +1,21 @@
 import { dirname } from 'node:path'
-import { quietly, writeAll } from './careful.ts'
+import { ignoringErrors, writeAll } from './atomic-write.ts'
 import { attempt, codeOf, type Disk } from './disk.ts'
 
-/** A file that only grows, piece by piece; a piece that cannot be written whole is taken back. */
+/** An append-only file; a chunk that cannot be written completely is rolled back. */
 export interface AppendFile {
   readonly path: string
-  /** @throws MoietyError `disk`; the file then ends with the piece before */
+  /** @throws MoietyError `disk`; the file then ends with the previous chunk */
   append(piece: Uint8Array | string): void
-  /** Returns when all pieces would survive a power cut. @throws MoietyError `disk` */
+  /** Returns when all chunks are durable (fsync). @throws MoietyError `disk` */
   flush(): void
-  /** Flushes and closes; appending afterwards is a mistake. @throws MoietyError `disk` */
+  /** Flushes and closes; appending afterwards is an error. @throws MoietyError `disk` */
   close(): void
 }
 
 /**
- * Opens a file for appending, creating it if need be. Each piece is handed to the system at once, so that it
- * survives the death of this process; a power cut may take what came after the last flush.
+ * Opens a file for appending, creating it if necessary. Each chunk is passed to the system at once, so that it
+ * survives the death of this process; a power cut may lose what was written after the last flush.
  *
  * @throws MoietyError `disk`
  */
@@ -27,7 +27,7 @@ export function openAppendFile(disk: Disk, path: string): AppendFile {
     size = attempt(disk, 'measure', path, () => disk.size(path))
     attempt(disk, 'flush the folder of', path, () => disk.flushFolder(dirname(path)))
   } catch (cause) {
-    quietly(() => disk.close(file))
+    ignoringErrors(() => disk.close(file))
     throw cause
   }
   const flush = (): void => attempt(disk, 'flush', path, () => disk.flush(file))
@@ -38,7 +38,7 @@ export function openAppendFile(disk: Disk, path: string): AppendFile {
       try {
         attempt(disk, 'write', path, () => writeAll(disk, file, bytes))
       } catch (cause) {
-        quietly(() => disk.truncate(file, size))
+        ignoringErrors(() => disk.truncate(file, size))
         throw cause
       }
       size += bytes.length
@@ -55,7 +55,7 @@ export function openAppendFile(disk: Disk, path: string): AppendFile {
 }
 
 /**
- * Cuts a file to its first `bytes` bytes and flushes it; a file that is not there is left so.
+ * Cuts a file to its first `bytes` bytes and flushes it; a missing file is ignored.
  *
  * @throws MoietyError `disk`
  */
@@ -72,7 +72,7 @@ export function cutFile(disk: Disk, path: string, bytes: number): void {
       disk.truncate(file, bytes)
       disk.flush(file)
     } finally {
-      quietly(() => disk.close(file))
+      ignoringErrors(() => disk.close(file))
     }
   })
 }

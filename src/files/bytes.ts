@@ -1,4 +1,4 @@
-/** Bytes as a person reads them: `1.5 GB`, `12 kB`, `0 B`. */
+/** Bytes in readable units: `1.5 GB`, `12 kB`, `0 B`. */
 export function readableBytes(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let amount = bytes

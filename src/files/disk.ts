@@ -2,29 +2,29 @@ import * as fs from 'node:fs'
 import { dirname } from 'node:path'
 import { MoietyError } from '../base/errors.ts'
 import { readableBytes } from './bytes.ts'
-import { openForWriting, RefusedFile, readRegular } from './regular.ts'
+import { openForWriting, RefusedFile, readRegular } from './regular-file.ts'
 
 export { readableBytes }
 
 /**
- * The few operations through which Moiety reads and writes its own files. Tests put faults, short writes and
- * power cuts behind this interface; {@link nodeDisk} is the real one. Every operation blocks: a checkpoint is
- * then one uninterrupted sequence that no event can fall into.
+ * The operations through which Moiety reads and writes its own files. Tests inject faults, short writes and
+ * power cuts through this interface; {@link nodeDisk} is the real one. Every operation blocks: a checkpoint is
+ * then one sequence that no event can interrupt.
  *
- * Operations throw what Node throws, an `Error` with a `code` such as `ENOSPC`; {@link attempt} turns it into a
+ * Operations throw Node's errors, an `Error` with a `code` such as `ENOSPC`; {@link attempt} turns it into a
  * `MoietyError`.
  */
 export interface Disk {
-  /** Opens a regular file, not through a symbolic link. `w` empties or creates it, `a` writes at its end, `r+` needs it to be there. */
+  /** Opens a regular file, not through a symbolic link. `w` empties or creates it, `a` writes at its end, `r+` requires it to exist. */
   open(path: string, mode: 'r+' | 'w' | 'a'): number
-  /** Writes the beginning of `bytes`, and says how many were taken: possibly fewer than all. */
+  /** Writes the beginning of `bytes` and returns how many bytes were written, possibly fewer than all. */
   write(file: number, bytes: Uint8Array): number
   /** Cuts an open file to its first `bytes` bytes. */
   truncate(file: number, bytes: number): void
-  /** Returns when the file's content would survive a power cut (fsync). */
+  /** Returns when the file's content is durable (fsync). */
   flush(file: number): void
   close(file: number): void
-  /** Returns when the names in a folder would survive a power cut (fsync of the folder). */
+  /** Returns when the names in a folder are durable (fsync of the folder). */
   flushFolder(path: string): void
   /** The whole content of a regular file of at most `most` bytes. */
   read(path: string, most?: number): Uint8Array
@@ -35,11 +35,11 @@ export interface Disk {
   makeFolder(path: string): void
   /** The names in a folder, in no particular order. */
   list(path: string): string[]
-  /** Removes a file, or a folder with all it holds; nothing there is no error. */
+  /** Removes a file, or a folder with its contents; a missing one is no error. */
   remove(path: string): void
-  /** Removes an empty folder; fails with `ENOTEMPTY` or `EEXIST` where it holds anything. */
+  /** Removes an empty folder; fails with `ENOTEMPTY` or `EEXIST` where it is not empty. */
   removeEmpty(path: string): void
-  /** The path of what a path leads to, all links followed. */
+  /** The path with all links resolved. */
   realPath(path: string): string
   /** When a file or a folder was last changed, in milliseconds, by the clock of its file system. */
   modified(path: string): number
@@ -61,7 +61,7 @@ export const nodeDisk: Disk = {
     try {
       fs.fsyncSync(folder)
     } catch (cause) {
-      // Some network file systems have no such operation; there is nothing more one could do on them.
+      // Some network file systems do not support this.
       if (codeOf(cause) !== 'EINVAL' && codeOf(cause) !== 'ENOTSUP') throw cause
     } finally {
       fs.closeSync(folder)
@@ -90,21 +90,21 @@ export const nodeDisk: Disk = {
   },
 }
 
-/** The system's name of a failure, such as `ENOSPC`, or undefined if the error is not the system's. */
+/** The system's name of a failure, such as `ENOSPC`, or undefined for other errors. */
 export function codeOf(cause: unknown): string | undefined {
   return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined
 }
 
-/** What the common failures mean, and what a person can do about each. The only such table: everything reports through it. */
+/** What the common system errors mean, and what to do about each. All reporting uses this table. */
 const failures: Readonly<Record<string, readonly [meaning: string, help: string]>> = {
   ENOSPC: [
     'the disk is full',
-    'free some space, or point --out at another disk; nothing written before is lost',
+    'free some space, or point --out at another disk; data already written is intact',
   ],
   EDQUOT: ['the disk quota is used up', 'free some space, or point --out at another disk'],
   EIO: [
     'the device reported an error',
-    'check the disk or the network share; nothing written before was touched',
+    'check the disk or the network share; data already written is intact',
   ],
   EROFS: ['the file system is read-only', 'point --out at a folder that can be written'],
   EMFILE: ['this process has too many files open', 'raise the limit (ulimit -n)'],
@@ -127,14 +127,14 @@ const failures: Readonly<Record<string, readonly [meaning: string, help: string]
     'it is a named pipe, a socket or a device, not a regular file',
     'replace it with a regular file, or check the path',
   ],
-  ENODEV: ['its device is not there', 'check the path'],
+  ENODEV: ['its device does not exist', 'check the path'],
   EBUSY: ['it is in use', 'close the program that uses it'],
-  ESTALE: ['the network share has lost it', 'mount the share again'],
+  ESTALE: ['the network share no longer has it', 'mount the share again'],
   ETIMEDOUT: ['the network share does not answer', 'check the network share'],
   ENAMETOOLONG: ['the name is too long', 'use a shorter path'],
 }
 
-/** Codes of a system that has run out of something: never the fault of a file, whatever was being read. */
+/** Codes of a system that is out of a resource, whatever file was being read. */
 const exhausted = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOSPC', 'EDQUOT', 'EIO'])
 
 /** A system error in words, or undefined for an error that is not the system's. */
@@ -171,7 +171,7 @@ export function rethrowExhausted(cause: unknown, doing: string, path: string): v
 }
 
 /**
- * Whether there is a file or a folder. Unlike `existsSync` it does not take what may not be read for what is not there.
+ * Whether there is a file or a folder. Unlike `existsSync` it does not report unreadable files as missing.
  *
  * @throws MoietyError `disk`
  */
@@ -179,7 +179,7 @@ export function isThere(path: string): boolean {
   return kindOf(path) !== undefined
 }
 
-/** What a path leads to, links followed; undefined where there is nothing. @throws MoietyError `disk` */
+/** The kind of a path's target, links followed; undefined where there is none. @throws MoietyError `disk` */
 export function kindOf(path: string): 'folder' | 'file' | undefined {
   return attempt(nodeDisk, 'look at', path, () => {
     try {
@@ -193,7 +193,7 @@ export function kindOf(path: string): 'folder' | 'file' | undefined {
 }
 
 /**
- * Runs one operation; a failure of the system becomes a `MoietyError` of kind `disk` that names the path, what
+ * Runs one operation; a system error becomes a `MoietyError` of kind `disk` that names the path, what
  * failed, why, and the free space.
  *
  * @param doing - the operation in words that follow "cannot": `"write"`, `"rename to …"`

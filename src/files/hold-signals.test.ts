@@ -7,7 +7,7 @@ import { compileForNode } from '../../test/compiled.ts'
 const compiled = compileForNode('src/files/hold-signals.ts')
 afterAll(() => rmSync(compiled.folder, { recursive: true, force: true }))
 
-/** What a program prints that holds SIGTERM while it works, and how it ends. */
+/** Output and exit of a program that holds SIGTERM while it works. */
 function outcome(before: string): Promise<readonly [signal: string | null, stdout: string]> {
   const program = `
     import { holdSignals } from ${JSON.stringify(pathToFileURL(compiled.file).href)}
@@ -19,7 +19,7 @@ function outcome(before: string): Promise<readonly [signal: string | null, stdou
       while (Date.now() < until);
       writeSync(1, 'finished\\n')
     })
-    setTimeout(() => writeSync(1, 'went on\\n'), 300)`
+    setTimeout(() => writeSync(1, 'continued\\n'), 300)`
   const child = spawn(process.execPath, ['--input-type=module', '-e', program])
   let stdout = ''
   child.stdout.on('data', text => {
@@ -28,11 +28,11 @@ function outcome(before: string): Promise<readonly [signal: string | null, stdou
   return new Promise(resolve => child.on('close', (_, signal) => resolve([signal, stdout])))
 }
 
-it('a signal that comes during the work ends the process after it', async () => {
+it('a signal during the work ends the process after it', async () => {
   expect(await outcome('')).toEqual(['SIGTERM', 'finished\n'])
 })
 
-it('a signal that somebody listens for is theirs', async () => {
+it('a signal with a listener is left to it', async () => {
   const listens = "process.on('SIGTERM', () => writeSync(1, 'heard\\n'))"
-  expect(await outcome(listens)).toEqual([null, 'finished\nheard\nwent on\n'])
+  expect(await outcome(listens)).toEqual([null, 'finished\nheard\ncontinued\n'])
 })

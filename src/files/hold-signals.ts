@@ -1,8 +1,8 @@
 const signals = ['SIGHUP', 'SIGINT', 'SIGTERM'] as const
 
 /**
- * Runs a short piece of synchronous work that a signal must not cut in two. Where a signal would end the process it does so afterwards;
- * where somebody listens already, nothing changes: listeners are called when the work is over.
+ * Runs a short piece of synchronous work that a signal must not interrupt. A signal that would end the process does so afterwards;
+ * existing listeners are called when the work is done.
  */
 export function holdSignals<T>(work: () => T): T {
   const held = signals.filter(signal => process.listenerCount(signal) === 0)
@@ -17,7 +17,7 @@ export function holdSignals<T>(work: () => T): T {
   try {
     return work()
   } finally {
-    // The event loop looks for signals between the two, so none is lost.
+    // The event loop handles signals between the two, so none is lost.
     setImmediate(() =>
       setImmediate(() => {
         for (const { signal, listen } of listeners) process.off(signal, listen)

@@ -1,9 +1,9 @@
 import { fail } from '../base/errors.ts'
 
 /**
- * Reads JSON of a known form from text of unknown origin, one expected value after another. In contrast to
- * `JSON.parse` it sees duplicate keys, has no objects that a key named `__proto__` could touch, and stops at the
- * first value that is not of the expected form, so depth and size of hostile text cost nothing.
+ * Reads JSON of a known form from untrusted text, one expected value after another. In contrast to
+ * `JSON.parse` it detects duplicate keys, creates no objects that a key named `__proto__` could affect, and stops at the
+ * first value that is not of the expected form, so depth and size of malicious text cost nothing.
  *
  * Every method throws a `MoietyError` of kind `data` that names the character.
  */
@@ -12,7 +12,7 @@ export class JsonReader {
   readonly #source: string
   #at = 0
 
-  /** @param source - what the text is, for messages: a file's name and part */
+  /** @param source - the source of the text, for messages: a file's name and part */
   constructor(text: string, source: string) {
     this.#text = text
     this.#source = source
@@ -52,7 +52,7 @@ export class JsonReader {
     return plain ? inside : this.#unescape(inside, what)
   }
 
-  /** Reads an integer in 0 … 2⁵³−1, written in digits alone: `1.0`, `1e3`, `-0` and `01` are refused. */
+  /** Reads an integer in 0 … 2⁵³−1, digits only: `1.0`, `1e3`, `-0` and `01` are refused. */
   wholeNumber(what: string): number {
     this.#skipSpace()
     const start = this.#at
@@ -68,13 +68,13 @@ export class JsonReader {
     return value
   }
 
-  /** Insists that nothing but white space is left. */
+  /** Checks that only white space is left. */
   end(): void {
     this.#skipSpace()
     if (this.#at < this.#text.length) this.refuse(`the end was expected; found ${this.#excerpt(this.#at)}`)
   }
 
-  /** Refuses the text at the place reached. */
+  /** Rejects the text at the current position. */
   refuse(message: string): never {
     return fail({
       kind: 'data',
@@ -106,7 +106,7 @@ export class JsonReader {
     try {
       value = JSON.parse(`"${inside}"`)
     } catch {
-      // Only a wrong escape is left as a reason.
+      // The only remaining cause is an invalid escape.
     }
     return typeof value === 'string' ? value : this.refuse(`${what} is a string with an invalid escape`)
   }
@@ -133,7 +133,7 @@ export class JsonReader {
   }
 }
 
-/** A name of unknown origin as it may stand in a message: escaped, and cut when long. */
+/** An untrusted name for a message: escaped, and truncated when long. */
 export function quoted(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 117)}...` : name)
 }

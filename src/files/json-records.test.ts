@@ -37,7 +37,7 @@ function refusal(text: string, lists?: readonly string[]): string {
 }
 
 describe('records of a JSON file', () => {
-  it('are what JSON.parse finds, however the file is laid out', () => {
+  it('agree with JSON.parse, whatever the layout of the file', () => {
     fc.assert(
       fc.property(
         fc.array(fc.jsonValue()),
@@ -52,7 +52,7 @@ describe('records of a JSON file', () => {
     )
   })
 
-  it('may lie anywhere across the pieces in which a file is read', () => {
+  it('may span the chunks in which a file is read', () => {
     const long = { text: `"\\\\ü${'x'.repeat(700_000)}\\` }
     const list = Array.from({ length: 7 }, (_, i) => ({ ...long, i, 'k"': [[i], {}] }))
     for (const shift of [0, 1, 2, 3, 350_001]) {
@@ -69,7 +69,7 @@ describe('records of a JSON file', () => {
     expect(read('{"__proto__": [1], "constructor": {}}')).toMatchObject({ root: 'object', records: [] })
   })
 
-  it('are refused where the file is no JSON, with the place', () => {
+  it('are refused where the file is not JSON, with the position', () => {
     expect(refusal('')).toBe(
       'expected JSON that begins with { or [, found the end of the file @ FILE, byte 0',
     )
@@ -87,14 +87,14 @@ describe('records of a JSON file', () => {
       /expected a number, found NaN, which JSON does not have @ FILE, a\[0\]/,
     )
     expect(refusal('{"a": {}}')).toMatch(/expected a list, found "\{\}\}" @ FILE, a/)
-    expect(refusal('{"a": [], "a": []}')).toMatch(/this list is in the file twice @ FILE, a/)
+    expect(refusal('{"a": [], "a": []}')).toMatch(/this list occurs twice in the file @ FILE, a/)
     expect(refusal('{"a": []} x')).toMatch(/expected the end, found "x"/)
     expect(refusal('{a: []}')).toMatch(/expected a name in quotes, found "a: \[\]\}"/)
     expect(refusal('{"a" []}')).toMatch(/expected : after "a"/)
     expect(refusal('[1, 2, {"x": 3', [''])).toMatch(/the file ends in the middle of it @ FILE, \[2\]/)
   })
 
-  it('are refused where they are longer than any of COCO', () => {
+  it('are refused above the maximum length', () => {
     expect(refusal(`{"a": ["${'x'.repeat(40 << 20)}"]}`)).toMatch(/records of at most 16 MiB.*@ FILE, a\[0\]/)
     expect(refusal(`{"b": "${'x'.repeat(40 << 20)}", "a": []}`)).toBe('none')
   })
@@ -102,12 +102,12 @@ describe('records of a JSON file', () => {
   it('are refused where there is no file', () => {
     const options = { lists: [''], record: () => undefined }
     expect(() => readJsonRecords(join(folder, 'none.json'), options)).toThrow(
-      /expected a JSON file, there is none/,
+      /expected a JSON file, found none/,
     )
     expect(() => readJsonRecords(folder, options)).toThrow(/expected a JSON file that can be read/)
   })
 
-  it('take no more memory than the longest, whatever the file has', () => {
+  it('take no more memory than the longest, whatever the size of the file', () => {
     const record = `{"segmentation": [${'1234.5678, '.repeat(300)}0], "id": 1}`
     writeFileSync(file, `{"a": [${new Array(30_000).fill(record).join(',')}]}`)
     const before = process.memoryUsage().arrayBuffers

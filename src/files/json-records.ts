@@ -2,13 +2,13 @@ import { closeSync, fstatSync, readSync } from 'node:fs'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from './disk.ts'
 import { quoted } from './json-reader.ts'
-import { openRegular } from './regular.ts'
+import { openRegular } from './regular-file.ts'
 
 /**
  * Reads long lists of records from a JSON file of any size: the file is an array, or an object with arrays among its
- * members, as COCO's are. Bytes are only searched for where each record ends; `JSON.parse` then reads that record
+ * members, as COCO's are. Bytes are only scanned for the end of each record; `JSON.parse` then reads that record
  * alone. In memory at any time are a buffer of a megabyte, or of four times the longest record where that is more, the
- * record itself, and what the caller keeps.
+ * record itself, and the caller's data.
  *
  * Why not one `JSON.parse`, nor a package that streams: docs/decisions.md.
  */
@@ -17,23 +17,23 @@ import { openRegular } from './regular.ts'
 export interface JsonRecordOptions {
   /**
    * The lists to read, by the name of their member; the name of a file that is itself a list is `''`. Other members
-   * are passed over: their brackets must match, and nothing else is asked of them.
+   * are skipped: only their brackets must match.
    */
   readonly lists: readonly string[]
   /**
-   * Called with each record of these lists, in the order of the file. What it throws goes to the caller.
+   * Called with each record of these lists, in the order of the file. Its errors are passed to the caller.
    *
    * @param path - of the record within the file, as `annotations[17]`
    */
   readonly record: (list: string, value: unknown, index: number, path: string) => void
-  /** Told now and then how many bytes of how many have been read. */
+  /** Called periodically with the bytes read and the total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
 }
 
-/** What a file turned out to be. */
+/** The outline of a file. */
 export interface JsonOutline {
   readonly root: 'object' | 'array'
-  /** How many records each list had that was asked for and is there. */
+  /** The number of records of each requested list that exists. */
   readonly lengths: ReadonlyMap<string, number>
 }
 
@@ -75,7 +75,7 @@ function opened(file: string): number {
     return fail({
       kind: 'data',
       message: missing
-        ? 'expected a JSON file, there is none'
+        ? 'expected a JSON file, found none'
         : `expected a JSON file that can be read: ${systemFailure(cause)?.meaning ?? String(cause)}`,
       where: file,
       help: missing ? 'check the path' : 'check the permissions, or use another file',
@@ -100,13 +100,13 @@ class RecordReader {
   readonly #size: number
   readonly #lengths = new Map<string, number>()
   #buffer = Buffer.allocUnsafe(chunk)
-  /** Bytes of the buffer that are of the file. */
+  /** Bytes of the buffer that hold file content. */
   #filled = 0
-  /** The place reached, in the buffer. */
+  /** The current position in the buffer. */
   #at = 0
-  /** Where the value begins that is being read, so that it stays in the buffer; −1 while none is. */
+  /** Start of the value being read, so that it stays in the buffer; −1 if none. */
   #kept = -1
-  /** The place in the file where the buffer begins. */
+  /** The buffer's offset in the file. */
   #offset = 0
   /** What is being read, for messages. */
   #place = ''
@@ -141,7 +141,7 @@ class RecordReader {
       this.#place = name
       if (!wanted) this.#pass()
       else if (opening !== openArray) this.#refuse(`expected a list, found ${this.#found()}`)
-      else if (this.#lengths.has(name)) this.#refuse('this list is in the file twice')
+      else if (this.#lengths.has(name)) this.#refuse('this list occurs twice in the file')
       else this.#list(name)
       this.#place = ''
     })
@@ -191,7 +191,7 @@ class RecordReader {
     this.#skip()
   }
 
-  /** Goes to the end of a value, which is where its brackets are closed; that it is JSON is not looked at. */
+  /** Skips to the end of a value, where its brackets close; whether it is valid JSON is not checked. */
   #skip(): void {
     let depth = 0
     for (;;) {
@@ -221,7 +221,7 @@ class RecordReader {
       if (this.#at >= this.#filled && !this.#fill()) this.#cutShort()
       const byte = this.#buffer[this.#at]!
       if (byte === quote) break
-      // What follows a backslash may lie beyond the buffer; #fill keeps the distance.
+      // The character after a backslash may be beyond the buffer; #fill preserves relative positions.
       this.#at += byte === backslash ? 2 : 1
     }
     this.#at++
@@ -236,7 +236,7 @@ class RecordReader {
     }
   }
 
-  /** Reads on; what is being read moves to the front of the buffer. @returns false at the end of the file */
+  /** Reads more; the current value moves to the front of the buffer. @returns false at the end of the file */
   #fill(): boolean {
     const keep = this.#kept < 0 ? Math.min(this.#at, this.#filled) : this.#kept
     const length = this.#filled - keep
@@ -264,7 +264,7 @@ class RecordReader {
         notNumber === undefined
           ? `expected JSON, found ${quoted(text)}: ${cause instanceof Error ? cause.message : String(cause)}`
           : `expected a number, found ${notNumber}, which JSON does not have`,
-        notNumber === undefined ? undefined : 'write finite numbers; Python writes NaN where nobody looked',
+        notNumber === undefined ? undefined : 'write finite numbers; Python writes NaN by default',
       )
     }
   }

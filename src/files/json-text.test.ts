@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { excerpt, isTooDeep, mistakeIn } from './json-text.ts'
 
-it('a key that an object has twice is found with both lines, and only within one object', () => {
+it('a duplicate key is found with both lines, and only within one object', () => {
   expect(mistakeIn('{"a": 1,\n "b": {"a": [1, {"a": 2}, {"a": 3}]},\n\n "a": 2}')).toEqual({
     kind: 'duplicate',
     key: 'a',
@@ -13,7 +13,7 @@ it('a key that an object has twice is found with both lines, and only within one
   expect(mistakeIn('["a", "a"]')).toBeUndefined()
 })
 
-it('a key that would change the nature of an object is found, escaped or not', () => {
+it('a key that would change the prototype of an object is found, escaped or not', () => {
   for (const key of ['__proto__', '\\u005f_proto__'])
     expect(mistakeIn(`{"a": "__proto__",\n "b": [{"${key}": 1}]}`)).toEqual({
       kind: 'reserved',

@@ -1,15 +1,15 @@
-/** JSON that a person writes. `JSON.parse` keeps the last of two equal keys, and builds values of any depth. */
+/** Checks of hand-written JSON. `JSON.parse` keeps the last of two equal keys, and builds values of any depth. */
 
 import { quoted } from './json-reader.ts'
 
-/** Deeper than anything that Moiety reads: what walks through a value can then be recursive. */
+/** Deeper than anything that Moiety reads, so that recursive functions on values are safe. */
 export const deepestJson = 100
 
 /** What is wrong with a JSON text although `JSON.parse` accepts it. */
 export type JsonMistake =
   | { readonly kind: 'duplicate'; readonly key: string; readonly line: number; readonly firstLine: number }
   | { readonly kind: 'depth'; readonly line: number }
-  /** A key that assigning would change an object by; what copies a value may drop it. */
+  /** A key that changes an object's prototype when assigned; copies of a value may drop it. */
   | { readonly kind: 'reserved'; readonly key: string; readonly line: number }
 
 /** The first mistake of a text that `JSON.parse` accepts, lines counted from 1. Keys are compared unescaped. */
@@ -39,15 +39,15 @@ export function mistakeIn(text: string): JsonMistake | undefined {
   return undefined
 }
 
-/** A mistake as the end of a sentence that begins with what has it. */
+/** A mistake as a predicate; the subject is the file or value that has it. */
 export function mistakeInWords(mistake: JsonMistake): string {
   switch (mistake.kind) {
     case 'depth':
-      return 'is nested too deep to be one'
+      return 'is nested too deeply'
     case 'duplicate':
       return `has the key ${quoted(mistake.key)} twice in one object, in lines ${mistake.firstLine} and ${mistake.line}`
     case 'reserved':
-      return `has the key ${quoted(mistake.key)}, which nothing here has`
+      return `has the key ${quoted(mistake.key)}, which is not allowed`
   }
 }
 
@@ -62,8 +62,7 @@ export function isTooDeep(value: unknown): boolean {
 }
 
 /**
- * The beginning of a value as JSON, for a message. Looks only at as much of the value as it shows, so neither depth nor size costs
- * anything.
+ * The beginning of a value as JSON, for a message. Reads only as much of the value as it shows, so neither depth nor size matters.
  *
  * @param most - characters
  */

@@ -1,4 +1,4 @@
-/** How the values of each dtype of a safetensors file become a tensor's data. */
+/** Conversion of the values of each safetensors dtype to a tensor's data. */
 import type { DType, TensorData } from '../base/tensor.ts'
 
 /** How the values of one dtype of the format are read from their bytes, which begin anywhere. */
@@ -63,8 +63,8 @@ export const readings: ReadonlyMap<string, Reading> = new Map<string, Reading>([
 ])
 
 /**
- * A copy that begins at the beginning of its buffer, as typed arrays of wider elements ask. Not by `slice`, which
- * for a Node Buffer is no copy.
+ * A copy at offset 0 of its own buffer, as typed arrays of wider elements require. Not by `slice`, which
+ * does not copy a Node Buffer.
  */
 function aligned(bytes: Uint8Array): ArrayBuffer {
   const copy = new Uint8Array(bytes.length)

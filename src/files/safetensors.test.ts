@@ -178,7 +178,7 @@ describe('decodeSafetensors', () => {
   })
 
   it.each([
-    ['a hole', '[0,1]', '[2,3]', /leaves a hole/],
+    ['a gap', '[0,1]', '[2,3]', /leaves a gap/],
     ['an overlap', '[0,2]', '[1,3]', /overlaps/],
     ['the same place twice', '[0,3]', '[0,3]', /overlaps/],
   ])('refuses %s between two tensors', (_, a, b, message) => {

@@ -4,9 +4,9 @@
  * without a gap.
  *
  * Written: `float32` as F32, `int64` as I64, `bool` as BOOL, `uint8` as U8.
- * Read besides: F64, F16 and BF16 become `float32` (F64 rounded to the nearest), I32 becomes `int64`.
+ * Read temporaryFolders: F64, F16 and BF16 become `float32` (F64 rounded to the nearest), I32 becomes `int64`.
  *
- * The processor is taken to be little-endian, as all are for which the engine is built.
+ * The processor is assumed to be little-endian, as are all that the engine supports.
  */
 import { fail } from '../base/errors.ts'
 import type { DType, HostTensor, State } from '../base/tensor.ts'
@@ -52,7 +52,7 @@ function compare(a: string, b: string): number {
 
 /**
  * A state as the bytes of a safetensors file. Equal states give equal bytes, whatever the order of the map:
- * tensors stand by element size, largest first (so that every one is aligned), then by name.
+ * tensors are ordered by element size, largest first (so that every one is aligned), then by name.
  *
  * @param metadata - strings for readers of the file; keys are sorted
  * @throws MoietyError `usage` if a tensor's data does not fit its dtype and shape
@@ -169,12 +169,12 @@ function readEntry(reader: JsonReader, name: string): Entry {
   return { name, reading, shape, begin, end }
 }
 
-/** The tensors must fill the data exactly: no hole, no overlap, nothing behind. */
+/** The tensors must fill the data exactly: no gap, no overlap, nothing after the last one. */
 function checkPlaces(reader: JsonReader, entries: readonly Entry[], dataLength: number): void {
   let place = 0
   for (const { name, begin, end } of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (begin !== place) {
-      const what = begin < place ? 'overlaps the tensor before it' : 'leaves a hole before it'
+      const what = begin < place ? 'overlaps the tensor before it' : 'leaves a gap before it'
       reader.refuse(`tensor ${quoted(name)} ${what}: it begins at ${begin}, expected ${place}`)
     }
     if (end > dataLength) {
@@ -188,12 +188,12 @@ function checkPlaces(reader: JsonReader, entries: readonly Entry[], dataLength: 
 export interface Safetensors {
   /** In the order of the file's header. */
   readonly tensors: Map<string, HostTensor>
-  /** A null-prototype object, so that a key such as `__proto__` is a key like any other. */
+  /** A null-prototype object, so that a key such as `__proto__` is an ordinary key. */
   readonly metadata: Readonly<Record<string, string>>
 }
 
 /**
- * Reads the bytes of a safetensors file, which may come from anywhere. Everything that the format demands is
+ * Reads the bytes of a safetensors file, which may be untrusted. Everything that the format requires is
  * checked before the first tensor is allocated; the tensors are copies, and memory beyond the bytes given stays
  * below twice the data (16-bit floats become 32-bit ones, I32 becomes int64) plus 32 times the header.
  *

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fail } from '../base/errors.ts'
 import { isJsonObject } from './json.ts'
 
-/** The version of this package, from its package.json, which stands two folders above both source and build. */
+/** The version of this package, from its package.json, two folders above both source and build. */
 export const version: string = (() => {
   const value: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   return isJsonObject(value) && typeof value.version === 'string'

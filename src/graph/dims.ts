@@ -1,6 +1,6 @@
 /**
  * One extent of a shape: a number, or the name of an extent known only when the graph runs (how many images
- * an expert receives). Arithmetic on a name gives a new name, so equal computations stay recognisably equal.
+ * an expert receives). Arithmetic on a name gives a new name, so equal computations get equal names.
  */
 export type Dim = number | string
 
@@ -22,7 +22,7 @@ export function dimSum(dims: Shape): Dim {
 }
 
 /**
- * `floor((extent + padding − reach) / stride) + 1`: the extent after sliding a window of that reach.
+ * `floor((extent + padding − extent) /  stride) + 1`: the extent after sliding a window of that extent.
  *
  * @param padding - on both sides together
  */
@@ -36,7 +36,7 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((dim, axis) => dim === b[axis])
 }
 
-/** The shape as it stands in messages: `[N, 64, 8, 8]`. */
+/** The shape as messages print it: `[N, 64, 8, 8]`. */
 export function showShape(shape: Shape): string {
   return `[${shape.join(', ')}]`
 }

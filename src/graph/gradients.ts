@@ -9,7 +9,7 @@ import { accumulate } from './ops/indexing.ts'
  * shape; zeros where the loss does not depend on it.
  *
  * Nodes are numbered in the order they were made, which is topological. Walking the numbers downwards, a node's
- * outputs have received all their contributions before its rule is asked for those of its inputs.
+ * outputs have received all their contributions before its rule computes those of its inputs.
  *
  * @throws MoietyError (usage) if `loss` is not a float32 scalar, or an op on the way has no gradient
  */

@@ -64,7 +64,7 @@ describe('a graph', () => {
     expect(message(() => add(x, y))).toContain('two different graphs')
   })
 
-  it('says of shapes that do not fit what came and where', () => {
+  it('reports mismatched shapes and where', () => {
     const graph = new Graph()
     const x = graph.within('stem', () => relu(graph.input('x', 'float32', [1, 3, 8, 8])))
     const w = graph.input('w', 'float32', [4, 2, 3, 3])
@@ -86,7 +86,7 @@ describe('reverse mode', () => {
     expect([...value!.data]).toEqual([3 * 4 + 2 * 2, 3 * 1 - 2])
   })
 
-  it('is zero for what the loss does not depend on', () => {
+  it('is zero for a tensor that the loss does not depend on', () => {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [2])
     const y = graph.input('y', 'float32', [3])
@@ -109,7 +109,7 @@ describe('reverse mode', () => {
     expect(interpret([d!], new Map([['x', vector(3)]]))[0]!.data[0]).toBe(12)
   })
 
-  it('names an op without a gradient and refuses what is no scalar', () => {
+  it('names an op without a gradient and refuses a loss that is not a scalar', () => {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [2, 2])
     expect(message(() => gradients(sum(sign(x)), [x]))).toContain('sign has no gradient')
@@ -131,7 +131,7 @@ describe('lowering', () => {
     expect(text(program.model)).not.toMatch(/Mul|unused|com\.microsoft/)
   })
 
-  it('gives a value two names, and an input or a constant a name of its own', () => {
+  it('gives a value two names, and an input or a constant its own name', () => {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [2])
     const y = relu(x)

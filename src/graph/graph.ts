@@ -7,7 +7,7 @@ import type { TakenValues } from './program.ts'
 
 export type { GraphDType } from './dtype.ts'
 
-/** What is known of a tensor before anything runs. */
+/** What is known about a tensor before the graph runs. */
 export interface TensorType {
   readonly dtype: GraphDType
   readonly shape: Shape
@@ -64,7 +64,7 @@ export class Tensor implements TensorType {
 }
 
 /**
- * One op, applied. Shape rule, gradient, ONNX lowering and float64 meaning are closures over its attributes,
+ * An applied op. Shape rule, gradient, ONNX lowering and float64 semantics are closures over its attributes,
  * so that an op is one function in one place (see `ops/`).
  */
 export interface NodeRule {
@@ -73,35 +73,35 @@ export interface NodeRule {
   readonly inputs: readonly Tensor[]
   /** Types of the outputs: the shape rule, already applied. */
   readonly outputs: readonly TensorType[]
-  /** All that distinguishes two applications of the op to the same inputs; equal keys are one node. */
+  /** Distinguishes applications of the op to the same inputs; equal keys are one node. */
   readonly attributes?: Readonly<Record<string, unknown>>
   /**
-   * Gradients of the inputs from those of the outputs (an output nobody used has none), in order; undefined
+   * Gradients of the inputs from those of the outputs (an unused output has none), in order; undefined
    * where none flows. An op without this rule cannot be differentiated.
    */
   gradient?(upstream: readonly (Tensor | undefined)[], outputs: readonly Tensor[]): (Tensor | undefined)[]
   /** Emits ONNX nodes of the default domain and returns the names of the outputs. */
   lower(emit: Emitter, inputs: readonly string[]): readonly string[]
-  /** The op's meaning in float64, slow and obvious: the oracle. */
+  /** The op's semantics in float64, slow and simple: the reference. */
   evaluate(inputs: readonly NdArray[]): NdArray[]
-  /** Only of an op that makes a discrete choice. */
+  /** Only for ops that make a discrete choice. */
   readonly choice?: Choice
 }
 
 /**
- * A discrete choice: the sign that a relu goes by, a comparison, the K largest, the winner of a window. However close two
- * computations are, one may choose otherwise than the other where it is close, and what follows then differs by more than
+ * A discrete choice: the sign of a relu's input, a comparison, the K largest, the winner of a window. However close two
+ * computations are, their choices may differ near a tie, and later results then differ by more than
  * rounding.
  */
 export interface Choice {
   /** Number of the output that the choice can be read from, element by element. */
   readonly output: number
-  /** What an element of that output chose, as a number that is equal for equal choices. */
+  /** The choice of an element of that output, as a number that is equal for equal choices. */
   of(value: number): number
-  /** The outputs of the op where the choice is given, as that output of another computation. */
+  /** The outputs of the op for a choice given by that output of another computation. */
   follow(inputs: readonly NdArray[], given: NdArray): NdArray[]
   /**
-   * How far the op's inputs are from choosing as given, in the unit of the input.
+   * How far the op's inputs are from the given choice, in the unit of the input.
    *
    * @param at - the element, as a position in the output that the choice is read from
    */
@@ -136,7 +136,7 @@ export class Graph {
   /**
    * Declares an input, or returns it if the same one was declared before.
    *
-   * @param takes - which values it may be fed; as declared before, or all, when not given
+   * @param takes - which values it may be fed; default: as declared before, or all
    */
   input(name: string, dtype: GraphDType, shape: Shape, takes?: TakenValues): Tensor {
     if (takes !== undefined) this.#takes.set(name, takes)
@@ -146,7 +146,7 @@ export class Graph {
       fail({
         kind: 'usage',
         message: `input "${name}" was declared as ${known.dtype}${showShape(known.shape)} and again as ${dtype}${showShape(shape)}`,
-        help: 'give the second one a name of its own',
+        help: 'give the second one another name',
       })
     }
     const [tensor] = this.#add({
@@ -156,7 +156,8 @@ export class Graph {
       attributes: { name },
       gradient: () => [],
       lower: () => [name],
-      evaluate: () => fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'feed it' }),
+      evaluate: () =>
+        fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'pass a value for it' }),
     })
     this.#inputs.set(name, tensor!)
     return tensor!
@@ -186,8 +187,8 @@ export class Graph {
   }
 
   /**
-   * A float32 constant of any size under a name of its own, such as a parameter that training is done with. Two of one
-   * name may stand in a graph, though not in one file.
+   * A float32 constant of any size with its own name, such as a parameter after training. Two with the same
+   * name may be in a graph, but not in one file.
    *
    * @param data - row-major; float64 is rounded when the file is written
    */
@@ -259,7 +260,7 @@ export function applyAll(rule: NodeRule): readonly Tensor[] {
         kind: 'usage',
         message: `${rule.name} was given tensors of two different graphs`,
         where: input.label,
-        help: 'build the whole computation on one Graph',
+        help: 'build the whole computation in one Graph',
       })
     }
   }
@@ -267,7 +268,7 @@ export function applyAll(rule: NodeRule): readonly Tensor[] {
 }
 
 /**
- * Ends with a message about shapes: which op, what it expected, what came.
+ * Throws a shape error: which op, what it expected, what it got.
  *
  * @throws MoietyError (usage) always
  */

@@ -4,8 +4,13 @@
  * @module
  */
 
-export { choicesOf, type FollowedChoices, interpretFollowing, type Turn } from './choices.ts'
 export type { Dim, Shape } from './dims.ts'
+export {
+  type ChangedChoice,
+  choicesOf,
+  type FollowedChoices,
+  interpretFollowing,
+} from './discrete-choices.ts'
 export type { Attributes, Emitter } from './emitter.ts'
 export { gradients } from './gradients.ts'
 export {
@@ -22,17 +27,17 @@ export {
 } from './graph.ts'
 export { interpret, reachableNodes } from './interpreter.ts'
 export { type LoweringOptions, lower } from './lowering.ts'
+export type { NdArray } from './ndarray.ts'
 export type {
-  ChannelAffineMeaning,
+  ChannelAffineSemantics,
   Channels,
   Convolution,
-  ConvolutionMeaning,
+  ConvolutionSemantics,
   Extents,
-  InputGradientMeaning,
-  KernelGradientMeaning,
-  Meaning,
-} from './meaning.ts'
-export type { NdArray } from './ndarray.ts'
+  InputGradientSemantics,
+  KernelGradientSemantics,
+  NodeSemantics,
+} from './node-semantics.ts'
 export { irVersion, type OnnxAttribute, opset } from './onnx.ts'
 export * from './ops/broadcast.ts'
 export * from './ops/convolution.ts'

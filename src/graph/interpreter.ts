@@ -3,10 +3,10 @@ import type { Node, Tensor } from './graph.ts'
 import type { NdArray } from './ndarray.ts'
 
 /**
- * Runs a graph in float64, one op at a time, in plain JavaScript. Slow and obvious on purpose: it is the oracle
+ * Runs a graph in float64, one op at a time, in plain JavaScript. Slow and simple on purpose: it is the reference
  * for the engine, and is itself checked against finite differences.
  *
- * @param outputs - the tensors wanted
+ * @param outputs - the requested tensors
  * @param feeds - a value for each input that they depend on, by name
  * @throws MoietyError (usage) when an input is missing
  */
@@ -15,7 +15,7 @@ export function interpret(outputs: readonly Tensor[], feeds: ReadonlyMap<string,
 }
 
 /**
- * The same with another meaning of the nodes that are no inputs.
+ * The same with other semantics for all nodes except inputs.
  *
  * @throws MoietyError (usage) when an input is missing
  */
@@ -29,7 +29,8 @@ export function interpretWith(
     if (node.name === 'input') {
       const name = String(node.attributes?.name)
       const fed =
-        feeds.get(name) ?? fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'feed it' })
+        feeds.get(name) ??
+        fail({ kind: 'usage', message: `input "${name}" was not fed`, help: 'pass a value for it' })
       values.set(node, [fed])
       continue
     }

@@ -3,7 +3,7 @@ import type { GraphDType } from './dtype.ts'
 import type { Attributes, Emitter } from './emitter.ts'
 import type { Node, Tensor } from './graph.ts'
 import { reachableNodes } from './interpreter.ts'
-import { type Meaning, renamed as renamedMeaning } from './meaning.ts'
+import { type NodeSemantics, renamedSemantics } from './node-semantics.ts'
 import { encodeOnnx, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from './onnx.ts'
 import type { Program } from './program.ts'
 
@@ -11,11 +11,11 @@ import type { Program } from './program.ts'
 export interface LoweringOptions {
   /** Name of the graph inside the file. */
   readonly name?: string
-  /** Pairs of key and value that the file carries beside the graph. */
+  /** Metadata of the file, as key-value pairs. */
   readonly metadata?: Readonly<Record<string, string>>
   /**
-   * Say of every value with an extent that is known only when the graph runs which extent that is, so that whoever reads
-   * the file knows which ones are equal; left out unless true.
+   * Declare the shapes of all values with symbolic extents, so that readers of
+   * the file know which ones are equal. Default: false.
    */
   readonly extents?: boolean
 }
@@ -23,7 +23,7 @@ export interface LoweringOptions {
 /**
  * Writes the part of a graph that `outputs` need as an ONNX model.
  *
- * @param outputs - the tensors wanted, by the names they get in the file
+ * @param outputs - the requested tensors, by the names they get in the file
  * @returns the model with its inputs (in the order they were declared) and outputs
  * @throws MoietyError (usage) when an output has the name of an input
  */
@@ -71,7 +71,7 @@ export function lower(outputs: ReadonlyMap<string, Tensor>, options: LoweringOpt
   return { model: encodeOnnx(model), graph: model, inputs, outputs: results }
 }
 
-/** The values in between, which are no outputs, whose shape is not all numbers. */
+/** Intermediate values with a symbolic extent. */
 function symbolicValues(
   nodes: readonly Node[],
   names: ReadonlyMap<Tensor, string>,
@@ -104,10 +104,10 @@ class Writer implements Emitter {
     return this.nodes(op, inputs, attributes, 1)[0]!
   }
 
-  means(output: string, meaning: Meaning): void {
+  annotate(output: string, semantics: NodeSemantics): void {
     const last = this.written.pop()!
-    if (last.outputs[0] !== output) throw new Error(`${output} is not what was written last`)
-    this.written.push({ ...last, meaning })
+    if (last.outputs[0] !== output) throw new Error(`${output} is not the output of the last node`)
+    this.written.push({ ...last, semantics })
   }
 
   nodes(op: string, inputs: readonly string[], attributes: Attributes, count: number): string[] {
@@ -133,7 +133,7 @@ class Writer implements Emitter {
         kind: 'usage',
         message: `two constants of a file have the name "${name}"`,
         where: this.#label,
-        help: 'store one of them under another name',
+        help: 'rename one of them',
       })
     }
     const values = Float32Array.from(data)
@@ -155,7 +155,7 @@ class Writer implements Emitter {
   }
 
   /**
-   * Gives values their names in the file. A value that a node makes is renamed, which costs nothing; an input, a
+   * Gives values their names in the file. A value that a node makes is renamed, at no cost; an input, a
    * constant or a value that has a name already is copied.
    *
    * @returns the new names, by the old ones
@@ -183,7 +183,7 @@ class Writer implements Emitter {
         ...node,
         inputs: node.inputs.map(rename),
         outputs: node.outputs.map(rename),
-        ...(node.meaning === undefined ? {} : { meaning: renamedMeaning(node.meaning, rename) }),
+        ...(node.semantics === undefined ? {} : { semantics: renamedSemantics(node.semantics, rename) }),
       }
     }
     return renamed

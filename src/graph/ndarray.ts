@@ -17,7 +17,7 @@ export function stridesOf(shape: readonly number[]): number[] {
   return strides
 }
 
-/** Builds an array by asking for the value at every index. `index` is reused between calls. */
+/** Builds an array from a function of the index. `index` is reused between calls. */
 export function tabulate(shape: readonly number[], value: (index: readonly number[]) => number): NdArray {
   const result = zeros(shape)
   const index = new Array<number>(shape.length).fill(0)

@@ -1,9 +1,9 @@
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import type { Dim } from './dims.ts'
-import type { Meaning } from './meaning.ts'
+import type { NodeSemantics } from './node-semantics.ts'
 
 /**
- * The ONNX file format, as far as Moiety writes it: protocol-buffer messages with the field numbers of
+ * The ONNX file format, the subset that Moiety writes: protocol-buffer messages with the field numbers of
  * onnx.proto (ModelProto, GraphProto, NodeProto, TensorProto, ValueInfoProto).
  */
 
@@ -18,7 +18,7 @@ export const onnxTypes = { float32: 1, uint8: 2, int64: 7, bool: 9 } as const
 
 export type OnnxDType = keyof typeof onnxTypes
 
-/** The value of an attribute of an ONNX node; a float32 is marked, since JavaScript has one kind of number. */
+/** The value of an attribute of an ONNX node; a float32 is marked, since JavaScript has one number type. */
 export type OnnxAttribute = number | string | readonly number[] | { readonly float: number }
 
 export interface OnnxNode {
@@ -31,7 +31,7 @@ export interface OnnxNode {
   /** Numbers are written as integers unless wrapped as `{ float }`. */
   readonly attributes: Readonly<Record<string, OnnxAttribute>>
   /** Not part of the file. */
-  readonly meaning?: Meaning
+  readonly semantics?: NodeSemantics
 }
 
 export interface OnnxTensor {
@@ -54,9 +54,9 @@ export interface OnnxModel {
   readonly initializers: readonly OnnxTensor[]
   readonly inputs: readonly OnnxValue[]
   readonly outputs: readonly OnnxValue[]
-  /** What the file says of values in between. */
+  /** Declared types of intermediate values. */
   readonly values?: readonly OnnxValue[]
-  /** Shapes by the names of values, as far as they are known. Not part of the file. */
+  /** Known shapes by value name. Not written to the file. */
   readonly shapes?: ReadonlyMap<string, readonly Dim[]>
   /** Extra operator sets: domain to version. */
   readonly domains?: Readonly<Record<string, number>>

@@ -2,32 +2,32 @@ import type { DType } from '../base/tensor.ts'
 import type { OnnxModel } from './onnx.ts'
 
 /**
- * The values that an input takes, where others of its element type would be computed with and mean nothing: a class that
- * does not exist trains silently, or ends in an engine's message about an index. NaN is never among them.
+ * The valid values of an input, where others of its element type would be accepted but are meaningless: a class that
+ * does not exist trains silently, or causes an engine error about an index. NaN is never valid.
  */
 export interface TakenValues {
-  /** The smallest and the largest, of int64 within 32 bits; infinite where any finite number will do on that side. */
+  /** The smallest and the largest, of int64 within 32 bits; infinite where that side is unbounded. */
   readonly least: number
   readonly most: number
-  /** What an error says was expected, such as `class labels from 0 to 9`. */
+  /** What an error names as expected, such as `class labels from 0 to 9`. */
   readonly expected: string
-  /** What an error says is to be done. */
+  /** What an error names as the remedy. */
   readonly help: string
 }
 
-/** What goes into or comes out of a program; a string is an extent known only when it runs. */
+/** An input or output of a program; a string is an extent known only when it runs. */
 export interface TensorSpec {
   readonly name: string
   readonly dtype: DType
   readonly shape: readonly (number | string)[]
-  /** Of an input: checked whenever it is fed; every value of its type when not given. */
+  /** For inputs: checked whenever fed. Default: every value of its type. */
   readonly takes?: TakenValues
 }
 
-/** A graph written down for the engine: an ONNX model and what it takes and gives. */
+/** A graph lowered for the engine: an ONNX model with its inputs and outputs. */
 export interface Program {
   readonly model: Uint8Array
-  /** @internal What `model` was encoded from, where that is known: the engine may rewrite it for its processor. */
+  /** @internal The source of the encoded `model`, if known: the engine may rewrite it for its processor. */
   readonly graph?: OnnxModel
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]

@@ -5,7 +5,7 @@ import { add, Graph, gradients, interpret, lower, mul, relu, rewrite, sum, usesO
 const vector = (...values: number[]) => ({ shape: [values.length], data: Float64Array.from(values) })
 
 describe('rewriting a graph', () => {
-  it('makes anew what uses a replaced tensor, at the same place, and keeps the rest', () => {
+  it('rebuilds the users of a replaced tensor under the same label, and keeps the rest', () => {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [2])
     const kept = relu(x)
@@ -21,13 +21,13 @@ describe('rewriting a graph', () => {
     expect([...interpret([total], feeds)[0]!.data]).toEqual([3, -2])
   })
 
-  it('changes nothing where nothing is replaced', () => {
+  it('changes nothing if nothing is replaced', () => {
     const graph = new Graph()
     const y = sum(relu(graph.input('x', 'float32', [2])))
     expect(rewrite(new Map([['y', y]]), () => undefined).get('y')).toBe(y)
   })
 
-  it('gives what cannot be differentiated: gradients would speak of the tensors before', () => {
+  it('gives tensors without gradients, which would refer to the original tensors', () => {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [2])
     const y = sum(mul(relu(x), x))

@@ -2,16 +2,16 @@ import type { Node, Tensor } from './graph.ts'
 import { reachableNodes } from './interpreter.ts'
 
 /**
- * What stands in the place of a node: tensors of the same dtypes and shapes as its own, or undefined to leave it as it is.
+ * The replacement of a node's outputs: tensors of the same dtypes and shapes, or undefined to keep the node.
  *
- * @param inputs - what now stands in the place of the node's inputs
+ * @param inputs - the replaced inputs of the node
  */
 export type Replace = (node: Node, inputs: readonly Tensor[]) => readonly Tensor[] | undefined
 
 /**
  * Rewrites what `outputs` need, from the inputs to the outputs, on the same graph: ops are immutable, so whatever uses a
- * replaced tensor is made anew. The result can be run, not differentiated: the gradients of what was made anew would
- * speak of the tensors that it was made from.
+ * replaced tensor is rebuilt. The result can be run, but not differentiated: gradients of rebuilt nodes would
+ * refer to the original tensors.
  *
  * @returns the outputs, by the same names
  */
@@ -26,7 +26,7 @@ export function rewrite(outputs: ReadonlyMap<string, Tensor>, replace: Replace):
   return new Map([...outputs].map(([name, tensor]) => [name, now.get(tensor)!]))
 }
 
-/** The same op at the same place, with the same attributes, of other inputs. It has no gradient. */
+/** The same op with the same label and attributes on other inputs. It has no gradient. */
 export function withInputs(node: Node, inputs: readonly Tensor[]): readonly Tensor[] {
   const { gradient: _, ...rule } = node
   const place = node.label.slice(0, Math.max(0, node.label.length - node.name.length - 1))

@@ -26,4 +26,4 @@ export {
 } from './detections/index.ts'
 export { type MeasureDefinition, measureText } from './measure.ts'
 export { type ClassWeights, preferredClasses } from './preferred-classes.ts'
-export { livingShare, type UtilisationSums, utilisation, variation } from './utilization.ts'
+export { activeShare, type UtilizationSums, utilization, variation } from './utilization.ts'

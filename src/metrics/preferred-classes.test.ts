@@ -57,7 +57,7 @@ describe('preferred classes', () => {
       const layer = { name: 'head', experts: 2, k: 1, inputs: 5, weights, logits: weights }
       const stats = {
         ...{ name: 'head', importance: [0.5, 0.5], activation: [0.5, 0.5], excluded: [0, 0] },
-        ...{ cvImportance: 0, cvActivation: 0, living: 2, counters: {} },
+        ...{ cvImportance: 0, cvActivation: 0, active: 2, counters: {} },
       }
       const [summary] = layerSummaries({ layers: [stats], routing: [layer], items: objects }, ['cat', 'dog'])
       return summary!.preferred.map(({ classes }) => classes.map(({ name }) => name))

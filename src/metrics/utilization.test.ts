@@ -1,35 +1,35 @@
 import { describe, expect, it } from 'vitest'
 import { addWeights, emptyClassWeights, preferredClasses } from './preferred-classes.ts'
-import { addBatch, emptySums, utilisation, variation } from './utilization.ts'
+import { addBatch, emptySums, utilization, variation } from './utilization.ts'
 
-describe('utilisation of a layer', () => {
+describe('utilization of a layer', () => {
   it('agrees with values worked out by hand', () => {
     const sums = emptySums('layer4', 4)
     addBatch(sums, { importance: [3, 1, 0, 0], activation: [4, 3, 1, 0], excluded: [1, 0, 0, 0], images: 4 })
     addBatch(sums, { importance: [1, 3, 0, 0], activation: [2, 4, 2, 0], excluded: [0, 0, 0, 0], images: 4 })
-    const stats = utilisation(sums)
+    const stats = utilization(sums)
     expect(stats.importance).toEqual([0.5, 0.5, 0, 0])
     expect(stats.activation).toEqual([0.75, 0.875, 0.375, 0])
     expect(stats.cvImportance).toBe(1)
-    expect(stats.living).toBe(2)
+    expect(stats.active).toBe(2)
     expect(stats.excluded).toEqual([0.5, 0, 0, 0])
   })
 
-  it('counts an expert as living above one percent of the importance', () => {
+  it('counts an expert as active above one percent of the importance', () => {
     const sums = emptySums('a', 3)
     addBatch(sums, { importance: [98, 1.1, 0.9], activation: [1, 1, 1], images: 100 })
-    expect(utilisation(sums).living).toBe(2)
+    expect(utilization(sums).active).toBe(2)
   })
 
   it('is zero, not NaN, where nothing was seen', () => {
-    const stats = utilisation(emptySums('a', 2))
+    const stats = utilization(emptySums('a', 2))
     expect(stats).toEqual({
       name: 'a',
       importance: [0, 0],
       activation: [0, 0],
       cvImportance: 0,
       cvActivation: 0,
-      living: 0,
+      active: 0,
       excluded: [0, 0],
       counters: {},
     })

@@ -2,8 +2,8 @@ import type { HostTensor } from '../base/tensor.ts'
 import { counterOutput } from '../moe/index.ts'
 import type { LayerStats } from '../run/events.ts'
 
-/** Sums over images and steps from which a layer's utilisation is computed; plain numbers, so that they can be saved. */
-export interface UtilisationSums {
+/** Sums over images and steps from which a layer's utilization is computed; plain numbers, so that they can be saved. */
+export interface UtilizationSums {
   readonly name: string
   /** Σ w per expert. */
   readonly importance: number[]
@@ -17,7 +17,7 @@ export interface UtilisationSums {
   steps: number
 }
 
-export function emptySums(name: string, experts: number): UtilisationSums {
+export function emptySums(name: string, experts: number): UtilizationSums {
   const zeros = (): number[] => new Array<number>(experts).fill(0)
   return {
     name,
@@ -32,7 +32,7 @@ export function emptySums(name: string, experts: number): UtilisationSums {
 
 /** Adds what one batch did. */
 export function addBatch(
-  sums: UtilisationSums,
+  sums: UtilizationSums,
   batch: {
     readonly importance: ArrayLike<number>
     readonly activation: ArrayLike<number>
@@ -62,15 +62,15 @@ export function counterValues(
   )
 }
 
-/** An expert lives while its share of the importance is above this (METHOD.md §6.1). */
-export const livingShare = 0.01
+/** An expert is active if its share of the importance is above this (METHOD.md §6.1). */
+export const activeShare = 0.01
 
 /**
- * Utilisation of a layer (METHOD.md §6.1): shares of importance (sum 1), shares of images that chose each expert (sum
+ * Utilization of a layer (METHOD.md §6.1): shares of importance (sum 1), shares of images that chose each expert (sum
  * K), their coefficients of variation (population standard deviation ÷ mean; 0 where there is nothing), and how many
- * experts live.
+ * experts are active.
  */
-export function utilisation(sums: UtilisationSums): LayerStats {
+export function utilization(sums: UtilizationSums): LayerStats {
   const total = sums.importance.reduce((a, b) => a + b, 0)
   const importance = sums.importance.map(value => (total === 0 ? 0 : value / total))
   const activation = sums.activation.map(value => (sums.images === 0 ? 0 : value / sums.images))
@@ -80,7 +80,7 @@ export function utilisation(sums: UtilisationSums): LayerStats {
     activation,
     cvImportance: variation(importance),
     cvActivation: variation(activation),
-    living: importance.filter(share => share > livingShare).length,
+    active: importance.filter(share => share > activeShare).length,
     excluded: sums.excluded.map(steps => (sums.steps === 0 ? 0 : steps / sums.steps)),
     counters: sums.counters,
   }

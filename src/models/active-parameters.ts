@@ -3,8 +3,8 @@ import type { MoeStatistics } from '../moe/index.ts'
 import type { Declarations } from '../nn/index.ts'
 
 /**
- * Parameters that one image, or one level of it, passes through: all of them, but of a mixture's experts, which are alike, only the share that
- * computes an image, K / E.
+ * Parameters that one image, or one level of it, passes through: all of them, but only the fraction K / E of a mixture's equal experts
+ * that computes an image.
  *
  * @param declarations - of the model
  * @param stats - of its mixtures of experts

@@ -17,7 +17,7 @@ import { expertWidth } from './expert-width.ts'
 import type { ConvBuilder, ResNetName, StageBuilder, StagePlan } from './resnet.ts'
 
 /**
- * How a mixture of experts sits in a ResNet (METHOD.md §1.3): `block` puts it in place of a stage, `resblock` adds
+ * Placement of a mixture of experts in a ResNet (METHOD.md §1.3): `block` replaces a stage, `resblock` adds
  * a shortcut around it, `conv` makes a mixture of the stem's convolution or of a stage's last one.
  */
 export type EmbeddingStyle = 'block' | 'resblock' | 'conv'
@@ -27,7 +27,7 @@ export interface EmbeddedMoe {
   /** 0 the stem, 1 to 4 the stages. */
   readonly position: number
   readonly style: EmbeddingStyle
-  /** How many experts (E). */
+  /** Number of experts (E). */
   readonly experts: number
   readonly k: number
   /** Channels inside an expert; null: METHOD.md's rule, half a stage. */
@@ -42,9 +42,9 @@ export interface EmbeddedMoe {
 }
 
 /**
- * What to replace in a ResNet so that these mixtures of experts sit in it.
+ * The replacements in a ResNet for these mixtures of experts.
  *
- * @param kernels - first values of the kernels of experts and shortcuts; default: PyTorch's, {@link kaimingUniform}, which the
+ * @param kernels - initialisation of the kernels of experts and shortcuts; default: PyTorch's, {@link kaimingUniform}, which the
  *   authors' have because they are put in after torchvision's constructor has run (METHOD.md §1.4)
  */
 export function embed(
@@ -103,7 +103,7 @@ function stemExpert({ outputs, stride, kernel }: StagePlan): Layer {
 }
 
 /**
- * A stage made thinner inside: blocks `0`, `1`, … of the expert's width, the last one of the stage's own, so that
+ * A stage with narrower blocks: blocks `0`, `1`, … of the expert's width, the last one of the stage's own, so that
  * an expert's result has the stage's shape (METHOD.md §1.4). In bottlenecks the width is that of the 3×3.
  */
 function stageExpert(model: ResNetName, networkWidth: number, layer: EmbeddedMoe, plan: StagePlan): Layer {

@@ -25,7 +25,7 @@ function basicStageWeights(inputs: number, widths: readonly number[], stride: nu
  *
  * @param position - 1 to 4: the stage
  * @param width - channels of the network's first stage
- * @throws MoietyError (usage) for a position that is no stage
+ * @throws MoietyError (usage) for a position that is not a stage
  */
 export function expertWidth(
   model: 'resnet18' | 'resnet34' | 'resnet50',

@@ -23,4 +23,4 @@ export {
   type StemName,
   stems,
 } from './resnet.ts'
-export { anchorTargetInputs, labelInput, targetInputs } from './targets.ts'
+export { anchorTargetInputs, labelInput, targetInputs } from './target-inputs.ts'

@@ -80,7 +80,7 @@ describe('a ResNet', () => {
     for (const [tensor, shape] of wanted) expect(got.get(tensor), tensor).toEqual(shape)
   })
 
-  // The figures that torchvision publishes beside its weights.
+  // The figures that torchvision publishes with its weights.
   it.each([
     ['resnet18', 11_689_512],
     ['resnet34', 21_797_672],

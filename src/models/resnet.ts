@@ -6,10 +6,10 @@ import { kaimingUniform } from '../nn/initialise.ts'
 import { batchNorm, conv, linear } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 
-/** The ResNets of He et al. 2015 that there are. */
+/** The supported ResNets of He et al. 2015. */
 export type ResNetName = 'resnet18' | 'resnet34' | 'resnet50'
 
-/** Blocks a stage, and what a block is. */
+/** Blocks per stage, and the type of block. */
 export const resnets = {
   resnet18: { depths: [2, 2, 2, 2], block: basicBlock, expansion: 1 },
   resnet34: { depths: [3, 4, 6, 3], block: basicBlock, expansion: 1 },
@@ -17,7 +17,7 @@ export const resnets = {
 } as const
 
 /**
- * What stands before the first stage: a convolution with a square kernel, BatchNorm, relu and, if it pools, a 3×3 max-pool
+ * The layers before the first stage: a convolution with a square kernel, BatchNorm, relu and, if it pools, a 3×3 max-pool
  * of stride 2. `cifar` is for images of 32 pixels, `imagenet` as published, `strided` for images of 64 to 160 pixels.
  */
 export const stems = {
@@ -26,10 +26,10 @@ export const stems = {
   strided: { kernel: 3, stride: 2, pools: false },
 } as const
 
-/** The stems that there are. */
+/** The supported stems. */
 export type StemName = keyof typeof stems
 
-/** What a stage knows about itself. */
+/** The specification of a stage. */
 export interface StagePlan {
   /** 1 to 4. */
   readonly position: number
@@ -46,13 +46,13 @@ export interface StagePlan {
   readonly kernel: number
 }
 
-/** A part of the network that may be something else than what ResNet has there. */
+/** Builds a replaceable part of the network. */
 export type StageBuilder = (scope: Scope, x: Tensor, plan: StagePlan) => MoeResult
 
-/** A convolution that may be something else: the stem's, or the last one of a stage. */
+/** Builds a replaceable convolution: the stem's, or the last one of a stage. */
 export type ConvBuilder = (scope: Scope, x: Tensor, options: ConvShape) => MoeResult
 
-/** Which ResNet, and what of it is replaced. */
+/** A ResNet with its replacements. */
 export interface BackboneOptions {
   readonly name: ResNetName
   readonly stem: StemName
@@ -62,10 +62,10 @@ export interface BackboneOptions {
   readonly replaced?: ReadonlyMap<number, StageBuilder>
   /** What replaces the stem's convolution (0) or the last convolution of a stage (1 to 4), by position. */
   readonly replacedConv?: ReadonlyMap<number, ConvBuilder>
-  /** The last position, 0 the stem, that training leaves unchanged, with all before it; undefined: none. */
+  /** The last position, 0 the stem, that is frozen, with all before it; undefined: none. */
   readonly frozenTo?: number | undefined
   /**
-   * First values of the kernels of a stem that is not torchvision's own, which the authors put in after torchvision's
+   * Initialisation of the kernels of a stem that is not torchvision's own, which the authors inserted after torchvision's
    * constructor had run (METHOD.md §1.4); default: PyTorch's, {@link kaimingUniform}.
    */
   readonly stemKernels?: Initialiser
@@ -76,7 +76,7 @@ export interface ResNetOptions extends BackboneOptions {
   readonly classes: number
 }
 
-/** What the stages of a ResNet make of images, with the auxiliary losses and statistics of its mixtures of experts. */
+/** Feature maps of a ResNet's stages, with the auxiliary losses and statistics of its mixtures of experts. */
 export interface ResNetStages {
   /** The results of stages 1 to 4, C2 to C5 of a feature pyramid: each [N, C, H, W] of half the extents of the one before. */
   readonly stages: readonly Tensor[]
@@ -84,7 +84,7 @@ export interface ResNetStages {
   readonly stats: readonly MoeStatistics[]
 }
 
-/** What a classifier makes of images, with the auxiliary losses and statistics of its mixtures of experts. */
+/** A classifier's outputs, with the auxiliary losses and statistics of its mixtures of experts. */
 export interface Classification {
   /** [N, classes]. */
   readonly logits: Tensor
@@ -92,9 +92,9 @@ export interface Classification {
   readonly stats: readonly MoeStatistics[]
 }
 
-/** What a ResNet makes of images. */
+/** A ResNet's outputs. */
 export interface ResNetResult extends Classification {
-  /** What the logits are made of: the mean of each channel after the last stage, [N, C]. */
+  /** The features before the classifier: the mean of each channel after the last stage, [N, C]. */
   readonly features: Tensor
 }
 
@@ -179,7 +179,7 @@ const plain = (output: Tensor): MoeResult => ({ output, losses: [], stats: [] })
 
 const plainConv: ConvBuilder = (scope, x, options) => plain(conv(scope, x, options))
 
-/** The stage as ResNet has it; its very last convolution may be replaced. */
+/** ResNet's stage; its last convolution may be replaced. */
 function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
   return (scope, x, { block, depth, width, outputs, stride }) => {
     let result = plain(x)

@@ -18,7 +18,7 @@ export interface BlockOptions {
 /** A convolution of a block, at its scope. */
 export type ConvBlock = (scope: Scope, x: Tensor, options: ConvShape) => Tensor
 
-/** What a block asks of a convolution: channels of the result, extent of the square kernel, stride. */
+/** A convolution within a block: channels of the result, extent of the square kernel, stride. */
 export interface ConvShape {
   readonly outputs: number
   readonly kernel: number
@@ -66,7 +66,7 @@ function shortcut(
   return scope.in('downsample', inner => projection(inner, x, { outputs, stride }))
 }
 
-/** A 1×1 convolution (name `0`) and a BatchNorm (name `1`): changes channels and size, nothing else. */
+/** A 1×1 convolution (name `0`) and a BatchNorm (name `1`): changes channels and size only. */
 export function projection(
   scope: Scope,
   x: Tensor,

@@ -2,13 +2,13 @@ import { fail } from '../base/errors.ts'
 import { type Dim, type Graph, type GraphDType, type Shape, Tensor } from '../graph/index.ts'
 
 /**
- * What a function of a user's own must return. The compiler knows, but not everybody asks it; and it knows no shapes, without
- * which a wrong one would be noticed far from where it was made, or broadcast and never noticed.
+ * The return contract of user-defined functions. The compiler checks types, but not for JavaScript users, and not shapes;
+ * a wrong shape would be noticed far from its cause, or broadcast and never noticed.
  */
 export interface Contract {
-  /** Who returns it: `a gate`. */
+  /** The kind of function: `a gate`. */
   readonly who: string
-  /** What it must return: `its logits`. */
+  /** The required return value: `its logits`. */
   readonly returns: string
   readonly graph: Graph
   readonly dtype: GraphDType
@@ -18,7 +18,7 @@ export interface Contract {
   readonly help: string
 }
 
-/** What a user's own function returned, if it is what its contract says. @throws MoietyError (usage) if not */
+/** The return value of a user-defined function, checked against its contract. @throws MoietyError (usage) if not */
 export function checkedTensor(given: unknown, contract: Contract): Tensor {
   const { who, returns, graph, dtype, shape, where, help } = contract
   const fits =
@@ -32,7 +32,7 @@ export function checkedTensor(given: unknown, contract: Contract): Tensor {
   return refuse(given, { who, returns: `${returns}, ${expected}`, graph, where, help })
 }
 
-/** What a user's own function returned, if it is an object that is neither a tensor nor a Promise. @throws MoietyError (usage) if not */
+/** The return value of a user-defined function, checked to be an object that is neither a tensor nor a Promise. @throws MoietyError (usage) if not */
 export function checkedObject(
   given: unknown,
   contract: Omit<Contract, 'dtype' | 'shape'>,
@@ -46,7 +46,7 @@ export function checkedObject(
   return isObject ? (given as Readonly<Record<string, unknown>>) : refuse(given, contract)
 }
 
-/** Refuses what is no function. @throws MoietyError (usage) */
+/** Checks that a value is a function. @throws MoietyError (usage) */
 export function checkFunction(given: unknown, { what, where, help }: FunctionPlace): void {
   if (typeof given === 'function') return
   fail({ kind: 'usage', message: `${what} must be a function, but is ${describeGiven(given)}`, where, help })
@@ -58,7 +58,7 @@ interface FunctionPlace {
   readonly help: string
 }
 
-/** What came instead of something else, as errors say it. */
+/** A description of an unexpected value, for errors. */
 export function describeGiven(given: unknown, graph?: Graph): string {
   if (given instanceof Tensor) {
     const other = graph === undefined || given.graph === graph ? '' : ' of another graph'
@@ -75,13 +75,13 @@ function refuse(
   given: unknown,
   { who, returns, graph, where, help }: Omit<Contract, 'dtype' | 'shape'>,
 ): never {
-  // Nobody waits for it any more, and if it fails too, that must not end the process before this is read.
+  // The Promise is no longer awaited; its rejection must not end the process before this error is reported.
   if (isPromise(given)) given.then(undefined, () => undefined)
   return fail({
     kind: 'usage',
     message: `${who} must return ${returns}, but this one returned ${describeGiven(given, graph)}`,
     where,
-    help: isPromise(given) ? 'write it without async: it builds a graph, and computes nothing yet' : help,
+    help: isPromise(given) ? 'write it without async: it builds a graph and does not compute' : help,
   })
 }
 

@@ -41,7 +41,7 @@ describe('dropout', () => {
     expect([...dx!.data]).toEqual([...out!.data].map(value => value / 2))
   })
 
-  it('leaves out whole channels where asked', () => {
+  it('drops whole channels on request', () => {
     const graph = new g.Graph()
     const scope = Scope.root(graph, { training: true })
     const y = dropout(scope, graph.input('x', 'float32', [6, 10, 3, 3]), { p: 0.5, of: 'channels' })
@@ -65,7 +65,7 @@ describe('dropout', () => {
     )
   })
 
-  it('draws again where a layer is applied again', () => {
+  it('draws again when a layer is applied again', () => {
     const graph = new g.Graph()
     const scope = Scope.root(graph, { training: true })
     const x = graph.input('x', 'float32', [4, 50])
@@ -77,7 +77,7 @@ describe('dropout', () => {
     ])
   })
 
-  it('leaves out the same of an image in sparse and in dense dispatch', () => {
+  it('drops the same values of an image in sparse and in dense dispatch', () => {
     const results = [sparseDispatch, denseDispatch].map(dispatch => {
       const graph = new g.Graph()
       const scope = Scope.root(graph, { training: true })

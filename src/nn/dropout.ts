@@ -2,18 +2,18 @@ import { fail } from '../base/errors.ts'
 import { asFloat, greaterOrEqual, mul, type Shape, type Tensor } from '../graph/index.ts'
 import type { Scope } from './scope.ts'
 
-/** What dropout leaves out. */
+/** Options of dropout. */
 export interface DropoutOptions {
-  /** How likely a value is set to 0; the others are divided by 1 − p. */
+  /** The probability that a value is set to 0; the others are divided by 1 − p. */
   readonly p: number
-  /** Leaves out single values, or whole channels of [N, C, H, W] (torch's Dropout2d). */
+  /** Drops single values, or whole channels of [N, C, H, W] (torch's Dropout2d). */
   readonly of?: 'values' | 'channels'
 }
 
 /**
- * Dropout (Srivastava et al. 2014): in training each value is kept with probability 1 − p and divided by it, so that the mean stays;
- * otherwise x itself. What is left out is a function of (seed, layer, step, image), drawn by the counter-based generator outside the
- * graph and fed, so a resumed training leaves out the same. Inside an expert, an image gets the same draws whichever images
+ * Dropout (Srivastava et al. 2014): in training each value is kept with probability 1 − p and divided by it, which preserves the mean;
+ * otherwise x itself. The mask is a function of (seed, layer, step, image), drawn by the counter-based generator outside the
+ * graph and fed, so a resumed training drops the same values. Inside an expert, an image gets the same draws whichever images
  * share the expert with it, so sparse and dense dispatch agree.
  *
  * @throws MoietyError (usage) for p outside [0, 1), or in training for an x whose extents are not known
@@ -24,7 +24,7 @@ export function dropout(scope: Scope, x: Tensor, { p, of = 'values' }: DropoutOp
       kind: 'usage',
       message: `dropout expected p from 0 to below 1, but got ${p}`,
       where: scope.path,
-      help: 'p is how likely a value is left out',
+      help: 'p is the probability that a value is dropped',
     })
   if (!scope.training || p === 0) return x
   const each: Shape = of === 'channels' ? x.shape.map((extent, axis) => (axis < 2 ? extent : 1)) : x.shape

@@ -1,5 +1,5 @@
 /**
- * Layers as functions of a scope and a tensor: convolution, BatchNorm, normalisation, linear, dropout, residual blocks, first values.
+ * Layers as functions of a scope and a tensor: convolution, BatchNorm, normalisation, linear, dropout, residual blocks, initialisation.
  *
  * @module
  */

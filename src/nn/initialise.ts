@@ -1,22 +1,22 @@
 import type { Draws } from '../base/random.ts'
 import { sizeOf } from '../base/tensor.ts'
 
-/** First values of a parameter or statistic, from the random numbers of its place: a new array each time, which is given away. */
+/** Initialises a parameter or statistic from the random numbers of its name: a new array each time, owned by the caller. */
 export type Initialiser = (shape: readonly number[], source: Draws) => Float32Array
 
-/** First values of parameters, as torch and torchvision choose them. */
+/** Initialisation of parameters, as in torch and torchvision. */
 
 /** The same value everywhere. */
 export function constant(value: number): Initialiser {
   return shape => new Float32Array(sizeOf(shape)).fill(value)
 }
 
-/** All 0, as torch begins biases of BatchNorm. */
+/** All 0, torch's initialisation of BatchNorm biases. */
 export const zeros = constant(0)
-/** All 1, as torch begins weights of BatchNorm. */
+/** All 1, torch's initialisation of BatchNorm weights. */
 export const ones = constant(1)
 
-/** How many inputs each output sees: for [O, C, kH, kW] C·kH·kW, for [O, C] C. */
+/** Fan-in, the number of inputs per output: for [O, C, kH, kW] C·kH·kW, for [O, C] C. */
 function fanIn(shape: readonly number[]): number {
   return sizeOf(shape.slice(1))
 }

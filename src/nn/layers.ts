@@ -30,7 +30,7 @@ import type { Initialiser } from './initialise.ts'
 import { biasOf, kaimingUniform, ones, zeros } from './initialise.ts'
 import type { Scope } from './scope.ts'
 
-/** A layer: builds its part of the graph at a scope. x and the result are [N, C, H, W] unless said otherwise. */
+/** A layer: builds its part of the graph in a scope. x and the result are [N, C, H, W] unless said otherwise. */
 export type Layer = (scope: Scope, x: Tensor) => Tensor
 
 /** Of a convolution: channels of the result and, in pixels, extent of the kernel; [rows, columns] where they differ. */
@@ -38,12 +38,12 @@ export interface ConvOptions {
   readonly outputs: number
   readonly kernel: number | Pair
   readonly stride?: number | Pair
-  /** As `ConvolutionOptions` has it. Default: half the kernel, which keeps the size at stride 1 for odd kernels. */
+  /** As in `ConvolutionOptions`. Default: half the kernel, which keeps the size at stride 1 for odd kernels. */
   readonly padding?: number | Pair | Sides
   readonly dilation?: number | Pair
   readonly groups?: number
   readonly bias?: boolean
-  /** First values of the kernel; default: the scope's (`Scope.withKernels`). */
+  /** Initialisation of the kernel; default: the scope's (`Scope.withKernels`). */
   readonly initialise?: Initialiser
 }
 
@@ -71,15 +71,15 @@ export function conv(scope: Scope, x: Tensor, options: ConvOptions): Tensor {
 
 /** Of a transposed convolution. */
 export interface TransposedConvOptions extends Omit<ConvOptions, 'padding'> {
-  /** Cut off from the sides of the result; default 0. */
+  /** Cropped from the sides of the result; default 0. */
   readonly padding?: number | Pair | Sides
-  /** Rows and columns that the result has more; default 0. */
+  /** Additional rows and columns of the result; default 0. */
   readonly outputPadding?: number | Pair
 }
 
 /**
  * Transposed convolution, torch's ConvTranspose2d, with parameters `weight` [C, O / groups, kH, kW] and, on request, `bias` [O].
- * Its first values are uniform in ±1/√(O / groups·kH·kW), torch's default.
+ * Both are initialised uniformly in ±1/√(O / groups·kH·kW), torch's default.
  *
  * @throws MoietyError (usage) for an unknown extent, or shapes that convTranspose2d refuses
  */
@@ -115,13 +115,13 @@ export function linear(
 /** Defaults are torch's. */
 export interface BatchNormOptions {
   readonly epsilon?: number
-  /** Share of the newest batch in the running averages. */
+  /** Weight of the newest batch in the running averages. */
   readonly momentum?: number
 }
 
 /**
  * Batch normalisation with parameters `weight`, `bias` and statistics `running_mean`, `running_var`, all [C].
- * In training it uses the batch's statistics and moves the averages; an empty batch moves nothing. Where the scope keeps
+ * In training it uses the batch's statistics and updates the averages; an empty batch leaves them unchanged. Where the scope freezes
  * them, it uses the averages in training too.
  *
  * @throws MoietyError (usage) for an unknown number of channels
@@ -160,7 +160,7 @@ export function batchNorm(scope: Scope, x: Tensor, options: BatchNormOptions = {
 
 /**
  * Batch normalisation whose statistics count only the images with mask 1: what an expert would compute on its
- * own sub-batch, written so that the whole batch can pass through. The slow, obvious twin of sparse dispatch.
+ * own sub-batch, computed on the whole batch. The slow, simple reference for sparse dispatch.
  */
 function maskedBatchNorm(
   x: Tensor,
@@ -174,7 +174,7 @@ function maskedBatchNorm(
   const divisor = maximum(count, 1)
   const average = (counted: Tensor): Tensor => mul(sum(counted, [0, 2, 3]), reciprocal(divisor))
   const mean = average(mul(x, weight))
-  // Images that do not count are put at the mean: divided by a deviation that is not theirs, they would grow from
+  // Masked images are set to the mean: divided by the deviation of others, they would grow from
   // layer to layer until they overflow, and 0 · ∞ is not 0.
   const centred = mul(sub(x, reshape(mean, [mean.shape[0]!, 1, 1])), weight)
   const variance = average(square(centred))

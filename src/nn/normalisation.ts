@@ -33,7 +33,7 @@ export function layerNorm(scope: Scope, x: Tensor, { epsilon = 1e-5 }: NormOptio
 }
 
 /**
- * Layer normalisation over the channels at each position of x [N, C, H, W], as ConvNeXt has it (Liu et al. 2022; torchvision's
+ * Layer normalisation over the channels at each position of x [N, C, H, W], as in ConvNeXt (Liu et al. 2022; torchvision's
  * LayerNorm2d): parameters `weight` and `bias` [C].
  *
  * @throws MoietyError (usage) for an unknown number of channels
@@ -44,8 +44,8 @@ export function layerNorm2d(scope: Scope, x: Tensor, { epsilon = 1e-6 }: NormOpt
 }
 
 /**
- * Group normalisation (Wu & He 2018): channels in so many groups, each brought to mean 0 and variance 1 over its channels and
- * positions, an image by itself. Parameters `weight` and `bias` [C]. With as many groups as channels it is instance
+ * Group normalisation (Wu & He 2018): channels in groups, each normalised to mean 0 and variance 1 over its channels and
+ * positions for each image. Parameters `weight` and `bias` [C]. With as many groups as channels it is instance
  * normalisation, with one group layer normalisation over [C, H, W].
  *
  * @param x - [N, C, H, W] with known C, H and W

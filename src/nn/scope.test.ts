@@ -9,7 +9,7 @@ import { adopt, Scope } from './scope.ts'
 const root = (training = true): Scope => Scope.root(new Graph(), { training })
 
 describe('a scope', () => {
-  it('names tensors by where they are', () => {
+  it('names tensors by their scope', () => {
     const scope = root()
     scope.in('layer1', stage =>
       stage.in('0', block => block.in('bn1', inner => inner.parameter('weight', [2], ones))),
@@ -18,7 +18,7 @@ describe('a scope', () => {
     expect([...scope.declarations.parameters.keys()]).toEqual(['layer1.0.bn1.weight', 'top'])
   })
 
-  it('gives each tensor first values of its own, whatever else there is', () => {
+  it('initialises each tensor by its name, whatever else is declared', () => {
     const values = (build: (scope: Scope) => void, name: string) => {
       const scope = root()
       build(scope)
@@ -51,7 +51,7 @@ describe('a scope', () => {
     expect([projects(3, 3, 1), projects(3, 3, 2), projects(3, 4, 1)]).toEqual([false, true, true])
   })
 
-  it('frozen, declares what is saved and never trained, however deep', () => {
+  it('when frozen, declares tensors that are saved and never trained, at any depth', () => {
     const scope = root()
     const x = scope.graph.input('x', 'float32', [1, 3, 4, 4])
     scope
@@ -79,7 +79,7 @@ describe('a scope', () => {
   })
 })
 
-describe('first values', () => {
+describe('initialisation', () => {
   const moments = (values: readonly number[]): { readonly deviation: number; readonly largest: number } => ({
     deviation: Math.sqrt(values.reduce((total, v) => total + v * v, 0) / values.length),
     largest: Math.max(...values.map(Math.abs)),
@@ -90,7 +90,7 @@ describe('first values', () => {
     return Array.from(scope.declarations.initialState(2).get(name)!.data, Number)
   }
 
-  it('of a convolution have the deviation √(2 / (outputs · k · k)), as torchvision has it', () => {
+  it('of a convolution have the deviation √(2 / (outputs · k · k)), as in torchvision', () => {
     const build = (scope: Scope) =>
       conv(scope, scope.graph.input('x', 'float32', [1, 16, 8, 8]), { outputs: 64, kernel: 3 })
     expect(
@@ -99,7 +99,7 @@ describe('first values', () => {
     expect(moments(Array.from(kaimingNormal([8, 4, 1, 1], { ...fixed(1) }))).largest).toBeCloseTo(0.5, 6)
   })
 
-  it('of a linear layer are uniform in ±1/√inputs, weight and bias, as torch has it', () => {
+  it('of a linear layer are uniform in ±1/√inputs, weight and bias, as in torch', () => {
     const build = (scope: Scope): void => {
       linear(scope, scope.graph.input('x', 'float32', [1, 100]), 50)
     }
@@ -133,7 +133,7 @@ describe('adopting tensors', () => {
     ['c', floats([1, 2], [0, 0])],
   ])
 
-  it('takes what fits and names the rest: missing, unknown, misshapen', () => {
+  it('takes matching tensors and names the rest: missing, unknown, misshapen', () => {
     const { state, missing, unknown, misshapen } = adopt(
       declared,
       new Map([

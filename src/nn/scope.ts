@@ -17,14 +17,14 @@ export interface Declaration {
 
 /** How a model is being built. */
 export interface ScopeOptions {
-  /** Whether batch statistics, noise and constraints are at work. */
+  /** Whether batch statistics, noise and constraints are active. */
   readonly training: boolean
 }
 
-/** What of a part of a model a training step leaves as it is: BatchNorm's statistics, or parameters as well. */
+/** What is frozen in a part of a model: BatchNorm's statistics, or parameters as well. */
 export type Kept = 'nothing' | 'statistics' | 'everything'
 
-/** What random numbers are like: standard normal, or uniform in [0, 1). */
+/** Distribution of random numbers: standard normal, or uniform in [0, 1). */
 export type Distribution = 'normal' | 'uniform'
 
 /** An input that a step must feed with random numbers. */
@@ -37,7 +37,7 @@ export interface RandomInput {
 export interface SelectedRows {
   /** Their numbers in the batch, int64 [n]. */
   readonly indices: Tensor
-  /** How many images the batch has. */
+  /** Number of images in the batch. */
   readonly of: Tensor['shape'][number]
 }
 
@@ -52,7 +52,7 @@ export interface Labels {
 export class Declarations {
   readonly parameters = new Map<string, Declaration>()
   readonly statistics = new Map<string, Declaration>()
-  /** Names of those statistics that are parameters of a part that is not trained. */
+  /** Names of the statistics that are parameters of frozen parts. */
   readonly frozen = new Set<string>()
   /** New values of statistics after a training step. */
   readonly updates = new Map<string, Tensor>()
@@ -65,8 +65,8 @@ export class Declarations {
   }
 
   /**
-   * First values of everything declared. Each tensor draws from a place of its own, named after it, so that
-   * adding a layer does not change what another one gets.
+   * Initial values of everything declared. Each tensor draws from its own random stream, keyed by its name, so that
+   * adding a layer does not change another one's values.
    */
   initialState(seed: number): Map<string, HostTensor> {
     return new Map(
@@ -77,12 +77,12 @@ export class Declarations {
     )
   }
 
-  /** Everything that has been or is being learned: the parameters, and those of frozen parts. */
+  /** All learned tensors: the parameters, and those of frozen parts. */
   learned(): Declaration[] {
     return [...this.parameters.values(), ...[...this.frozen].map(name => this.statistics.get(name)!)]
   }
 
-  /** How many numbers the parameters hold, those of frozen parts included. */
+  /** Number of parameters, those of frozen parts included. */
   parameterCount(): number {
     return this.learned().reduce((total, { shape }) => total + sizeOf(shape), 0)
   }
@@ -97,8 +97,8 @@ export class ContextKey<T> {
 }
 
 /**
- * Where a layer is being built: a name on a graph. A layer is a function of a scope and a tensor; it asks the
- * scope for its parameters, which become inputs of the graph under torchvision's names.
+ * A named part of a graph in which a layer is built. A layer is a function of a scope and a tensor; it gets its
+ * parameters from the scope, which become inputs of the graph under torchvision's names.
  */
 export class Scope {
   private constructor(
@@ -106,20 +106,20 @@ export class Scope {
     readonly declarations: Declarations,
     readonly training: boolean,
     readonly path: string,
-    /** 1 for images of the batch that count, 0 for those that do not, [N]; only in dense dispatch. */
+    /** Mask of the images that this part gets, [N] of 1 and 0; only in dense dispatch. */
     readonly mask: Tensor | undefined,
     /** Which images of the batch this part gets; undefined: all. Only in sparse dispatch. */
     readonly rows: SelectedRows | undefined,
-    /** What of this part a training step leaves as it is. */
+    /** What is frozen in this part. */
     readonly kept: Kept,
-    /** First values of the kernels of this part's convolutions, unless a layer names its own. */
+    /** Initialisation of this part's convolution kernels; layers may override it. */
     readonly kernels: Initialiser,
     readonly contexts: ReadonlyMap<ContextKey<unknown>, unknown>,
     /** The classes of the batch's images, where the objective has them. */
     readonly labels: Labels | undefined,
   ) {}
 
-  /** The scope of a whole model, with an empty name and declarations of its own. */
+  /** The scope of a whole model, with an empty name and its own declarations. */
   static root(graph: Graph, { training }: ScopeOptions): Scope {
     const declarations = new Declarations()
     return new Scope(
@@ -142,27 +142,27 @@ export class Scope {
     return this.graph.within(name, () => build(this.#with({ path })))
   }
 
-  /** The same place, where batch statistics count only the images with mask 1. */
+  /** The same scope with a mask: batch statistics count only the images with mask 1. */
   masked(mask: Tensor): Scope {
     return this.#with({ mask })
   }
 
-  /** The same place, which gets only some images of the batch. */
+  /** The same scope, for only some images of the batch. */
   selected(rows: SelectedRows): Scope {
     return this.#with({ rows, labels: undefined })
   }
 
-  /** The same place, where BatchNorm uses its running statistics in training too, and leaves them as they are. */
+  /** The same scope, where BatchNorm uses its running statistics in training too, and does not update them. */
   withRunningStatistics(): Scope {
     return this.#with({ kept: this.kept === 'everything' ? 'everything' : 'statistics' })
   }
 
-  /** The same place, where nothing is trained: parameters are saved with the state, but no step changes them. */
+  /** The same scope, frozen: parameters are saved with the state, but not trained. */
   frozen(): Scope {
     return this.#with({ kept: 'everything' })
   }
 
-  /** The same place, where kernels of convolutions get these first values: a scope begins with {@link kaimingNormal}. */
+  /** The same scope with this initialisation of convolution kernels. Default: {@link kaimingNormal}. */
   withKernels(kernels: Initialiser): Scope {
     return this.#with({ kernels })
   }
@@ -187,7 +187,7 @@ export class Scope {
     return this.path === '' ? leaf : `${this.path}.${leaf}`
   }
 
-  /** A trained tensor; in a frozen part one that keeps its value. */
+  /** A trained tensor; constant in a frozen part. */
   parameter(leaf: string, shape: readonly number[], initialise: Initialiser): Tensor {
     if (this.kept === 'everything') {
       this.declarations.frozen.add(this.name(leaf))
@@ -196,24 +196,24 @@ export class Scope {
     return this.#declare(this.declarations.parameters, 'parameter', leaf, shape, initialise)
   }
 
-  /** A tensor that a training step assigns rather than trains. */
+  /** A tensor that a training step assigns instead of training it. */
   statistic(leaf: string, shape: readonly number[], initialise: Initialiser): Tensor {
     return this.#declare(this.declarations.statistics, 'statistic', leaf, shape, initialise)
   }
 
-  /** Gives a statistic of this scope its value after the training step. */
+  /** Sets the value of a statistic of this scope after the training step. */
   assign(leaf: string, value: Tensor): void {
     this.declarations.updates.set(this.name(leaf), value)
   }
 
-  /** Standard normal numbers, fresh in every step, as an input of the graph. */
+  /** Standard normal numbers, redrawn in every step, as an input of the graph. */
   noise(leaf: string, shape: Tensor['shape']): Tensor {
     return this.#random(this.name(leaf), 'normal', shape)
   }
 
   /**
-   * Uniform numbers in [0, 1), fresh in every step and at every call, as an input of the graph: one for each place of a tensor
-   * [n, …] whose rows are the images of this part. Each image of the batch has its own, whichever of them this part gets.
+   * Uniform numbers in [0, 1), redrawn in every step and call, as an input of the graph: one for each element of a tensor
+   * [n, …] whose rows are the images of this part. Each image of the batch has its own, regardless of which images this part gets.
    *
    * @throws MoietyError (usage) where the batch or another extent is not a known number
    */
@@ -226,7 +226,7 @@ export class Scope {
         where: this.path,
         help: 'build the training step for a known number of images and image size',
       })
-    // A layer that is applied again, such as a head to another level, draws again.
+    // A layer that is applied repeatedly, such as a head to several levels, draws each time.
     const first = this.name(leaf)
     let name = first
     for (let again = 2; this.declarations.noise.has(name); again++) name = `${first}.${again}`
@@ -269,7 +269,7 @@ export class Scope {
       fail({
         kind: 'usage',
         message: `${kind} "${name}" was declared with shape [${before.shape.join(', ')}] and again with [${shape.join(', ')}]`,
-        help: 'build each part of the model under a name of its own, with scope.in(name, …)',
+        help: 'build each part of the model under its own name, with scope.in(name, …)',
       })
     }
     known.set(name, { name, shape, kind, initialise })
@@ -280,7 +280,7 @@ export class Scope {
 /**
  * Takes the tensors of `given` that a model declares.
  *
- * @returns the state with what fitted, and by name what was missing, not asked for, or of another shape
+ * @returns the state with the matching tensors, and the names of missing, unknown and misshapen ones
  */
 export function adopt(
   declared: ReadonlyMap<string, HostTensor>,
@@ -304,7 +304,7 @@ export function adopt(
   return { state, missing, unknown: [...given.keys()].filter(name => !declared.has(name)), misshapen }
 }
 
-/** What sets two tensors apart: their shapes, and their dtypes where those differ. */
+/** The difference of two tensors: shapes, and dtypes if they differ. */
 function difference(model: HostTensor, file: HostTensor): string {
   const show = ({ dtype, shape }: HostTensor): string =>
     `${model.dtype === file.dtype ? '' : `${dtype} `}[${shape.join(', ')}]`

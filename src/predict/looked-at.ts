@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { type CanvasRule, canvasesOf, resizedSize } from '../data/detection/canvas.ts'
-import type { DetectionDataset, DetectionSplit, ScenePixels } from '../data/detection/dataset.ts'
+import type { DetectionDataset, DetectionSplit, ScenePixels } from '../data/detection/detection-dataset.ts'
 import { decodeStored, type Extent, storedExtent, UnreadableImage } from '../data/image.ts'
 import type { PerChannel } from '../data/index.ts'
 import { imageIds } from './image-files.ts'

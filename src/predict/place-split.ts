@@ -3,9 +3,9 @@ import { MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { type Dataset, makeBatch } from '../data/index.ts'
 import { isThere, nodeDisk } from '../files/disk.ts'
-import { readRegular, sizeLimits } from '../files/regular.ts'
+import { readRegular, sizeLimits } from '../files/regular-file.ts'
+import { replaceFile } from '../files/replace-files.ts'
 import { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
-import { replaceFile } from '../files/together.ts'
 import type { LoadedProgram } from '../runtime/index.ts'
 import { floatsOf } from '../runtime/outputs.ts'
 import { identityOf } from '../tasks/data-identity.ts'
@@ -63,7 +63,7 @@ export async function placedTrainingImages(
     labels: identityOf(dataset).labels,
     data: JSON.stringify({ title, size, mean, std, files }),
   }
-  const kept = readKept(file, metadata, features, dataset.train.length)
+  const kept = readCache(file, metadata, features, dataset.train.length)
   if (kept !== undefined) return kept
   const placed = await placeTrainingImages(options)
   const tensors = new Map<string, HostTensor>([
@@ -81,7 +81,7 @@ export async function placedTrainingImages(
   return placed
 }
 
-function readKept(
+function readCache(
   file: string,
   metadata: Record<string, string>,
   { channels, layers }: FeatureProgram,

@@ -12,7 +12,7 @@ const layer: ComparedLayer = {
   kind: 'soft',
   count: 4,
   k: 2,
-  living: 4,
+  active: 4,
   cvImportance: 0.1,
   cvActivation: 0.1,
   superclassBits: null,

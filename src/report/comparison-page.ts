@@ -75,7 +75,7 @@ function glance(runs: readonly ComparedRun[]): Markup {
       'number',
       'seeds',
       'top-1',
-      'living',
+      'active',
       'CV of weight',
       'class, bits',
       'points lost by one alone',
@@ -89,7 +89,7 @@ function glance(runs: readonly ComparedRun[]): Markup {
         layers.length === 0
           ? ['–', '–', '–', '–']
           : [
-              list([...new Set(layers.map(({ living, count }) => `${living} of ${count}`))]),
+              list([...new Set(layers.map(({ active, count }) => `${active} of ${count}`))]),
               fixed(
                 mean(layer => layer.cvImportance),
                 3,
@@ -327,7 +327,7 @@ function layerTable(rows: readonly Row[]): Markup {
       'layer',
       'constraint',
       'K of E',
-      'living',
+      'active',
       'CV of weight',
       'CV of choice',
       'superclass, bits',
@@ -342,7 +342,7 @@ function layerTable(rows: readonly Row[]): Markup {
       shown(layer.name),
       layer.constraint,
       `${layer.k} of ${layer.count}`,
-      `${layer.living}`,
+      `${layer.active}`,
       fixed(layer.cvImportance, 3),
       fixed(layer.cvActivation, 3),
       bits(layer.superclassBits),

@@ -21,9 +21,9 @@ const routing: readonly Definition[] = [
     chance: 'Even experts: K / E.',
   },
   {
-    term: 'Living, CV',
+    term: 'Active, CV',
     meaning:
-      'An expert is living, or in use, with more than 1 % of the weight. CV is the standard deviation of the shares divided by their mean.',
+      'An expert is active, or in use, with more than 1 % of the weight. CV is the standard deviation of the shares divided by their mean.',
     chance: 'Even experts have a CV of 0; with all weight on one expert it is √(E − 1).',
   },
   {

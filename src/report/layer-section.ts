@@ -134,12 +134,12 @@ export function trainingFigure(
     ),
     after: numbers({
       caption: 'Importance of each expert by epoch',
-      heads: ['Epoch', ...experts, 'CV', 'Living'],
-      rows: layer.overTraining.map(({ epoch, importance, cvImportance, living }) => [
+      heads: ['Epoch', ...experts, 'CV', 'Active'],
+      rows: layer.overTraining.map(({ epoch, importance, cvImportance, active }) => [
         epoch,
         ...importance.map(value => fixed(value, 3)),
         fixed(cvImportance, 3),
-        living,
+        active,
       ]),
     }),
   })

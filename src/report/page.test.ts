@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { cifar100Classes } from '../../test/cifar100-names.ts'
-import { type MadeUp, madeUpFindings } from '../../test/made-up-findings.ts'
-import { withDots } from '../../test/made-up-pictures.ts'
+import { type Synthetic, syntheticFindings } from '../../test/synthetic-findings.ts'
+import { withDots } from '../../test/synthetic-pictures.ts'
 import { type Findings, findings as schema } from '../analysis/findings.ts'
 import { renderReport } from './page.ts'
 import { captionsSvg, informationSvg, mapSvg, superclassMatrixSvg, trainingSvg } from './single-charts.ts'
 
 const layer = { name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }
-const plain: MadeUp = {
+const plain: Synthetic = {
   classes: ['ant', 'bee', 'cat', 'dog', 'elk', 'fox'],
   superclasses: ['insects', 'mammals'],
   superclassOf: [0, 0, 1, 1, 1, 1],
@@ -18,10 +18,10 @@ const plain: MadeUp = {
 }
 
 function rendered(
-  changes: Partial<MadeUp> = {},
+  changes: Partial<Synthetic> = {},
   change: (findings: Findings) => Findings = one => one,
 ): string {
-  const { findings, pictures } = madeUpFindings({ ...plain, ...changes })
+  const { findings, pictures } = syntheticFindings({ ...plain, ...changes })
   return renderReport(change(findings), withDots(pictures))
 }
 
@@ -51,7 +51,7 @@ describe('the report', () => {
   const cifar = { ...cifar100Classes(), imagesPerClass: 4 }
   const second = { ...layer, name: 'layer3', position: 3, sharpness: 0.3 }
 
-  it.each<[string, Partial<MadeUp>]>([
+  it.each<[string, Partial<Synthetic>]>([
     ['one layer', {}],
     ['two layers', { layers: [second, layer] }],
     ['one hundred classes', cifar],
@@ -92,7 +92,7 @@ describe('the report', () => {
   })
 
   it('leaves out what images it does not have', () => {
-    const { findings } = madeUpFindings(plain)
+    const { findings } = syntheticFindings(plain)
     const page = renderReport(findings, [])
     expectSound(page)
     expect(page.includes('are not part of this report')).toBe(true)
@@ -130,7 +130,7 @@ describe('the report', () => {
   })
 
   it('shows no picture from elsewhere', () => {
-    const { findings, pictures } = madeUpFindings(plain)
+    const { findings, pictures } = syntheticFindings(plain)
     const page = renderReport(
       findings,
       pictures.map(one => ({ ...one, png: 'https://example.org/pixel.png' })),
@@ -147,7 +147,7 @@ describe('the report', () => {
   })
 
   it('has every class, every expert and, for every image of a gallery, its alternatives', () => {
-    const { findings, pictures } = madeUpFindings({ ...plain, layers: [second, layer] })
+    const { findings, pictures } = syntheticFindings({ ...plain, layers: [second, layer] })
     const page = renderReport(findings, withDots(pictures))
     for (const index of findings.data.classes.keys()) expect(page.includes(`id="class-${index}"`)).toBe(true)
     for (const [l, { experts }] of findings.layers.entries())
@@ -158,12 +158,12 @@ describe('the report', () => {
   })
 
   it('is made from findings that the schema takes', () => {
-    expect(() => schema.parse(madeUpFindings({ ...plain, against: true }).findings)).not.toThrow()
+    expect(() => schema.parse(syntheticFindings({ ...plain, against: true }).findings)).not.toThrow()
   })
 })
 
 describe('single charts', () => {
-  const { findings } = madeUpFindings(plain)
+  const { findings } = syntheticFindings(plain)
 
   it.each([
     ['superclassMatrixSvg', superclassMatrixSvg],
@@ -180,7 +180,7 @@ describe('single charts', () => {
 
   it('say what they cannot draw', () => {
     expect(() => mapSvg(findings, 3)).toThrow(/layer 3 was asked for/)
-    const without = madeUpFindings({ ...plain, superclasses: null, superclassOf: null }).findings
+    const without = syntheticFindings({ ...plain, superclasses: null, superclassOf: null }).findings
     expect(() => superclassMatrixSvg(without, 0)).toThrow(/no superclasses/)
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type MadeUp, madeUpFindings } from '../../test/made-up-findings.ts'
+import { type Synthetic, syntheticFindings } from '../../test/synthetic-findings.ts'
 import type { LayerFindings } from '../analysis/findings.ts'
 import {
   accuracySentence,
@@ -10,7 +10,7 @@ import {
   trainingSentence,
 } from './sentences.ts'
 
-const made: MadeUp = {
+const made: Synthetic = {
   classes: ['a', 'b', 'c', 'd'],
   superclasses: ['x', 'y'],
   superclassOf: [0, 0, 1, 1],
@@ -18,7 +18,7 @@ const made: MadeUp = {
   layers: [{ name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }],
   gallery: 2,
 }
-const layer = madeUpFindings(made).findings.layers[0]!
+const layer = syntheticFindings(made).findings.layers[0]!
 const lead = { first: 0, second: 3, difference: 0.002, low: -0.02, high: 0.03, p: 0.9 }
 const with_ = (leads: Partial<LayerFindings['leads']>): LayerFindings => ({
   ...layer,

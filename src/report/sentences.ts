@@ -2,24 +2,24 @@ import type { Information, LayerFindings, LeadFindings } from '../analysis/findi
 import { significanceLevel } from '../base/exact-tests.ts'
 import { counted, exactly, fixed, list, percent, points, significance } from './figures.ts'
 
-/** What has less than this share of the weight is not living (METHOD.md §6.1). */
-const livingShare = 0.01
+/** What has less than this share of the weight is not active (METHOD.md §6.1). */
+const activeShare = 0.01
 
 /** Who works in a layer, how evenly, and how much of it the class explains: the layer in two sentences. */
 export function layerSummary(layer: LayerFindings): string {
   if (layer.count === 1) return 'There is one expert, so there is nothing to choose.'
-  return `${livingSentence(layer)} ${explainedSentence(layer)}`
+  return `${activeSentence(layer)} ${explainedSentence(layer)}`
 }
 
-function livingSentence({ count, living, cvImportance, share }: LayerFindings): string {
+function activeSentence({ count, active, cvImportance, share }: LayerFindings): string {
   const who =
-    living === count
+    active === count
       ? `All ${counted(count)} experts are in use`
-      : living === 0
+      : active === 0
         ? 'None of the experts is in use'
-        : `${capital(counted(living))} of ${counted(count)} experts ${living === 1 ? 'is' : 'are'} in use`
-  const idle = share.flatMap((value, expert) => (value < livingShare ? String(expert) : []))
-  const without = living < count && idle.length > 0 && idle.length <= 6 ? `, ${list(idle)} not` : ''
+        : `${capital(counted(active))} of ${counted(count)} experts ${active === 1 ? 'is' : 'are'} in use`
+  const idle = share.flatMap((value, expert) => (value < activeShare ? String(expert) : []))
+  const without = active < count && idle.length > 0 && idle.length <= 6 ? `, ${list(idle)} not` : ''
   return `${who}${without}; their shares of weight differ by a CV of ${fixed(cvImportance, 2)} (0 is even).`
 }
 
@@ -127,7 +127,7 @@ export function trainingSentence({
     overTraining.length === 1
       ? `After epoch ${last.epoch} the CV is ${fixed(last.cvImportance, 2)}`
       : `After epoch ${first.epoch} the CV is ${fixed(first.cvImportance, 2)}, after epoch ${last.epoch} ${fixed(last.cvImportance, 2)}`
-  return `${change}, and ${last.living} of ${count} experts are in use. Shares are of weight on held-out images; perfectly even experts would all lie on the dashed line at ${percent(1 / count)}.`
+  return `${change}, and ${last.active} of ${count} experts are in use. Shares are of weight on held-out images; perfectly even experts would all lie on the dashed line at ${percent(1 / count)}.`
 }
 
 export function agreementSentence({

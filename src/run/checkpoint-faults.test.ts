@@ -10,7 +10,7 @@ import {
   type Survival,
   smallDisk,
   systemError,
-} from '../../test/disks.ts'
+} from '../../test/fake-disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import { floats, type State } from '../base/tensor.ts'
@@ -47,7 +47,7 @@ function runWithTwo(disk: Disk, name = '/run'): string {
   return name
 }
 
-/** Every checkpoint by name can be read; after the cleaning of an opening there is nothing else. */
+/** Every listed checkpoint is readable; after the clean-up on opening there is nothing else. */
 function checkFolder(run: string, disk: Disk): number[] {
   for (const { path } of listCheckpoints(run, disk)) readCheckpoint(path, disk)
   cleanCheckpoints(run, disk)

@@ -1,25 +1,25 @@
-/** Finding, verifying and decoding the checkpoints of a run; `checkpoint.ts` says what they are. */
+/** Finding, verifying and decoding the checkpoints of a run; see `checkpoint.ts`. */
 import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import type { HostTensor, State } from '../base/tensor.ts'
-import { namesIn } from '../files/careful.ts'
+import { listNames } from '../files/atomic-write.ts'
 import { attempt, codeOf, type Disk, nodeDisk, systemFailure } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { decodeRecord, sha256, stateFiles } from './checkpoint-record.ts'
 
-/** What a checkpoint keeps. */
+/** The content of a checkpoint. */
 export interface CheckpointContent {
   /** Training steps done. */
   readonly step: number
-  /** The epoch in which training goes on. */
+  /** The epoch in which training resumes. */
   readonly epoch: number
   /** Batches of that epoch that are done. */
   readonly batch: number
   /** The hash of the configuration, see `configHash`. */
   readonly config: string
   readonly state: State
-  /** Anything else that training needs in order to go on with the same bits. */
+  /** Anything else that training needs to resume bit-exactly. */
   readonly extra?: Json
 }
 
@@ -44,11 +44,11 @@ export interface CheckpointPlace {
 export interface DamagedCheckpoint extends CheckpointPlace {
   /** The file in it that is damaged or missing. */
   readonly file: string
-  /** What is wrong with that file, as the end of a sentence. */
+  /** The damage of that file, as the end of a sentence. */
   readonly damage: string
 }
 
-/** A former checkpoint of a step that is being written again; the step's name follows. */
+/** Prefix of a checkpoint that is being replaced; the step's name follows. */
 export const replaced = '.replaced-'
 
 /** The folder of all checkpoints of a run. */
@@ -61,20 +61,20 @@ export function nameOf(step: number): string {
   return `step-${String(step).padStart(6, '0')}`
 }
 
-/** The step that a checkpoint's name says; none for another name. */
+/** The step in a checkpoint's name; undefined for another name. */
 function stepOf(name: string): [] | [step: number] {
   const step = Number(/^step-(\d{6,15})$/.exec(name)?.[1] ?? Number.NaN)
   return nameOf(step) === name ? [step] : []
 }
 
 /**
- * The checkpoints of a run by their names alone, oldest first; nothing is read.
+ * The checkpoints of a run by name, oldest first, without reading them.
  *
  * @param run - the run's folder
  * @throws MoietyError `disk`
  */
 export function listCheckpoints(run: string, disk: Disk = nodeDisk): CheckpointPlace[] {
-  return placesAmong(namesIn(disk, folderOf(run)), run)
+  return placesAmong(listNames(disk, folderOf(run)), run)
 }
 
 function placesAmong(names: readonly string[], run: string): CheckpointPlace[] {
@@ -83,13 +83,13 @@ function placesAmong(names: readonly string[], run: string): CheckpointPlace[] {
     .sort((a, b) => a.step - b.step)
 }
 
-/** What one attempt at reading gives: damage is an answer here, a device that cannot be read is an exception. */
+/** The result of one attempt at reading: damage is returned, an unreadable device is thrown. */
 type Outcome = { readonly checkpoint: Checkpoint } | { readonly file: string; readonly damage: string }
 
-/** Codes of a file that is not there. A network file system says ESTALE where another machine has removed it. */
+/** Codes of a missing file. A network file system reports ESTALE if another machine has removed it. */
 const missing = new Set(['ENOENT', 'ENOTDIR', 'ESTALE'])
 
-/** Codes of something else than a file in its place, such as a folder, a named pipe or a link to itself. */
+/** Codes of something else than a file at that path, such as a folder, a named pipe or a link to itself. */
 const noFile = new Set(['ENOTFILE', 'EISDIR', 'ELOOP', 'ENXIO'])
 
 /** Reads all files before any is hashed or decoded: a training may remove the checkpoint at any time, so reading is kept short. */
@@ -157,19 +157,19 @@ export function readCheckpoint(path: string, disk: Disk = nodeDisk): Checkpoint 
 export interface LatestCheckpoint {
   /** Undefined if the run has none yet. */
   readonly checkpoint: Checkpoint | undefined
-  /** Newer ones that were passed over, newest first. */
+  /** Newer ones that were skipped, newest first. */
   readonly damaged: readonly DamagedCheckpoint[]
 }
 
-/** How often the checkpoints are listed again when one disappears while it is read. */
-const mostLooks = 20
+/** Number of attempts when a checkpoint disappears while it is read. */
+const maxAttempts = 20
 
 /**
  * The newest checkpoint of a run, which may be training at the same time: a checkpoint that is removed or replaced while it is
  * read is not damaged, and the run's checkpoints are listed again. All of it is in memory when this returns, so what the training
  * removes later does not matter.
  *
- * With `fallback`, damaged ones are passed over and returned, so that the caller can warn; without, a damaged newest one is an
+ * With `fallback`, damaged ones are skipped and returned, so that the caller can warn; without, a damaged newest one is an
  * error that offers the newest intact one.
  *
  * @throws MoietyError `disk` if the newest (with `fallback`: every one) is damaged, the disk cannot be read, or checkpoints are
@@ -179,13 +179,13 @@ export function latestCheckpoint(
   run: string,
   { fallback, disk = nodeDisk }: { readonly fallback: boolean; readonly disk?: Disk },
 ): LatestCheckpoint {
-  for (let look = 0; look < mostLooks; look++) {
+  for (let look = 0; look < maxAttempts; look++) {
     const found = lookForLatest(run, fallback, disk)
     if (found !== undefined) return found
   }
   return fail({
     kind: 'disk',
-    message: `the run is training and removes its checkpoints faster than they can be read (${mostLooks} attempts)`,
+    message: `the run is training and removes its checkpoints faster than they can be read (${maxAttempts} attempts)`,
     where: folderOf(run),
     help: 'try again later, or train with a larger training.keepCheckpoints or less frequent checkpoints',
   })
@@ -200,7 +200,7 @@ function lookForLatest(run: string, fallback: boolean, disk: Disk): LatestCheckp
     if ('checkpoint' in outcome) {
       const first = damaged[0]
       if (first === undefined || fallback) return { checkpoint: outcome.checkpoint, damaged }
-      const help = `moiety train --resume=auto --out RUN goes on from ${path} (step ${step}), which is intact`
+      const help = `moiety train --resume=auto --out RUN resumes from ${path} (step ${step}), which is intact`
       throw damageError(first.path, first.file, first.damage, help)
     }
     if (!isStillDamaged(run, place, outcome, disk)) return undefined
@@ -219,7 +219,7 @@ function lookForLatest(run: string, fallback: boolean, disk: Disk): LatestCheckp
 }
 
 /**
- * Whether a checkpoint that could not be read is there and has the same damage when it is read again. Otherwise it was removed
+ * Whether an unreadable checkpoint still exists with the same damage when read again. Otherwise it was removed
  * meanwhile, or replaced by one of the same step, of which the first attempt may have read some files.
  */
 function isStillDamaged(
@@ -235,11 +235,11 @@ function isStillDamaged(
 }
 
 /**
- * {@link listCheckpoints}, and a checkpoint that has stepped aside for another of the same step which has no name yet: between
+ * {@link listCheckpoints}, and a checkpoint that was renamed for a replacement that is not in place yet: between
  * two renames it is the only one of that step.
  */
 function readablePlaces(run: string, disk: Disk): CheckpointPlace[] {
-  const names = namesIn(disk, folderOf(run))
+  const names = listNames(disk, folderOf(run))
   const places = placesAmong(names, run)
   const aside = names
     .filter(name => name.startsWith(replaced))

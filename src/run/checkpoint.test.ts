@@ -137,7 +137,7 @@ describe('the checkpoints of a run', () => {
     }
     const away = join(run, 'other', 'checkpoints', 'step-000020')
     const aside = join(folder, '.replaced-step-000020')
-    // As a kill between the two renames of a replacement leaves it.
+    // The state after a kill between the two renames of a replacement.
     cpSync(away, aside, { recursive: true })
     cleanCheckpoints(run)
     expect(readdirSync(folder).sort()).toEqual(['step-000010', 'step-000020'])
@@ -216,7 +216,7 @@ describe('damage', () => {
     expect(error.kind).toBe('disk')
     expect(error.message).toContain(`${pathOf(40)} is damaged: model.safetensors`)
     expect(error.help).toBe(
-      `moiety train --resume=auto --out RUN goes on from ${pathOf(20)} (step 20), which is intact`,
+      `moiety train --resume=auto --out RUN resumes from ${pathOf(20)} (step 20), which is intact`,
     )
 
     const { checkpoint, damaged } = latestCheckpoint(run, { fallback: true })
@@ -228,7 +228,7 @@ describe('damage', () => {
   })
 
   it.skipIf(process.platform === 'win32').each(['state.json', 'model.safetensors'])(
-    'by a folder, a link to itself or a device in the place of %s is passed over when asked',
+    'by a folder, a link to itself or a device in the place of %s is skipped with `fallback`',
     name => {
       writeCheckpoint(run, contentAt(7))
       writeCheckpoint(run, contentAt(8))

@@ -1,7 +1,7 @@
 /**
  * Checkpoints: `checkpoints/step-NNNNNN/{model,optimizer}.safetensors` and `state.json` in a run's folder.
  *
- * The promise is that a folder of that name is complete. It is written under another name, every file flushed,
+ * Guarantee: a folder of that name is complete. It is written under a temporary name, every file flushed,
  * then the folder flushed, renamed, and the folder above flushed; it is removed by renaming it away first.
  * What a power cut or a failing device does afterwards, the checksums find. The bytes depend on nothing but
  * the state and the version of Moiety, so two checkpoints can be compared byte for byte.
@@ -9,10 +9,10 @@
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import type { State } from '../base/tensor.ts'
-import { makeFolders, namesIn, quietly, writeFlushed } from '../files/careful.ts'
+import { ignoringErrors, listNames, makeFolders, writeFlushed } from '../files/atomic-write.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { safetensorsParts } from '../files/safetensors.ts'
-import { unfinished, unfinishedName } from '../files/unfinished.ts'
+import { temporaryName, unfinished } from '../files/temporary-name.ts'
 import { version } from '../files/version.ts'
 import { type CheckpointContent, folderOf, listCheckpoints, nameOf, replaced } from './checkpoint-reading.ts'
 import {
@@ -25,13 +25,13 @@ import {
 
 export * from './checkpoint-reading.ts'
 
-/** A folder on its way out. */
+/** A folder that is being deleted. */
 const removing = '.removing-'
 
 export interface WriteOptions {
-  /** How many checkpoints to keep, this one included; all if absent. */
+  /** How many checkpoints to keep, this one included. Default: all. */
   readonly keep?: number
-  /** Which tensors belong into `optimizer.safetensors`; by default those named `optimizer.…`. */
+  /** The tensors of `optimizer.safetensors`. Default: those named `optimizer.…`. */
   readonly isOptimizer?: (name: string) => boolean
   readonly disk?: Disk
 }
@@ -54,8 +54,8 @@ function refuseNonFinite(state: State, step: number): void {
 }
 
 /**
- * Writes a checkpoint, then removes the oldest beyond `keep`. Whatever fails, earlier checkpoints stay as they
- * are, and this one is either there and complete or not there. A checkpoint of the same step is replaced.
+ * Writes a checkpoint, then removes the oldest beyond `keep`. On any failure, earlier checkpoints are
+ * unchanged, and this one is either complete or absent. A checkpoint of the same step is replaced.
  *
  * @param run - the run's folder; only the holder of its lock may write
  * @returns the checkpoint's folder
@@ -70,8 +70,8 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   makeFolders(disk, folder)
   const name = nameOf(step)
   const path = join(folder, name)
-  // Not even a process that was taken for dead and still writes shares it.
-  const beside = join(folder, unfinishedName(name))
+  // Unique, even if a process that was assumed dead still writes.
+  const beside = join(folder, temporaryName(name))
   try {
     attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
     const write = (file: StateFile, wanted: boolean): CheckpointRecord['files'][StateFile] => {
@@ -97,7 +97,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
     attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
     moveIn(disk, folder, name, beside)
   } catch (cause) {
-    quietly(() => disk.remove(beside))
+    ignoringErrors(() => disk.remove(beside))
     throw cause
   }
   attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
@@ -106,11 +106,11 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   return path
 }
 
-/** Gives a finished folder its name; a former one of that name steps aside, and comes back on failure. */
+/** Renames a finished folder to its final name; a previous one is moved away first, and restored on failure. */
 function moveIn(disk: Disk, folder: string, name: string, beside: string): void {
   const path = join(folder, name)
   const aside = join(folder, `${replaced}${name}`)
-  const taken = namesIn(disk, folder).includes(name)
+  const taken = listNames(disk, folder).includes(name)
   if (taken) {
     attempt(disk, 'remove', aside, () => disk.remove(aside))
     attempt(disk, 'move aside', path, () => disk.rename(path, aside))
@@ -118,14 +118,14 @@ function moveIn(disk: Disk, folder: string, name: string, beside: string): void 
   try {
     attempt(disk, 'move the finished checkpoint to', path, () => disk.rename(beside, path))
   } catch (cause) {
-    if (taken) quietly(() => disk.rename(aside, path))
+    if (taken) ignoringErrors(() => disk.rename(aside, path))
     throw cause
   }
 }
 
 /** Renames away, then deletes: a kill in between leaves no half checkpoint under a checkpoint's name. */
 function removeFolder(disk: Disk, folder: string, name: string): void {
-  if (!namesIn(disk, folder).includes(name)) return
+  if (!listNames(disk, folder).includes(name)) return
   const path = join(folder, name)
   const away = join(folder, `${removing}${name}`)
   attempt(disk, 'remove', away, () => disk.remove(away))
@@ -134,7 +134,7 @@ function removeFolder(disk: Disk, folder: string, name: string): void {
   attempt(disk, 'remove', away, () => disk.remove(away))
 }
 
-/** Later ones than `step` are left: they are of a run that was resumed from an earlier checkpoint. */
+/** Checkpoints after `step` are kept: they are of a run that was resumed from an earlier checkpoint. */
 function prune(run: string, step: number, keep: number, disk: Disk): void {
   const places = listCheckpoints(run, disk).filter(place => place.step <= step)
   for (const place of places.slice(0, Math.max(0, places.length - Math.max(1, keep)))) {
@@ -143,14 +143,14 @@ function prune(run: string, step: number, keep: number, disk: Disk): void {
 }
 
 /**
- * Removes what killed processes left unfinished; to be called once the run's lock is held, since only its holder writes here. A checkpoint that
- * had stepped aside for a new one that never came gets its name back.
+ * Removes temporary files of killed processes; to be called with the run's lock held, since only its holder writes here. A checkpoint that
+ * was moved away for a replacement that was never finished is restored.
  *
  * @throws MoietyError `disk`
  */
 export function cleanCheckpoints(run: string, disk: Disk = nodeDisk): void {
   const folder = folderOf(run)
-  const names = namesIn(disk, folder)
+  const names = listNames(disk, folder)
   for (const name of names) {
     const path = join(folder, name)
     const former = name.startsWith(replaced) ? name.slice(replaced.length) : undefined

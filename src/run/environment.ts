@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism, cpus, release, totalmem } from 'node:os'
 import { version } from '../files/version.ts'
 
-/** What a run's result may depend on besides its configuration; written to `environment.json`. */
+/** What a run's result may depend on in addition to its configuration; written to `environment.json`. */
 export interface Environment {
   readonly moiety: string
-  /** The recipe that the run was begun with. */
+  /** The recipe that the run was started with. */
   readonly recipe: string
   readonly node: string
   readonly onnxruntime: string
@@ -24,7 +24,7 @@ export interface Environment {
   readonly commit: string | null
 }
 
-/** What the engine and the command that began the run say. */
+/** Facts from the engine and the command that started the run. */
 export type EngineFacts = Pick<Environment, 'onnxruntime' | 'device' | 'threads' | 'recipe'>
 
 function commitOf(folder: string): string | null {
@@ -41,7 +41,7 @@ function commitOf(folder: string): string | null {
   }
 }
 
-/** @param folder - where to ask for a commit: the working folder */
+/** @param folder - the folder whose commit is recorded: the working folder */
 export function describeEnvironment(engine: EngineFacts, folder: string = process.cwd()): Environment {
   return {
     moiety: version,

@@ -1,6 +1,6 @@
-/** What a training tells while it runs and when it ends. Accuracies are fractions from 0 to 1, times are seconds. */
+/** Events of a training while it runs, and its summary. Accuracies are fractions from 0 to 1, times are seconds. */
 
-/** How one mixture-of-experts layer used its experts; arrays have one value an expert (E). */
+/** How one mixture-of-experts layer used its experts; arrays have one value per expert (E). */
 export interface LayerStats {
   readonly name: string
   /** Share of each expert in all weights; sums to 1. */
@@ -10,10 +10,10 @@ export interface LayerStats {
   readonly cvImportance: number
   readonly cvActivation: number
   /** Experts with more than 1 % of the importance. */
-  readonly living: number
+  readonly active: number
   /** Fraction of steps in which a hard constraint excluded the expert. */
   readonly excluded: readonly number[]
-  /** The constraint's counters at the end, by name, e.g. `r` of the relative importance constraint; often one an expert. */
+  /** The constraint's counters at the end, by name, e.g. `r` of the relative importance constraint; often one per expert. */
   readonly counters: Readonly<Record<string, readonly number[]>>
 }
 
@@ -24,12 +24,12 @@ export interface LayerStats {
  */
 export type Measures = Readonly<Record<string, number | null>>
 
-/** What a training tells while it runs, told apart by `kind`. Times in seconds, accuracies from 0 to 1. */
+/** Events of a training, discriminated by `kind`. Times in seconds, accuracies from 0 to 1. */
 export type TrainEvent =
   | {
       readonly kind: 'start'
       readonly run: string
-      /** What the images are and how many. */
+      /** Description of the images and their number. */
       readonly data: string
       readonly parameters: number
       readonly activeParameters: number
@@ -77,7 +77,7 @@ export type TrainEvent =
   | { readonly kind: 'progress'; readonly what: string; readonly done: number; readonly total: number }
 
 /**
- * A listener through which `signal` ends the work: every long phase reports its progress after each batch, and the first report
+ * A listener through which `signal` aborts the work: every long phase reports its progress after each batch, and the first report
  * after the signal throws the signal's reason.
  */
 export function stoppedBy(
@@ -110,7 +110,7 @@ export interface TrainSummary {
   readonly split: 'val' | 'test'
   /** On held-out images, after the last epoch that was evaluated; empty where none was. */
   readonly measures: Measures
-  /** Time of the training, whole epochs before a resume included; what an interrupted epoch had cost is not known. */
+  /** Time of the training, whole epochs before a resume included; the time of an interrupted epoch is not known. */
   readonly seconds: number
   readonly layers: readonly LayerSummary[]
 }

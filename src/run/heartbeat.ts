@@ -1,6 +1,6 @@
 /**
- * The heartbeat of a lock, in a thread of its own: preparing a large network or writing a large checkpoint can occupy the main thread
- * for a minute, and a lock that stood still for so long would be taken over although its process runs.
+ * The heartbeat of a lock, in a separate thread: preparing a large network or writing a large checkpoint can occupy the main thread
+ * for a minute, and a lock without a heartbeat for so long would be taken over although its process runs.
  */
 import { Worker } from 'node:worker_threads'
 
@@ -14,8 +14,8 @@ export interface CountedFile {
 }
 
 /**
- * Counts up in a file until the returned function is called. It writes in place and never creates the file, so one that was removed does
- * not come again; and only while the file has the same two texts, so the lock of another process is never changed. It does not keep the
+ * Increments a counter in a file until the returned function is called. It writes in place and never creates the file, so one that was removed is
+ * not recreated; and only while the file has the same two texts, so the lock of another process is never changed. It does not keep the
  * process alive.
  *
  * @param milliseconds - between two beats
@@ -29,7 +29,7 @@ export function startHeartbeat(file: CountedFile, milliseconds: number): () => v
   worker.unref()
   let isStopped = false
   let substitute: NodeJS.Timeout | undefined
-  // Too little memory for a thread, for example: then the main thread counts, whenever it is free.
+  // For example too little memory for a thread: then the main thread counts, whenever it is free.
   worker.on('error', () => {
     if (isStopped) return
     substitute = setInterval(counter(file), milliseconds)
@@ -42,10 +42,10 @@ export function startHeartbeat(file: CountedFile, milliseconds: number): () => v
   }
 }
 
-/** What one beat does. It may use nothing from outside of itself, because the thread gets it as text. */
+/** One beat. It may use nothing from outside of itself, because the thread receives it as text. */
 function counter({ path, before, after, digits }: CountedFile): () => void {
   const fs = process.getBuiltinModule('node:fs')
-  // None of the two exists on Windows.
+  // Neither is available on Windows.
   const { O_RDWR, O_NONBLOCK = 0, O_NOFOLLOW = 0 } = fs.constants
   const [head, tail] = [Buffer.from(before), Buffer.from(after)]
   const length = head.length + digits + tail.length
@@ -65,7 +65,7 @@ function counter({ path, before, after, digits }: CountedFile): () => void {
         fs.writeSync(file, written, 0, digits, head.length)
       }
     } catch {
-      // The file is gone, or the disk does not answer: the process notices where it looks for its lock.
+      // The file is gone, or the disk does not respond: the process notices when it checks its lock.
     } finally {
       if (file !== undefined) fs.closeSync(file)
     }

@@ -37,7 +37,7 @@ describe('a lock', () => {
     const lock = acquireLock(run)
     const theirs = JSON.stringify({ ...lockOwner(run), started: 'another-boot 77', beat: '000000000009' })
     writeFileSync(lock.path, theirs)
-    expect(() => lock.ensureHeld()).toThrow('another took it for dead')
+    expect(() => lock.ensureHeld()).toThrow('another took over its lock')
     lock.release()
     expect(readFileSync(lock.path, 'utf8')).toBe(theirs)
   })
@@ -46,8 +46,8 @@ describe('a lock', () => {
     const lock = acquireLock(run)
     lock.ensureHeld()
     rmSync(lock.path)
-    expect(() => lock.ensureHeld()).toThrow('another took it for dead')
-    // Nor does it touch what its successor has put down.
+    expect(() => lock.ensureHeld()).toThrow('another took over its lock')
+    // Nor does it touch its successor's lock.
     elsewhere('000000000000')
     lock.release()
     expect(lockOwner(run)?.host).toBe('elsewhere')

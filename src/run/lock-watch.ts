@@ -13,16 +13,16 @@ import {
 
 /** How a lock is watched; times are seconds. */
 export interface WatchOptions {
-  /** How long the lock of a process that cannot be queried must stand still before it counts as dead; several times a beat. */
+  /** How long the lock of a process that cannot be queried must be without a beat before it counts as dead; several beats. */
   readonly silence: number
   readonly disk?: Disk
   readonly now?: () => number
 }
 
 /**
- * Watches the lock of a run's folder for one who waits for it. Each call looks once and says who has it, or undefined when it
+ * Watches the lock of a run's folder for a waiting process. Each call checks once and returns the owner, or undefined when it
  * is free. A lock of this machine and PID namespace is free as soon as its process has ended. Any other is removed when its count
- * has stood still for `silence`, by the clock of whoever watches: clocks of machines differ, and a file's time is its server's.
+ * has not changed for `silence` seconds, by the watcher's clock: clocks of machines differ, and a file's time is its server's.
  *
  * @throws MoietyError `disk`
  */
@@ -33,7 +33,7 @@ export function watchLock(
   let seen: { readonly lock: FoundLock; readonly since: number } | undefined
   return () => {
     const lock = findLock(run, disk)
-    // One without a count is an earlier version's, which never counts.
+    // One without a count is of an earlier version, which has no heartbeat.
     if (lock === undefined || !isElsewhere(lock.owner) || lock.owner.beat === undefined) return lock?.owner
     const same = seen !== undefined && JSON.stringify(seen.lock) === JSON.stringify(lock)
     if (seen === undefined || !same) seen = { lock, since: now() }
@@ -44,10 +44,10 @@ export function watchLock(
   }
 }
 
-/** Six beats: a disk that is slow for a moment is not a dead process. */
+/** Six beats, because a slow disk does not mean a dead process. */
 export const secondsUntilTakeover = 6 * secondsBetweenBeats
 
-/** Reported while a command waits to learn whether the owner of a lock still runs. */
+/** Progress of waiting for whether the owner of a lock still runs. */
 export interface LockWait {
   /** `process 7 on node-3` */
   readonly owner: string
@@ -58,21 +58,21 @@ export interface LockWait {
 
 /** How {@link untilTakeover} waits. */
 export interface TakeoverOptions extends Partial<WatchOptions> {
-  /** What the owner is called in a message, such as `training`. */
+  /** The owner's activity for messages, such as `training`. */
   readonly what?: string
   readonly signal?: AbortSignal | undefined
   /** Called about once a second while waiting, and with `waited` equal to `total` when the lock was taken over. */
   readonly onWait?: (wait: LockWait) => void
-  /** Seconds between two looks. */
+  /** Seconds between two checks. */
   readonly pace?: number
 }
 
 /**
- * Returns when no lock of a process that runs elsewhere hinders: at once where there is none, or where the owner can be queried
+ * Returns when no lock of a process elsewhere blocks: at once where there is none, or where the owner can be queried
  * (then `acquireLock` decides). Otherwise it watches the heartbeat: a process that still counts is refused, one that is silent for
  * `silence` seconds has ended, and its lock is removed.
  *
- * @throws MoietyError `usage` that names the process that runs; `disk`; the reason of `signal`
+ * @throws MoietyError `usage` that names the running process; `disk`; the reason of `signal`
  */
 export async function untilTakeover(run: string, options: TakeoverOptions = {}): Promise<void> {
   const { silence = secondsUntilTakeover, disk = nodeDisk, what = 'training', pace = 1 } = options

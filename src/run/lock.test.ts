@@ -6,10 +6,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { compileForNode } from '../../test/compiled.ts'
-import { failingDisk, operationsOf } from '../../test/disks.ts'
+import { failingDisk, operationsOf } from '../../test/fake-disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
-import { placeOfNumbers } from '../files/process-place.ts'
+import { pidNamespace } from '../files/process-identity.ts'
 import { acquireLock, lockOwner } from './lock.ts'
 
 const compiled = compileForNode('src/run/lock.ts')
@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 afterAll(() => rmSync(compiled.folder, { recursive: true, force: true }))
 
-/** Locks the folder in a process of its own, says what came of it, and does `afterwards`. */
+/** Locks the folder in a separate process, prints the result, and does `afterwards`. */
 function spawnLocker(afterwards: 'stay' | 'exit', before: readonly string[] = []): ChildProcess {
   const program = `
     const { acquireLock } = await import(${JSON.stringify(pathToFileURL(compiled.file).href)})
@@ -87,7 +87,7 @@ describe('a locked folder', () => {
     expect(readdirSync(run)).toHaveLength(1)
     const lock = acquireLock(run)
     expect(readdirSync(run)).toEqual([
-      `run.lock.${hostname().replace(/[^\w-]/g, '-')}.${process.pid}.${placeOfNumbers()}`,
+      `run.lock.${hostname().replace(/[^\w-]/g, '-')}.${process.pid}.${pidNamespace()}`,
     ])
     lock.release()
     expect(readdirSync(run)).toEqual([])
@@ -103,7 +103,7 @@ describe('a locked folder', () => {
 
   it('is refused to a second training of the same process', () => {
     const lock = acquireLock(run)
-    expect(refusalOf(() => acquireLock(run)).help).toContain('this very process')
+    expect(refusalOf(() => acquireLock(run)).help).toContain('this same process')
     lock.release()
     lock.release()
     acquireLock(run).release()
@@ -119,7 +119,7 @@ describe('a locked folder', () => {
   })
 
   it.runIf(existsSync('/proc/self/stat'))('is free if its pid was given to another process since', () => {
-    const other = { pid: process.ppid, host: hostname(), started: 'boot 1', place: placeOfNumbers() }
+    const other = { pid: process.ppid, host: hostname(), started: 'boot 1', place: pidNamespace() }
     writeFileSync(join(run, `run.lock.here.${process.ppid}`), JSON.stringify(other))
     acquireLock(run).release()
 
@@ -187,7 +187,7 @@ describe('a locked folder', () => {
 
 it('a disk that fails at any operation is named, and no lock of a process without it stays', () => {
   const operations = operationsOf(nodeDisk, disk => acquireLock(run, disk).release())
-  // The release at the end swallows its faults: what it leaves is stale once the process ends.
+  // The release at the end ignores errors: a remaining lock is stale once the process ends.
   const acquiring = operations.lastIndexOf('list')
   for (let at = 0; at <= acquiring; at++) {
     const error = refusalOf(() => acquireLock(run, failingDisk(nodeDisk, at, 'EROFS', false)))
@@ -196,7 +196,7 @@ it('a disk that fails at any operation is named, and no lock of a process withou
   }
 })
 
-/** As the lock has it: boot and clock tick of a process's start. */
+/** As in the lock: boot and clock tick of a process's start. */
 function startOf(pid: number): string {
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()

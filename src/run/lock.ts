@@ -1,7 +1,7 @@
 /**
- * The lock of a run's folder. Each process creates a file of its own, `run.lock.HOST.PID.PLACE`, and then looks for
- * those of others: of two that come at once the later one sees the earlier, so never do both go on. A file whose
- * process has ended is removed by whoever sees it, which can hurt nobody, since no other process uses that name. A
+ * The lock of a run's folder. Each process creates its own file, `run.lock.HOST.PID.PLACE`, and then looks for
+ * those of others: of two concurrent processes the later one sees the earlier one's, so never do both continue. A file whose
+ * process has ended is removed by any process that finds it, which is safe, since no other process uses that name. A
  * process number that was given to another process since is recognised by its time of start.
  *
  * A process number means something only within one boot of one PID namespace (`process-place.ts`). A process of another machine or
@@ -14,10 +14,10 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { namesIn, quietly, writeFlushed } from '../files/careful.ts'
+import { ignoringErrors, listNames, writeFlushed } from '../files/atomic-write.ts'
 import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
-import { bootId, hasEnded, placeOfNumbers, statOf } from '../files/process-place.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { bootId, pidNamespace, processHasEnded, statOf } from '../files/process-identity.ts'
+import { sizeLimits } from '../files/regular-file.ts'
 import { startHeartbeat } from './heartbeat.ts'
 
 const ownerSchema = z.object({
@@ -31,19 +31,19 @@ const ownerSchema = z.object({
     .optional(),
 })
 
-/** Who holds a lock. */
+/** The owner of a lock. */
 export interface LockOwner {
   readonly pid: number
   readonly host: string
-  /** Boot and tick of the process's start, or null where the system does not tell. */
+  /** Boot and tick of the process's start, or null where the system does not report it. */
   readonly started: string | null
   /** Where its process number is valid: boot and PID namespace, hashed. Earlier versions do not have it. */
   readonly place?: string | null | undefined
-  /** Counted up while it has the lock; always as long, so that it is written in place. Earlier versions have none. */
+  /** Counter incremented while the lock is held; of fixed length, so that it is written in place. Missing in earlier versions. */
   readonly beat?: string | undefined
 }
 
-/** How often whoever has a lock counts in it. */
+/** Interval of the heartbeat. */
 export const secondsBetweenBeats = 5
 
 const contentOf = (owner: LockOwner): Uint8Array => new TextEncoder().encode(`${JSON.stringify(owner)}\n`)
@@ -51,19 +51,18 @@ const contentOf = (owner: LockOwner): Uint8Array => new TextEncoder().encode(`${
 const isSameProcess = (a: LockOwner | undefined, b: LockOwner): boolean =>
   a !== undefined && a.pid === b.pid && a.host === b.host && a.started === b.started && a.place === b.place
 
-/** What a process says, as the first of its error, that finds its lock gone. */
-export const takenForDead =
-  'this process was silent for so long that another took it for dead and goes on in its place'
+/** Beginning of the error of a process whose lock was taken over. */
+export const takenForDead = 'this process did not update its lock for so long that another took over its lock'
 
 export interface Lock {
   readonly path: string
   /**
-   * To be called before anything is written that a successor could write too.
+   * To be called before writing anything that a successor could write too.
    *
-   * @throws MoietyError `disk` if another process took the lock for that of a dead one
+   * @throws MoietyError `disk` if another process took over the lock
    */
   ensureHeld(): void
-  /** Gives the folder free; more than once does nothing. Also done when the process exits. */
+  /** Releases the folder; further calls do nothing. Also done when the process exits. */
   release(): void
 }
 
@@ -76,12 +75,12 @@ function ownStart(): string | null {
 
 /** Whether an owner has certainly ended; one that cannot be queried from here has not. */
 function isDead({ place, pid, started }: LockOwner): boolean {
-  return hasEnded({ place, pid, ticks: started?.split(' ')[1] }) === true
+  return processHasEnded({ place, pid, ticks: started?.split(' ')[1] }) === true
 }
 
-/** Whether an owner cannot be queried from here, so that only its heartbeat says whether it runs. */
+/** Whether an owner cannot be queried from here, so that only its heartbeat shows whether it runs. */
 export function isElsewhere({ place }: LockOwner): boolean {
-  return place === undefined || place === null || place !== placeOfNumbers()
+  return place === undefined || place === null || place !== pidNamespace()
 }
 
 /** A process for messages: `process 7 on node-3`. */
@@ -100,15 +99,15 @@ function ownerIn(bytes: Uint8Array): LockOwner | undefined {
   }
 }
 
-/** A lock as it was found. */
+/** A lock that was found. */
 export interface FoundLock {
   readonly path: string
   readonly owner: LockOwner
 }
 
-/** The lock of a run, unless its process has certainly ended; for whoever only looks: nothing is removed. @throws MoietyError `disk` */
+/** The lock of a run, unless its process has certainly ended. Nothing is removed. @throws MoietyError `disk` */
 export function findLock(run: string, disk: Disk = nodeDisk): FoundLock | undefined {
-  for (const name of namesIn(disk, run)) {
+  for (const name of listNames(disk, run)) {
     if (!name.startsWith(prefix) || name.endsWith(unready)) continue
     const path = join(run, name)
     const owner = ownerNow(disk, path)
@@ -117,12 +116,12 @@ export function findLock(run: string, disk: Disk = nodeDisk): FoundLock | undefi
   return undefined
 }
 
-/** Who has a run's lock. @throws MoietyError `disk` */
+/** The owner of a run's lock. @throws MoietyError `disk` */
 export function lockOwner(run: string, disk: Disk = nodeDisk): LockOwner | undefined {
   return findLock(run, disk)?.owner
 }
 
-/** What a command that may not start is told. @throws MoietyError `usage`, always */
+/** The error for a command that may not start. @throws MoietyError `usage`, always */
 export function refuseLocked(run: string, { path, owner }: FoundLock, what: string): never {
   const elsewhere = isElsewhere(owner)
   const self = !elsewhere && owner.pid === process.pid
@@ -131,7 +130,7 @@ export function refuseLocked(run: string, { path, owner }: FoundLock, what: stri
     message: `another ${what} is running in ${run}: ${nameOfOwner(owner)}`,
     where: path,
     help: self
-      ? 'it is of this very process: wait for it, or use another folder'
+      ? 'this same process holds it: wait for it, or use another folder'
       : elsewhere
         ? `use another --out; if that process no longer runs, remove ${path}`
         : `wait for it, stop it (kill ${owner.pid}), or use another --out`,
@@ -139,15 +138,15 @@ export function refuseLocked(run: string, { path, owner }: FoundLock, what: stri
 }
 
 const prefix = 'run.lock.'
-// With the place: in two containers both the host name and the process number may be the same.
+// With the namespace: in two containers both the host name and the process number may be the same.
 const pathOf = (run: string, { host, pid, place }: LockOwner): string =>
   join(run, `${prefix}${host.replace(/[^\w-]/g, '-')}.${pid}.${place ?? 'unknown'}`)
 
-/** Removes a lock that still is as it was seen, beat and all. @throws MoietyError `disk` */
+/** Removes a lock if it is unchanged since it was read, heartbeat included. @throws MoietyError `disk` */
 export function removeLock({ path, owner: seen }: FoundLock, disk: Disk = nodeDisk): void {
   const now = ownerNow(disk, path)
   if (!isSameProcess(now, seen) || now?.beat !== seen.beat) return
-  attempt(disk, 'remove the lock of a silent process', path, () => disk.remove(path))
+  attempt(disk, 'remove the lock of a process without a heartbeat', path, () => disk.remove(path))
 }
 
 function ownerNow(disk: Disk, path: string): LockOwner | undefined {
@@ -160,10 +159,10 @@ const unready = '.new'
 
 /** The lock, other than `own`, of a process that runs or cannot be queried; those of processes that have ended are removed. */
 function findRival(disk: Disk, run: string, own: string): FoundLock | undefined {
-  for (const name of namesIn(disk, run)) {
+  for (const name of listNames(disk, run)) {
     const path = join(run, name)
     if (!name.startsWith(prefix) || path === own) continue
-    // It may vanish at any time: its owner withdraws, or another removes it.
+    // It may disappear at any time: its owner withdraws, or another process removes it.
     const bytes = readIfThere(disk, path, sizeLimits.lock)
     if (bytes === undefined) continue
     const owner = ownerIn(bytes)
@@ -176,21 +175,21 @@ function findRival(disk: Disk, run: string, own: string): FoundLock | undefined 
   return undefined
 }
 
-/** Blocks this thread: two processes that met at once must not meet again in step. */
+/** Blocks this thread for a random time, so that two processes that collided do not collide again. */
 function pause(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + Math.random() * 20)
 }
 
 /**
- * Locks a run's folder for this process, or says who has it.
+ * Locks a run's folder for this process, or throws with its owner.
  *
  * @param run - the run's folder, which exists
- * @param what - what the one who has it is called
+ * @param what - the activity of its owner, for messages
  * @throws MoietyError `usage` that names the other process and the folder; `disk`
  */
 export function acquireLock(run: string, disk: Disk = nodeDisk, what = 'training'): Lock {
   const host = hostname()
-  const place = placeOfNumbers() ?? null
+  const place = pidNamespace() ?? null
   const self: LockOwner = { pid: process.pid, host, started: ownStart(), place, beat: firstBeat }
   const path = pathOf(run, self)
 
@@ -204,7 +203,7 @@ export function acquireLock(run: string, disk: Disk = nodeDisk, what = 'training
   }
 }
 
-/** Puts the lock down, and takes it back if another process has done so too, or anything fails. */
+/** Creates the lock, and removes it if another process has done so too, or anything fails. */
 function claim(disk: Disk, run: string, path: string, content: Uint8Array): ReturnType<typeof findRival> {
   let alone = false
   try {
@@ -215,8 +214,8 @@ function claim(disk: Disk, run: string, path: string, content: Uint8Array): Retu
     return rival
   } finally {
     if (!alone) {
-      quietly(() => disk.remove(`${path}${unready}`))
-      quietly(() => disk.remove(path))
+      ignoringErrors(() => disk.remove(`${path}${unready}`))
+      ignoringErrors(() => disk.remove(path))
     }
   }
 }
@@ -227,7 +226,7 @@ const firstBeat = '0'.repeat(beatDigits)
 function held(disk: Disk, path: string, self: LockOwner): Lock {
   let locked = true
   const text = new TextDecoder().decode(contentOf(self))
-  // The last, for a host may be called anything.
+  // The last, because a host may have any name.
   const at = text.lastIndexOf(firstBeat)
   const stopHeartbeat = startHeartbeat(
     { path, before: text.slice(0, at), after: text.slice(at + beatDigits), digits: beatDigits },
@@ -239,7 +238,7 @@ function held(disk: Disk, path: string, self: LockOwner): Lock {
       kind: 'disk',
       message: takenForDead,
       where: path,
-      help: 'nothing was written since; the run goes on elsewhere, and needs nothing more here',
+      help: 'nothing was written since; the run continues elsewhere, and nothing needs to be done here',
     })
   }
   const release = (): void => {
@@ -247,8 +246,8 @@ function held(disk: Disk, path: string, self: LockOwner): Lock {
     locked = false
     stopHeartbeat()
     process.off('exit', release)
-    // What cannot be removed is stale as soon as this process ends.
-    quietly(() => {
+    // A remaining lock is stale as soon as this process ends.
+    ignoringErrors(() => {
       if (isSameProcess(ownerIn(disk.read(path, sizeLimits.lock)), self)) disk.remove(path)
     })
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { failingDisk, MemoryDisk, smallDisk } from '../../test/disks.ts'
+import { failingDisk, MemoryDisk, smallDisk } from '../../test/fake-disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { encodeLine, type MetricsLine, metricsPath, openMetricsLog, readMetrics } from './metrics-log.ts'
 

@@ -1,9 +1,9 @@
 /**
- * `metrics.jsonl`: one JSON object a line, appended and never rewritten. `kind` is `step`, `epoch` or whatever
- * else training has to say; every line has `step`, and a line about a whole epoch has `epoch`.
+ * `metrics.jsonl`: one JSON object a line, appended and never rewritten. `kind` is `step`, `epoch` or another
+ * event; every line has `step`, and a line about a whole epoch has `epoch`.
  *
  * JSON has no NaN and no infinity. Such a number is written as `null`, and the line gets a member `nonFinite`
- * that says which they were: `{"loss":null,"nonFinite":{"loss":"NaN"}}`, with paths as in `layers.0.cvImportance`.
+ * that gives their values: `{"loss":null,"nonFinite":{"loss":"NaN"}}`, with paths as in `layers.0.cvImportance`.
  */
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
@@ -11,22 +11,22 @@ import { type AppendFile, cutFile, openAppendFile, readIfThere } from '../files/
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { sizeLimits } from '../files/regular-file.ts'
 
 /** One line; numbers may be NaN or infinite when it is written, and are null then when it is read. */
 export interface MetricsLine {
   readonly kind: string
   /** Training steps done when the line was written. */
   readonly step: number
-  /** Anything that JSON can say, and arrays of floats. */
+  /** Any JSON value, and arrays of floats. */
   readonly [member: string]: unknown
 }
 
-/** Where training goes on, as its checkpoint says. */
+/** Where training resumes, according to its checkpoint. */
 export interface ResumePoint {
   /** Training steps done. */
   readonly step: number
-  /** The epoch in which training goes on: its lines about the epoch as a whole are still to be written. */
+  /** The epoch in which training resumes: the epoch's summary lines are not written yet. */
   readonly epoch: number
 }
 
@@ -34,7 +34,7 @@ export interface MetricsLog {
   readonly path: string
   /** Appends one line. @throws MoietyError `disk`; the file then ends with the line before */
   write(line: MetricsLine): void
-  /** To be called before a checkpoint is written, so that it never knows more steps than the log. */
+  /** To be called before a checkpoint is written, so that it never has more steps than the log. */
   flush(): void
   close(): void
 }
@@ -65,11 +65,11 @@ export function encodeLine(line: MetricsLine): string {
   )
 }
 
-/** One line as it stands in the file. */
+/** One line of the file. */
 interface FoundLine {
   /** From 1. */
   readonly number: number
-  /** The place behind its line break, in bytes. */
+  /** The offset after its line break, in bytes. */
   readonly end: number
   /** Undefined if it is not a line of this format. */
   readonly value: MetricsLine | undefined
@@ -89,7 +89,7 @@ function parseLine(bytes: Uint8Array): MetricsLine | undefined {
   }
 }
 
-/** The lines of a file; what follows the last line break is a torn line, and is not given. */
+/** The lines of a file; what follows the last line break is a truncated line, and is not returned. */
 function* linesOf(bytes: Uint8Array): Generator<FoundLine> {
   let begin = 0
   for (let number = 1; ; number++) {
@@ -110,7 +110,7 @@ function refuseLine(path: string, number: number): never {
 }
 
 /**
- * The lines of a log, also of one that is being written: a torn last line is left out.
+ * The lines of a log, also while it is written: a truncated last line is ignored.
  *
  * @throws MoietyError `disk` that names a malformed line by its number, or if the file cannot be read; `data` if there is none
  */
@@ -123,13 +123,13 @@ export function readMetrics(path: string, disk: Disk = nodeDisk): MetricsLine[] 
         kind: 'data',
         message: `there is no ${path}`,
         where: path,
-        help: "give the folder of a run, such as moiety train's --out",
+        help: "pass the folder of a run, such as moiety train's --out",
       })
     }
     const lines = [...linesOf(bytes)]
     const malformed = lines.find(({ value }) => value === undefined)
     if (malformed === undefined) return lines.flatMap(({ value }) => value ?? [])
-    // A training that cuts and appends while this reads can give both halves of two lines; damage is the same when read again.
+    // Concurrent truncation and appending can mix two lines; real damage is the same when read again.
     const { number, end } = malformed
     if (before !== undefined && areEqual(before.subarray(0, end), bytes.subarray(0, end)))
       refuseLine(path, number)
@@ -141,7 +141,7 @@ function areEqual(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i])
 }
 
-/** Whether a line was written before the checkpoint that training goes on from. */
+/** Whether a line was written before the checkpoint that training resumes from. */
 function isBefore(line: MetricsLine, { step, epoch }: ResumePoint): boolean {
   if (line.step !== step) return line.step < step
   return line.kind === 'step' || typeof line.epoch !== 'number' || line.epoch < epoch
@@ -153,7 +153,7 @@ function lengthBefore(path: string, bytes: Uint8Array, point: ResumePoint): numb
   let malformed: number | undefined
   for (const { number, end, value } of linesOf(bytes)) {
     if (value === undefined) {
-      // Behind the checkpoint a power cut may leave anything; before it all was flushed, so that is damage.
+      // After the checkpoint, a power cut may leave anything; before it, all was flushed, so errors are damage.
       malformed ??= number
       continue
     }
@@ -165,9 +165,9 @@ function lengthBefore(path: string, bytes: Uint8Array, point: ResumePoint): numb
 }
 
 /**
- * Opens the log of a run. With `resume`, lines that were written after that checkpoint, and a torn last line,
- * are cut off first: they will be written again. So the log of an interrupted training equals that of an
- * uninterrupted one in everything but durations. Without `resume` the log begins anew.
+ * Opens the log of a run. With `resume`, lines that were written after that checkpoint, and a truncated last line,
+ * are removed first: they will be written again. So the log of an interrupted training equals that of an
+ * uninterrupted one in everything but durations. Without `resume` the log starts empty.
  *
  * @param run - the run's folder; only the holder of its lock may write
  * @throws MoietyError `disk`, also for a malformed line among those to keep, which is named

@@ -2,7 +2,7 @@ import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { observedDisk, operationsOf } from '../../test/disks.ts'
+import { observedDisk, operationsOf } from '../../test/fake-disks.ts'
 import { logOf } from '../analysis/training-history.ts'
 import { MoietyError } from '../base/errors.ts'
 import { floats } from '../base/tensor.ts'
@@ -34,7 +34,7 @@ function write(step: number, mark = 0): void {
 
 const read = (disk = nodeDisk) => latestCheckpoint(run, { fallback: false, disk }).checkpoint
 
-/** Every step that the tensors of a checkpoint are of, and what `state.json` says: one alone, unless they are mixed. */
+/** Every step that the tensors of a checkpoint are of, and what `state.json` says: a single one, unless they are mixed. */
 function contentOf(checkpoint: ReturnType<typeof read>): {
   readonly steps: number[]
   readonly marks: number[]

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { failingDisk, MemoryDisk, observedDisk, operationsOf, systemError } from '../../test/disks.ts'
+import { failingDisk, MemoryDisk, observedDisk, operationsOf, systemError } from '../../test/fake-disks.ts'
 import { MoietyError } from '../base/errors.ts'
 import { floats } from '../base/tensor.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
@@ -62,7 +62,7 @@ describe('a new run', () => {
 
   it('is refused in a folder that holds anything else, which is left as it was', () => {
     writeFileSync(join(root, 'thesis.tex'), '')
-    expect(refusalOf(() => createRun(root, config, environment)).message).toContain('holds "thesis.tex"')
+    expect(refusalOf(() => createRun(root, config, environment)).message).toContain('has "thesis.tex"')
     expect(readdirSync(root)).toEqual(['thesis.tex'])
   })
 
@@ -86,7 +86,7 @@ describe('a new run', () => {
         if (!(cause instanceof MoietyError)) throw cause
       }
       disk.cutPower('names')
-      // The lock of this process, which lives, is removed as the system would for a dead one.
+      // The lock of this running process is removed as it would be for a dead one.
       if (disk.list('/').includes('run')) {
         for (const name of disk.list('/run')) if (name.startsWith('run.lock.')) disk.remove(`/run/${name}`)
       }
@@ -131,7 +131,7 @@ describe('opening a run', () => {
     ['no folder', () => {}, 'usage', /no run in/],
     ['no config.json', () => writeFileSync(join(root, 'x'), ''), 'usage', /no run in/],
     [
-      'a config.json that is no JSON',
+      'a config.json that is not JSON',
       () => writeFileSync(join(root, 'config.json'), '{'),
       'disk',
       /not JSON/,
@@ -163,7 +163,7 @@ describe.skipIf(process.platform === 'win32')('a link in the folder of a run', (
     ['checkpoints', 'folder'],
     ['checkpoints/step-000002', 'folder'],
     ['report.json', 'nothing'],
-  ])('%s that leads out of it to a %s is refused, and nothing there is touched', (name, target) => {
+  ])('%s that links out of it to a %s is refused, and nothing there is touched', (name, target) => {
     const run = join(root, 'run')
     createRun(run, config, environment).release()
     mkdirSync(join(root, 'outside'))

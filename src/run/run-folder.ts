@@ -1,19 +1,19 @@
 /**
  * The folder of a run. `config.json` is written last when the folder is made, so a folder that has it is a run;
- * whoever trains in it holds its lock. Everything else in it belongs to other files of this room.
+ * a training in it holds its lock. The other files in it belong to other modules.
  */
 import { createHash } from 'node:crypto'
 import { basename, dirname, join, sep } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import { withAdditions } from '../config/additions.ts'
 import { readIfThere } from '../files/append-file.ts'
-import { makeFolders, namesIn, quietly, writeCarefully } from '../files/careful.ts'
+import { ignoringErrors, listNames, makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
 import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
-import { finishReplacement } from '../files/together.ts'
-import { removeAbandoned, unfinished } from '../files/unfinished.ts'
+import { sizeLimits } from '../files/regular-file.ts'
+import { finishReplacement } from '../files/replace-files.ts'
+import { removeAbandoned, unfinished } from '../files/temporary-name.ts'
 import { cleanCheckpoints } from './checkpoint.ts'
 import { listCheckpoints } from './checkpoint-reading.ts'
 import type { Environment } from './environment.ts'
@@ -22,26 +22,26 @@ import { acquireLock, type Lock } from './lock.ts'
 /** A run's folder, locked for this process. */
 export interface RunFolder {
   readonly path: string
-  /** The resolved configuration, as `config.json` has it. */
+  /** The resolved configuration, from `config.json`. */
   readonly config: JsonObject
-  /** Where it was begun; null if `environment.json` is missing. */
+  /** Where it was started; null if `environment.json` is missing. */
   readonly environment: Json
   /** Replaces `config.json`, whole or not at all. @throws MoietyError `disk` */
   writeConfig(config: object): void
   /** Writes `summary.json`, whole or not at all. @throws MoietyError `disk` */
   writeSummary(summary: object): void
-  /** Before anything is written. @throws MoietyError `disk` if another process took this one for dead and has the folder now */
+  /** To be called before writing. @throws MoietyError `disk` if another process took over the folder */
   ensureHeld(): void
-  /** Gives the folder free. */
+  /** Releases the folder. */
   release(): void
-  /** Undoes {@link createRun} where nothing came of the run: gives the folder free and leaves it without one. */
+  /** Undoes {@link createRun} for a run that did not start: removes its files and releases the folder. */
   discard(): void
 }
 
-/** Files that only the holder of the lock writes: what is unfinished of them is of a process that has lost it. */
+/** Files that only the holder of the lock writes: temporary ones are of a process that has lost it. */
 const writtenUnderLock = ['config.json', 'environment.json', 'summary.json']
 
-/** What a creation that was interrupted may have left; anything else means that the folder is somebody's. */
+/** Leftovers of an interrupted creation; anything else means that the folder is used otherwise. */
 function isOurs(name: string): boolean {
   return name === 'environment.json' || name.startsWith('run.lock.') || name.startsWith(unfinished)
 }
@@ -57,10 +57,10 @@ export function configHash(config: object): string {
 }
 
 /**
- * Makes the folder `root/recipe-N` with the smallest N above those that are there, and returns its path. Two
+ * Makes the folder `root/recipe-N` with the smallest N above the existing ones, and returns its path. Two
  * processes at once get two folders.
  *
- * @param recipe - a name; what a path may not hold becomes `-`
+ * @param recipe - a name; characters that are invalid in paths become `-`
  * @throws MoietyError `disk`
  */
 export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeDisk): string {
@@ -70,7 +70,7 @@ export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeD
       .replace(/^[.-]+/, '')
       .slice(0, 100) || 'run'
   makeFolders(disk, root)
-  const numbers = namesIn(disk, root)
+  const numbers = listNames(disk, root)
     .filter(other => other.startsWith(`${name}-`))
     .map(other => /^\d{1,9}$/.exec(other.slice(name.length + 1)))
     .map(match => (match === null ? 0 : Number(match[0])))
@@ -91,27 +91,27 @@ export function claimRunFolder(recipe: string, root = 'runs', disk: Disk = nodeD
   }
 }
 
-/** Gives a claimed folder back that nothing was put into, because the run was refused. */
+/** Removes an empty claimed folder, because the run was refused. */
 export function unclaimRunFolder(path: string, disk: Disk = nodeDisk): void {
-  quietly(() => disk.removeEmpty(path))
+  ignoringErrors(() => disk.removeEmpty(path))
 }
 
-/** @throws MoietyError `usage` if a folder holds a run or anything else that a new run may not be put beside; `disk` */
+/** @throws MoietyError `usage` if a folder holds a run or other files; `disk` */
 export function refuseTaken(path: string, disk: Disk = nodeDisk): void {
-  const names = namesIn(disk, path)
+  const names = listNames(disk, path)
   if (names.includes('config.json')) {
     fail({
       kind: 'usage',
       message: `${path} already holds a run`,
       where: path,
-      help: 'add --resume to go on with it, or use another --out',
+      help: 'add --resume to continue it, or use another --out',
     })
   }
   const foreign = names.find(name => !isOurs(name))
   if (foreign !== undefined) {
     fail({
       kind: 'usage',
-      message: `an empty or new folder was expected, ${path} holds "${foreign}"`,
+      message: `expected an empty or new folder, ${path} has "${foreign}"`,
       where: path,
       help: 'use another --out',
     })
@@ -119,7 +119,7 @@ export function refuseTaken(path: string, disk: Disk = nodeDisk): void {
 }
 
 /**
- * Makes a run of a new or empty folder: locks it, writes `environment.json` and `config.json`.
+ * Creates a run in a new or empty folder: locks it, writes `environment.json` and `config.json`.
  *
  * @throws MoietyError `usage` if the folder holds a run or anything else, or another process has it; `disk`
  */
@@ -133,10 +133,10 @@ export function createRun(
   refuseTaken(path, disk)
   const lock = acquireLock(path, disk)
   try {
-    // Another process may have made a run of it and ended since.
+    // Another process may have created a run there and ended since.
     refuseTaken(path, disk)
-    writeCarefully(disk, join(path, 'environment.json'), pretty(environment))
-    writeCarefully(disk, join(path, 'config.json'), pretty(config))
+    writeAtomically(disk, join(path, 'environment.json'), pretty(environment))
+    writeAtomically(disk, join(path, 'config.json'), pretty(config))
     return runFolder(path, disk, lock)
   } catch (cause) {
     lock.release()
@@ -145,10 +145,10 @@ export function createRun(
 }
 
 /**
- * Opens a run in order to go on with it: locks its folder and removes what killed processes left unfinished.
+ * Opens a run to resume it: locks its folder and removes temporary files of killed processes.
  *
  * @throws MoietyError `usage` if there is no run or another process trains there; `disk`, also if
- *   `config.json` is no JSON
+ *   `config.json` is not JSON
  */
 export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
   readConfig(path, disk)
@@ -156,7 +156,7 @@ export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
   const lock = acquireLock(path, disk)
   try {
     finishReplacement(disk, path)
-    // Other commands, such as explain, may be writing here now: only what is certainly abandoned is removed.
+    // Other commands, such as explain, may be writing here now: only abandoned files are removed.
     removeAbandoned(disk, path, lock.path, name => writtenUnderLock.includes(name))
     cleanCheckpoints(path, disk)
     return runFolder(path, disk, lock)
@@ -167,14 +167,14 @@ export function openRun(path: string, disk: Disk = nodeDisk): RunFolder {
 }
 
 /**
- * Training appends, cuts and removes within its folder. A link that leads out of it would have that done elsewhere.
+ * Training appends, cuts and removes within its folder. A link out of it would redirect that elsewhere.
  *
  * @throws MoietyError `usage` that names the link; `disk`
  */
 function refuseLinksOutside(run: string, disk: Disk): void {
   const root = attempt(disk, 'look at', run, () => disk.realPath(run))
   const refuse = (path: string): void => {
-    // It may have been removed since it was listed: locks and unfinished files come and go.
+    // It may have been removed since it was listed: locks and temporary files come and go.
     const target = attempt(disk, 'look at', path, () => {
       try {
         return disk.realPath(path)
@@ -186,12 +186,12 @@ function refuseLinksOutside(run: string, disk: Disk): void {
     if (target === path || target.startsWith(root.endsWith(sep) ? root : root + sep)) return
     fail({
       kind: 'usage',
-      message: `expected a file or folder of the run, found a link ${target === '' ? 'to nothing' : 'that leads out of it'}`,
+      message: `expected a file or folder of the run, found a link ${target === '' ? 'to nothing' : 'that leaves it'}`,
       where: path,
-      help: 'replace the link with what it leads to; the whole folder of a run may be a link',
+      help: 'replace the link with its target; the folder of a run itself may be a link',
     })
   }
-  for (const name of namesIn(disk, run)) refuse(join(run, name))
+  for (const name of listNames(disk, run)) refuse(join(run, name))
   for (const { path } of listCheckpoints(run, disk)) refuse(path)
 }
 
@@ -200,15 +200,16 @@ function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
     path,
     config: readConfig(path, disk),
     environment: readJson(path, 'environment.json', disk) ?? null,
-    writeConfig: config => writeCarefully(disk, join(path, 'config.json'), pretty(config)),
+    writeConfig: config => writeAtomically(disk, join(path, 'config.json'), pretty(config)),
     writeSummary: summary => {
       lock.ensureHeld()
-      writeCarefully(disk, join(path, 'summary.json'), pretty(summary))
+      writeAtomically(disk, join(path, 'summary.json'), pretty(summary))
     },
     ensureHeld: () => lock.ensureHeld(),
     release: () => lock.release(),
     discard: () => {
-      for (const name of ['config.json', 'environment.json']) quietly(() => disk.remove(join(path, name)))
+      for (const name of ['config.json', 'environment.json'])
+        ignoringErrors(() => disk.remove(join(path, name)))
       lock.release()
     },
   }
@@ -224,12 +225,12 @@ function readJson(path: string, name: string, disk: Disk): Json | undefined {
       kind: 'disk',
       message: `${file} is ${what}`,
       where: file,
-      help: 'the file was changed or damaged; put it right, or begin another run',
+      help: 'the file was changed or damaged; restore it, or start another run',
       cause,
     })
   try {
     const value: Json = JSON.parse(new TextDecoder().decode(bytes))
-    return isTooDeep(value) ? damaged('nested too deep to be one of a run') : value
+    return isTooDeep(value) ? damaged('nested too deeply for one of a run') : value
   } catch (cause) {
     if (cause instanceof MoietyError) throw cause
     return damaged('not JSON', cause)
@@ -237,8 +238,8 @@ function readJson(path: string, name: string, disk: Disk): Json | undefined {
 }
 
 /**
- * The configuration of a run, without locking it: for commands that only look. Keys that an earlier version did not have are
- * there with the value that that version trained by.
+ * The configuration of a run, without locking it: for read-only commands. Keys that an earlier version did not have are
+ * filled in with the value that version used.
  *
  * @throws MoietyError `usage` if the folder is not a run; `disk`, also if `config.json` is not a JSON object
  */
@@ -249,22 +250,22 @@ export function readConfig(path: string, disk: Disk = nodeDisk): JsonObject {
       kind: 'usage',
       message: `there is no run in ${path}: it has no config.json`,
       where: path,
-      help: 'give the folder that moiety train has written',
+      help: 'pass a folder written by moiety train',
     })
   }
   if (!isJsonObject(config)) {
     return fail({
       kind: 'disk',
-      message: `a JSON object was expected in ${join(path, 'config.json')}`,
+      message: `expected a JSON object in ${join(path, 'config.json')}`,
       where: join(path, 'config.json'),
-      help: 'the file was changed or damaged; put it right, or begin another run',
+      help: 'the file was changed or damaged; restore it, or start another run',
     })
   }
   return withAdditions(config)
 }
 
 /**
- * Where a run was begun, as far as it says so: undefined where `environment.json` is missing or damaged, which is no reason
+ * Where a run was started: undefined where `environment.json` is missing or damaged, which is no reason
  * not to go on.
  */
 export function readEnvironment(

@@ -1,6 +1,6 @@
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { MemoryDisk, smallDisk } from '../../test/disks.ts'
+import { MemoryDisk, smallDisk } from '../../test/fake-disks.ts'
 import { crc32c, encodeRecordFrame, maskedCrc32c, openTensorBoardLog } from './tensorboard.ts'
 
 const run = '/run'

@@ -6,7 +6,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { type AppendFile, openAppendFile } from '../files/append-file.ts'
-import { namesIn } from '../files/careful.ts'
+import { listNames } from '../files/atomic-write.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 
 /** CRC-32C (Castagnoli), polynomial 0x1EDC6F41 with its bits reversed, one byte at a time. */
@@ -78,7 +78,7 @@ function scalarsEvent(seconds: number, step: number, scalars: Readonly<Record<st
 export interface TensorBoardLog {
   readonly path: string
   /**
-   * Appends one event. NaN and infinities are written as they are, which TensorBoard shows as such.
+   * Appends one event. NaN and infinities are written unchanged; TensorBoard displays them.
    *
    * @param scalars - values by tag, such as `train/loss`; stored as float32
    * @throws MoietyError `disk`; the file then ends with the event before
@@ -89,7 +89,7 @@ export interface TensorBoardLog {
 }
 
 export interface TensorBoardOptions {
-  /** Training steps done in the checkpoint that training goes on from: later events of older files are void. */
+  /** Training steps done in the checkpoint that training resumes from: later events of older files are superseded. */
   readonly resumeStep?: number
   readonly disk?: Disk
   /** Milliseconds since 1970. */
@@ -105,7 +105,7 @@ export interface TensorBoardOptions {
  */
 export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}): TensorBoardLog {
   const { resumeStep, disk = nodeDisk, now = Date.now } = options
-  const stamps = namesIn(disk, run).map(name =>
+  const stamps = listNames(disk, run).map(name =>
     Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0),
   )
   const stamp = Math.max(Math.floor(now() / 1000), 1 + Math.max(0, ...stamps))

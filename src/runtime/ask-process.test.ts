@@ -19,8 +19,8 @@ function program(code: string): URL {
 const hang = 'setInterval(() => {}, 1000)'
 const patience = 60_000
 
-describe('a process that is asked', () => {
-  it('answers with its first message, and need not end by itself', async () => {
+describe('a probe process', () => {
+  it('replies with its first message, and need not exit', async () => {
     const file = program(`process.send({ words: process.argv.slice(2), pid: process.pid }); ${hang}`)
     const reply = await askProcess<{ words: string[]; pid: number }>(file, ['a', 'b'], { patience })
     if (!('answer' in reply)) return expect.fail(reply.failure)
@@ -28,10 +28,10 @@ describe('a process that is asked', () => {
     await expect.poll(() => isRunning(reply.answer.pid)).toBe(false)
   })
 
-  it('is reported where it crashes, ends, hangs or is not there, and takes nobody with it', async () => {
+  it('is reported if it crashes, exits, hangs or is missing, without affecting the caller', async () => {
     const failure = async (file: URL, options = { patience }) => {
       const reply = await askProcess(file, [], options)
-      return 'failure' in reply ? reply.failure : expect.fail('there was an answer')
+      return 'failure' in reply ? reply.failure : expect.fail('there was a reply')
     }
     // On Windows an abort is an exit code.
     expect(await failure(program('process.abort()'))).toMatch(/crashed \(SIGABRT\)|ended with code/)

@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process'
 
-/** What came of a process: what it sent, or how it failed to send anything. */
+/** The outcome of a process: its message, or why there was none. */
 export type ProcessReply<Answer> = { readonly answer: Answer } | { readonly failure: string }
 
-/** How long a process may take, and what ends it before. */
+/** Time limit and abort signal of a process. */
 export interface AskOptions {
   /** Milliseconds. */
   readonly patience: number
@@ -11,8 +11,8 @@ export interface AskOptions {
 }
 
 /**
- * Runs a file in a process of its own, without output, until it sends its first message. For native code that may end its process or
- * never return: neither reaches the caller. The process is killed as soon as it has answered, and when its time is over.
+ * Runs a file in a separate process, without output, until it sends its first message. For native code that may crash or
+ * hang, without affecting the caller. The process is killed when it has replied or its time is over.
  *
  * @throws the reason of `signal`
  */
@@ -33,7 +33,7 @@ export async function askProcess<Answer>(
       timer = setTimeout(() => failed(`there was no result after ${patience / 1000} s`), patience)
       child.once('message', (answer: Answer) => resolve({ answer }))
       child.once('error', error => failed(error.message))
-      // Of a process that is not to be found (ENOENT) there is an error alone.
+      // A missing process (ENOENT) only emits an error.
       child.once('exit', (code, ended) =>
         failed(
           ended === null
@@ -47,7 +47,7 @@ export async function askProcess<Answer>(
     if (onAbort !== undefined) signal?.removeEventListener('abort', onAbort)
     child.on('error', () => undefined)
     child.kill('SIGKILL')
-    // A process that waits inside a driver may outlive even that; nobody waits for it.
+    // A process that is stuck in a driver may survive even that; it is not awaited.
     if (child.connected) child.disconnect()
     child.unref()
   }

@@ -1,10 +1,10 @@
 import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
-import { withBlocks } from './blocks.ts'
+import { withBlockedLayout } from './blocked-layout.ts'
 import { openSession, runSession, Tensor } from './session.ts'
 
 /**
- * How many channels ONNX Runtime keeps side by side in a block: 16 with AVX-512, 8 with AVX2, none elsewhere. It does not
- * say, and a wrong guess computes garbage without a word, so each is tried against plain ops.
+ * The number of channels in a block of ONNX Runtime's blocked layout: 16 with AVX-512, 8 with AVX2, none elsewhere. It does not
+ * report it, and a wrong guess silently computes garbage, so each is compared with standard ops.
  */
 const known: readonly number[] = [16, 8]
 
@@ -15,7 +15,7 @@ const vectors = ['scale', 'shift', 'mean', 'variance']
 
 /**
  * y = BatchNorm(relu(conv(x) + x)): on blocks it is a convolution that adds and cuts off, means of channels, and convolutions of each
- * channel by itself, so every kind of op that programs on blocks are made of has its part in the answer.
+ * channel by itself, so every kind of op in the blocked layout affects the result.
  */
 const probe: OnnxModel = {
   name: 'block size',
@@ -26,7 +26,7 @@ const probe: OnnxModel = {
       inputs: ['x', 'w'],
       outputs: ['convolved'],
       attributes: { kernel_shape: [3, 3], pads: [1, 1, 1, 1] },
-      meaning: { kind: 'convolution', channels: { inputs: channels, outputs: channels } },
+      semantics: { kind: 'convolution', channels: { inputs: channels, outputs: channels } },
     },
     { op: 'Add', name: 'add', inputs: ['convolved', 'x'], outputs: ['added'], attributes: {} },
     { op: 'Relu', name: 'relu', inputs: ['added'], outputs: ['cut off'], attributes: {} },
@@ -48,13 +48,13 @@ const probe: OnnxModel = {
   shapes: new Map(['x', 'convolved', 'added', 'cut off', 'y'].map(name => [name, activation])),
 }
 
-/** Small whole numbers without a pattern. */
+/** Small integers without a pattern. */
 function whole(count: number): Float32Array {
   return Float32Array.from({ length: count }, (_, i) => ((i * i * 7 + i * 3) % 11) - 5)
 }
 
 /**
- * The block size of this processor, or undefined where convolutions are better left as they are.
+ * The block size of this processor, or undefined where the blocked layout is not available.
  *
  * @param candidates - the sizes to try, in this order
  */
@@ -62,14 +62,14 @@ export async function blockSize(candidates = known): Promise<number | undefined>
   if (process.arch !== 'x64') return undefined
   const plain = await result(probe)
   for (const block of candidates) {
-    const blocked = await result(withBlocks(probe, block)).catch(() => undefined)
+    const blocked = await result(withBlockedLayout(probe, block)).catch(() => undefined)
     if (blocked?.length === plain.length && blocked.every((value, i) => isNear(value, plain[i]!)))
       return block
   }
   return undefined
 }
 
-/** Equal but for rounding; what a wrong size gives differs in the first digit. */
+/** Equal up to rounding; the result of a wrong size differs in the first digit. */
 function isNear(value: number, wanted: number): boolean {
   return Math.abs(value - wanted) <= 1e-4 * Math.max(1, Math.abs(wanted))
 }

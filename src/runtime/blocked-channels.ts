@@ -2,13 +2,13 @@ import type { OnnxNode } from '../graph/onnx.ts'
 import { type Blocking, roundedUp } from './blocking.ts'
 
 /*
- * Ops with one number for each channel, on activations in blocks of channels. One such number is multiplied by and another one added in
+ * Ops with one number for each channel, on activations in blocks of channels. Scale and shift are applied in
  * one pass, as a convolution of each channel by itself.
  */
 
 /** An activation [N, C, H, W]. */
 export interface Activation {
-  /** N; undefined where it is known only when the graph runs. */
+  /** N; undefined if known only when the graph runs. */
   readonly images: number | undefined
   readonly channels: number
   /** H and W. */
@@ -20,8 +20,8 @@ export interface Activation {
  *
  *     x → means μ → x − μ → means of its squares, σ² → (x − μ) · γ/√(σ² + ε) + β
  *
- * The mean is taken off before squares are summed, so nothing is lost where it is large beside σ. The engine's own
- * `BatchNormalization` works on one thread. Without images the statistics are 0.
+ * The mean is subtracted before squares are summed, so precision is kept where it is large compared with σ. The engine's own
+ * `BatchNormalization` uses one thread. Without images the statistics are 0.
  *
  * @returns the result in blocks; means and variances are written as the outputs of the node
  */
@@ -37,7 +37,7 @@ export function blockedBatchNorm(emit: Blocking, node: OnnxNode, activation: Act
   const sigma2 = channelMeans(emit, emit.node('Mul', [centred, centred]), activation)
   ofChannels(emit, mu, activation, mean)
   ofChannels(emit, sigma2, activation, variance)
-  // Filled up only now: what fills the last block has σ = 0, and ε may be 0 too.
+  // Padded only now: the padding of the last block has σ = 0, and ε may be 0 too.
   const deviation = emit.node('Sqrt', [emit.node('Add', [variance, emit.filled([], epsilon)])])
   const factor = wholeBlocks(emit, emit.node('Div', [scale, deviation]), activation)
   return eachChannel(emit, centred, factor, width, wholeBlocks(emit, shift, activation))
@@ -69,7 +69,7 @@ export function blockedSums(emit: Blocking, node: OnnxNode, activation: Activati
   ofChannels(emit, emit.node('Mul', [sums, emit.filled([], H * W)]), activation, node.outputs[0]!)
 }
 
-/** The shape of an activation, or with `Size` how many numbers it has, without taking it out of its blocks. */
+/** The shape of an activation, or with `Size` its number of elements, without leaving the blocked layout. */
 export function shapeOutOfBlocks(
   emit: Blocking,
   { op, inputs, outputs }: OnnxNode,

@@ -1,4 +1,4 @@
-import type { ConvolutionMeaning } from '../graph/meaning.ts'
+import type { ConvolutionSemantics } from '../graph/node-semantics.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
 import { wholeBlocksOfImages, withEdge, withoutEmptyImages } from './blocked-images.ts'
 import { chosenTaps, kernelInBlocks, outerSwapped, swappedInBlocks } from './blocked-kernels.ts'
@@ -10,40 +10,44 @@ import { type Blocking, filling, roundedUp } from './blocking.ts'
  *     x → in blocks ──────┐
  *     kernel → in blocks ─┴→ Conv on blocks → out of blocks → y
  */
-export function blockedConvolution(emit: Blocking, node: OnnxNode, meaning: ConvolutionMeaning): void {
-  const { channels, turned } = meaning
+export function blockedConvolution(emit: Blocking, node: OnnxNode, semantics: ConvolutionSemantics): void {
+  const { channels, rotatedFrom } = semantics
   const y = node.outputs[0]!
   const [U, V] = node.attributes.kernel_shape as readonly [number, number]
   const taps = U * V
   const extents = { O: channels.outputs, C: channels.inputs, taps }
   const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap)
   const kernel =
-    turned === undefined
+    rotatedFrom === undefined
       ? kernelInBlocks(emit, node.inputs[1]!, extents)
-      : chosenTaps(emit, swappedInBlocks(emit, turned, extents), backwards, taps)
+      : chosenTaps(emit, swappedInBlocks(emit, rotatedFrom, extents), backwards, taps)
   const [O, C] = [roundedUp(extents.O, emit.block), roundedUp(extents.C, emit.block)]
   const kernels = emit.node('Reshape', [kernel, emit.ints(O, C, U, V)])
-  const result = isNarrow(emit, node, meaning)
-    ? sideBySide(emit, node, kernels, meaning)
+  const result = isNarrow(emit, node, semantics)
+    ? sideBySide(emit, node, kernels, semantics)
     : emit.blocked('Conv', [emit.inBlocks(node.inputs[0]!), kernels], node.attributes)
   emit.made(y, result, extents.O)
 }
 
-type Narrow = ConvolutionMeaning & Required<Pick<ConvolutionMeaning, 'extents'>>
+type Narrow = ConvolutionSemantics & Required<Pick<ConvolutionSemantics, 'extents'>>
 
 /** Whether it is a usual 3×3 convolution of images 3 to 5 wide, enough of them to fill their groups. */
-function isNarrow(emit: Blocking, { attributes }: OnnxNode, meaning: ConvolutionMeaning): meaning is Narrow {
-  if (meaning.extents === undefined) return false
+function isNarrow(
+  emit: Blocking,
+  { attributes }: OnnxNode,
+  semantics: ConvolutionSemantics,
+): semantics is Narrow {
+  if (semantics.extents === undefined) return false
   const { kernel_shape, pads, strides = [1, 1], dilations = [1, 1] } = attributes
   const usual = [kernel_shape, pads, strides, dilations].join(' ') === '3,3 1,1,1,1 1,1 1,1'
-  const { images, width } = meaning.extents
+  const { images, width } = semantics.extents
   const isEnough = images === undefined || filling(images, emit.block) >= enough
   return usual && isEnough && width >= 3 && width <= 5
 }
 
 /**
- * Side by side, an image takes 0.6 of the time (512 channels, 4×4, measured). Of an expert, whose images are not counted yet, they
- * are taken to be enough.
+ * Side by side, an image takes 0.6 times as long (512 channels, 4×4, measured). Of an expert, whose images are not counted yet, they
+ * are assumed to be enough.
  */
 const enough = 0.6
 

@@ -1,12 +1,12 @@
 import { type Blocking, roundedUp } from './blocking.ts'
 
-/** How many images there are when the last block is filled with empty ones. */
+/** The number of images with the last block padded. */
 export interface Images {
   /** Undefined where it is known only when the graph runs. */
   readonly filled: number | undefined
-  /** How many are missing for that, a number or the name of a value [1]. */
+  /** The number of padding images, a number or the name of a value [1]. */
   readonly missing: number | string
-  /** How many there are, likewise. */
+  /** The number of images, likewise. */
   readonly count: number | string
 }
 
@@ -17,7 +17,7 @@ export function wholeBlocksOfImages(emit: Blocking, activation: string, images: 
     const filled = roundedUp(images, block)
     return { filled, missing: filled - images, count: images }
   }
-  // At least one block: a convolution over no channels would leave its result as the memory was.
+  // At least one block: a convolution over no channels would leave its result uninitialised.
   const count = emit.node('Gather', [emit.node('Shape', [emit.inBlocks(activation)]), emit.ints(0)])
   const some = emit.node('Max', [count, emit.ints(1)])
   const blocks = emit.node('Div', [emit.node('Add', [some, emit.ints(block - 1)]), emit.ints(block)])
@@ -28,7 +28,7 @@ export function wholeBlocksOfImages(emit: Blocking, activation: string, images: 
   }
 }
 
-/** Zeros at the edges of four axes; negative amounts cut off. The first of `after` may be the name of a value [1]. */
+/** Zeros at the edges of four axes; negative amounts crop. The first of `after` may be the name of a value [1]. */
 export function withEdge(
   emit: Blocking,
   value: string,
@@ -44,7 +44,7 @@ export function withEdge(
   return emit.node('Pad', [value, amounts])
 }
 
-/** The images of a value [N, …] that are not there to fill blocks. */
+/** The images of a value [N, …] without padding. */
 export function withoutEmptyImages(emit: Blocking, value: string, { missing, count }: Images): string {
   if (missing === 0) return value
   const end = typeof count === 'number' ? emit.ints(count) : count

@@ -1,4 +1,4 @@
-import type { Convolution, InputGradientMeaning } from '../graph/meaning.ts'
+import type { Convolution, InputGradientSemantics } from '../graph/node-semantics.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
 import { chosenTaps, swappedInBlocks } from './blocked-kernels.ts'
 import { type Blocking, roundedUp } from './blocking.ts'
@@ -13,7 +13,7 @@ import { type Blocking, roundedUp } from './blocking.ts'
  * first. The four results are then laid between each other. So each product is computed once, and none with the zeros that a
  * transposed convolution puts between the numbers of dy.
  */
-export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: InputGradientMeaning): void {
+export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: InputGradientSemantics): void {
   const { channels, padding, kernel } = of
   const [I, J] = of.to
   const [U, V] = kernel
@@ -42,7 +42,7 @@ export function blockedInputGradient(emit: Blocking, node: OnnxNode, { of }: Inp
 /**
  * The same of a kernel of one place: it has met the numbers of x in every second row and column, and the others get zeros.
  */
-export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGradientMeaning): void {
+export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGradientSemantics): void {
   const { block } = emit
   const [I, J] = of.to
   const extents = { O: of.channels.inputs, C: of.channels.outputs, taps: 1 }
@@ -57,14 +57,14 @@ export function blockedSpreading(emit: Blocking, node: OnnxNode, { of }: InputGr
   emit.made(node.outputs[0]!, result, extents.O)
 }
 
-/** Whether {@link blockedSpreading} can write it. */
+/** Whether {@link blockedSpreading} supports it. */
 export function isSpreading({ stride, padding, from, to, kernel }: Convolution): boolean {
   const isOne = kernel.every(extent => extent === 1) && padding === 0
   return isOne && stride === 2 && from[0] === 2 * to[0] && from[1] === 2 * to[1]
 }
 
 /**
- * Whether {@link blockedInputGradient} can write it: stride 2, all of x, and taps for each of the four. The kernel is then 2p + 1
+ * Whether {@link blockedInputGradient} supports it: stride 2, all of x, and taps for each of the four. The kernel is then 2p + 1
  * or 2p + 2 high and wide, and what reaches a begins at a or before it and ends at a or behind it.
  */
 export function isDoubling({ stride, from, to, kernel }: Convolution): boolean {

@@ -1,4 +1,4 @@
-import type { Convolution, KernelGradientMeaning } from '../graph/meaning.ts'
+import type { Convolution, KernelGradientSemantics } from '../graph/node-semantics.ts'
 import type { OnnxNode } from '../graph/onnx.ts'
 import { type Images, wholeBlocksOfImages, withEdge } from './blocked-images.ts'
 import { outerSwapped } from './blocked-kernels.ts'
@@ -18,20 +18,24 @@ import { type Blocking, roundedUp } from './blocking.ts'
  *     x  → channels last → columns of zeros → [1, N, H, W·C] in blocks of images ─┐
  *     dy → in blocks of channels → images before them: kernel [O, N, I, J] ───────┴→ Conv on blocks → [1, O, U, V·C] → dw
  */
-export function blockedKernelGradient(emit: Blocking, node: OnnxNode, meaning: KernelGradientMeaning): void {
-  const { of } = meaning
+export function blockedKernelGradient(
+  emit: Blocking,
+  node: OnnxNode,
+  semantics: KernelGradientSemantics,
+): void {
+  const { of } = semantics
   const [O, C] = [of.channels.outputs, of.channels.inputs]
   const [U, V] = of.kernel
-  const images = wholeBlocksOfImages(emit, meaning.dy, of.images)
+  const images = wholeBlocksOfImages(emit, semantics.dy, of.images)
   const convolution = {
     kernel_shape: of.to,
     dilations: [of.stride, of.stride * C],
     pads: [of.padding, 0, Math.max(reach(of, 0), 0), 0],
   }
-  const rows = rowsOfChannels(emit, meaning, images)
+  const rows = rowsOfChannels(emit, semantics, images)
   const result = isSplit(emit.block, of, images)
-    ? splitByImages(emit, rows, meaning, images, convolution)
-    : emit.blocked('Conv', [rows, kernelOfImages(emit, meaning, images)], convolution)
+    ? splitByImages(emit, rows, semantics, images, convolution)
+    : emit.blocked('Conv', [rows, kernelOfImages(emit, semantics, images)], convolution)
 
   // Taps behind channels while blocks are still runs of numbers, then out of the blocks.
   const outputs = roundedUp(O, emit.block)
@@ -49,7 +53,7 @@ function reach({ kernel, to, from, stride, padding }: Convolution, axis: 0 | 1):
 /** x → [1, N, H, W·C] in blocks of images, with columns of zeros at both ends; beyond its rows the convolution sees zeros. */
 function rowsOfChannels(
   emit: Blocking,
-  { of, x }: KernelGradientMeaning,
+  { of, x }: KernelGradientSemantics,
   { filled, missing }: Images,
 ): string {
   const C = of.channels.inputs
@@ -80,7 +84,7 @@ function filledBlocks(emit: Blocking, dy: string, { missing }: Images): string {
 }
 
 /** dy as a kernel [O, N, I, J] in blocks. */
-function kernelOfImages(emit: Blocking, { of, dy }: KernelGradientMeaning, images: Images): string {
+function kernelOfImages(emit: Blocking, { of, dy }: KernelGradientSemantics, images: Images): string {
   const { block } = emit
   const outputs = roundedUp(of.channels.outputs, block)
   const [I, J] = of.to
@@ -108,7 +112,7 @@ function isSplit(block: number, { kernel, channels, to }: Convolution, images: I
 function splitByImages(
   emit: Blocking,
   rows: string,
-  { of, dy }: KernelGradientMeaning,
+  { of, dy }: KernelGradientSemantics,
   images: Known,
   convolution: OnnxNode['attributes'],
 ): string {

@@ -17,7 +17,7 @@ export function isPointwise(emit: Blocking, { op, inputs, attributes }: OnnxNode
 }
 
 /**
- * The same on blocks. A convolution can add to its result, and cut off what is negative, in the pass that writes it; so where one
+ * The same in the blocked layout. A convolution can add to its result, and apply a relu, in the pass that writes it; so where one
  * made what is read here and nothing else reads that, it does this too.
  *
  * @returns the result in blocks

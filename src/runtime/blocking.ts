@@ -1,5 +1,5 @@
 import type { Dim } from '../graph/dims.ts'
-import { renamed } from '../graph/meaning.ts'
+import { renamedSemantics } from '../graph/node-semantics.ts'
 import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
 
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
@@ -13,7 +13,7 @@ export function roundedUp(extent: number, block: number): number {
   return Math.ceil(extent / block) * block
 }
 
-/** The part of its blocks that an extent fills, 0 to 1. */
+/** The filled fraction of its blocks, 0 to 1. */
 export function filling(extent: number, block: number): number {
   return extent === 0 ? 0 : extent / roundedUp(extent, block)
 }
@@ -46,7 +46,7 @@ export class Blocking {
     this.#uses = usesIn(model)
   }
 
-  /** Says which node is written next; those that take its place are named after it. */
+  /** Sets the node that is rewritten next; its replacements are named after it. */
   begin(node: OnnxNode): void {
     this.#label = node.name
   }
@@ -71,7 +71,7 @@ export class Blocking {
     return this.#add(op, blockedDomain, inputs, attributes, output)
   }
 
-  /** The name of an activation in blocks. It is put there once, however often it is asked for. */
+  /** The name of an activation in blocks. It is converted once, however often it is requested. */
   inBlocks(plain: string): string {
     const known = this.#activations.get(plain)
     if (known !== undefined) return known.name
@@ -80,7 +80,7 @@ export class Blocking {
     return name
   }
 
-  /** Says that an activation was made in blocks, and takes it out of them for whoever reads it plain. */
+  /** Records that an activation is in blocks, and converts it back for readers of the plain layout. */
   made(plain: string, blocks: string, channels: number): void {
     this.#activations.set(plain, { name: blocks, isCopy: false })
     this.blocked('ReorderOutput', [blocks], { channels }, plain)
@@ -91,7 +91,7 @@ export class Blocking {
     return this.#activations.has(plain)
   }
 
-  /** Whether an activation was made in blocks, so that it is plain only where somebody needs it so. */
+  /** Whether an activation was made in blocks, so that the plain layout is computed only if needed. */
   isMadeInBlocks(plain: string): boolean {
     return this.#activations.get(plain)?.isCopy === false
   }
@@ -99,7 +99,7 @@ export class Blocking {
   /**
    * Takes back the convolution on blocks that made an activation, so that it can be written again with more to it: one that still
    * has `room`. Undefined where something else made it, or anything but one node reads it. The one that reads it must be written
-   * next: nobody makes the value any more, and the reordering that takes it out of its blocks is left for `withoutUnused`.
+   * next: nothing computes the value any more, and the reordering that takes it out of its blocks is left for `withoutUnused`.
    */
   takeBack(plain: string, room: (convolution: OnnxNode) => boolean): OnnxNode | undefined {
     const blocks = this.#activations.get(plain)
@@ -174,16 +174,16 @@ interface Blocks {
   readonly isCopy: boolean
 }
 
-/** How often each value is read: by nodes, by those who know what these mean, and as a result. */
+/** How often each value is read: by nodes, by the semantics of nodes, and as a result. */
 function usesIn({ nodes, outputs }: OnnxModel): ReadonlyMap<string, number> {
   const uses = new Map<string, number>()
   const use = (name: string): string => {
     uses.set(name, (uses.get(name) ?? 0) + 1)
     return name
   }
-  for (const { inputs, meaning } of nodes) {
+  for (const { inputs, semantics } of nodes) {
     for (const name of inputs) use(name)
-    if (meaning !== undefined) renamed(meaning, use)
+    if (semantics !== undefined) renamedSemantics(semantics, use)
   }
   for (const { name } of outputs) use(name)
   return uses

@@ -3,7 +3,7 @@ import { availableDevices } from './devices.ts'
 import { Engine } from './engine.ts'
 
 describe('availableDevices', () => {
-  it('finds the processor usable, and says of every other device why it is not', async () => {
+  it('finds the processor usable, and gives a reason for every other device that is not', async () => {
     const survey = await availableDevices()
     expect(survey.engine).toMatch(/^\d+\.\d+\.\d+$/)
     expect(survey.devices.map(report => report.device)).toEqual(['cpu', 'webgpu', 'cuda'])

@@ -4,7 +4,7 @@ import type { ProbeReport } from './probe.ts'
 import { type Device, devices } from './protocol.ts'
 import { builtFile } from './thread.ts'
 
-/** Whether programs can run on a device, found by running one. Whether it trains is another question: `probeTraining`. */
+/** Whether programs can run on a device, found by running one. Whether it can train is tested by `probeTraining`. */
 export interface DeviceReport {
   readonly device: Device
   readonly usable: boolean
@@ -25,7 +25,7 @@ export interface DeviceSurvey {
 const patience = 60_000
 
 /**
- * Tries every device: a small program is built, run and its result compared with one worked out by hand.
+ * Tests every device: a small program is built and run, and its result compared with a known one.
  *
  * @throws MoietyError `usage` when Moiety was not built
  */
@@ -38,7 +38,7 @@ export async function availableDevices(): Promise<DeviceSurvey> {
 }
 
 /**
- * Tries one device in a process of its own, whose output nobody sees.
+ * Tests one device in a separate process, whose output is discarded.
  *
  * @throws MoietyError `usage` when Moiety was not built; the reason of `signal`
  */
@@ -65,10 +65,10 @@ export function refuseDevice({ device, reason, help }: Omit<DeviceReport, 'usabl
   })
 }
 
-/** What to do where a device does not do. */
-export const otherDevices = '"cpu" is always there, and "moiety doctor" tries them all'
+/** Help for an unusable device. */
+export const otherDevices = '"cpu" is always available; "moiety doctor" tests all devices'
 
-/** The engine's message in words that help; its own words where we have none. */
+/** A helpful form of the engine's message; the original where there is none. */
 function explained(device: Device, failure: string): { readonly reason: string; readonly help?: string } {
   if (device === 'cuda' && process.platform !== 'linux') {
     return { reason: 'ONNX Runtime for Node runs on CUDA on Linux only', help: 'use "cpu" or "webgpu"' }

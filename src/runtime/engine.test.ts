@@ -44,7 +44,7 @@ describe('Engine', () => {
   })
   afterAll(() => engine.stop())
 
-  it('takes inputs that are not fed from the state, and gives all outputs back', async () => {
+  it('takes inputs that are not fed from the state, and returns all outputs', async () => {
     await engine.setState(initial())
     const outputs = await step.run(feeds(1))
     expect([...outputs.keys()]).toEqual(["w'", 'loss'])
@@ -52,7 +52,7 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
   })
 
-  it('gives only the outputs that are asked for', async () => {
+  it('returns only the requested outputs', async () => {
     await engine.setState(initial())
     expect([...(await step.run(feeds(1), { outputs: ['loss'] })).keys()]).toEqual(['loss'])
   })
@@ -67,7 +67,7 @@ describe('Engine', () => {
     expect(values((await engine.readState(['w'])).get('w'))).toEqual([7, 14])
   })
 
-  it('leaves the state as it was when a guard is not finite, and says which', async () => {
+  it('leaves the state unchanged when a guard is not finite, and says which', async () => {
     await engine.setState(initial())
     await step.step(feeds(1), plan)
     const result = await step.step(feeds(1, 0), plan)
@@ -79,7 +79,7 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([8, 16])
   })
 
-  it('guards the new state itself where it is told to', async () => {
+  it('guards the new state itself on request', async () => {
     await engine.setState(initial())
     const result = await step.step(feeds(Number.NaN), { ...plan, guards: ["w'", 'loss'] })
     expect(result).toMatchObject({ committed: false, nonFinite: ["w'", 'loss'] })
@@ -110,7 +110,7 @@ describe('Engine', () => {
     expect(values(read.get('copy'))).toEqual([10, 20])
   })
 
-  it('refuses two outputs that are to become one tensor of the state', async () => {
+  it('refuses two outputs that update one tensor of the state', async () => {
     await engine.setState(initial())
     const updates = new Map([
       ["w'", 'w'],
@@ -121,7 +121,7 @@ describe('Engine', () => {
     expect(values((await engine.readState()).get('w'))).toEqual([10, 20])
   })
 
-  it("takes the state's memory over when told so", async () => {
+  it("takes ownership of the state's memory on request", async () => {
     const state = initial()
     await engine.setState(state, { transfer: true })
     expect(state.get('w')!.data).toHaveLength(0)
@@ -157,14 +157,14 @@ describe('Engine', () => {
       expect(values((await other.readState(['w'])).get('w'))).toEqual([7, 8])
 
       const wrong = await refusal(other.adopt(['w'], shared))
-      expect(wrong.message).toContain('expected 8 bytes of state, but 19 came')
+      expect(wrong.message).toContain('expected 8 bytes of state, but got 19')
       expect((await refusal(engine.share(['y']))).help).toContain('it holds')
     } finally {
       await other.stop()
     }
   })
 
-  it('hands feeds over when it may, and leaves them alone when it may not', async () => {
+  it('transfers feeds if allowed, and leaves them unchanged otherwise', async () => {
     await engine.setState(initial())
     const kept = feeds(1)
     await step.run(kept)
@@ -174,7 +174,7 @@ describe('Engine', () => {
     expect(given.get('x')?.data.byteLength).toBe(0)
   })
 
-  it('never hands over the neighbours of a view', async () => {
+  it('never transfers the rest of a view’s buffer', async () => {
     await engine.setState(initial())
     const all = Float32Array.of(0, 1, 2, 0)
     const x: HostTensor = { dtype: 'float32', shape: [2], data: all.subarray(1, 3) }
@@ -295,7 +295,7 @@ describe('What the engine refuses', () => {
   it('a state that does not fit the program', async () => {
     await engine.setState(new Map([['w', floats([3], [1, 2, 3])]]))
     const error = await refusal(step.run(feeds(1)))
-    expect(error.describe()).toContain('expected float32 [2], but float32 [3] came\n  at tensor w')
+    expect(error.describe()).toContain('expected float32 [2], but got float32 [3]\n  at tensor w')
   })
 
   it('an update that would change the shape of the state', async () => {
@@ -342,13 +342,13 @@ describe('What the engine refuses', () => {
     expect((await refusal(loaded.release())).message).toContain('released')
   })
 
-  it('thread counts that are not positive whole numbers', async () => {
+  it('thread counts that are not positive integers', async () => {
     for (const threads of [0, -1, 1.5, Number.NaN]) {
       expect(await refusal(Engine.start({ threads }))).toMatchObject({ kind: 'usage', where: 'threads' })
     }
   })
 
-  it('and goes on working afterwards', async () => {
+  it('and keeps working afterwards', async () => {
     await engine.setState(new Map([['w', floats([2], [1, 2])]]))
     await refusal(step.step(new Map(), plan))
     expect((await step.step(feeds(1), plan)).committed).toBe(true)

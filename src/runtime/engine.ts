@@ -2,21 +2,21 @@ import { availableParallelism } from 'node:os'
 import { fail } from '../base/errors.ts'
 import type { HostTensor, State } from '../base/tensor.ts'
 import type { Program } from '../graph/program.ts'
-import { checkTensor, checkValues, specNamed } from './check.ts'
+import { checkTensor, checkValues, specNamed } from './check-tensor.ts'
 import { probeDevice, refuseDevice } from './devices.ts'
 import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
 import { builtFile, Thread } from './thread.ts'
 
-/** Where and with how many threads programs run. */
+/** Device and threads of the engine. */
 export interface EngineOptions {
-  /** Where programs run; the processor when not given. */
+  /** Device of the programs. Default: the processor. */
   readonly device?: Device
   /** Threads of one operation; by default, and at most, the processors that the system offers. */
   readonly threads?: number
-  /** Prefix of the files in which ONNX Runtime notes how long each operation took. */
+  /** Prefix of the files of ONNX Runtime's profile of each operation. */
   readonly profile?: string
   /**
-   * Whether programs are rewritten for the processor (see `blocks.ts`), true when not given. The results
+   * Whether programs are rewritten for the processor (see `blocked-layout.ts`). Default: true. The results
    * differ in rounding only.
    */
   readonly rewrite?: boolean
@@ -26,7 +26,7 @@ export interface EngineOptions {
 
 /** How tensors reach the engine. */
 export interface TransferOptions {
-  /** Hand the tensors' buffers over instead of copying them; the caller can no longer use them. */
+  /** Transfer the tensors' buffers instead of copying them; the caller can no longer use them. */
   readonly transfer?: boolean
 }
 
@@ -34,7 +34,7 @@ export interface TransferOptions {
 export type Feeds = ReadonlyMap<string, HostTensor>
 
 /**
- * Runs programs in a thread of its own, so that the caller's event loop stays free, and keeps the state there
+ * Runs programs in a separate thread, so that the caller's event loop stays free, and keeps the state there
  * between steps. Requests are served one after the other, in the order in which they were made.
  */
 export class Engine {
@@ -60,9 +60,9 @@ export class Engine {
     if (!Number.isInteger(wanted) || wanted < 1) {
       fail({
         kind: 'usage',
-        message: `expected a positive whole number of threads, but ${wanted} came`,
+        message: `expected a positive integer as the number of threads, but got ${wanted}`,
         where: 'threads',
-        help: `this machine offers ${availableParallelism()}`,
+        help: `this machine has ${availableParallelism()}`,
       })
     }
     if (!devices.includes(device)) {
@@ -88,8 +88,8 @@ export class Engine {
    *
    * @param options.threads - threads of one operation: other than the engine's for a program that runs while other engines
    *   wait
-   * @param options.seldom - on the processor, give the memory of a run back at its end, for a program that runs seldom: it takes up
-   *   to twice as long then, and its memory is not there beside that of the others for nothing
+   * @param options.seldom - on the processor, free the memory of a run at its end, for a program that runs rarely: it takes up
+   *   to twice as long then, but does not hold memory between runs
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
   async load(
@@ -121,7 +121,7 @@ export class Engine {
   }
 
   /**
-   * Lays tensors of the state, one after another, into memory that all engines see. The next `share` of the same engine
+   * Copies tensors of the state, one after another, to memory shared by all engines. The next `share` of the same engine
    * writes over it, so every `adopt` has to be done by then.
    *
    * @throws MoietyError `usage` when a name is not in the state
@@ -131,7 +131,7 @@ export class Engine {
   }
 
   /**
-   * Takes over what another engine, with a state of the same shapes, has laid there in the same order. Nothing is allocated.
+   * Copies from the memory that another engine, with a state of the same shapes, has shared in the same order. Nothing is allocated.
    *
    * @throws MoietyError `usage` when a name is not in the state, or all together have another size
    */
@@ -140,7 +140,7 @@ export class Engine {
   }
 
   /**
-   * Ends the thread, once the operation that runs is done. What waits is rejected at once; a second call does nothing.
+   * Ends the thread, once the running operation is done. Pending requests are rejected at once; a second call does nothing.
    */
   async stop(): Promise<void> {
     await this.#thread.end('it was stopped')
@@ -163,7 +163,7 @@ export class LoadedProgram {
   /**
    * Runs the program. Inputs that are not fed are taken from the state by name.
    *
-   * @param options.outputs - the outputs to compute, all when not given
+   * @param options.outputs - the outputs to compute. Default: all
    * @throws MoietyError `usage` for a name the program does not have, `data` for a tensor that does not fit, a value that the
    *   input does not take (`TensorSpec.takes`: labels, targets, the learning rate) or an operation that failed
    */
@@ -182,7 +182,7 @@ export class LoadedProgram {
 
   /**
    * Runs one training step. The outputs named in `updates` (output → tensor of the state) become the state, all
-   * others come back. When an output named in `guards` holds a value that is not finite, the state stays as it was
+   * others are returned. When an output named in `guards` has a value that is not finite, the state is unchanged
    * and `committed` is false.
    *
    * @throws MoietyError as {@link LoadedProgram.run}, and `usage` when two outputs would become one tensor; the state is then as
@@ -205,7 +205,7 @@ export class LoadedProgram {
     )
   }
 
-  /** Lets go of the program and its memory. */
+  /** Releases the program and its memory. */
   async release(): Promise<void> {
     await this.#thread.ask({ kind: 'release', program: this.#number })
   }
@@ -229,7 +229,7 @@ function refuseTwice(names: readonly string[]): void {
   const twice = names.find((name, i) => names.indexOf(name) !== i)
   fail({
     kind: 'usage',
-    message: 'two outputs of a step are to become the same tensor of the state',
+    message: 'two outputs of a step update the same tensor of the state',
     where: `state ${twice}`,
     help: 'name each tensor of the state once in `updates`',
   })

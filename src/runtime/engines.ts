@@ -2,12 +2,12 @@ import { availableParallelism } from 'node:os'
 import { fail } from '../base/errors.ts'
 import { Engine, type EngineOptions } from './index.ts'
 
-/** One for each part of a batch. The first one has the whole state and is asked for checkpoints. */
+/** One for each data-parallel replica. The first one has the whole state and provides checkpoints. */
 export type Engines = readonly [Engine, ...Engine[]]
 
-/** Where trainings compute. */
+/** Devices and threads of a training. */
 export interface EnginesOptions extends Pick<EngineOptions, 'device' | 'profile' | 'isTried'> {
-  /** Parts of a batch that are computed side by side (R). */
+  /** Number of data-parallel replicas (R). */
   readonly replicas: number
   /** Threads of all engines together, at least one each; null: all cores. */
   readonly threads: number | null

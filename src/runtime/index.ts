@@ -1,9 +1,9 @@
 /**
- * The engine: programs and the state of a training, in a thread of their own. The only room that knows ONNX Runtime.
+ * The engine: programs and the state of a training, in a separate thread. The only module that uses ONNX Runtime.
  *
  * @module
  */
 export { availableDevices, type DeviceReport, type DeviceSurvey } from './devices.ts'
 export { Engine, type EngineOptions, type Feeds, LoadedProgram, type TransferOptions } from './engine.ts'
+export { engineVersion } from './engine-version.ts'
 export { type Device, devices, type StepResult } from './protocol.ts'
-export { engineVersion } from './version.ts'

@@ -6,7 +6,7 @@ import { Engine } from './engine.ts'
 
 const megabyte = 2 ** 20
 
-/** Bytes of the process that are in memory, when what can be collected has had its chance to be. */
+/** Bytes of the process that are in memory, after garbage collection. */
 async function settledMemory(): Promise<number> {
   let least = Infinity
   for (let i = 0; i < 10; i++) {
@@ -56,7 +56,7 @@ it('gives the memory of an engine back when it is stopped', async () => {
   expect(((await settledMemory()) - before) / megabyte).toBeLessThan(140)
 })
 
-it('keeps the memory of a run for the next, unless told that the program runs seldom', async () => {
+it('keeps the memory of a run for the next, unless the program is marked as run rarely', async () => {
   const graph = new Graph()
   const x = graph.input('x', 'float32', [8 * megabyte])
   // 128 MB while it runs.

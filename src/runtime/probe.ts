@@ -3,11 +3,11 @@ import { type Device, devices } from './protocol.ts'
 import { loadedVersion, openSession, runSession, Tensor } from './session.ts'
 
 /**
- * A process of its own that tries one device and reports. A driver that is broken may write to the terminal or
- * end the process; both stay here.
+ * A separate process that tests one device. A broken driver may write to the terminal or
+ * crash; the caller is isolated from both.
  */
 
-/** What the process reports: a `failure` is the engine's own message. */
+/** The report of the process; a `failure` is the engine's message. */
 export interface ProbeReport {
   readonly version: string
   readonly failure?: string
@@ -61,7 +61,7 @@ async function probe(device: Device): Promise<ProbeReport> {
   }
 }
 
-// Whoever asked is gone.
+// The parent process has ended.
 process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 const device = devices.find(name => name === process.argv[2])
 if (device !== undefined) process.send?.(await probe(device), () => process.exit(0))

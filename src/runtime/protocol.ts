@@ -4,13 +4,13 @@ import type { HostTensor, TensorData } from '../base/tensor.ts'
 import type { OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
 
-/** Where a program can run. */
+/** A device that can run programs. */
 export type Device = 'cpu' | 'webgpu' | 'cuda'
 
 /** All of them, the processor first. */
 export const devices: readonly Device[] = ['cpu', 'webgpu', 'cuda']
 
-/** What the engine is started with; every choice is made. */
+/** Settings of the engine, with defaults resolved. */
 export interface EngineSettings {
   readonly device: Device
   readonly threads: number
@@ -20,7 +20,7 @@ export interface EngineSettings {
   readonly rewrite: boolean
 }
 
-/** What the engine's thread is asked. Programs are known by number, so that a message stays small. */
+/** Requests to the engine's thread. Programs are referenced by number, to keep messages small. */
 export type Request =
   | { readonly kind: 'start'; readonly settings: EngineSettings }
   | {
@@ -30,9 +30,9 @@ export type Request =
       readonly model: Uint8Array | OnnxModel
       readonly inputs: readonly TensorSpec[]
       readonly outputs: readonly TensorSpec[]
-      /** Threads of one operation; the engine's when not given. */
+      /** Threads of one operation; default: the engine's. */
       readonly threads: number | undefined
-      /** Whether the memory of a run is kept for the next one. */
+      /** Whether the memory of a run is reused for the next one. */
       readonly keepsMemory: boolean
     }
   | {
@@ -55,13 +55,13 @@ export type Request =
   | { readonly kind: 'release'; readonly program: number }
   | { readonly kind: 'stop' }
 
-/** What a training step brought. */
+/** The result of a training step. */
 export interface StepResult {
   /** Every output that is not an update of the state. */
   readonly outputs: Map<string, HostTensor>
-  /** False when a guard was not finite; the state is then what it was before. */
+  /** False when a guard was not finite; the state is then unchanged. */
   readonly committed: boolean
-  /** The guards that hold a value that is not finite, in the order in which they were given. */
+  /** The guards with a value that is not finite, in the order in which they were given. */
   readonly nonFinite: readonly string[]
 }
 
@@ -84,7 +84,7 @@ export interface Envelope {
   readonly request: Request
 }
 
-/** One reply under the name of its request's kind, or what went wrong. */
+/** A reply under the name of its request's kind, or an error. */
 export interface Answer {
   readonly id: number
   readonly reply?: Partial<Replies>
@@ -92,7 +92,7 @@ export interface Answer {
 }
 
 /**
- * Two words of memory that both threads see. The engine's thread sets `running` while it is inside ONNX Runtime,
+ * Two words of shared memory. The engine's thread sets `running` while it is inside ONNX Runtime,
  * and enters it no more once `stopping` is set: to end a thread that is inside aborts the whole process.
  */
 export const flags = { running: 0, stopping: 1 } as const
@@ -102,7 +102,7 @@ export interface ThreadData {
   readonly flags: SharedArrayBuffer
 }
 
-/** The buffers of these tensors, each once, for a message that hands them over instead of copying. */
+/** The buffers of these tensors, each once, for a message that transfers them. */
 export function buffersOf(tensors: Iterable<HostTensor>): TransferListItem[] {
   const buffers = new Set<ArrayBuffer>()
   for (const { data } of tensors) {
@@ -111,7 +111,7 @@ export function buffersOf(tensors: Iterable<HostTensor>): TransferListItem[] {
   return [...buffers]
 }
 
-/** A tensor whose values are alone in their buffer: copying or handing over a view would take its neighbours too. */
+/** A tensor that owns its whole buffer: copying or transferring a view would include the rest of the buffer. */
 export function alone(tensor: HostTensor): HostTensor {
   const { data } = tensor
   const whole = data.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength

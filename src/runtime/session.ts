@@ -7,16 +7,16 @@ import type { EngineSettings } from './protocol.ts'
  * The only file that imports ONNX Runtime: sessions, tensors and the translation of its errors.
  */
 
-// ONNX Runtime writes what it also throws to the process's stderr. 'fatal' keeps the terminal for us.
+// ONNX Runtime writes what it also throws to the process's stderr. 'fatal' keeps the terminal clean.
 env.logLevel = 'fatal'
 const silent = 4
 
-/** Version of the native library; it can be asked only where that is loaded. */
+/** Version of the native library; available only when it is loaded. */
 export const loadedVersion: string = env.versions.node ?? env.versions.common
 
 export { InferenceSession, Tensor }
 
-/** A tensor as the engine takes it; it shares the values' memory. */
+/** A tensor for the engine, which shares the values' memory. */
 export function toEngine(tensor: HostTensor): Tensor {
   const { dtype, data, shape } = tensor
   if (dtype === 'float32' && data instanceof Float32Array) return new Tensor('float32', data, shape)
@@ -26,7 +26,7 @@ export function toEngine(tensor: HostTensor): Tensor {
   return fail({ kind: 'data', message: `a ${data.constructor.name} cannot hold values of ${dtype}` })
 }
 
-/** A tensor that the engine gave; it shares the values' memory. */
+/** A tensor from the engine, which shares the values' memory. */
 export function fromEngine(name: string, tensor: Tensor): HostTensor {
   const { type, data, dims } = tensor
   if (type === 'float32' && data instanceof Float32Array) return { dtype: type, shape: [...dims], data }
@@ -36,15 +36,15 @@ export function fromEngine(name: string, tensor: Tensor): HostTensor {
   }
   return fail({
     kind: 'usage',
-    message: `the program gave a tensor of ${type}, which Moiety does not read`,
+    message: `the program returned a tensor of ${type}, which Moiety does not support`,
     where: `tensor ${name}`,
-    help: 'outputs are float32, int64, bool or uint8',
+    help: 'outputs must be float32, int64, bool or uint8',
   })
 }
 
 /**
- * Rewritings of ONNX Runtime for what is never in our programs: quantised numbers, and attention with what belongs to it. Each
- * looks at every node, and together they were a third of the time that a session takes to make.
+ * ONNX Runtime optimizers for patterns that our programs never contain: quantisation, and attention. Each
+ * visits every node, and together they took a third of the time to create a session.
  */
 const needlessRewritings = [
   ...['EnsureUniqueDQForNodeUnit', 'DoubleQDQPairsRemover', 'QDQPropagationTransformer'],
@@ -70,7 +70,7 @@ const needlessRewritings = [
 /**
  * Builds a session for an ONNX model.
  *
- * The options were chosen by timing ResNet-18's training step, variants in turn, on two cores that others used too.
+ * The options were chosen by timing ResNet-18's training step, alternating variants, on two shared cores.
  * Without the memory arena a step took up to twice as long; the thread pool's spinning, which costs processor time
  * while it waits, saved a tenth. Optimization levels, memory patterns and adaptive blocks of work differed by less
  * than the noise. Memory patterns are off: with them the second run asks for all its memory in one piece, which is
@@ -78,7 +78,7 @@ const needlessRewritings = [
  * only some of the threads that share an operation, so the result would depend on which.
  *
  * @param options.threads - of one operation; the engine's when not given
- * @param options.keepsMemory - whether the memory of a run is kept for the next one; true when not given
+ * @param options.keepsMemory - whether the memory of a run is reused for the next one. Default: true
  * @throws MoietyError `usage` with the node's name when the model is not valid
  */
 export async function openSession(
@@ -99,7 +99,7 @@ export async function openSession(
     logSeverityLevel: silent,
     extra: {
       optimization: { disable_specified_optimizers: needlessRewritings.join(';') },
-      // More threads than the engine's are those of other engines, which compute when this one is done.
+      // Additional threads belong to other engines, which wait meanwhile.
       ...(threads > settings.threads ? { session: { intra_op: { allow_spinning: '0' } } } : {}),
     },
   }
@@ -115,7 +115,7 @@ export async function openSession(
 }
 
 /**
- * Runs a session and gives the outputs named, each in memory of its own.
+ * Runs a session and returns the requested outputs, each in its own memory.
  *
  * @throws MoietyError `data` with the node's name when an operation fails
  */
@@ -133,7 +133,7 @@ export async function runSession(
 
 /**
  * ONNX Runtime's messages name the node as `running MatMul node. Name:'layer1.mm' Status Message: …` when it runs,
- * and as `In Node, ("layer1.mm", MatMul, …)` when it loads; the rest is what it met.
+ * and as `In Node, ("layer1.mm", MatMul, …)` when it loads; the rest is the cause.
  */
 export function translated(error: unknown, what: string): MoietyError {
   if (error instanceof MoietyError) return error

@@ -18,17 +18,17 @@ const a = floats([extent, extent], new Float32Array(extent * extent).fill(1 / ex
 const release = { kind: 'release', program: 0 } as const
 
 describe('Thread', () => {
-  it('rejects everything that waits when its worker fails, and everything after', async () => {
+  it('rejects pending and later requests when its worker fails', async () => {
     const thread = new Thread(
       script(`import { parentPort } from 'node:worker_threads'
-        parentPort.on('message', ({ id }) => { if (id === 1) throw new Error('out of luck') })`),
+        parentPort.on('message', ({ id }) => { if (id === 1) throw new Error('broken') })`),
     )
     const asked = [thread.ask(release), thread.ask(release)]
-    for (const promise of asked) await expect(promise).rejects.toThrow('out of luck')
+    for (const promise of asked) await expect(promise).rejects.toThrow('broken')
     await expect(thread.ask(release)).rejects.toThrow('the engine is not running')
   })
 
-  it('rejects everything that waits when its worker ends without a word', async () => {
+  it('rejects pending requests when its worker exits', async () => {
     const thread = new Thread(
       script(`import { parentPort } from 'node:worker_threads'
         parentPort.on('message', () => process.exit(7))`),
@@ -36,7 +36,7 @@ describe('Thread', () => {
     await expect(thread.ask(release)).rejects.toThrow('its thread ended with code 7')
   })
 
-  it('rejects a request that cannot be sent, and goes on', async () => {
+  it('rejects a request that cannot be sent, and continues', async () => {
     const thread = new Thread(
       script(`import { parentPort } from 'node:worker_threads'
         parentPort.on('message', ({ id }) => parentPort.postMessage({ id, reply: { release: true } }))`),
@@ -82,11 +82,11 @@ describe('A process with an engine', () => {
     }
   }
 
-  it('ends by itself when the engine was not stopped', async () => {
+  it('exits when the engine was not stopped', async () => {
     expect(await outcome(`await engine.readState(); console.log('end')`)).toMatchObject({ stdout: 'end\n' })
   })
 
-  it('waits for an answer that is still to come', async () => {
+  it('waits for a pending reply', async () => {
     const { stdout } = await outcome(`engine.readState().then(() => console.log('answered'))`)
     expect(stdout).toBe('answered\n')
   })

@@ -10,10 +10,10 @@ interface Waiting {
 }
 
 /**
- * The built file beside this one in dist/. Node 20 starts no worker from TypeScript, so the sources (in tests)
+ * The built file next to this one in dist/. Node 20 cannot start a worker from TypeScript, so the sources (in tests)
  * use the build as well.
  *
- * @param beside - `import.meta.url` of another file to look beside
+ * @param beside - `import.meta.url` of a file in the folder to search
  * @throws MoietyError `usage` when it was not built
  */
 export function builtFile(name: string, beside: string = import.meta.url): URL {
@@ -33,7 +33,7 @@ export function builtFile(name: string, beside: string = import.meta.url): URL {
 /** Threads that may be inside ONNX Runtime when the process ends. */
 const alive = new Set<Thread>()
 
-/** How long the end of the process waits for the operation that runs, in milliseconds. */
+/** How long the process waits at its end for the running operation, in milliseconds. */
 const patience = 60_000
 
 process.on('exit', () => {
@@ -41,8 +41,8 @@ process.on('exit', () => {
 })
 
 /**
- * A worker thread that answers requests. While it is idle it does not keep the process alive; when it ends,
- * for whatever reason, every promise that still waits for it is rejected.
+ * A worker thread that serves requests. While idle it does not keep the process alive; when it ends,
+ * for whatever reason, every pending promise is rejected.
  */
 export class Thread {
   readonly #worker: Worker
@@ -57,7 +57,7 @@ export class Thread {
     this.#worker = new Worker(file, { workerData, execArgv: [] })
     this.#worker.unref()
     this.#worker.on('message', (answer: Answer) => this.#settle(answer))
-    this.#worker.on('messageerror', error => this.#end('an answer could not be read', error))
+    this.#worker.on('messageerror', error => this.#end('a reply could not be read', error))
     this.#worker.on('error', error => this.#end(`its thread failed: ${String(error)}`, error))
     this.#worker.on('exit', code => {
       this.#gone = true
@@ -67,13 +67,13 @@ export class Thread {
     alive.add(this)
   }
 
-  /** Whether requests wait for an answer. */
+  /** Whether requests are pending. */
   get busy(): boolean {
     return this.#waiting.size > 0
   }
 
   /**
-   * Sends a request; the promise is settled by its answer.
+   * Sends a request; the promise is settled by its reply.
    *
    * @param transfer - buffers that move to the thread instead of being copied
    * @throws MoietyError what the thread failed with, or that it ended
@@ -89,8 +89,8 @@ export class Thread {
   }
 
   /**
-   * Rejects what waits and ends the thread when the operation that runs is done; requests behind it are dropped.
-   * Resolved when the thread is gone.
+   * Rejects pending requests and ends the thread when the running operation is done; queued requests are dropped.
+   * Resolves when the thread has ended.
    */
   async end(reason: string): Promise<void> {
     this.#end(reason)
@@ -100,7 +100,7 @@ export class Thread {
     await this.#worker.terminate()
   }
 
-  /** Blocks until the operation that runs is done, and lets no other begin: the process is about to end. */
+  /** Blocks until the running operation is done, and starts no other: the process is about to end. */
   settleNow(): void {
     Atomics.store(this.#flags, flags.stopping, 1)
     Atomics.wait(this.#flags, flags.running, 1, patience)
@@ -113,7 +113,7 @@ export class Thread {
         this.#worker.postMessage({ id, request } satisfies Envelope, transfer)
       } catch (cause) {
         const message = `the request "${request.kind}" could not be sent to the engine: ${String(cause)}`
-        fail({ kind: 'usage', message, help: 'feed ordinary arrays, or do not hand them over', cause })
+        fail({ kind: 'usage', message, help: 'feed ordinary arrays, or do not transfer them', cause })
       }
       this.#waiting.set(id, { resolve, reject })
       this.#worker.ref()

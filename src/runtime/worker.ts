@@ -4,8 +4,8 @@ import type { HostTensor } from '../base/tensor.ts'
 import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
 import { blockSize } from './block-size.ts'
-import { withBlocks } from './blocks.ts'
-import { checkTensor, signature } from './check.ts'
+import { withBlockedLayout } from './blocked-layout.ts'
+import { checkTensor, signature } from './check-tensor.ts'
 import {
   type Answer,
   buffersOf,
@@ -17,7 +17,6 @@ import {
   type StepResult,
   type ThreadData,
 } from './protocol.ts'
-import { held, Residence } from './residence.ts'
 import {
   fromEngine,
   type InferenceSession,
@@ -26,6 +25,7 @@ import {
   type Tensor,
   toEngine,
 } from './session.ts'
+import { held, StateStore } from './state-store.ts'
 
 /**
  * The engine's thread. ONNX Runtime blocks the thread that calls it, so everything that computes happens here,
@@ -39,7 +39,7 @@ interface Loaded {
 
 const given: ThreadData = workerData
 const shared = new Int32Array(given.flags)
-const state = new Residence()
+const state = new StateStore()
 const programs = new Map<number, Loaded>()
 let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined, rewrite: false }
 /** Channels in a block, where convolutions are rewritten to work on blocks. */
@@ -88,7 +88,7 @@ async function answer(request: Request): Promise<Partial<Replies>> {
 
 function encoded(model: Uint8Array | OnnxModel): Uint8Array {
   if (model instanceof Uint8Array) return model
-  return encodeOnnx(block === undefined ? model : withBlocks(model, block))
+  return encodeOnnx(block === undefined ? model : withBlockedLayout(model, block))
 }
 
 async function run(
@@ -108,7 +108,7 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
   for (const [output, name] of updates) checkUpdate(output, values.get(output)!.host, name)
   const nonFinite = guards.filter(name => !allFinite(values.get(name)!.host))
   const committed = nonFinite.length === 0
-  if (committed) state.become(new Map([...updates].map(([output, name]) => [name, values.get(output)!])))
+  if (committed) state.update(new Map([...updates].map(([output, name]) => [name, values.get(output)!])))
   const returned = [...values].filter(([name]) => !updates.has(name))
   return { outputs: new Map(returned.map(([name, { host }]) => [name, host])), committed, nonFinite }
 }
@@ -144,7 +144,7 @@ function checkUpdate(output: string, after: HostTensor, name: string): void {
       kind: 'usage',
       message: `the program writes ${signature(after)} over ${signature(before)}`,
       where: `output ${output}, state ${name}`,
-      help: 'a step must leave the shape and element type of the state as they are',
+      help: 'a step must not change the shape and element type of the state',
     })
   }
 }
@@ -167,7 +167,7 @@ async function close(loaded: Loaded): Promise<void> {
   await loaded.session.release()
 }
 
-/** What the main thread needs to build the error again; a cause may hold what cannot be sent. */
+/** What the main thread needs to rebuild the error; a cause may contain values that cannot be sent. */
 function facts(error: unknown): NonNullable<Answer['error']> {
   if (!(error instanceof MoietyError)) {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
@@ -184,7 +184,7 @@ function facts(error: unknown): NonNullable<Answer['error']> {
 async function serve({ id, request }: Envelope): Promise<void> {
   Atomics.store(shared, flags.running, 1)
   try {
-    // Whoever waited for what comes before the stop has been told already.
+    // Requests before the stop have been rejected already.
     if (request.kind !== 'stop' && Atomics.load(shared, flags.stopping) === 1) return
     const reply = await answer(request)
     const tensors = [...(reply.run ?? reply.readState ?? reply.step?.outputs ?? new Map()).values()]
@@ -197,7 +197,7 @@ async function serve({ id, request }: Envelope): Promise<void> {
   }
 }
 
-// Requests are served strictly in order: a step must see the state that the step before it left.
+// Requests are served strictly in order: a step must see the state of the previous step.
 let last = Promise.resolve()
 parentPort?.on('message', (envelope: Envelope) => {
   last = last.then(() => serve(envelope))

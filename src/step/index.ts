@@ -29,8 +29,8 @@ export {
 export { type ImageArrays, splitOfArrays } from '../data/arrays.ts'
 export type { Augmentation, Crop, Jitter } from '../data/augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, makeBatch } from '../data/batches.ts'
+export { channelStatistics } from '../data/channel-statistics.ts'
 export type { PerChannel, Split } from '../data/dataset.ts'
-export { moments } from '../data/moments.ts'
 export * from '../optim/index.ts'
 export {
   type ClassificationObjectiveOptions,

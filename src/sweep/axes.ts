@@ -4,7 +4,7 @@ import { nearest, oneOf, showValue } from '../config/shape.ts'
 import { canonicalJson, isJsonObject, type Json } from '../files/json.ts'
 import { rangeMistake, type Sweep, valuesOf } from './sweep-file.ts'
 
-/** One thing that differs between the runs of a sweep, with the values that it goes through. */
+/** A setting that varies between the runs of a sweep, with its values. */
 export interface Axis {
   /** Short and unique in the sweep: `constraint`, `experts`, or the whole path where the end of it is not enough. */
   readonly label: string
@@ -14,16 +14,16 @@ export interface Axis {
   readonly values: readonly Json[]
 }
 
-/** What a sweep's file asks for, checked against its recipe: axes, and parameters that are the same in all runs. */
+/** The settings of a sweep's file, checked against its recipe: axes, and parameters that are fixed in all runs. */
 export interface Axes {
   readonly axes: readonly Axis[]
   readonly fixed: ReadonlyMap<string, ParameterValue>
 }
 
-/** The seed as an axis of a table; no other axis can be called so. */
+/** The seed as an axis of a table; no other axis can have this name. */
 export const seedLabel = 'seed'
 
-/** Reads `with` and `grid`; what is wrong with them goes to `mistakes`. */
+/** Reads `with` and `grid`; errors are added to `mistakes`. */
 export function axesOf(sweep: Sweep, recipe: Recipe, mistakes: Mistake[]): Axes {
   const fixed = new Map<string, ParameterValue>()
   const found: Omit<Axis, 'label'>[] = []
@@ -41,23 +41,27 @@ export function axesOf(sweep: Sweep, recipe: Recipe, mistakes: Mistake[]): Axes 
     const wrong = 'steps' in given ? rangeMistake(given) : undefined
     if (wrong !== undefined) mistakes.push({ path, message: wrong })
     else if (key === seedLabel)
-      mistakes.push({ path, message: 'the seed is not of the grid', help: 'give seeds: [42, 43]' })
+      mistakes.push({ path, message: 'the seed is not part of the grid', help: 'use seeds: [42, 43]' })
     else found.push({ key, kind: 'key', values: valuesOf(given) })
   }
   if (Object.hasOwn(sweep.set, seedLabel))
     mistakes.push({
       path: ['set', seedLabel],
       message: 'the seed cannot be set',
-      help: 'give seeds: [42, 43]',
+      help: 'use seeds: [42, 43]',
     })
   for (const { key, kind, values } of found) {
     const path = [kind === 'key' ? 'grid' : 'with', key]
     const texts = values.map(canonicalJson)
     const twice = values.find((_, i) => texts.indexOf(texts[i]!) < i)
     if (twice !== undefined)
-      mistakes.push({ path, message: `${key} goes through ${textOf(twice)} twice`, help: 'give it once' })
+      mistakes.push({ path, message: `${key} has the value ${textOf(twice)} twice`, help: 'list it once' })
     if (Object.hasOwn(sweep.set, key))
-      mistakes.push({ path, message: `${key} is set and in the grid`, help: 'leave it out of one of them' })
+      mistakes.push({
+        path,
+        message: `${key} is both set and in the grid`,
+        help: 'remove it from one of them',
+      })
   }
   return { axes: labelled(found), fixed }
 }
@@ -77,7 +81,8 @@ function parameterValue(
     mistakes.push({
       path,
       message: `the recipe ${recipe.name} has no parameter "${key}"`,
-      help: guess === undefined ? `${all}; keys of the configuration go to grid` : `did you mean ${guess}?`,
+      help:
+        guess === undefined ? `${all}; put keys of the configuration into grid` : `did you mean ${guess}?`,
     })
     return undefined
   }
@@ -109,7 +114,7 @@ function labelled(found: readonly Omit<Axis, 'label'>[]): Axis[] {
   })
 }
 
-/** The axis that a person names by label or key. */
+/** The axis with this label or key. */
 export function axisNamed<T extends { readonly label: string; readonly key: string }>(
   axes: readonly T[],
   text: string,
@@ -117,7 +122,7 @@ export function axisNamed<T extends { readonly label: string; readonly key: stri
   return axes.find(({ label }) => label === text) ?? axes.find(({ key }) => key === text)
 }
 
-/** A value as it stands in names of folders and in tables: a word where it has one. */
+/** A value for names of folders and tables. */
 export function textOf(value: Json): string {
   if (typeof value === 'string') return value
   if (isJsonObject(value) && typeof value.name === 'string') {

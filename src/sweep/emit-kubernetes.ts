@@ -1,6 +1,6 @@
 import { asciiJson, visible } from '../base/escaping.ts'
 
-/** What the manifest is made of. */
+/** Parameters of the manifest. */
 export interface KubernetesJob {
   readonly title: string
   /** Of the sweep: small letters, digits and hyphens. */
@@ -8,10 +8,10 @@ export interface KubernetesJob {
   /** Moiety's, for the name of the image. */
   readonly version: string
   readonly runs: number
-  /** How many at once, and on how many cores each. */
+  /** Number of concurrent runs, and cores for each. */
   readonly jobs: number
   readonly threads: number
-  /** How often a pod that failed is tried again. */
+  /** Number of retries of a failed pod. */
   readonly retries: number
   /** A sweep's name, if it comes with Moiety; else its file, and its recipe's if that is a file too. */
   readonly sweep: string | { readonly sweep: object; readonly recipe: object | undefined }
@@ -19,7 +19,7 @@ export interface KubernetesJob {
   readonly hasData: boolean
 }
 
-/** What one ConfigMap may hold. */
+/** Size limit of a ConfigMap. */
 export const mostBytes = 1_000_000
 
 const block = (name: string, value: object): string =>
@@ -30,8 +30,8 @@ const block = (name: string, value: object): string =>
 
 /**
  * An Indexed Job with a pod for each run of the plan, and a ConfigMap with the sweep's file if it is the user's own. A pod that
- * is moved (a drained node, a preemption) comes again and goes on from the last checkpoint, and that is no failure; one that
- * ended with code 2, 3 or 4 would do so again, and is not tried again.
+ * is moved (a drained node, a preemption) restarts and resumes from the last checkpoint, which is not a failure; one that
+ * ended with code 2, 3 or 4 would do so again, and is not retried.
  */
 export function kubernetesManifest(job: KubernetesJob): string {
   const { title, version, runs, jobs, threads, retries, sweep, hasData } = job

@@ -1,6 +1,6 @@
 import { shellWord, visible } from '../base/escaping.ts'
 
-/** What the files for a cluster are made of; paths are absolute. */
+/** Parameters of the files for a cluster; paths are absolute. */
 export interface SlurmJob {
   readonly title: string
   /** Of the sweep: small letters, digits and hyphens. */
@@ -8,7 +8,7 @@ export interface SlurmJob {
   readonly folder: string
   /** Their names. */
   readonly runs: readonly string[]
-  /** How many at once, and on how many cores each. */
+  /** Number of concurrent runs, and cores for each. */
   readonly jobs: number
   readonly threads: number
   /** The command, up to `--run`: `node`, `…/main.js`, `sweep`, the file and what was set for all runs. */
@@ -22,8 +22,8 @@ function logOption(folder: string): string {
 }
 
 /**
- * The script of a Slurm array with a task for each run. Two minutes before its time is over a task is told so by USR1, leaves a
- * checkpoint and queues itself again; TERM, which is what `scancel` sends, ends it after a checkpoint. Both reach the training
+ * The script of a Slurm array with a task for each run. Two minutes before its time limit a task gets USR1, writes a
+ * checkpoint and requeues itself; TERM, which `scancel` sends, ends it after a checkpoint. Both are passed to the training
  * as HUP: Slurm may send it TERM as well, and a second TERM would end it without one.
  */
 export function slurmScript({ title, name, folder, runs, jobs, threads, words }: SlurmJob): string {

@@ -28,7 +28,7 @@ describe('files for clusters', () => {
     const folder = mkdtempSync(join(sandbox, 'slurm-'))
     const [bin, work] = [join(folder, 'bin'), join(folder, 'work')]
     for (const path of [bin, work]) mkdirSync(path)
-    // In place of Node: writes down its words.
+    // A replacement for Node that records its arguments.
     writeFileSync(join(bin, 'node'), `#!/bin/bash\nprintf '%s\\0' "$@" > '${folder}/words'\n`, {
       mode: 0o755,
     })

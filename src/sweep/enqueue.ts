@@ -1,19 +1,19 @@
 import { join } from 'node:path'
 import { isThere } from '../files/disk.ts'
 import type { Outcome } from './outcome.ts'
-import type { PlannedRun, SweepPlan } from './plan.ts'
+import type { PlannedRun, SweepPlan } from './plan-sweep.ts'
 import { type JobFacts, jobId, type OpenQueue } from './queue.ts'
 import { writeRecipe } from './run-sweep.ts'
 import { requireQueueId, type SweepRecord } from './sweep-folder.ts'
 
-/** What is put into a queue. */
+/** Options of queueing. */
 export interface EnqueueOptions {
   /** Of the sweep, absolute. */
   readonly folder: string
   readonly plan: SweepPlan
   readonly record: SweepRecord
   readonly outcomes: ReadonlyMap<string, Outcome>
-  /** How often a run that failed is tried again. */
+  /** Number of retries of a failed run. */
   readonly retries: number
 }
 
@@ -24,8 +24,8 @@ const atOnce = 1000
 const secondsKept = 30 * 24 * 3600
 
 /**
- * Queues every run that is not finished. One that waits or is being trained already stays as it is; one that has failed is
- * queued anew. What is to be trained is written to `recipes/` in the sweep's folder, where workers find it.
+ * Queues every run that is not finished. One that is waiting or being trained is unchanged; one that has failed is
+ * requeued. Its recipe is written to `recipes/` in the sweep's folder, where workers find it.
  *
  * @throws MoietyError `disk`
  */
@@ -35,7 +35,7 @@ export async function enqueue(open: OpenQueue, options: EnqueueOptions): Promise
   const todo = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
   for (const run of todo) {
     const isBegun = isThere(join(folder, run.name, 'config.json'))
-    // How many threads compute is for each worker to say.
+    // Each worker chooses its number of threads.
     if (!isBegun) writeRecipe(join(folder, 'recipes', `${run.name}.json`), run, { threads: null, record })
   }
   const runs = new Map(todo.map(run => [jobId({ id, hash: run.hash }), run]))
@@ -45,7 +45,7 @@ export async function enqueue(open: OpenQueue, options: EnqueueOptions): Promise
   return runs
 }
 
-/** Adds jobs; those that are there stay as they are. */
+/** Adds jobs; existing ones are unchanged. */
 export async function add(
   { queue }: OpenQueue,
   runs: QueuedRuns,
@@ -60,7 +60,7 @@ export async function add(
       opts: {
         jobId: job,
         attempts: 1 + retries,
-        // What is finished is known by the disk.
+        // Finished runs are determined from the disk.
         removeOnComplete: true,
         removeOnFail: { age: secondsKept },
       },

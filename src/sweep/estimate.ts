@@ -6,7 +6,7 @@ import type { Config } from '../config/config.ts'
 import { sizeAt } from '../config/resizing.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { Outcome } from './outcome.ts'
-import type { PlannedRun } from './plan.ts'
+import type { PlannedRun } from './plan-sweep.ts'
 import { type RunSweepOptions, type WatchedRun, writeRecipe } from './run-sweep.ts'
 import { startTrainer, type TrainerProgress } from './trainer.ts'
 
@@ -14,11 +14,11 @@ const enoughSteps = 8
 const longEnough = 30
 
 /**
- * A short trial: begins the training of a run in a temporary folder, watches a few of its steps, ends it and removes the
- * folder. What would stop every run of the sweep, such as missing data, shows here, before anything has started.
+ * A short trial: starts the training of a run in a temporary folder, watches a few steps, stops it and removes the
+ * folder. Errors that affect every run, such as missing data, are found here, before anything has started.
  *
- * @returns seconds of an epoch's steps, without its test; undefined where the training ended before it told, or diverged
- * @throws MoietyError as the training says
+ * @returns seconds of an epoch's steps, without its test; undefined where the training ended before its first progress, or diverged
+ * @throws MoietyError from the training
  */
 export async function tryOut(
   run: PlannedRun,
@@ -35,7 +35,7 @@ export async function tryOut(
       last = progress
       if (progress.step >= enoughSteps || performance.now() - started > 1000 * longEnough) end()
     })
-    // Nothing of it is kept, so it need not write a checkpoint.
+    // Its results are discarded, so it need not write a checkpoint.
     const end = (): void => trainer.stop('SIGKILL')
     options.signal.addEventListener('abort', end)
     const { exitCode, message } = await trainer.ended
@@ -52,7 +52,7 @@ export async function tryOut(
   }
 }
 
-/** Work of an epoch, in the mean over all, beside the first one's: images may be smaller in the beginning. */
+/** Work of an epoch, the mean over all relative to the first one: images may be smaller in the beginning. */
 function comparedWithTheFirst({ data, training: { epochs, resizing } }: Config): number {
   const sizes = Array.from({ length: epochs }, (_, epoch) => sizeAt(resizing, epoch) ?? data.size)
   return sizes.reduce((total, size) => total + size ** 2, 0) / (epochs * sizes[0]! ** 2)
@@ -74,7 +74,7 @@ export function secondsAnEpoch(
   return known.length === 0 ? undefined : known.reduce((a, b) => a + b, 0) / known.length
 }
 
-/** Seconds that runs will take, if an epoch is alike in all of them and `jobs` of them run at once. */
+/** Estimated seconds of the runs, assuming equal epochs and `jobs` concurrent runs. */
 export function secondsOf(runs: readonly WatchedRun[], secondsPerEpoch: number, jobs: number): number {
   const epochs = runs.reduce((total, { config }) => total + config.training.epochs, 0)
   return (epochs * secondsPerEpoch) / Math.max(1, Math.min(jobs, runs.length))

@@ -2,33 +2,33 @@ import type { Job } from 'bullmq'
 import { scoreOf } from '../tasks/measures.ts'
 import { add, type EnqueueOptions, type QueuedRuns } from './enqueue.ts'
 import { outcomeOf } from './outcome.ts'
-import type { PlannedRun } from './plan.ts'
+import type { PlannedRun } from './plan-sweep.ts'
 import { type OpenQueue, progressSchema } from './queue.ts'
 import type { SweepEnd, SweepEvent } from './run-sweep.ts'
 import { requireQueueId } from './sweep-folder.ts'
 
-/** What is followed, and who is told. */
+/** Options of following a queue. */
 export interface FollowOptions extends EnqueueOptions {
   readonly runs: QueuedRuns
   readonly signal: AbortSignal
   readonly onEvent: (event: SweepEvent) => void
-  /** Told of runs that had vanished from the queue unfinished, and were queued again. */
+  /** Called with runs that had disappeared from the queue unfinished, and were requeued. */
   readonly onLost: (count: number) => void
 }
 
-/** What was seen of a run at the last look. */
+/** The state of a run at the last poll. */
 interface Seen {
   isActive: boolean
   attempts: number
-  /** How many looks in a row did not find it in the queue. */
+  /** Number of consecutive polls without it in the queue. */
   absent: number
 }
 
 const secondsBetweenLooks = 1
 
 /**
- * Watches queued runs until all of them have ended. It looks into the queue once a second instead of listening to its events:
- * what happened while Redis was away is seen at the next look. A run that is neither queued nor finished, as when Redis lost
+ * Watches queued runs until all of them have ended. It polls the queue once a second instead of listening to its events:
+ * changes during an outage of Redis are seen at the next poll. A run that is neither queued nor finished, as when Redis lost
  * its memory, is queued again.
  *
  * @throws MoietyError `disk`
@@ -43,7 +43,7 @@ export async function followQueue(open: OpenQueue, options: FollowOptions): Prom
     signal.addEventListener('abort', () => resolve('stopped'), { once: true })
   })
   while (left.size > 0 && !signal.aborted) {
-    // Where Redis is away, the look waits for it, and Ctrl-C does not.
+    // During an outage of Redis the poll waits, but Ctrl-C works.
     const looked = await Promise.race([look(open, left, seen, failed, options), stopped])
     if (looked === 'stopped' || left.size === 0) break
     await Promise.race([new Promise(resolve => setTimeout(resolve, 1000 * secondsBetweenLooks)), stopped])
@@ -80,7 +80,7 @@ async function look(
       if (job !== undefined) tell(run, job, active.has(id), before, options)
     } else if (isDone(run, options)) left.delete(id)
     else {
-      // It may have been between two of the lists.
+      // It may have been moving between two of the lists.
       before.absent += 1
       if (before.absent > 2) lost.set(id, run)
     }
@@ -90,7 +90,7 @@ async function look(
   options.onLost(lost.size)
 }
 
-/** What is new of a run that is being trained, or was at the last look. */
+/** Events of a run that is being trained, or was at the last poll. */
 function tell(run: PlannedRun, job: Job, isActive: boolean, before: Seen, { onEvent }: FollowOptions): void {
   if (job.attemptsMade > before.attempts) {
     before.attempts = job.attemptsMade
@@ -107,7 +107,7 @@ function tell(run: PlannedRun, job: Job, isActive: boolean, before: Seen, { onEv
   if (told.data.progress !== null) onEvent({ kind: 'progress', run, progress: told.data.progress })
 }
 
-/** Whether the disk says that it is finished, which is told then. */
+/** Whether it is finished according to the disk, which is then reported. */
 function isDone(run: PlannedRun, { folder, onEvent }: FollowOptions): boolean {
   const outcome = outcomeOf(folder, run, undefined)
   if (outcome.status !== 'done') return false

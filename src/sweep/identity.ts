@@ -6,9 +6,9 @@ import { canonicalJson, type Json } from '../files/json.ts'
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 /**
- * What a run of a sweep is: its configuration, without the folder of a data set that is the same wherever it lies.
+ * The identity of a run of a sweep: its configuration, without the folder of a data set whose content does not depend on it.
  *
- * @param threads - `any` leaves out how many threads compute, which a sweep decides by `--jobs`
+ * @param threads - `any` omits the number of threads, which a sweep derives from `--jobs`
  */
 export function identityOf(config: object, threads: 'as given' | 'any' = 'as given'): object {
   const data = child(config, 'data')

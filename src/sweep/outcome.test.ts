@@ -1,14 +1,27 @@
 import { expect, it } from 'vitest'
-import { MemoryDisk } from '../../test/disks.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { MemoryDisk } from '../../test/fake-disks.ts'
+import { writeAtomically } from '../files/atomic-write.ts'
+import { sizeLimits } from '../files/regular-file.ts'
 import { outcomeOf } from './outcome.ts'
+
+it.each(['active', 'living'])('reads the number of active experts where the summary calls it %s', key => {
+  const disk = new MemoryDisk()
+  for (const path of ['/sweep', '/sweep/run']) disk.makeFolder(path)
+  const layers = [{ name: 'layer4', importance: [1], cvImportance: 0, cvActivation: 0, [key]: 3 }]
+  const write = (name: string, value: object): void =>
+    writeAtomically(disk, `/sweep/run/${name}`, JSON.stringify(value))
+  write('config.json', {})
+  write('summary.json', { interrupted: false, measures: { top1: 1 }, seconds: 1, layers })
+  const outcome = outcomeOf('/sweep', { name: 'run', hash: '' }, undefined, { disk, isPlanned: () => true })
+  expect(outcome).toMatchObject({ status: 'done', layers: [{ active: 3 }] })
+})
 
 it('reads each file of a run only up to the limit of its kind', () => {
   const disk = new MemoryDisk()
   disk.makeFolder('/sweep')
   disk.makeFolder('/sweep/run')
   const asked = new Map<string, number | undefined>()
-  const layers = [{ name: 'layer4', importance: [1], cvImportance: 0, cvActivation: 0, living: 1 }]
+  const layers = [{ name: 'layer4', importance: [1], cvImportance: 0, cvActivation: 0, active: 1 }]
   const files: Record<string, object> = {
     'config.json': {},
     'summary.json': { interrupted: false, top1: 1, top5: 1, seconds: 1, layers },

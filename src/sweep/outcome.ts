@@ -4,26 +4,27 @@ import { readIfThere } from '../files/append-file.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { sizeLimits } from '../files/regular-file.ts'
+import { withCurrentNames } from '../run/earlier-names.ts'
 import type { Measures } from '../run/events.ts'
 import { lockOwner } from '../run/lock.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import { createPlannedCheck, type PlannedCheck } from './identity.ts'
 import type { Failure, RecordedRun } from './sweep-folder.ts'
 
-/** How one mixture of experts of a finished run shares its work; null where the number was none. */
+/** Utilization of one mixture of experts of a finished run; null for NaN or infinite numbers. */
 export interface LayerResult {
   readonly name: string
   readonly importance: readonly (number | null)[]
   readonly cvImportance: number | null
   readonly cvActivation: number | null
-  readonly living: number | null
+  readonly active: number | null
   /** The ranking measure with K = 1 … E, if the run has been explained since. */
   readonly byK: readonly number[] | null
 }
 
 /**
- * What has become of a planned run, as its folder says. `altered`: the folder holds another configuration than the planned,
+ * The outcome of a planned run, read from its folder. `altered`: the folder has another configuration than planned,
  * or a summary that cannot be read.
  */
 export type Outcome =
@@ -38,12 +39,12 @@ export type Outcome =
   | { readonly status: 'missing' | 'interrupted' | 'running' }
   | { readonly status: 'failed' | 'altered'; readonly message: string }
 
-/** What a run can have come to. */
+/** Possible states of a run. */
 export type Status = Outcome['status']
 
 const number = z.number().nullable()
 
-/** As Moiety wrote it until 0.1: the numbers of a classifier at the top, those of a detector under `detection`. */
+/** The format of version 0.1: the numbers of a classifier at the top, those of a detector under `detection`. */
 const earlier = z.object({
   top1: number,
   top5: number,
@@ -55,13 +56,16 @@ const summarySchema = z.object({
   measures: z.record(z.string(), number),
   seconds: number,
   layers: z.array(
-    z.object({
-      name: z.string(),
-      importance: z.array(number),
-      cvImportance: number,
-      cvActivation: number,
-      living: number,
-    }),
+    z.preprocess(
+      withCurrentNames,
+      z.object({
+        name: z.string(),
+        importance: z.array(number),
+        cvImportance: number,
+        cvActivation: number,
+        active: number,
+      }),
+    ),
   ),
 })
 
@@ -74,16 +78,16 @@ const reportSchema = z.object({
   ),
 })
 
-/** For many runs one check is faster than one each. */
+/** A shared check is faster for many runs. */
 interface LookOptions {
   readonly disk?: Disk
   readonly isPlanned?: PlannedCheck
 }
 
 /**
- * Looks into a run's folder, and changes nothing there.
+ * Reads the outcome from a run's folder, without changing it.
  *
- * @param failure - the last that `failures.jsonl` knows of this run
+ * @param failure - the last failure of this run in `failures.jsonl`
  * @throws MoietyError `disk` if a file that is there cannot be read
  */
 export function outcomeOf(
@@ -100,7 +104,7 @@ export function outcomeOf(
   if (!isJsonObject(config) || !isPlanned(run.hash, config))
     return { status: 'altered', message: 'config.json is not the planned configuration' }
   const isRunning = lockOwner(folder, disk) !== undefined
-  // Read after the lock: a run that ends meanwhile has written its summary before it gives the lock free.
+  // Read after the lock: a run that ends meanwhile writes its summary before it releases the lock.
   const summary = jsonIn(folder, 'summary.json', disk)
   if (summary !== undefined) {
     const parsed = summarySchema.safeParse(withMeasures(summary))

@@ -1,8 +1,8 @@
 import { fail } from '../base/errors.ts'
 import { systemFailure } from '../files/disk.ts'
-import { readRegular, sizeLimits } from '../files/regular.ts'
+import { readRegular, sizeLimits } from '../files/regular-file.ts'
 
-/** Where a queue is. Only `options` has the password: `shown` is for people and logs. */
+/** The address of a queue. Only `options` has the password: `shown` is for display and logs. */
 export interface QueueAddress {
   /** `redis://HOST:PORT/DB`, without user and password. */
   readonly shown: string
@@ -22,7 +22,7 @@ export const queueVariable = 'MOIETY_QUEUE'
 
 const defaultPort = 6379
 
-/** What a URL may hold; none of these messages repeats any of it, for it may hold a password. */
+/** The expected URL; no message repeats any part of it, because it may contain a password. */
 const form = `write redis://USER:PASSWORD@HOST:${defaultPort}/0, or rediss:// for TLS; in a password % / @ : # ? are written %25 %2F %40 %3A %23 %3F`
 
 function refuse(message: string, where: string): never {
@@ -32,17 +32,16 @@ function refuse(message: string, where: string): never {
 /**
  * Reads the URL of a queue.
  *
- * @param where - what it came from, such as `--queue`
- * @throws MoietyError `usage`, never with anything of the URL in it
+ * @param where - its source, such as `--queue`
+ * @throws MoietyError `usage`, never with any part of the URL
  */
 export function parseQueueAddress(text: string, where: string): QueueAddress {
   const url = URL.canParse(text.trim()) ? new URL(text.trim()) : undefined
   if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol))
-    return refuse('expected a URL of a Redis, came something else', where)
-  if (url.hash !== '' || url.search !== '')
-    refuse('expected a URL without # and ?, came one with them', where)
+    return refuse('expected the URL of a Redis, got something else', where)
+  if (url.hash !== '' || url.search !== '') refuse('expected a URL without # and ?, got one with them', where)
   const host = url.hostname.replace(/^\[|\]$/g, '')
-  if (host === '') refuse('expected a URL with a host, came one without', where)
+  if (host === '') refuse('expected a URL with a host, got one without', where)
   const database = /^\/?(\d{0,4})$/.exec(url.pathname)?.[1]
   if (database === undefined) return refuse('expected the number of a database after the host', where)
   const db = Number(database)
@@ -65,17 +64,17 @@ function decoded(text: string, where: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    return refuse('user or password of the URL are not written as they should be', where)
+    return refuse('user or password of the URL are not encoded correctly', where)
   }
 }
 
-/** Whether a word of a command line is meant as a queue's URL, and so may hold a password, wherever it stands. */
+/** Whether an argument looks like a queue's URL, and so may contain a password, at any position. */
 export const looksLikeQueue = (word: string): boolean => /^\s*rediss?:/i.test(word)
 
-/** Text without the user and password of such a URL; of what is no URL as it should be rather too much is left out. */
+/** Text without the user and password of such a URL; in malformed URLs, rather too much is removed. */
 export const withoutPassword = (text: string): string => text.replace(/(rediss?:\/*)[^\n]*@/gi, '$1…@')
 
-/** Where the URL may come from. */
+/** Possible sources of the URL. */
 export interface QueueSources {
   /** The option's URL; true where it was given without one. */
   readonly url?: string | true | undefined
@@ -86,25 +85,25 @@ export interface QueueSources {
 /**
  * The address of a queue: by the option itself, else by the first line of a file, else by the environment.
  *
- * @throws MoietyError `usage` where there is none or it is none
+ * @throws MoietyError `usage` where there is none or it is invalid
  */
 export function queueAddress({ url, file, environment }: QueueSources): QueueAddress {
   if (typeof url === 'string') return parseQueueAddress(url, '--queue')
   if (file !== undefined && looksLikeQueue(file))
     return fail({
       kind: 'usage',
-      message: 'expected a file with the URL of a Redis in it, came the URL itself',
+      message: 'expected a file with the URL of a Redis in it, got the URL itself',
       where: '--queue-file',
-      help: `write it on the first line of a file and give the file's name; if it holds a password, every user of this machine could have seen it`,
+      help: `write it on the first line of a file and pass the file's name; if it holds a password, every user of this machine could have seen it`,
     })
   if (file !== undefined) return parseQueueAddress(firstLine(file), file)
   if (environment !== undefined && environment.trim() !== '')
     return parseQueueAddress(environment, queueVariable)
   return fail({
     kind: 'usage',
-    message: 'expected the URL of a Redis, came none',
+    message: 'expected the URL of a Redis, got none',
     where: '--queue',
-    help: `give --queue redis://HOST, --queue-file FILE with the URL in it, or set ${queueVariable}`,
+    help: `pass --queue redis://HOST, --queue-file FILE with the URL in it, or set ${queueVariable}`,
   })
 }
 

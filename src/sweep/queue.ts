@@ -1,5 +1,5 @@
 /**
- * The queue of runs in a Redis, by BullMQ. It holds which runs are to be trained and who trains them; configurations,
+ * The queue of runs in a Redis, by BullMQ. It records which runs are to be trained and their workers; configurations,
  * checkpoints and results are on the disk that all machines share, and nothing is lost with the queue.
  */
 import type { Queue } from 'bullmq'
@@ -14,7 +14,7 @@ import { trainerProgress } from './trainer.ts'
 /** The names of everything in Redis begin with `moiety:runs:`. */
 export const queueNames = { prefix: 'moiety', name: 'runs' } as const
 
-/** What a job says: a run of a sweep, by names alone. */
+/** The content of a job: the names of a sweep and its run. */
 export const jobSchema = z.object({
   format: z.literal(1),
   /** The sweep's folder where it was queued. */
@@ -27,7 +27,7 @@ export const jobSchema = z.object({
 
 export type JobFacts = Readonly<z.output<typeof jobSchema>>
 
-/** What a worker tells of the run that it trains, as the job's progress. */
+/** Progress of a job, reported by the worker that trains the run. */
 export const progressSchema = z.object({
   worker: z.string(),
   isResumed: z.boolean(),
@@ -58,7 +58,7 @@ export async function loadBullmq(): Promise<{
   }
 }
 
-/** A queue that is reached. */
+/** An open queue. */
 export interface OpenQueue {
   readonly queue: Queue
   /** The connection, for a worker too; it reconnects by itself. */
@@ -71,17 +71,17 @@ const oldest = [6, 2] as const
 const millisecondsToConnect = 10_000
 
 /**
- * Reaches a queue. The first connection must succeed at once; from then on one that is lost is tried again for ever.
+ * Opens a queue. The first connection must succeed at once; later ones are retried indefinitely.
  *
- * @param onState - told when Redis has gone away and when it is back
- * @throws MoietyError `usage` that says what was expected at which address, and what came
+ * @param onState - called when Redis disconnects and reconnects
+ * @throws MoietyError `usage` with the address, and what was expected and found there
  */
 export async function openQueue(
   address: QueueAddress,
   onState: (state: 'away' | 'back' | 'refused') => void,
 ): Promise<OpenQueue> {
   const { bullmq, Redis: Driver } = await loadBullmq()
-  await knock(new Driver({ ...address.options, ...once }), address)
+  await ping(new Driver({ ...address.options, ...once }), address)
   const connection = new Driver({
     ...address.options,
     maxRetriesPerRequest: null,
@@ -101,7 +101,7 @@ export async function openQueue(
   })
   const { prefix, name } = queueNames
   const queue = new bullmq.Queue(name, { prefix, connection })
-  // Its connection is ours, whose errors are told above.
+  // Its connection is ours, whose errors are reported above.
   queue.on('error', () => undefined)
   return {
     queue,
@@ -109,7 +109,7 @@ export async function openQueue(
     address,
     close: async () => {
       connection.removeAllListeners('close')
-      // Where Redis is away its answer would be waited for without end.
+      // During an outage of Redis this would wait indefinitely.
       if (connection.status === 'ready') await queue.close().catch(() => undefined)
       connection.disconnect()
     },
@@ -126,8 +126,8 @@ const once = {
 const isRefusal = ({ message }: Error): boolean =>
   /^(WRONGPASS|NOAUTH|NOPERM|ERR invalid password)/.test(message)
 
-/** Connects once, to find at once what would otherwise be tried without end. @throws MoietyError `usage` */
-async function knock(redis: Redis, address: QueueAddress): Promise<void> {
+/** Connects once, to report at once what would otherwise be retried indefinitely. @throws MoietyError `usage` */
+async function ping(redis: Redis, address: QueueAddress): Promise<void> {
   let first: Error | undefined
   redis.on('error', (error: Error) => {
     first ??= error
@@ -141,9 +141,9 @@ async function knock(redis: Redis, address: QueueAddress): Promise<void> {
     if (version !== null && (major < oldest[0] || (major === oldest[0] && minor < oldest[1])))
       fail({
         kind: 'usage',
-        message: `expected a Redis of version ${oldest.join('.')} or newer, came ${major}.${minor}`,
+        message: `expected a Redis of version ${oldest.join('.')} or newer, got ${major}.${minor}`,
         where: address.shown,
-        help: 'use a newer one',
+        help: 'upgrade it',
       })
   } catch (cause) {
     if (first === undefined && !(cause instanceof Error)) throw cause
@@ -155,11 +155,11 @@ async function knock(redis: Redis, address: QueueAddress): Promise<void> {
   }
 }
 
-/** Whether Redis answered, and with a refusal: trying again brings the same. */
+/** Whether Redis replied with an error: retrying gives the same. */
 export const isAnswer = ({ name, message }: Error): boolean =>
   name === 'ReplyError' && !/^LOADING/.test(message)
 
-/** What Redis does not do, as an error that says what it answered. @throws MoietyError `usage` instead of a ReplyError */
+/** A command that Redis refuses, as an error with its reply. @throws MoietyError `usage` instead of a ReplyError */
 export async function answered<T>(address: QueueAddress, action: () => Promise<T>): Promise<T> {
   try {
     return await action()
@@ -177,33 +177,34 @@ export function refusal(error: Error, address: QueueAddress): never {
 /** The driver's own error, which may hold commands with a password in them, is not kept as cause. */
 export function refusalOf(error: Error, { shown }: QueueAddress): MoietyError {
   const code = codeOf(error) ?? ''
-  // Its scripts' answers end with where in the script.
+  // Its scripts' replies end with a position in the script.
   const answer = error.message.split('\n', 1)[0]?.replace(/,? script: [\da-f]{40}.*/, '') ?? ''
   if (isAnswer(error) && (!isRefusal(error) || /^NOPERM/.test(answer)))
     return new MoietyError({
       kind: 'usage',
-      message: `expected a Redis that keeps the queue, it answered ${answer}`,
+      message: `expected a Redis that accepts the queue, it replied ${answer}`,
       where: shown,
-      help: 'it must let this user write, have memory and disk for it, and be no replica; the queue has lost nothing',
+      help: 'it must allow this user to write, have enough memory and disk, and not be a replica; the queue has lost nothing',
     })
   if (isRefusal(error))
     return new MoietyError({
       kind: 'usage',
-      message: 'the Redis refuses the user or password of the URL, or wants one that the URL does not have',
+      message:
+        'the Redis refuses the user or password of the URL, or requires one that the URL does not have',
       where: shown,
       help: 'check both; in a password % / @ : # ? are written %25 %2F %40 %3A %23 %3F',
     })
   if (/CERT|SELF_SIGNED|TLS|SSL|EPROTO/i.test(code) || /certificate|ssl|tls/i.test(error.message))
     return new MoietyError({
       kind: 'usage',
-      message: `expected a Redis whose certificate is trusted, came ${error.message}`,
+      message: `expected a Redis whose certificate is trusted, got ${error.message}`,
       where: shown,
-      help: 'for an authority of your own set NODE_EXTRA_CA_CERTS=ca.pem; without TLS the URL begins with redis://',
+      help: 'for your own certificate authority set NODE_EXTRA_CA_CERTS=ca.pem; without TLS the URL begins with redis://',
     })
   return new MoietyError({
     kind: 'usage',
-    message: `expected a Redis there, came ${error.message.trim() || code || 'nothing'}`,
+    message: `expected a Redis there, got ${error.message.trim() || code || 'nothing'}`,
     where: shown,
-    help: 'check host and port, and whether it runs and lets this machine in; rediss:// is with TLS, redis:// without',
+    help: 'check host and port, and that it runs and accepts connections from this machine; rediss:// is with TLS, redis:// without',
   })
 }

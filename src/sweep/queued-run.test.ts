@@ -11,7 +11,7 @@ describe('what a worker tells a training of a queued run', () => {
     ['folder', '/there', false],
     ['scenes', null, false],
     ['sample', null, false],
-  ])('%s in %s: whether it is told this machine’s folder is %s', async (name, directory, isTold) => {
+  ])('%s in %s: whether it gets this machine’s folder is %s', async (name, directory, isPassed) => {
     const sweep = mkdtempSync(join(tmpdir(), 'moiety-queued-'))
     const config = { data: { name, directory }, engine: { threads: 1 }, training: { epochs: 2 } }
     mkdirSync(join(sweep, 'a'))
@@ -20,6 +20,6 @@ describe('what a worker tells a training of a queued run', () => {
     const data = [`data.name=${name}`, 'data.directory="/here"']
     const { words } = await beginningOf(sweep, job, { data, threads: 1 })
     expect(words.slice(0, 4)).toEqual(['train', '--resume=auto', '--out', join(sweep, 'a')])
-    expect(words.slice(4)).toEqual(isTold ? ['--set', 'data.directory="/here"'] : [])
+    expect(words.slice(4)).toEqual(isPassed ? ['--set', 'data.directory="/here"'] : [])
   })
 })

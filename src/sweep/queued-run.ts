@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import { readJsonFile } from '../config/recipe-files.ts'
 import { child } from '../config/shape.ts'
-import { makeFolders } from '../files/careful.ts'
+import { makeFolders } from '../files/atomic-write.ts'
 import { isThere, nodeDisk } from '../files/disk.ts'
 import { isJsonObject, type JsonObject } from '../files/json.ts'
 import { readConfig } from '../run/run-folder.ts'
@@ -12,7 +12,7 @@ import type { JobFacts } from './queue.ts'
 import type { WatchedRun } from './run-sweep.ts'
 import { readQueueId, readRecord, type SweepRecord } from './sweep-folder.ts'
 
-/** Where this machine has things, if not where they were when the sweep was queued. */
+/** Paths on this machine, if they differ from those when the sweep was queued. */
 export interface MachinePlaces {
   /** The folder in which the sweeps' folders are. */
   readonly sweeps: string | undefined
@@ -20,7 +20,7 @@ export interface MachinePlaces {
   readonly data: readonly string[]
 }
 
-/** Finds the folders of sweeps on this machine. What Redis says is believed only as far as a sweep on the disk planned it. */
+/** Finds the folders of sweeps on this machine. Data from Redis is accepted only if a sweep on the disk planned it. */
 export interface SweepFinder {
   /** Where that sweep's folder should be here. */
   placeOf(job: JobFacts): string
@@ -44,9 +44,9 @@ export function createSweepFinder({ sweeps }: MachinePlaces): SweepFinder {
       if (readQueueId(folder) !== job.id)
         fail({
           kind: 'usage',
-          message: 'expected the folder of a sweep that was queued, but on this machine it is not there',
+          message: 'expected the folder of a queued sweep, but it is not on this machine',
           where: folder,
-          help: 'all machines share the folders of sweeps; where they have another path here, give --sweeps DIR',
+          help: 'all machines share the folders of sweeps; if they have another path here, pass --sweeps DIR',
         })
       const isPlanned = (): boolean => records.get(folder)?.get(job.run) === job.hash
       // A sweep that has grown since was read before it did.
@@ -56,20 +56,20 @@ export function createSweepFinder({ sweeps }: MachinePlaces): SweepFinder {
   }
 }
 
-/** A run that is about to be trained: what `moiety train` is told, and what watchers are. */
+/** A run to be trained: arguments of `moiety train`, and events for watchers. */
 export interface Beginning {
   readonly words: readonly string[]
   readonly watched: WatchedRun
   readonly isResumed: boolean
-  /** The file in `recipes/` that it begins with. */
+  /** Its recipe in `recipes/`. */
   readonly recipe: string
 }
 
 const watchedConfig = z.object({ training: z.object({ epochs: z.int() }) })
 
 /**
- * How to train a queued run on this machine: from its recipe, or, where its folder has a configuration already, going on. It
- * then keeps the number of threads that it was begun with, since that enters the last bits.
+ * How to train a queued run on this machine: from its recipe, or, where its folder has a configuration already, resuming. It
+ * then keeps its number of threads, since that affects the last bits.
  *
  * @throws MoietyError `usage` where the recipe is missing or is not what was planned; `disk`
  */
@@ -112,9 +112,9 @@ async function planned(file: string, hash: string): Promise<JsonObject> {
     kind: 'usage',
     message:
       config === undefined
-        ? 'what is to be trained is not in the folder of the sweep'
-        : 'what is to be trained is not what the sweep has planned',
+        ? 'the recipe of the run is not in the folder of the sweep'
+        : 'the recipe of the run is not the one that the sweep has planned',
     where: file,
-    help: 'give the `moiety sweep --queue` command again, which writes it anew',
+    help: 'run the `moiety sweep --queue` command again, which rewrites it',
   })
 }

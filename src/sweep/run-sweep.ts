@@ -1,25 +1,25 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises'
 import { fail } from '../base/errors.ts'
-import { makeFolders, quietly, writeCarefully } from '../files/careful.ts'
+import { ignoringErrors, makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { isThere, nodeDisk } from '../files/disk.ts'
-import { removeAbandoned } from '../files/unfinished.ts'
+import { removeAbandoned } from '../files/temporary-name.ts'
 import { acquireLock, type LockOwner } from '../run/lock.ts'
 import { type LockWait, untilTakeover, watchLock } from '../run/lock-watch.ts'
 import { type Score, scoreOf } from '../tasks/measures.ts'
 import { createPlannedCheck } from './identity.ts'
 import { type Outcome, outcomeOf } from './outcome.ts'
-import type { PlannedRun, SweepPlan } from './plan.ts'
+import type { PlannedRun, SweepPlan } from './plan-sweep.ts'
 import { readFailures, type SweepRecord, writeFailure, writeRecord } from './sweep-folder.ts'
 import { startTrainer, type Trainer, type TrainerCommand, type TrainerProgress } from './trainer.ts'
 
-/** A run as far as whoever watches needs it. */
+/** A run for watchers. */
 export interface WatchedRun {
   readonly name: string
   readonly config: { readonly training: { readonly epochs: number } }
 }
 
-/** What a sweep tells while it works. */
+/** Events of a sweep. */
 export type SweepEvent =
   | { readonly kind: 'started'; readonly run: WatchedRun; readonly isResumed: boolean }
   | { readonly kind: 'progress'; readonly run: WatchedRun; readonly progress: TrainerProgress }
@@ -39,22 +39,22 @@ export type SweepEvent =
   /** Another process trains there, such as one whose sweep was killed: the sweep waits for it. */
   | { readonly kind: 'waiting'; readonly run: WatchedRun; readonly owner: LockOwner }
 
-/** What to run, where, and how much at once. */
+/** Options of a sweep. */
 export interface RunSweepOptions {
   readonly folder: string
   readonly plan: SweepPlan
   readonly record: SweepRecord
-  /** How many trainings at once, and on how many threads each that does not say it itself. */
+  /** Number of concurrent trainings, and threads for each that does not specify its own. */
   readonly jobs: number
   readonly threads: number
   readonly retries: number
   readonly command: TrainerCommand
-  /** Stops all trainings, each after a checkpoint; its reason is the signal that they are sent. */
+  /** Stops all trainings, each after a checkpoint; its reason is the signal to send. */
   readonly signal: AbortSignal
   readonly onEvent: (event: SweepEvent) => void
 }
 
-/** What came of a call. */
+/** The result of a sweep. */
 export interface SweepEnd {
   readonly isInterrupted: boolean
   readonly failed: readonly { readonly run: string; readonly message: string }[]
@@ -77,7 +77,7 @@ export async function openSweep(
   const lock = acquireLock(folder, nodeDisk, 'sweep')
   try {
     writeRecord(folder, record)
-    quietly(() => removeAbandoned(nodeDisk, folder, join(folder, 'sweep.json')))
+    ignoringErrors(() => removeAbandoned(nodeDisk, folder, join(folder, 'sweep.json')))
     for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
     return lock
   } catch (cause) {
@@ -86,7 +86,7 @@ export async function openSweep(
   }
 }
 
-/** What has become of every run of a sweep, by name. @throws MoietyError `disk` */
+/** The outcome of every run of a sweep, by name. @throws MoietyError `disk` */
 export function outcomesOf(
   folder: string,
   runs: readonly { readonly name: string; readonly hash: string }[],
@@ -94,7 +94,7 @@ export function outcomesOf(
   return new Map(eachOutcome(folder, runs))
 }
 
-/** The same; between two runs a signal is noticed, and its reason thrown. There may be thousands, on a slow network disk. */
+/** The same; a signal aborts between two runs with its reason. There may be thousands, on a slow network disk. */
 export async function outcomesUnless(
   signal: AbortSignal,
   folder: string,
@@ -130,14 +130,14 @@ export function refuseAltered(folder: string, outcomes: ReadonlyMap<string, Outc
     kind: 'usage',
     message: `${first.message}${more}`,
     where: join(folder, first.name),
-    help: 'move that folder away, and the sweep trains this run anew',
+    help: 'move that folder away, and the sweep trains this run again',
   })
 }
 
 /**
- * Trains what is not finished yet, several runs at once, each in a process of its own. All that it knows it reads from the
+ * Trains what is not finished yet, several runs at once, each in its own process. Its state is read from the
  * runs' folders: a finished run is not started, one with a configuration is resumed. A failed run is written to
- * `failures.jsonl` and comes again after all others, as often as `retries` says.
+ * `failures.jsonl` and is retried after all others, up to `retries` times.
  *
  * @throws MoietyError `disk`; trainings are stopped before
  */
@@ -192,14 +192,14 @@ export async function runSweep(options: RunSweepOptions): Promise<SweepEnd> {
 }
 
 const secondsBetweenLooks = 0.25
-/** How long another machine's lock must stand still before it is removed. */
+/** How long another machine's lock must be without a heartbeat before it is removed. */
 export const secondsOfSilence = 120
 
 /**
- * Waits until nobody has a run's folder, or until the signal. Another machine's lock that stands still is removed.
+ * Waits until a run's folder is not locked, or until the signal. Another machine's lock without a heartbeat is removed.
  *
- * @param silence - seconds of standing still
- * @param onOwner - told once of who has it, if anybody
+ * @param silence - seconds without a heartbeat
+ * @param onOwner - called once with its owner, if any
  */
 export async function untilFree(
   run: string,
@@ -226,7 +226,7 @@ async function trainOnce(
   const path = join(folder, run.name)
   const recipe = join(folder, 'recipes', `${run.name}.json`)
   const before = outcomeOf(folder, run, undefined)
-  // Whoever held its lock may have finished it.
+  // The previous owner may have finished it.
   if (before.status === 'done') {
     onEvent({ kind: 'done', run, score: scoreOf(before.measures), seconds: before.seconds })
     return undefined
@@ -242,7 +242,7 @@ async function trainOnce(
   const end = await trainer.ended
   trainers.delete(trainer)
   // The run's folder has the configuration by now; where it has none, the next attempt writes this file again.
-  quietly(() => nodeDisk.remove(recipe))
+  ignoringErrors(() => nodeDisk.remove(recipe))
   const after = end.exitCode === 0 ? outcomeOf(folder, run, undefined) : undefined
   if (after?.status === 'done') {
     onEvent({ kind: 'done', run, score: scoreOf(after.measures), seconds: after.seconds })
@@ -255,7 +255,7 @@ async function trainOnce(
   return end
 }
 
-/** The run's configuration as a recipe of its own: what was planned is what is trained. */
+/** The run's configuration as a recipe, so that exactly the plan is trained. */
 export function writeRecipe(
   file: string,
   { config, name }: PlannedRun,
@@ -268,7 +268,7 @@ export function writeRecipe(
     config: { ...config, engine: { ...config.engine, threads: config.engine.threads ?? threads } },
     reached: null,
   }
-  writeCarefully(nodeDisk, file, `${JSON.stringify(recipe, null, 2)}\n`)
+  writeAtomically(nodeDisk, file, `${JSON.stringify(recipe, null, 2)}\n`)
 }
 
 function resumeWords({ config }: PlannedRun, path: string, { threads }: RunSweepOptions): string[] {

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { loadRecipe } from '../config/recipe-files.ts'
-import { measureNamed } from './measures.ts'
 import type { Outcome } from './outcome.ts'
-import { planSweep } from './plan.ts'
+import { planSweep } from './plan-sweep.ts'
 import { parseSweep } from './sweep-file.ts'
 import { recordOf } from './sweep-folder.ts'
-import { sweepTable } from './table.ts'
+import { sweepTable } from './sweep-table.ts'
 import { tableText } from './table-formats.ts'
+import { measureNamed } from './table-values.ts'
 
 const recipe = await loadRecipe('cifar100-small')
 const outcome: Outcome = { status: 'done', measures: { top1: 0.5, top5: 1 }, seconds: 1, layers: [] }
 
-/** Of this process alone: others may use the machine. */
+/** Time of this process only, because others may use the machine. */
 const cpuSeconds = (): number => process.cpuUsage().user / 1e6
 
 /** Plans so many runs, ten seeds of each combination, and lays them out; the processor's seconds of both. */

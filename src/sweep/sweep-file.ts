@@ -23,16 +23,16 @@ const sweepSchema = z.strictObject({
     .regex(/^[a-z0-9][a-z0-9-]{0,99}$/)
     .describe('small letters, digits and hyphens; also the name of its folder'),
   title: z.string().min(1).max(1000).describe('one line'),
-  description: z.string().max(10_000).default('').describe('what the sweep asks'),
+  description: z.string().max(10_000).default('').describe('the question that the sweep answers'),
   recipe: z.string().min(1).max(4096).describe("a recipe's name, or its file as seen from this one"),
   with: z
     .record(z.string(), json)
     .default({})
-    .describe("the recipe's parameters, each with a value, or a list of them to go through"),
+    .describe("the recipe's parameters, each with a value, or a list of values"),
   set: z
     .record(z.string(), json)
     .default({})
-    .describe('keys of the configuration that are the same in all runs'),
+    .describe('keys of the configuration that are fixed in all runs'),
   grid: z
     .record(z.string(), z.union([z.array(json).min(1).max(10_000), range]))
     .default({})
@@ -41,34 +41,34 @@ const sweepSchema = z.strictObject({
     .array(z.record(z.string(), json))
     .max(10_000)
     .default([])
-    .describe('combinations that are left out: [{"experts": 4, "position": [1, 2]}]'),
+    .describe('excluded combinations: [{"experts": 4, "position": [1, 2]}]'),
   seeds: z
     .array(seed)
     .min(1)
     .max(10_000)
     .describe('a list of whole numbers; every combination runs with each'),
-  retries: z.int().min(0).max(100).default(1).describe('how often a failed run is tried again in a call'),
+  retries: z.int().min(0).max(100).default(1).describe('number of retries of a failed run in a call'),
   baseline: z
     .record(z.string(), json)
     .nullable()
     .default(null)
-    .describe('what others are compared with: {"constraint": "none"}'),
+    .describe('the baseline of comparisons: {"constraint": "none"}'),
 })
 
-/** A sweep as its file has it, defaults filled in. */
+/** A sweep's file, with defaults filled in. */
 export type Sweep = Readonly<z.output<typeof sweepSchema>>
 
 /** A list of values written as its ends and their number. */
 export type Range = Readonly<z.output<typeof range>>
 
 /**
- * Reads a sweep from what its JSON file holds; of its keys below `with`, `set` and `grid` nothing is known yet.
+ * Parses the JSON of a sweep; its keys below `with`, `set` and `grid` are not checked yet.
  *
- * @param source - what errors call the file
+ * @param source - the file's name in errors
  * @throws MoietyError `usage`, naming each mistake's path and, for an unknown key, the nearest known one
  */
 export function parseSweep(content: unknown, source: string): Sweep {
-  // Before anything else: what is nested without end would exhaust the stack of whoever walks through it.
+  // Before anything else: deep nesting would exhaust the stack.
   const strange = strangeKeys(content, [])
   if (strange.length > 0) throw configError(strange, source, 'the sweep')
   const parsed = sweepSchema.safeParse(content)
@@ -96,13 +96,13 @@ export function valuesOf(values: readonly Json[] | Range): readonly Json[] {
 export function rangeMistake({ from, to, scale }: Range): string | undefined {
   if (from === to) return `a range has two different ends, but from and to are both ${from}`
   if (scale === 'log' && (from <= 0 || to <= 0))
-    return `a range of equal ratios lies above 0, came from ${from} to ${to}`
+    return `expected a log range above 0, got from ${from} to ${to}`
   return undefined
 }
 
-/** JSON can name a key so that assigning it would change an object's nature; nothing here has such a name. */
+/** Assigning some JSON keys would change an object's prototype; they are refused. */
 function strangeKeys(value: unknown, path: Path): Mistake[] {
-  if (path.length > 20) return [{ path: path.slice(0, 3), message: 'this is nested too deep to be a value' }]
+  if (path.length > 20) return [{ path: path.slice(0, 3), message: 'this value is nested too deeply' }]
   if (Array.isArray(value)) return value.flatMap((item, i) => strangeKeys(item, [...path, i]))
   if (!isJsonObject(value)) return []
   return Object.entries(value).flatMap(([key, below]) =>
@@ -135,11 +135,11 @@ function unknownKey(path: Path, key: string, content: unknown): Mistake {
 
 function wrongValue(path: Path, content: unknown): Mistake {
   const value = path.reduce(child, content)
-  if (path.length === 0) return { path, message: `a sweep is an object, but here is ${showValue(value)}` }
+  if (path.length === 0) return { path, message: `a sweep must be an object, got ${showValue(value)}` }
   if (path[0] === 'grid' && path.length > 1)
     return {
       path,
-      message: `expected a list that is not empty, or from, to and steps, came ${showValue(value)}`,
+      message: `expected a list that is not empty, or from, to and steps, got ${showValue(value)}`,
       help: 'for example [4, 10] or {"from": 0.001, "to": 0.1, "steps": 5, "scale": "log"}',
     }
   const schema = schemaAt(path)

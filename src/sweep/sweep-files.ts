@@ -7,10 +7,10 @@ import { loadRecipe, readJsonFile } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { parseSweep, type Sweep } from './sweep-file.ts'
 
-/** Where the sweeps of this package lie, in folders; the same from `src/sweep` and `dist/sweep`. */
+/** Folder of the sweeps in this package; the same from `src/sweep` and `dist/sweep`. */
 const root = fileURLToPath(new URL('../../recipes/', import.meta.url))
 
-/** A sweep with its recipe, and what errors call it. */
+/** A sweep with its recipe, and its name in errors. */
 export interface LoadedSweep {
   readonly sweep: Sweep
   readonly recipe: Recipe

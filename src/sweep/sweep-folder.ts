@@ -1,6 +1,6 @@
 /**
- * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl` (or one a machine). What has become of a
- * run is not written down anywhere but in its own folder, so a sweep that was killed at any instant goes on.
+ * The folder of a sweep: `sweep.json` (what was planned), one folder a run, `logs/`, `failures.jsonl` (or one a machine). The outcome of a
+ * run is recorded only in its own folder, so a sweep that was killed at any instant can be resumed.
  */
 
 import { randomUUID } from 'node:crypto'
@@ -9,12 +9,12 @@ import { z } from 'zod'
 import { fail } from '../base/errors.ts'
 import type { Recipe } from '../config/recipe.ts'
 import { openAppendFile, readIfThere } from '../files/append-file.ts'
-import { makeFolders, namesIn, writeCarefully } from '../files/careful.ts'
+import { listNames, makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
-import { sizeLimits } from '../files/regular.ts'
-import type { SweepPlan } from './plan.ts'
+import { sizeLimits } from '../files/regular-file.ts'
+import type { SweepPlan } from './plan-sweep.ts'
 import type { Sweep } from './sweep-file.ts'
 
 const json: z.ZodType<Json> = z.json()
@@ -76,7 +76,7 @@ export function recordOf(sweep: Sweep, recipe: Recipe, plan: SweepPlan): SweepRe
 /** Writes `sweep.json`. @throws MoietyError `disk` */
 export function writeRecord(folder: string, record: SweepRecord, disk: Disk = nodeDisk): void {
   makeFolders(disk, folder)
-  writeCarefully(disk, join(folder, 'sweep.json'), `${JSON.stringify(record, null, 1)}\n`)
+  writeAtomically(disk, join(folder, 'sweep.json'), `${JSON.stringify(record, null, 1)}\n`)
 }
 
 /** `sweep.json`, or undefined where there is none. @throws MoietyError `disk`, also if it is damaged */
@@ -90,7 +90,7 @@ export function readRecord(folder: string, disk: Disk = nodeDisk): SweepRecord |
     kind: 'disk',
     message: `${file} is not what moiety sweep writes`,
     where: file,
-    help: 'it was changed or damaged; `moiety sweep FILE` with this --out writes it anew once it is removed',
+    help: 'it was changed or damaged; `moiety sweep FILE` with this --out rewrites it once it is removed',
   })
 }
 
@@ -102,7 +102,7 @@ export function requireRecord(folder: string, disk: Disk = nodeDisk): SweepRecor
       kind: 'usage',
       message: 'this is not a sweep: expected a folder with sweep.json',
       where: folder,
-      help: '`moiety sweep` says at its end which folder it wrote',
+      help: '`moiety sweep` prints its folder at the end',
     })
   )
 }
@@ -116,7 +116,7 @@ const failureSchema = z.object({
   when: z.string(),
 })
 
-/** One line of `failures.jsonl`: a training that ended otherwise than it should. */
+/** One line of `failures.jsonl`: a training that failed. */
 export type Failure = Readonly<z.output<typeof failureSchema>>
 
 const failuresName = /^failures(\.[\w-]+)?\.jsonl$/
@@ -124,7 +124,7 @@ const failuresName = /^failures(\.[\w-]+)?\.jsonl$/
 /**
  * Adds a line to `failures.jsonl`.
  *
- * @param machine - where several machines write, each has a file of its own
+ * @param machine - where several machines write, each has its own file
  * @throws MoietyError `disk`
  */
 export function writeFailure(
@@ -141,10 +141,10 @@ export function writeFailure(
   }
 }
 
-/** The last failure of each run that ever failed; lines that cannot be read, as a torn last one, are passed over. */
+/** The last failure of each run that ever failed; unreadable lines, such as a truncated last one, are skipped. */
 export function readFailures(folder: string, disk: Disk = nodeDisk): ReadonlyMap<string, Failure> {
   const last = new Map<string, Failure>()
-  for (const name of namesIn(disk, folder).filter(other => failuresName.test(other))) {
+  for (const name of listNames(disk, folder).filter(other => failuresName.test(other))) {
     const bytes = readIfThere(disk, join(folder, name), sizeLimits.sweepRecord)
     for (const line of bytes === undefined ? [] : new TextDecoder().decode(bytes).split('\n')) {
       const parsed = failureSchema.safeParse(jsonOf(line))
@@ -170,7 +170,7 @@ export function requireQueueId(folder: string, disk: Disk = nodeDisk): string {
   const before = readQueueId(folder, disk)
   if (before !== undefined) return before
   const id = randomUUID()
-  writeCarefully(disk, join(folder, 'queue.json'), `${JSON.stringify({ format: 1, id })}\n`)
+  writeAtomically(disk, join(folder, 'queue.json'), `${JSON.stringify({ format: 1, id })}\n`)
   return id
 }
 

@@ -8,8 +8,8 @@ import { chart, figure, numbers, table } from '../report/parts.ts'
 import { shell } from '../report/shell.ts'
 import { measuresOf, type Score, scoreOf } from '../tasks/measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
-import type { SweepTable } from './table.ts'
-import { cellText, differenceText, notesOf } from './table-words.ts'
+import type { SweepTable } from './sweep-table.ts'
+import { cellText, differenceText, notesOf } from './table-text.ts'
 
 /** A planned run, what became of it, and which colour it has. */
 export interface SweepRun {
@@ -289,7 +289,7 @@ function runTable(runs: readonly SweepRun[]): Markup {
         'status',
         ...[...columns].map(({ label }) => label),
         'CV of importance',
-        'living',
+        'active',
         'seconds',
       ],
       rows: runs.map(({ name: run, outcome }) => [
@@ -297,7 +297,7 @@ function runTable(runs: readonly SweepRun[]): Markup {
         'message' in outcome ? `${outcome.status}: ${shown(outcome.message)}` : outcome.status,
         ...[...columns].map(one => of(outcome, ({ measures }) => percent(measures[one.name] ?? null))),
         all(outcome, layer => fixed(layer.cvImportance, 3)),
-        all(outcome, layer => `${layer.living ?? '–'} of ${layer.importance.length}`),
+        all(outcome, layer => `${layer.active ?? '–'} of ${layer.importance.length}`),
         of(outcome, ({ seconds }) => fixed(seconds, 0)),
       ]),
     },

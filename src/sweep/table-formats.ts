@@ -2,8 +2,8 @@ import { parquetWriteBuffer } from 'hyparquet-writer'
 import { csvField, latex, markdown, visible } from '../base/escaping.ts'
 import type { Json } from '../files/json.ts'
 import { textOf } from './axes.ts'
-import type { SweepTable } from './table.ts'
-import { absentText, cellText, differenceText, notesOf } from './table-words.ts'
+import type { SweepTable } from './sweep-table.ts'
+import { absentText, cellText, differenceText, notesOf } from './table-text.ts'
 
 /** A table of a sweep as text, Markdown, LaTeX, CSV and Parquet. */
 

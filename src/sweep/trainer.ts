@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, readSync, statSync } from 'node:fs'
 import { z } from 'zod'
 import { attempt, nodeDisk } from '../files/disk.ts'
-import { openRegular } from '../files/regular.ts'
+import { openRegular } from '../files/regular-file.ts'
 import { queueVariable } from './queue-address.ts'
 
 /** How a training is started: `node dist/cli/main.js`, before the words of the command. */

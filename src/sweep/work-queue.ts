@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Job } from 'bullmq'
 import { exitCodes, MoietyError } from '../base/errors.ts'
-import { quietly } from '../files/careful.ts'
+import { ignoringErrors } from '../files/atomic-write.ts'
 import { isThere, nodeDisk } from '../files/disk.ts'
 import { lockOwner, takenForDead } from '../run/lock.ts'
 import { scoreOf } from '../tasks/measures.ts'
@@ -174,7 +174,7 @@ class Work {
   tellVanished(job: Job): void {
     const facts = jobSchema.safeParse(job.data)
     if (!facts.success) return
-    quietly(() => {
+    ignoringErrors(() => {
       const folder = this.#finder.find(facts.data)
       if (folder !== undefined)
         this.#writeFailure(folder, facts.data, job.attemptsMade, {
@@ -202,7 +202,7 @@ class Work {
     await untilFree(path, stop, owner => this.options.onEvent({ kind: 'waiting', run, owner }), silence)
     if (stop.aborted) return await this.#giveUp(job, token, lost)
     const before = outcomeOf(folder, { name: facts.run, hash: facts.hash }, undefined)
-    // Whoever held its lock may have finished it.
+    // The previous owner may have finished it.
     if (before.status === 'done') return
     if (before.status === 'altered') throw new this.bullmq.UnrecoverableError(before.message)
     await this.#trainHere(folder, facts, job, token, lost)
@@ -231,7 +231,7 @@ class Work {
     if (stop.aborted) onStop()
     const end = await trainer.ended
     stop.removeEventListener('abort', onStop)
-    if (isThere(join(folder, facts.run, 'config.json'))) quietly(() => nodeDisk.remove(start.recipe))
+    if (isThere(join(folder, facts.run, 'config.json'))) ignoringErrors(() => nodeDisk.remove(start.recipe))
     const after =
       end.exitCode === 0 ? outcomeOf(folder, { name: facts.run, hash: facts.hash }, undefined) : undefined
     if (after?.status === 'done')

@@ -4,8 +4,8 @@ import {
   addBatch,
   counterValues,
   emptySums,
-  type UtilisationSums,
-  utilisation,
+  type UtilizationSums,
+  utilization,
 } from '../metrics/utilization.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import type { LayerStats, LayerSummary } from '../run/events.ts'
@@ -51,7 +51,7 @@ export function weightsAt(layer: RoutedLayer, image: number, level: number): Flo
 /** Collects, batch by batch, how mixtures route a split. */
 export class RoutingCollector {
   #layers:
-    | { readonly info: LayerInfo; readonly sums: UtilisationSums; readonly routed: RoutedLayer }[]
+    | { readonly info: LayerInfo; readonly sums: UtilizationSums; readonly routed: RoutedLayer }[]
     | undefined
 
   /** @param images - of the split */
@@ -99,7 +99,7 @@ export class RoutingCollector {
   }
 
   get stats(): LayerStats[] {
-    return (this.#layers ?? []).map(({ sums }) => utilisation(sums))
+    return (this.#layers ?? []).map(({ sums }) => utilization(sums))
   }
 
   get routing(): RoutedLayer[] {

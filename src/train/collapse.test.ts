@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { emptySums, utilisation } from '../metrics/utilization.ts'
+import { emptySums, utilization } from '../metrics/utilization.ts'
 import { collapses } from './collapse.ts'
 
-const layer = (importance: readonly number[]) => ({ ...utilisation(emptySums('layer4', 4)), importance })
+const layer = (importance: readonly number[]) => ({ ...utilization(emptySums('layer4', 4)), importance })
 
 describe('an alarm', () => {
   it('names the layer and the experts whose share is at most the limit', () => {

@@ -246,7 +246,7 @@ describe('a detector of a user’s own', () => {
     [
       'scores of another kind',
       (s: Scope, x: Tensor) => ({ ...said(s, x), classes: { kind: 'odds', value: said(s, x).boxes } }),
-      'but said "odds"',
+      'but this one returned "odds"',
     ],
     [
       'too few anchors',

@@ -166,7 +166,7 @@ describe('a training on a device that does not train', () => {
       exitCode: 2,
       message: 'the device "webgpu" computes here, but does not train this network: Erf is not supported',
       where: 'engine.device',
-      help: '"cpu" is always there, and "moiety doctor" tries them all',
+      help: '"cpu" is always available; "moiety doctor" tests all devices',
     })
     await expect(
       requireTraining(

@@ -61,7 +61,7 @@ describe('the drift of float32 from float64', () => {
     expect(step!.following.difference).toBeLessThan(1e-7)
     expect(step!.sameValues.difference).toBeLessThan(1e-7)
     const x = Math.fround(3e-8)
-    expect(step!.turns).toEqual([
+    expect(step!.changed).toEqual([
       { label: 'turned/relu', index: [0], margin: expect.closeTo(x, 15), largest: 0.5 },
     ])
   })
@@ -111,14 +111,14 @@ describe('given the choices of float32, all gradients in float64 agree with it',
     ['z-loss', { position: 4, style: 'resblock', constraint: { name: 'z-loss' } }],
     ['relative', { position: 2, style: 'resblock', constraint: { name: 'relative', threshold: 0.1 } }],
   ])('%s', async (_name, layer) => {
-    for (const { following, sameValues, rounding, turns } of await driftsOf(layer)) {
+    for (const { following, sameValues, rounding, changed } of await driftsOf(layer)) {
       // The engine also rounds inside an op: a few times what rounding its results does.
       expect(sameValues.difference, sameValues.parameter).toBeLessThan(1e-6 + 8 * rounding)
       expect(rounding).toBeLessThan(1e-5)
       // Through Adam, whose first steps have the size of the rate even where a gradient is all rounding.
       expect(following.difference, following.parameter).toBeLessThan(1e-4)
       // Which choices turn depends on the processor; each is within rounding of the other one.
-      for (const { label, margin, largest } of turns)
+      for (const { label, margin, largest } of changed)
         expect(margin / largest, label).toBeLessThan(64 * 2 ** -24)
     }
   })

@@ -1,12 +1,12 @@
 import { type HostTensor, type State, scalar, sizeOf } from '../base/tensor.ts'
 import {
+  type ChangedChoice,
   choicesOf,
   interpret,
   interpretFollowing,
   lower,
   type NdArray,
   type Tensor,
-  type Turn,
 } from '../graph/index.ts'
 import { zerosFor } from '../optim/index.ts'
 import type { Engine } from '../runtime/index.ts'
@@ -14,7 +14,7 @@ import { differentiate, nextValue, optimizerStep, type WriteStepOptions } from '
 
 /**
  * How far training in float32 is from the same training in float64, and why. Both begin with the same values and see the same
- * batches. The float64 training is computed twice: with its own discrete choices, and with those of float32 (see `Turn`).
+ * batches. The float64 training is computed twice: with its own discrete choices, and with those of float32 (see `ChangedChoice`).
  * What remains in the second is rounding, or a fault of the engine. Each step is also computed in float64 from the values that
  * float32 has reached, since Adam makes much of little: its first step has the size of the learning rate whatever the
  * gradient, so rounding in a gradient of almost 0 goes into the next values.
@@ -53,7 +53,7 @@ export interface StepDrift {
    */
   readonly rounding: number
   /** Choices of this step that float64, having followed all before, would have made otherwise. */
-  readonly turns: readonly Turn[]
+  readonly changed: readonly ChangedChoice[]
   /** In float32. */
   readonly loss: number
 }
@@ -98,7 +98,7 @@ export async function measureDrift(
       const given = new Map(choices.map((tensor, i) => [tensor, widened(outputs.get(`choice ${i}`)!)]))
       const feeds = toFloat64(fed)
       const followed = interpretFollowing(wanted, new Map([...following, ...feeds]), given)
-      turned ||= followed.turns.length > 0
+      turned ||= followed.changed.length > 0
       // Until a choice differs, both are one.
       const alone = turned ? interpret(wanted, new Map([...own, ...feeds])) : followed.values
       const again = interpretFollowing(derivatives, new Map([...values, ...feeds]), given)
@@ -111,7 +111,7 @@ export async function measureDrift(
         following: driftOf(names, single, followed.values),
         sameValues: driftOf(names, single, again.values),
         rounding: driftOf(names, rounded.values, again.values).difference,
-        turns: followed.turns,
+        changed: followed.changed,
         loss: Number(outputs.get('loss')!.data[0]),
       })
       const after = (values: readonly NdArray[]): [string, NdArray][] =>

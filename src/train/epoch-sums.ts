@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import type { HostTensor } from '../base/tensor.ts'
 import type { Json, JsonObject } from '../files/json.ts'
-import { addBatch, counterValues, emptySums, utilisation } from '../metrics/utilization.ts'
+import { addBatch, counterValues, emptySums, utilization } from '../metrics/utilization.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import type { LayerStats } from '../run/events.ts'
 import type { StepFacts } from './step.ts'
@@ -101,6 +101,6 @@ export function epochMeans(sums: EpochSums): {
     taskLoss: sums.taskLoss / count,
     auxLoss: sums.auxLoss / count,
     measures: Object.fromEntries(Object.entries(sums.measures).map(([name, total]) => [name, total / count])),
-    layers: sums.layers.map(utilisation),
+    layers: sums.layers.map(utilization),
   }
 }

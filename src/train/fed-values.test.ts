@@ -55,33 +55,33 @@ const fed = (more: Readonly<Record<string, unknown>>) =>
 
 /** What each label that cannot be is refused with, and where. */
 const wrongLabels: [string, unknown, string, string][] = [
-  ['−1', labelsOf(0, -1, 2, 0), 'expected class labels from 0 to 2, but -1 came', 'tensor labels[1]'],
+  ['−1', labelsOf(0, -1, 2, 0), 'expected class labels from 0 to 2, but got -1', 'tensor labels[1]'],
   [
     'as many as there are classes, and more',
     labelsOf(0, 1, 3, 7),
-    'but 3 came, the first of 2 among 4 values',
+    'but got 3, the first of 2 among 4 values',
     'tensor labels[2]',
   ],
   [
     'beyond 32 bits, and right below them',
     { ...right, data: BigInt64Array.of(0n, 1n, 2n, 2n ** 32n + 1n) },
-    'but 4294967297 came',
+    'but got 4294967297',
     'tensor labels[3]',
   ],
   [
     'a fraction and NaN, in float32',
     { dtype: 'float32', shape: [batch], data: Float32Array.of(0, 0.5, Number.NaN, 1) },
-    'but float32 [4] came',
+    'but got float32 [4]',
     'tensor labels',
   ],
   [
     'of 32 bits',
     { dtype: 'int32', shape: [batch], data: new Int32Array(batch) },
-    'the element type "int32" came',
+    'got the element type "int32"',
     'tensor labels',
   ],
-  ['too few', labelsOf(0, 1, 2), 'but int64 [3] came', 'tensor labels'],
-  ['one-hot', { ...right, shape: [2, 2] }, 'but int64 [2, 2] came', 'tensor labels'],
+  ['too few', labelsOf(0, 1, 2), 'but got int64 [3]', 'tensor labels'],
+  ['one-hot', { ...right, shape: [2, 2] }, 'but got int64 [2, 2]', 'tensor labels'],
 ]
 
 describe('a custom loop', () => {
@@ -104,10 +104,10 @@ describe('a custom loop', () => {
   })
 
   it.each([
-    ['learningRate', Number.NaN, 'expected a learning rate, a finite number of at least 0, but NaN came'],
-    ['learningRate', Infinity, 'but Infinity came'],
-    ['learningRate', -0.1, 'but -0.1'],
-    ['epoch', Number.NaN, 'expected the number of an epoch from 0, but NaN came'],
+    ['learningRate', Number.NaN, 'expected a learning rate, a finite number of at least 0, but got NaN'],
+    ['learningRate', Infinity, 'but got Infinity'],
+    ['learningRate', -0.1, 'but got -0.1'],
+    ['epoch', Number.NaN, 'expected the number of an epoch from 0, but got NaN'],
   ])(
     'refuses a %s of %s: every parameter would be lost, or the constraint lifted',
     async (name, value, message) => {
@@ -125,7 +125,7 @@ describe('every other program that is fed labels refuses them too', () => {
   it.each(wrongLabels)('evaluation: %s', async (_, labels, message) => {
     await engine.setState(step.initialState(1))
     const evaluation = await engine.load(evaluationProgram({ classifier, size }).program)
-    const given = message.includes('int64 [3]') ? 'expected int64 [4], but int64 [3] came' : message
+    const given = message.includes('int64 [3]') ? 'expected int64 [4], but got int64 [3]' : message
     await expect(evaluation.run(fed({ labels }))).rejects.toThrow(given)
     await evaluation.release()
   })
@@ -142,7 +142,7 @@ describe('every other program that is fed labels refuses them too', () => {
     await expect(
       ready.take({ form, feeds: fed({ labels: labelsOf(0, 1, 2, -1) }) }, { step: 0, epoch: 0, rate: 0.1 }),
     ).rejects.toMatchObject({
-      message: expect.stringContaining('-1 came') as string,
+      message: expect.stringContaining('got -1') as string,
       where: 'tensor labels[1]',
     })
     await programs.release()
@@ -167,15 +167,15 @@ describe('every other program that is fed labels refuses them too', () => {
     }
     expect(await evaluate(Int32Array.of(0, 1, 2, 0))).toMatchObject({ images: batch })
     for (const [labels, message, where] of [
-      [Int32Array.of(0, -1, 2, 0), 'expected a class from 0 to 2, but -1 came', 'image 1 of the split'],
-      [Int32Array.of(0, 1, 2, 3), 'expected a class from 0 to 2, but 3 came', 'image 3 of the split'],
+      [Int32Array.of(0, -1, 2, 0), 'expected a class from 0 to 2, but got -1', 'image 1 of the split'],
+      [Int32Array.of(0, 1, 2, 3), 'expected a class from 0 to 2, but got 3', 'image 3 of the split'],
       [
         Int32Array.of(0, 1),
         'expected a class for each of 4 images, but there are 2 labels',
         'image 2 of the split',
       ],
-      [[0, Number.NaN, 1, 1], 'but NaN came', 'image 1 of the split'],
-      [[0, 1, 0.5, 1], 'but 0.5 came', 'image 2 of the split'],
+      [[0, Number.NaN, 1, 1], 'but got NaN', 'image 1 of the split'],
+      [[0, 1, 0.5, 1], 'but got 0.5', 'image 2 of the split'],
     ] as [Int32Array, string, string][])
       await expect(evaluate(labels)).rejects.toMatchObject({
         message: expect.stringContaining(message),
@@ -227,7 +227,7 @@ describe('a detector', () => {
     for (const target of [-1, 0, classes - 1, classes]) expect((await take(7, target)).committed).toBe(true)
     for (const target of [-2, classes + 1])
       await expect(take(7, target)).rejects.toMatchObject({
-        message: `expected a class from 0 to 2 for each anchor, 3 for the background or -1 for what does not count, but ${target} came`,
+        message: `expected a class from 0 to 2 for each anchor, 3 for the background or -1 for what does not count, but got ${target}`,
         where: 'tensor classTargets[1, 2]',
       })
     for (const code of [Number.NaN, -Infinity])

@@ -74,9 +74,9 @@ function scalarsOf(split: string, { loss, measures, layers }: EpochResult): Reco
   const scalars: Record<string, number> = { [`${split}/loss`]: loss }
   for (const [name, value] of Object.entries(measures))
     if (value !== null) scalars[`${split}/${name}`] = value
-  for (const { name, importance, cvImportance, living, counters } of layers) {
+  for (const { name, importance, cvImportance, active, counters } of layers) {
     scalars[`${split}/${name}/cvImportance`] = cvImportance
-    scalars[`${split}/${name}/living`] = living
+    scalars[`${split}/${name}/active`] = active
     for (const [i, share] of importance.entries()) scalars[`${split}/${name}/importance/${i}`] = share
     for (const [counter, values] of Object.entries(counters)) {
       for (const [i, value] of values.entries()) scalars[`${split}/${name}/${counter}/${i}`] = value

@@ -3,7 +3,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { resolveConfig } from '../config/config.ts'
-import { placeOfNumbers } from '../files/process-place.ts'
+import { pidNamespace } from '../files/process-identity.ts'
 import { train } from './loop.ts'
 
 let run: string
@@ -22,14 +22,14 @@ const lock = (owner: object): string => {
 
 it('a resume that is refused for its configuration touches no lock, not even that of a dead process', async () => {
   writeFileSync(join(run, 'config.json'), JSON.stringify({ ...config, seed: config.seed + 1 }))
-  const path = lock({ pid: 4_194_304, place: placeOfNumbers() })
+  const path = lock({ pid: 4_194_304, place: pidNamespace() })
   await expect(train({ ...options, run, resume: true })).rejects.toThrow('but these differ:\n  seed')
   expect(existsSync(path)).toBe(true)
 })
 
 it('a new run that is refused for what its folder holds touches no lock', async () => {
   writeFileSync(join(run, 'config.json'), JSON.stringify(config))
-  const path = lock({ pid: 4_194_304, place: placeOfNumbers() })
+  const path = lock({ pid: 4_194_304, place: pidNamespace() })
   await expect(train({ ...options, run, resume: false })).rejects.toThrow('already holds a run')
   expect(existsSync(path)).toBe(true)
 })

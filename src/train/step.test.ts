@@ -3,8 +3,8 @@ import { draws } from '../base/random.ts'
 import { floats, type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
 import { resolveConfig } from '../config/config.ts'
 import { blockSize } from '../runtime/block-size.ts'
+import { withBlockedLayout } from '../runtime/blocked-layout.ts'
 import { blockedDomain } from '../runtime/blocking.ts'
-import { withBlocks } from '../runtime/blocks.ts'
 import { Engine } from '../runtime/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
 import { classifierStepOptions } from './classification-step.ts'
@@ -109,7 +109,7 @@ describe('a whole step on blocks', () => {
     // Otherwise both would be plain, and agree.
     const block = await blockSize()
     if (process.arch === 'x64') {
-      const rewritten = withBlocks(step.program.graph!, block!).nodes
+      const rewritten = withBlockedLayout(step.program.graph!, block!).nodes
       const onBlocks = rewritten.filter(({ domain, op }) => domain === blockedDomain && op === 'Conv')
       expect(onBlocks.filter(({ name }) => name.includes('layer4.experts.')).length).toBeGreaterThan(50)
       expect(onBlocks.filter(({ name }) => name.includes('layer1.')).length).toBeGreaterThan(10)

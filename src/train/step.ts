@@ -18,7 +18,7 @@ import {
   type Tensor,
   where,
 } from '../graph/index.ts'
-import { checkedExtras, contractOf } from '../models/checked.ts'
+import { checkedExtras, contractOf } from '../models/check-outputs.ts'
 import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { checkedObject, checkedTensor, describeGiven } from '../nn/contract.ts'

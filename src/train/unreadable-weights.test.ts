@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { resolveConfig } from '../config/config.ts'
-import { sizeLimits } from '../files/regular.ts'
+import { sizeLimits } from '../files/regular-file.ts'
 import { train } from './loop.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-weights-'))

@@ -7,13 +7,13 @@ import type { Classifier } from 'moiety/models'
 import { gapFc, importance, mixtureOfExperts } from 'moiety/moe'
 import { conv, type Layer, linear } from 'moiety/nn'
 import {
+  channelStatistics,
   classifierOf,
   draws,
   epochOrder,
   evaluationProgram,
   type HostTensor,
   makeBatch,
-  moments,
   resolveConfig,
   type Split,
   scheduleAt,
@@ -140,7 +140,7 @@ async function feedsOf(
     jitter: { brightness: 0.2, contrast: 0.2, saturation: 0.2 },
   } as const
   const { images, labels } = await makeBatch(split, indices, {
-    ...moments(split.pixels, size * size),
+    ...channelStatistics(split.pixels, size * size),
     ...(epoch === undefined ? {} : { augmentation }),
     ...{ seed, classes, epoch: epoch ?? 0 },
   })

@@ -87,7 +87,7 @@ const layer = z.object({
   activation: perExpert,
   cvImportance: z.number(),
   cvActivation: z.number(),
-  living: z.number(),
+  active: z.number(),
   /** Levels P3 to P7 of all images, and I(level; expert); null where whole images are routed. */
   levels: z.object({ by: affinity, information: tested, share: maybe, above }).nullable(),
   /** How much the routing depends on image and level at all: I(image and level; expert), bits. */

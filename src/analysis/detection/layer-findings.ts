@@ -72,7 +72,7 @@ export async function detectorLayerFindings(facts: DetectorLayerFacts): Promise<
     activation: [...used.activation],
     cvImportance: used.cvImportance,
     cvActivation: used.cvActivation,
-    living: used.living,
+    active: used.active,
     levels: levels && {
       by: affinityOf(layer, levelOfRows(layer), layer.inputs),
       information: levels.information,

@@ -5,7 +5,7 @@ import { type Box, CocoRecord, isNew, unlisted } from './record.ts'
 /** An image of an annotation file. Name and extents are null where the file does not have them. */
 export interface CocoImage {
   readonly id: number
-  /** As the file has it: nobody has looked where it leads. */
+  /** As in the file, unchecked. */
   readonly fileName: string | null
   /** In pixels. */
   readonly width: number | null
@@ -27,13 +27,13 @@ export interface CocoAnnotation {
   readonly categoryId: number
   /** In pixels. */
   readonly box: Box
-  /** In square pixels: of the object's outline, so mostly less than of its box. It decides what is small or large. */
+  /** In square pixels: of the object's outline, so usually less than of its box. It determines the size category. */
   readonly area: number
-  /** Whether it stands for many objects that nobody has told apart. */
+  /** Whether it stands for a group of objects that are not annotated individually. */
   readonly crowd: boolean
 }
 
-/** What an annotation file says, in the order of the file. */
+/** The content of an annotation file, in file order. */
 export interface CocoAnnotations {
   readonly images: readonly CocoImage[]
   readonly categories: readonly CocoCategory[]
@@ -42,9 +42,9 @@ export interface CocoAnnotations {
 
 /**
  * Reads boxes from an annotation file in COCO's format (cocodataset.org/#format-data), record by record; outlines and
- * whatever else is in it are passed over. What is kept is about 200 bytes an annotation, whatever the file's size.
+ * other members are skipped. Uses about 200 bytes of memory per annotation.
  *
- * @param onProgress - told how many bytes of how many have been read
+ * @param onProgress - called with the bytes read and the total
  * @throws MoietyError of kind `data` that names file, record and member: what `readJsonRecords` refuses; a member of the
  *   wrong type or missing; a box that is not four finite numbers or has a negative extent; an id twice; an annotation
  *   of an image or a category that is not in the file
@@ -87,7 +87,7 @@ export function readCocoAnnotations(
           : `expected images, categories and annotations; there is no list of ${missing.join(', nor of ')}`,
       where: file,
       help:
-        root === 'array' ? 'the annotations come first, then the detections' : 'is it an annotation file?',
+        root === 'array' ? 'pass the annotations first, then the detections' : 'is it an annotation file?',
     })
   }
   for (const [i, { imageId, categoryId }] of annotations.entries()) {

@@ -67,7 +67,7 @@ function refusal(action: () => unknown): string {
 }
 
 describe('an annotation file', () => {
-  it('gives images, categories and boxes, whatever else is in it and in which order', () => {
+  it('gives images, categories and boxes, regardless of other members and their order', () => {
     const { images, categories, annotations: objects } = annotations({ info: { year: 2017 }, licenses: [{}] })
     expect(images).toEqual([{ id: 42, fileName: 'a.jpg', width: 640, height: 480 }])
     expect(categories).toEqual([{ id: 90, name: 'toothbrush', supercategory: 'indoor' }])
@@ -97,10 +97,10 @@ describe('an annotation file', () => {
     ],
     ['expected a list, found "{}}" @ FILE, annotations, byte', { annotations: {} }],
     ['expected an object, got 5 @ FILE, annotations[1]', { annotations: [object, 5] }],
-    ['expected the member id, there is none @ FILE, images[0].id', { images: [{}] }],
+    ['expected the member id, found none @ FILE, images[0].id', { images: [{}] }],
     ['expected a whole number, got "42" @ FILE, images[0].id', { images: [{ id: '42' }] }],
     ['expected a whole number, got 1.5 @ FILE, categories[0].id', { categories: [{ id: 1.5 }] }],
-    ['expected a text, got 5 @ FILE, categories[0].name', { categories: [{ ...category, name: 5 }] }],
+    ['expected a string, got 5 @ FILE, categories[0].name', { categories: [{ ...category, name: 5 }] }],
     ['expected a number of pixels, got -1 @ FILE, images[0].width', { images: [{ ...image, width: -1 }] }],
     ['expected an id of its own, got 42 a second time @ FILE, images[1].id', { images: [image, image] }],
     [
@@ -124,7 +124,7 @@ describe('an annotation file', () => {
       { annotations: [{ ...object, bbox: [null, 2, 3, 4] }] },
     ],
     [
-      'expected the member area, there is none @ FILE, annotations[0].area',
+      'expected the member area, found none @ FILE, annotations[0].area',
       { annotations: [{ ...object, area: undefined }] },
     ],
     [
@@ -133,18 +133,18 @@ describe('an annotation file', () => {
     ],
     ['expected 0 or 1, got 2 @ FILE, annotations[0].iscrowd', { annotations: [{ ...object, iscrowd: 2 }] }],
     [
-      'expected the id of an image that the annotations list, got 43 @ FILE, annotations[0].image_id',
+      'expected the id of an image listed in the annotations, got 43 @ FILE, annotations[0].image_id',
       { annotations: [{ ...object, image_id: 43 }] },
     ],
     [
-      'expected the id of a category that the annotations list, got 1 @ FILE, annotations[1].category_id',
+      'expected the id of a category listed in the annotations, got 1 @ FILE, annotations[1].category_id',
       { annotations: [object, { ...object, id: 8, category_id: 1 }] },
     ],
-  ])('that is wrong is refused: %s', (expected, changes) => {
+  ])('with an error is refused: %s', (expected, changes) => {
     expect(refusal(() => annotations(changes))).toContain(expected)
   })
 
-  it('is no list of detections', () => {
+  it('is not a list of detections', () => {
     writeFileSync(file, JSON.stringify([detection]))
     expect(refusal(() => readCocoAnnotations(file))).toContain('found a list @ FILE')
   })
@@ -178,25 +178,22 @@ describe('a results file', () => {
     ['found an object @ FILE', { annotations: [detection] }],
     ['expected an object, got [1] @ FILE, [0]', [[1]]],
     [
-      'expected the member score, there is none @ FILE, [1].score',
+      'expected the member score, found none @ FILE, [1].score',
       [detection, { ...detection, score: undefined }],
     ],
     ['expected a finite number, got null @ FILE, [0].score', [{ ...detection, score: null }]],
     ['expected [x, y, width, height], got [] @ FILE, [0].bbox', [{ ...detection, bbox: [] }]],
-    [
-      'expected the member bbox, there is none @ FILE, [0].bbox',
-      [{ image_id: 42, category_id: 90, score: 1 }],
-    ],
+    ['expected the member bbox, found none @ FILE, [0].bbox', [{ image_id: 42, category_id: 90, score: 1 }]],
     ['expected a height from 0, got -4 @ FILE, [0].bbox[3]', [{ ...detection, bbox: [1, 2, 3, -4] }]],
     [
-      'expected the id of an image that the annotations list, got 1 @ FILE, [0].image_id',
+      'expected the id of an image listed in the annotations, got 1 @ FILE, [0].image_id',
       [{ ...detection, image_id: 1 }],
     ],
     [
-      'expected the id of a category that the annotations list, got 91 @ FILE, [0].category_id',
+      'expected the id of a category listed in the annotations, got 91 @ FILE, [0].category_id',
       [{ ...detection, category_id: 91 }],
     ],
-  ])('that is wrong is refused: %s', (expected, value) => {
+  ])('with an error is refused: %s', (expected, value) => {
     expect(refusal(() => results(value))).toContain(expected)
   })
 

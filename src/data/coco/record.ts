@@ -33,7 +33,7 @@ export class CocoRecord {
   id(name: string): number {
     const value = this.#required(name)
     if (typeof value === 'number' && Number.isSafeInteger(value)) return value
-    return this.refuse(name, `expected a whole number, got ${excerpt(value)}`, 'ids are numbers, not texts')
+    return this.refuse(name, `expected a whole number, got ${excerpt(value)}`, 'ids are numbers, not strings')
   }
 
   finite(name: string): number {
@@ -75,11 +75,11 @@ export class CocoRecord {
     return this.refuse(name, `expected 0 or 1, got ${excerpt(value)}`)
   }
 
-  /** A text, or null where there is none. */
+  /** A string, or null where there is none. */
   text(name: string): string | null {
     const value = this.#members[name] ?? null
     if (value === null || typeof value === 'string') return value
-    return this.refuse(name, `expected a text, got ${excerpt(value)}`)
+    return this.refuse(name, `expected a string, got ${excerpt(value)}`)
   }
 
   /** A number of pixels from 1, or null where there is none. */
@@ -90,15 +90,15 @@ export class CocoRecord {
     return this.refuse(name, `expected a number of pixels, got ${excerpt(value)}`)
   }
 
-  /** Refuses the record for what one of its members says. */
+  /** Rejects the record because of one of its members. */
   refuse(name: string, message: string, help = 'correct or remove the record'): never {
     return fail({ kind: 'data', message, where: `${this.#file}, ${this.#path}.${name}`, help })
   }
 
   #required(name: string): Json {
-    // `hasOwn`, so that a member of every object's prototype is not taken for one of the record.
+    // `hasOwn`, so that a member of every object's prototype is not mistaken for a member of the record.
     if (Object.hasOwn(this.#members, name)) return this.#members[name] ?? null
-    return this.refuse(name, `expected the member ${name}, there is none`)
+    return this.refuse(name, `expected the member ${name}, found none`)
   }
 
   #side(name: string, value: unknown): number {
@@ -113,7 +113,7 @@ export function isNew(ids: Set<number>, id: number): boolean {
   return ids.add(id).size > before
 }
 
-/** What a message says of an image or a category that a record names and the annotations do not have. */
+/** Message for an image or category id that is not in the annotations. */
 export function unlisted(what: 'image' | 'category', id: number): string {
-  return `expected the id of ${what === 'image' ? 'an image' : 'a category'} that the annotations list, got ${id}`
+  return `expected the id of ${what === 'image' ? 'an image' : 'a category'} listed in the annotations, got ${id}`
 }

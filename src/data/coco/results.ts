@@ -2,17 +2,17 @@ import { fail } from '../../base/errors.ts'
 import { readJsonRecords } from '../../files/json-records.ts'
 import { type Box, CocoRecord, unlisted } from './record.ts'
 
-/** One object that a detector says is in an image. */
+/** One detected object. */
 export interface Detection {
   readonly imageId: number
   readonly categoryId: number
   /** In pixels. */
   readonly box: Box
-  /** How sure the detector is: any finite number, as only the order counts. */
+  /** Confidence: any finite number, as only the order matters. */
   readonly score: number
 }
 
-/** What detections may be of. */
+/** The ids that detections may refer to. */
 export interface KnownIds {
   readonly images: readonly { readonly id: number }[]
   readonly categories: readonly { readonly id: number }[]
@@ -23,10 +23,10 @@ export interface KnownIds {
  * `{"image_id", "category_id", "bbox", "score"}`; other members are passed over. The list may be empty.
  *
  * @param known - the annotations that the detections belong to
- * @param onProgress - told how many bytes of how many have been read
+ * @param onProgress - called with the bytes read and the total
  * @throws MoietyError of kind `data` that names file, record and member: what `readJsonRecords` refuses; a member of the
  *   wrong type or missing; a box that is not four finite numbers or has a negative extent; a score that is not finite;
- *   an image or a category that the annotations do not have
+ *   an image or a category that is not in the annotations
  */
 export function readCocoResults(
   file: string,
@@ -66,6 +66,6 @@ export function readCocoResults(
     message:
       'expected a list of detections, [{"image_id", "category_id", "bbox", "score"}, …]; found an object',
     where: file,
-    help: 'the annotations come first, then the detections',
+    help: 'pass the annotations first, then the detections',
   })
 }

@@ -1,9 +1,9 @@
 import { fail } from '../../base/errors.ts'
-import type { Canvas } from './dataset.ts'
+import type { Canvas } from './detection-dataset.ts'
 
 /**
- * RetinaNet's rule for bringing images of any size to few shapes (METHOD.md §5.1): an image keeps its aspect and
- * becomes as large as fits both limits, scale = min(shortest / its shorter side, longest / its longer side).
+ * RetinaNet's rule for resizing images of any size to few shapes (METHOD.md §5.1): an image keeps its aspect ratio and
+ * becomes as large as both limits allow, scale = min(shortest / its shorter side, longest / its longer side).
  */
 export interface CanvasRule {
   /** Most pixels of the longer side. */
@@ -19,7 +19,7 @@ const stride = 32
 const mostSide = 2048
 
 /**
- * The rule that the options `size` and `shortest` give.
+ * The canvas rule for the options `size` and `shortest`.
  *
  * @throws MoietyError of kind `usage` for sizes that are impossible
  */
@@ -38,7 +38,7 @@ export function canvasRule(size: number, shortest: number | null | undefined): C
       kind: 'usage',
       message: `expected a shorter side of the canvas of ${stride} … ${size} pixels, which is data.size, got ${shorter}`,
       where: 'data.shortest',
-      help: 'leave it out for a square canvas',
+      help: 'omit it for a square canvas',
     })
   }
   return { longest: size, shortest: shorter }
@@ -55,7 +55,7 @@ export function canvasesOf({ longest, shortest }: CanvasRule): readonly Canvas[]
       ]
 }
 
-/** The place among `canvases` of the one that a scene goes to. */
+/** The index in `canvases` of a scene's canvas. */
 export function canvasOf(
   canvases: readonly Canvas[],
   { width, height }: { readonly width: number; readonly height: number },
@@ -64,7 +64,7 @@ export function canvasOf(
 }
 
 /**
- * The size that an image gets, in whole pixels: each side is rounded, and at least 1.
+ * The size of a resized image, in whole pixels: each side is rounded, and at least 1.
  *
  * @param width - of the stored image, in pixels
  * @param height - of the stored image, in pixels

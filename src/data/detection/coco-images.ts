@@ -3,25 +3,25 @@ import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
-import { pathInside, staysWithin } from '../../files/inside.ts'
+import { pathInside, staysWithin } from '../../files/path-inside.ts'
 import type { CocoImage } from '../coco/annotations.ts'
 import type { CocoSide } from './coco-layout.ts'
 
-/** An image of an annotation file that says all that is needed of it. */
+/** An image of an annotation file with all required members. */
 export interface LocatedImage {
   readonly id: number
   readonly name: string
   readonly path: string
-  /** In pixels, as the annotations have them. */
+  /** In pixels, as in the annotations. */
   readonly width: number
   readonly height: number
 }
 
 /**
- * Where the images of one side are, by the text of their names alone.
+ * The paths of one split's images, by their names alone.
  *
  * @throws MoietyError of kind `data` for an image without a name, a width or a height; for a name that is absolute or
- *   climbs out of the folder; for a name that two images have
+ *   leaves the folder; for a name that two images have
  */
 export function nameImages(
   { annotations, images: folder }: CocoSide,
@@ -36,7 +36,7 @@ export function nameImages(
     if (fileName === null || width === null || height === null) {
       return fail({
         kind: 'data',
-        message: `expected the member ${member}, there is none`,
+        message: `expected the member ${member}, found none`,
         where: `${where}.${member}`,
         help: 'training needs the name and the size of every image',
       })
@@ -57,10 +57,10 @@ export function nameImages(
 }
 
 /**
- * Why each of some images cannot be there, by the image; nothing for those that are. Folders are listed once and no
+ * The reasons why some images are not available, by image. Folders are listed once and no
  * file is opened, so that a hundred thousand images take a second.
  *
- * @param root - the folder that links may not lead out of, a real path
+ * @param root - the folder that links may not leave, a real path
  */
 export async function absentImages(
   images: readonly LocatedImage[],
@@ -78,9 +78,7 @@ export async function absentImages(
     const entries = await listing(folder, root)
     for (const image of group) {
       const reason =
-        entries === 'leads out'
-          ? leadsOut
-          : await absence(entries.get(basename(image.path)), image.path, root)
+        entries === 'leaves' ? leadsOut : await absence(entries.get(basename(image.path)), image.path, root)
       if (reason !== undefined) absent.set(image, reason)
     }
   }
@@ -88,12 +86,12 @@ export async function absentImages(
 }
 
 const missing = 'missing'
-const leadsOut = 'behind a link out of the folder or to nowhere'
+const leadsOut = 'behind a link that is broken or leaves the folder'
 const notFiles = 'not a file'
 
-async function listing(folder: string, root: string): Promise<ReadonlyMap<string, Dirent> | 'leads out'> {
+async function listing(folder: string, root: string): Promise<ReadonlyMap<string, Dirent> | 'leaves'> {
   if (!isThere(folder)) return new Map()
-  if (!(await staysWithin(folder, root))) return 'leads out'
+  if (!(await staysWithin(folder, root))) return 'leaves'
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     rethrowExhausted(cause, 'list', folder)
     return fail({

@@ -2,7 +2,7 @@ import { realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
-import { staysWithin } from '../../files/inside.ts'
+import { staysWithin } from '../../files/path-inside.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 
 /** The annotation file of one split, and the folder that its images' names are relative to. */
@@ -11,9 +11,9 @@ export interface CocoSide {
   readonly images: string
 }
 
-/** Where a folder has COCO's files; one of `val` and `test` at least. */
+/** The COCO files of a folder; at least one of `val` and `test`. */
 export interface CocoLayout {
-  /** The folder itself, its links followed; no link of a file may lead out of it. */
+  /** The folder itself, its links followed; no link may leave it. */
   readonly root: string
   readonly train: CocoSide
   readonly val: CocoSide | undefined
@@ -38,7 +38,7 @@ function layout(sideOf: (split: SplitName) => CocoSide): Layout {
 
 const holds = (root: string, part: string): boolean => isThere(join(root, ...part.split('/')))
 
-/** Whether a folder has annotations where COCO has them. */
+/** Whether a folder has annotations in a COCO layout. */
 export function holdsCoco(directory: string): boolean {
   return layouts.some(({ train, val }) =>
     [train, val].some(({ annotations }) => holds(directory, annotations)),
@@ -46,9 +46,9 @@ export function holdsCoco(directory: string): boolean {
 }
 
 /**
- * Finds annotations and images in one of the layouts that COCO comes in: of `train`, and of `val`, `test` or both.
+ * Finds annotations and images in one of COCO's layouts: of `train`, and of `val`, `test` or both.
  *
- * @throws MoietyError of kind `data` that lists what was looked for, where it is not there or leads out of the folder
+ * @throws MoietyError of kind `data` that lists the supported layouts, if none is found or links leave the folder
  */
 export async function findCoco(directory: string): Promise<CocoLayout> {
   const root = await realpath(directory).catch((cause: unknown) => {
@@ -62,7 +62,7 @@ export async function findCoco(directory: string): Promise<CocoLayout> {
     })
   })
   for (const each of layouts) {
-    // Annotations without their images are a part that is missing; images alone, as COCO's test2017, are not looked at.
+    // Annotations without their images are a part that is missing; images alone, as COCO's test2017, are ignored.
     const annotated = splitNames.filter(split => holds(root, each[split].annotations))
     const isWhole = annotated.every(split => holds(root, each[split].images))
     if (!isWhole || !annotated.includes('train') || annotated.length < 2) continue
@@ -105,7 +105,7 @@ async function refuseLeaving(path: string, root: string): Promise<void> {
   if (await staysWithin(path, root)) return
   fail({
     kind: 'data',
-    message: `expected links that stay within ${root}, got one that leads out of it`,
+    message: `expected links that stay within ${root}, got one that leaves it`,
     where: path,
     help: 'move the files into the folder, or give the folder that they are in',
   })

@@ -3,15 +3,16 @@
  *
  * @module
  */
+
+export { canvasOf } from './canvas.ts'
+export { holdsCoco } from './coco-layout.ts'
 export {
   type BatchObjects,
   type DetectionBatch,
   type DetectionChanges,
   detectionBatches,
   makeDetectionBatch,
-} from './batches.ts'
-export { canvasOf } from './canvas.ts'
-export { holdsCoco } from './coco-layout.ts'
+} from './detection-batches.ts'
 export type {
   Canvas,
   DetectionDataset,
@@ -19,5 +20,5 @@ export type {
   Scene,
   SceneObject,
   ScenePixels,
-} from './dataset.ts'
-export { type DetectionDataOptions, openDetectionDataset } from './open.ts'
+} from './detection-dataset.ts'
+export { type DetectionDataOptions, openDetectionDataset } from './open-detection-dataset.ts'

@@ -8,7 +8,7 @@ import { MoietyError } from '../../base/errors.ts'
 import { draws } from '../../base/random.ts'
 import type { CocoAnnotations } from '../coco/annotations.ts'
 import type { Box } from '../coco/record.ts'
-import { openDetectionDataset } from './open.ts'
+import { openDetectionDataset } from './open-detection-dataset.ts'
 import { refuseImplausible } from './plausible-boxes.ts'
 
 type Image = readonly [width: number, height: number]
@@ -18,7 +18,7 @@ interface Made {
   readonly images: readonly Image[]
 }
 
-/** Honest boxes: wholly inside of images, sides of `least` to `most` of the image's. */
+/** Valid boxes: completely inside images, sides of `least` to `most` of the image's. */
 function honest(seed: number, count: number, sizes: readonly Image[], least = 0.05, most = 0.6): Made {
   const images = Array.from({ length: count }, (_, i) => sizes[i % sizes.length]!)
   const boxes = images.map(([width, height], i): Box => {
@@ -73,7 +73,7 @@ const toFractions = ([x, y, w, h]: Box, [width, height]: Image): Box => [
   h / height,
 ]
 
-describe('boxes that cannot be right', () => {
+describe('implausible boxes', () => {
   it.each<[string, (made: Made) => Made, RegExp]>([
     ['normalised', made => changed(made, toFractions), /^.*probably normalised: fractions/],
     [
@@ -166,7 +166,7 @@ describe('boxes that cannot be right', () => {
     }
   })
 
-  it('are said by number, with an example', () => {
+  it('are counted, with an example', () => {
     const images: Image[] = Array.from({ length: 6 }, () => [100, 50])
     const boxes: Box[] = [
       [10, 10, 20, 20],
@@ -177,12 +177,12 @@ describe('boxes that cannot be right', () => {
       [-50, 10, 100, 20],
     ]
     expect(refusal({ images, boxes })).toBe(
-      'expected boxes [x, y, width, height] in pixels of their image; of 6 boxes 2 reach out of it, 2 are outside of it and 1 are smaller than a pixel. They are probably of other images, or not in pixels (annotation 1: [90, 10, 40, 20] in an image of 100×50)',
+      'expected boxes [x, y, width, height] in pixels of their image; of 6 boxes 2 exceed it, 2 are outside of it and 1 are smaller than a pixel. They are probably of other images, or not in pixels (annotation 1: [90, 10, 40, 20] in an image of 100×50)',
     )
   })
 })
 
-describe('honest boxes', () => {
+describe('valid boxes', () => {
   it('are never refused, from a pixel to the whole image, in any number and size of images', () => {
     fc.assert(
       fc.property(
@@ -269,7 +269,7 @@ describe('a folder in the layout of COCO', () => {
   const open = (implausibleBoxes: 'stop' | 'accept' = 'stop') =>
     openDetectionDataset({ name: 'coco', directory: folder, size: 64, implausibleBoxes })
 
-  it('is refused for the boxes of any split, unless they are accepted, and says what cannot be learned', async () => {
+  it('is refused for the boxes of any split, unless they are accepted, and categories without objects are reported', async () => {
     await writeTinyCoco(folder)
     const dataset = await open()
     expect([dataset.val?.length, dataset.test.length, dataset.notices]).toEqual([6, 0, []])
@@ -294,9 +294,7 @@ describe('a folder in the layout of COCO', () => {
       images: [{ id: 1, file_name: 'train-0.png', width: 128, height: 128 }],
     }
     writeFileSync(join(folder, 'instances_train.json'), JSON.stringify(one))
-    expect((await open()).notices).toEqual([
-      'categories without training objects, of which nothing is learned: disc (1 of 2)',
-    ])
+    expect((await open()).notices).toEqual(['categories without training objects: disc (1 of 2)'])
     const crowd = {
       ...made({ bbox: [1, 2, 30, 40] }),
       images: [{ id: 1, file_name: 'train-3.png', width: 128, height: 128 }],

@@ -4,23 +4,23 @@ import type { Box } from '../coco/record.ts'
 import { clip, leastSide, rounding } from './coco-objects.ts'
 
 /**
- * Annotation files that were written by other rules than COCO's: corners, fractions of the image, boxes of images of another
- * size. Most of what they say can be read as [x, y, width, height], so nothing fails, and nothing is learned. They show in boxes
- * that cannot be right. Honest files have a few of these: COCO 0.1 %, and data with boxes of the hidden parts of objects up to
- * a third that reach out of the image.
+ * Detection of annotation files with other conventions than COCO's: corners, fractions of the image, boxes of images of another
+ * size. Most of their boxes can be read as [x, y, width, height], so nothing fails, but nothing is learned. They have boxes
+ * that are implausible. Valid files have a few of these: COCO 0.1 %, and data with boxes of the hidden parts of objects up to
+ * a third that exceed the image.
  */
 
-/** This share of boxes that cannot be right is too much, whatever the reason. */
+/** Fraction of implausible boxes above which a file is refused, whatever the reason. */
 const mostImplausible = 0.5
 
-/** So is this share outside of the image: an object that nobody sees. */
+/** Fraction of boxes outside of the image above which a file is refused. */
 const mostOutside = 0.2
 
-/** This is enough where nearly all boxes are plausible when they are read in another way, which honest ones never are. */
+/** Fraction that suffices if nearly all boxes are plausible under another convention, which valid ones never are. */
 const suspicious = 0.1
 const nearlyAll = 0.99
 
-/** Of fewer boxes than this all must be wrong, and two at least; for reading them in another way it takes more. */
+/** With fewer boxes than this, all must be implausible, and two at least; another convention needs more. */
 const fewest = 5
 const fewestForReading = 20
 
@@ -49,10 +49,10 @@ interface SizedBox {
 type Verdict = 'plausible' | 'clipped' | 'outside' | 'tiny'
 
 /**
- * Refuses an annotation file whose boxes, most of them, cannot be pixels of their images.
+ * Rejects an annotation file with many boxes that cannot be pixels of their images.
  *
  * @param file - for the error
- * @throws MoietyError of kind `data` that says how many boxes, what they probably are, and the key that accepts them
+ * @throws MoietyError of kind `data` with the number of boxes, the probable cause, and the key that accepts them
  */
 export function refuseImplausible({ images, annotations }: CocoAnnotations, file: string): void {
   const extents = new Map(images.map(({ id, width, height }) => [id, { width, height }]))
@@ -77,21 +77,21 @@ export function refuseImplausible({ images, annotations }: CocoAnnotations, file
     kind: 'data',
     message:
       `expected boxes [x, y, width, height] in pixels of their image; of ${boxes.length.toLocaleString('en')} boxes ` +
-      `${count('clipped')} reach out of it, ${count('outside')} are outside of it and ${count('tiny')} are smaller than a pixel. ` +
+      `${count('clipped')} exceed it, ${count('outside')} are outside of it and ${count('tiny')} are smaller than a pixel. ` +
       `${cause} (annotation ${example.id}: [${example.box.join(', ')}] in an image of ${example.width}×${example.height})`,
     where: file,
-    help: 'correct the file; if its boxes are right as they are, --set data.implausibleBoxes=accept',
+    help: 'correct the file; if its boxes are correct, --set data.implausibleBoxes=accept',
   })
 }
 
-/** What the boxes of a file are instead; undefined where they are plausible. */
+/** The probable convention of implausible boxes; undefined where they are plausible. */
 function causeOf(boxes: readonly SizedBox[], verdicts: readonly Verdict[]): string | undefined {
   const share = (test: (verdict: Verdict) => boolean): number => verdicts.filter(test).length / boxes.length
   const implausible = share(verdict => verdict !== 'plausible')
   const isFraction = ({ box, width, height }: SizedBox): boolean =>
     box.every(value => value >= 0 && value <= 1.001) && Math.min(width, height) > 4
   const fractions = boxes.filter(isFraction).length
-  // Nobody's object is at the very corner of the image and smaller than a pixel, so a few are enough.
+  // No real object is in the corner of the image and smaller than a pixel, so a few suffice.
   if (
     fractions >= mostImplausible * boxes.length ||
     (fractions >= 3 && fractions >= suspicious * boxes.length)
@@ -120,7 +120,7 @@ function causeOf(boxes: readonly SizedBox[], verdicts: readonly Verdict[]): stri
   const beyond = boxes.filter(({ box: [x, y] }) => Math.min(x, y) < -rounding).length
   const right = boxes.filter(({ box: [x, , w], width }) => x + w > width + rounding).length
   const low = boxes.filter(({ box: [, y, , h], height }) => y + h > height + rounding).length
-  // Hidden parts reach out on all sides, or below; boxes of a larger image reach out to the right and below, never above or left.
+  // Hidden parts exceed the image on all sides, or below; boxes of a larger image exceed it to the right and below only.
   const areEnlarged =
     implausible >= mostOutside && beyond === 0 && Math.min(right, low) >= suspicious * boxes.length
   if (!isTooMuch && !areEnlarged) return undefined
@@ -176,13 +176,13 @@ function partOf(count: number, boxes: readonly SizedBox[]): string {
   return count >= 0.9 * boxes.length ? 'They are' : `Part of them, ${count}, are`
 }
 
-/** Whether nearly all boxes are plausible when they are read in this way. */
+/** Whether nearly all boxes are plausible under this convention. */
 function isEachPlausible(read: (box: Box) => Box, boxes: readonly SizedBox[]): boolean {
   const plausible = boxes.filter(each => verdictOf(read(each.box), each) === 'plausible')
   return plausible.length >= nearlyAll * boxes.length
 }
 
-/** What a box may be instead, and how to make of it what it should be. */
+/** An alternative convention, and its conversion. */
 const readings: readonly { readonly cause: string; readonly read: (box: Box) => Box }[] = [
   { cause: corners, read: cornersRead },
   { cause: 'x and y are probably swapped: [y, x, height, width]', read: ([y, x, h, w]) => [x, y, w, h] },

@@ -1,21 +1,21 @@
 import { type Artwork, type Family, type FindPackage, findArtwork, type Subgroups } from '../artwork.ts'
 
-/** A class of the drawn scenes: some of Unicode's subgroups, together. */
+/** A class of the drawn scenes: a union of Unicode's subgroups. */
 interface SceneClass {
   readonly name: string
   /** One of Unicode's groups. */
   readonly superclass: string
   /** What is drawn: Unicode's subgroups, by their groups. */
   readonly from: Subgroups
-  /** Code points of families that do not look like the others of the class. */
+  /** Code points of families that look unlike the rest of the class. */
   readonly except?: readonly string[]
 }
 
 /**
- * The classes of the scenes: chosen for what a small network can tell apart at a dozen pixels in drawings that it never
- * saw, so merged from what Unicode keeps apart. Left out is what has no shape of its own: signs, tools, clothing.
+ * The classes of the scenes: chosen so that a small network can distinguish them at a dozen pixels in unseen drawings,
+ * so merged from Unicode's subgroups. Excluded are objects without a characteristic shape: signs, tools, clothing.
  *
- * Flowers, trees, fruits and vegetables are one class, since a detector did not tell them apart (docs/detection-data.md).
+ * Flowers, trees, fruits and vegetables are one class, since a detector confused them (docs/detection-data.md).
  */
 export const sceneClasses: readonly SceneClass[] = [
   {
@@ -124,7 +124,7 @@ export interface SceneArtwork {
 }
 
 /**
- * Looks up the glyphs of the scenes' classes.
+ * Finds the glyphs of the scenes' classes.
  *
  * @throws MoietyError of kind `data` where a package is not installed
  */

@@ -34,7 +34,7 @@ describe('drawScene', () => {
       const { drawn, pixels } = scene(index, 8)
       hash.update(pixels).update(JSON.stringify(drawn))
     }
-    // Whoever changes what is drawn raises the version, or scenes kept on disk would go on being used.
+    // A change of the drawing must raise the version, or cached scenes would still be used.
     expect([sceneVersion, hash.digest('hex').slice(0, 16)]).toEqual([2, 'b27ebfff0f68d38c'])
   })
 
@@ -64,7 +64,7 @@ describe('drawScene', () => {
     }
   })
 
-  it('keeps objects inside, of the sides that were promised, the larger ones first', () => {
+  it('keeps objects inside, of the documented sizes, the larger ones first', () => {
     let objects = 0
     for (let index = 0; index < 25; index++) {
       for (const { box, area } of scene(index, 8).drawn) {
@@ -79,7 +79,7 @@ describe('drawScene', () => {
     expect(objects).toBeGreaterThan(120)
   })
 
-  it('hides no more of an object than it may, and has boxes of what is seen', () => {
+  it('hides no more of an object than allowed, and has boxes of the visible part', () => {
     const shares: number[] = []
     for (let index = 0; index < 25; index++) {
       for (const { area, whole, box } of scene(index, 8).drawn) {
@@ -92,7 +92,7 @@ describe('drawScene', () => {
     expect(Math.max(...shares)).toBe(1)
   })
 
-  it('leaves out what finds no place, and shapes too thin to see', () => {
+  it('leaves out objects without a free position, and shapes too thin to see', () => {
     const line = pyramidOf(
       Float32Array.from({ length: glyphSize * glyphSize * 4 }, (_, i) =>
         Math.floor(i / 4 / glyphSize) === 32 ? 1 : 0,

@@ -4,8 +4,8 @@ import { drawBackground } from '../drawing.ts'
 import { drawPatch, isObject, type Patch, type Pyramid } from './glyph-patch.ts'
 
 /**
- * How glyphs become a scene. A pure function of glyphs and random numbers; whoever changes what it draws, or which
- * glyphs are chosen, raises {@link sceneVersion}, so that scenes kept on disk are made again.
+ * Drawing of scenes from glyphs. A pure function of glyphs and random numbers; a change of the drawing, or of the
+ * chosen glyphs, must raise {@link sceneVersion}, so that cached scenes are drawn again.
  */
 export const sceneVersion = 2
 
@@ -18,14 +18,14 @@ export const objectSides = [8, 100] as const
 /** Most of an object's own pixels that other objects may cover, all together. */
 export const mostHidden = 0.25
 
-/** Fewest pixels of the shorter side of a box, and of the object in it: what is thinner is nothing to look at. */
+/** Fewest pixels of the shorter side of a box, and of the object in it: thinner ones are not visible. */
 const leastSide = 4
 const leastArea = 16
 
-/** Places that are tried for an object before it is left out. */
+/** Positions tried for an object before it is left out. */
 const tries = 30
 
-/** A glyph that a scene should have, with its class. */
+/** A glyph for a scene, with its class. */
 export interface Wanted {
   readonly label: number
   readonly glyph: Pyramid
@@ -36,18 +36,18 @@ export interface Drawn {
   readonly label: number
   /** The smallest rectangle around its visible pixels. */
   readonly box: Box
-  /** How many of its pixels are visible. */
+  /** Its number of visible pixels. */
   readonly area: number
 }
 
-/** Likewise, with how many pixels it would have if nothing were in front of it. */
+/** Likewise, with its number of pixels without occlusion. */
 export interface DrawnWhole extends Drawn {
   readonly whole: number
 }
 
 /**
  * Draws one scene: a background, and on it the objects, the larger ones first, each wholly inside and none hiding
- * more than {@link mostHidden} of another. An object that finds no place is left out.
+ * more than {@link mostHidden} of another. An object without a free position is left out.
  *
  * @param size - height and width in pixels
  * @param out - uint8 [3, size, size], planar RGB, overwritten
@@ -87,12 +87,12 @@ function isSound({ box: [, , width, height], area }: Patch, size: number): boole
 
 const nobody = -1
 
-/** The scene while it is drawn: its colours, and whose each pixel is. */
+/** A scene being drawn: its colours, and the object of each pixel. */
 class Scene {
   readonly #size: number
   /** float64 [3, size, size]. */
   readonly #colours: Float64Array
-  /** [size, size]: the number of the object that is seen there. */
+  /** [size, size]: the index of the visible object. */
   readonly #owner: Int8Array
   readonly #placed: { readonly label: number; readonly whole: number; visible: number }[] = []
 
@@ -102,7 +102,7 @@ class Scene {
     this.#owner = new Int8Array(size * size).fill(nobody)
   }
 
-  /** Puts an object in front of the others, at the first of some random places where it hides little enough. */
+  /** Puts an object in front of the others, at the first random position where it hides little enough. */
   place(label: number, patch: Patch, source: Draws): void {
     const [left, top, width, height] = patch.box
     for (let attempt = 0; attempt < tries; attempt++) {

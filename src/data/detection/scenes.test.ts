@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { MoietyError } from '../../base/errors.ts'
 import { splitFamilies } from '../artwork.ts'
 import type { Progress } from '../dataset.ts'
-import type { DetectionDataset } from './dataset.ts'
+import type { DetectionDataset } from './detection-dataset.ts'
 import { detectionBatches, makeDetectionBatch, openDetectionDataset } from './index.ts'
 import { findSceneArtwork, sceneClasses } from './scene-classes.ts'
 import { openScenes } from './scenes.ts'
@@ -43,7 +43,7 @@ describe('openScenes', () => {
   })
   afterAll(() => rm(folder, { recursive: true }))
 
-  it('has 8 classes in 4 superclasses, and calls itself scenes of drawings', () => {
+  it('has 8 classes in 4 superclasses, and the title “scenes of drawings”', () => {
     expect([dataset.name, dataset.title]).toEqual([
       'scenes',
       'scenes of drawings, of which 80 training and 10 test images are used',
@@ -86,14 +86,9 @@ describe('openScenes', () => {
     }
   })
 
-  it('makes batches normalised by its own moments', async () => {
+  it('makes batches normalised by its own mean and deviation', async () => {
     const [first] = detectionBatches(dataset, dataset.train, 80, 'in order')
-    const { images, objects, scales } = await makeDetectionBatch(
-      dataset,
-      dataset.train,
-      first!,
-      'as they are',
-    )
+    const { images, objects, scales } = await makeDetectionBatch(dataset, dataset.train, first!, 'unchanged')
     expect(images.shape).toEqual([80, 3, 128, 128])
     let [sum, squares] = [0, 0]
     for (const value of images.data) {
@@ -107,7 +102,7 @@ describe('openScenes', () => {
     expect([...objects[0]!.boxes.subarray(0, 4)]).toEqual([left, top, left + width, top + height])
   })
 
-  it('gives pixels that nobody else can change', async () => {
+  it('returns copies of pixels', async () => {
     const [one] = await dataset.train.load([0])
     one!.pixels.fill(0)
     const [other] = await dataset.train.load([0])
@@ -115,7 +110,7 @@ describe('openScenes', () => {
   })
 })
 
-describe('scenes that are kept', () => {
+describe('cached scenes', () => {
   it('are drawn once, then read, and the same either way', async () => {
     const first = await opened()
     const second = await opened()
@@ -131,12 +126,12 @@ describe('scenes that are kept', () => {
     expect(reseeded.pixels.some(each => pixels.includes(each))).toBe(false)
     const { dataset } = await opened({ size: 140 })
     expect([dataset.canvases, dataset.train.scenes[0]!.width]).toEqual([[[160, 160]], 140])
-    const batch = await makeDetectionBatch(dataset, dataset.train, [0], 'as they are')
+    const batch = await makeDetectionBatch(dataset, dataset.train, [0], 'unchanged')
     expect([batch.images.shape, batch.sizes]).toEqual([[1, 3, 160, 160], [[140, 140]]])
     expect(new Set(pixels).size).toBe(4)
   })
 
-  it('are drawn again, and kept again, where what was kept is damaged or cut short', async () => {
+  it('are drawn and cached again if the cache is damaged or truncated', async () => {
     const first = await opened()
     const name = (await readdir(cache)).find(each => each.includes('train'))!
     const kept = await readFile(join(cache, name))
@@ -158,13 +153,13 @@ describe('scenes that are kept', () => {
     }
   })
 
-  it('serve where they cannot be kept, and say so', async () => {
+  it('are used uncached if the cache fails, which is reported', async () => {
     await writeFile(join(cache, 'file'), '')
     const seen: Progress[] = []
     const options = { cacheDirectory: join(cache, 'file', 'in'), limit: { train: 1, test: 1 } }
     const { train } = await openScenes(options, p => seen.push(p))
     expect(train.length).toBe(1)
-    expect(seen.at(-1)?.what).toMatch(/^the drawings could not be kept: /)
+    expect(seen.at(-1)?.what).toMatch(/^the drawings could not be cached: /)
   })
 })
 
@@ -187,7 +182,7 @@ describe('options of scenes', () => {
     ])
   })
 
-  it('say what to install where the artwork is not there', async () => {
+  it('report which package to install if the artwork is missing', async () => {
     const error = await openScenes({ cacheDirectory: cache, findPackage: () => undefined }).catch(
       (e: unknown) => e,
     )

@@ -11,29 +11,29 @@ import {
   splitFamilies,
   vendors,
 } from '../artwork.ts'
+import { cacheDirectory, cacheKey, readCache, writeCache } from '../cache.ts'
+import { channelStatistics } from '../channel-statistics.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
 import { drawingVersion } from '../drawing.ts'
-import { cacheDirectory, digestOf, keep, readKept } from '../kept.ts'
-import { moments } from '../moments.ts'
 import { usedInWords } from '../split-names.ts'
 import { canvasesOf } from './canvas.ts'
-import { checkScene, type DetectionDataset, type DetectionSplit, type Scene } from './dataset.ts'
+import { checkScene, type DetectionDataset, type DetectionSplit, type Scene } from './detection-dataset.ts'
 import { type Pyramid, pyramidOf } from './glyph-patch.ts'
 import { findSceneArtwork, sceneClasses, sceneSuperclasses } from './scene-classes.ts'
 import { type Drawn, drawScene, objectCounts, sceneVersion, type Wanted } from './scene-drawing.ts'
 import { DrawnScenes } from './scene-file.ts'
 
-/** How scenes are drawn and kept. */
+/** Options of drawn scenes. */
 export interface ScenesOptions {
-  /** Height and width of a scene, in pixels; 128 unless told. */
+  /** Height and width of a scene, in pixels. Default: 128. */
   readonly size?: number | undefined
-  /** At most so many scenes of each side, the first ones; others are not even drawn. */
+  /** At most this many scenes of each side, the first ones; others are not drawn. */
   readonly limit?: Limit | undefined
-  /** Decides which glyphs are for testing and how each scene is drawn; 0 unless told. */
+  /** Seed of the test glyphs and of the drawing. Default: 0. */
   readonly seed?: number | undefined
-  /** The folder in which the scenes are kept; see {@link cacheDirectory}. */
+  /** Cache folder of the scenes; see {@link cacheDirectory}. */
   readonly cacheDirectory?: string | undefined
-  /** Finds the packages with the artwork; as Node resolves them, unless told. */
+  /** Finds the packages with the artwork. Default: Node's resolution. */
   readonly findPackage?: FindPackage | undefined
 }
 
@@ -45,10 +45,10 @@ const sizeFactor = 0.5
 
 /**
  * Drawn scenes: 1 to 8 emoji of 8 classes on a background, with exact boxes. No glyph of a test scene, in any skin
- * tone, gender, colour or vendor's version, is in a training scene. They are for trying things out, and never a
+ * tone, gender, colour or vendor's version, is in a training scene. They are for trials, not a
  * benchmark. Scene i is the same whatever the limit.
  *
- * The first call draws them (a part of a minute); later ones read what was kept, if that is undamaged.
+ * The first call draws them (a part of a minute); later ones read the cache.
  *
  * @throws MoietyError of kind `data` where the artwork's packages are not installed, of kind `usage` for a size that
  *   scenes are not drawn at
@@ -60,19 +60,19 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
   const sides = families.map((own, label) => splitFamilies(own, seed, label))
   const folder = options.cacheDirectory ?? cacheDirectory()
   const fileOf = (count: number, side: keyof typeof sceneCounts): string => {
-    const key = digestOf([sceneVersion, drawingVersion, artwork.versions, sides, seed, size, count, side])
+    const key = cacheKey([sceneVersion, drawingVersion, artwork.versions, sides, seed, size, count, side])
     return join(folder, `scenes-${side}-${key}.bin`)
   }
   const open = async (side: keyof typeof sceneCounts): Promise<DrawnScenes> => {
     const all = sceneCounts[side]
     const count = Math.min(limit?.[side] ?? all, all)
     for (const kept of new Set([all, count])) {
-      const bytes = await readKept(fileOf(kept, side), DrawnScenes.bytesOf(kept, size))
+      const bytes = await readCache(fileOf(kept, side), DrawnScenes.bytesOf(kept, size))
       if (bytes) return new DrawnScenes(bytes, kept, size).first(count)
     }
     const scenes = new DrawnScenes(new Uint8Array(DrawnScenes.bytesOf(count, size)), count, size)
     await drawAll(scenes, side, { artwork, sides, seed }, progress)
-    keep(fileOf(count, side), scenes.bytes, progress)
+    writeCache(fileOf(count, side), scenes.bytes, progress)
     return scenes
   }
   const train = await open('train')
@@ -86,7 +86,7 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
     categoryIds: sceneClasses.map((_, label) => label + 1),
     superclasses: sceneSuperclasses,
     superclassOf: sceneClasses.map(({ superclass }) => sceneSuperclasses.indexOf(superclass)),
-    ...moments(train.pixels, size * size),
+    ...channelStatistics(train.pixels, size * size),
     canvases: canvasesOf({ longest: size, shortest: size }),
     sizeFactor,
     ...splits,
@@ -130,7 +130,7 @@ async function drawAll(
   }
 }
 
-/** Draws a scene; again with the next numbers where no place was found for any object, which is rare. */
+/** Draws a scene; repeats with the next random numbers if no object could be placed, which is rare. */
 async function drawOne(
   families: readonly (readonly Family[])[],
   glyphs: Glyphs,
@@ -151,7 +151,7 @@ async function drawOne(
   })
 }
 
-/** Any number of objects is as likely as another, so is any class, and any family of the class. */
+/** The number of objects, the class, and the family of the class are uniformly distributed. */
 function chooseGlyphs(
   families: readonly (readonly Family[])[],
   glyphs: Glyphs,
@@ -169,7 +169,7 @@ function chooseGlyphs(
   )
 }
 
-/** Decoded glyphs, of which a thousand are kept, the latest: 90 MB. */
+/** Cache of the thousand glyphs decoded last: 90 MB. */
 class Glyphs {
   readonly #artwork: Artwork
   readonly #kept = new Map<string, Pyramid>()

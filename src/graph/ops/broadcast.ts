@@ -4,10 +4,10 @@ import { stretchedReader, tabulate } from '../ndarray.ts'
 import { fold, normaliseAxes, type ReduceOptions, reducedShape, withReducedAxes } from './reduced-axes.ts'
 import { reshapeLike } from './shape.ts'
 
-/** Repeating along axes and summing over them: each is the other's gradient, so they share a file. */
+/** Repeating along axes and summing over them: each is the other's gradient. */
 
 /**
- * Σ over `axes` (default: all). Its gradient is the upstream one, repeated along them.
+ * Σ over `axes` (default: all). Its gradient is the upstream gradient, repeated along them.
  *
  * @throws MoietyError (usage) for bool, or axes that x does not have
  */

@@ -1,7 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import type { Emitter } from '../emitter.ts'
 import type { Tensor } from '../graph.ts'
-import type { Convolution } from '../meaning.ts'
+import type { Convolution } from '../node-semantics.ts'
 import { zeroWhenEmpty } from './empty.ts'
 import type { Window } from './window.ts'
 
@@ -17,7 +17,7 @@ export interface ConvolutionGradient {
 }
 
 interface Sizes {
-  /** Undefined where the number of images is known only when the graph runs. */
+  /** Undefined if the number of images is known only when the graph runs. */
   readonly N: number | undefined
   readonly C: number
   readonly H: number
@@ -86,11 +86,11 @@ export function lowerInputGradient(
       pads: [down - top, across - left, down - bottom, across - right],
       dilations: dilation,
     })
-    emit.means(dx, {
+    emit.annotate(dx, {
       kind: 'convolution',
       channels: { inputs: O, outputs: C },
       extents: { images: N, height: I, width: J },
-      turned: weight,
+      rotatedFrom: weight,
     })
     return dx
   }
@@ -107,11 +107,11 @@ export function lowerInputGradient(
   }
   const dx = emit.node('ConvTranspose', [dy, weight], attributes)
   const of = convolutionOf(conv)
-  if (of !== undefined) emit.means(dx, { kind: 'inputGradient', of })
+  if (of !== undefined) emit.annotate(dx, { kind: 'inputGradient', of })
   return dx
 }
 
-/** The same in the words of {@link Meaning}, where those have words for it: no groups, no dilation, all sides alike. */
+/** The same as {@link NodeSemantics}, which covers no groups, no dilation and equal sides. */
 function convolutionOf(conv: ConvolutionGradient): Convolution | undefined {
   const { N, C, H, W, O, I, J, U, V } = sizesOf(conv)
   const even = evenly(conv.window)
@@ -127,7 +127,7 @@ function convolutionOf(conv: ConvolutionGradient): Convolution | undefined {
   }
 }
 
-/** The kernel turned by 180° in space. */
+/** The kernel rotated by 180° in space. */
 function flipped(emit: Emitter, weight: string, conv: ConvolutionGradient): string {
   const { U, V } = sizesOf(conv)
   if (U === 1 && V === 1) return weight
@@ -141,7 +141,7 @@ function flipped(emit: Emitter, weight: string, conv: ConvolutionGradient): stri
   ])
 }
 
-/** dw, by the cheapest way of plain ops for its shape. */
+/** dw in standard ops, in the cheapest way for its shape. */
 export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
   const { C, H, W, O, U, V } = sizesOf(conv)
   if (conv.window.groups > 1) return weightGradientByGroups(emit, dy, x, conv)
@@ -149,13 +149,13 @@ export function lowerWeightGradient(emit: Emitter, dy: string, x: string, conv: 
   const same = U === 3 && V === 3 && of?.stride === 1 && of.padding === 1
   const byShifts = same && 9 * O * C <= 3 * (O + C) * H * W
   const gradient = (byShifts ? weightGradientByShifts : weightGradientByWindows)(emit, dy, x, conv)
-  if (of !== undefined) emit.means(gradient, { kind: 'kernelGradient', of, x, dy })
+  if (of !== undefined) emit.annotate(gradient, { kind: 'kernelGradient', of, x, dy })
   return gradient
 }
 
 /**
- * One matrix product for all taps and images: dy as [O, N·I·J] times what each position of y saw of x, [N·I·J, U·V·C].
- * With the channels last, what a tap saw is one run of C numbers, so all windows are gathered by one table, beyond the
+ * One matrix product for all taps and images: dy as [O, N·I·J] times the window of x at each position of y, [N·I·J, U·V·C].
+ * With the channels last, what a tap reads is one run of C numbers, so all windows are gathered by one index table; beyond the
  * edge from a row of zeros.
  */
 function weightGradientByWindows(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
@@ -210,7 +210,7 @@ function windowPositions(conv: ConvolutionGradient): number[] {
  *     dw[o, c, u, v] = Σ_{n, h, k} dy[n, o, h − u + 1, k] · x[n, c, h, k + v − 1],
  *
  * so three copies of dy shifted in H and three of x shifted in W (zeros beyond the edge) give all nine taps as
- * the blocks of one product [3·O, H·W] · [H·W, 3·C] an image. No axis has to move for that; it pays as long as the
+ * the blocks of one product [3·O, H·W] · [H·W, 3·C] an image. No axis has to move for that; it is worthwhile as long as the
  * products, 9·O·C numbers an image, are no more than the copies.
  */
 function weightGradientByShifts(emit: Emitter, dy: string, x: string, conv: ConvolutionGradient): string {
@@ -249,7 +249,7 @@ function weightGradientByGroups(emit: Emitter, dy: string, x: string, conv: Conv
   return emit.node('Transpose', [taps], { perm: [0, 3, 1, 2] })
 }
 
-/** For each tap (u, v), the part of x (padded) that it sees: [..., I, J]. */
+/** For each tap (u, v), the part of x (padded) that it reads: [..., I, J]. */
 function tapWindows(emit: Emitter, x: string, conv: ConvolutionGradient): string[] {
   const { stride, padding, dilation } = conv.window
   const { I, J, U, V } = sizesOf(conv)

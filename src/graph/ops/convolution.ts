@@ -8,18 +8,18 @@ import { reshape } from './shape.ts'
 import { type Pair, pairOf, type Sides, sidesOf, type Window } from './window.ts'
 
 /**
- * Two-dimensional convolution (cross-correlation, as every framework has it):
+ * Two-dimensional convolution (cross-correlation, as in every framework):
  *
  *     y[n, o, i, j] = Σ_{c, u, v} x[n, c, i·s − p + u·d, j·s − p + v·d] · w[o, c, u, v]
  *
- * Everything is linear in x and in w, so both gradients are read off that sum. Each product x·w that went into
+ * Everything is linear in x and in w, so both gradients follow from that sum. Each product x·w that went into
  * y[n, o, i, j] sends dy[n, o, i, j]·w back to its x, and dy[n, o, i, j]·x back to its w:
  *
  *     dx[n, c, h, k] = Σ over (o, u, v, i, j) with i·s − p + u·d = h, j·s − p + v·d = k of dy[n, o, i, j] · w[o, c, u, v]
  *     dw[o, c, u, v] = Σ_{n, i, j} dy[n, o, i, j] · x[n, c, i·s − p + u·d, j·s − p + v·d]
  *
  * dx is dy spread by the stride and convolved with w flipped in space and with its channels swapped; dw is one
- * matrix product a tap (u, v): dy as [O, N·I·J] times the window of x seen by that tap as [N·I·J, C].
+ * matrix product a tap (u, v): dy as [O, N·I·J] times the window of x read by that tap as [N·I·J, C].
  * With groups, all of this holds within each group of channels. Stride s, padding p and dilation d may differ between rows and
  * columns, and p between the sides.
  *
@@ -33,7 +33,7 @@ export interface ConvolutionOptions {
   readonly padding?: number | Pair | Sides
   /** Distance of the taps: one number for both axes, or [rows, columns]. */
   readonly dilation?: number | Pair
-  /** Channels are split into this many groups that do not see each other. */
+  /** Channels are split into this many independent groups. */
   readonly groups?: number
   /** [O], added to every position. */
   readonly bias?: Tensor
@@ -124,7 +124,7 @@ function convolve(x: Tensor, weight: Tensor, window: Window, shape: Shape, bias?
         const [rows, columns] = extents
         const known = typeof rows === 'number' && typeof columns === 'number'
         const count = typeof images === 'number' ? images : undefined
-        emit.means(y, {
+        emit.annotate(y, {
           kind: 'convolution',
           channels: { inputs: channels, outputs },
           ...(known ? { extents: { images: count, height: rows, width: columns } } : {}),
@@ -153,7 +153,7 @@ function convolve(x: Tensor, weight: Tensor, window: Window, shape: Shape, bias?
 
 /** Of a transposed convolution. */
 export interface TransposedOptions extends ConvolutionOptions {
-  /** Rows and columns that the result has more: which of the extents that a convolution of this stride maps to x's. */
+  /** Additional rows and columns of the result, which select among the extents that a convolution of this stride maps to x's. */
   readonly outputPadding?: number | Pair
 }
 
@@ -163,7 +163,7 @@ export interface TransposedOptions extends ConvolutionOptions {
  * what it reads.
  *
  * @returns y [N, O, H', W'] with H' = (H − 1)·stride − top − bottom + dilation·(kH − 1) + 1 + outputPadding, W' likewise
- * @throws MoietyError (usage) when shapes or options do not fit, or for an image whose extents are not known
+ * @throws MoietyError (usage) when shapes or options do not fit, or for an image of unknown extents
  */
 export function convTranspose2d(x: Tensor, weight: Tensor, options: TransposedOptions = {}): Tensor {
   const window = windowOf('convTranspose2d', [x, weight], options)
@@ -206,7 +206,7 @@ export function convTranspose2d(x: Tensor, weight: Tensor, options: TransposedOp
   return bias === undefined ? y : add(y, reshape(bias, [bias.shape[0]!, 1, 1]))
 }
 
-/** What a convolution read, as far as its gradients need it. */
+/** The inputs of a convolution that its gradients need. */
 type Read = Pick<Tensor, 'shape' | 'label'>
 
 /** dx of a convolution: what each product sent back to its x. */

@@ -3,7 +3,7 @@ import { apply, type Choice, type GraphDType, shapeError, Tensor } from '../grap
 import { broadcastShape, mapNd, type NdArray, stretchedReader, tabulate, zipNd } from '../ndarray.ts'
 import { sumTo } from './broadcast.ts'
 
-/** A tensor, or a number that stands for a float32 scalar. */
+/** A tensor, or a number as a float32 scalar. */
 export type Operand = Tensor | number
 
 /**
@@ -65,7 +65,7 @@ function binary(rule: BinaryRule): (a: Operand, b: Operand) => Tensor {
   }
 }
 
-/** Two numbers are as far from the other answer as they are from each other. */
+/** The distance to the other result is that between the two numbers. */
 const comparison: Choice = {
   output: 0,
   of: value => value,
@@ -76,7 +76,7 @@ const comparison: Choice = {
 /**
  * a + b, element by element under broadcasting, of two tensors of one dtype. Both get the upstream gradient.
  *
- * @throws MoietyError (usage) for other dtypes or shapes, as every op of two operands here
+ * @throws MoietyError (usage) for other dtypes or shapes, like all binary ops here
  */
 export const add = binary({
   name: 'add',
@@ -182,7 +182,7 @@ function unary(rule: UnaryRule): (x: Tensor) => Tensor {
 /**
  * −x of float32, dx = −dy.
  *
- * @throws MoietyError (usage) for another dtype, as every op of one operand here
+ * @throws MoietyError (usage) for another dtype, like all unary ops here
  */
 export const neg = unary({ name: 'neg', onnx: 'Neg', value: x => -x, gradient: dy => neg(dy) })
 /** e^x; dx = dy·y. */
@@ -203,7 +203,7 @@ export const reciprocal = unary({
   value: x => 1 / x,
   gradient: (dy, _x, y) => neg(mul(dy, mul(y, y))),
 })
-/** Which side of 0 each number is on. */
+/** The sign of each number. */
 const side = (follow: (x: number, given: number) => number): Choice => ({
   output: 0,
   of: value => Math.sign(value),
@@ -253,7 +253,7 @@ export function heaviside(x: Tensor): Tensor {
   })
 }
 /**
- * max(x, 0); the gradient passes where the output is positive, so 0 at 0. That is its choice: where another computation had
+ * max(x, 0); the gradient passes where the output is positive, so 0 at 0. This is its discrete choice: where another computation had
  * a positive output, one that follows it has one too, at least the smallest normal number of float32.
  */
 export const relu = unary({
@@ -400,7 +400,7 @@ export function asFloat(x: Tensor): Tensor {
   return cast(x, 'float32')
 }
 
-/** The same value, through which no gradient flows. */
+/** The same value, without a gradient. */
 export function stopGradient(x: Tensor): Tensor {
   return apply({
     name: 'stopGradient',

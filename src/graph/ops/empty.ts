@@ -2,7 +2,7 @@ import type { Emitter } from '../emitter.ts'
 
 /**
  * The product of stacks of matrices is a sum over nothing, hence zero, when their inner extent is 0. The engine
- * leaves that memory as it was. Where the extent is not known beforehand, this puts zeros there.
+ * leaves that memory uninitialised. Where the extent is symbolic, this writes zeros.
  *
  * @param source - a factor: has no element exactly when the inner extent (or the result) has none
  */

@@ -11,7 +11,7 @@ import { reshape, sizeOfAxes } from './shape.ts'
  */
 
 /**
- * The k largest values of the last axis, in falling order, and where they stood (int64). At a tie the smaller
+ * The k largest values of the last axis, in descending order, and their indices (int64). At a tie the smaller
  * index comes first. The gradient reaches exactly the chosen values.
  *
  * @throws MoietyError (usage) unless x is float32 and 1 ≤ k ≤ its last extent
@@ -38,7 +38,7 @@ export function topK(x: Tensor, k: number): { readonly values: Tensor; readonly 
       const known = rest.filter(dim => typeof dim === 'number')
       if (rest.length === 0 || known.length < rest.length || (typeof rows === 'number' && rows > 0))
         return top(name!)
-      // The engine's TopK of no row ends its process, so there is always one: a row of zeros, which is left out again.
+      // The engine's TopK of no row aborts the process, so a row of zeros is added and removed again.
       // For the logits of 128 images and ten experts that takes about 3 µs more.
       const row = emit.constant('float32', [1, ...known], new Array<number>(sizeOf(known)).fill(0))
       const results = top(emit.node('Concat', [name!, row], { axis: 0 }))
@@ -69,7 +69,7 @@ export function topK(x: Tensor, k: number): { readonly values: Tensor; readonly 
         const data = given.data.map((index, i) => value!.data[Math.floor(i / k) * length + index]!)
         return [{ shape: given.shape, data }, given]
       },
-      // The value that stands in this place against the one of the index given.
+      // The value at this position compared with that at the given index.
       margin: ([value], given, at) => {
         const length = value!.shape.at(-1)!
         const row = value!.data.subarray(Math.floor(at / k) * length, (Math.floor(at / k) + 1) * length)
@@ -137,7 +137,7 @@ export function gatherLastAxis(x: Tensor, indices: Tensor): Tensor {
 }
 
 /**
- * Rows of x (first axis) at int64 `indices` [M], as `[M, ...]`; a row may be asked for more than once.
+ * Rows of x (first axis) at int64 `indices` [M], as `[M, ...]`; rows may repeat.
  *
  * @throws MoietyError (usage) unless the indices are an int64 vector and x has rows
  */
@@ -164,7 +164,7 @@ export function gatherRows(x: Tensor, indices: Tensor): Tensor {
 
 /**
  * `base` with row m of `rows` added to its row `indices[m]`. The gradient of `base` is the upstream one, that of
- * `rows` is what was added to: the rows gathered again.
+ * `rows` is the upstream one at those rows, gathered.
  *
  * @throws MoietyError (usage) unless there is one int64 index a row and rows have the shape of those of the base
  */
@@ -233,8 +233,8 @@ export function zeroRows(like: Tensor, tail: Shape): Tensor {
 }
 
 /**
- * Adds a gradient to what was received before. Scattered rows are added straight into it, which saves a field of
- * zeros and a pass over everything: `before + (0 with rows added) = before with rows added`.
+ * Accumulates a gradient. Scattered rows are added in place, which saves a tensor of
+ * zeros and a pass: `before + (0 with rows added) = before with rows added`.
  */
 export function accumulate(before: Tensor, gradient: Tensor): Tensor {
   const [base, indices, rows] = gradient.node.inputs

@@ -16,7 +16,7 @@ import { reshape, sizeOfAxes } from './shape.ts'
  *     dx = γ·r·(dy − dβ/m − x̂·dγ/m) = a·dy + b·x + c
  *
  * with three numbers a channel: a = γ·r, b = −a·r·dγ/m, c = −a·dβ/m − b·μ. So two sums over the batch and three
- * passes over dy and x are all there is.
+ * passes over dy and x suffice.
  *
  * An empty batch (an expert without images) has μ = 0, σ² = 1 and zero gradients.
  */
@@ -53,7 +53,7 @@ export function batchNormTraining(x: Tensor, scale: Tensor, shift: Tensor, epsil
       return [add(mul(dy, perChannel(a)), channelAffine(x, b, c)), dScale, dShift]
     },
     lower: (emit, [name, gamma, beta]) => {
-      // The engine writes the "running" outputs over the running inputs, so each needs a tensor that nobody else
+      // The engine writes the "running" outputs over the running inputs, so each needs a tensor that nothing else
       // reads, whatever its values: with momentum 0 the outputs are the statistics of this batch. Multiplying by a
       // number of its own keeps the engine from merging it with another one.
       const scratch = (): string => emit.node('Mul', [gamma!, emit.float(emit.serial())])
@@ -140,7 +140,7 @@ export function channelAffine(x: Tensor, scale: Tensor, shift: Tensor): Tensor {
       const y = emit.node('BatchNormalization', [name!, factor!, offset!, filled(0), filled(1)], {
         epsilon: { float: 0 },
       })
-      emit.means(y, { kind: 'channelAffine' })
+      emit.annotate(y, { kind: 'channelAffine' })
       return [y]
     },
     evaluate: ([value, factor, offset]) => {
@@ -161,10 +161,10 @@ export function perChannel(x: Tensor): Tensor {
 }
 
 /**
- * Running average of a statistic as torch keeps it: (1 − momentum)·running + momentum·batch, the variance with
- * divisor m − 1. Left as it is when the batch is empty; with a single value the population variance stands in.
+ * Running average of a statistic as in torch: (1 − momentum)·running + momentum·batch, the variance with
+ * divisor m − 1. Unchanged when the batch is empty; with a single value the population variance is used.
  *
- * @param x - what was normalised, for its count m
+ * @param x - the normalised tensor, for its count m
  */
 export function updatedStatistics(
   x: Tensor,

@@ -9,7 +9,7 @@ import { Engine } from '../../runtime/index.ts'
 import * as g from '../index.ts'
 
 /**
- * Every op, one line a case: gradients against finite differences in float64, engine against interpreter.
+ * Every op, one line per case: gradients against finite differences in float64, engine against interpreter.
  */
 const floats = (...shape: number[]): OracleInput => ({ shape })
 const positive = (...shape: number[]): OracleInput => ({ shape, range: [0.2, 2] })

@@ -7,7 +7,7 @@ import { reshape, reshapeLike } from './shape.ts'
 /** Of a square window, in pixels. */
 export interface PoolOptions {
   readonly kernel: number
-  /** Default: the kernel, so that windows do not overlap. */
+  /** Default: the kernel size, so that windows do not overlap. */
   readonly stride?: number
   readonly padding?: number
 }
@@ -73,8 +73,8 @@ function forEachWindow(
 }
 
 /**
- * Largest value of each window. The engine says where it stood (as a position in the whole of x), and the
- * gradient is added there; at a tie the first in reading order wins.
+ * Maximum of each window. The engine returns its position (in the whole of x), and the
+ * gradient is added there; at a tie the first in row-major order is used.
  *
  * @throws MoietyError (usage) unless x is float32 [N, C, H, W] and not smaller than the window
  */

@@ -3,13 +3,13 @@ import { shapeError, type Tensor } from '../graph.ts'
 import { flatIndex, type NdArray, stridesOf, tabulate, zeros } from '../ndarray.ts'
 import { reshape } from './shape.ts'
 
-/** What a reduction does with the axes that it reduces. */
+/** Treatment of the reduced axes. */
 export interface ReduceOptions {
   /** Keep the reduced axes with extent 1. */
   readonly keepDims?: boolean
 }
 
-/** Axes without repetition, counted from the front; all of them when none are given. */
+/** Axes without repetition, counted from the front; default: all. */
 export function normaliseAxes(op: string, x: Tensor, axes: readonly number[] | undefined): number[] {
   const all = (axes ?? x.shape.map((_, axis) => axis)).map(axis => (axis < 0 ? axis + x.rank : axis))
   if (

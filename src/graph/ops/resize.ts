@@ -47,7 +47,7 @@ export function resizeNearest(x: Tensor, factor: number): Tensor {
 /**
  * Resizes x [N, C, H, W] to [N, C, height, width] by linear interpolation along both axes, as torch does with
  * align_corners=False and antialias=False: the result's pixel i lies at (i + ½)·H/height − ½ of x, and beyond the outermost pixels'
- * centres their value goes on.
+ * centres their value continues.
  *
  * Each row of the result is a weighted mean of two rows of x, so y = A·x·Bᵀ with matrices A [height, H] and B [width, W] of those
  * weights, and dx = Aᵀ·dy·B.
@@ -88,7 +88,7 @@ function weightedMeans(name: string, x: Tensor, down: Matrix, across: Matrix): T
         return emit.node('MatMul', [emit.constant('float32', [height, H], down.flat()), wide])
       }
       if (typeof N === 'number' || typeof C !== 'number') return [product(source!)]
-      // The engine multiplies no stack of no matrix, so there is always one: an image of zeros, which is left out again.
+      // The engine cannot multiply an empty stack of matrices, so an image of zeros is added and removed again.
       const image = emit.constant('float32', [1, C, H, W], new Array<number>(C * H * W).fill(0))
       const all = product(emit.node('Concat', [source!, image], { axis: 0 }))
       return [emit.node('Slice', [all, emit.ints(0), emit.ints(-1), emit.ints(0)])]

@@ -7,7 +7,7 @@ import { reshape } from './shape.ts'
 
 /**
  * Elements `start … end−1` of one axis, every `step`-th. The extent of that axis must be known.
- * Its gradient is the upstream one in a field of zeros.
+ * Its gradient is the upstream gradient, padded with zeros.
  *
  * @throws MoietyError (usage) unless 0 ≤ start ≤ end ≤ the extent of the axis, which must be known
  */
@@ -41,7 +41,7 @@ export function slice(x: Tensor, axis: number, start: number, end: number, step 
   })
 }
 
-/** Puts a slice back into zeros: spread by `step`, then padded to `extent`. */
+/** Pads a slice with zeros: spread by `step`, then padded to `extent`. */
 function unslice(dy: Tensor, axis: number, extent: number, start: number, step: number): Tensor {
   const spreadOut = step === 1 ? dy : spread(dy, axis, step)
   const length = spreadOut.dim(axis)
@@ -122,7 +122,7 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
 }
 
 /**
- * An axis cut into pieces of the given extents, one after another: what `concat` put together.
+ * An axis split into pieces of the given extents: the inverse of `concat`.
  *
  * @throws MoietyError (usage) unless the extents add up to that of the axis, which must be known
  */
@@ -132,7 +132,7 @@ export function split(x: Tensor, axis: number, extents: readonly number[]): read
   }
   if (extents.length === 1) return [x]
   if (extents.length <= mostPieces) return splitAtOnce(x, axis, extents)
-  // First into pieces of pieces.
+  // First into groups of pieces.
   const size = mostPieces ** Math.ceil(Math.log(extents.length) / Math.log(mostPieces) - 1e-9 - 1)
   const groups = Array.from({ length: Math.ceil(extents.length / size) }, (_, i) =>
     extents.slice(i * size, (i + 1) * size),
@@ -173,7 +173,7 @@ function splitAtOnce(x: Tensor, axis: number, extents: readonly number[]): reado
 }
 
 /**
- * Zeros before and after each axis; a negative amount cuts off instead.
+ * Zeros before and after each axis; a negative amount crops instead.
  *
  * @throws MoietyError (usage) unless there is an amount before and after every axis
  */

@@ -5,7 +5,7 @@ import { mul, sub } from './elementwise.ts'
 import { mean } from './reduce.ts'
 
 /**
- * What layer and group normalisation have in common (Ba, Kiros & Hinton 2016; Wu & He 2018): every image by itself, each run
+ * The common part of layer and group normalisation (Ba, Kiros & Hinton 2016; Wu & He 2018): for each image, each run
  * of m values is brought to mean 0 and variance 1,
  *
  *     y = (x − μ) · r,  r = 1/√(σ² + ε),   μ and σ² (divisor m) over the axes from `axis` on.

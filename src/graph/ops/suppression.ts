@@ -1,29 +1,29 @@
 import { apply, shapeError, type Tensor } from '../graph.ts'
 
 /**
- * Non-maximum suppression: of boxes that say the same, the most certain one stays. Which boxes stay is a choice, so
- * nothing is differentiated.
+ * Non-maximum suppression: of overlapping boxes of a class, the one with the highest score is kept. The selection is discrete, so
+ * it has no gradient.
  */
 
-/** What is kept. */
+/** Limits of non-maximum suppression. */
 export interface SuppressionOptions {
-  /** Boxes kept of one class of one image at most. */
+  /** Maximum number of boxes kept per class and image. */
   readonly maxPerClass: number
-  /** A box goes whose intersection over union with a better one of its class is above this. */
+  /** A box is removed if its intersection over union with a higher-scoring one of its class is above this. */
   readonly iou: number
-  /** A box goes whose score is not above this. */
+  /** A box is removed unless its score is above this. */
   readonly score: number
   /** Name of the extent M, known only when the graph runs. */
   readonly count: string
 }
 
 /**
- * The boxes that stay, each class of each image by itself: the best one, then the best of those that overlap none that
- * stays, and so on. Of equal scores the box of the smaller index comes first. A box without an area overlaps nothing.
+ * The boxes kept, for each class of each image: the best one, then the best of those that overlap none of
+ * those kept, and so on. At equal scores the smaller index comes first. A box without an area overlaps nothing.
  *
  * @param boxes - [N, A, 4], two opposite corners each, x1, y1, x2, y2
  * @param scores - [N, C, A]
- * @returns int64 [M, 3]: image, class, box; by image, then class, then falling score. M may be 0
+ * @returns int64 [M, 3]: image, class, box; by image, then class, then descending score. M may be 0
  * @throws MoietyError (usage) for other shapes, or fewer than 1 box a class
  */
 export function nonMaxSuppression(boxes: Tensor, scores: Tensor, options: SuppressionOptions): Tensor {
@@ -49,7 +49,7 @@ export function nonMaxSuppression(boxes: Tensor, scores: Tensor, options: Suppre
     inputs: [boxes, scores],
     outputs: [{ dtype: 'int64', shape: [count, 3] }],
     attributes: { maxPerClass, iou, score, count },
-    // ONNX reads y1, x1, y2, x2: with x and y changed round everywhere, areas and intersections are the same.
+    // ONNX reads y1, x1, y2, x2: with x and y swapped everywhere, areas and intersections are the same.
     lower: (emit, [box, confidence]) => [
       emit.node('NonMaxSuppression', [
         box!,
@@ -75,7 +75,7 @@ export function nonMaxSuppression(boxes: Tensor, scores: Tensor, options: Suppre
   })
 }
 
-/** Indices of the boxes of one class of one image that stay, by falling score. */
+/** Indices of the boxes of one class of one image that are kept, by descending score. */
 function suppress(
   boxes: Float64Array,
   scores: Float64Array,

@@ -1,10 +1,10 @@
 /** A number for rows and one for columns. */
 export type Pair = readonly [number, number]
 
-/** Top, left, bottom, right, as ONNX has them. */
+/** Top, left, bottom, right, as in ONNX. */
 export type Sides = readonly [number, number, number, number]
 
-/** The numbers of a convolution that its gradients need too. */
+/** The window of a convolution, which its gradients need too. */
 export interface Window {
   readonly stride: Pair
   readonly padding: Sides
@@ -12,7 +12,7 @@ export interface Window {
   readonly groups: number
 }
 
-/** [rows, columns] of a number that may be one for both. */
+/** A number for both axes as [rows, columns]. */
 export function pairOf(value: number | Pair): Pair {
   return typeof value === 'number' ? [value, value] : value
 }

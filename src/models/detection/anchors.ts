@@ -2,7 +2,7 @@ import { sizeOf } from '../../base/tensor.ts'
 import { type StemName, stems } from '../resnet.ts'
 
 /**
- * Anchors: the boxes that a detector corrects, the same at every position of a level (METHOD.md §5.1). A box is x1, y1,
+ * Anchors: the reference boxes of a detector, the same at every position of a level (METHOD.md §5.1). A box is x1, y1,
  * x2, y2 in pixels of the canvas.
  */
 export interface AnchorOptions {
@@ -43,7 +43,7 @@ export interface Anchors {
   readonly levels: readonly AnchorLevel[]
 }
 
-/** How many anchors there are at a position. */
+/** Number of anchors at a position. */
 export function anchorsAPosition({ scales, ratios }: AnchorOptions): number {
   return scales.length * ratios.length
 }
@@ -58,10 +58,10 @@ export function pyramidStrides(stem: StemName): number[] {
 
 /**
  * Every anchor of a canvas: by level, row, column, then ratio, then scale (as torchvision and yhenon order them). The
- * centre of position (i, j) is ((j + ½)·stride, (i + ½)·stride), as yhenon has it; torchvision leaves the ½ out and rounds.
+ * centre of position (i, j) is ((j + ½)·stride, (i + ½)·stride), as in yhenon; torchvision omits the ½ and rounds.
  *
  * @param canvas - height and width in pixels
- * @param strides - of the levels; a level has ⌈extent ÷ stride⌉ positions, as the convolutions leave them
+ * @param strides - of the levels; a level has ⌈extent ÷ stride⌉ positions, as after the convolutions
  */
 export function anchorsOf(
   [canvasHeight, canvasWidth]: readonly [height: number, width: number],

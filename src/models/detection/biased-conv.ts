@@ -4,17 +4,17 @@ import { type Initialiser, type Scope, zeros } from '../../nn/index.ts'
 import { biasOf } from '../../nn/initialise.ts'
 import { channelsOf } from '../../nn/layers.ts'
 
-/** What a convolution of a detector is made of; it keeps the extents, or halves them (rounded up) with stride 2. */
+/** Options of a detector's convolution; it keeps the extents, or halves them (rounded up) with stride 2. */
 export interface BiasedConvOptions {
   readonly outputs: number
   readonly kernel: 1 | 3
   readonly stride?: 1 | 2
   readonly weight: Initialiser
-  /** All 0 when not given; `fan-in`: uniform in ±1/√fanIn, torch's default. */
+  /** Default: all 0; `fan-in`: uniform in ±1/√fanIn, torch's default. */
   readonly bias?: Initialiser | 'fan-in'
 }
 
-/** A convolution with a bias: parameters `weight` [O, C, k, k] and `bias` [O], whose first values the detector chooses. */
+/** A convolution with a bias: parameters `weight` [O, C, k, k] and `bias` [O], initialised by the detector. */
 export function biasedConv(scope: Scope, x: Tensor, options: BiasedConvOptions): Tensor {
   const { outputs, kernel, stride = 1, weight, bias = zeros } = options
   const shape = [outputs, channelsOf(x), kernel, kernel]

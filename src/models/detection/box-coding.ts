@@ -13,7 +13,7 @@ import {
 } from '../../graph/index.ts'
 
 /**
- * What a regression head says of an anchor with centre (x, y), width w and height h about an object (x*, y*, w*, h*):
+ * The regression target of an anchor with centre (x, y), width w and height h for an object (x*, y*, w*, h*):
  *
  *     (x* − x) / (0.1·w),   (y* − y) / (0.1·h),   ln(w* / w) / 0.2,   ln(h* / h) / 0.2
  *
@@ -21,7 +21,7 @@ import {
  */
 export const deviations = [0.1, 0.1, 0.2, 0.2] as const
 
-/** Largest logarithm of a side's growth that decoding believes: no side grows more than 62.5 times. As torchvision. */
+/** Largest logarithm of a side's growth in decoding: no side grows more than 62.5 times. As in torchvision. */
 export const largestGrowth = Math.log(1000 / 16)
 
 /** Height and width of a canvas in pixels. */
@@ -52,7 +52,7 @@ export function encodeBox(
 }
 
 /**
- * The boxes that codes mean, clipped to the canvas, in float64: what `decodeBoxes` computes in a graph.
+ * Decodes boxes, clipped to the canvas, in float64: what `decodeBoxes` computes in a graph.
  *
  * @param codes - [A, 4]
  * @param anchors - [A, 4]
@@ -90,7 +90,7 @@ export function anchorConstant(graph: Graph, boxes: Float32Array): Tensor {
 }
 
 /**
- * The boxes that codes mean, clipped to the canvas.
+ * Decodes boxes, clipped to the canvas.
  *
  * @param codes - [N, A, 4]
  * @param anchors - [A, 4]

@@ -1,7 +1,7 @@
 import { add, relu, resizeNearest, shapeError, slice, type Tensor } from '../../graph/index.ts'
 import type { Scope } from '../../nn/scope.ts'
 import { biasedConv } from './biased-conv.ts'
-import { type FirstValues, pyramidValues } from './first-values.ts'
+import { type HeadInitialisation, pyramidValues } from './initialisation.ts'
 
 /**
  * A feature pyramid (Lin et al. 2017; METHOD.md §5.1) with torchvision's names:
@@ -14,7 +14,7 @@ import { type FirstValues, pyramidValues } from './first-values.ts'
  *
  * @param stages - C3, C4, C5, each of half the extents (rounded up) of the one before
  * @param channels - of every level
- * @param initialisation - where first values come from; torchvision's when not given
+ * @param initialisation - initialisation. Default: torchvision's
  * @returns P3 to P7, [N, channels, H, W] each
  * @throws MoietyError (usage) when extents are not known or do not fit each other
  */
@@ -22,7 +22,7 @@ export function featurePyramid(
   scope: Scope,
   stages: readonly Tensor[],
   channels: number,
-  initialisation: FirstValues = 'torchvision',
+  initialisation: HeadInitialisation = 'torchvision',
 ): Tensor[] {
   const first = pyramidValues(initialisation)
   const laterals = stages.map((stage, i) =>
@@ -48,7 +48,7 @@ export function featurePyramid(
   return [...levels, p6, halved('p7', relu(p6))]
 }
 
-/** Each value twice in both directions, cut to the extents of `finer`, which may be odd. */
+/** Each value twice in both directions, cropped to the extents of `finer`, which may be odd. */
 function enlargedTo(finer: Tensor, coarser: Tensor): Tensor {
   const enlarged = resizeNearest(coarser, 2)
   const [height, width] = [finer.dim(2), finer.dim(3)]

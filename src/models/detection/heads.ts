@@ -10,7 +10,7 @@ import {
 } from '../../moe/index.ts'
 import { constant, type Layer, type Scope } from '../../nn/index.ts'
 import { biasedConv } from './biased-conv.ts'
-import { type FirstValues, headValues } from './first-values.ts'
+import { type HeadInitialisation, headValues } from './initialisation.ts'
 import type { ClassScores } from './losses.ts'
 
 /**
@@ -18,44 +18,44 @@ import type { ClassScores } from './losses.ts'
  * with a mixture of experts inside (METHOD.md §5.2). The routed unit is (image, level): row = level · N + image.
  */
 
-/** A gate of the heads: that of one of them, or that of both. */
+/** A gate of the heads: of one of them, or of both. */
 export type HeadGate = 'shared' | 'classification' | 'regression'
 
-/** What of the heads is a mixture of experts, and how its inputs find their experts. */
+/** Which part of the heads is a mixture of experts, and how it routes. */
 export interface HeadMixture extends GatingOptions {
   readonly heads: 'both' | 'regression' | 'classification'
-  /** `shared`: one gate, at the heads' scope, says for both heads where a level of an image goes. */
+  /** `shared`: one gate, at the heads' scope, routes a level of an image for both heads. */
   readonly gates: 'own' | 'shared'
   /** The whole head, whose results are combined, or the last of its hidden convolutions, whose features are. */
   readonly part: 'head' | 'last-conv'
   readonly dispatch?: DispatchName
-  /** How single gates route, instead of as `override` says. */
+  /** Overrides of the routing for single gates. */
   readonly overrides?: ReadonlyMap<HeadGate, RoutingOverride> | undefined
   /**
-   * Whether experts begin by taking everything for background (`priorProbability`). The original's did not; they begin by
-   * believing in every category everywhere, with a probability of about one half. A head whose last hidden convolution is
-   * the mixture begins likewise.
+   * Whether experts are initialised to predict background (`priorProbability`). The original's are not; initially they
+   * predict every category everywhere, with a probability of about one half. A head whose last hidden convolution is
+   * the mixture is initialised likewise.
    */
   readonly priorBias: boolean
 }
 
 /** Both heads. */
 export interface HeadsOptions {
-  /** How many categories there are (C). */
+  /** Number of categories (C). */
   readonly classes: number
   /** Of every hidden convolution. */
   readonly channels: number
-  /** How many hidden 3×3 convolutions a head has, from 1. */
+  /** Number of hidden 3×3 convolutions of a head, from 1. */
   readonly depth: number
   readonly anchorsAPosition: number
   readonly mixture: HeadMixture | null
-  /** Whether what is not a mixture stays as it is. */
+  /** Whether everything except mixtures is frozen. */
   readonly frozen: boolean
-  /** Torchvision's when not given. */
-  readonly initialisation?: FirstValues
+  /** Default: torchvision's. */
+  readonly initialisation?: HeadInitialisation
 }
 
-/** What the heads say of A anchors, in the order of `anchorsOf`. */
+/** The heads' outputs for A anchors, in the order of `anchorsOf`. */
 export interface HeadsResult {
   readonly classes: ClassScores
   /** Codes of boxes (`box-coding.ts`), [N, A, 4]. */
@@ -65,7 +65,7 @@ export interface HeadsResult {
   readonly stats: readonly MoeStatistics[]
 }
 
-/** The probability of every category at every anchor to begin with (Lin et al. 2017, π). */
+/** The initial probability of every category at every anchor (Lin et al. 2017, π). */
 export const priorProbability = 0.01
 
 /** One of the two heads. */
@@ -73,9 +73,9 @@ interface HeadPlan {
   readonly name: 'classification_head' | 'regression_head'
   /** The name of its last convolution, which has no relu. */
   readonly output: 'cls_logits' | 'bbox_reg'
-  /** Numbers that it says of an anchor. */
+  /** Number of outputs per anchor. */
   readonly numbers: number
-  /** First value of the last convolution's bias; undefined: as of its other convolutions. */
+  /** Initial bias of the last convolution. Default: as for its other convolutions. */
   readonly firstBias: number | undefined
   readonly mixture: HeadMixture | undefined
 }
@@ -127,7 +127,7 @@ export function detectionHeads(scope: Scope, levels: readonly Tensor[], options:
   }
 }
 
-/** What a head makes of each level. */
+/** A head's output for each level. */
 interface Head {
   /** [N, anchors a position · numbers, H, W] each. */
   readonly maps: readonly Tensor[]
@@ -181,12 +181,12 @@ function head(
 /** The finest level is P3. */
 const firstLevel = 3
 
-/** The place of hidden convolution `i`: torchvision's name. */
+/** The name of hidden convolution `i`: torchvision's name. */
 function inHidden<T>(scope: Scope, i: number, build: (scope: Scope) => T): T {
   return scope.in('conv', all => all.in(String(i), block => block.in('0', build)))
 }
 
-/** A mixture of experts on every level, routed by a gate of its own unless there is a shared one. */
+/** A mixture of experts on every level, routed by its own gate unless there is a shared one. */
 function mixed(
   scope: Scope,
   xs: readonly Tensor[],

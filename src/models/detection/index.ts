@@ -3,37 +3,7 @@
  *
  * @module
  */
-export * from './anchors.ts'
-export {
-  anchorConstant,
-  type Canvas,
-  decodeBoxes,
-  decodedBoxes,
-  deviations,
-  encodeBox,
-  largestGrowth,
-} from './box-coding.ts'
-export { type Detections, type DetectionsOptions, defaultDetections, detections } from './detections.ts'
-export type { FirstValues } from './first-values.ts'
-export { featurePyramid } from './fpn.ts'
-export {
-  detectionHeads,
-  type HeadGate,
-  type HeadMixture,
-  type HeadsOptions,
-  type HeadsResult,
-  priorProbability,
-} from './heads.ts'
-export {
-  type ClassScores,
-  type DetectionLosses,
-  type DetectionLossOptions,
-  type DetectionTargets,
-  detectionLosses,
-  focalLoss,
-  smoothL1Loss,
-  weightedLosses,
-} from './losses.ts'
+
 export {
   type AnchorTargets,
   anchorTargets,
@@ -44,7 +14,43 @@ export {
   type MatchingOptions,
   matchAnchors,
   unmatched,
-} from './matching.ts'
+} from './anchor-matching.ts'
+export * from './anchors.ts'
+export {
+  anchorConstant,
+  type Canvas,
+  decodeBoxes,
+  decodedBoxes,
+  deviations,
+  encodeBox,
+  largestGrowth,
+} from './box-coding.ts'
+export {
+  type Detections,
+  type DetectionsOptions,
+  defaultDetections,
+  detections,
+} from './decode-detections.ts'
+export { featurePyramid } from './fpn.ts'
+export {
+  detectionHeads,
+  type HeadGate,
+  type HeadMixture,
+  type HeadsOptions,
+  type HeadsResult,
+  priorProbability,
+} from './heads.ts'
+export type { HeadInitialisation } from './initialisation.ts'
+export {
+  type ClassScores,
+  type DetectionLosses,
+  type DetectionLossOptions,
+  type DetectionTargets,
+  detectionLosses,
+  focalLoss,
+  smoothL1Loss,
+  weightedLosses,
+} from './losses.ts'
 export {
   type Detector,
   type Freeze,

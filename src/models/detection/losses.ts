@@ -29,17 +29,17 @@ import {
  * The losses of a detector (METHOD.md §5.1), each of one image divided by the number of its positive anchors, or 1, and
  * averaged over all images of the batch; an image without objects counts with all its anchors as background.
  *
- * N images, A anchors, C categories. A target is a category, C for the background, −1 for an anchor that does not count.
+ * N images, A anchors, C categories. A target is a category, C for the background, −1 for an ignored anchor.
  */
 
-/** What a detector says of the categories of its anchors, [N, A, C]. */
+/** Class scores of the anchors, [N, A, C]. */
 export interface ClassScores {
   /** Mixtures add probabilities, which cannot be turned back into logits without loss. */
   readonly kind: 'logits' | 'probabilities'
   readonly value: Tensor
 }
 
-/** What the anchors should say. */
+/** The targets of the anchors. */
 export interface DetectionTargets {
   /** int64 [N, A]. */
   readonly classes: Tensor
@@ -60,16 +60,16 @@ const positiveShare = 0.25
 const turningPoint = 1 / 9
 
 /**
- * Probabilities are kept from 0 and 1, where a logarithm is infinite and its gradient too: the engine's sigmoid reaches 1,
- * and weights that add up to 1 may give 1.0000001 in float32. Where p is cut off it has no gradient, so no more is cut off
- * than must be: above, all but the largest float32 below 1; below, what no sigmoid gives.
+ * Probabilities are clamped away from 0 and 1, where a logarithm and its gradient are infinite: the engine's sigmoid reaches 1,
+ * and weights that add up to 1 may give 1.0000001 in float32. Where p is clamped it has no gradient, so the clamping is
+ * minimal: at the largest float32 below 1, and below what a sigmoid can give.
  */
 const bounds = { low: 1e-12, high: 1 - 2 ** -24 } as const
 
 /** How the losses differ from those of Lin et al. 2017. */
 export interface DetectionLossOptions {
   /**
-   * Keeps probabilities within [clamp, 1 − clamp] in the focal loss, with a zero gradient where they are cut off; the
+   * Keeps probabilities within [clamp, 1 − clamp] in the focal loss, with a zero gradient where they are clamped; the
    * original has 1e-4 (METHOD.md §5.3). Null: only as far as float32 needs it.
    */
   readonly clamp?: number | null
@@ -122,9 +122,9 @@ export function smoothL1Loss(codes: Tensor, targets: DetectionTargets, classes: 
   return smoothL1Of(codes, targets.boxes, countedAnchors(targets.classes, classes))
 }
 
-/** Which anchors count, and how much. */
+/** Weights of the anchors. */
 interface CountedAnchors {
-  /** 1 / (N · max(1, positives of the image)), 0 for an anchor that does not count, [N, A]. */
+  /** 1 / (N · max(1, positives of the image)), 0 for ignored anchors, [N, A]. */
   readonly weights: Tensor
   /** Numbers n·A + a of the positive anchors of the batch, int64 [M]. */
   readonly positive: Tensor
@@ -150,8 +150,8 @@ function countedAnchors(targets: Tensor, classes: number): CountedAnchors {
 }
 
 /**
- * Nearly all of N·A·C scores are of the background. So all are taken for it first, and what the few positive ones added is
- * exchanged for what they should have: no field of targets of that size is ever made.
+ * Nearly all of N·A·C scores are background. So all are treated as background first, and the terms of the few positive ones are
+ * corrected: a target tensor of that size is never created.
  */
 function focalOf(
   { kind, value }: ClassScores,
@@ -179,7 +179,7 @@ interface FocalTerms {
   positive(score: Tensor): Tensor
 }
 
-/** With p = σ(z): −ln(1 − p) = softplus(z), which overflows nowhere; for the object −z takes the place of z. */
+/** With p = σ(z): −ln(1 − p) = softplus(z), which does not overflow; for the object with −z instead of z. */
 const logitTerms: FocalTerms = {
   negative: z => mul(square(sigmoid(z)), softplus(z)),
   positive: z => mul(square(sigmoid(neg(z))), softplus(neg(z))),
@@ -196,7 +196,7 @@ const probabilityTerms: FocalTerms = {
  */
 function focalTerms(kind: ClassScores['kind'], margin: number | null): FocalTerms {
   if (margin === null) return kind === 'logits' ? logitTerms : probabilityTerms
-  // A margin that float32 cannot tell from 0 must not open what `bounds` closes.
+  // A margin that float32 rounds to 0 must not disable `bounds`.
   const [low, high] = [Math.max(margin, bounds.low), Math.min(1 - margin, bounds.high)]
   const kept = (score: Tensor): Tensor => clamp(kind === 'logits' ? sigmoid(score) : score, low, high)
   return {

@@ -126,7 +126,7 @@ describe('RetinaNet', () => {
     ])
     expect(losses.length).toBe(3)
     expect(declarations.parameters.has('layer4.experts.2.1.conv2.weight')).toBe(true)
-    expect(() => build({ backbone, freeze: 'trunk' })).toThrow('would never learn')
+    expect(() => build({ backbone, freeze: 'trunk' })).toThrow('would not be trained')
   })
 })
 
@@ -222,11 +222,11 @@ describe('freezing', () => {
     for (const style of ['block', 'conv'] as const) {
       for (const position of [0, 1, 3])
         expect(() => build({ freeze: 'early-stages', backbone: at(position, style) })).toThrow(
-          `position ${position} of the backbone unchanged`,
+          `freezes position ${position} of the backbone`,
         )
       const { declarations } = build({ freeze: 'early-stages', backbone: at(4, style) })
       expect([...declarations.parameters.keys()].some(name => /^layer4.*experts\.1/.test(name))).toBe(true)
-      expect(() => build({ freeze: 'features', backbone: at(4, style) })).toThrow('would never learn')
+      expect(() => build({ freeze: 'features', backbone: at(4, style) })).toThrow('would not be trained')
     }
   })
 

@@ -4,13 +4,13 @@ import type { MoeStatistics } from '../../moe/index.ts'
 import type { Scope } from '../../nn/scope.ts'
 import { type BackboneOptions, resnetStages } from '../resnet.ts'
 import { type AnchorOptions, anchorsAPosition, defaultAnchors } from './anchors.ts'
-import type { FirstValues } from './first-values.ts'
 import { featurePyramid } from './fpn.ts'
 import { detectionHeads, type HeadMixture } from './heads.ts'
+import type { HeadInitialisation } from './initialisation.ts'
 import type { ClassScores } from './losses.ts'
 
 /**
- * What a training leaves unchanged (METHOD.md §5.3), in the order of how much it is:
+ * What a training freezes (METHOD.md §5.3), in increasing order:
  *
  * - `nothing`
  * - `batch-norm`: BatchNorm's running statistics in the backbone; its scales and shifts are trained
@@ -24,7 +24,7 @@ export type Freeze = 'nothing' | 'batch-norm' | 'early-stages' | 'features' | 't
 export interface RetinaNetOptions {
   /** A ResNet; one of its stages may be a mixture of experts. */
   readonly backbone: BackboneOptions
-  /** How many categories there are (C). */
+  /** Number of categories (C). */
   readonly classes: number
   /** Of every level of the pyramid and of the heads; 256 as published. */
   readonly channels: number
@@ -34,11 +34,11 @@ export interface RetinaNetOptions {
   /** Mixtures of experts in the heads; null: plain heads. */
   readonly mixture: HeadMixture | null
   readonly freeze: Freeze
-  /** Where first values of pyramid and heads come from; torchvision's when not given. */
-  readonly initialisation?: FirstValues
+  /** Initialisation of pyramid and heads. Default: torchvision's. */
+  readonly initialisation?: HeadInitialisation
 }
 
-/** What a detector says of the A anchors of each image, in the order of `anchorsOf`. */
+/** A detector's outputs for the A anchors of each image, in the order of `anchorsOf`. */
 export interface RetinaNetResult {
   readonly classes: ClassScores
   /** Codes of boxes (`box-coding.ts`), [N, A, 4]. */
@@ -52,7 +52,7 @@ export interface RetinaNetResult {
  * RetinaNet (Lin et al. 2017; METHOD.md §5.1): a ResNet, a feature pyramid P3 to P7, and two heads on every level.
  *
  * The backbone has torchvision's names for a ResNet, at the root (`conv1`, `layer1` …, no `fc`), so that published ones load
- * as they are; `fpn.*` and `head.*` are named as in torchvision's RetinaNet.
+ * unchanged; `fpn.*` and `head.*` are named as in torchvision's RetinaNet.
  *
  * @param images - float32 [N, 3, H, W], normalised; H and W known, N may be a name
  * @throws MoietyError (usage) for a mixture of experts in a frozen part, and as `gateInputs` does
@@ -103,11 +103,11 @@ function checkFreeze({ freeze, backbone }: RetinaNetOptions): void {
   if (frozen === undefined) return
   fail({
     kind: 'usage',
-    message: `freeze "${freeze}" leaves position ${frozen} of the backbone unchanged, and a mixture of experts in it would never learn`,
+    message: `freeze "${freeze}" freezes position ${frozen} of the backbone, and a mixture of experts in it would not be trained`,
     where: 'freeze',
     help: 'use freeze "nothing" or "batch-norm", or a plain backbone',
   })
 }
 
-/** Builds a detector at a scope: images [N, 3, H, W] to what it says of every anchor. */
+/** Builds a detector at a scope: images [N, 3, H, W] to outputs for every anchor. */
 export type Detector = (scope: Scope, images: Tensor) => RetinaNetResult

@@ -19,7 +19,7 @@ const layer: DetectorLayerFindings = {
   activation: [0.5, 0.5],
   cvImportance: 0,
   cvActivation: 0,
-  living: 2,
+  active: 2,
   levels: {
     by: affinity([[2, 0.1], ...Array.from({ length: 4 }, () => [0.9, 1.1])]),
     information: tested(0.0005),

@@ -92,9 +92,9 @@ function beyondChance(tested: { readonly p: number } | null | undefined): boolea
 export function layerWords(layer: DetectorLayerFindings): string {
   if (layer.count === 1) return 'There is one expert, so there is nothing to choose.'
   const used =
-    layer.living === layer.count
+    layer.active === layer.count
       ? `All ${counted(layer.count)} experts are in use`
-      : `${layer.living} of ${layer.count} experts are in use`
+      : `${layer.active} of ${layer.count} experts are in use`
   const tests = layer.sizes.tests
   const explained =
     tests === null

@@ -1,7 +1,7 @@
 import { checkNumber, isCount } from '../../base/numbers.ts'
 import { add, logSoftmax, mean, mul, neg, oneHot, sum, type Tensor } from '../../graph/index.ts'
 import { correctCounts } from '../../metrics/correct-counts.ts'
-import { checkedClassification } from '../../models/checked.ts'
+import { checkedClassification } from '../../models/check-outputs.ts'
 import { type Classifier, labelInput } from '../../models/index.ts'
 import { checkFunction } from '../../nn/contract.ts'
 import type { BuildObjective } from '../objective.ts'

@@ -11,7 +11,7 @@ import {
   topK,
 } from '../../graph/index.ts'
 import { correctCounts } from '../../metrics/correct-counts.ts'
-import { checkedClassification } from '../../models/checked.ts'
+import { checkedClassification } from '../../models/check-outputs.ts'
 import { activeParameterCount, type Classifier, labelInput } from '../../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'

@@ -1,5 +1,5 @@
 import { add, mul } from '../../graph/index.ts'
-import { checkedDetection } from '../../models/checked.ts'
+import { checkedDetection } from '../../models/check-outputs.ts'
 import { anchorTargetInputs, type Detector, detectionLosses, weightedLosses } from '../../models/index.ts'
 import type { BuildObjective } from '../objective.ts'
 

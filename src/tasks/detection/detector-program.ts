@@ -1,5 +1,5 @@
 import { add, Graph, lower, mul, type Program } from '../../graph/index.ts'
-import { checkedDetection } from '../../models/checked.ts'
+import { checkedDetection } from '../../models/check-outputs.ts'
 import {
   type Anchors,
   anchorConstant,

@@ -86,7 +86,7 @@ export class DetectorEvaluator {
     const batches = detectionBatches(dataset, split, batch, 'in order')
     const records = new Collected(dataset, split)
     const compute = async (number: number) => {
-      const images = await makeDetectionBatch(dataset, split, batches[number]!, 'as they are')
+      const images = await makeDetectionBatch(dataset, split, batches[number]!, 'unchanged')
       if (signal?.aborted) return undefined
       const engine = this.#engineOf(number)
       const { loaded, layers, anchors } = await this.#programFor(engine, images.indices.length, images.canvas)

@@ -1,0 +1,130 @@
+import type { Engine } from 'moiety/runtime'
+import {
+  type BatchForm,
+  type Config,
+  classifierOf,
+  classifierStepOptions,
+  type ReadyStep,
+  resolveConfig,
+  startEngines,
+  type TaskBatch,
+  TrainingPrograms,
+  type TrainingStep,
+  type WriteStepOptions,
+  writeStep,
+} from 'moiety/train'
+import { type Case, classes } from './cases.js'
+
+type FeedTensor = TaskBatch['feeds'] extends ReadonlyMap<string, infer Value> ? Value : never
+
+/** Numbers that are normal enough: Box–Muller over two golden-ratio sequences. */
+export function normalTensor(shape: readonly number[]): FeedTensor {
+  const length = shape.reduce((product, extent) => product * extent, 1)
+  const data = Float32Array.from({ length }, (_, i) => {
+    const u = ((i + 1) * 0.6180339887498949) % 1
+    const v = ((i + 1) * 0.7548776662466927) % 1
+    return Math.sqrt(-2 * Math.log(1 - u)) * Math.cos(2 * Math.PI * v)
+  })
+  return { dtype: 'float32', shape, data }
+}
+
+/** The network and the training of a case. */
+export function configOf({ name, batch, width, optimizer, labelSmoothing, moe }: Case): Config {
+  const layers =
+    moe === null ? [] : [{ ...moe, style: 'resblock', gate: 'gap-fc', constraint: { name: 'importance' } }]
+  return resolveConfig(
+    {
+      model: { name: 'resnet18', stem: 'cifar', width, moe: layers },
+      optimizer:
+        optimizer === 'adam'
+          ? { name: 'adam' }
+          : { name: 'sgd', momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
+      training: { batch, labelSmoothing },
+    },
+    `bench ${name}`,
+  )
+}
+
+/** What the training step of a case is written from. */
+function writerOf(timed: Case): (form: BatchForm) => WriteStepOptions {
+  const config = configOf(timed)
+  const classifier = classifierOf(config.model, { classes })
+  return ({ images }) =>
+    classifierStepOptions({
+      classifier,
+      classes,
+      batch: images,
+      size: 32,
+      optimizer: config.optimizer,
+      labelSmoothing: timed.labelSmoothing,
+      clipNorm: null,
+    })
+}
+
+/** The training step of a case. */
+export function stepOf(timed: Case): TrainingStep {
+  return writeStep(writerOf(timed)({ images: timed.batch, height: 32, width: 32 }))
+}
+
+function batchOf(images: number): TaskBatch {
+  const labels = BigInt64Array.from({ length: images }, (_, i) => BigInt(i % classes))
+  return {
+    form: { images, height: 32, width: 32 },
+    feeds: new Map<string, FeedTensor>([
+      ['images', normalTensor([images, 3, 32, 32])],
+      ['labels', { dtype: 'int64', shape: [images], data: labels }],
+    ]),
+  }
+}
+
+/** How Moiety's step is computed. */
+export interface OursOptions {
+  readonly threads: number
+  /** Data-parallel replicas. Default: 1. */
+  readonly replicas?: number
+  /** Prefix of the files in which the engine notes the time of each operation. */
+  readonly profile?: string
+}
+
+/** Moiety's training step of a case, ready to be timed. */
+export class Ours {
+  readonly parameterCount: number
+  readonly #engines: readonly Engine[]
+  readonly #step: ReadyStep
+  readonly #batch: TaskBatch
+
+  private constructor(engines: readonly Engine[], step: ReadyStep, batch: TaskBatch) {
+    this.#engines = engines
+    this.#step = step
+    this.#batch = batch
+    this.parameterCount = step.facts.parameterCount
+  }
+
+  static async prepare(timed: Case, { threads, replicas = 1, profile }: OursOptions): Promise<Ours> {
+    const engines = await startEngines({
+      replicas,
+      threads,
+      ...(profile === undefined ? {} : { profile }),
+    })
+    const programs = new TrainingPrograms(engines, { write: writerOf(timed) }, 42)
+    const batch = batchOf(timed.batch)
+    const step = await programs.for(batch.form)
+    await engines[0].setState(step.facts.initialState(42), { transfer: true })
+    await programs.spread(step)
+    return new Ours(engines, step, batch)
+  }
+
+  /** Seconds that one step takes, from its feeds to its metrics. */
+  async time(): Promise<number> {
+    const start = performance.now()
+    const { committed } = await this.#step.take(this.#batch, { step: 0, epoch: 0, rate: 1e-3 })
+    const seconds = (performance.now() - start) / 1000
+    if (!committed)
+      throw new Error('the loss of the timed step is not finite: the figures would mean nothing')
+    return seconds
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#engines.map(engine => engine.stop()))
+  }
+}

@@ -1,0 +1,76 @@
+import { fail } from '../../base/errors.ts'
+import type { Limit, OnProgress } from '../dataset.ts'
+import { canvasRule } from './canvas.ts'
+import type { DetectionDataset } from './detection-dataset.ts'
+import { openCoco } from './open-coco.ts'
+import { openScenes } from './scenes.ts'
+
+/** The `data` section of a configuration; null is like undefined. */
+export interface DetectionDataOptions {
+  readonly name: 'scenes' | 'coco'
+  /** Folder of the files; required for `coco`. */
+  readonly directory?: string | null | undefined
+  /** Longest side of the canvas in pixels. Default: 128 for scenes, 320 for images. */
+  readonly size?: number | undefined
+  /** Its shorter side in pixels, for images. Default, or if equal to `size`: a square canvas. */
+  readonly shortest?: number | null | undefined
+  /** Policy for images that cannot be used: stop with an error (default), or skip and report. */
+  readonly unreadable?: 'stop' | 'skip' | undefined
+  /** Policy for files with many implausible boxes: stop with an error (default), or use them. */
+  readonly implausibleBoxes?: 'stop' | 'accept' | undefined
+  /** At most this many scenes of each split, the first ones. */
+  readonly limit?: Limit | undefined
+  /** Seed of the drawing of scenes. Default: 0. */
+  readonly seed?: number | undefined
+  /** Cache folder of the drawn scenes; see `cacheDirectory`. */
+  readonly cacheDirectory?: string | undefined
+}
+
+/**
+ * Opens images with boxes, and checks everything that can be checked without decoding images.
+ *
+ * @throws MoietyError of kind `data` for files that are missing, damaged or refused; `usage` for options that
+ *   are missing or invalid
+ */
+export async function openDetectionDataset(
+  options: DetectionDataOptions,
+  progress?: OnProgress,
+): Promise<DetectionDataset> {
+  const { name, directory, shortest, unreadable = 'stop', limit = {}, seed, cacheDirectory } = options
+  const { implausibleBoxes = 'stop' } = options
+  checkLimit(limit.train, 'train')
+  checkLimit(limit.test, 'test')
+  if (name === 'scenes') {
+    const { size = 128 } = options
+    const square = shortest === undefined || shortest === null || shortest === size
+    if (!square) {
+      fail({
+        kind: 'usage',
+        message: `expected no shorter side for drawn scenes, which are square, got ${shortest}`,
+        where: 'data.shortest',
+        help: 'omit it',
+      })
+    }
+    return openScenes({ size, limit, seed, cacheDirectory }, progress)
+  }
+  if (directory === undefined || directory === null) {
+    return fail({
+      kind: 'usage',
+      message: 'expected the folder of COCO annotations and images, got none',
+      where: 'data.directory',
+      help: '--data DIR; docs/detection-data.md shows its layout',
+    })
+  }
+  const rule = canvasRule(options.size ?? 320, shortest)
+  return openCoco({ directory, rule, unreadable, limit, implausibleBoxes }, progress)
+}
+
+function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {
+  if (count === undefined || count === null || (Number.isInteger(count) && count >= 1)) return
+  fail({
+    kind: 'usage',
+    message: `expected a positive integer as the number of scenes, got ${count}`,
+    where: `data.limit.${side}`,
+    help: 'omit the limit to use all scenes',
+  })
+}

@@ -1,0 +1,91 @@
+import { fail } from '../base/errors.ts'
+import { nearest } from '../config/shape.ts'
+import { measuresOf, taskMeasures } from '../tasks/measures.ts'
+import type { LayerResult, Outcome } from './outcome.ts'
+
+/** A number that finished runs have, as a table shows it. */
+export interface Measure {
+  /** As `--value` names it. */
+  readonly key: string
+  /** In words, with the unit. */
+  readonly title: string
+  /** What the number is multiplied by to be in that unit, and with how many decimals it is shown. */
+  readonly scale: number
+  readonly digits: number
+  /** The number of a run, in its own unit; null where it has none. */
+  of(outcome: Outcome): number | null
+}
+
+type Done = Extract<Outcome, { status: 'done' }>
+
+const ofRun = {
+  ...Object.fromEntries(
+    taskMeasures.map(({ name, title }) => [
+      name,
+      { title: `${title}, %`, scale: 100, digits: 1, of: (run: Done) => run.measures[name] ?? null },
+    ]),
+  ),
+  seconds: { title: 'seconds of training', scale: 1, digits: 0, of: (run: Done) => run.seconds },
+} as const
+
+const ofLayer = {
+  cvImportance: { title: 'CV of importance', digits: 3, of: (layer: LayerResult) => layer.cvImportance },
+  cvActivation: { title: 'CV of activation', digits: 3, of: (layer: LayerResult) => layer.cvActivation },
+  active: { title: 'active experts', digits: 2, of: (layer: LayerResult) => layer.active },
+} as const
+
+/** What a table shows where no value is named: what its runs are ranked by. */
+export function usualMeasure(outcomes: Iterable<Outcome>): string {
+  for (const outcome of outcomes) {
+    const [ranking] = outcome.status === 'done' ? measuresOf(outcome.measures) : []
+    if (ranking !== undefined) return ranking.name
+  }
+  return 'top1'
+}
+
+/** What `--value` can name. */
+export const measureNames: readonly string[] = [...Object.keys(ofRun), ...Object.keys(ofLayer)]
+
+/**
+ * The measure of that name; what belongs to a mixture of experts takes its name behind a dot, `cvImportance.layer4`, which
+ * may be left out where no run has more than one: numbers of different mixtures are never put together.
+ *
+ * @throws MoietyError `usage` for another name, and where it must be said which mixture is meant
+ */
+export function measureNamed(text: string, outcomes: Iterable<Outcome>): Measure {
+  for (const [key, measure] of Object.entries(ofRun))
+    if (key === text)
+      return { key, ...measure, of: outcome => (outcome.status === 'done' ? measure.of(outcome) : null) }
+  const [name = '', layer] = text.split('.', 2)
+  const found = Object.entries(ofLayer).find(([key]) => key === name)
+  if (found === undefined) {
+    const guess = nearest(text, measureNames)
+    return fail({
+      kind: 'usage',
+      message: `there is no value "${text}"`,
+      where: '--value',
+      help: guess === undefined ? `the values are ${measureNames.join(', ')}` : `did you mean ${guess}?`,
+    })
+  }
+  const all = [...outcomes].flatMap(outcome => (outcome.status === 'done' ? [outcome.layers] : []))
+  const names = [...new Set(all.flatMap(layers => layers.map(one => one.name)))].sort()
+  if (layer !== undefined ? !names.includes(layer) && names.length > 0 : all.some(({ length }) => length > 1))
+    fail({
+      kind: 'usage',
+      message: layer === undefined ? 'there are runs with several mixtures' : `no run has a mixture ${layer}`,
+      where: '--value',
+      help: `say which: ${names.map(one => `${name}.${one}`).join(', ')}`,
+    })
+  const [key, { title, digits, of }] = found
+  return {
+    key: layer === undefined ? key : `${key}.${layer}`,
+    title: layer === undefined ? title : `${title}, ${layer}`,
+    scale: 1,
+    digits,
+    of: outcome => {
+      if (outcome.status !== 'done') return null
+      const meant = outcome.layers.find(one => layer === undefined || one.name === layer)
+      return meant === undefined ? null : of(meant)
+    },
+  }
+}
