@@ -2,7 +2,6 @@ import { chmodSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { hasInvisible, shellWord } from '../base/escaping.ts'
-import { loadedFiles } from '../config/components.ts'
 import { readJsonFile } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { makeFolders, writeAtomically } from '../files/atomic-write.ts'
@@ -109,12 +108,12 @@ async function emitKubernetes(
   folder: string,
   flags: EmitFlags,
 ): Promise<string[]> {
-  const [own] = loadedFiles()
+  const [own] = plan.runs.flatMap(({ config }) => config.use?.files ?? [])
   if (own !== undefined)
     fail({
       kind: 'usage',
       message: 'a manifest carries no code, and this sweep needs components of your own',
-      where: own.file,
+      where: own,
       help: 'use --queue with workers that are given --use, or --emit slurm on a disk that all machines share',
     })
   const isRecipeFile = sweep.recipe.endsWith('.json')
