@@ -191,7 +191,7 @@ function agreement(
 
 function describeRun({ run, task, checkpoint }: ClassifierRun): Findings['run'] {
   const { config } = task
-  const { description, parameters, activeParameters } = task.network
+  const { description, parameters, activeParameters } = task.facts
   return {
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,

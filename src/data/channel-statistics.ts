@@ -7,7 +7,7 @@ import type { PerChannel } from './dataset.ts'
  * @param plane - pixels of one channel of one image
  */
 export function channelStatistics(
-  pixels: Uint8Array,
+  pixels: Uint8Array | Uint8ClampedArray,
   plane: number,
 ): { readonly mean: PerChannel; readonly std: PerChannel } {
   const sums = [0, 0, 0]

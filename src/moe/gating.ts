@@ -67,6 +67,8 @@ export interface MoeStatistics {
   readonly name: string
   readonly experts: number
   readonly k: number
+  /** The constraint's name. */
+  readonly constraint: string
   /** How many inputs of each image were routed; row = input · N + image. */
   readonly inputs: number
   /** The constraint's counters, after the step in training, by name. */
@@ -196,6 +198,7 @@ export function gateInputs(scope: Scope, xs: readonly Tensor[], options: GatingO
     name: scope.path,
     experts,
     k,
+    constraint: constraint.name,
     inputs: xs.length,
     counters: after,
     routing,
@@ -271,7 +274,16 @@ function toSingleExpert(scope: Scope, xs: readonly Tensor[]): Gating {
   const ones = concat(weights, 0)
   const routing = describeRouting(ones, ones, ones, undefined, 1)
   const excluded = zerosLike(sum(ones, [0]))
-  const stats = { name: scope.path, experts: 1, k: 1, inputs: xs.length, counters: {}, routing, excluded }
+  const stats = {
+    name: scope.path,
+    experts: 1,
+    k: 1,
+    constraint: 'none',
+    inputs: xs.length,
+    counters: {},
+    routing,
+    excluded,
+  }
   return { weights, losses: [], stats: [stats] }
 }
 

@@ -3,12 +3,14 @@ import { type LayerSummary, type Measures, stoppedBy, type TrainEvent } from '..
 import { type DataChoice, engineOf, openTrainedRun } from './open-run.ts'
 import { layerSummaries } from './routing.ts'
 import { describeRouting, type RoutingChoice, routingOverride } from './routing-choice.ts'
-import type { TextTable } from './task.ts'
+import type { Task, TextTable } from './task.ts'
 
 /** Which run to evaluate, on what, and with which experts. */
 export interface EvalOptions extends RoutingChoice {
   /** The run's folder; its newest checkpoint is evaluated. */
   readonly run: string
+  /** The run's task, where its configuration does not describe it. */
+  readonly task?: Task | undefined
   /** Another data set with the same classes, instead of the one it was trained on. */
   readonly data?: DataChoice | undefined
   /** By default the one that the run was tested on while it trained. */
@@ -51,6 +53,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
   const { run, data, split: wanted } = options
   const onEvent = stoppedBy(options.signal, options.onEvent)
   const { task, checkpoint, split } = await openTrainedRun(run, {
+    task: options.task,
     data,
     split: wanted,
     onEvent,

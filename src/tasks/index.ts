@@ -5,6 +5,12 @@
  */
 
 export {
+  type ArrayData,
+  type ClassificationTaskOptions,
+  classificationTask,
+  datasetOfArrays,
+} from './classification/custom-classification.ts'
+export {
   type ClassificationResult,
   type EvaluateOptions,
   evaluateSplit,

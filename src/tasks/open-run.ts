@@ -27,6 +27,8 @@ export interface OpenedRun {
 }
 
 export interface OpenOptions {
+  /** The run's task, where its configuration does not describe it. */
+  readonly task?: Task | undefined
   /** Data with the same classes, instead of what the run was trained on. */
   readonly data?: DataChoice | undefined
   /** The split that must have an image; by default the one that the run was tested on while it trained. */
@@ -52,7 +54,9 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
   const normalisation =
     trainedNormalisation(checkpoint.extra) ??
     (data === undefined ? undefined : await ownNormalisation(config, run, onProgress))
-  const task = await openTask({ ...config, data: { ...config.data, ...data } }, { onProgress, normalisation })
+  const task =
+    options.task ??
+    (await openTask({ ...config, data: { ...config.data, ...data } }, { onProgress, normalisation }))
   for (const notice of task.notices) onEvent(notice)
   const split = options.split ?? usualSplit(data === undefined ? checkpoint.extra : undefined, task.data)
   splitNamed(task.data, split)

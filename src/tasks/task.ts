@@ -90,7 +90,7 @@ export interface Task<out E extends Evaluated = Evaluated> {
   /** Warnings about the data: files that were left out, boxes that were changed. */
   readonly notices: readonly TrainEvent[]
   readonly identity: DataIdentity
-  readonly network: NetworkFacts
+  readonly facts: NetworkFacts
   /** The mixtures of the network in the order in which its programs report them. */
   readonly mixtures: readonly Mixture[]
 

@@ -1,7 +1,10 @@
 import type { RoutingOverride } from '../moe/index.ts'
 
-/** Where a mixture of experts is: at a position of the backbone, or behind a gate of a detector's heads. */
-export type MixturePlace = number | 'shared' | 'classification' | 'regression'
+/**
+ * Where a mixture of experts is: at a position of the backbone, behind a gate of a detector's heads (`shared`, `classification`,
+ * `regression`), or in a network of the user's own at the scope of that name.
+ */
+export type MixturePlace = number | string
 
 /** How mixtures route instead of as trained, by their place. */
 export type PlacedOverrides = ReadonlyMap<MixturePlace, RoutingOverride>

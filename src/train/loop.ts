@@ -27,6 +27,8 @@ import { type ReadyStep, TrainingPrograms } from './training-programs.ts'
 /** What to train, where, and who is told. */
 export interface TrainOptions {
   readonly config: Config
+  /** What is learned, where it is not what `config` describes: `classificationTask` makes one of a network and data. */
+  readonly task?: Task | undefined
   /** The run's folder; new or empty, or with `resume` the one to go on in. */
   readonly run: string
   /** Name of the recipe, for the record. */
@@ -113,10 +115,10 @@ function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void 
 async function prepare(
   engines: Engines,
   folder: RunFolder,
-  { config, resume, signal, onEvent = () => undefined }: TrainOptions,
+  { config, task: given, resume, signal, onEvent = () => undefined }: TrainOptions,
 ): Promise<Training> {
   const onProgress = (progress: Progress) => onEvent({ kind: 'progress', ...progress })
-  const task = await openTask(config, { onProgress })
+  const task = given ?? (await openTask(config, { onProgress }))
   task.checkTrainable()
   for (const notice of task.notices) onEvent(notice)
   const training = new Training(config, task, engines, folder, signal, onEvent)

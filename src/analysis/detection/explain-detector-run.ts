@@ -180,7 +180,7 @@ function mostOfSizes(layers: readonly DetectorLayerFindings[]): number {
 
 function describeRun({ run, task, checkpoint }: DetectorRun): Findings['run'] {
   const { config } = task
-  const { description, parameters, activeParameters } = task.network
+  const { description, parameters, activeParameters } = task.facts
   return {
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,

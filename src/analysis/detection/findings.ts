@@ -75,7 +75,7 @@ const perSize = z.tuple([z.number(), z.number(), z.number()])
 const layer = z.object({
   name: z.string(),
   /** A position of the backbone, or the gate of a head: shared, classification or regression. */
-  place: z.union([z.number(), z.enum(['shared', 'classification', 'regression'])]),
+  place: z.union([z.number(), z.string()]),
   /** E. */
   count: z.number(),
   /** K. */

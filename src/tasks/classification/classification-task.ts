@@ -8,9 +8,14 @@ import {
   type SplitName,
   splitNamed,
 } from '../../data/index.ts'
+import { Graph } from '../../graph/index.ts'
+import { checkedClassification } from '../../models/check-outputs.ts'
+import type { Classifier } from '../../models/index.ts'
+import { type RoutingOverride, withRouting } from '../../moe/index.ts'
+import { Scope } from '../../nn/index.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import type { Engine, LoadedProgram } from '../../runtime/index.ts'
-import { classifierOf } from '../classifier-of.ts'
+import { classifierOf, type ModelOptions } from '../classifier-of.ts'
 import { identityOf } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
 import type {
@@ -60,27 +65,25 @@ export class ClassificationTask implements Task<ClassificationResult> {
   readonly identity
   readonly mixtures: readonly Mixture[]
 
+  /** @param network - a network of the user's own, instead of the one that `config.model` describes */
   constructor(
     readonly config: Config,
     readonly data: Dataset,
+    readonly network?: Classifier,
   ) {
     this.identity = identityOf(data)
-    this.mixtures = config.model.moe
-      .toSorted((a, b) => a.position - b.position)
-      .map(({ position, experts, k, constraint, style }) => ({
-        place: position,
-        experts,
-        k,
-        constraint: constraint.name,
-        style,
-      }))
+    this.mixtures = network === undefined ? configuredMixtures(config) : builtMixtures(network, data)
   }
 
-  get network(): NetworkFacts {
+  get facts(): NetworkFacts {
     const { name, stem, width } = this.config.model
-    const classifier = classifierOf(this.config.model, { classes: this.data.classes.length })
-    const { parameters, activeParameters } = evaluationProgram({ classifier, size: this.data.size })
-    return { description: `${name}, width ${width}, ${stem} stem`, parameters, activeParameters }
+    const { parameters, activeParameters } = evaluationProgram({
+      classifier: this.#classifier({}),
+      size: this.data.size,
+    })
+    const description =
+      this.network === undefined ? `${name}, width ${width}, ${stem} stem` : 'a network of its own'
+    return { description, parameters, activeParameters }
   }
 
   get notices(): TrainEvent[] {
@@ -137,12 +140,10 @@ export class ClassificationTask implements Task<ClassificationResult> {
   }
 
   objective(): BuildObjective {
-    const { model, training } = this.config
-    const classes = this.data.classes.length
     return classificationObjective({
-      classifier: classifierOf(model, { classes }),
-      classes,
-      labelSmoothing: training.labelSmoothing,
+      classifier: this.#classifier({}),
+      classes: this.data.classes.length,
+      labelSmoothing: this.config.training.labelSmoothing,
     })
   }
 
@@ -151,10 +152,9 @@ export class ClassificationTask implements Task<ClassificationResult> {
   }
 
   evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<ClassificationResult> {
-    const { config, data } = this
     const evaluation = evaluationProgram({
-      classifier: classifierOf(config.model, { classes: data.classes.length, override: overrides }),
-      size: data.size,
+      classifier: this.#classifier({ override: overrides }),
+      size: this.data.size,
     })
     return new ClassificationEvaluation(this, engines, evaluation)
   }
@@ -188,15 +188,32 @@ export class ClassificationTask implements Task<ClassificationResult> {
 
   /** All experts see all images, so that variants share their results. */
   #variantProgram(variants: readonly Variant[]): EvaluationProgram {
-    const { config, data, mixtures } = this
-    const classes = data.classes.length
+    const { data, mixtures } = this
     const build = (variant: Variant) =>
-      classifierOf(config.model, { classes, override: overridesOf(variant, mixtures), dispatch: 'stacked' })
+      this.#classifier({ override: overridesOf(variant, mixtures), dispatch: 'stacked' })
     return evaluationProgram({
       classifier: build({ kind: 'trained' }),
       size: data.size,
       variants: variants.map(build),
     })
+  }
+
+  /** The network, with its mixtures routing and dispatching as trained or otherwise. */
+  #classifier({ override, dispatch }: Omit<ModelOptions, 'classes'>): Classifier {
+    const { config, data, network } = this
+    if (network === undefined)
+      return classifierOf(config.model, { classes: data.classes.length, override, dispatch })
+    const isPlaced = override instanceof Map
+    const placed = isPlaced ? [...override].map(([place, own]) => [String(place), own] as const) : []
+    return (scope, images) =>
+      network(
+        withRouting(scope, {
+          overrides: new Map(placed),
+          override: isPlaced ? undefined : (override as RoutingOverride | undefined),
+          dispatch,
+        }),
+        images,
+      )
   }
 
   #size(epoch: number): number {
@@ -207,6 +224,36 @@ export class ClassificationTask implements Task<ClassificationResult> {
     const size = this.#size(epoch)
     return { images, height: size, width: size }
   }
+}
+
+function configuredMixtures({ model }: Config): Mixture[] {
+  return model.moe
+    .toSorted((a, b) => a.position - b.position)
+    .map(({ position, experts, k, constraint, style }) => ({
+      place: position,
+      experts,
+      k,
+      constraint: constraint.name,
+      style,
+    }))
+}
+
+/** Those that a network of the user's own has, by the names of their scopes. */
+function builtMixtures(network: Classifier, { size }: Dataset): Mixture[] {
+  const graph = new Graph()
+  const images = graph.input('images', 'float32', [1, 3, size, size])
+  const { stats } = checkedClassification(
+    network(Scope.root(graph, { training: false }), images),
+    images,
+    null,
+  )
+  return stats.map(({ name, experts, k, constraint }) => ({
+    place: name,
+    experts,
+    k,
+    constraint,
+    style: null,
+  }))
 }
 
 /**

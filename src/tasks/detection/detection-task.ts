@@ -121,7 +121,7 @@ export class DetectionTask implements Task<DetectorRecords> {
   }
 
   /** Counted on the first canvas. */
-  get network(): NetworkFacts {
+  get facts(): NetworkFacts {
     const { name, stem, width, detector } = this.config.model
     const [canvas] = this.data.canvases
     const graph = new Graph()

@@ -100,7 +100,12 @@ function places(override: RoutingOverrides | undefined): {
   if (override === undefined || 'kind' in override) return { everywhere: override, positions, gates }
   for (const [place, own] of override) {
     if (typeof place === 'number') positions.set(place, own)
-    else gates.set(place, own)
+    else {
+      const gate = headGates.find(one => one === place)
+      if (gate !== undefined) gates.set(gate, own)
+    }
   }
   return { everywhere: undefined, positions, gates }
 }
+
+const headGates: readonly HeadGate[] = ['shared', 'classification', 'regression']
