@@ -1,8 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gapFc } from 'moiety/moe'
 import { describe, expect, it } from 'vitest'
 import { shares, threeExperts } from '../examples/custom-constraint.ts'
 import { contrastGate, twoExperts } from '../examples/custom-gate.ts'
+import { trainVgg } from '../examples/custom-network.ts'
 import { trainOnStripes } from '../examples/tiny-training.ts'
 
 /** Numbers of the experts that computed an image of a faint class (0, 1) and of a bold one (2, 3). */
@@ -49,9 +52,22 @@ describe('the example of a custom constraint', () => {
   })
 })
 
-describe('the examples', () => {
-  it.each(['custom-gate', 'custom-constraint'])('%s is read in a minute: at most 45 lines', name => {
-    const file = new URL(`../examples/${name}.ts`, import.meta.url)
-    expect(readFileSync(file, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(45)
+describe('the example of a custom network', () => {
+  it('trains like a recipe, and is evaluated as trained and by one expert', async () => {
+    const run = join(mkdtempSync(join(tmpdir(), 'moiety-vgg-')), 'run')
+    const { trained, alone } = await trainVgg(run)
+    expect(trained).toBeGreaterThan(0.95)
+    expect(alone).toBeLessThan(trained!)
+    expect(existsSync(join(run, 'summary.json'))).toBe(true)
   })
+})
+
+describe('the examples', () => {
+  it.each(['custom-gate', 'custom-constraint', 'custom-network'])(
+    '%s fits on a screen: at most 65 lines',
+    name => {
+      const file = new URL(`../examples/${name}.ts`, import.meta.url)
+      expect(readFileSync(file, 'utf8').trimEnd().split('\n').length).toBeLessThanOrEqual(65)
+    },
+  )
 })

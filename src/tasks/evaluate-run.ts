@@ -2,7 +2,7 @@ import type { SplitName } from '../data/index.ts'
 import { type LayerSummary, type Measures, stoppedBy, type TrainEvent } from '../run/events.ts'
 import { type DataChoice, engineOf, openTrainedRun } from './open-run.ts'
 import { layerSummaries } from './routing.ts'
-import { describeRouting, type RoutingChoice, routingOverride } from './routing-choice.ts'
+import { describeRouting, mixturesIn, type RoutingChoice, routingOverride } from './routing-choice.ts'
 import type { Task, TextTable } from './task.ts'
 
 /** Which run to evaluate, on what, and with which experts. */
@@ -57,12 +57,14 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
     data,
     split: wanted,
     onEvent,
-    check: config => routingOverride(options, config.model),
+    check: config => {
+      if (options.task === undefined) routingOverride(options, mixturesIn(config.model))
+    },
   })
   const { config } = task
   const engine = await engineOf({ config, checkpoint })
   try {
-    const evaluation = task.evaluation([engine], routingOverride(options, config.model))
+    const evaluation = task.evaluation([engine], routingOverride(options, task.mixtures))
     const onProgress = (done: number, total: number) =>
       onEvent({ kind: 'progress', what: 'evaluating', done, total })
     const result = (await evaluation.run(split, { onProgress }))!

@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Json, JsonObject } from '../files/json.ts'
 export {
   type ArrayData,
   type ClassificationTaskOptions,

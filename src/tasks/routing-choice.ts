@@ -15,17 +15,16 @@ export interface RoutingChoice {
 }
 
 /**
- * The override that a choice asks for, of all mixtures of a model; none for a choice of nothing.
+ * The override that a choice asks for, of all mixtures of a network; none for a choice of nothing.
  *
- * @throws MoietyError of kind `usage` for a model without a mixture, and a K or an expert that one of its mixtures does not
+ * @throws MoietyError of kind `usage` for a network without a mixture, and a K or an expert that one of its mixtures does not
  *   have
  */
 export function routingOverride(
   { k, only, without, equal }: RoutingChoice,
-  { moe, detector }: ModelConfig,
+  mixtures: readonly { readonly experts: number; readonly k: number }[],
 ): RoutingOverride | undefined {
   if (k === undefined && only === undefined && without === undefined && equal === undefined) return undefined
-  const mixtures = [...moe, ...(detector?.mixture ? [detector.mixture] : [])]
   if (mixtures.length === 0) {
     fail({
       kind: 'usage',
@@ -71,4 +70,12 @@ export function describeRouting({ k, only, without, equal }: RoutingChoice): str
     ...(without === undefined ? [] : [`without expert ${without}`]),
   ]
   return parts.length === 0 ? 'as trained' : parts.join(', ')
+}
+
+/** The mixtures of a configured model. */
+export function mixturesIn({
+  moe,
+  detector,
+}: ModelConfig): readonly { readonly experts: number; readonly k: number }[] {
+  return [...moe, ...(detector?.mixture ? [detector.mixture] : [])]
 }
