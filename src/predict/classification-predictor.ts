@@ -94,7 +94,7 @@ async function predict(request: PredictRequest): Promise<Predicted<ClassPredicti
   const predictions: ClassPrediction[] = []
   const load = async (indices: Uint32Array | readonly number[]) => {
     const asked = Array.from(indices, index => images[index]!)
-    return new Uint8Array(Buffer.concat(await decodeImages(asked, ({ path }) => decodeImage(path, size))))
+    return Buffer.concat(await decodeImages(asked, ({ path }) => decodeImage(path, size)))
   }
   for await (const { indices, outputs } of network.batches({ length: images.length, load })) {
     collector.add(indices, outputs, layers)

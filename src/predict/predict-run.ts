@@ -1,11 +1,11 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { resolveConfig } from '../config/config.ts'
+import { type Config, resolveConfig } from '../config/config.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
-import { remembered } from '../tasks/data-identity.ts'
+import { remembered, trainedNormalisation } from '../tasks/data-identity.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
-import { engineOf, newestCheckpoint, openTrainedRun } from '../tasks/open-run.ts'
+import { type DataChoice, engineOf, newestCheckpoint, openTrainedRun } from '../tasks/open-run.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
 import { type ClassPrediction, classificationPredictor } from './classification-predictor.ts'
 import { detectionPredictor, type ObjectPrediction } from './detection-predictor.ts'
@@ -55,13 +55,16 @@ export async function predictRun(options: PredictOptions): Promise<Predictions<P
   const onEvent = stoppedBy(signal, listener)
   const onProgress = (what: string, done: number, total: number): void =>
     onEvent({ kind: 'progress', what, done, total })
-  const predictor = predictorOf(kindOfTask(resolveConfig(readConfig(run), run)).name)
+  const config = resolveConfig(readConfig(run), run)
+  const predictor = predictorOf(kindOfTask(config).name)
   refuseOptions(taskOptions, predictor)
   const images = await checkedImages(imageFiles(paths), (done, total) =>
     onProgress('checking images', done, total),
   )
   if (predictor.orientation === 'stored') warnOfTurned(images, onEvent)
-  const opened = await openRun(run, taskOptions, predictor, onEvent)
+  const needsData = taskOptions.data !== undefined || predictor.usesTrainingImages(taskOptions)
+  const opened =
+    (needsData ? undefined : withoutData(run, config)) ?? (await withData(run, taskOptions.data, onEvent))
   const engine = await engineOf(opened, threads)
   try {
     const predicted = await predictor.predict({ run, ...opened, engine, images, ...taskOptions, onProgress })
@@ -97,22 +100,17 @@ function refuseOptions(given: TaskOptions, { task, options }: Predictor<Predicti
   })
 }
 
-/** A checkpoint of an earlier version does not say how images are normalised; then its data has to be opened. */
-async function openRun(
-  run: string,
-  options: TaskOptions,
-  predictor: Predictor<Prediction>,
-  onEvent: (event: TrainEvent) => void,
-) {
-  if (options.data === undefined && !predictor.usesTrainingImages(options)) {
-    const config = resolveConfig(readConfig(run), run)
-    const checkpoint = newestCheckpoint(run)
-    const known = remembered(checkpoint.extra)
-    const { mean = null, std = null } = known ?? {}
-    if (known !== undefined && mean !== null && std !== null)
-      return { config, checkpoint, known: { ...known, mean, std }, task: undefined }
-  }
-  const { task, checkpoint } = await openTrainedRun(run, { split: 'train', onEvent, data: options.data })
+/** A run without its data; undefined for a checkpoint of an earlier version, which does not say how images are normalised. */
+function withoutData(run: string, config: Config) {
+  const checkpoint = newestCheckpoint(run)
+  const { extra } = checkpoint
+  const [known, normalisation] = [remembered(extra), trainedNormalisation(extra)]
+  if (known === undefined || normalisation === undefined) return undefined
+  return { config, checkpoint, known: { ...known, ...normalisation }, task: undefined }
+}
+
+async function withData(run: string, data: DataChoice | undefined, onEvent: (event: TrainEvent) => void) {
+  const { task, checkpoint } = await openTrainedRun(run, { split: 'train', onEvent, data })
   const { mean, std } = task.data
   return { config: task.config, checkpoint, known: { ...task.identity, mean, std }, task }
 }
