@@ -29,7 +29,7 @@ export interface ClassPrediction {
     readonly similarity: number
     /** Whether the same experts computed it in every layer. */
     readonly sameRoute: boolean
-    /** A data URI, for the first images (see {@link mostPictures}). */
+    /** A data URI; null for images after the first hundred. */
     readonly png: string | null
   }[]
 }

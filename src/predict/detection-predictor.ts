@@ -54,7 +54,7 @@ export const detectionPredictor: Predictor<ObjectPrediction> = {
       `${found} object${found === 1 ? '' : 's'} with a score above ${settings.score}.`,
       colouring === undefined
         ? 'This detector has no experts, so all boxes have one colour.'
-        : `A box has the colour and the number of the expert of ${colouring.name} with the largest weight where it was found.`,
+        : `A box has the colour and the number of the expert of ${headName(colouring)} with the largest weight where it was found.`,
     ]
   },
   figures: (image, { layers, settings }) => [objectTable(image, layers, settings.score!)],

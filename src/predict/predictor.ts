@@ -10,7 +10,7 @@ import type { RoutedLayer } from '../tasks/routing.ts'
 import type { Task } from '../tasks/task.ts'
 import type { GivenImage } from './given-images.ts'
 
-/** Options that some tasks have; {@link predictRun} refuses those that the run's task does not have. */
+/** Options that some tasks have; `predictRun` refuses those that the run's task does not have. */
 export interface TaskOptions {
   /** Classification: how many classes are named, most probable first; 5 by default. */
   readonly top?: number | undefined
@@ -141,9 +141,9 @@ export interface Predicted<P> {
   readonly detections?: readonly Detection[]
 }
 
-/** What differs between tasks in predicting; {@link predictRun}, the command and the page know nothing else of a task. */
+/** What differs between tasks in predicting; `predictRun`, the command and the page know nothing else of a task. */
 export interface Predictor<P> {
-  /** The name of its {@link TaskKind}. */
+  /** The name of its `TaskKind`. */
   readonly task: string
   /** The options that mean something to it. */
   readonly options: readonly (keyof TaskOptions)[]

@@ -1,5 +1,5 @@
 import { type Prediction, predictorOf } from '../predict/predict-run.ts'
-import type { ExpertWeight, Figure, PredictedImage, Predictions } from '../predict/predictor.ts'
+import type { ExpertWeight, Figure, Mark, Predictions } from '../predict/predictor.ts'
 import { percent } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { chip, meter, plainMeter, table } from './parts.ts'
@@ -23,24 +23,43 @@ export function renderPredictions(
     kicker: `Predictions of ${shown(run)} after ${step} steps`,
     body: [
       predictor.notes(predictions).map(note => html`<p>${shown(note)}</p>\n`),
-      pictures.map((png, i) => section(images[i]!, png, predictor.figures(images[i]!, predictions), style)),
+      pictures.map((png, i) => {
+        const image = images[i]!
+        const marks = predictor.marks?.(image, predictions)
+        const alt = marks === undefined ? `${shown(image.path)}, as the network was given it` : namesOf(marks)
+        return section({ path: image.path, png, alt, figures: predictor.figures(image, predictions), style })
+      }),
       left === 0 ? null : html`<p>${left} more ${left === 1 ? 'image is' : 'images are'} not shown here.</p>`,
     ],
   })
 }
 
-function section(
-  { path }: PredictedImage<Prediction>,
-  png: Uint8Array,
-  figures: readonly Figure[],
-  style: string,
-): Markup {
+interface Section {
+  readonly path: string
+  readonly png: Uint8Array
+  readonly alt: string
+  readonly figures: readonly Figure[]
+  /** The picture beside the figures or, larger, above them. */
+  readonly style: 'asked' | 'seen'
+}
+
+function section({ path, png, alt, figures, style }: Section): Markup {
   const title = html`<h2>${name(shown(path))}</h2>`
   const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`
-  const picture = html`<img src="${source}" alt="${shown(path)}">`
+  const picture = html`<img src="${source}" alt="${alt}">`
   return style === 'asked'
     ? html`<section class="asked">${picture}<div>${title}${figures.map(drawn)}</div></section>\n`
     : html`<section class="seen">${title}${picture}${figures.map(drawn)}</section>\n`
+}
+
+const mostNames = 12
+
+function namesOf(marks: readonly Mark[]): string {
+  const names = marks.slice(0, mostNames).map(mark => shown(mark.name))
+  const more = marks.length - names.length
+  return names.length === 0
+    ? 'nothing was found'
+    : `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 function drawn(figure: Figure): Markup {
