@@ -268,6 +268,19 @@ describe('moiety predict of a detector refuses', () => {
     })
   })
 
+  it('pictures in the place of images that are read', { timeout: 120_000 }, async () => {
+    const place = join(folder, 'place')
+    mkdirSync(place)
+    for (const name of ['a.png', '1-a.png'])
+      writeFileSync(join(place, name), readFileSync(join(images, '7.png')))
+    const words = [join(place, 'a.png'), join(place, '1-a.png'), '--out', `${place}.html`]
+    expect(await fails(run, ...words)).toEqual({
+      code: 2,
+      stderr: expect.stringContaining('expected another file than one that is read'),
+    })
+    expect(readFileSync(join(place, '1-a.png'))).toEqual(readFileSync(join(images, '7.png')))
+  })
+
   it.skipIf(process.platform === 'win32')('a folder for pictures that leads out of the run', async () => {
     const foreign = writeRun(join(folder, 'foreign'), config, { state, data: detectorFacts })
     const outside = join(folder, 'outside')

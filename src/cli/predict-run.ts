@@ -1,4 +1,4 @@
-import { basename, extname, join } from 'node:path'
+import { basename, extname, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceTogether } from '../files/together.ts'
@@ -46,12 +46,11 @@ export async function runPrediction(
     return await endedBySignal(async signal => {
       const predictions = await predictRun({ ...request, signal, onEvent: progress.show })
       const shown = predictions.images.slice(0, mostPictures)
-      const files = shown.map(({ path }, i) => join(outputs.folder, `${i + 1}-${stem(path)}.png`))
-      for (const file of files)
-        requireFile(
-          file,
-          predictions.images.map(({ path }) => path),
-        )
+      const files = shown.map(({ path }, i) =>
+        join(outputs.folder, `${i + 1}-${basename(path, extname(path))}.png`),
+      )
+      const inputs = new Set(predictions.images.map(({ path }) => resolve(path)))
+      for (const file of files) requireFile(file, inputs.has(resolve(file)) ? [file] : [])
       const pictures: Uint8Array[] = []
       for (const image of shown) {
         signal.throwIfAborted()
@@ -117,10 +116,6 @@ function scoreOf(text: string | undefined): number | undefined {
     where: '--score',
     help: 'for example --score 0.3',
   })
-}
-
-function stem(path: string): string {
-  return basename(path, extname(path))
 }
 
 /** One detection a line, scores and boxes in full. */

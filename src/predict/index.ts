@@ -3,6 +3,7 @@
  *
  * @module
  */
+export type { Extent } from '../data/image.ts'
 export type { ClassPrediction } from './classification-predictor.ts'
 export type { ObjectPrediction, PredictedObject } from './detection-predictor.ts'
 export { type Prediction, type PredictOptions, predictRun } from './predict-run.ts'
