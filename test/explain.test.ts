@@ -275,21 +275,36 @@ describe('moiety predict', () => {
       '2',
     )
     expect(code, stderr).toBe(0)
-    const { predictions } = JSON.parse(stdout) as {
-      predictions: {
-        classes: { probability: number }[]
-        layers: { name: string; experts: { weight: number }[] }[]
-        neighbours: { image: number; similarity: number; sameRoute: boolean }[]
+    const result = JSON.parse(stdout) as {
+      layers: { name: string }[]
+      images: {
+        path: string
+        width: number
+        picture: string
+        input: object
+        prediction: {
+          classes: { probability: number }[]
+          neighbours: { image: number; similarity: number; sameRoute: boolean }[]
+        }
+        routing: { experts: { weight: number }[]; logits: number[] }[][]
       }[]
     }
-    const [prediction] = predictions
-    expect(prediction!.classes.length).toBe(2)
-    expect(prediction!.layers.map(({ name }) => name)).toEqual(['layer3', 'layer4.1.conv2'])
-    for (const { experts } of prediction!.layers)
+    expect(result).toMatchObject({ task: 'classification', settings: { top: 2, neighbours: 3 } })
+    expect(result.layers.map(({ name }) => name)).toEqual(['layer3', 'layer4.1.conv2'])
+    const [image] = result.images
+    expect(image).toMatchObject({ path: picture, width: 32, input: { width: 32, height: 32 } })
+    expect(image!.picture).toBe(join(run, 'prediction', '1-picture.png'))
+    expect(await sharp(image!.picture).metadata()).toMatchObject({ width: 480, height: 480 })
+    expect(image!.prediction.classes.length).toBe(2)
+    expect(image!.routing.length).toBe(2)
+    for (const [{ experts, logits }] of image!.routing as [{ experts: { weight: number }[]; logits: [] }][]) {
       expect(experts.reduce((total, { weight }) => total + weight, 0)).toBeCloseTo(1, 5)
-    expect(prediction!.neighbours.length).toBe(3)
-    expect(prediction!.neighbours[0]).toMatchObject({ image: 0, sameRoute: true })
-    expect(prediction!.neighbours[0]!.similarity).toBeCloseTo(1, 5)
+      expect(logits.length).toBe(4)
+    }
+    const { neighbours } = image!.prediction
+    expect(neighbours.length).toBe(3)
+    expect(neighbours[0]).toMatchObject({ image: 0, sameRoute: true })
+    expect(neighbours[0]!.similarity).toBeCloseTo(1, 5)
     // Pictures are left out: base64 may hold any letters.
     const page = readFileSync(join(run, 'prediction.html'), 'utf8').replaceAll(/base64,[\w+/=]+/g, '')
     expect(page).not.toMatch(/NaN|undefined/)
@@ -316,7 +331,7 @@ describe('moiety predict', () => {
     expect(asked.code, asked.stderr).toBe(0)
     const whole = await moiety('predict', run, picture, '--json')
     const classes = ({ stdout }: { readonly stdout: string }): unknown =>
-      (JSON.parse(stdout) as { predictions: { classes: unknown }[] }).predictions[0]!.classes
+      (JSON.parse(stdout) as { images: { prediction: { classes: unknown } }[] }).images[0]!.prediction.classes
     expect(classes(asked)).toEqual(classes(whole))
     expect((await moiety('predict', moved, picture)).code).toBe(3)
   })
@@ -325,7 +340,7 @@ describe('moiety predict', () => {
     const { code, stdout } = await start(['predict', run, picture]).ended
     expect(code).toBe(0)
     expect(stdout).toMatch(/layer3: expert \d \(\d+\.\d %\)/)
-    expect(stdout).toMatch(/most like: class/)
+    expect(stdout).toMatch(/most like it: class/)
     expect(stdout).toContain('prediction.html')
   })
 

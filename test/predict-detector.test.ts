@@ -73,24 +73,35 @@ async function evaluated(): Promise<DetectorRecords> {
 }
 
 const json = z.object({
-  score: z.number(),
-  layers: z.array(z.object({ name: z.string(), experts: z.number() })),
+  task: z.literal('detection'),
+  settings: z.object({ score: z.number() }),
+  layers: z.array(z.object({ name: z.string(), experts: z.number(), inputs: z.number() })),
   images: z.array(
     z.object({
       path: z.string(),
-      id: z.number(),
       width: z.number(),
       height: z.number(),
+      input: z.object({ width: z.number(), height: z.number() }),
       picture: z.string().nullable(),
-      objects: z.array(
-        z.object({
-          name: z.string(),
-          categoryId: z.number(),
-          score: z.number(),
-          box: z.array(z.number()),
-          level: z.number(),
-          experts: z.array(z.array(z.object({ expert: z.number(), weight: z.number() }))),
-        }),
+      prediction: z.object({
+        id: z.number(),
+        objects: z.array(
+          z.object({
+            name: z.string(),
+            categoryId: z.number(),
+            score: z.number(),
+            box: z.array(z.number()),
+            level: z.number(),
+          }),
+        ),
+      }),
+      routing: z.array(
+        z.array(
+          z.object({
+            experts: z.array(z.object({ expert: z.number(), weight: z.number() })),
+            logits: z.array(z.number()),
+          }),
+        ),
       ),
     }),
   ),
@@ -132,20 +143,24 @@ describe('moiety predict of a detector', () => {
     const said = json.parse(JSON.parse(stdout))
     seen = said.images
     expect(said.layers).toEqual([
-      { name: 'head.classification_head', experts: 4 },
-      { name: 'head.regression_head', experts: 4 },
+      { name: 'head.classification_head', experts: 4, inputs: 5 },
+      { name: 'head.regression_head', experts: 4, inputs: 5 },
     ])
-    expect(said.images.map(({ id, width, height }) => [id, width, height])).toEqual([
+    expect(said.images.map(({ prediction, width, height }) => [prediction.id, width, height])).toEqual([
       [139, 120, 80],
       [285, 64, 64],
       [7, 50, 100],
     ])
-    const objects = said.images.flatMap(one => one.objects)
+    expect(said.images[0]!.input).toEqual({ width: 90, height: 60 })
+    const objects = said.images.flatMap(({ prediction }) => prediction.objects)
     expect(objects.length).toBe(written.filter(({ score }) => score > 0.06).length)
-    for (const { experts, score } of objects) {
-      expect(score).toBeGreaterThan(0.06)
-      expect(experts.map(layer => layer.length)).toEqual([2, 2])
-      for (const layer of experts) expect(layer[0]!.weight + layer[1]!.weight).toBeCloseTo(1, 5)
+    for (const { score } of objects) expect(score).toBeGreaterThan(0.06)
+    for (const { routing } of said.images) {
+      expect(routing.map(levels => levels.length)).toEqual([5, 5])
+      for (const { experts, logits } of routing.flat()) {
+        expect([experts.length, logits.length]).toEqual([2, 4])
+        expect(experts[0]!.weight + experts[1]!.weight).toBeCloseTo(1, 5)
+      }
     }
   })
 
@@ -171,7 +186,8 @@ describe('moiety predict of a detector', () => {
       expect(info.channels).toBe(3)
       const colours = new Set<string>()
       for (let at = 0; at < data.length; at += 3) colours.add(data.subarray(at, at + 3).toString('hex'))
-      const first = seen[i]!.objects.map(({ experts }) => experts[0]![0]!.expert)
+      const { prediction, routing } = seen[i]!
+      const first = prediction.objects.map(({ level }) => routing[0]![level - 3]!.experts[0]!.expert)
       for (const [expert, { light }] of expertShades.slice(0, 4).entries())
         expect(colours.has(light.slice(1)), `${name}, expert ${expert}`).toBe(first.includes(expert))
       for (const expert of first) used.add(expert)
@@ -252,6 +268,19 @@ describe('moiety predict of a detector refuses', () => {
     })
   })
 
+  it('pictures in the place of images that are read', { timeout: 120_000 }, async () => {
+    const place = join(folder, 'place')
+    mkdirSync(place)
+    for (const name of ['a.png', '1-a.png'])
+      writeFileSync(join(place, name), readFileSync(join(images, '7.png')))
+    const words = [join(place, 'a.png'), join(place, '1-a.png'), '--out', `${place}.html`]
+    expect(await fails(run, ...words)).toEqual({
+      code: 2,
+      stderr: expect.stringContaining('expected another file than one that is read'),
+    })
+    expect(readFileSync(join(place, '1-a.png'))).toEqual(readFileSync(join(images, '7.png')))
+  })
+
   it.skipIf(process.platform === 'win32')('a folder for pictures that leads out of the run', async () => {
     const foreign = writeRun(join(folder, 'foreign'), config, { state, data: detectorFacts })
     const outside = join(folder, 'outside')
@@ -272,10 +301,12 @@ describe('moiety predict of a detector refuses', () => {
         code: 2,
         stderr: expect.stringContaining(`came "${score}"`),
       })
-    expect((await fails(run, image, '--top', '3')).stderr).toContain('--top is for classifiers')
+    expect((await fails(run, image, '--top', '3')).stderr).toContain(
+      'top means nothing for a run of the task detection',
+    )
     const classifier = writeRun(join(folder, 'classifier'), smallConfig([]))
     expect((await fails(classifier, image, '--coco', join(folder, 'x.json'))).stderr).toContain(
-      '--coco is for detectors',
+      'coco means nothing for a run of the task classification',
     )
   })
 })

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import type { ComparedRun } from '../src/analysis/comparison.ts'
 import { comparedRun } from '../src/analysis/comparison.ts'
-import type { Prediction, Predictions } from '../src/predict/predict-run.ts'
+import type { ClassPrediction, PredictedImage, Predictions } from '../src/predict/index.ts'
 import { renderComparison, renderPredictions, renderReport } from '../src/report/index.ts'
 import { renderSweep } from '../src/sweep/sweep-page.ts'
 import { cifar100Classes } from './cifar100-names.ts'
@@ -114,38 +114,54 @@ function syntheticRuns(): ComparedRun[] {
 }
 
 /** Two images with names that try to be something else, one with neighbours that other experts computed. */
-async function syntheticPredictions(): Promise<Predictions> {
-  const { pictures } = syntheticFindings(pages.two)
-  const [first, second, ...others] = await withScenes(pictures, pages.two.superclassOf)
-  const asked = (path: string, png: string, sameRoute: boolean): Prediction => ({
-    path,
-    png,
-    classes: pages.names.classes.map((name, label) => ({ class: label, name, probability: 1 / (label + 2) })),
-    layers: [
-      { name: 'layer3', experts: [{ expert: 1, weight: 1 }], logits: [0, 1] },
-      {
-        name: 'layer4',
-        experts: [
-          { expert: 17, weight: 0.75 },
-          { expert: 0, weight: 0.25 },
-        ],
-        logits: [2, 1],
-      },
+async function syntheticPredictions(): Promise<{
+  predictions: Predictions<ClassPrediction>
+  pictures: Buffer[]
+}> {
+  const made = syntheticFindings(pages.two)
+  const [first, second, ...others] = await withScenes(made.pictures, pages.two.superclassOf)
+  const predicted = (path: string, sameRoute: boolean): PredictedImage<ClassPrediction> => ({
+    ...{ path, width: 64, height: 48, input: { width: 32, height: 32 } },
+    prediction: {
+      classes: pages.names.classes.map((name, i) => ({ class: i, name, probability: 1 / (i + 2) })),
+      neighbours: others.slice(0, 8).map((other, i) => ({
+        image: other.image,
+        name: pages.names.classes[i % 6]!,
+        similarity: 0.99 - i / 100,
+        sameRoute: sameRoute || i < 4,
+        png: i === 7 ? 'https://elsewhere/picture.png' : other.png,
+      })),
+    },
+    routing: [
+      [{ experts: [{ expert: 1, weight: 1 }], logits: [0, 1] }],
+      [
+        {
+          experts: [
+            { expert: 17, weight: 0.75 },
+            { expert: 0, weight: 0.25 },
+          ],
+          logits: [2, 1],
+        },
+      ],
     ],
-    neighbours: others.slice(0, 8).map((other, i) => ({
-      image: other.image,
-      name: pages.names.classes[i % 6]!,
-      similarity: 0.99 - i / 100,
-      sameRoute: sameRoute || i < 4,
-      png: other.png,
-    })),
   })
-  const predictions = [
-    asked('a <picture>.png', first!.png, true),
-    asked(`${'folder/'.repeat(20)}b.jpg`, second!.png, false),
-    { ...asked('none.png', 'https://elsewhere/picture.png', true), neighbours: [], layers: [] },
-  ]
-  return { run: '<run>', step: 12, predictions }
+  const png = (uri: string) => Buffer.from(uri.slice(uri.indexOf(',') + 1), 'base64')
+  const none = predicted('none.png', true)
+  return {
+    predictions: {
+      ...{ run: '<run>', task: 'classification', step: 12, settings: { top: 5, neighbours: 8 } },
+      layers: [
+        { name: 'layer3', experts: 4, inputs: 1 },
+        { name: 'layer4', experts: 18, inputs: 1 },
+      ],
+      images: [
+        predicted('a <picture>.png', true),
+        predicted(`${'folder/'.repeat(20)}b.jpg`, false),
+        { ...none, prediction: { ...none.prediction, neighbours: [] } },
+      ],
+    },
+    pictures: [png(first!.png), png(second!.png)],
+  }
 }
 
 describe.skipIf(!found)(title, () => {
@@ -156,10 +172,11 @@ describe.skipIf(!found)(title, () => {
   beforeAll(async () => {
     for (const name of names) {
       const made: Synthetic = pages[name]
-      const { findings, pictures } = syntheticFindings(made)
-      writeFileSync(file(name), renderReport(findings, await withScenes(pictures, made.superclassOf)))
+      const { findings, pictures: bare } = syntheticFindings(made)
+      writeFileSync(file(name), renderReport(findings, await withScenes(bare, made.superclassOf)))
     }
-    writeFileSync(file('prediction'), renderPredictions(await syntheticPredictions()))
+    const { predictions, pictures } = await syntheticPredictions()
+    writeFileSync(file('prediction'), renderPredictions(predictions, pictures))
     writeFileSync(file('comparison'), renderComparison(syntheticRuns()))
     writeFileSync(file('sweep'), renderSweep(syntheticSweep()))
     browser = await chromium.launch({ executablePath: executable!, args: ['--no-sandbox'] })

@@ -1,21 +1,36 @@
-import { join } from 'node:path'
+import { basename, extname, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { resolveConfig } from '../config/config.ts'
 import { nodeDisk } from '../files/disk.ts'
-import { replaceFile } from '../files/replace-files.ts'
-import type { Prediction } from '../predict/predict-run.ts'
-import { predictRun } from '../predict/predict-run.ts'
+import { replaceFiles } from '../files/replace-files.ts'
+import { type Prediction, type PredictOptions, predictorOf, predictRun } from '../predict/predict-run.ts'
+import { type Figure, mostPictures, type PredictedImage, type Predictions } from '../predict/predictor.ts'
+import { predictionPicture } from '../report/detection/drawn-boxes.ts'
 import { renderPredictions } from '../report/prediction-page.ts'
-import { readConfig } from '../run/run-folder.ts'
 import type { PredictFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
-import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
+import {
+  dataChoice,
+  requireFile,
+  requireFolder,
+  requireRun,
+  requireWithin,
+  wholeNumber,
+} from './run-flags.ts'
 import { bar, clean, columns, type Paint, painter, percent, truncate } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
 const barWidth = 24
+const mostRows = 24
+
+/** Where `moiety predict` writes. */
+interface Outputs {
+  readonly page: string
+  /** Of the pictures. */
+  readonly folder: string
+  readonly coco: string | undefined
+}
 
 /** `moiety predict`; returns the exit code. */
 export async function runPrediction(
@@ -24,77 +39,163 @@ export async function runPrediction(
   flags: PredictFlags,
 ): Promise<number> {
   requireRun(run)
-  if (resolveConfig(readConfig(run), run).model.detector !== null) {
-    const { runDetections } = await import('./predict-detector.ts')
-    return await runDetections(run, images, flags)
-  }
-  refuseFlags(flags)
-  const top = wholeNumber(flags.top, '--top', 1, 'for example --top 5')
-  const neighbours = wholeNumber(flags.neighbours, '--neighbours', 0, 'for example --neighbours 8')
-  const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
-  const data = await dataChoice(flags.data)
-  const out = flags.out ?? join(run, 'prediction.html')
-  requireFile(out, images)
+  const request = await requestOf(run, images, flags)
+  const outputs = outputsOf(run, images, flags)
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {
-      const result = await predictRun({
-        run,
-        images,
-        ...(top === undefined ? {} : { top }),
-        ...(neighbours === undefined ? {} : { neighbours }),
-        ...(threads === undefined ? {} : { threads }),
-        ...(data === undefined ? {} : { data }),
-        signal,
-        onEvent: progress.show,
-      })
-      const page = renderPredictions(result)
+      const predictions = await predictRun({ ...request, signal, onEvent: progress.show })
+      const shown = predictions.images.slice(0, mostPictures)
+      const files = shown.map(({ path }, i) =>
+        join(outputs.folder, `${i + 1}-${basename(path, extname(path))}.png`),
+      )
+      const inputs = new Set(predictions.images.map(({ path }) => resolve(path)))
+      for (const file of files) requireFile(file, inputs.has(resolve(file)) ? [file] : [])
+      const pictures: Uint8Array[] = []
+      for (const image of shown) {
+        signal.throwIfAborted()
+        pictures.push(await predictionPicture(image, predictions))
+        progress.show({
+          kind: 'progress',
+          what: 'drawing pictures',
+          done: pictures.length,
+          total: shown.length,
+        })
+      }
+      const page = renderPredictions(predictions, pictures)
       signal.throwIfAborted()
       progress.end()
-      replaceFile(nodeDisk, out, page)
-      if (flags.json) return printJson(result)
-      const paint = painter(process.stdout)
-      print(
-        [
-          ...result.predictions.map(prediction => described(prediction, paint)),
-          `The pictures are in ${paint.bold(clean(out))}`,
-        ].join('\n\n'),
-      )
+      replaceFiles(nodeDisk, [
+        ...files.map((path, i) => ({ path, bytes: pictures[i]! })),
+        { path: outputs.page, bytes: page },
+        ...(outputs.coco === undefined ? [] : [{ path: outputs.coco, bytes: cocoResults(predictions) }]),
+      ])
+      if (flags.json) printJson(jsonOf(predictions, files))
+      else print(textOf(predictions, outputs, painter(process.stdout)))
     })
   } finally {
     progress.end()
   }
 }
 
-/** Flags that only say something to detectors. */
-function refuseFlags(flags: PredictFlags): void {
-  const flag = (['score', 'coco'] as const).find(one => flags[one] !== undefined)
-  if (flag === undefined) return
-  fail({
+async function requestOf(
+  run: string,
+  images: readonly string[],
+  flags: PredictFlags,
+): Promise<PredictOptions> {
+  return {
+    run,
+    images,
+    top: wholeNumber(flags.top, '--top', 1, 'for example --top 5'),
+    neighbours: wholeNumber(flags.neighbours, '--neighbours', 0, 'for example --neighbours 8'),
+    data: await dataChoice(flags.data),
+    score: scoreOf(flags.score),
+    coco: flags.coco === undefined ? undefined : true,
+    threads: wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2'),
+  }
+}
+
+/** @throws MoietyError `usage`, `disk` for a place that cannot be written */
+function outputsOf(run: string, images: readonly string[], { out, coco }: PredictFlags): Outputs {
+  const page = out ?? join(run, 'prediction.html')
+  const folder = extname(page) === '' ? `${page}-pictures` : page.slice(0, -extname(page).length)
+  requireFile(page, images)
+  requireFolder(folder)
+  if (out === undefined) requireWithin(run, folder)
+  if (coco !== undefined) requireFile(coco, images)
+  return { page, folder, coco }
+}
+
+function scoreOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const value = Number(text)
+  if (/^[\d.]+$/.test(text) && value >= 0 && value < 1) return value
+  return fail({
     kind: 'usage',
-    message: `--${flag} is for detectors, but the run is a classifier`,
-    where: `--${flag}`,
-    help: 'leave it out',
+    message: `expected a score from 0 up to but not 1, came "${text}"`,
+    where: '--score',
+    help: 'for example --score 0.3',
   })
 }
 
-function described({ path, classes, layers, neighbours }: Prediction, paint: Paint): string {
-  const table = borderless(['class', 'probability', ''], paint, ['left', 'right', 'left'])
-  for (const { name, probability } of classes)
-    table.push([truncate(clean(name), 36), percent(probability), bar(probability, barWidth)])
-  const experts = layers.map(layer => {
-    const shares = layer.experts.map(({ expert, weight }) => `${expert} (${percent(weight)})`)
-    return `  ${clean(layer.name)}: expert ${shares.join(', ')}`
-  })
-  const strangers = neighbours.filter(({ sameRoute }) => !sameRoute).length
-  const near = neighbours.map(({ name }) => clean(name)).join(', ')
+/** One detection a line, scores and boxes in full. */
+function cocoResults({ detections = [] }: Predictions<Prediction>): string {
+  const lines = detections.map(({ imageId, categoryId, box, score }) =>
+    JSON.stringify({ image_id: imageId, category_id: categoryId, bbox: box, score }),
+  )
+  return `[${lines.length === 0 ? '' : `\n${lines.join(',\n')}\n`}]\n`
+}
+
+function jsonOf(
+  { images, detections: _, ...others }: Predictions<Prediction>,
+  files: readonly string[],
+): object {
+  return { ...others, images: images.map((image, i) => ({ ...image, picture: files[i] ?? null })) }
+}
+
+function textOf(predictions: Predictions<Prediction>, { page, folder, coco }: Outputs, paint: Paint): string {
+  const { task, images, detections = [] } = predictions
+  const { figures } = predictorOf(task)
+  const left = images.length - mostPictures
   return [
-    paint.bold(clean(path)),
-    table.toString().replaceAll(/^/gm, ' '),
-    ...experts,
-    ...(neighbours.length === 0 ? [] : [`  ${truncate(`most like: ${near}`, columns - 2)}`]),
-    ...(strangers === 0
-      ? []
-      : [`  too few went to the same experts: the last ${strangers} of these went to others`]),
-  ].join('\n')
+    ...images.map(image => imageText(image, figures(image, predictions), paint)),
+    [
+      `The pictures are in ${paint.bold(clean(page))} and, one by one, in ${paint.bold(clean(folder))}`,
+      ...(left > 0 ? [`They show the first ${mostPictures} images, not the other ${left}.`] : []),
+      ...(coco === undefined
+        ? []
+        : [`COCO results of ${detections.length} detections are in ${paint.bold(clean(coco))}`]),
+    ].join('\n'),
+  ].join('\n\n')
+}
+
+function imageText(
+  { path, width, height }: PredictedImage<Prediction>,
+  figures: readonly Figure[],
+  paint: Paint,
+): string {
+  const title = `${paint.bold(clean(path))}   ${width}×${height}`
+  return [title, ...figures.map(figure => figureText(figure, paint))].join('\n')
+}
+
+function figureText(figure: Figure, paint: Paint): string {
+  switch (figure.kind) {
+    case 'text':
+      return `  ${figure.text}`
+    case 'shares': {
+      const table = borderless([...figure.heads, ''], paint, ['left', 'right', 'left'])
+      for (const { name, share } of figure.rows)
+        table.push([truncate(clean(name), 36), percent(share), bar(share, barWidth)])
+      return indented(table.toString())
+    }
+    case 'experts': {
+      const shares = figure.experts.map(({ expert, weight }) => `${expert} (${percent(weight)})`)
+      return `  ${clean(figure.layer)}: expert ${shares.join(', ')}`
+    }
+    case 'table': {
+      const { heads, rows } = figure
+      const sides = heads.map((_, column) =>
+        /^[\d.]+$/.test(String(rows[0]?.[column])) ? ('right' as const) : ('left' as const),
+      )
+      const table = borderless(heads.map(clean), paint, sides)
+      for (const row of rows.slice(0, mostRows))
+        table.push(
+          row.map(cell => {
+            if (typeof cell === 'string') return truncate(clean(cell), 20)
+            return cell[0] === undefined ? '' : `e${cell[0].expert} ${percent(cell[0].weight)}`
+          }),
+        )
+      const more = rows.length - mostRows
+      return `${indented(table.toString())}${more > 0 ? `\n  and ${more} more` : ''}`
+    }
+    case 'images': {
+      const names = figure.images.map(({ name }) => clean(name)).join(', ')
+      const note = figure.note === null ? '' : `\n  ${figure.note}`
+      return `  ${truncate(`${figure.title}: ${names}`, columns - 2)}${note}`
+    }
+  }
+}
+
+function indented(text: string): string {
+  return text.replaceAll(/^/gm, ' ')
 }

@@ -4,26 +4,23 @@ import type { PredictFlags } from './flags.ts'
 export function addPredict(program: Command): void {
   program
     .command('predict')
-    .summary('ask a trained run about images')
+    .summary('predict what images show with a trained run')
     .description(
-      'Says what images show, which experts looked at them with which weight, and which training images that the same experts computed they are most like. A detector says where objects are, and draws them in the colours of its experts.',
+      'Predicts what images show, and reports which experts computed them with which weight. A classifier also shows the training images that are most like an image to the network; a detector draws boxes in the colours of its experts.',
     )
     .argument('<run>', "the run's folder")
-    .argument('<image...>', 'JPEG, PNG or WebP files; for a detector, also folders of them')
+    .argument('<image...>', 'JPEG, PNG or WebP files, and folders of them')
     .option('--top <n>', 'of a classifier: classes to name; 5 when left out')
     .option('--neighbours <n>', 'of a classifier: training images to show, 0 for none; 8 when left out')
     .option('--data <name|dir>', 'of a classifier: where the training images are, if they were moved')
-    .option('--score <p>', 'of a detector: tell objects with a score above this; 0.3 when left out')
-    .option('--coco <file>', "of a detector: write all detections as a results file in COCO's format, too")
+    .option('--score <p>', 'of a detector: report objects with a score above this; 0.3 when left out')
+    .option('--coco <file>', "of a detector: also write all detections as a results file in COCO's format")
     .option(
       '--out <file>',
-      "the page, instead of prediction.html in the run; a detector's pictures go into a folder of the page's name",
+      "the page, instead of prediction.html in the run; pictures go into a folder of the page's name",
     )
     .option('--threads <n>', 'threads, instead of as many as in training')
-    .option(
-      '--json',
-      'print the predictions as JSON; of a classifier with the pictures, of a detector with their files',
-    )
+    .option('--json', "print the predictions as JSON, with the pictures' files")
     .addHelpText(
       'after',
       `

@@ -1,13 +1,17 @@
 /**
- * What a run says of images that it was not trained on.
+ * What a run predicts of images that it was not trained on.
  *
  * @module
  */
-export {
-  type DetectOptions,
-  detectRun,
-  type SeenImage,
-  type Sighting,
-  type Sightings,
-} from './detect-run.ts'
-export { type Prediction, type Predictions, type PredictOptions, predictRun } from './predict-run.ts'
+export type { Extent } from '../data/image.ts'
+export type { ClassPrediction } from './classification-predictor.ts'
+export type { ObjectPrediction, PredictedObject } from './detection-predictor.ts'
+export { type Prediction, type PredictOptions, predictRun } from './predict-run.ts'
+export type {
+  ExpertWeight,
+  InputRouting,
+  PredictedImage,
+  PredictedLayer,
+  Predictions,
+  TaskOptions,
+} from './predictor.ts'

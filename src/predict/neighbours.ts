@@ -35,21 +35,39 @@ export interface Neighbour {
  * @returns the nearest first among those that share as many layers
  */
 export function nearest(to: Placed, among: PlacedImages, count: number): Neighbour[] {
-  const { images, channels, features, routes } = among
+  const { images, channels, features } = among
   const length = Math.sqrt(dot(to.features, to.features))
-  const found = Array.from({ length: images }, (_, image): Neighbour => {
+  const best: Neighbour[] = []
+  for (let image = 0; image < images && count > 0; image++) {
+    const sharedLayers = sharedWith(to, among, image)
+    const worst = best.length === count ? best.at(-1)! : undefined
+    if (worst !== undefined && sharedLayers < worst.sharedLayers) continue
     const other = features.subarray(image * channels, (image + 1) * channels)
     const scale = length * Math.sqrt(dot(other, other))
-    return {
-      image,
-      similarity: scale === 0 ? 0 : dot(to.features, other) / scale,
-      sharedLayers: routes.filter(({ experts, chosen }, l) =>
-        to.routes[l]!.every((mark, e) => mark === chosen[image * experts + e]),
-      ).length,
-    }
-  })
-  found.sort((a, b) => b.sharedLayers - a.sharedLayers || b.similarity - a.similarity || a.image - b.image)
-  return found.slice(0, count)
+    const found = { image, similarity: scale === 0 ? 0 : dot(to.features, other) / scale, sharedLayers }
+    if (worst !== undefined && !isNearer(found, worst)) continue
+    const place = best.findIndex(one => isNearer(found, one))
+    best.splice(place === -1 ? best.length : place, 0, found)
+    if (best.length > count) best.pop()
+  }
+  return best
+}
+
+/** Of two that are equal, the first one stays first. */
+function isNearer(a: Neighbour, b: Neighbour): boolean {
+  return a.sharedLayers > b.sharedLayers || (a.sharedLayers === b.sharedLayers && a.similarity > b.similarity)
+}
+
+/** In how many layers an image chose the same experts. */
+function sharedWith({ routes }: Placed, among: PlacedImages, image: number): number {
+  let shared = 0
+  for (const [l, { experts, chosen }] of among.routes.entries()) {
+    const own = routes[l]!
+    let e = 0
+    while (e < experts && own[e] === chosen[image * experts + e]) e++
+    shared += Number(e === experts)
+  }
+  return shared
 }
 
 function dot(a: Float32Array, b: Float32Array): number {

@@ -1,59 +1,108 @@
-import type { Prediction, Predictions } from '../predict/predict-run.ts'
-import { fixed, percent } from './figures.ts'
-import { type Content, html, type Markup, name, shown } from './markup.ts'
-import { chip, meter } from './parts.ts'
+import { type Prediction, predictorOf } from '../predict/predict-run.ts'
+import type { ExpertWeight, Figure, Mark, Predictions } from '../predict/predictor.ts'
+import { percent } from './figures.ts'
+import { html, type Markup, name, shown } from './markup.ts'
+import { chip, meter, plainMeter, table } from './parts.ts'
 import { shell } from './shell.ts'
 
-/** Pictures narrower than this are shown pixel by pixel. */
-const pixelated = html` style="image-rendering:pixelated"`
-
-/** `prediction.html`: each image with its classes, its experts, and the training images that it is most like. */
-export function renderPredictions({ run, step, predictions }: Predictions): string {
+/**
+ * `prediction.html`: each image with the figures of its task.
+ *
+ * @param pictures - of the first images, in order, as PNG; the others are not shown
+ */
+export function renderPredictions(
+  predictions: Predictions<Prediction>,
+  pictures: readonly Uint8Array[],
+): string {
+  const { run, task, step, images } = predictions
+  const predictor = predictorOf(task)
+  const left = images.length - pictures.length
+  const style = predictor.marks === undefined ? 'asked' : 'seen'
   return shell({
-    title: predictions.length === 1 ? 'One image' : `${predictions.length} images`,
-    kicker: `What ${shown(run)} says, ${step} steps trained`,
-    body: predictions.map(asked),
+    title: images.length === 1 ? 'One image' : `${images.length} images`,
+    kicker: `Predictions of ${shown(run)} after ${step} steps`,
+    body: [
+      predictor.notes(predictions).map(note => html`<p>${shown(note)}</p>\n`),
+      pictures.map((png, i) => {
+        const image = images[i]!
+        const marks = predictor.marks?.(image, predictions)
+        const alt = marks === undefined ? `${shown(image.path)}, as the network was given it` : namesOf(marks)
+        return section({ path: image.path, png, alt, figures: predictor.figures(image, predictions), style })
+      }),
+      left === 0 ? null : html`<p>${left} more ${left === 1 ? 'image is' : 'images are'} not shown here.</p>`,
+    ],
   })
 }
 
-function asked({ path, png, classes, layers, neighbours }: Prediction): Markup {
-  return html`<section class="asked"><img src="${safe(png)}" alt="${shown(path)}, as the network saw it"${pixelated}><div>
-<h2>${name(shown(path))}</h2>
-<ol class="bars">${classes.map(({ name: label, probability }) =>
-    bar(name(shown(label)), plainMeter(probability), probability),
-  )}</ol>
-${layers.map(routed)}
-${neighbours.length === 0 ? null : near(neighbours)}</div></section>
-`
+interface Section {
+  readonly path: string
+  readonly png: Uint8Array
+  readonly alt: string
+  readonly figures: readonly Figure[]
+  /** The picture beside the figures or, larger, above them. */
+  readonly style: 'asked' | 'seen'
 }
 
-function routed({ name: layer, experts }: Prediction['layers'][number]): Markup {
-  return html`<h3>Experts of ${shown(layer)}</h3><ol class="bars">${experts.map(({ expert, weight }) =>
-    bar(html`${chip(expert)} expert ${expert}`, meter(expert, weight, 1), weight),
+function section({ path, png, alt, figures, style }: Section): Markup {
+  const title = html`<h2>${name(shown(path))}</h2>`
+  const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`
+  const picture = html`<img src="${source}" alt="${alt}">`
+  return style === 'asked'
+    ? html`<section class="asked">${picture}<div>${title}${figures.map(drawn)}</div></section>\n`
+    : html`<section class="seen">${title}${picture}${figures.map(drawn)}</section>\n`
+}
+
+const mostNames = 12
+
+function namesOf(marks: readonly Mark[]): string {
+  const names = marks.slice(0, mostNames).map(mark => shown(mark.name))
+  const more = marks.length - names.length
+  return names.length === 0
+    ? 'nothing was found'
+    : `${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+}
+
+function drawn(figure: Figure): Markup {
+  switch (figure.kind) {
+    case 'text':
+      return html`<p class="muted">${shown(figure.text)}</p>`
+    case 'shares':
+      return bars(figure.rows.map(row => [name(shown(row.name)), plainMeter(row.share), row.share]))
+    case 'experts':
+      return html`<h3>Experts of ${shown(figure.layer)}</h3>${bars(
+        figure.experts.map(({ expert, weight }) => [
+          html`${chip(expert)} expert ${expert}`,
+          meter(expert, weight, 1),
+          weight,
+        ]),
+      )}`
+    case 'table':
+      return html`<div class="wide-table" tabindex="0" role="region" aria-label="${figure.caption}">${table({
+        caption: figure.caption,
+        heads: figure.heads.map(shown),
+        rows: figure.rows.map(row =>
+          row.map(cell => (typeof cell === 'string' ? name(shown(cell)) : chips(cell))),
+        ),
+      })}</div>`
+    case 'images':
+      return html`<h3>${figure.title}${figure.note === null ? '' : `; ${figure.note}`}</h3><ol class="near">${figure.images.map(
+        ({ name: label, alt, detail, png }) =>
+          html`<li><img src="${safe(png)}" alt="${shown(label)}, ${alt}" style="image-rendering:pixelated">${name(shown(label))}<br><span class="muted">${detail}</span></li>`,
+      )}</ol>`
+  }
+}
+
+function bars(rows: readonly (readonly [label: Markup, bar: Markup, fraction: number])[]): Markup {
+  return html`<ol class="bars">${rows.map(
+    ([label, bar, fraction]) => html`<li><span>${label}</span>${bar}<span>${percent(fraction)}</span></li>`,
   )}</ol>`
 }
 
-function bar(label: Content, drawn: Markup, fraction: number): Markup {
-  return html`<li><span>${label}</span>${drawn}<span>${percent(fraction)}</span></li>`
-}
-
-/** A bar without an expert's colour, which would look as if it were that expert's. */
-function plainMeter(fraction: number): Markup {
-  return html`<span class="meter plain" aria-hidden="true"><i style="--v:${fixed(100 * fraction, 2)}%"></i></span>`
-}
-
-function near(neighbours: Prediction['neighbours']): Markup {
-  const strangers = neighbours.some(({ sameRoute }) => !sameRoute)
-  const title = strangers
-    ? 'Training images that it is most like; too few went to the same experts, the others are marked'
-    : 'Training images on the same route that it is most like'
-  return html`<h3>${title}</h3><ol class="near">${neighbours.map(
-    ({ image, name: label, similarity, sameRoute, png }) =>
-      html`<li><img src="${safe(png)}" alt="${shown(label)}, training image ${image}"${pixelated}>${name(shown(label))}<br><span class="muted">${fixed(similarity, 2)}${sameRoute ? '' : ', other experts'}</span></li>`,
-  )}</ol>`
+function chips(experts: readonly ExpertWeight[]): Markup[] {
+  return experts.map(({ expert, weight }) => html`${chip(expert)} ${percent(weight, 0)} `)
 }
 
 /** Nothing but a picture inside the page: no address of another place. */
-function safe(png: string): string {
-  return png.startsWith('data:image/') ? png : 'data:,'
+function safe(png: string | null): string {
+  return png?.startsWith('data:image/') ? png : 'data:,'
 }

@@ -1,10 +1,11 @@
 import sharp from 'sharp'
-import { decodeStored } from '../../data/image.ts'
-import type { SeenImage, Sighting, Sightings } from '../../predict/detect-run.ts'
+import { decodeImage, decodeStored, type Extent } from '../../data/image.ts'
+import { type Prediction, predictorOf } from '../../predict/predict-run.ts'
+import type { Mark, PredictedImage, Predictions } from '../../predict/predictor.ts'
 import { expertShades, variables } from '../palette.ts'
 import { canWrite, letterHeight, letterWidth, textPath, textWidth } from './letters.ts'
 
-/** A picture with boxes is between these on its longer side, in pixels: a small image is shown larger, dot by dot. */
+/** A picture is between these on its longer side, in pixels: a small image is shown larger, dot by dot. */
 const [smallest, largest] = [480, 1280] as const
 
 /** Side of a label's dot, and what is left free around its text, in pixels. */
@@ -13,44 +14,48 @@ const [dot, margin] = [2, 3] as const
 const labelHeight = letterHeight * dot + 2 * margin
 
 /**
- * The place, among the layers, of the mixture whose experts give boxes their colours: the classification head's, the only
- * head's that is one, or that of both; otherwise the last one of the backbone. −1 where there is none.
- */
-export function colouringLayer(layers: Sightings['layers']): number {
-  const head = layers.findIndex(({ name }) => name.startsWith('head'))
-  return head === -1 ? layers.length - 1 : head
-}
-
-/**
- * An image with a box around each object, in the colour of the expert that weighed most on its level, and a label that says
- * class, score and expert: `cat 0.87 · e2`. The most certain ones are on top.
+ * The picture of an image: what the network was given of it, or for a task that marks its images (see {@link Mark}) the image as it
+ * is stored, with a box around each object in the colour of its expert and a label, `cat 0.87 · e2`. The first marks are on top.
  *
- * @param layer - whose experts, see {@link colouringLayer}
  * @returns as PNG
  */
-export async function drawnBoxes(image: SeenImage, layer: number): Promise<Uint8Array> {
-  const longest = Math.max(image.width, image.height)
-  const scale = longest < smallest ? Math.ceil(smallest / longest) : Math.min(1, largest / longest)
-  const shown = {
-    width: Math.max(1, Math.round(image.width * Math.min(scale, 1))),
-    height: Math.max(1, Math.round(image.height * Math.min(scale, 1))),
-  }
-  const planes = await decodeStored(image.path, image, shown)
+export async function predictionPicture(
+  image: PredictedImage<Prediction>,
+  predictions: Predictions<Prediction>,
+): Promise<Uint8Array> {
+  const predictor = predictorOf(predictions.task)
+  const isUpright = predictor.orientation === 'upright'
+  const shown = isUpright ? image.input : scaled(image, Math.min(1, largest / longestSide(image)))
+  const planes = isUpright
+    ? await decodeImage(image.path, shown.width)
+    : await decodeStored(image.path, image, shown)
   const area = shown.width * shown.height
   const interleaved = Uint8Array.from(
     { length: 3 * area },
     (_, at) => planes[(at % 3) * area + Math.floor(at / 3)]!,
   )
-  const [width, height] = [shown.width * Math.max(scale, 1), shown.height * Math.max(scale, 1)]
-  const enlarged = await sharp(interleaved, { raw: { ...shown, channels: 3 } })
+  const { width, height } = scaled(shown, Math.max(1, Math.ceil(smallest / longestSide(shown))))
+  const enlarged = await sharp(interleaved, {
+    raw: { width: shown.width, height: shown.height, channels: 3 },
+  })
     .resize(width, height, { fit: 'fill', kernel: 'nearest' })
     .png()
     .toBuffer()
-  const overlay = Buffer.from(overlaySvg(image.objects, { width, height, scale, layer }))
+  const scale = Math.max(width, height) / longestSide(image)
+  const marks = predictor.marks?.(image, predictions) ?? []
+  const overlay = Buffer.from(overlaySvg(marks, { width, height, scale }))
   return await sharp(enlarged)
     .composite([{ input: overlay }])
     .png({ compressionLevel: 9 })
     .toBuffer()
+}
+
+function longestSide({ width, height }: Extent): number {
+  return Math.max(width, height)
+}
+
+function scaled({ width, height }: Extent, scale: number): Extent {
+  return { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) }
 }
 
 interface Drawing {
@@ -58,7 +63,6 @@ interface Drawing {
   readonly height: number
   /** Pixels of the picture per pixel of the image. */
   readonly scale: number
-  readonly layer: number
 }
 
 interface Place {
@@ -67,21 +71,21 @@ interface Place {
   readonly width: number
 }
 
-function overlaySvg(objects: readonly Sighting[], drawing: Drawing): string {
+function overlaySvg(marks: readonly Mark[], drawing: Drawing): string {
   const { width, height } = drawing
   const taken: Place[] = []
-  // The most certain object has the first choice of a place for its label, and is drawn last.
-  const drawn = objects.map(object => drawnObject(object, drawing, taken)).reverse()
+  // The first mark has the first choice of a place for its label, and is drawn last.
+  const drawn = marks.map(mark => drawnMark(mark, drawing, taken)).reverse()
   const boxes = drawn.map(({ box }) => box).join('')
   const labels = drawn.map(({ label }) => label).join('')
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${boxes}${labels}</svg>`
 }
 
-function drawnObject(object: Sighting, drawing: Drawing, taken: Place[]) {
-  const { fill, ink } = coloursOf(object, drawing.layer)
-  const [x, y, w, h] = object.box.map(side => side * drawing.scale)
+function drawnMark(mark: Mark, drawing: Drawing, taken: Place[]) {
+  const { fill, ink } = coloursOf(mark)
+  const [x, y, w, h] = mark.box.map(side => side * drawing.scale)
   const outline = `x="${x}" y="${y}" width="${w}" height="${h}" fill="none"`
-  const label = labelOf(object, drawing)
+  const label = labelOf(mark, drawing)
   const place = freePlace({ x: x!, y: y!, bottom: y! + h!, label }, drawing, taken)
   taken.push(place)
   const text = textPath(label, place.x + margin, place.y + margin, dot)
@@ -118,19 +122,16 @@ function freePlace(
   return places.find(place => !taken.some(other => overlaps(place, other))) ?? places[0]!
 }
 
-/** `cat 0.87 · e2`, cut where the picture is narrower; a class that the letters cannot write by its id, `#17`. */
-function labelOf({ name, categoryId, score, experts }: Sighting, { width, layer }: Drawing): string {
-  const expert = experts[layer]?.[0]?.expert
-  const figures = `${score.toFixed(2)}${expert === undefined ? '' : ` · e${expert}`}`
-  const room = Math.max(3, Math.floor((width - 2 * margin) / (letterWidth * dot)) - figures.length - 1)
-  const called = canWrite(name) ? name : `#${categoryId}`
+/** `cat 0.87 · e2`, the name cut where the picture is narrower. */
+function labelOf({ name, fallback, detail }: Mark, { width }: Drawing): string {
+  const room = Math.max(3, Math.floor((width - 2 * margin) / (letterWidth * dot)) - detail.length - 1)
+  const called = canWrite(name) ? name : fallback
   const letters = Array.from(called)
-  return `${letters.length > room ? `${letters.slice(0, room - 1).join('')}…` : called} ${figures}`
+  return `${letters.length > room ? `${letters.slice(0, room - 1).join('')}…` : called} ${detail}`
 }
 
-/** Of the expert that weighed most; black where there is none. */
-function coloursOf({ experts }: Sighting, layer: number): { readonly fill: string; readonly ink: string } {
-  const expert = experts[layer]?.[0]?.expert
+/** Of the expert; black where there is none. */
+function coloursOf({ expert }: Mark): { readonly fill: string; readonly ink: string } {
   if (expert === undefined) return { fill: '#1d1c1a', ink: '#ffffff' }
   const shade = expert % expertShades.length
   return { fill: expertShades[shade]!.light, ink: light.get(`--e${shade}-ink`)! }
