@@ -115,7 +115,7 @@ describe('data', () => {
     writeFileSync(join(images, 'cat', 'tabby', 'a.png'), '')
     const mixed = await moiety(...words)
     expect(mixed.code).toBe(3)
-    expect(mixed.stderr).toContain('the file 0.png beside the folder tabby')
+    expect(mixed.stderr).toContain('the file 0.png next to the folder tabby')
   })
 
   it('that is not there says so, exit code 3', async () => {
@@ -195,7 +195,7 @@ describe('a damaged checkpoint', () => {
     expect(refused.code).toBe(5)
     expect(refused.stderr).toContain(newest!.path)
     expect(refused.stderr).toMatch(/its SHA-256 is \w+, expected \w+/)
-    expect(refused.stderr).toContain(`--resume=auto --out RUN goes on from ${older!.path}`)
+    expect(refused.stderr).toContain(`--resume=auto --out RUN resumes from ${older!.path}`)
     const accepted = await moiety('train', '--resume=auto', '--out', run)
     expect(accepted.code, accepted.stderr).toBe(0)
     expect(accepted.stderr).toContain('warning: passed over damaged checkpoints')

@@ -77,7 +77,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
       const queueing = start(['sweep', single, '--out', sweep, '--queue', queue])
       for (const { code, stderr } of [await working.ended, await queueing.ended]) {
         expect(code, stderr).toBe(2)
-        expect(stderr).toMatch(/it answered NOREPLICAS .*\n {2}at redis:.*\n {2}help: /)
+        expect(stderr).toMatch(/it replied NOREPLICAS .*\n {2}at redis:.*\n {2}help: /)
         expect(stderr.match(/NOREPLICAS/g)).toHaveLength(1)
         expect(stderr).not.toContain('bug in Moiety')
       }
@@ -135,7 +135,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     const sweep = await enqueue(one, 'away', queue)
     const { code, stderr } = await worker(queue, '--sweeps', join(folder, 'nowhere')).ended
     expect(code, stderr).toBe(2)
-    expect(stderr).toContain('on this machine it is not there')
+    expect(stderr).toContain('it is not on this machine')
     expect(stderr).toContain('--sweeps DIR')
     expect(stderr).toContain('it comes again after the others')
     // Nor does it train what somebody has put into the recipes since.
