@@ -158,10 +158,9 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     const sweep = await enqueue(lacking, 'lacking', queue)
     const good = await enqueue(single, 'good', queue)
     const first = await worker(queue).ended
-    expect(
-      [first.code, first.stderr.match(/it is not on this machine/g)?.length],
-      first.stderr,
-    ).toEqual([3, 1])
+    expect([first.code, first.stderr.match(/it is not on this machine/g)?.length], first.stderr).toEqual([
+      3, 1,
+    ])
     expect(first.stderr).toContain('the data of a run cannot be read')
     // The good run is now before both.
     const second = await worker(queue, '--until-empty').ended
