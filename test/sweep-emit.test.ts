@@ -274,7 +274,7 @@ describe('moiety sweep --emit kubernetes', () => {
     [['--run', 'constraint-kl'], 'or its name, came "constraint-kl"'],
     [['--detach'], '--detach is for --queue'],
     [['--queue', 'redis://127.0.0.1:1', '--jobs', '2'], '--jobs is for each worker to say'],
-    [['--queue'], 'came none'],
+    [['--queue'], 'got none'],
   ])('%j is refused', async (words, message) => {
     const { code, stdout, stderr } = await moiety('sweep', file, '--out', join(folder, 'refused'), ...words)
     expect([code, stdout], stderr).toEqual([2, ''])
