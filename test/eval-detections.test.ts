@@ -92,7 +92,7 @@ describe('moiety eval-detections', () => {
   })
 
   it.each<[string, string, string, RegExp]>([
-    ['no such file', join(folder, 'nowhere.json'), found, /there is none[\s\S]*at .*nowhere\.json/],
+    ['no such file', join(folder, 'nowhere.json'), found, /found none[\s\S]*at .*nowhere\.json/],
     ['a folder', folder, found, /a JSON file that can be read/],
     [
       'no JSON',
@@ -100,7 +100,7 @@ describe('moiety eval-detections', () => {
       found,
       /begins with \{ or \[, found "hello"[\s\S]*at .*text\.json/,
     ],
-    ['files in the wrong order', found, truth, /found a list[\s\S]*annotations come first/],
+    ['files in the wrong order', found, truth, /found a list[\s\S]*pass the annotations first/],
     [
       'a file cut short',
       truth,

@@ -59,5 +59,5 @@ describe.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EIO'])('%s', code => {
 
 it('a folder that may not be read is the fault of the data', async () => {
   refused.code = 'EACCES'
-  expect(await failure(findImages(folder))).toEqual(['data', 'cannot be opened: permission denied'])
+  expect(await failure(findImages(folder))).toEqual(['data', 'cannot be opened: permission denied (EACCES)'])
 })

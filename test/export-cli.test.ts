@@ -126,7 +126,7 @@ describe('moiety export refuses with a message and an exit code', () => {
     writeFileSync(join(foreign, 'config.json'), JSON.stringify({ ...config, model }))
     const { code, stderr } = await fails(foreign)
     expect(code).toBe(5)
-    expect(stderr).toMatch(/other tensors than the configuration describes.*first: .*: the model has \[/)
+    expect(stderr).toMatch(/other tensors than the configuration:.*first: .*: the model has \[/)
   })
 
   it('a config.json that is not JSON, or of something else', async () => {

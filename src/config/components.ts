@@ -1,4 +1,3 @@
-import { basename } from 'node:path'
 import {
   type Component,
   type ComponentSource,
@@ -138,7 +137,7 @@ export function requireComponents(input: unknown, source: string): void {
   for (const [i, hash] of hashes.entries()) {
     if (loaded.some(({ sha256 }) => sha256 === hash)) continue
     const file = String(files[i])
-    const changed = loaded.find(one => basename(one.file) === basename(file))
+    const changed = loaded.find(one => fileName(one.file) === fileName(file))
     if (changed !== undefined) refuseChanged(changed, String(hash), source)
     fail({
       kind: 'usage',
@@ -157,4 +156,9 @@ function refuseChanged({ file, sha256 }: ComponentSource, before: string, where:
     where,
     help: 'take the changes of the file back, or begin a new run without --resume',
   })
+}
+
+/** The last part of a path; without Node, for this file is also loaded in browsers. */
+function fileName(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? path
 }
