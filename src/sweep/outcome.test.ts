@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { MemoryDisk } from '../../test/fake-disks.ts'
+import { MoietyError } from '../base/errors.ts'
 import { writeAtomically } from '../files/atomic-write.ts'
 import { sizeLimits } from '../files/regular-file.ts'
 import { outcomeOf } from './outcome.ts'
@@ -47,4 +48,25 @@ it('reads each file of a run only up to the limit of its kind', () => {
     'summary.json': sizeLimits.summary,
     'report.json': sizeLimits.report,
   })
+})
+
+it('shows a run whose report.json cannot be read by its other numbers', () => {
+  const disk = new MemoryDisk()
+  const layers = [{ name: 'layer4', importance: [1], cvImportance: 0, cvActivation: 0, active: 1 }]
+  const summary = { interrupted: false, measures: { top1: 0.5 }, seconds: 1, layers }
+  const reading = {
+    ...disk,
+    read: (path: string): Uint8Array => {
+      if (path.endsWith('report.json'))
+        throw new MoietyError({ kind: 'disk', message: 'too large', help: '' })
+      return new TextEncoder().encode(JSON.stringify(path.endsWith('summary.json') ? summary : {}))
+    },
+    list: disk.list,
+    freeBytes: disk.freeBytes,
+  }
+  disk.makeFolder('/sweep')
+  disk.makeFolder('/sweep/run')
+  const run = { name: 'run', hash: '' }
+  const outcome = outcomeOf('/sweep', run, undefined, { disk: reading, isPlanned: () => true })
+  expect(outcome).toMatchObject({ status: 'done', measures: { top1: 0.5 }, layers: [{ byK: null }] })
 })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { z } from 'zod'
+import { MoietyError } from '../base/errors.ts'
 import { readIfThere } from '../files/append-file.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
@@ -129,9 +130,19 @@ function withMeasures(summary: unknown): unknown {
   return { ...summary, measures: detection ?? { top1, top5 } }
 }
 
+/** `report.json`; null where it cannot be read: a table shows all other numbers of the run nevertheless. */
+function reportIn(folder: string, disk: Disk): unknown {
+  try {
+    return jsonIn(folder, 'report.json', disk)
+  } catch (error) {
+    if (error instanceof MoietyError) return null
+    throw error
+  }
+}
+
 /** Accuracy by K of each layer, from `report.json`; empty where the run has not been explained. */
 function accuracyByK(folder: string, disk: Disk): Map<string, number[]> {
-  const parsed = reportSchema.safeParse(jsonIn(folder, 'report.json', disk))
+  const parsed = reportSchema.safeParse(reportIn(folder, disk))
   if (!parsed.success) return new Map()
   return new Map(
     parsed.data.layers.map(({ name, variants }) => [
