@@ -157,7 +157,13 @@ describe.skipIf(!found)(title, () => {
     for (const name of names) {
       const made: MadeUp = pages[name]
       const { findings, pictures } = madeUpFindings(made)
-      writeFileSync(file(name), renderReport(findings, await withScenes(pictures, made.superclassOf)))
+      writeFileSync(
+        file(name),
+        renderReport(findings, {
+          task: 'classification',
+          images: await withScenes(pictures, made.superclassOf),
+        }),
+      )
     }
     writeFileSync(file('prediction'), renderPredictions(await madeUpPredictions()))
     writeFileSync(file('comparison'), renderComparison(madeUpRuns()))
