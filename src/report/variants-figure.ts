@@ -5,7 +5,7 @@ import type { Measures } from '../run/events.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { points } from './figures.ts'
 import { type Content, html, type Markup } from './markup.ts'
-import { chip, figure, numbers } from './parts.ts'
+import { chip, figure, numbers, share } from './parts.ts'
 
 /** What is reached with other experts selected in a layer, in a row each. */
 interface Row extends Partial<Pick<VariantFindings, 'gained' | 'lost'>> {
@@ -95,10 +95,9 @@ function cell(
   trained: number | null | undefined,
   most: number,
 ): Markup {
-  const part = (number: number | null | undefined): string =>
-    `${(100 * Math.min(1, Math.max(0, (number ?? 0) / most))).toFixed(1)}%`
-  const tick = trained === null || trained === undefined ? null : html`<b style="--t:${part(trained)}"></b>`
-  return html`${measureText(measure, value)}<span class="meter plain"><i style="--v:${part(value)}"></i>${tick}</span>`
+  const tick =
+    trained === null || trained === undefined ? null : html`<b style="--t:${share(trained, most)}"></b>`
+  return html`${measureText(measure, value)}<span class="meter plain"><i style="--v:${share(value ?? 0, most)}"></i>${tick}</span>`
 }
 
 export const variantsStyle = `
