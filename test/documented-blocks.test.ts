@@ -184,7 +184,11 @@ describe('code within lines', () => {
       layers: [{ name: 'layer4', position: 4, experts: 3, k: 2, sharpness: 1 }],
       gallery: 2,
     })
-    expect(named.map(kind => `layer4-${kind}.svg`)).toEqual(chartFiles(findings).map(({ name }) => name))
+    // As if the images had levels, and objects of several sizes.
+    const [layer] = findings.layers
+    const groupings = (['level', 'size'] as const).map(name => ({ ...layer!.groupings[0]!, name }))
+    const all = { ...findings, layers: [{ ...layer!, groupings: [...layer!.groupings, ...groupings] }] }
+    expect(named.map(kind => `layer4-${kind}.svg`)).toEqual(chartFiles(all).map(({ name }) => name))
   })
 
   it('has keys of the configuration that there are, with values that are taken', () => {

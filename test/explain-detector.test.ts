@@ -1,11 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { parquetReadObjects } from 'hyparquet'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { explainDetectorRun } from '../src/analysis/detection/explain-detector-run.ts'
-import { detectorFindings } from '../src/analysis/detection/findings.ts'
-import { renderDetectorReport } from '../src/report/index.ts'
+import type { ComparedRun } from '../src/analysis/comparison.ts'
+import { explainRun } from '../src/analysis/explain-run.ts'
+import { findings, groupingOf } from '../src/analysis/findings.ts'
+import { renderReport } from '../src/report/index.ts'
 import { type Ended, moiety, newFolder, start, writeRecipe } from './tiny.ts'
 import { tinyDetector, writeTinyCoco } from './tiny-detection.ts'
 import { smallConfig, writeRun } from './untrained-run.ts'
@@ -24,7 +25,11 @@ async function trained(name: string, config: object): Promise<string> {
 }
 
 let run = ''
+const other = join(folder, 'other')
+const charts = join(folder, 'charts')
 let plain = ''
+// Refused by its configuration: it need not be trained.
+const classifier = writeRun(join(folder, 'classifier'), smallConfig([]))
 let explained: Ended
 beforeAll(async () => {
   // One batch: another form would take programs of its own, which are slow to make.
@@ -36,11 +41,11 @@ beforeAll(async () => {
     model: { ...(config.model as object), moe: [backbone], initialisation: 'fan-out' },
   })
   plain = await trained('plain', tinyDetector(data, null))
-  explained = await moiety('explain', run, '--permutations', '50')
+  cpSync(run, other, { recursive: true })
+  explained = await moiety('explain', run, '--permutations', '50', '--against', other, '--charts', charts)
 }, 300_000)
 
-const found = (path: string) =>
-  detectorFindings.parse(JSON.parse(readFileSync(join(path, 'report.json'), 'utf8')))
+const found = (path: string) => findings.parse(JSON.parse(readFileSync(join(path, 'report.json'), 'utf8')))
 const rowsOf = async (file: string) => {
   const { buffer } = Uint8Array.from(readFileSync(file))
   return await parquetReadObjects({ file: buffer })
@@ -56,19 +61,25 @@ describe('moiety explain of a detector', () => {
       ['classification', 3, 5],
       ['regression', 3, 5],
     ])
-    expect(report.data).toMatchObject({ images: 4, perSize: [4, 2, 2], sizes: [32, 96] })
+    expect(report).toMatchObject({
+      task: 'detection',
+      data: { images: 4 },
+      extras: { perSize: [4, 2, 2], sizes: [32, 96] },
+    })
     for (const layer of report.layers) {
       expect(layer.share.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6)
-      expect(layer.sizes.objects).toEqual([4, 2, 2])
-      for (const row of layer.sizes.by.weight) expect(row.reduce((a, b) => a! + b!, 0)).toBeCloseTo(1, 5)
-      expect(layer.sizes.top.flat().reduce((a, b) => a + b, 0)).toBe(8)
-      expect(layer.variants.byK[layer.k - 1], 'K as trained').toEqual(report.stats)
+      const sizes = groupingOf(layer, 'size')!
+      expect(sizes.counts).toEqual([4, 2, 2])
+      for (const row of sizes.affinity.weight) expect(row.reduce((a, b) => a! + b!, 0)).toBeCloseTo(1, 5)
+      expect(sizes.top.flat().reduce((a, b) => a + b, 0)).toBe(8)
+      expect(layer.variants.byK[layer.k - 1]!.measures, 'K as trained').toEqual(report.measures)
       expect([layer.variants.single.length, layer.variants.without.length]).toEqual([
         layer.count,
         layer.count,
       ])
-      expect(layer.levels === null).toBe(layer.inputs === 1)
-      expect(layer.sizes.tests?.information.permutations).toBe(50)
+      expect(groupingOf(layer, 'level') === undefined).toBe(layer.inputs === 1)
+      expect(sizes.withinLevel === null).toBe(layer.inputs === 1)
+      expect(sizes.information?.permutations).toBe(50)
       expect(stdout).toContain(layer.name)
     }
     for (const line of stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(100)
@@ -78,7 +89,7 @@ describe('moiety explain of a detector', () => {
     expect(page).not.toContain(folder)
     const routing = await rowsOf(join(run, 'routing.parquet'))
     expect(routing).toHaveLength(4 * (1 + 5 + 5))
-    expect(Object.keys(routing[0]!)).toEqual(['image', 'layer', 'level', 'weights', 'chosen'])
+    expect(Object.keys(routing[0]!)).toEqual(['image', 'layer', 'level', 'logits', 'weights', 'chosen'])
     const objects = await rowsOf(join(run, 'objects.parquet'))
     expect(objects).toHaveLength(8)
     expect(objects.filter(({ size }) => size === 'small')).toHaveLength(4)
@@ -86,12 +97,12 @@ describe('moiety explain of a detector', () => {
 
   it('finds the same each time, and what moiety eval finds', async () => {
     // The command was the first, in a process of its own.
-    const { findings, scenes } = (await explainDetectorRun({ run, permutations: 50 }))!
+    const { findings: again, pictures } = await explainRun({ run, against: other, permutations: 50 })
     const written = (name: string) => readFileSync(join(run, name), 'utf8')
-    expect(`${JSON.stringify(findings)}\n`).toBe(written('report.json'))
-    expect(renderDetectorReport(findings, scenes)).toBe(written('report.html'))
+    expect(`${JSON.stringify(again)}\n`).toBe(written('report.json'))
+    expect(renderReport(again, pictures)).toBe(written('report.html'))
     const { stdout } = await moiety('eval', run, '--json')
-    expect((JSON.parse(stdout) as { measures: unknown }).measures).toEqual(findings.stats)
+    expect((JSON.parse(stdout) as { measures: unknown }).measures).toEqual(again.measures)
   })
 
   it('has of a detector without a mixture what it finds, and no more', async () => {
@@ -108,16 +119,15 @@ describe('moiety explain of a detector', () => {
   it('prints JSON alone on stdout', async () => {
     const { code, stdout } = await moiety('explain', plain, '--json', '--out', join(folder, 'x'))
     expect(code).toBe(0)
-    expect(detectorFindings.parse(JSON.parse(stdout)).kind).toBe('detector')
+    expect(findings.parse(JSON.parse(stdout)).task).toBe('detection')
   })
 
   it.each([
-    [['--against', plain], 'is for classifiers, and the run is a detector'],
-    [['--charts', 'somewhere'], 'is for classifiers, and the run is a detector'],
-    [['--data', 'sample'], 'a detector learns from boxes, and sample has none'],
-  ])('refuses %j', async (words, message) => {
-    const [flag = '', value = ''] = words
-    const { code, stdout, stderr } = await moiety('explain', run, flag, value === '' ? run : value)
+    [() => ['--against', plain], 'has no mixture of experts at a position where this one has one'],
+    [() => ['--against', classifier], 'expected a run of the task detection'],
+    [() => ['--data', 'sample'], 'a detector learns from boxes, and sample has none'],
+  ])('refuses %o', async (words, message) => {
+    const { code, stdout, stderr } = await moiety('explain', run, ...words())
     expect([code, stdout]).toEqual([2, ''])
     expect(stderr).toContain(message)
   })
@@ -138,12 +148,40 @@ describe('moiety explain of a detector', () => {
     expect(readFileSync(join(out, 'report.json'), 'utf8')).toBe('older')
   })
 
-  it('is not taken for a classifier by moiety compare', async () => {
-    // Refused by its configuration: the classifier beside it need not be trained.
-    const classifier = writeRun(join(folder, 'classifier'), smallConfig([]))
-    const { code, stderr } = await moiety('compare', run, classifier, '--out', join(folder, 'c.html'))
-    expect(code).toBe(2)
-    expect(stderr).toContain('help: ')
+  it('matches its experts to those of another run', () => {
+    for (const { agreement, count } of found(run).layers) {
+      expect(agreement).toMatchObject({ against: 'other' })
+      expect(agreement!.pairs).toHaveLength(count)
+      // The same network: an expert with a preference has one there that is like it.
+      for (const { similarity } of agreement!.pairs)
+        if (similarity !== null) expect(similarity).toBeCloseTo(1, 6)
+    }
+    expect(explained.stdout).toContain('beside other')
+  })
+
+  it('writes its charts as SVG files on request', () => {
+    const files = readdirSync(charts)
+    for (const name of ['layer4-sizes.svg', 'layer4-information.svg', 'layer4-training.svg'])
+      expect(files).toContain(name)
+    expect(files.filter(name => name.endsWith('levels.svg'))).toHaveLength(2)
+    for (const name of files)
+      expect(readFileSync(join(charts, name), 'utf8'), name).not.toMatch(/NaN|undefined|var\(--/)
+  })
+
+  it('is compared with other detectors by AP, and not with a classifier', async () => {
+    const out = join(folder, 'c.html')
+    const { code, stdout, stderr } = await moiety('compare', run, plain, '--json', '--out', out)
+    expect(code, stderr).toBe(0)
+    const [first, second] = JSON.parse(stdout) as [ComparedRun, ComparedRun]
+    expect([first.task, first.score]).toEqual(['detection', found(run).measures.AP])
+    expect(Object.keys(first.layers[1]!.bits)).toEqual(expect.arrayContaining(['class', 'level', 'size']))
+    expect(second.layers).toEqual([])
+    const page = readFileSync(out, 'utf8')
+    expect(page).toContain('Specialization by size and AP')
+    expect(page).not.toMatch(/NaN|undefined|top-1/)
+    const refused = await moiety('compare', run, classifier, '--out', out)
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toContain('expected runs of one task')
   })
 })
 
@@ -174,7 +212,7 @@ describe.skipIf(chromiumFile === undefined)('the page of a detector in a browser
     ).toBe(0)
     expect(await page.locator('svg.scene').count()).toBe(3 * 4)
     const text = await page.locator('body').innerText()
-    for (const title of ['Who is given which sizes', 'Levels by experts', 'What is found with other experts'])
+    for (const title of ['Sizes by experts', 'Levels by experts', 'Results with other experts'])
       expect(text.toLowerCase()).toContain(title.toLowerCase())
     const label = await page.locator('svg.scene text').first().textContent()
     expect(label).toMatch(/^\d (square|disc)$/)

@@ -4,7 +4,7 @@ import { parquetReadObjects } from 'hyparquet'
 import sharp from 'sharp'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { explainRun } from '../src/analysis/explain-run.ts'
-import { findings } from '../src/analysis/findings.ts'
+import { findings, groupingOf } from '../src/analysis/findings.ts'
 import { writeExplanation } from '../src/cli/explanation-files.ts'
 import { nodeDisk } from '../src/files/disk.ts'
 import { listCheckpoints, readCheckpoint, writeCheckpoint } from '../src/run/checkpoint.ts'
@@ -65,14 +65,14 @@ describe('moiety explain', () => {
     const { code, stdout, stderr } = explained
     expect(code, stderr).toBe(0)
     const report = found(run)
-    expect(report.layers.map(({ name, position, count }) => [name, position, count])).toEqual([
+    expect(report.layers.map(({ name, place, count }) => [name, place, count])).toEqual([
       ['layer3', 3, 4],
       ['layer4.1.conv2', 4, 4],
     ])
     for (const layer of report.layers) {
       expect(layer.share.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 6)
-      expect(layer.variants.byK[1]!.top1, 'K as trained').toBe(report.accuracy.top1)
-      expect(layer.overTraining.map(({ epoch }) => epoch)).toEqual([0, 1])
+      expect(layer.variants.byK[1]!.measures.top1, 'K as trained').toBe(report.measures.top1)
+      expect(layer.history.map(({ epoch }) => epoch)).toEqual([0, 1])
       expect(layer.agreement?.against).toBe('other')
       expect(stdout).toContain(layer.name)
     }
@@ -98,7 +98,7 @@ describe('moiety explain', () => {
   it('agrees with moiety eval', async () => {
     const { stdout } = await moiety('eval', run, '--json')
     const { measures } = JSON.parse(stdout) as { measures: { top1: number } }
-    expect(found(run).accuracy.top1).toBe(measures.top1)
+    expect(found(run).measures.top1).toBe(measures.top1)
   })
 
   it('writes its charts as SVG files on request', async () => {
@@ -145,9 +145,9 @@ describe('moiety explain', () => {
     expect(code, stderr).toBe(0)
     const report = found(join(folder, 'few-out'))
     expect(report.data.perClass.slice(0, 5)).toEqual([1, 1, 1, 0, 0])
-    expect(report.accuracy.perClass[4]).toBeNull()
-    expect(report.layers[0]!.byClass.weight[4]).toEqual([null, null, null, null])
-    expect(report.layers[0]!.map).toBeNull()
+    expect(report.perClass.top1![4]).toBeNull()
+    expect(groupingOf(report.layers[0]!, 'class')!.affinity.weight[4]).toEqual([null, null, null, null])
+    expect(report.extras).toMatchObject({ layers: [{ map: null }, { map: null }] })
     expect(readFileSync(join(folder, 'few-out', 'report.html'), 'utf8')).not.toMatch(/NaN|undefined/)
   })
 })
@@ -235,7 +235,7 @@ describe('what is refused, in words', () => {
     const { code, stderr } = await moiety('explain', cut, '--permutations', '10')
     expect(code).toBe(0)
     expect(stderr).toMatch(/shares over training are left out: .*metrics\.jsonl/)
-    expect(found(cut).layers[0]!.overTraining).toEqual([])
+    expect(found(cut).layers[0]!.history).toEqual([])
   })
 
   it('a full disk: what was there stays as it was, and nothing half-written is left', async () => {
@@ -363,9 +363,9 @@ describe('moiety compare', () => {
     expect(code, stderr).toBe(0)
     expect(found(fresh).run.name).toBe('fresh')
     for (const text of [
-      'Accuracy and cost',
+      'Results and cost',
       'Balance',
-      'Specialisation',
+      'Specialization',
       'importance (soft)',
       'relative (hard)',
     ])
@@ -378,18 +378,19 @@ describe('moiety compare', () => {
     const stale = copyOf(plain, 'stale')
     const report = found(stale)
     // No share of 64 images, so that it is known again.
-    const changed = { ...report, accuracy: { ...report.accuracy, top1: 0.3 } }
+    const changed = { ...report, measures: { ...report.measures, top1: 0.3 } }
     writeFileSync(join(stale, 'report.json'), JSON.stringify(changed))
     const ask = async (): Promise<unknown> =>
       json((await moiety('compare', stale, '--json', '--out', join(folder, 'c.html'))).stdout)
-    expect(await ask()).toMatchObject([{ top1: 0.3 }])
+    expect(await ask()).toMatchObject([{ score: 0.3 }])
     for (const other of [
       { run: { ...report.run, checkpoint: 'of another one' } },
       { data: { ...report.data, identity: 'of other images' } },
       { data: { ...report.data, split: 'train' } },
+      { version: 2 },
     ]) {
       writeFileSync(join(stale, 'report.json'), JSON.stringify({ ...changed, ...other }))
-      expect(await ask()).toMatchObject([{ top1: report.accuracy.top1 }])
+      expect(await ask()).toMatchObject([{ score: report.measures.top1 }])
     }
   })
 
@@ -402,8 +403,8 @@ describe('moiety compare', () => {
     const out = ['--out', join(folder, 'd.html')]
     const { stderr, code } = await moiety('compare', run, elsewhere, ...out)
     expect(code, stderr).toBe(0)
-    expect(stderr).toMatch(/different data, so their accuracies cannot be compared/)
-    expect(readFileSync(join(folder, 'd.html'), 'utf8')).not.toContain('Most accurate')
+    expect(stderr).toMatch(/different data, so their scores cannot be compared/)
+    expect(readFileSync(join(folder, 'd.html'), 'utf8')).not.toContain('Best by')
     const twice = await moiety('compare', run, other, `${run}/.`, ...out)
     expect(twice.code).toBe(2)
     expect(twice.stderr).toMatch(/same folder/)

@@ -172,8 +172,14 @@ describe.skipIf(!found)(title, () => {
   beforeAll(async () => {
     for (const name of names) {
       const made: Synthetic = pages[name]
-      const { findings, pictures: bare } = syntheticFindings(made)
-      writeFileSync(file(name), renderReport(findings, await withScenes(bare, made.superclassOf)))
+      const { findings, pictures } = syntheticFindings(made)
+      writeFileSync(
+        file(name),
+        renderReport(findings, {
+          task: 'classification',
+          images: await withScenes(pictures, made.superclassOf),
+        }),
+      )
     }
     const { predictions, pictures } = await syntheticPredictions()
     writeFileSync(file('prediction'), renderPredictions(predictions, pictures))

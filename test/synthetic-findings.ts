@@ -1,10 +1,18 @@
 import { affinityOf } from '../src/analysis/affinity.ts'
 import { captionOf } from '../src/analysis/captions.ts'
 import { coactivationOf, pairLead } from '../src/analysis/coactivation.ts'
-import type { Findings, LayerFindings } from '../src/analysis/findings.ts'
+import type {
+  ClassificationExtras,
+  Findings,
+  GroupingFindings,
+  LayerFindings,
+} from '../src/analysis/findings.ts'
 import { galleryOf } from '../src/analysis/gallery.ts'
-import { dependenceOf, informationOf } from '../src/analysis/information.ts'
+import { testGrouping } from '../src/analysis/grouping-test.ts'
+import { dependenceOf, shareOfExperts } from '../src/analysis/information.ts'
+import { countsOf } from '../src/analysis/layer-findings.ts'
 import type { PictureOfImage } from '../src/analysis/pictures.ts'
+import { routedItems, weightsOfItems } from '../src/analysis/routed-items.ts'
 import { leadOf } from '../src/base/exact-tests.ts'
 import { draws } from '../src/base/random.ts'
 
@@ -65,7 +73,8 @@ export function syntheticFindings(made: Synthetic): {
   const total = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0)
   const measured = (own: ReturnType<typeof variant>) => {
     const { lost, gained } = pairedWith(own)
-    return { ...own, lost: total(lost), gained: total(gained) }
+    const { top1, perClass: byClass } = own
+    return { measures: { top1 }, perClass: byClass, lost: total(lost), gained: total(gained) }
   }
   /** Of variants each of which has the first so many of every class right. */
   const leadAmong = (variants: readonly ReturnType<typeof variant>[], counted: 'right' | 'wrong') => {
@@ -76,7 +85,7 @@ export function syntheticFindings(made: Synthetic): {
   }
   const routes = made.layers.map((layer, l) => routed(made, layer, l, labels))
 
-  const layers = made.layers.map((layer, l): LayerFindings => {
+  const both = made.layers.map((layer, l): [LayerFindings, ClassificationExtras['layers'][number]] => {
     const { experts, k } = layer
     const records = routes[l]!
     const { weights, logits } = records
@@ -88,26 +97,24 @@ export function syntheticFindings(made: Synthetic): {
     const known = (c: number, e: number): number => ofClass.weight[c]?.[e] ?? 0
     const single = share.map((_, e) => variant(c => 0.15 + 0.8 * known(c, e)))
     const without = experts === 1 ? [] : share.map((_, e) => variant(c => 1 - 0.55 * known(c, e)))
-    const options = { permutations: 40, seed: 7 }
-    return {
+    const groupings = [
+      groupingAmong('class', made.classes, records, labels),
+      ...(coarse === null ? [] : [groupingAmong('superclass', made.superclasses ?? [], records, coarse)]),
+    ]
+    const core: LayerFindings = {
       name: layer.name,
-      position: layer.position,
+      place: layer.position,
       style: 'resblock',
       count: experts,
       k,
+      inputs: 1,
       constraint: 'importance',
       share,
       activation,
       cvImportance: variation(share),
       cvActivation: variation(activation),
       active: share.filter(value => value > 0.01).length,
-      byClass: ofClass,
-      bySuperclass,
-      information: {
-        class: informationOf(records, labels, made.classes.length, options),
-        superclass:
-          coarse === null ? null : informationOf(records, coarse, made.superclasses?.length ?? 0, options),
-      },
+      groupings,
       dependence: dependenceOf(records),
       leads: {
         single: leadAmong(single, 'right'),
@@ -123,7 +130,7 @@ export function syntheticFindings(made: Synthetic): {
         ),
         equal: measured(variant(() => 0.9)),
       },
-      overTraining: Array.from({ length: 12 }, (_, at) => {
+      history: Array.from({ length: 12 }, (_, at) => {
         const far = Math.exp(-at / 3)
         const importance = share.map((value, e) => {
           const early = draws(3, 'early', l, e).uniform()
@@ -136,6 +143,23 @@ export function syntheticFindings(made: Synthetic): {
           active: importance.filter(v => v > 0.01).length,
         }
       }),
+      agreement: made.against
+        ? {
+            against: 'other-run',
+            pairs: share.map((_, e) => ({
+              expert: e,
+              other: (e + 1) % experts,
+              similarity: e === 1 ? null : 0.8 - 0.1 * e,
+            })),
+            mean: 0.61,
+            chance: 0.12,
+            chance95: 0.21,
+            p: 1 / 201,
+            permutations: 200,
+          }
+        : null,
+    }
+    const own: ClassificationExtras['layers'][number] = {
       map: mapOf(logits, weights, labels, experts),
       experts: share.map((own, expert) => {
         const first = <T extends { lift: number }>(rows: T[]): T[] =>
@@ -192,25 +216,13 @@ export function syntheticFindings(made: Synthetic): {
           gallery: galleryOf(records, labels, expert, { count: made.gallery, perClass: 3 }),
         }
       }),
-      agreement: made.against
-        ? {
-            against: 'other-run',
-            pairs: share.map((_, e) => ({
-              expert: e,
-              other: (e + 1) % experts,
-              similarity: e === 1 ? null : 0.8 - 0.1 * e,
-            })),
-            mean: 0.61,
-            chance: 0.12,
-            chance95: 0.21,
-            p: 1 / 201,
-            permutations: 200,
-          }
-        : null,
     }
+    return [core, own]
   })
+  const layers = both.map(([core]) => core)
+  const ownLayers = both.map(([, own]) => own)
 
-  const seen = [...new Set(layers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery)))]
+  const seen = [...new Set(ownLayers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery)))]
   const pictures = seen
     .sort((a, b) => a - b)
     .map(image => {
@@ -239,7 +251,8 @@ export function syntheticFindings(made: Synthetic): {
 
   return {
     findings: {
-      version: 2,
+      version: 3,
+      task: 'classification',
       run: {
         name: 'cifar100-small-kl',
         recipe: 'cifar100-small',
@@ -260,22 +273,52 @@ export function syntheticFindings(made: Synthetic): {
         given: false,
         split: 'test',
         images: labels.length,
-        size: 32,
         classes: [...made.classes],
         superclasses: made.superclasses === null ? null : [...made.superclasses],
         superclassOf: made.superclassOf === null ? null : [...made.superclassOf],
         perClass: counts,
       },
-      accuracy: {
-        top1: trained.top1,
-        top5: Math.min(1, trained.top1 * 1.35),
-        loss: 1.4321,
-        perClass: trained.perClass,
-        chance: 1 / made.classes.length,
-      },
+      loss: 1.4321,
+      measures: { top1: trained.top1, top5: Math.min(1, trained.top1 * 1.35) },
+      perClass: { top1: trained.perClass },
+      extras: { task: 'classification', chance: 1 / made.classes.length, size: 32, layers: ownLayers },
       layers,
     },
     pictures,
+  }
+}
+
+function groupingAmong(
+  name: 'class' | 'superclass',
+  names: readonly string[],
+  records: { readonly experts: number; readonly weights: Float32Array },
+  labels: Int32Array,
+): GroupingFindings {
+  const count = names.length
+  const { experts } = records
+  const items = Array.from(labels, (label, image) => ({ image, label, level: 0 }))
+  const routed = routedItems(
+    { ...records, inputs: 1 },
+    items.filter(({ label }) => label >= 0),
+  )
+  const own = Int32Array.from(routed.items, ({ label }) => label)
+  const steps = testGrouping(routed, { labels: own, count }, { permutations: 40, seed: 7 })
+  let step = steps.next()
+  while (step.done !== true) step = steps.next()
+  const { information } = step.value
+  return {
+    name,
+    names: [...names],
+    counts: countsOf(own, count),
+    affinity: affinityOf(records, labels, count),
+    top: names.map(() => new Array<number>(experts).fill(0)),
+    information: {
+      ...information,
+      share: shareOfExperts(information.value, weightsOfItems(routed), experts),
+    },
+    withinLevel: null,
+    association: null,
+    above: null,
   }
 }
 
@@ -325,7 +368,7 @@ function mapOf(
   weights: Float32Array,
   labels: Int32Array,
   experts: number,
-): LayerFindings['map'] {
+): ClassificationExtras['layers'][number]['map'] {
   if (labels.length < 30) return null
   const images = Array.from(labels.keys()).filter(n => n % Math.ceil(labels.length / 2000) === 0)
   const project = (n: number, axis: (angle: number) => number): number =>

@@ -167,6 +167,12 @@ export function writeCaptions(run: string, layers: readonly object[], more: obje
   const checkpoint = checkpointIdentity(newestCheckpoint(run))
   writeFileSync(
     join(run, 'report.json'),
-    JSON.stringify({ version: 2, run: { checkpoint }, layers, ...more }),
+    JSON.stringify({
+      version: 3,
+      run: { checkpoint },
+      layers,
+      extras: { task: 'classification', layers },
+      ...more,
+    }),
   )
 }

@@ -1,5 +1,5 @@
+import type { RoutedLayer } from '../tasks/routing.ts'
 import type { Affinity } from './findings.ts'
-import type { LayerRecords } from './routing-records.ts'
 
 /**
  * Which experts the images of each class go to (METHOD.md §6.2). The same for superclasses: what is counted is whatever
@@ -10,7 +10,7 @@ import type { LayerRecords } from './routing-records.ts'
  * @returns rows of null for classes without images, columns of null in `lift` for experts without weight
  */
 export function affinityOf(
-  { experts, weights }: Pick<LayerRecords, 'experts' | 'weights'>,
+  { experts, weights }: Pick<RoutedLayer, 'experts' | 'weights'>,
   labels: Int32Array,
   classes: number,
 ): Affinity {

@@ -1,12 +1,12 @@
 import { leadOf } from '../base/exact-tests.ts'
+import type { RoutedLayer } from '../tasks/routing.ts'
 import type { LayerFindings } from './findings.ts'
-import type { LayerRecords } from './routing-records.ts'
 
 /**
  * Which experts are chosen together (METHOD.md §6.6): the share of images that chose both, [E][E]; the diagonal is the share
  * that chose the one. If experts were chosen independently and evenly, each pair would have K(K−1) / E(E−1).
  */
-export function coactivationOf({ experts, weights }: Pick<LayerRecords, 'experts' | 'weights'>): number[][] {
+export function coactivationOf({ experts, weights }: Pick<RoutedLayer, 'experts' | 'weights'>): number[][] {
   const images = weights.length / experts
   const both = Array.from({ length: experts }, () => new Array<number>(experts).fill(0))
   for (let n = 0; n < images; n++)
@@ -20,7 +20,7 @@ export function coactivationOf({ experts, weights }: Pick<LayerRecords, 'experts
 export function pairLead({
   experts,
   weights,
-}: Pick<LayerRecords, 'experts' | 'weights'>): LayerFindings['leads']['pair'] {
+}: Pick<RoutedLayer, 'experts' | 'weights'>): LayerFindings['leads']['pair'] {
   const images = weights.length / experts
   const chosen = (n: number, e: number): boolean => weights[n * experts + e]! > 0
   const pairs = Array.from({ length: experts }, (_, a) => a).flatMap(a =>

@@ -6,32 +6,33 @@ import { rethrowExhausted } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { remembered, testedOn } from '../tasks/data-identity.ts'
-import { checkpointIdentity, type DataChoice, newestCheckpoint } from '../tasks/open-run.ts'
+import { checkpointIdentity, type DataChoice, newestCheckpoint, taskOfRun } from '../tasks/open-run.ts'
 import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
 import { type Explanation, explainRun } from './explain-run.ts'
 import { type Findings, findings } from './findings.ts'
 
 /** Which runs to lay side by side. */
 export interface CompareOptions {
-  /** Folders of runs. */
+  /** Folders of runs of one task. */
   readonly runs: readonly string[]
-  readonly data?: DataChoice
-  readonly threads?: number
-  /** Told how everything comes along, and which images were left out. */
-  readonly onEvent?: (event: TrainEvent) => void
+  readonly data?: DataChoice | undefined
+  readonly threads?: number | undefined
+  /** Reports how everything comes along, and which images were left out. */
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined
   /** Is given what was found out about a run that had not been explained yet, to keep it. */
   readonly onExplained?: (run: string, explanation: Explanation) => Promise<void>
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
  * Lays runs side by side. A run that has been explained at its newest checkpoint on held-out images is not explained again.
  *
- * @throws MoietyError `usage` for a folder that is named twice; otherwise as `explainRun`
+ * @throws MoietyError `usage` for a folder that is named twice, and runs of different tasks; otherwise as `explainRun`
  */
 export async function compareRuns(options: CompareOptions): Promise<ComparedRun[]> {
   refuseTwice(options.runs)
+  refuseSeveralTasks(options.runs)
   const compared: ComparedRun[] = []
   for (const run of options.runs) {
     // So that a signal is noticed where every run is explained already.
@@ -44,20 +45,14 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
   if (dataSets.length > 1)
     options.onEvent?.({
       kind: 'warning',
-      message: `the runs are on different data, so their accuracies cannot be compared: ${dataSets.join('; ')}`,
+      message: `the runs are on different data, so their scores cannot be compared: ${dataSets.join('; ')}`,
     })
   return compared
 }
 
 async function found(run: string, options: CompareOptions): Promise<Findings> {
   const { data, threads, signal, onEvent, onExplained } = options
-  const explanation = await explainRun({
-    run,
-    ...(data === undefined ? {} : { data }),
-    ...(threads === undefined ? {} : { threads }),
-    ...(onEvent === undefined ? {} : { onEvent }),
-    ...(signal === undefined ? {} : { signal }),
-  })
+  const explanation = await explainRun({ run, data, threads, onEvent, signal })
   try {
     if (data === undefined) await onExplained?.(run, explanation)
   } catch (error) {
@@ -97,6 +92,19 @@ function refuseTwice(runs: readonly string[]): void {
       })
     seen.set(place, run)
   }
+}
+
+/** @throws MoietyError `usage` for runs of different tasks, which no measure ranks together */
+function refuseSeveralTasks(runs: readonly string[]): void {
+  const [first, ...others] = runs.map(run => ({ run, task: taskOfRun(run).name }))
+  const other = others.find(({ task }) => task !== first?.task)
+  if (first === undefined || other === undefined) return
+  fail({
+    kind: 'usage',
+    message: `expected runs of one task, got ${first.task} (${first.run}) and ${other.task}`,
+    where: other.run,
+    help: 'compare the runs of each task by themselves',
+  })
 }
 
 const summary = z.object({ seconds: z.number() })

@@ -14,14 +14,15 @@ import {
 
 describe('runs side by side', () => {
   const plain: ComparedRun = {
+    task: 'classification',
     run: 'a',
     recipe: null,
     seed: 1,
     step: 10,
     configuration: 'c1',
     data: { title: 'images', identity: 'd1', images: 100 },
-    top1: 0.5,
-    top5: 0.8,
+    measures: { top1: 0.5, top5: 0.8 },
+    score: 0.5,
     parameters: 100,
     activeParameters: 100,
     seconds: 60,
@@ -38,9 +39,8 @@ describe('runs side by side', () => {
     active: 4,
     cvImportance: 0.1,
     cvActivation: 0.1,
-    superclassBits: null,
-    classBits: 0.5,
-    imageBits: 1,
+    bits: { class: 0.5 },
+    inputBits: 1,
     byK: [0.4, 0.5, 0.5, 0.5],
     singleDrop: 0.1,
     withoutDrop: 0.05,
@@ -55,12 +55,17 @@ describe('runs side by side', () => {
       layers: [{ name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }],
       gallery: 0,
     })
-    const variant = (top1: number) => ({ top1, perClass: [top1, top1], gained: 0, lost: 0 })
+    const variant = (top1: number) => ({
+      measures: { top1 },
+      perClass: [top1, top1],
+      gained: 0,
+      lost: 0,
+    })
     const drops = (share: number[], single: number[], without: number[]) => {
       const [layer] = findings.layers
       const variants = { ...layer!.variants, single: single.map(variant), without: without.map(variant) }
-      const accuracy = { ...findings.accuracy, top1: 0.6 }
-      const [own] = comparedRun({ ...findings, accuracy, layers: [{ ...layer!, share, variants }] }, 1).layers
+      const measures = { top1: 0.6 }
+      const [own] = comparedRun({ ...findings, measures, layers: [{ ...layer!, share, variants }] }, 1).layers
       return [own!.singleDrop, own!.withoutDrop]
     }
     // Collapsed: the experts that are never used are right by chance alone, and nobody misses them. In the plain mean one
@@ -100,7 +105,7 @@ describe('runs side by side', () => {
     const groups = groupsOf([
       plain,
       { ...plain, run: 'wide', configuration: 'c2' },
-      { ...plain, run: 'b', seed: 2, top1: 0.6 },
+      { ...plain, run: 'b', seed: 2, score: 0.6 },
       { ...plain, run: 'elsewhere', data: { title: 'others', identity: 'd2', images: 100 } },
     ])
     expect(groups.map(({ runs }) => runs.map(({ run }) => run))).toEqual([
@@ -109,9 +114,9 @@ describe('runs side by side', () => {
       ['elsewhere'],
     ])
     expect(groups.map(({ seeds }) => seeds)).toEqual([2, 1, 1])
-    expect(groups[0]!.top1.mean).toBeCloseTo(0.55, 12)
-    expect(groups[0]!.top1.deviation).toBeCloseTo(Math.SQRT1_2 * 0.1, 12)
-    expect(groups[1]!.top1.deviation).toBeNull()
+    expect(groups[0]!.score!.mean).toBeCloseTo(0.55, 12)
+    expect(groups[0]!.score!.deviation).toBeCloseTo(Math.SQRT1_2 * 0.1, 12)
+    expect(groups[1]!.score!.deviation).toBeNull()
   })
 
   it('are of one kind only if all their layers are', () => {

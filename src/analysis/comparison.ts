@@ -1,20 +1,25 @@
 import { createHash } from 'node:crypto'
 import { activeShare } from '../metrics/utilization.ts'
 import { type ConstraintKind, constraints } from '../moe/index.ts'
-import type { Findings, LayerFindings } from './findings.ts'
+import type { Measures } from '../run/events.ts'
+import { scoreOf } from '../tasks/measures.ts'
+import type { Findings, GroupingFindings, LayerFindings } from './findings.ts'
 
 /** A run beside others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
 export interface ComparedRun {
+  readonly task: string
   readonly run: string
   readonly recipe: string | null
   readonly seed: number
   readonly step: number
   /** What runs share that differ in nothing that decides their numbers but the seed. */
   readonly configuration: string
-  /** What the images are, and what data sets with the same images share: accuracies on others cannot be compared. */
+  /** What the images are, and what data sets with the same images share: scores on others cannot be compared. */
   readonly data: { readonly title: string; readonly identity: string; readonly images: number }
-  readonly top1: number
-  readonly top5: number
+  /** On held-out images, by the names of the task's measures. */
+  readonly measures: Measures
+  /** The measure that ranks runs of the task (top-1 accuracy, AP, …), from 0 to 1; null where there was nothing to measure. */
+  readonly score: number | null
   /** Parameters, and those that one image passes through. */
   readonly parameters: number
   readonly activeParameters: number
@@ -23,10 +28,10 @@ export interface ComparedRun {
   readonly layers: readonly ComparedLayer[]
 }
 
-/** One mixture of experts of a run that is compared. Accuracies are fractions, information is in bits. */
+/** One mixture of experts of a run that is compared. Information is in bits. */
 export interface ComparedLayer {
   readonly name: string
-  readonly style: string
+  readonly style: string | null
   /** What balances the experts, and whether by a loss (`soft`), by shutting experts out (`hard`), or not at all. */
   readonly constraint: string
   readonly kind: ConstraintKind
@@ -36,15 +41,14 @@ export interface ComparedLayer {
   readonly active: number
   readonly cvImportance: number
   readonly cvActivation: number
-  /** I(superclass; expert) and I(class; expert), in bits; null where the data has no superclasses. */
-  readonly superclassBits: number | null
-  readonly classBits: number
-  /** I(image; expert), in bits. */
-  readonly imageBits: number
-  /** Accuracy for K = 1 … E. */
-  readonly byK: readonly number[]
+  /** I(group; expert) for each grouping, in bits; a grouping that the run does not have is left out. */
+  readonly bits: Readonly<Partial<Record<GroupingFindings['name'], number>>>
+  /** I(input; expert), in bits: of images, or of the levels of images. */
+  readonly inputBits: number
+  /** The score for K = 1 … E. */
+  readonly byK: readonly (number | null)[]
   /**
-   * What one expert alone costs: accuracy as trained less that of each active expert alone, averaged by their mean gate
+   * What one expert alone costs: the score as trained less that of each active expert alone, averaged by their mean gate
    * weights. Null where no expert is active.
    */
   readonly singleDrop: number | null
@@ -52,26 +56,35 @@ export interface ComparedLayer {
   readonly withoutDrop: number | null
 }
 
-/** A run as its findings tell it. */
-export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: number | null): ComparedRun {
+/** A run as its findings describe it. */
+export function comparedRun(
+  { task, run, data, measures, layers }: Findings,
+  seconds: number | null,
+): ComparedRun {
+  const score = scoreIn(measures)
   return {
+    task,
     run: run.name,
     recipe: run.recipe,
     seed: run.seed,
     step: run.step,
     configuration: run.configuration,
     data: { title: data.title, identity: comparedData(data), images: data.images },
-    top1: accuracy.top1,
-    top5: accuracy.top5,
+    measures,
+    score,
     parameters: run.parameters,
     activeParameters: run.activeParameters,
     seconds,
-    layers: layers.map(layer => comparedLayer(layer, accuracy.top1)),
+    layers: layers.map(layer => comparedLayer(layer, score)),
   }
 }
 
+function scoreIn(measures: Measures): number | null {
+  return scoreOf(measures)?.value ?? null
+}
+
 /**
- * What data sets share whose accuracies can be compared: the labels alone would not do, since two folders with as many images
+ * What data sets share whose scores can be compared: the labels alone would not do, since two folders with as many images
  * of each of as many classes have the same.
  */
 function comparedData({ identity, classes, files, split }: Findings['data']): string {
@@ -80,9 +93,9 @@ function comparedData({ identity, classes, files, split }: Findings['data']): st
     .digest('hex')
 }
 
-function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
+function comparedLayer(layer: LayerFindings, score: number | null): ComparedLayer {
   const { name, style, constraint, count, k, active, cvImportance, cvActivation } = layer
-  const { information, dependence, variants } = layer
+  const { groupings, dependence, variants } = layer
   return {
     name,
     style,
@@ -93,31 +106,35 @@ function comparedLayer(layer: LayerFindings, top1: number): ComparedLayer {
     active,
     cvImportance,
     cvActivation,
-    superclassBits: information.superclass?.bits ?? null,
-    classBits: information.class.bits,
-    imageBits: dependence.bits,
-    byK: variants.byK.map(({ top1: one }) => one),
-    singleDrop: meanDrop(layer, top1, variants.single),
-    withoutDrop: meanDrop(layer, top1, variants.without),
+    bits: Object.fromEntries(
+      groupings.flatMap(({ name: group, information }) =>
+        information === null ? [] : [[group, information.value]],
+      ),
+    ),
+    inputBits: dependence.bits,
+    byK: variants.byK.map(({ measures }) => scoreIn(measures)),
+    singleDrop: meanDrop(layer, score, variants.single),
+    withoutDrop: meanDrop(layer, score, variants.without),
   }
 }
 
 /**
- * Accuracy as trained less that of each expert's variant, averaged over active experts with their mean gate weights. An expert
+ * The score as trained less that of each expert's variant, averaged over active experts with their mean gate weights. An expert
  * that is never used has learned nothing, so it can do nothing alone: counted like the others it would make a collapsed
  * network, whose one expert does everything, look like one of specialists.
  */
 function meanDrop(
   { share }: Pick<LayerFindings, 'share'>,
-  top1: number,
-  variants: readonly { readonly top1: number }[],
+  score: number | null,
+  variants: readonly { readonly measures: Measures }[],
 ): number | null {
   let [weights, sum] = [0, 0]
   for (const [expert, variant] of variants.entries()) {
     const weight = share[expert] ?? 0
-    if (weight <= activeShare) continue
+    const own = scoreIn(variant.measures)
+    if (weight <= activeShare || own === null || score === null) continue
     weights += weight
-    sum += weight * (top1 - variant.top1)
+    sum += weight * (score - own)
   }
   return weights === 0 ? null : sum / weights
 }
@@ -135,7 +152,8 @@ export interface Group {
   readonly runs: readonly ComparedRun[]
   /** How many different seeds they have. */
   readonly seeds: number
-  readonly top1: Spread
+  /** Of the scores; null where no run has one. */
+  readonly score: Spread | null
 }
 
 /** Mean and standard deviation of the sample; the latter null for a single value. */
@@ -151,14 +169,17 @@ export function groupsOf(runs: readonly ComparedRun[]): Group[] {
     const key = `${run.configuration} ${run.data.identity} ${run.step}`
     groups.set(key, [...(groups.get(key) ?? []), run])
   }
-  return [...groups.values()].map(members => ({
-    runs: members,
-    seeds: new Set(members.map(({ seed }) => seed)).size,
-    top1: spreadOf(members.map(({ top1 }) => top1)),
-  }))
+  return [...groups.values()].map(members => {
+    const scores = members.flatMap(({ score }) => score ?? [])
+    return {
+      runs: members,
+      seeds: new Set(members.map(({ seed }) => seed)).size,
+      score: scores.length === 0 ? null : spreadOf(scores),
+    }
+  })
 }
 
-/** The data sets of the runs; with more than one, accuracies cannot be compared. */
+/** The data sets of the runs; with more than one, scores cannot be compared. */
 export function dataSetsOf(runs: readonly ComparedRun[]): string[] {
   return [...new Map(runs.map(({ data }) => [data.identity, data.title])).values()]
 }
@@ -167,4 +188,11 @@ export function spreadOf(values: readonly number[]): Spread {
   const mean = values.reduce((a, b) => a + b, 0) / values.length
   const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0)
   return { mean, deviation: values.length < 2 ? null : Math.sqrt(squares / (values.length - 1)) }
+}
+
+const order = ['superclass', 'class', 'level', 'size'] as const satisfies readonly GroupingFindings['name'][]
+
+/** By what the layers of some runs are analysed, in the order of columns. */
+export function groupingsOf(runs: readonly Pick<ComparedRun, 'layers'>[]): GroupingFindings['name'][] {
+  return order.filter(name => runs.some(({ layers }) => layers.some(({ bits }) => bits[name] !== undefined)))
 }

@@ -1,195 +1,220 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
-import type { Config } from '../config/config.ts'
-import { type SplitName, splitNamed } from '../data/index.ts'
+import type { SplitName } from '../data/index.ts'
 import { version } from '../files/version.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readEnvironment } from '../run/run-folder.ts'
-import { accuracyOf } from '../tasks/classification/accuracy.ts'
+import type { Engine } from '../runtime/index.ts'
 import { ClassificationTask } from '../tasks/classification/classification-task.ts'
+import { DetectionTask } from '../tasks/detection/detection-task.ts'
+import { kindOfTask } from '../tasks/kinds.ts'
 import {
   checkpointIdentity,
   configurationIdentity,
   type DataChoice,
   engineOf,
   type OpenedRun,
-  type OpenOptions,
   openTrainedRun,
 } from '../tasks/open-run.ts'
-import type { Variant } from '../tasks/variants.ts'
+import type { Evaluated, EvaluatedVariants, Task, VariantOptions } from '../tasks/task.ts'
 import { affinityOf } from './affinity.ts'
 import { agreementOf } from './agreement.ts'
-import type { Findings, LayerFindings } from './findings.ts'
-import { countsOf, layerFindings, type Thoroughness } from './layer-findings.ts'
-import { type PictureOfImage, picturesOf } from './pictures.ts'
-import { type RoutingRecords, routingRecords } from './routing-records.ts'
+import type { Analysed, AnalysisOptions, Pictures, TableFile } from './analysed.ts'
+import { analysedClassification } from './classification-analysis.ts'
+import { analysedDetection } from './detection/detection-analysis.ts'
+import { type Findings, groupingOf, type LayerFindings } from './findings.ts'
+import { countsOf, layerFindings } from './layer-findings.ts'
+import { routedItems, weightsOfItems } from './routed-items.ts'
 import { routingTable } from './routing-table.ts'
 import { logOf } from './training-history.ts'
 
 /** Which run to explain, on what, and how thoroughly. */
-export interface ExplainOptions extends Partial<Thoroughness> {
+export interface ExplainOptions extends AnalysisOptions {
   /** The run's folder; its newest checkpoint is explained. */
   readonly run: string
-  /** Another run on the same classes, whose experts are matched to this one's. */
-  readonly against?: string
+  /** Another run of the same task on the same classes, whose experts are matched to this one's. */
+  readonly against?: string | undefined
   /** Another data set with the same classes, instead of the one it was trained on. */
-  readonly data?: DataChoice
+  readonly data?: DataChoice | undefined
   /** By default the one that the run was tested on while it trained. */
-  readonly split?: SplitName
+  readonly split?: SplitName | undefined
   /** Threads of the engine, instead of as many as in training. */
-  readonly threads?: number
-  /** Told how everything comes along, and which images were left out. */
-  readonly onEvent?: (event: TrainEvent) => void
+  readonly threads?: number | undefined
+  /** Reports how everything comes along, and which images were left out. */
+  readonly onEvent?: ((event: TrainEvent) => void) | undefined
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
 }
 
 /** What was found, and what to write. */
 export interface Explanation {
   readonly findings: Findings
-  /** The images of the galleries. */
-  readonly pictures: readonly PictureOfImage[]
-  /** `routing.parquet` */
-  readonly table: Uint8Array
+  /** The images that the page shows. */
+  readonly pictures: Pictures
+  /** `routing.parquet`, and of a detector `objects.parquet`. */
+  readonly tables: readonly TableFile[]
 }
 
-const thorough: Thoroughness = { permutations: 1000, gallery: 24, mapped: 2000, seed: 0 }
-
 /**
- * Routes a split through a trained network once and finds out who does what (METHOD.md §6).
+ * Runs a split through a trained network of any task, as trained and with other experts selected in each of its mixtures, and
+ * finds out how its experts specialize (METHOD.md §5.5, §6).
  *
  * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, data with other classes, or an
- *   `against` without a layer in the same place; `diverged` where what the network computes is not finite; `data`; `disk`
- *   for a damaged checkpoint
+ *   `against` of another task or without a layer in the same place; `diverged` where what the network computes is not finite;
+ *   `data`; `disk` for a damaged checkpoint
  */
 export async function explainRun(options: ExplainOptions): Promise<Explanation> {
   const onEvent = stoppedBy(options.signal, options.onEvent)
-  const how: Thoroughness = {
-    permutations: options.permutations ?? thorough.permutations,
-    gallery: options.gallery ?? thorough.gallery,
-    mapped: options.mapped ?? thorough.mapped,
-    seed: options.seed ?? thorough.seed,
-  }
-  const trained = await openClassifier(options.run, { split: options.split, onEvent, data: options.data })
-  const { task, split } = trained
-  const { config, data: dataset } = task
-  const other =
-    options.against === undefined
-      ? undefined
-      : await openClassifier(options.against, {
-          split,
-          onEvent,
-          data: config.data,
-          check: sharesLayers(config),
-        })
-  const route = async (one: ClassifierRun, what: string, variants?: readonly Variant[]) => {
-    const engine = await engineOf({ config: one.task.config, checkpoint: one.checkpoint }, options.threads)
-    try {
-      onEvent({ kind: 'progress', what, done: 0, total: 1 })
-      const results = await one.task.withVariants(engine, split, { onEvent, ...(variants && { variants }) })
-      return routingRecords(results.trained, results.variants, splitNamed(one.task.data, split).coarse)
-    } finally {
-      await engine.stop()
-    }
-  }
-  const records = await route(trained, 'routing images')
-  const matched = other && (await route(other, `routing images of ${basename(resolve(other.run))}`, []))
-
-  const log = logOf(options.run, trained.checkpoint.step, onEvent)
-  const configs = config.model.moe.toSorted((a, b) => a.position - b.position)
-  const layers: LayerFindings[] = []
-  for (const [i, layer] of records.layers.entries()) {
-    const found = await layerFindings({
-      ...how,
-      records,
-      layer,
-      config: configs[i]!,
-      dataset,
-      log,
-      onProgress: (what, done, total) =>
-        onEvent({ kind: 'progress', what: `${layer.name}: ${what}`, done, total }),
-    })
-    layers.push({ ...found, agreement: agreement(found, matched, options.against, how) })
-  }
-  const findings: Findings = {
-    version: 2,
-    run: describeRun(trained),
-    data: { ...describeData(trained, split, records), given: options.data !== undefined },
-    accuracy: {
-      top1: records.top1,
-      top5: records.top5,
-      loss: records.loss,
-      perClass: accuracyOf(records.predictions[0]!, records.labels, dataset.classes.length).perClass,
-      chance: 1 / dataset.classes.length,
-    },
-    layers,
-  }
-  const shown = new Set(layers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery)))
-  const pictures = await picturesOf(
-    [...shown].sort((a, b) => a - b),
-    {
-      split: splitNamed(dataset, split),
-      size: dataset.size,
-      records,
-      positions: configs.map(({ position }) => position),
-    },
+  const onProgress = (what: string, done: number, total: number): void =>
+    onEvent({ kind: 'progress', what, done, total })
+  const { seed = 0, threads } = options
+  const opened = await openTrainedRun(options.run, { split: options.split, onEvent, data: options.data })
+  const { task, split, checkpoint } = opened
+  const other = options.against === undefined ? undefined : await openOther(options.against, opened, onEvent)
+  const analysed = await withEngine(opened, threads, engine =>
+    analyse(task, split, engine, { ...options, onEvent }),
   )
-  return { findings, pictures, table: routingTable(records, dataset) }
+  const theirs =
+    other &&
+    (await withEngine(other, threads, async engine => {
+      onProgress(`routing images of ${basename(resolve(other.run))}`, 0, 1)
+      return (await other.task.withVariants(engine, split, { variants: [], onEvent })).trained
+    }))
+
+  const permutations = options.permutations ?? analysed.permutations
+  const log = logOf(options.run, checkpoint.step, onEvent)
+  const layers: LayerFindings[] = []
+  for (const [index, { name }] of analysed.evaluated.routing.entries()) {
+    const found = await layerFindings({
+      analysed,
+      index,
+      mixture: task.mixtures[index]!,
+      data: task.data,
+      log,
+      permutations,
+      seed,
+      onProgress: (what, done, total) => onProgress(`${name}: ${what}`, done, total),
+    })
+    const agreement =
+      theirs && other ? agreementWith(theirs, found, basename(resolve(other.run)), seed) : null
+    layers.push({ ...found, agreement })
+  }
+  const { extras, pictures, tables } = await analysed.finish(layers, onProgress)
+  const { evaluated: trained, perClass } = analysed
+  const findings: Findings = {
+    version: 3,
+    task: task.kind.name,
+    run: describeRun(opened),
+    data: { ...describeData(opened, trained), given: options.data !== undefined },
+    loss: trained.loss,
+    measures: { ...trained.measures },
+    perClass,
+    layers,
+    extras,
+  }
+  return { findings, pictures, tables }
 }
 
-/** An opened run of a classifier. */
-interface ClassifierRun extends OpenedRun {
-  readonly task: ClassificationTask
+async function withEngine<T>(
+  { task, checkpoint }: OpenedRun,
+  threads: number | undefined,
+  work: (engine: Engine) => Promise<T>,
+): Promise<T> {
+  const engine = await engineOf({ config: task.config, checkpoint }, threads)
+  try {
+    return await work(engine)
+  } finally {
+    await engine.stop()
+  }
 }
 
-async function openClassifier(run: string, options: OpenOptions): Promise<ClassifierRun> {
-  const opened = await openTrainedRun(run, options)
-  const { task } = opened
-  if (task instanceof ClassificationTask) return { ...opened, task }
+/** Evaluates a network and its variants, with what its task knows of them. */
+async function analyse(
+  task: Task,
+  split: SplitName,
+  engine: Engine,
+  options: AnalysisOptions & VariantOptions,
+): Promise<Analysed> {
+  const { onEvent } = options
+  if (task instanceof ClassificationTask)
+    return analysedClassification(task, split, await task.withVariants(engine, split, { onEvent }), options)
+  if (task instanceof DetectionTask)
+    return analysedDetection(task, split, await task.withVariants(engine, split, { onEvent }), options)
+  return analysedTask(task, await task.withVariants(engine, split, { onEvent }))
+}
+
+/** A task that adds nothing to what every task has. */
+function analysedTask({ data }: Task, { trained, variants }: EvaluatedVariants): Analysed {
+  const { routing, images } = trained
+  const levels = routing.some(({ inputs }) => inputs > 1)
+  return {
+    evaluated: trained,
+    variants,
+    permutations: 1000,
+    perClass: {},
+    predicted: null,
+    groupings: () => [],
+    finish: async () => ({
+      extras: null,
+      pictures: null,
+      tables: [routingTable({ routing, images }, data, { levels, about: [] })],
+    }),
+  }
+}
+
+/** Opens a run to match experts with, on the same data. @throws MoietyError `usage` for one that has none of the layers */
+async function openOther(
+  against: string,
+  { task, split }: OpenedRun,
+  onEvent: (event: TrainEvent) => void,
+): Promise<OpenedRun> {
+  const other = await openTrainedRun(against, {
+    split,
+    onEvent,
+    data: task.config.data,
+    check: config => {
+      const kind = kindOfTask(config).name
+      if (kind === task.kind.name) return
+      fail({
+        kind: 'usage',
+        message: `expected a run of the task ${task.kind.name}, as the one that is explained, got one of ${kind}`,
+        where: '--against',
+        help: 'compare runs of one task',
+      })
+    },
+  })
+  const places = ({ mixtures }: Task): string[] =>
+    mixtures.map(({ place, style }) => `${place} ${style === 'conv'}`)
+  const here = new Set(places(task))
+  if (places(other.task).some(place => here.has(place))) return other
   return fail({
     kind: 'usage',
-    message: `expected the run of a classifier, got one of the task ${task.kind.name}`,
-    where: run,
-    help: 'give the run of a classifier',
+    message:
+      here.size === 0
+        ? 'the run has no mixture of experts whose roles could be compared'
+        : 'the other run has no mixture of experts at a position where this one has one',
+    where: '--against',
+    help: 'compare runs that have a layer in the same place',
   })
 }
 
-/** Refuses to compare with a run that has none of this run's layers. */
-function sharesLayers(own: Config): (other: Config) => void {
-  const places = ({ model }: Config): string[] =>
-    model.moe.map(({ position, style }) => `${position} ${style === 'conv'}`)
-  return other => {
-    const here = new Set(places(own))
-    if (places(other).some(place => here.has(place))) return
-    fail({
-      kind: 'usage',
-      message:
-        here.size === 0
-          ? 'the run has no mixture of experts whose roles could be compared'
-          : 'the other run has no mixture of experts at a position where this one has one',
-      where: '--against',
-      help: 'compare runs that have a layer in the same place',
-    })
-  }
-}
-
-function agreement(
-  { name, byClass }: Pick<LayerFindings, 'name' | 'byClass'>,
-  other: RoutingRecords | undefined,
-  against: string | undefined,
-  { seed }: Thoroughness,
+function agreementWith(
+  { routing, items }: Evaluated,
+  found: Omit<LayerFindings, 'agreement'>,
+  against: string,
+  seed: number,
 ): LayerFindings['agreement'] {
-  const layer = other?.layers.find(candidate => candidate.name === name)
-  if (other === undefined || layer === undefined || against === undefined) return null
-  const theirs = affinityOf(layer, other.labels, byClass.weight.length)
-  return agreementOf(byClass.weight, theirs.weight, {
-    against: basename(resolve(against)),
-    seed,
-    permutations: 200,
-  })
+  const layer = routing.find(({ name }) => name === found.name)
+  const mine = groupingOf(found, 'class')
+  if (layer === undefined || mine === undefined) return null
+  const routed = routedItems(layer, items)
+  const labels = Int32Array.from(routed.items, ({ label }) => label)
+  const own = { experts: layer.experts, weights: weightsOfItems(routed) }
+  const theirs = affinityOf(own, labels, mine.names.length)
+  return agreementOf(mine.affinity.weight, theirs.weight, { against, seed, permutations: 200 })
 }
 
-function describeRun({ run, task, checkpoint }: ClassifierRun): Findings['run'] {
+function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {
   const { config } = task
   const { description, parameters, activeParameters } = task.facts
   return {
@@ -208,21 +233,23 @@ function describeRun({ run, task, checkpoint }: ClassifierRun): Findings['run'] 
 }
 
 function describeData(
-  { task }: ClassifierRun,
-  split: SplitName,
-  records: RoutingRecords,
+  { task, split }: OpenedRun,
+  { images, items }: Evaluated,
 ): Omit<Findings['data'], 'given'> {
-  const { title, size, classes, superclasses, superclassOf } = task.data
+  const { title, classes, superclasses, superclassOf, files } = task.data
   return {
     title,
     identity: task.identity.labels,
-    files: task.data.files ?? null,
+    files: files ?? null,
     split,
-    images: records.images,
-    size,
+    images,
     classes: [...classes],
     superclasses: superclasses === undefined ? null : [...superclasses],
-    superclassOf: superclassOf === undefined ? null : superclassOf.map(group => (group < 0 ? null : group)),
-    perClass: countsOf(records.labels, classes.length),
+    superclassOf:
+      superclassOf === undefined ? null : Array.from(superclassOf, group => (group < 0 ? null : group)),
+    perClass: countsOf(
+      Int32Array.from(items, ({ label }) => label),
+      classes.length,
+    ),
   }
 }

@@ -1,71 +1,163 @@
 import { z } from 'zod'
 
 /**
- * What `moiety explain` finds out about a run, as `report.json` holds it. Every picture of the report is drawn from this file
- * and from `routing.parquet`.
+ * What `moiety explain` finds out about a run of any task, as `report.json` holds it. Every picture of the report is drawn from
+ * this file and from the tables beside it.
  *
- * Conventions: fractions are from 0 to 1; information is in bits; matrices are lists of rows, with classes (or superclasses)
- * down and experts across. `null` stands where there is nothing to measure (a class without images, an expert that is never
- * used), never for zero and never for NaN. Definitions and chance levels are in `docs/measures.md`.
+ * Conventions: fractions are from 0 to 1; information is in bits; areas are in square pixels of the stored images; matrices are
+ * lists of rows, with groups (classes, superclasses, levels, sizes) down and experts across. `null` stands where there is
+ * nothing to measure (a class without images, an expert that is never used), never for zero and never for NaN. What a gate
+ * routes is an input: a whole image, or in a detector's head one level of one. Definitions and chance levels are in
+ * `docs/measures.md`.
  */
 
 /** A number, or nothing to measure. */
 const maybe = z.number().nullable()
 const perExpert = z.array(z.number())
 const matrix = z.array(z.array(maybe))
+/** By the names of the task's measures. */
+const measures = z.record(z.string(), maybe)
 
-/** Which experts the images of each class (or superclass) go to: a row for each. */
+/** Which experts the items of each group go to: a row for each. */
 const affinity = z.object({
-  /** Mean weight of each expert over the images of the class; a row sums to 1. */
+  /** Mean weight of each expert over the items of the group; a row sums to 1. */
   weight: matrix,
-  /** Share of the class's images that chose each expert; a row sums to K. */
+  /** Share of the group's items that chose each expert; a row sums to K. */
   activation: matrix,
-  /** `weight` ÷ the expert's mean weight over all images. Chance: 1. Null for an expert that has no weight at all. */
+  /** `weight` ÷ the expert's mean weight over all items. Chance: 1. Null for an expert that has no weight at all. */
   lift: matrix,
 })
 
-/** How much knowing an image's class tells about its expert. */
-const information = z.object({
-  /** I(class; expert) with p(class, expert) the mean weight. */
-  bits: z.number(),
-  /** `bits` ÷ H(expert): 1 where the class decides the expert. Null where one expert has all weight. */
-  share: maybe,
-  /** Mean of `bits` over permutations of the labels: what as many images give by chance. */
+/** A statistic beside what it is by chance, over permutations. */
+const tested = z.object({
+  value: z.number(),
+  /** Mean over permutations of what inputs hold: what as many items give by chance. */
   chance: z.number(),
   /** 95th percentile over the permutations. */
   chance95: z.number(),
-  /** (1 + permutations that reach `bits`) ÷ (1 + permutations). */
+  /** (1 + permutations that reach the value) ÷ (1 + permutations). */
   p: z.number(),
   permutations: z.number(),
 })
 
-/** How much the routing depends on the image at all. */
+/** How much knowing an item's group tells about its expert: I(group; expert) in bits, and that ÷ H(expert). */
+const information = tested.extend({
+  /** 1 where the group decides the expert. Null where one expert has all weight. */
+  share: maybe,
+})
+
+/** Items (images, objects, or the levels themselves) by what may decide their expert. */
+const grouping = z.object({
+  name: z.enum(['class', 'superclass', 'level', 'size']),
+  /** Of the groups; a row of each matrix. */
+  names: z.array(z.string()),
+  /** Items of each group that a gate has routed. */
+  counts: z.array(z.number()),
+  affinity,
+  /** Items of each group whose expert with the largest weight it is, [groups][E]. */
+  top: z.array(perExpert),
+  /** Null where there are no items. */
+  information: information.nullable(),
+  /** I(group; expert | level): beyond what the level decides. Null where whole images are routed, and for levels. */
+  withinLevel: tested.nullable(),
+  /** χ² of `top`, Cramér's V, and that without its bias; null where fewer than two groups or experts have items. */
+  association: z.object({ chiSquared: tested, v: z.number(), corrected: z.number() }).nullable(),
+  /**
+   * For each group and expert the probability that permutations reach its weight, one-sided and not corrected for the number of
+   * cells. Null where it is not tested cell by cell.
+   */
+  above: z.array(perExpert).nullable(),
+})
+
+/** How much the routing depends on what is routed at all. */
 const dependence = z.object({
-  /** Mean over images of H(weights of the image). */
-  perImage: z.number(),
+  /** Mean over inputs of H(weights of the input). */
+  perInput: z.number(),
   /** H(mean weights): what balance alone can reach. */
   ofMean: z.number(),
-  /** `ofMean` − `perImage` = I(image; expert). 0: every image is treated alike, however balanced the experts. */
+  /** `ofMean` − `perInput` = I(input; expert). 0: every input is treated alike, however balanced the experts. */
   bits: z.number(),
   /** log2 E, the most that `ofMean` can be. */
   most: z.number(),
 })
 
-const perClassAccuracy = z.array(maybe)
-
-/** The network with other experts at work in this layer, the other layers as trained. */
+/** The network with other experts selected in this layer, the other layers as trained. */
 const variant = z.object({
-  top1: z.number(),
-  perClass: perClassAccuracy,
-  /** Images that it names right and the network as trained does not, and the other way round. */
-  gained: z.number(),
-  lost: z.number(),
+  measures,
+  /** Of tasks that give each image one class: the ranking measure of each class; images that it has right and the network as trained has not, and the other way round. */
+  perClass: z.array(maybe).nullable(),
+  gained: z.number().nullable(),
+  lost: z.number().nullable(),
 })
 
 /** The first of several beside its closest rival (`leadOf`); fractions of images. */
 const rivalry = { difference: z.number(), low: z.number(), high: z.number(), p: z.number() }
 const lead = z.object({ first: z.number(), second: z.number(), ...rivalry })
 const pair = z.tuple([z.number(), z.number()])
+
+const layerFindings = z.object({
+  name: z.string(),
+  /** A position of the backbone (0 the stem, 1 to 4 the stages), the gate of a head, or the scope in a custom network. */
+  place: z.union([z.number(), z.string()]),
+  /** Of mixtures in a backbone; null in a head. */
+  style: z.string().nullable(),
+  /** E. */
+  count: z.number(),
+  /** K. */
+  k: z.number(),
+  /** Of each image: 1, or the levels of a feature pyramid. Shares are over all of them. */
+  inputs: z.number(),
+  constraint: z.string(),
+  /** Share of each expert in all weight; sums to 1. Chance: 1 / E. */
+  share: perExpert,
+  /** Share of inputs that chose each expert; sums to K. Chance: K / E. */
+  activation: perExpert,
+  cvImportance: z.number(),
+  cvActivation: z.number(),
+  active: z.number(),
+  groupings: z.array(grouping),
+  dependence,
+  /** Whether what comes first does so beyond chance, `p` at most 0.05; null where there is nothing to choose from, or no test. */
+  leads: z.object({
+    /** The expert that names most images right when it computes all of them. */
+    single: lead.nullable(),
+    /** The expert without which most images are named wrong; the number E stands for the network as trained. */
+    without: lead.nullable(),
+    /** The two experts that most images choose together; null where an image has several inputs. */
+    pair: z.object({ first: pair, second: pair, ...rivalry }).nullable(),
+  }),
+  /** Share of inputs that chose both experts, [E][E]; the diagonal is `activation`. Chance: K(K−1) / E(E−1). */
+  coactivation: z.array(perExpert),
+  variants: z.object({
+    /** Expert i computes every input alone. */
+    single: z.array(variant),
+    /** The gate chooses among the others. */
+    without: z.array(variant),
+    /** K = 1, 2, …, E. */
+    byK: z.array(variant),
+    /** All experts with weight 1 / E. */
+    equal: variant,
+  }),
+  /** From the training's log, on held-out images: each epoch's shares. */
+  history: z.array(
+    z.object({ epoch: z.number(), importance: perExpert, cvImportance: z.number(), active: z.number() }),
+  ),
+  /** Only with `--against`: the experts of another run matched to these by what they are given. */
+  agreement: z
+    .object({
+      against: z.string(),
+      /** `other` is the expert there; `similarity` is the correlation of the two experts' mean weights over classes. */
+      pairs: z.array(z.object({ expert: z.number(), other: z.number(), similarity: maybe })),
+      mean: maybe,
+      /** Mean over random matchings of permuted classes, and its 95th percentile. */
+      chance: maybe,
+      chance95: maybe,
+      /** (1 + permutations that reach `mean`) ÷ (1 + permutations); null without a mean. */
+      p: maybe,
+      permutations: z.number(),
+    })
+    .nullable(),
+})
 
 const expertFindings = z.object({
   expert: z.number(),
@@ -84,86 +176,75 @@ const expertFindings = z.object({
   gallery: z.array(z.number()),
 })
 
-const layerFindings = z.object({
-  name: z.string(),
-  /** 0 the stem, 1 to 4 the stages. */
-  position: z.number(),
-  style: z.string(),
-  /** E. */
-  count: z.number(),
-  /** K. */
-  k: z.number(),
-  constraint: z.string(),
-  /** Share of each expert in all weight; sums to 1. Chance: 1 / E. */
-  share: perExpert,
-  /** Share of images that chose each expert; sums to K. Chance: K / E. */
-  activation: perExpert,
-  cvImportance: z.number(),
-  cvActivation: z.number(),
-  active: z.number(),
-  byClass: affinity,
-  bySuperclass: affinity.nullable(),
-  information: z.object({ class: information, superclass: information.nullable() }),
-  dependence,
-  /** Whether what comes first does so beyond chance, `p` at most 0.05; null where there is nothing to choose from. */
-  leads: z.object({
-    /** The expert that names most images right when it computes all of them. */
-    single: lead.nullable(),
-    /** The expert without which most images are named wrong; the number E stands for the network as trained. */
-    without: lead.nullable(),
-    /** The two experts that most images choose together. */
-    pair: z.object({ first: pair, second: pair, ...rivalry }).nullable(),
-  }),
-  /** Share of images that chose both experts, [E][E]; the diagonal is `activation`. Chance: K(K−1) / E(E−1). */
-  coactivation: z.array(perExpert),
-  variants: z.object({
-    /** Expert i computes every image alone. */
-    single: z.array(variant),
-    /** The gate chooses among the others. */
-    without: z.array(variant),
-    /** K = 1, 2, …, E. */
-    byK: z.array(variant),
-    /** All experts with weight 1 / E. */
-    equal: variant,
-  }),
-  /** From the training's log, on held-out images: each epoch's shares. */
-  overTraining: z.array(
-    z.object({ epoch: z.number(), importance: perExpert, cvImportance: z.number(), active: z.number() }),
+/** What only the findings about a classifier have; `layers` in the order of the layers. */
+const classificationExtras = z.object({
+  task: z.literal('classification'),
+  /** Of top-1 accuracy: 1 / classes. */
+  chance: z.number(),
+  /** Height and width of an image, in pixels. */
+  size: z.number(),
+  layers: z.array(
+    z.object({
+      /** UMAP of the gate's logits of some images; null where there are too few, or all are the same. */
+      map: z
+        .object({
+          method: z.literal('umap'),
+          images: z.array(z.number()),
+          x: z.array(z.number()),
+          y: z.array(z.number()),
+          neighbours: z.number(),
+          /** The expert with the largest weight for each image, and its class. */
+          top: z.array(z.number()),
+          labels: z.array(z.number()),
+        })
+        .nullable(),
+      experts: z.array(expertFindings),
+    }),
   ),
-  /** UMAP of the gate's logits of some images; null where there are too few, or all are the same. */
-  map: z
-    .object({
-      method: z.literal('umap'),
-      images: z.array(z.number()),
-      x: z.array(z.number()),
-      y: z.array(z.number()),
-      neighbours: z.number(),
-      /** The expert with the largest weight for each image, and its class. */
-      top: z.array(z.number()),
-      labels: z.array(z.number()),
-    })
-    .nullable(),
-  experts: z.array(expertFindings),
-  /** Only with `--against`: the experts of another run matched to these by what they are given. */
-  agreement: z
-    .object({
-      against: z.string(),
-      /** `other` is the expert there; `similarity` is the correlation of the two experts' columns of `byClass.weight`. */
-      pairs: z.array(z.object({ expert: z.number(), other: z.number(), similarity: maybe })),
-      mean: maybe,
-      /** Mean over random matchings of permuted classes, and its 95th percentile. */
-      chance: maybe,
-      chance95: maybe,
-      /** (1 + permutations that reach `mean`) ÷ (1 + permutations); null without a mean. */
-      p: maybe,
-      permutations: z.number(),
-    })
-    .nullable(),
+})
+
+/** What only the findings about a detector have; `layers` in the order of the layers. */
+const detectionExtras = z.object({
+  task: z.literal('detection'),
+  /** Height and width in pixels of what the network reads. */
+  canvases: z.array(z.tuple([z.number(), z.number()])),
+  /** Sides in pixels that part small from medium and medium from large. */
+  sizes: z.tuple([z.number(), z.number()]),
+  /** Small, medium and large objects, without crowds. */
+  perSize: z.tuple([z.number(), z.number(), z.number()]),
+  crowds: z.number(),
+  /** Detections of each class. */
+  detections: z.array(z.number()),
+  layers: z.array(
+    z.object({
+      /** Objects, without those that no anchor overlaps. */
+      objects: z.object({
+        count: z.number(),
+        /** (image, level) that hold them: what is independent. */
+        units: z.number(),
+        left: z.number(),
+      }),
+      /** For each expert; null for one that no object is given to. */
+      medianArea: z.object({
+        /** Median of all objects' areas, weighed by its weight. */
+        weighted: z.array(maybe),
+        /** Median of the objects whose top expert it is. */
+        top: z.array(maybe),
+        all: maybe,
+        /** The largest ÷ the smallest of `weighted` among active experts; null for fewer than two. */
+        range: z.object({ largest: z.number(), smallest: z.number(), tested }).nullable(),
+      }),
+    }),
+  ),
+  /** Images in which one sees it: numbers within the split, and the least score that is drawn. */
+  scenes: z.object({ images: z.array(z.number()), score: z.number() }),
 })
 
 /** The schema of `report.json`; what it reads is {@link Findings}. */
 export const findings = z.object({
-  version: z.literal(2),
+  version: z.literal(3),
+  /** `classification`, `detection`, … */
+  task: z.string(),
   run: z.object({
     /** Last part of the folder's path. */
     name: z.string(),
@@ -186,40 +267,51 @@ export const findings = z.object({
     /** Hash of all labels, see `identityOf`. */
     identity: z.string(),
     /** Of a folder of images, a hash of its files, see `Dataset.files`; otherwise null. */
-    files: z.string().nullable().default(null),
+    files: z.string().nullable(),
     /** Whether it was given in place of the data that the run was trained on. */
     given: z.boolean(),
     split: z.enum(['train', 'val', 'test']),
     images: z.number(),
-    /** Height and width, in pixels. */
-    size: z.number(),
     classes: z.array(z.string()),
     superclasses: z.array(z.string()).nullable(),
     /** The superclass of each class, or null where there is none. */
     superclassOf: z.array(z.number().nullable()).nullable(),
-    /** Images of each class in the split. */
+    /** Images, or of a detector objects without crowds, of each class in the split. */
     perClass: z.array(z.number()),
   }),
-  accuracy: z.object({
-    top1: z.number(),
-    top5: z.number(),
-    loss: z.number(),
-    perClass: perClassAccuracy,
-    /** Per image 1 / classes. */
-    chance: z.number(),
-  }),
+  /** Mean over images. */
+  loss: z.number(),
+  measures,
+  /** By measure: its value for each class. */
+  perClass: z.record(z.string(), z.array(maybe)),
   layers: z.array(layerFindings),
+  /** What only this task has; null for a task that adds nothing. */
+  extras: z.discriminatedUnion('task', [classificationExtras, detectionExtras]).nullable(),
 })
 
 /** Everything that was found out about a run: the content of `report.json`. */
 export type Findings = z.output<typeof findings>
 /** What was found out about one mixture of experts. */
 export type LayerFindings = z.output<typeof layerFindings>
+/** Items of a layer by what may decide their expert. */
+export type GroupingFindings = z.output<typeof grouping>
 /** The first of several, beside its closest rival. */
 export type LeadFindings = z.output<typeof lead>
-/** What was found out about one expert. */
+/** What was found out about one expert of a classifier. */
 export type ExpertFindings = z.output<typeof expertFindings>
 export type Affinity = z.output<typeof affinity>
 export type Information = z.output<typeof information>
 export type Dependence = z.output<typeof dependence>
 export type VariantFindings = z.output<typeof variant>
+/** What only the findings about a classifier have. */
+export type ClassificationExtras = z.output<typeof classificationExtras>
+/** What only the findings about a detector have. */
+export type DetectionExtras = z.output<typeof detectionExtras>
+
+/** What a layer's items are grouped by; undefined where they are not. */
+export function groupingOf(
+  { groupings }: Pick<LayerFindings, 'groupings'>,
+  name: GroupingFindings['name'],
+): GroupingFindings | undefined {
+  return groupings.find(grouping => grouping.name === name)
+}

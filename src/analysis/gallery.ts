@@ -1,4 +1,4 @@
-import type { LayerRecords } from './routing-records.ts'
+import type { RoutedLayer } from '../tasks/routing.ts'
 
 /**
  * The images with the largest weight for an expert, at most `perClass` of a class so that one class cannot fill the gallery;
@@ -7,7 +7,7 @@ import type { LayerRecords } from './routing-records.ts'
  * @returns numbers of images, most weight first
  */
 export function galleryOf(
-  { experts, weights, logits }: Pick<LayerRecords, 'experts' | 'weights' | 'logits'>,
+  { experts, weights, logits }: Pick<RoutedLayer, 'experts' | 'weights' | 'logits'>,
   labels: Int32Array,
   expert: number,
   { count, perClass }: { readonly count: number; readonly perClass: number },

@@ -5,6 +5,7 @@
  */
 
 export type { ConstraintKind } from '../moe/index.ts'
+export type { AnalysisOptions, Pictures, TableFile } from './analysed.ts'
 export { type CompareOptions, compareRuns } from './compare-runs.ts'
 export {
   type ComparedLayer,
@@ -13,13 +14,16 @@ export {
   groupsOf,
   type Spread,
 } from './comparison.ts'
-export {
-  type DetectorExplanation,
-  type ExplainDetectorOptions,
-  explainDetectorRun,
-} from './detection/explain-detector-run.ts'
-export { type DetectorFindings, type DetectorLayerFindings, detectorFindings } from './detection/findings.ts'
 export type { PictureOfScene } from './detection/scene-pictures.ts'
 export { type ExplainOptions, type Explanation, explainRun } from './explain-run.ts'
-export { type ExpertFindings, type Findings, findings, type LayerFindings } from './findings.ts'
+export {
+  type ClassificationExtras,
+  type DetectionExtras,
+  type ExpertFindings,
+  type Findings,
+  findings,
+  type GroupingFindings,
+  groupingOf,
+  type LayerFindings,
+} from './findings.ts'
 export type { PictureOfImage } from './pictures.ts'

@@ -1,148 +1,68 @@
-import { draws } from '../base/random.ts'
-import type { Dependence, Information } from './findings.ts'
-import type { LayerRecords } from './routing-records.ts'
-
-type Routed = Pick<LayerRecords, 'experts' | 'weights'>
+import type { RoutedLayer } from '../tasks/routing.ts'
+import type { Dependence } from './findings.ts'
 
 /**
- * I(class; expert) in bits: how much the class of an image tells about which expert it goes to. The joint distribution is
+ * I(row; column) in bits of a table of weights, which need not sum to 1: H(row) + H(column) − H(row, column). 0 for a table of
+ * nothing.
  *
- *     p(c, e) = 1/N · Σ_{n of class c} w_ne
+ * With groups as rows and experts as columns, each cell the summed weights of the group's items, it says how much the group of
+ * an item tells about its expert: an item that is half one expert's and half another's counts half for each. A finite number of
+ * items always shows some information, even where routing ignores the group (Miller 1955 has the bias, (C−1)(E−1) / 2N nats);
+ * permutations say how much.
  *
- * so that an image that is half one expert's and half another's counts half for each. A finite number of images always
- * shows some information, even where routing ignores the class: the same images with permuted labels say how much (Miller
- * 1955 has the bias, (C−1)(E−1) / 2N nats; permutations need no approximation). I(class; expert) ≤ I(image; expert), see
- * {@link dependenceOf}, since the class is a function of the image.
- *
- * @param labels - int32 [N], from 0 to `classes` − 1; images with −1 are left out
+ * @param table - row-major, [rows · columns], none below 0
  */
-export function informationOf(
-  routed: Routed,
-  labels: Int32Array,
-  classes: number,
-  test: PermutationTest,
-): Information {
-  const steps = informationInSteps(routed, labels, classes, test)
-  for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value
-}
-
-/** The same, giving way after each permutation: what is yielded is how many are done. */
-export function* informationInSteps(
-  routed: Routed,
-  labels: Int32Array,
-  classes: number,
-  { permutations, seed }: PermutationTest,
-): Generator<number, Information> {
-  const { experts } = routed
-  const chosen = choicesOf(routed, labels)
-  const known = Int32Array.from(chosen.images, n => labels[n]!)
-  const own = entropyBits(totals(chosen, experts))
-  // Permutations leave p(c) and p(e) as they are: only the joint entropy is to be computed again.
-  const marginal = own + entropyBits(countsOf(known, classes))
-  const information = (order: Int32Array): number =>
-    Math.max(0, marginal - jointEntropy(chosen, order, experts, classes))
-  const bits = information(known)
-  const permuted = new Float64Array(permutations)
-  const shuffled = new Int32Array(known.length)
-  for (let i = 0; i < permutations; i++) {
-    const order = draws(seed, 'permutation test', i).permutation(known.length)
-    for (let n = 0; n < order.length; n++) shuffled[n] = known[order[n]!]!
-    permuted[i] = information(shuffled)
-    yield i + 1
+export function tableInformation(table: Float64Array, columns: number): number {
+  const ofRow = new Float64Array(table.length / columns)
+  const ofColumn = new Float64Array(columns)
+  for (let at = 0; at < table.length; at++) {
+    ofRow[Math.floor(at / columns)]! += table[at]!
+    ofColumn[at % columns]! += table[at]!
   }
-  permuted.sort()
-  // The same sum in another order may differ in its last digits: that is a tie.
-  const reached = permuted.filter(value => value >= bits - rounding).length
-  return {
-    bits,
-    share: own > vanishing ? Math.min(1, bits / own) : null,
-    chance: permuted.reduce((a, b) => a + b, 0) / permutations,
-    chance95: permuted[Math.max(0, Math.ceil(0.95 * permutations) - 1)] ?? 0,
-    p: (1 + reached) / (1 + permutations),
-    permutations,
-  }
+  return Math.max(0, entropyBits(ofRow) + entropyBits(ofColumn) - entropyBits(table))
 }
 
-/** How often labels are permuted (at least once), and by which random numbers. */
-export interface PermutationTest {
-  readonly permutations: number
-  readonly seed: number
+/** Each cell of a table ÷ the sum of its column; 0 in a column of nothing. */
+export function partsOfColumns(table: Float64Array, columns: number): number[] {
+  const sums = new Float64Array(columns)
+  for (const [at, value] of table.entries()) sums[at % columns]! += value
+  return Array.from(table, (value, at) => (sums[at % columns]! > 0 ? value / sums[at % columns]! : 0))
 }
-
-/** The weights that are not zero: at most K for each image, whatever E is. */
-interface Choices {
-  /** Images that count. */
-  readonly images: Uint32Array
-  /** For each choice: the place of its image in `images`, its expert, and the weight. */
-  readonly image: Uint32Array
-  readonly expert: Uint32Array
-  readonly weight: Float64Array
-}
-
-function choicesOf({ experts, weights }: Routed, labels: Int32Array): Choices {
-  const images = Uint32Array.from(labels.keys()).filter(n => labels[n]! >= 0)
-  const image: number[] = []
-  const expert: number[] = []
-  const weight: number[] = []
-  for (const [at, n] of images.entries())
-    for (let e = 0; e < experts; e++) {
-      const w = weights[n * experts + e]!
-      if (w <= 0) continue
-      image.push(at)
-      expert.push(e)
-      weight.push(w)
-    }
-  return {
-    images,
-    image: Uint32Array.from(image),
-    expert: Uint32Array.from(expert),
-    weight: Float64Array.from(weight),
-  }
-}
-
-/** Σ w of each expert. */
-function totals({ expert, weight }: Choices, experts: number): Float64Array {
-  const sums = new Float64Array(experts)
-  for (let i = 0; i < weight.length; i++) sums[expert[i]!]! += weight[i]!
-  return sums
-}
-
-function countsOf(labels: Int32Array, classes: number): Float64Array {
-  const counts = new Float64Array(classes)
-  for (let n = 0; n < labels.length; n++) counts[labels[n]!]! += 1
-  return counts
-}
-
-/** H(class, expert) in bits. */
-function jointEntropy(
-  { image, expert, weight }: Choices,
-  labels: Int32Array,
-  experts: number,
-  classes: number,
-): number {
-  const joint = new Float64Array(classes * experts)
-  for (let i = 0; i < weight.length; i++) joint[labels[image[i]!]! * experts + expert[i]!]! += weight[i]!
-  return entropyBits(joint)
-}
-
-/** Below this an entropy is rounding: one expert has all weight. */
-const vanishing = 1e-9
-
-/** Informations that differ by less are the same. */
-const rounding = 1e-9
 
 /**
- * How much the routing depends on the image at all: I(image; expert) = H(mean of weights) − mean of H(weights). Balanced
+ * I(row; column | stratum) in bits: the mean of each stratum's information, weighed by how much is in it.
+ *
+ * @param tables - one for each stratum, as of {@link tableInformation}
+ */
+export function conditionalInformation(tables: readonly Float64Array[], columns: number): number {
+  const amounts = tables.map(table => table.reduce((sum, value) => sum + value, 0))
+  const total = amounts.reduce((sum, amount) => sum + amount, 0)
+  return tables.reduce(
+    (bits, table, s) =>
+      amounts[s] === 0 ? bits : bits + (amounts[s]! / total) * tableInformation(table, columns),
+    0,
+  )
+}
+
+/** Information ÷ H(expert), of rows of weights. Null where one expert has all of it. */
+export function shareOfExperts(bits: number, weights: Float32Array, experts: number): number | null {
+  const own = entropyBits(meanWeights(weights, experts))
+  // Below this an entropy is rounding.
+  return own > 1e-9 ? Math.min(1, bits / own) : null
+}
+
+/**
+ * How much the routing depends on what is routed at all: I(input; expert) = H(mean of weights) − mean of H(weights). Balanced
  * experts alone prove nothing: a gate that gives every image the same equal weights is in perfect balance and says
- * nothing about any image.
+ * nothing about any image. I(group; expert) is at most this, where the group is a function of the input.
  */
-export function dependenceOf({ experts, weights }: Routed): Dependence {
-  const images = weights.length / experts
-  let perImage = 0
-  for (let n = 0; n < images; n++)
-    perImage += entropyBits(weights.subarray(n * experts, (n + 1) * experts)) / images
+export function dependenceOf({ experts, weights }: Pick<RoutedLayer, 'experts' | 'weights'>): Dependence {
+  const inputs = weights.length / experts
+  let perInput = 0
+  for (let n = 0; n < inputs; n++)
+    perInput += entropyBits(weights.subarray(n * experts, (n + 1) * experts)) / inputs
   const ofMean = entropyBits(meanWeights(weights, experts))
-  return { perImage, ofMean, bits: Math.max(0, ofMean - perImage), most: Math.log2(experts) }
+  return { perInput, ofMean, bits: Math.max(0, ofMean - perInput), most: Math.log2(experts) }
 }
 
 /** H(p) = −Σ p log2 p, with p made to sum to 1. */

@@ -1,7 +1,7 @@
 import { UMAP } from 'umap-js'
 import { draws } from '../base/random.ts'
-import type { LayerFindings } from './findings.ts'
-import type { LayerRecords } from './routing-records.ts'
+import type { RoutedLayer } from '../tasks/routing.ts'
+import type { ClassificationExtras } from './findings.ts'
 
 /** How many images are placed, and how many neighbours of each its place depends on. */
 export interface MapOptions {
@@ -18,10 +18,10 @@ export interface MapOptions {
  * the same map. Null where there are too few images, or all have the same logits.
  */
 export async function logitMapOf(
-  { experts, logits, weights }: Pick<LayerRecords, 'experts' | 'logits' | 'weights'>,
+  { experts, logits, weights }: Pick<RoutedLayer, 'experts' | 'logits' | 'weights'>,
   labels: Int32Array,
   { seed, most, neighbours, onProgress }: MapOptions,
-): Promise<LayerFindings['map']> {
+): Promise<ClassificationExtras['layers'][number]['map']> {
   const total = logits.length / experts
   const images = Array.from(draws(seed, 'logit map, images').permutation(total).subarray(0, most)).sort(
     (a, b) => a - b,

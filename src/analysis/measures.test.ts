@@ -4,7 +4,9 @@ import { accuracyOf } from '../tasks/classification/accuracy.ts'
 import { affinityOf } from './affinity.ts'
 import { coactivationOf } from './coactivation.ts'
 import { galleryOf } from './gallery.ts'
-import { dependenceOf, entropyBits, informationOf } from './information.ts'
+import { testGrouping } from './grouping-test.ts'
+import { dependenceOf, entropyBits, shareOfExperts } from './information.ts'
+import { routedItems, weightsOfItems } from './routed-items.ts'
 
 /** Rows of weights as a layer's records have them. */
 function routed(rows: readonly (readonly number[])[]): { experts: number; weights: Float32Array } {
@@ -12,6 +14,27 @@ function routed(rows: readonly (readonly number[])[]): { experts: number; weight
 }
 
 const test = { permutations: 200, seed: 1 }
+
+/** I(class; expert) of images, of which those with −1 are left out. */
+function informationOf(
+  layer: { readonly experts: number; readonly weights: Float32Array },
+  labels: Int32Array,
+  count: number,
+  options: typeof test,
+) {
+  const items = Array.from(labels, (label, image) => ({ image, label, level: 0 }))
+  const known = routedItems(
+    { ...layer, inputs: 1 },
+    items.filter(({ label }) => label >= 0),
+  )
+  const own = Int32Array.from(known.items, ({ label }) => label)
+  const steps = testGrouping(known, { labels: own, count }, options)
+  for (let step = steps.next(); ; step = steps.next()) {
+    if (step.done !== true) continue
+    const { value: bits, ...rest } = step.value.information
+    return { bits, ...rest, share: shareOfExperts(bits, weightsOfItems(known), layer.experts) }
+  }
+}
 
 describe('class × expert', () => {
   const layer = routed([
@@ -142,7 +165,7 @@ describe('dependence on the image', () => {
         [0.5, 0.5],
       ]),
     )
-    expect(found).toEqual({ perImage: 1, ofMean: 1, bits: 0, most: 1 })
+    expect(found).toEqual({ perInput: 1, ofMean: 1, bits: 0, most: 1 })
   })
 
   it('is everything where each image is one expert’s alone', () => {
@@ -153,7 +176,7 @@ describe('dependence on the image', () => {
           [0, 1],
         ]),
       ),
-    ).toEqual({ perImage: 0, ofMean: 1, bits: 1, most: 1 })
+    ).toEqual({ perInput: 0, ofMean: 1, bits: 1, most: 1 })
   })
 })
 

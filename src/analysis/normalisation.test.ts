@@ -15,6 +15,7 @@ import { evaluateRun } from '../tasks/evaluate-run.ts'
 import { openTrainedRun } from '../tasks/open-run.ts'
 import { agreementOf } from './agreement.ts'
 import { explainRun } from './explain-run.ts'
+import { groupingOf } from './findings.ts'
 
 /** A network sees other images as it saw its own: normalised by the mean and standard deviation of its training. */
 
@@ -95,7 +96,7 @@ describe('with --data, a classifier is normalised as in its training', () => {
     const { loss } = await evaluateRun({ run, data: choice() })
     expect(loss).toBeCloseTo(expected, 4)
     const { findings } = await explainRun({ run, data: choice(), ...quick })
-    expect(findings.accuracy.loss).toBeCloseTo(expected, 4)
+    expect(findings.loss).toBeCloseTo(expected, 4)
   })
 
   it('without --data too, though the images have changed since', async () => {
@@ -122,12 +123,18 @@ describe('with --data, a classifier is normalised as in its training', () => {
     const { findings } = await explainRun({ run, against: second, data: choice(), ...quick })
     const { findings: theirs } = await explainRun({ run: second, data: choice(), ...quick })
     const [mine, other] = [findings.layers[0]!, theirs.layers[0]!]
-    expect(other.byClass.weight, 'they route differently').not.toEqual(mine.byClass.weight)
-    const expected = agreementOf(mine.byClass.weight, other.byClass.weight, {
-      against: 'second',
-      seed: 0,
-      permutations: 200,
-    })
+    expect(groupingOf(other, 'class')!.affinity.weight, 'they route differently').not.toEqual(
+      groupingOf(mine, 'class')!.affinity.weight,
+    )
+    const expected = agreementOf(
+      groupingOf(mine, 'class')!.affinity.weight,
+      groupingOf(other, 'class')!.affinity.weight,
+      {
+        against: 'second',
+        seed: 0,
+        permutations: 200,
+      },
+    )
     expect(mine.agreement).toEqual(expected)
   })
 

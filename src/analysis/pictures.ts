@@ -1,7 +1,9 @@
 import { dataUri } from '../data/image-uri.ts'
 import type { Split } from '../data/index.ts'
-import type { Variant } from '../tasks/variants.ts'
-import type { RoutingRecords } from './routing-records.ts'
+import type { ClassificationResult } from '../tasks/classification/evaluate-split.ts'
+import type { EvaluatedVariants } from '../tasks/task.ts'
+import type { Mixture } from '../tasks/variants.ts'
+import { variantsAt } from './variants-at.ts'
 
 /** What a report shows of one image, beside the findings. */
 export interface PictureOfImage {
@@ -31,47 +33,40 @@ export interface PictureOfImage {
  *
  * @param images - numbers within the split
  * @param size - height and width of the images, in pixels
- * @param positions - of the layers, in the order of the records
+ * @param mixtures - in the order of the layers
  */
 export async function picturesOf(
   images: readonly number[],
   {
     split,
     size,
-    records,
-    positions,
-  }: {
+    trained,
+    variants,
+    mixtures,
+  }: EvaluatedVariants<ClassificationResult> & {
     readonly split: Split
     readonly size: number
-    readonly records: RoutingRecords
-    readonly positions: readonly number[]
+    readonly mixtures: readonly Mixture[]
   },
 ): Promise<PictureOfImage[]> {
   const pixels = await split.load(images)
+  const { labels, predictions, routing } = trained
+  const named = routing.map((_, l) => ({
+    alone: variantsAt(variants, mixtures[l]!, 'single'),
+    without: variantsAt(variants, mixtures[l]!, 'without'),
+  }))
   return await Promise.all(
     images.map(async (image, i) => ({
       image,
       png: await dataUri(pixels.subarray(i * 3 * size * size, (i + 1) * 3 * size * size), size),
-      label: records.labels[image]!,
-      prediction: records.predictions[0]![image]!,
-      layers: records.layers.map(({ experts, weights, logits }, l) => ({
+      label: labels[image]!,
+      prediction: predictions[0]![image]!,
+      layers: routing.map(({ experts, weights, logits }, l) => ({
         weights: Array.from(weights.subarray(image * experts, (image + 1) * experts)),
         logits: Array.from(logits.subarray(image * experts, (image + 1) * experts)),
-        alone: named(records, image, positions[l]!, 'single'),
-        without: named(records, image, positions[l]!, 'without'),
+        alone: named[l]!.alone.map(variant => variant.predictions![image]!),
+        without: named[l]!.without.map(variant => variant.predictions![image]!),
       })),
     })),
-  )
-}
-
-/** The class that each variant of a kind names, in the order of experts. */
-function named(
-  { variants, predictions }: RoutingRecords,
-  image: number,
-  position: number,
-  kind: Extract<Variant['kind'], 'single' | 'without'>,
-): number[] {
-  return variants.flatMap((variant, v) =>
-    variant.kind === kind && variant.place === position ? [predictions[v]![image]!] : [],
   )
 }

@@ -1,28 +1,34 @@
 import { parquetMetadata, parquetReadObjects } from 'hyparquet'
 import { describe, expect, it } from 'vitest'
-import type { RoutingRecords } from './routing-records.ts'
 import { routingTable } from './routing-table.ts'
 
-const records: RoutingRecords = {
+const records = {
   images: 2,
-  labels: Int32Array.of(1, 0),
-  superclasses: Int32Array.of(0, -1),
-  variants: [{ kind: 'trained' }],
-  predictions: [Int32Array.of(1, 1)],
-  layers: [
+  routing: [
     {
       name: 'layer3',
       experts: 3,
       k: 2,
+      inputs: 1,
       logits: Float32Array.of(1, 2, 3, 4, 5, 6),
       weights: Float32Array.of(0, 0.25, 0.75, 0, 0.5, 0.5),
     },
-    { name: 'layer4', experts: 1, k: 1, logits: Float32Array.of(1, 1), weights: Float32Array.of(1, 1) },
+    {
+      name: 'layer4',
+      experts: 1,
+      k: 1,
+      inputs: 1,
+      logits: Float32Array.of(1, 1),
+      weights: Float32Array.of(1, 1),
+    },
   ],
-  loss: 1,
-  top1: 0.5,
-  top5: 1,
 }
+const about = [
+  { name: 'label', type: 'INT32', data: Int32Array.of(1, 0) },
+  { name: 'superclass', type: 'INT32', nullable: true, data: [0, null] },
+  { name: 'prediction', type: 'INT32', data: Int32Array.of(1, 1) },
+] as const
+const columns = { levels: false, about }
 const names = { classes: ['häuser', 'b'], superclasses: ['s'] }
 
 function fileOf(bytes: Uint8Array): ArrayBuffer {
@@ -31,7 +37,7 @@ function fileOf(bytes: Uint8Array): ArrayBuffer {
 
 describe('routing.parquet', () => {
   it('has a row for each image and layer, as another reader sees it', async () => {
-    const rows = await parquetReadObjects({ file: fileOf(routingTable(records, names)) })
+    const rows = await parquetReadObjects({ file: fileOf(routingTable(records, names, columns).bytes) })
     expect(rows).toEqual([
       {
         image: 0,
@@ -77,7 +83,7 @@ describe('routing.parquet', () => {
   })
 
   it('says what classes and superclasses are called', () => {
-    const metadata = parquetMetadata(fileOf(routingTable(records, names))).key_value_metadata
+    const metadata = parquetMetadata(fileOf(routingTable(records, names, columns).bytes)).key_value_metadata
     expect(metadata).toEqual([
       { key: 'classes', value: '["häuser","b"]' },
       { key: 'superclasses', value: '["s"]' },
@@ -85,7 +91,28 @@ describe('routing.parquet', () => {
   })
 
   it('is a table without rows for a network without mixtures', async () => {
-    const bytes = routingTable({ ...records, layers: [] }, { classes: ['a'], superclasses: undefined })
+    const { bytes } = routingTable(
+      { ...records, routing: [] },
+      { classes: ['a'], superclasses: undefined },
+      columns,
+    )
     expect(await parquetReadObjects({ file: fileOf(bytes) })).toEqual([])
+  })
+
+  it('has a row for each level of an image, by its name in the pyramid', async () => {
+    const head = {
+      name: 'head',
+      experts: 2,
+      k: 1,
+      inputs: 2,
+      logits: Float32Array.of(1, 0, 0, 1),
+      weights: Float32Array.of(1, 0, 0, 1),
+    }
+    const { bytes } = routingTable({ images: 1, routing: [head] }, names, { levels: true, about: [] })
+    const rows = await parquetReadObjects({ file: fileOf(bytes) })
+    expect(rows.map(({ level, chosen }) => [level, chosen])).toEqual([
+      [3, [0]],
+      [4, [1]],
+    ])
   })
 })

@@ -1,80 +1,110 @@
 import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer'
-import type { RoutingRecords } from './routing-records.ts'
+import type { RoutedLayer } from '../tasks/routing.ts'
+import type { TaskData } from '../tasks/task.ts'
+import type { TableFile } from './analysed.ts'
+
+/** A column of a Parquet file; nullable where a value may be null. */
+export interface Column {
+  readonly name: string
+  readonly type: 'INT32' | 'DOUBLE' | 'STRING' | 'FLOAT LIST' | 'INT32 LIST'
+  readonly nullable?: true
+  readonly data: readonly unknown[]
+}
+
+/** A Parquet file whose key-value metadata has names of `classes` and, where there are any, `superclasses`, as JSON. */
+export function parquetFile(
+  name: string,
+  columns: readonly Column[],
+  { classes, superclasses }: Pick<TaskData, 'classes' | 'superclasses'>,
+): TableFile {
+  const buffer = parquetWriteBuffer({
+    columnData: columns.map(column => ({ name: column.name, data: [...column.data] })),
+    schema: [{ name, num_children: columns.length }, ...columns.flatMap(elementsOf)],
+    createdBy: 'moiety',
+    kvMetadata: [
+      { key: 'classes', value: JSON.stringify(classes) },
+      ...(superclasses === undefined ? [] : [{ key: 'superclasses', value: JSON.stringify(superclasses) }]),
+    ],
+  })
+  return { name: `${name}.parquet`, bytes: new Uint8Array(buffer) }
+}
+
+/** Of a list the three levels by which Parquet writes one. */
+function elementsOf({ name, type, nullable }: Column): SchemaElement[] {
+  const repetition = { repetition_type: nullable ? 'OPTIONAL' : 'REQUIRED' } as const
+  switch (type) {
+    case 'INT32':
+    case 'DOUBLE':
+      return [{ name, type, ...repetition }]
+    case 'STRING':
+      return [{ name, type: 'BYTE_ARRAY', converted_type: 'UTF8', ...repetition }]
+    default:
+      return [
+        { name, converted_type: 'LIST', num_children: 1, ...repetition },
+        { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+        { name: 'element', type: type === 'FLOAT LIST' ? 'FLOAT' : 'INT32', repetition_type: 'REQUIRED' },
+      ]
+  }
+}
+
+/** A column about images, which every row of an image repeats. */
+export interface ImageColumn extends Pick<Column, 'name' | 'type' | 'nullable'> {
+  /** By image. */
+  readonly data: ArrayLike<number | null>
+}
 
 /**
- * `routing.parquet`: one row for each image and mixture of experts, images in the order of the split.
+ * `routing.parquet`: one row for each image, level and mixture of experts, images in the order of the split.
  *
  * | column | type | |
  * |---|---|---|
  * | image | int32 | number within the split |
  * | layer | string | |
- * | label | int32 | class |
- * | superclass | int32 | null where the data has none |
- * | prediction | int32 | class that the network names |
+ * | level | int32 | of detectors: 3 to 7, of the pyramid; null where the whole image is routed |
+ * | label | int32 | of classifiers: class |
+ * | superclass | int32 | of classifiers: null where the data has none |
+ * | prediction | int32 | of classifiers: class that the network names |
  * | logits | list of float | what the gate said, E of them |
  * | weights | list of float | E, zero for experts that were not chosen |
  * | chosen | list of int32 | the experts with a weight, most first |
- *
- * The file's key-value metadata has `classes` and, where there are any, `superclasses`: names as JSON.
  */
 export function routingTable(
-  records: RoutingRecords,
-  names: { readonly classes: readonly string[]; readonly superclasses: readonly string[] | undefined },
-): Uint8Array {
-  const { images, labels, superclasses, predictions, layers } = records
-  const rows = layers.flatMap(layer => Array.from({ length: images }, (_, n) => ({ layer, n })))
-  const slice = (values: Float32Array, experts: number, n: number): number[] =>
-    Array.from(values.subarray(n * experts, (n + 1) * experts))
-  const columns = {
-    image: rows.map(({ n }) => n),
-    layer: rows.map(({ layer }) => layer.name),
-    label: rows.map(({ n }) => labels[n]!),
-    superclass: rows.map(({ n }) => {
-      const coarse = superclasses?.[n] ?? -1
-      return coarse < 0 ? null : coarse
+  { routing, images }: { readonly routing: readonly RoutedLayer[]; readonly images: number },
+  names: Pick<TaskData, 'classes' | 'superclasses'>,
+  { levels, about }: { readonly levels: boolean; readonly about: readonly ImageColumn[] },
+): TableFile {
+  const rows = routing.flatMap(layer =>
+    Array.from({ length: images * layer.inputs }, (_, row) => {
+      const slice = (values: Float32Array): number[] =>
+        Array.from(values.subarray(row * layer.experts, (row + 1) * layer.experts))
+      return {
+        image: Math.floor(row / layer.inputs),
+        layer: layer.name,
+        level: layer.inputs === 1 ? null : (row % layer.inputs) + 3,
+        logits: slice(layer.logits),
+        weights: slice(layer.weights),
+      }
     }),
-    prediction: rows.map(({ n }) => predictions[0]![n]!),
-    logits: rows.map(({ layer, n }) => slice(layer.logits, layer.experts, n)),
-    weights: rows.map(({ layer, n }) => slice(layer.weights, layer.experts, n)),
-    chosen: rows.map(({ layer, n }) => {
-      const weights = slice(layer.weights, layer.experts, n)
-      const positive = weights.flatMap((weight, expert) => (weight > 0 ? [expert] : []))
-      return positive.sort((a, b) => weights[b]! - weights[a]! || a - b)
-    }),
-  }
-  const buffer = parquetWriteBuffer({
-    columnData: Object.entries(columns).map(([name, data]) => ({ name, data })),
-    schema,
-    createdBy: 'moiety',
-    kvMetadata: [
-      { key: 'classes', value: JSON.stringify(names.classes) },
-      ...(names.superclasses === undefined
-        ? []
-        : [{ key: 'superclasses', value: JSON.stringify(names.superclasses) }]),
+  )
+  return parquetFile(
+    'routing',
+    [
+      { name: 'image', type: 'INT32', data: rows.map(({ image }) => image) },
+      { name: 'layer', type: 'STRING', data: rows.map(({ layer }) => layer) },
+      ...(levels
+        ? [{ name: 'level', type: 'INT32', nullable: true, data: rows.map(({ level }) => level) } as const]
+        : []),
+      ...about.map(column => ({ ...column, data: rows.map(({ image }) => column.data[image]!) })),
+      { name: 'logits', type: 'FLOAT LIST', data: rows.map(({ logits }) => logits) },
+      { name: 'weights', type: 'FLOAT LIST', data: rows.map(({ weights }) => weights) },
+      { name: 'chosen', type: 'INT32 LIST', data: rows.map(({ weights }) => chosen(weights)) },
     ],
-  })
-  return new Uint8Array(buffer)
+    names,
+  )
 }
 
-const required = { repetition_type: 'REQUIRED' } as const
-
-/** The three levels by which Parquet writes a list, as elements of a schema. */
-export function listColumn(name: string, type: 'FLOAT' | 'INT32'): SchemaElement[] {
-  return [
-    { name, converted_type: 'LIST', num_children: 1, ...required },
-    { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-    { name: 'element', type, ...required },
-  ]
+function chosen(weights: readonly number[]): number[] {
+  return weights
+    .flatMap((weight, expert) => (weight > 0 ? [expert] : []))
+    .sort((a, b) => weights[b]! - weights[a]! || a - b)
 }
-
-const schema: SchemaElement[] = [
-  { name: 'routing', num_children: 8 },
-  { name: 'image', type: 'INT32', ...required },
-  { name: 'layer', type: 'BYTE_ARRAY', converted_type: 'UTF8', ...required },
-  { name: 'label', type: 'INT32', ...required },
-  { name: 'superclass', type: 'INT32', repetition_type: 'OPTIONAL' },
-  { name: 'prediction', type: 'INT32', ...required },
-  ...listColumn('logits', 'FLOAT'),
-  ...listColumn('weights', 'FLOAT'),
-  ...listColumn('chosen', 'INT32'),
-]

@@ -23,7 +23,7 @@ const epochLine = z.object({
 })
 
 /** A layer's shares on the held-out split after each epoch, as the training's log has them (METHOD.md §6.7). */
-export function overTraining(lines: readonly MetricsLine[], layer: string): LayerFindings['overTraining'] {
+export function historyOf(lines: readonly MetricsLine[], layer: string): LayerFindings['history'] {
   return lines.flatMap(line => {
     const parsed = epochLine.safeParse(line)
     if (!parsed.success) return []

@@ -1,31 +1,22 @@
 import { compareRuns } from '../analysis/compare-runs.ts'
-import type { ComparedLayer, ComparedRun } from '../analysis/comparison.ts'
-import { fail } from '../base/errors.ts'
+import { type ComparedLayer, type ComparedRun, groupingsOf } from '../analysis/comparison.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceFile } from '../files/replace-files.ts'
+import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import { renderComparison } from '../report/comparison-page.ts'
-import { taskOfRun } from '../tasks/open-run.ts'
+import { measuresOf } from '../tasks/measures.ts'
 import { writeExplanation } from './explanation-files.ts'
 import type { CompareFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
 import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
-import { clean, count, duration, type Paint, painter, percent, truncate } from './screen.ts'
+import { clean, count, duration, type Paint, painter, truncate } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
 /** `moiety compare`; returns the exit code. */
 export async function runComparison(runs: readonly string[], flags: CompareFlags): Promise<number> {
-  for (const run of runs) {
-    requireRun(run)
-    if (taskOfRun(run).name === 'classification') continue
-    fail({
-      kind: 'usage',
-      message: 'expected runs of classifiers, got that of a detector',
-      where: run,
-      help: '`moiety explain` shows what a detector does; `moiety table` lays detectors of a sweep side by side',
-    })
-  }
+  for (const run of runs) requireRun(run)
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const data = await dataChoice(flags.data)
   requireFile(flags.out)
@@ -34,8 +25,8 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
     return await endedBySignal(async signal => {
       const compared = await compareRuns({
         runs,
-        ...(data === undefined ? {} : { data }),
-        ...(threads === undefined ? {} : { threads }),
+        data,
+        threads,
         signal,
         onEvent: progress.show,
         onExplained: writeExplanation,
@@ -54,30 +45,33 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
 }
 
 const nameWidth = 24
+/** More do not fit into a line of 80 columns. */
+const mostMeasures = 2
 
-/** Three tables of at most 80 columns: accuracy and cost of each run, then balance and specialisation of each layer. */
+/** Three tables of at most 80 columns: results and cost of each run, then balance and specialization of each layer. */
 export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): string {
   const right = (length: number): ('left' | 'right')[] => [
     'left',
     ...new Array<'right'>(length).fill('right'),
   ]
+  const measures = measuresOf(runs[0]?.measures ?? {}).slice(0, mostMeasures)
   const cost = borderless(
-    ['run', 'seed', 'top-1', 'top-5', 'parameters', 'active', 'training'],
+    ['run', 'seed', ...measures.map(({ label }) => label), 'parameters', 'active', 'training'],
     paint,
-    right(6),
+    right(4 + measures.length),
   )
   for (const run of runs)
     cost.push([
       truncate(clean(run.run), nameWidth),
       String(run.seed),
-      percent(run.top1),
-      percent(run.top5),
+      ...measures.map(one => measureText(one, run.measures[one.name])),
       count(run.parameters),
       count(run.activeParameters),
       run.seconds === null ? '–' : duration(run.seconds),
     ])
   const layers = runs.flatMap(run => run.layers.map(layer => ({ run, layer })))
-  if (layers.length === 0) return table('Accuracy and cost', cost, paint)
+  if (layers.length === 0) return table('Results and cost', cost, paint)
+  const groupings = groupingsOf(runs)
   const balance = borderless(['run', 'layer', 'constraint', 'active', 'CV weight', 'CV choice'], paint, [
     'left',
     'left',
@@ -87,9 +81,9 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
     'right',
   ])
   const special = borderless(
-    ['run', 'superclass', 'class', 'image', 'K = 1', `alone`, 'without'],
+    ['run', ...groupings, 'input', 'K = 1', `alone`, 'without'],
     paint,
-    right(6),
+    right(4 + groupings.length),
   )
   for (const { run, layer } of layers) {
     const name = truncate(clean(run.run), nameWidth)
@@ -101,19 +95,28 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
       layer.cvImportance.toFixed(3),
       layer.cvActivation.toFixed(3),
     ])
-    special.push([name, ...specialisation(run, layer)])
+    special.push([name, ...specialization(run, layer, groupings)])
   }
   return [
-    table('Accuracy and cost', cost, paint),
+    table('Results and cost', cost, paint),
     table('Balance', balance, paint),
-    `${table('Specialisation', special, paint)}\n${paint.dim(
-      '  Bits that superclass, class and image tell about the expert; what K = 1, one\n  expert alone, and the lack of one cost, in points of accuracy: the last two as\n  means over active experts, weighted by their mean gate weight.',
-    )}`,
+    `${table('Specialization', special, paint)}\n${paint.dim(costWords(measures[0]))}`,
   ].join('\n\n')
 }
 
-function specialisation({ top1 }: ComparedRun, layer: ComparedLayer): string[] {
-  const bits = (value: number | null): string => (value === null ? '–' : value.toFixed(3))
+/** What costs are measured in. */
+function costWords(ranking: MeasureDefinition | undefined): string {
+  return `  Bits of information about the expert; what K = 1, one expert alone, and the
+  lack of one cost, in points of ${ranking?.title ?? 'the score'}: the last two as means over
+  active experts, weighted by their mean gate weight.`
+}
+
+function specialization(
+  { score }: ComparedRun,
+  layer: ComparedLayer,
+  groupings: readonly (keyof ComparedLayer['bits'])[],
+): string[] {
+  const bits = (value: number | undefined): string => (value === undefined ? '–' : value.toFixed(3))
   const points = (value: number | null): string =>
     value === null
       ? '–'
@@ -121,11 +124,11 @@ function specialisation({ top1 }: ComparedRun, layer: ComparedLayer): string[] {
           .toFixed(1)
           .replace(/^-?0\.0$/, '0.0')
           .replace('-', '−')
+  const one = layer.byK[0] ?? null
   return [
-    bits(layer.superclassBits),
-    bits(layer.classBits),
-    bits(layer.imageBits),
-    points(layer.byK[0] === undefined ? null : top1 - layer.byK[0]),
+    ...groupings.map(name => bits(layer.bits[name])),
+    bits(layer.inputBits),
+    points(one === null || score === null ? null : score - one),
     points(layer.singleDrop),
     points(layer.withoutDrop),
   ]

@@ -6,9 +6,9 @@ export function addCompare(program: Command): void {
     .command('compare')
     .summary('lay trained runs side by side')
     .description(
-      'Accuracy, balance, specialisation and cost of classifiers side by side, as a table and as a page. Runs that have not been explained yet are explained first, which writes into their folders.',
+      'Results, balance, specialization and cost of runs of one task side by side, as a table and as a page. Runs that have not been explained yet are explained first, which writes into their folders.',
     )
-    .argument('<run...>', 'folders of runs of classifiers')
+    .argument('<run...>', 'folders of runs of one task')
     .option('--out <file>', 'the page', 'comparison.html')
     .option('--data <name|dir>', 'other data than the runs were trained on')
     .option('--threads <n>', 'threads, instead of as many as in training')

@@ -1,8 +1,15 @@
 import { join } from 'node:path'
-import { explainRun } from '../analysis/explain-run.ts'
-import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
-import { taskOfRun } from '../tasks/open-run.ts'
-import { runDetectorExplanation } from './explain-detector-run.ts'
+import { type ExplainOptions, explainRun } from '../analysis/explain-run.ts'
+import {
+  type DetectionExtras,
+  type ExpertFindings,
+  type Findings,
+  type GroupingFindings,
+  groupingOf,
+  type LayerFindings,
+} from '../analysis/findings.ts'
+import { measureText } from '../metrics/measure.ts'
+import { measuresOf } from '../tasks/measures.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { ExplainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -12,55 +19,34 @@ import { dataChoice, imagesOf, requireFolder, requireRun, splitOf, wholeNumber }
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
-/** `moiety explain`; returns the exit code. */
-export async function runExplanation(run: string, flags: ExplainFlags): Promise<number> {
-  requireRun(run)
-  if (taskOfRun(run).name === 'detection') return await runDetectorExplanation(run, flags)
-  return await explainClassifier(run, flags)
+/** What `moiety explain` was asked for. */
+interface ExplainRequest {
+  readonly options: ExplainOptions
+  readonly out: string
+  readonly charts: string | undefined
+  readonly json: boolean
 }
 
-async function explainClassifier(run: string, flags: ExplainFlags): Promise<number> {
+/** `moiety explain`; returns the exit code. */
+export async function runExplanation(run: string, flags: ExplainFlags): Promise<number> {
   const began = performance.now()
-  const split = splitOf(flags.split)
-  requireRun(run)
-  if (flags.against !== undefined) requireRun(flags.against)
-  const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
-  const permutations = wholeNumber(flags.permutations, '--permutations', 1, 'for example --permutations 1000')
-  const data = await dataChoice(flags.data)
-  const out = flags.out ?? run
-  for (const folder of [out, flags.charts]) if (folder !== undefined) requireFolder(folder)
+  const { options, out, charts, json } = await requestOf(run, flags)
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {
-      const explanation = await explainRun({
-        run,
-        ...(split === undefined ? {} : { split }),
-        ...(flags.against === undefined ? {} : { against: flags.against }),
-        ...(data === undefined ? {} : { data }),
-        ...(threads === undefined ? {} : { threads }),
-        ...(permutations === undefined ? {} : { permutations }),
-        signal,
-        onEvent: progress.show,
-      })
+      const explanation = await explainRun({ ...options, signal, onEvent: progress.show })
       const { findings } = explanation
       signal.throwIfAborted()
       await writeExplanation(out, explanation)
-      if (flags.charts !== undefined) await writeCharts(flags.charts, findings)
+      if (charts !== undefined) await writeCharts(charts, findings)
       progress.end()
-      if (flags.json) return printJson(findings)
+      if (json) return printJson(findings)
       const paint = painter(process.stdout)
+      const seconds = (performance.now() - began) / 1000
       print(
         [
-          headline(
-            { top1: findings.accuracy.top1, top5: findings.accuracy.top5 },
-            paint,
-            imagesOf[findings.data.split],
-          ),
-          ...findings.layers.map(layer => layerReport(layer, paint)),
-          ...(findings.layers.length === 0
-            ? ['The network has no mixture of experts: there is no routing.']
-            : []),
-          `${findings.data.images.toLocaleString('en')} images in ${duration((performance.now() - began) / 1000)}. Look at ${paint.bold(clean(join(out, 'report.html')))}`,
+          explanationReport(findings, paint),
+          `${findings.data.images.toLocaleString('en')} images in ${duration(seconds)}. Look at ${paint.bold(clean(join(out, 'report.html')))}`,
         ].join('\n\n'),
       )
     })
@@ -69,14 +55,46 @@ async function explainClassifier(run: string, flags: ExplainFlags): Promise<numb
   }
 }
 
-/** One layer: shares, captions, information, and what happens with other experts at work. */
-function layerReport(layer: LayerFindings, paint: Paint): string {
+/** @throws MoietyError `usage` for flags that cannot be, and places that cannot be written to */
+async function requestOf(run: string, flags: ExplainFlags): Promise<ExplainRequest> {
+  requireRun(run)
+  const { against, charts, out = run } = flags
+  const split = splitOf(flags.split)
+  if (against !== undefined) requireRun(against)
+  const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
+  const permutations = wholeNumber(flags.permutations, '--permutations', 1, 'for example --permutations 1000')
+  const data = await dataChoice(flags.data)
+  for (const folder of [out, charts]) if (folder !== undefined) requireFolder(folder)
+  const options = { run, against, split, threads, permutations, data }
+  return { options, out, charts, json: flags.json === true }
+}
+
+function explanationReport(findings: Findings, paint: Paint): string {
+  const { layers, measures, data } = findings
+  return [
+    headline(measures, paint, imagesOf[data.split]),
+    ...layers.map((layer, index) => layerReport(findings, layer, index, paint)),
+    ...(layers.length === 0 ? ['The network has no mixture of experts: there is no routing.'] : []),
+  ].join('\n\n')
+}
+
+/** One layer: shares, what its experts are given, information, and what happens with other experts selected. */
+function layerReport(
+  { extras, measures }: Findings,
+  layer: LayerFindings,
+  index: number,
+  paint: Paint,
+): string {
   const stats = { ...layer, importance: layer.share, excluded: [], counters: {} }
+  const captions = extras?.task === 'classification' ? extras.layers[index]?.experts : undefined
+  const sizes = groupingOf(layer, 'size')
+  const areas = extras?.task === 'detection' ? extras.layers[index]?.medianArea : undefined
   return [
     layerTable(stats, paint),
-    layer.experts.map(expert => captionLine(expert, paint)).join('\n'),
+    ...(captions === undefined ? [] : [captions.map(expert => captionLine(expert, paint)).join('\n')]),
+    ...(sizes === undefined || areas === undefined ? [] : [sizeTable(sizes, areas, paint)]),
     informationLines(layer),
-    accuracyTable(layer, paint),
+    variantsTable(layer, measures, paint),
     ...agreementLines(layer),
   ].join('\n\n')
 }
@@ -86,40 +104,82 @@ function captionLine({ expert, caption, silence }: ExpertFindings, paint: Paint)
   return `  ${expert}  ${caption === null ? paint.dim(text) : text}`
 }
 
+/** Mean weight of each expert for objects of each size, and the median side of its objects. */
+function sizeTable(
+  { names, counts, affinity }: GroupingFindings,
+  { weighted }: DetectionExtras['layers'][number]['medianArea'],
+  paint: Paint,
+): string {
+  const heads = names.map((name, size) => `${name} (${counts[size] ?? 0})`)
+  const table = borderless(['expert', ...heads, 'median side'], paint, new Array<'right'>(5).fill('right'))
+  for (const [expert, area] of weighted.entries())
+    table.push([
+      String(expert),
+      ...affinity.weight.map(row => {
+        const weight = row[expert] ?? null
+        return weight === null ? '–' : percent(weight)
+      }),
+      area === null ? '–' : `${Math.sqrt(area).toFixed(0)} px`,
+    ])
+  return indented(table)
+}
+
+function indented(table: { toString(): string }): string {
+  return table.toString().replaceAll(/^/gm, ' ')
+}
+
 const bits = (value: number): string => value.toFixed(3)
 
-function informationLines({ information, dependence }: LayerFindings): string {
-  const line = (what: string, info: LayerFindings['information']['class']): string => {
-    const share = info.share === null ? '' : `, ${percent(info.share)} of the choice`
-    const none = info.p <= 1 / (1 + info.permutations)
-    return `  ${bits(info.bits)} bits from the ${what}${share}; chance ${bits(info.chance)}, p ${none ? '≤' : '='} ${info.p.toFixed(3)}`
+function informationLines({ groupings, dependence, inputs }: LayerFindings): string {
+  const line = (
+    what: string,
+    { value, chance, p, permutations }: NonNullable<GroupingFindings['withinLevel']>,
+    share: number | null = null,
+  ): string => {
+    const none = p <= 1 / (1 + permutations)
+    const part = share === null ? '' : `, ${percent(share)} of the choice`
+    return wrap(
+      `${bits(value)} bits from the ${what}${part}; chance ${bits(chance)}, p ${none ? '≤' : '='} ${p.toFixed(p < 0.001 ? 4 : 3)}`,
+      '  ',
+    )
   }
   return [
-    ...(information.superclass === null ? [] : [line('superclass', information.superclass)]),
-    line('class', information.class),
-    `  ${bits(dependence.bits)} bits from the image, of ${bits(dependence.ofMean)} that the shares allow`,
+    ...groupings.flatMap(({ name, information, withinLevel, association }) => [
+      ...(information === null ? [] : [line(name, information, information.share)]),
+      ...(withinLevel === null ? [] : [line(`${name}, given the level`, withinLevel)]),
+      ...(name !== 'size' || association === null
+        ? []
+        : [
+            `  Cramér's V of size and top expert ${association.v.toFixed(2)}, without bias ${association.corrected.toFixed(2)}`,
+          ]),
+    ]),
+    `  ${bits(dependence.bits)} bits from the image${inputs === 1 ? '' : ' and level'}, of ${bits(dependence.ofMean)} that the shares allow`,
   ].join('\n')
 }
 
-function accuracyTable({ variants, count, k }: LayerFindings, paint: Paint): string {
-  const table = borderless(['expert', 'alone', 'without it', 'K', 'accuracy'], paint, [
-    'right',
-    'right',
-    'right',
-    'right',
-    'right',
+/** More columns do not fit. */
+const mostMeasures = 5
+
+/** What the network reaches with other experts selected in this layer. */
+function variantsTable({ variants, k }: LayerFindings, trained: Findings['measures'], paint: Paint): string {
+  const { single, without, byK, equal } = variants
+  const all = [...single, ...without, ...byK, equal]
+  const shown = measuresOf(trained)
+    .filter(({ name }) => all.some(({ measures }) => name in measures))
+    .slice(0, mostMeasures)
+  const table = borderless(['experts selected', ...shown.map(({ label }) => label)], paint, [
+    'left',
+    ...shown.map(() => 'right' as const),
   ])
-  for (let i = 0; i < count; i++) {
-    const without = variants.without[i]
-    table.push([
-      String(i),
-      percent(variants.single[i]?.top1 ?? 0),
-      without === undefined ? '–' : percent(without.top1),
-      `${i + 1}${i + 1 === k ? ' (as trained)' : ''}`,
-      percent(variants.byK[i]?.top1 ?? 0),
-    ])
-  }
-  return `${table.toString().replaceAll(/^/gm, ' ')}\n  all with equal weight: ${percent(variants.equal.top1)}`
+  const row = (title: string, measures: Findings['measures']) =>
+    table.push([title, ...shown.map(one => measureText(one, measures[one.name]))])
+  row('as trained', trained)
+  for (const [i, { measures }] of single.entries()) row(`${i} alone`, measures)
+  for (const [i, { measures }] of without.entries()) row(`without ${i}`, measures)
+  for (const [i, { measures }] of byK.entries())
+    row(`K = ${i + 1}${i + 1 === k ? ', as trained' : ''}`, measures)
+  row('equal weights', equal.measures)
+  return indented(table)
 }
 
 function agreementLines({ agreement }: LayerFindings): string[] {

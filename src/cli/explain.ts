@@ -4,7 +4,7 @@ import type { ExplainFlags } from './flags.ts'
 export function addExplain(program: Command): void {
   program
     .command('explain')
-    .summary('show who does what in a trained run')
+    .summary('show how the experts of a trained run specialize')
     .description(
       'Routes held-out images through the newest checkpoint of a run and writes what each expert has become: report.html to look at, report.json with every measure, routing.parquet with every image; of a detector also objects.parquet with every object.',
     )
@@ -12,9 +12,9 @@ export function addExplain(program: Command): void {
     .option('--out <folder>', "where to write, instead of the run's folder")
     .option(
       '--charts <folder>',
-      'write charts of a classifier as SVG files, too, of each layer those it has numbers for: captions, information, superclasses, training, map',
+      'write charts as SVG files, too, of each layer those it has numbers for: captions, information, superclasses, levels, sizes, training, map',
     )
-    .option('--against <run>', 'match the experts of a classifier to those of another run')
+    .option('--against <run>', 'match the experts to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--threads <n>', 'threads, instead of as many as in training')

@@ -301,14 +301,11 @@ describe('the metadata of an exported model', () => {
     writeCaptions(run, [{ name: 'layer4', experts }], { more: 1 })
     const { metadata } = await warnings({ run })
     expect(metadata.captions).toEqual({ layer4: ['ants', null, 'bees', ''] })
-    writeFileSync(
-      join(run, 'report.json'),
-      JSON.stringify({ version: 2, run: { checkpoint: 'c0ffee' }, layers: [{ name: 'layer4', experts }] }),
-    )
+    writeCaptions(run, [{ name: 'layer4', experts }], { run: { checkpoint: 'c0ffee' } })
     const { metadata: stale, told: about } = await warnings({ run })
     expect(stale.captions).toEqual({})
     expect(about).toEqual([expect.stringMatching(/captions are left out: .* is about another checkpoint/)])
-    writeCaptions(run, [{ name: 'layer4', experts }], { version: 1 })
+    writeCaptions(run, [{ name: 'layer4', experts }], { version: 2 })
     const { metadata: old, told: early } = await warnings({ run })
     expect(old.captions).toEqual({})
     expect(early).toEqual([expect.stringMatching(/captions are left out: .* of another version of Moiety/)])

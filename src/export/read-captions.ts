@@ -7,20 +7,24 @@ import { sizeLimits } from '../files/regular-file.ts'
 /** Captions of the experts, by layer; null without a caption. */
 export type Captions = Readonly<Record<string, readonly (string | null)[]>>
 
-/** Captions of the first version had no test over pairs and no chance beside how often an expert is selected. */
-const reportVersion = 2
+/** Captions of earlier versions were made by other rules, or stood elsewhere. */
+const reportVersion = 3
 
 /** The part of a report that is read here. */
 const report = z.object({
-  version: z.number(),
+  version: z.literal(reportVersion),
   run: z.object({ checkpoint: z.string() }),
-  layers: z.array(
-    z.object({
-      name: z.string(),
-      experts: z.array(z.object({ caption: z.string().nullable() })),
-    }),
-  ),
+  layers: z.array(z.object({ name: z.string() })),
+  extras: z
+    .object({
+      layers: z.array(
+        z.object({ experts: z.array(z.object({ caption: z.string().nullable() })).default([]) }),
+      ),
+    })
+    .nullable(),
 })
+
+const anyVersion = z.object({ version: z.number(), run: z.object({ checkpoint: z.string() }) })
 
 /**
  * The captions that `moiety explain` has given the experts of a run, from its `report.json`; none where there is no
@@ -39,23 +43,27 @@ export function readCaptions(
   const file = join(run, 'report.json')
   const bytes = readIfThere(disk, file, sizeLimits.report)
   if (bytes === undefined) return {}
-  const found = report.safeParse(jsonOf(bytes))
-  if (!found.success) {
-    warn(`captions are left out: ${file} is not a report of moiety explain`)
+  const json = jsonOf(bytes)
+  const other = anyVersion.safeParse(json)
+  if (other.success && other.data.version !== reportVersion) {
+    warn(`captions are left out: ${file} is of another version of Moiety; \`moiety explain\` makes new ones`)
     return {}
   }
-  if (found.data.version !== reportVersion) {
-    warn(
-      `captions are left out: ${file} is of another version of Moiety; \`moiety explain\` creates new ones`,
-    )
+  const found = report.safeParse(json)
+  if (!found.success) {
+    warn(`captions are left out: ${file} is not a report of moiety explain`)
     return {}
   }
   if (found.data.run.checkpoint !== checkpoint) {
     warn(`captions are left out: ${file} is about another checkpoint; \`moiety explain\` creates new ones`)
     return {}
   }
+  const { layers, extras } = found.data
   return Object.fromEntries(
-    found.data.layers.map(({ name, experts }) => [name, experts.map(({ caption }) => caption)]),
+    layers.flatMap(({ name }, i) => {
+      const experts = extras?.layers[i]?.experts ?? []
+      return experts.length === 0 ? [] : [[name, experts.map(({ caption }) => caption)]]
+    }),
   )
 }
 

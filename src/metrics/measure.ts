@@ -15,6 +15,6 @@ export function measureText(
   { format }: Pick<MeasureDefinition, 'format'>,
   value: number | null | undefined,
 ): string {
-  if (value === null || value === undefined) return '–'
+  if (value === null || value === undefined || !Number.isFinite(value)) return '–'
   return format === 'percent' ? `${(100 * value).toFixed(1)} %` : value.toFixed(3)
 }

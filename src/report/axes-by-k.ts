@@ -1,7 +1,7 @@
 import type * as Plot from '@observablehq/plot'
 
-/** How accuracy in per cent, upwards, is drawn by the number of experts that compute each image, from 1 to `most`. */
-export function axesByK(most: number): Pick<Plot.PlotOptions, 'x' | 'y'> {
+/** How a score, upwards, is drawn by the number of experts that compute each image, from 1 to `most`. */
+export function axesByK(most: number, label = 'top-1, %'): Pick<Plot.PlotOptions, 'x' | 'y'> {
   return {
     x: {
       label: 'K',
@@ -10,6 +10,6 @@ export function axesByK(most: number): Pick<Plot.PlotOptions, 'x' | 'y'> {
       tickFormat: 'd',
       labelArrow: 'none',
     },
-    y: { label: 'top-1, %', grid: true, nice: true, labelArrow: 'none' },
+    y: { label, grid: true, nice: true, labelArrow: 'none' },
   }
 }

@@ -4,11 +4,14 @@ import {
   type ComparedRun,
   dataSetsOf,
   type Group,
+  groupingsOf,
   groupsOf,
   kindOfRun,
   spreadOf,
 } from '../analysis/comparison.ts'
+import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { ConstraintKind } from '../moe/index.ts'
+import { measuresOf } from '../tasks/measures.ts'
 import { axesByK } from './axes-by-k.ts'
 import { type Chart, draw } from './draw.ts'
 import { bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
@@ -38,29 +41,53 @@ const kinds: Readonly<
 
 /**
  * `comparison.html`: runs side by side. What the paper says of soft and hard constraints (METHOD.md §7, C1–C4) is to be seen in
- * three charts: how even the shares are, how far the experts are specialists, and what that costs in accuracy.
+ * three charts: how even the shares are, how far the experts are specialists, and what that costs in the measure that ranks runs of the task.
  */
 export function renderComparison(runs: readonly ComparedRun[]): string {
   const rows = runs.flatMap(run => run.layers.map(layer => ({ run, layer })))
+  const ranking = rankingOf(runs)
   const count = runs.length === 1 ? 'One run' : `${whole(runs.length)} runs`
   return shell({
     title: `${count} side by side`,
-    kicker: 'Accuracy, balance, specialisation, cost',
-    body: html`${summary(runs)}
-${wide(glance(runs), 'Configurations')}
-${rows.length === 0 ? null : html`<section><div class="figures">${figures(runs, rows)}</div>${legend(rows)}</section>`}
-<section><div class="block"><h3>Accuracy and cost</h3>${wide(costTable(runs), 'Accuracy and cost')}</div>
-${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialisation</h3>${wide(layerTable(rows), 'Balance and specialisation')}</div>`}</section>`,
+    kicker: 'Results, balance, specialization, cost',
+    body: html`${summary(runs, ranking)}
+${wide(glance(runs, ranking), 'Configurations')}
+${rows.length === 0 ? null : html`<section><div class="figures">${figures(runs, rows, ranking)}</div>${legend(rows)}</section>`}
+<section><div class="block"><h3>Results and cost</h3>${wide(costTable(runs), 'Results and cost')}</div>
+${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialization</h3>${wide(layerTable(rows, groupingsOf(runs)), 'Balance and specialization')}</div>`}</section>`,
   })
+}
+
+/** What runs of a task are ranked by. */
+interface Ranking extends MeasureDefinition {
+  /** The measure on an axis: in per cent, or as the fraction that it is. */
+  readonly scale: number
+  readonly axis: string
+}
+
+function rankingOf([run]: readonly ComparedRun[]): Ranking {
+  const [ranking] = measuresOf(run?.measures ?? {})
+  const { name: key = 'score', title = 'score', label = 'score', format = 'fraction' } = ranking ?? {}
+  const [scale, axis] = format === 'percent' ? [100, `${label}, %`] : [1, label]
+  return { name: key, title, label, format, scale, axis }
+}
+
+/** A measure as the page writes it. */
+function measured(measure: Pick<MeasureDefinition, 'format'>, value: number | null | undefined): string {
+  return measure.format === 'percent' ? percent(value) : measureText(measure, value)
 }
 
 /**
  * Each configuration in a line: what it reached, how even it is, how far its experts are specialists. Runs of another width,
  * length or amount of data are lines of their own: a mean over unlike runs says nothing, and its deviation less.
  */
-function glance(runs: readonly ComparedRun[]): Markup {
-  const accuracy = ({ top1: { mean, deviation } }: Group): string =>
-    deviation === null ? percent(mean) : `${percent(mean)} ± ${fixed(100 * deviation, 1)}`
+function glance(runs: readonly ComparedRun[], ranking: Ranking): Markup {
+  const reached = ({ score }: Group): string => {
+    const value = measured(ranking, score?.mean)
+    const { deviation = null } = score ?? {}
+    if (deviation === null) return value
+    return `${value} ± ${fixed(ranking.scale * deviation, ranking.format === 'percent' ? 1 : 3)}`
+  }
   const groups = groupsOf(runs).map(group => ({ ...group, kind: kindOfRun(group.runs[0]!) }))
   const lines = [undefined, ...kindNames].flatMap(kind => groups.filter(group => group.kind === kind))
   return table({
@@ -74,7 +101,7 @@ function glance(runs: readonly ComparedRun[]): Markup {
       'steps',
       'number',
       'seeds',
-      'top-1',
+      ranking.label,
       'active',
       'CV of weight',
       'class, bits',
@@ -94,7 +121,7 @@ function glance(runs: readonly ComparedRun[]): Markup {
                 mean(layer => layer.cvImportance),
                 3,
               ),
-              bits(mean(layer => layer.classBits)),
+              bits(mean(layer => layer.bits.class ?? 0)),
               lostByOne(layers),
             ]
       return [
@@ -107,7 +134,7 @@ function glance(runs: readonly ComparedRun[]): Markup {
         whole(first.step),
         whole(group.runs.length),
         whole(group.seeds),
-        accuracy(group),
+        reached(group),
         ...own,
       ]
     }),
@@ -132,22 +159,23 @@ function wide(content: Markup, label: string): Markup {
 }
 
 /** Which configuration reached most, if that is beyond chance; on different data, that this cannot be said. */
-function summary(runs: readonly ComparedRun[]): Markup | null {
+function summary(runs: readonly ComparedRun[], ranking: Ranking): Markup | null {
   const dataSets = dataSetsOf(runs)
   if (dataSets.length > 1)
-    return html`<p class="notice">These runs are on different data, so their accuracies cannot be compared: ${dataSets.map(title => shown(title)).join('; ')}.</p>`
+    return html`<p class="notice">These runs are on different data, so their results cannot be compared: ${dataSets.map(title => shown(title)).join('; ')}.</p>`
   const groups = groupsOf(runs)
   const leading = leadingConfiguration(groups)
   const label = ({ runs: [run] }: Group): string => (run === undefined ? '' : shown(labelOf(run)))
   const over = ({ seeds }: Group): string => (seeds === 1 ? 'one seed' : `${whole(seeds)} seeds`)
   if (leading === undefined) return null
   const { first, second, p, pairs, isBeyondChance } = leading
-  const reached = (group: Group): string => `${percent(group.top1.mean)} top-1 over ${over(group)}`
+  const reached = (group: Group): string =>
+    `${measured(ranking, group.score?.mean)} ${ranking.label} over ${over(group)}`
   if (second === undefined)
     return html`<p class="standfirst">One configuration: ${label(first)}, with ${reached(first)}.</p>`
   if (isBeyondChance)
-    return html`<p class="standfirst">Most accurate: ${label(first)}, with ${reached(first)}; closest to it ${label(second)}, with ${reached(second)} (${exactly(p)} over ${whole(pairs)} seeds that both have, exact sign-flip test, times ${whole(groups.length - 1)} for the choice).</p>`
-  return html`<p class="standfirst">Which of the ${whole(groups.length)} configurations is most accurate cannot be told from these seeds: the first and its closest rival have ${pairs === 0 ? 'no seed' : pairs === 1 ? 'one seed' : `${whole(pairs)} seeds`} in common, and their difference is within chance (${exactly(p)}).</p>`
+    return html`<p class="standfirst">Best by ${ranking.title}: ${label(first)}, with ${reached(first)}; closest to it ${label(second)}, with ${reached(second)} (${exactly(p)} over ${whole(pairs)} seeds that both have, exact sign-flip test, times ${whole(groups.length - 1)} for the choice).</p>`
+  return html`<p class="standfirst">Which of the ${whole(groups.length)} configurations is best cannot be told from these seeds: the first and its closest rival have ${pairs === 0 ? 'no seed' : pairs === 1 ? 'one seed' : `${whole(pairs)} seeds`} in common, and their difference is within chance (${exactly(p)}).</p>`
 }
 
 function labelOf({ layers }: ComparedRun): string {
@@ -160,43 +188,50 @@ function labelOf({ layers }: ComparedRun): string {
     .join(', ')
 }
 
-function figures(runs: readonly ComparedRun[], rows: readonly Row[]): Markup[] {
-  const plain = runs.flatMap(({ layers, top1 }) => (layers.length === 0 ? [100 * top1] : []))
+function figures(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ranking): Markup[] {
+  const { scale, title } = ranking
+  const plain = runs.flatMap(({ layers, score }) =>
+    layers.length === 0 && score !== null ? [scale * score] : [],
+  )
+  const groupings = groupingsOf(runs).filter(one => one !== 'superclass')
   const line = plain.length === 0 ? '' : ' The dashed lines are plain networks.'
   return [
     figure({
-      title: 'Balance and accuracy',
-      sentence: `Each mark is a mixture of experts: to the left shares are even, to the right one expert has it all; higher is more accurate.${line}`,
+      title: `Balance and ${title}`,
+      sentence: `Each mark is a mixture of experts: to the left shares are even, to the right one expert has it all; higher is better.${line}`,
       body: chart(
         scatter(
           rows,
           plain,
-          'CV of weight and top-1 accuracy',
+          ranking,
+          `CV of weight and ${title}`,
           'CV of weight',
           ({ layer }) => layer.cvImportance,
         ),
         true,
       ),
     }),
-    figure({
-      title: 'Specialisation and accuracy',
-      sentence:
-        'To the right the class of an image tells more about its experts. Zero would be chance, but for the small bias that each report states.',
-      body: chart(
-        scatter(
-          rows,
-          plain,
-          'Information and top-1 accuracy',
-          'I(class; expert), bits',
-          ({ layer }) => layer.classBits,
+    ...groupings.map(name =>
+      figure({
+        title: `Specialization by ${name} and ${title}`,
+        sentence: `To the right the ${name} tells more about the expert. Zero would be chance, but for the small bias that each report states.`,
+        body: chart(
+          scatter(
+            rows,
+            plain,
+            ranking,
+            `Information of the ${name} and ${title}`,
+            `I(${name}; expert), bits`,
+            ({ layer }) => layer.bits[name] ?? null,
+          ),
+          true,
         ),
-        true,
-      ),
-    }),
+      }),
+    ),
     figure({
-      title: 'Accuracy by K',
+      title: `${title[0]?.toUpperCase()}${title.slice(1)} by K`,
       sentence: `A steep rise from K = 1 shows experts that need each other; a flat line generalists.${line}`,
-      body: chart(byK(rows, plain), true),
+      body: chart(byK(rows, plain, ranking), true),
     }),
   ]
 }
@@ -206,14 +241,15 @@ const size = { width: 420, height: 300, marginLeft: 52, marginBottom: 40, margin
 function scatter(
   rows: readonly Row[],
   plain: readonly number[],
+  { scale, axis }: Ranking,
   label: string,
   xLabel: string,
-  x: (row: Row) => number,
+  x: (row: Row) => number | null,
 ): Chart {
   return draw(label, {
     ...size,
     x: { label: xLabel, grid: true, nice: true, labelArrow: 'none' },
-    y: { label: 'top-1, %', grid: true, nice: true, labelArrow: 'none' },
+    y: { label: axis, grid: true, nice: true, labelArrow: 'none' },
     marks: [
       ...plainLines(plain),
       ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {
@@ -223,7 +259,7 @@ function scatter(
           : [
               Plot.dot(own, {
                 x,
-                y: ({ run }: Row) => 100 * run.top1,
+                y: ({ run }: Row) => (run.score === null ? null : scale * run.score),
                 symbol,
                 r: 5,
                 stroke: expertColour(shade),
@@ -237,19 +273,21 @@ function scatter(
   })
 }
 
-/** Where plain networks are, in per cent. */
+/** Where plain networks are. */
 function plainLines(plain: readonly number[]): Plot.Markish[] {
   return plain.length === 0 ? [] : [Plot.ruleY(plain, { stroke: tone('muted'), strokeDasharray: '3 3' })]
 }
 
-function byK(rows: readonly Row[], plain: readonly number[]): Chart {
+function byK(rows: readonly Row[], plain: readonly number[], { title, scale, axis }: Ranking): Chart {
   const points = rows.flatMap((row, line) =>
-    row.layer.byK.map((top1, i) => ({ line, k: i + 1, top1: 100 * top1, kind: row.layer.kind })),
+    row.layer.byK.flatMap((score, i) =>
+      score === null ? [] : [{ line, k: i + 1, score: scale * score, kind: row.layer.kind }],
+    ),
   )
   const most = Math.max(1, ...points.map(({ k }) => k))
-  return draw('Top-1 accuracy by the number of experts that compute each image', {
+  return draw(`${title} by the number of experts that compute each input`, {
     ...size,
-    ...axesByK(most),
+    ...axesByK(most, axis),
     marks: [
       ...plainLines(plain),
       ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {
@@ -258,10 +296,10 @@ function byK(rows: readonly Row[], plain: readonly number[]): Chart {
         return own.length === 0
           ? []
           : [
-              Plot.line(own, { x: 'k', y: 'top1', z: 'line', stroke: colour, strokeWidth: 1.5 }),
+              Plot.line(own, { x: 'k', y: 'score', z: 'line', stroke: colour, strokeWidth: 1.5 }),
               Plot.dot(own, {
                 x: 'k',
-                y: 'top1',
+                y: 'score',
                 symbol,
                 r: 3.5,
                 stroke: colour,
@@ -301,14 +339,22 @@ function legend(rows: readonly Row[]): Markup {
 }
 
 function costTable(runs: readonly ComparedRun[]): Markup {
+  const measures = measuresOf(runs[0]?.measures ?? {})
   return table({
-    caption: 'One line a run; accuracy on held-out images',
-    heads: ['Run', 'seed', 'top-1', 'top-5', 'parameters', 'active', 'steps', 'training, min'],
+    caption: 'One line a run; results on held-out images',
+    heads: [
+      'Run',
+      'seed',
+      ...measures.map(({ label }) => label),
+      'parameters',
+      'active',
+      'steps',
+      'training, min',
+    ],
     rows: runs.map(run => [
       name(shown(run.run)),
       run.seed,
-      percent(run.top1),
-      percent(run.top5),
+      ...measures.map(one => measured(one, run.measures[one.name])),
       parameters(run.parameters),
       parameters(run.activeParameters),
       whole(run.step),
@@ -317,11 +363,11 @@ function costTable(runs: readonly ComparedRun[]): Markup {
   })
 }
 
-function layerTable(rows: readonly Row[]): Markup {
+function layerTable(rows: readonly Row[], groupings: ReturnType<typeof groupingsOf>): Markup {
   const lost = (value: number | null): string => (value === null ? '–' : fixed(100 * value, 1))
   return table({
     caption:
-      'One line a mixture; bits that superclass, class and image tell about the expert; points of accuracy lost with other experts at work, “one” being a mean over active experts by mean gate weight',
+      'One line a mixture; bits of information about the expert; points lost with other experts selected, “one” being a mean over active experts by mean gate weight',
     heads: [
       'Run',
       'layer',
@@ -330,9 +376,8 @@ function layerTable(rows: readonly Row[]): Markup {
       'active',
       'CV of weight',
       'CV of choice',
-      'superclass, bits',
-      'class, bits',
-      'image, bits',
+      ...groupings.map(one => `${one}, bits`),
+      'input, bits',
       'lost: K = 1',
       'one alone',
       'one less',
@@ -345,12 +390,15 @@ function layerTable(rows: readonly Row[]): Markup {
       `${layer.active}`,
       fixed(layer.cvImportance, 3),
       fixed(layer.cvActivation, 3),
-      bits(layer.superclassBits),
-      bits(layer.classBits),
-      bits(layer.imageBits),
-      lost(layer.byK[0] === undefined ? null : run.top1 - layer.byK[0]),
+      ...groupings.map(one => bits(layer.bits[one])),
+      bits(layer.inputBits),
+      lost(drop(run.score, layer.byK[0])),
       lost(layer.singleDrop),
       lost(layer.withoutDrop),
     ]),
   })
+}
+
+function drop(trained: number | null, other: number | null | undefined): number | null {
+  return trained === null || other === null || other === undefined ? null : trained - other
 }

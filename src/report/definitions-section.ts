@@ -2,22 +2,24 @@ import type { Findings } from '../analysis/findings.ts'
 import { html, type Markup } from './markup.ts'
 
 /** A measure in a sentence or two, and what it would be by chance. */
-interface Definition {
+export interface Definition {
   readonly term: string
   readonly meaning: string
-  readonly chance: string
+  readonly chance: string | null
 }
 
+/** Of the routing, whatever the task. */
 const routing: readonly Definition[] = [
   {
     term: 'Weight, share of weight',
     meaning:
-      'A gate gives each image K of E experts, with weights that sum to 1. An expert’s share is its mean weight over all images.',
+      'A gate gives each image K of E experts, with weights that sum to 1. In a detector’s head it routes each level of an image by itself, from P3 (fine, for small objects) to P7 (coarse, for large ones). An expert’s share is its mean weight over all that is routed.',
     chance: 'Even experts have 1 / E each.',
   },
   {
     term: 'Chosen by',
-    meaning: 'The share of images that gave the expert any weight. The shares of all experts sum to K.',
+    meaning:
+      'The share of images (or levels of images) that gave the expert any weight. The shares of all experts sum to K.',
     chance: 'Even experts: K / E.',
   },
   {
@@ -29,7 +31,7 @@ const routing: readonly Definition[] = [
   {
     term: 'Lift',
     meaning:
-      'The mean weight that a class (or superclass) gives an expert, divided by the mean weight that all images give it.',
+      'The mean weight that a class (or superclass, level, size) gives an expert, divided by the mean weight that all give it.',
     chance: 'Without preference 1. The most it can be is 1 ÷ the expert’s share.',
   },
   {
@@ -56,24 +58,11 @@ const routing: readonly Definition[] = [
       'The network as it is, except that in one layer an expert computes every image alone, or the gate must choose among the others, or all experts count the same. Nothing is trained anew.',
     chance: 'If it did not matter who computes an image, nothing would change.',
   },
-  {
-    term: 'Map',
-    meaning:
-      'UMAP of the gate’s logits: images that the gate judges alike lie side by side. Distances between far groups, and the axes, mean nothing.',
-    chance:
-      'One even cloud. That colours part is no finding, since the logits decide the expert; where classes lie is.',
-  },
 ]
 
-const accuracies: Definition = {
-  term: 'Top-1, top-5',
-  meaning: 'The share of images whose class is the network’s first answer, or among its first five.',
-  chance: 'One class in as many as there are; five for top-5.',
-}
-
 /** One paragraph a measure. */
-export function definitionsSection({ layers }: Findings): Markup {
-  const terms = layers.length === 0 ? [accuracies] : [accuracies, ...routing]
+export function definitionsSection({ layers }: Findings, own: readonly Definition[]): Markup {
+  const terms = layers.length === 0 ? own : [...own, ...routing]
   return html`<section id="definitions" aria-labelledby="definitions-title"><h2 id="definitions-title">What the measures mean</h2>
-<dl class="definitions">${terms.map(({ term, meaning, chance }) => html`<div><dt>${term}</dt><dd>${meaning} <b>Chance:</b> ${chance}</dd></div>\n`)}</dl></section>`
+<dl class="definitions">${terms.map(({ term, meaning, chance }) => html`<div><dt>${term}</dt><dd>${meaning}${chance === null ? null : html` <b>Chance:</b> ${chance}`}</dd></div>\n`)}</dl></section>`
 }

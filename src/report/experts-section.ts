@@ -1,14 +1,14 @@
 import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
 import { percent, times } from './figures.ts'
 import { html, type Markup, name, prose, shown } from './markup.ts'
-import { chip, expertClass, meter, tile } from './parts.ts'
-import { anchor, className, type Reading, superclassName } from './reading.ts'
+import { expertClass, meter, tile } from './parts.ts'
+import { anchor, type ClassifierReading, className, type Reading, superclassName } from './reading.ts'
 
 /** Every expert of a layer: its caption, its shares, the classes it is given, and the images that are most its own. */
-export function expertsSection(reading: Reading, layer: LayerFindings, index: number): Markup {
+export function expertsSection(reading: ClassifierReading, layer: LayerFindings, index: number): Markup {
   return html`<section class="block" aria-labelledby="experts-${index}"><h3 id="experts-${index}">The experts and their images</h3>
 <p class="lead small muted">Of each expert: the images with the largest weights (few of a class), most weight first; the number below an image is that weight. <span class="on-screen">Choose an image to see what each expert makes of it.</span> Red ticks mark chance: ${percent(1 / layer.count)} of the weight, chosen by ${percent(Math.min(1, layer.k / layer.count))} of the images.</p>
-${layer.experts.map(expert => card(reading, layer, index, expert))}</section>`
+${(reading.extras.layers[index]?.experts ?? []).map(expert => card(reading, layer, index, expert))}</section>`
 }
 
 function card(reading: Reading, layer: LayerFindings, index: number, findings: ExpertFindings): Markup {
@@ -67,9 +67,4 @@ function gallery(reading: Reading, layer: number, { expert, gallery: images }: E
   if (shownImages.length === 0)
     return html`<p class="empty">The images of expert ${expert} are not part of this report.</p>`
   return html`<ol class="gallery" aria-label="Images with the most weight for expert ${expert}">${shownImages.map(picture => html`<li>${tile(reading, picture, { layer, expert })}</li>\n`)}</ol>`
-}
-
-/** The experts of a layer as links. */
-export function expertChips(layer: LayerFindings, index: number): Markup {
-  return html`<span class="chips">${layer.experts.map(({ expert }) => chip(expert, anchor.expert(index, expert)))}</span>`
 }

@@ -1,82 +1,84 @@
 import type { LayerFindings } from '../analysis/findings.ts'
-import { fixed, parameters, percent, whole } from './figures.ts'
+import { fixed, list, parameters, percent, whole } from './figures.ts'
 import { type Content, html, type Markup, name, prose, shown } from './markup.ts'
 import { chip, meter } from './parts.ts'
 import { anchor, type Reading } from './reading.ts'
 import { layerSummary } from './sentences.ts'
+import type { TaskPage } from './task-page.ts'
 
-/** What was looked at, what it reaches, and every expert in one line. */
-export function headerSection({ findings }: Reading): Markup {
-  const { run, data, accuracy, layers } = findings
-  const what = layers.length === 0 ? 'Accuracy, class by class' : 'Who does what'
+/** What was analysed, what it reaches, and every expert in one line. */
+export function headerSection({ findings }: Reading, page: TaskPage): Markup {
+  const { run, data, loss, layers } = findings
+  const { split, images } = data
   return html`<header id="top">
 <p class="kicker">A report by Moiety on ${name(shown(data.title))}</p>
-<h1>${what} in ${name(shown(run.name))}</h1>
-<p class="standfirst">${standfirst(findings)}</p>
-${data.images === 0 ? html`<p class="notice">The ${data.split} split has no images, so nothing could be measured. What would need images is left blank.</p>` : null}
+<h1>${page.title} in ${name(shown(run.name))}</h1>
+<p class="standfirst">${standfirst(findings, page)}</p>
+${images === 0 ? html`<p class="notice">The ${split} split has no images, so nothing could be measured. What would need images is left blank.</p>` : null}
 <dl class="facts">
-${fact('Top-1 accuracy', data.images === 0 ? '–' : percent(accuracy.top1), `by chance ${percent(accuracy.chance)}`)}
-${fact('Top-5 accuracy', data.images === 0 ? '–' : percent(accuracy.top5), `by chance ${percent(Math.min(1, 5 * accuracy.chance))}`)}
-${plain('Cross-entropy', data.images === 0 ? '–' : fixed(accuracy.loss, 3))}
-${plain('Recipe', run.recipe === null ? '–' : name(shown(run.recipe)))}
-${plain('Data', name(shown(data.title)))}
-${plain('Split', `${data.split}, ${images(data.images)} of ${data.size}\u202f×\u202f${data.size}`)}
-${plain('Classes', superclasses(data.classes.length, data.superclasses?.length ?? 0))}
-${plain('Model', shown(run.model))}
-${plain('Parameters', html`${parameters(run.parameters)}, ${parameters(run.activeParameters)} of them at work for an image`)}
-${plain('Trained for', `${whole(run.epochs)} epochs, ${whole(run.step)} steps`)}
-${plain('Seed', String(run.seed))}
-${plain('Moiety', run.moiety)}
+${page.results}
+${fact('Loss', images === 0 ? '–' : fixed(loss, 3))}
+${fact('Recipe', run.recipe === null ? '–' : name(shown(run.recipe)))}
+${fact('Data', name(shown(data.title)))}
+${fact('Split', `${split}, ${countedImages(images)}`)}
+${page.facts}
+${fact('Classes', classes(data.classes.length, data.superclasses?.length ?? 0))}
+${fact('Model', shown(run.model))}
+${fact('Parameters', html`${parameters(run.parameters)}, ${parameters(run.activeParameters)} of them active for an image`)}
+${fact('Trained for', `${whole(run.epochs)} epoch${run.epochs === 1 ? '' : 's'}, ${whole(run.step)} steps`)}
+${fact('Seed', String(run.seed))}
+${fact('Moiety', run.moiety)}
 </dl>
-${layers.length === 0 ? null : html`<div class="glances">${layers.map(glance)}</div>`}
+${layers.length === 0 ? null : html`<div class="glances">${layers.map((layer, index) => glance(page, layer, index))}</div>`}
 </header>`
 }
 
-function standfirst({ run, data, accuracy, layers }: Reading['findings']): string {
+function standfirst({ run, data, layers }: Reading['findings'], { reaches }: TaskPage): string {
   const model = shown(run.model).split(',')[0] ?? ''
-  const accurate =
-    data.images === 0
-      ? `${model}, trained on ${shown(data.title)}.`
-      : `${model}, trained on ${shown(data.title)}, names ${percent(accuracy.top1)} of ${images(data.images)} right, where chance is ${percent(accuracy.chance)}.`
+  const found = `${model}, trained on ${shown(data.title)}${data.images === 0 ? '' : `, ${reaches}`}.`
   if (layers.length === 0)
-    return `${accurate} It has no mixture of experts, so there is no division of work to show; what follows is its accuracy for every class.`
+    return `${found} It has no mixture of experts, so there is no division of work to show; what follows are its results for every class.`
   const experts = layers.reduce((total, { count }) => total + count, 0)
+  const [first] = layers
+  const units = list([...new Set(layers.map(unitOf))])
   const inside =
-    layers.length === 1
-      ? `Inside, a gate lets ${workers(layers[0])} compute each image.`
-      : `Inside, ${layers.length} layers hold ${experts} experts, of which gates choose a few for each image.`
-  return `${accurate} ${inside} This page shows which images each expert is given, and what becomes of them.`
+    layers.length === 1 && first !== undefined
+      ? `Inside, a gate lets ${first.k} of ${first.count} experts compute each ${units}.`
+      : `Inside, ${layers.length} layers hold ${experts} experts, of which gates choose a few for each ${units}.`
+  return `${found} ${inside} This page shows what each expert is given, and what becomes of it.`
 }
 
-function workers(layer: LayerFindings | undefined): string {
-  return layer === undefined ? 'experts' : `${layer.k} of ${layer.count} experts`
+/** What a gate routes. */
+export function unitOf({ inputs }: Pick<LayerFindings, 'inputs'>): string {
+  return inputs === 1 ? 'image' : 'level of an image'
 }
 
-function images(count: number): string {
+export function countedImages(count: number): string {
   return `${whole(count)} image${count === 1 ? '' : 's'}`
 }
 
-function superclasses(classes: number, coarse: number): string {
-  return coarse === 0 ? whole(classes) : `${whole(classes)} in ${whole(coarse)} superclasses`
+function classes(count: number, superclasses: number): string {
+  return superclasses === 0 ? whole(count) : `${whole(count)} in ${whole(superclasses)} superclasses`
 }
 
-function fact(title: string, value: string, beside: string): Markup {
+/** A result in large figures, with what it is about below. */
+export function result(title: string, value: string, beside: string): Markup {
   return html`<div class="big"><dt>${title}</dt><dd>${value}<small>${beside}</small></dd></div>`
 }
 
-function plain(title: string, value: Content): Markup {
+export function fact(title: string, value: Content): Markup {
   return html`<div><dt>${title}</dt><dd>${value}</dd></div>`
 }
 
 /** One layer in two sentences and its experts in one line each. */
-function glance(layer: LayerFindings, index: number): Markup {
+function glance(page: TaskPage, layer: LayerFindings, index: number): Markup {
   const most = Math.max(1 / layer.count, ...layer.share)
-  const rows = layer.experts.map(({ expert, caption, silence }) => {
-    const text = caption ?? silence ?? 'no caption'
-    const share = layer.share[expert] ?? 0
-    return html`<li>${chip(expert, anchor.expert(index, expert))}<span class="sentence${caption === null ? ' muted' : ''}">${prose(shown(text))}</span><span>${meter(expert, share, most, 1 / layer.count)}<span class="meter-text">${percent(share)}</span></span></li>`
+  const rows = layer.share.map((share, expert) => {
+    const { text, muted } = page.expertLine(layer, index, expert)
+    const target = page.hasExperts ? anchor.expert(index, expert) : null
+    return html`<li>${chip(expert, target)}<span class="sentence${muted ? ' muted' : ''}">${prose(shown(text))}</span><span>${meter(expert, share, most, 1 / layer.count)}<span class="meter-text">${percent(share)}</span></span></li>`
   })
-  return html`<section class="glance"><h2><a href="#${anchor.layer(index)}">${shown(layer.name)}</a><span>${layer.count} expert${layer.count === 1 ? '' : 's'}, ${layer.k} an image</span></h2>
-<p class="small">${layerSummary(layer)}</p>
+  return html`<section class="glance"><h2><a href="#${anchor.layer(index)}">${shown(layer.name)}</a><span>${layer.count} expert${layer.count === 1 ? '' : 's'}, ${layer.k} ${layer.inputs === 1 ? 'an image' : 'a level'}</span></h2>
+<p class="small">${layerSummary(layer, page.explained(layer))}</p>
 <ol>${rows}</ol></section>`
 }

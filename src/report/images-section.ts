@@ -3,14 +3,14 @@ import type { PictureOfImage } from '../analysis/pictures.ts'
 import { fixed } from './figures.ts'
 import { html, type Markup, shown } from './markup.ts'
 import { chip, classNamed, meter, picture } from './parts.ts'
-import { anchor, className, type Reading, superclassOf } from './reading.ts'
+import { anchor, type ClassifierReading, className, type Reading, superclassOf } from './reading.ts'
 
 /** Pictures smaller than this are shown pixel by pixel. */
 const pixelated = 64
 
 /** One copy of each picture, which the galleries and the alternatives draw from. */
-export function pictureStore({ findings, pictures }: Reading): Markup {
-  const rendering = findings.data.size <= pixelated ? html` style="image-rendering:pixelated"` : null
+export function pictureStore({ extras, pictures }: ClassifierReading): Markup {
+  const rendering = extras.size <= pixelated ? html` style="image-rendering:pixelated"` : null
   const images = Array.from(
     pictures.values(),
     ({ image, png }) =>

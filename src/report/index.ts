@@ -4,15 +4,14 @@
  * @module
  */
 export { renderComparison } from './comparison-page.ts'
-export { renderDetectorReport } from './detection/page.ts'
 export { renderReport } from './page.ts'
 export { renderPredictions } from './prediction-page.ts'
 export {
   type ChartFile,
   captionsSvg,
   chartFiles,
+  groupingSvg,
   informationSvg,
   mapSvg,
-  superclassMatrixSvg,
   trainingSvg,
 } from './single-charts.ts'

@@ -1,42 +1,67 @@
 import type { LayerFindings } from '../analysis/findings.ts'
-import { accuracyFigures } from './accuracy-figures.ts'
-import { expertsSection } from './experts-section.ts'
 import { bits, fixed, percent } from './figures.ts'
+import { unitOf } from './header-section.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { matrixChart, narrow, pairRows } from './matrix-charts.ts'
 import { informationChart } from './measure-charts.ts'
 import { chanceLegend, chart, chip, figure, liftLegend, numbers } from './parts.ts'
-import { mapChart, placesOf, trainingChart } from './place-charts.ts'
-import { classFigure, superclassFigure } from './preference-figures.ts'
-import { anchor, type Reading, superclassName } from './reading.ts'
+import { trainingChart } from './place-charts.ts'
+import { classFigure, groupingFigure } from './preference-figures.ts'
+import { anchor, type Reading } from './reading.ts'
 import {
   agreementSentence,
   informationSentence,
   layerSummary,
+  levelSentence,
+  matrixSentence,
   pairChance,
   pairSentence,
+  ratio,
   trainingSentence,
 } from './sentences.ts'
+import type { TaskPage } from './task-page.ts'
 
 /** All there is to see of one layer. */
-export function layerSection(reading: Reading, layer: LayerFindings, index: number): Markup {
+export function layerSection(reading: Reading, page: TaskPage, layer: LayerFindings, index: number): Markup {
   const id = anchor.layer(index)
   const choice = layer.count > 1
+  const preferences = [
+    ...page.preferences(layer, index),
+    groupingFigure(layer, 'superclass', matrixSentence(page.hasExperts)),
+    groupingFigure(layer, 'level', levelSentence(layer)),
+    informationFigure(layer),
+    pairFigure(layer),
+    classFigure(reading, layer),
+  ]
   return html`<section class="layer" id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${name(shown(layer.name))}</h2>
 <p class="kicker">${describe(layer)}</p>
-<p class="lead">${layerSummary(layer)}</p>
-${expertsSection(reading, layer, index)}
-${choice ? block(index, 'preferences', 'Which classes go where', [superclassFigure(reading, layer), informationFigure(layer), pairFigure(layer), classFigure(reading, layer)]) : null}
-${block(index, 'accuracy', 'What the experts can do', [...accuracyFigures(reading, layer), trainingFigure(layer)])}
-${choice ? block(index, 'map', 'How the gate sees the images', mapFigures(reading, layer)) : null}
+<p class="lead">${layerSummary(layer, page.explained(layer))}</p>
+${page.experts(layer, index)}
+${choice ? block(index, 'preferences', 'What each expert is given', preferences) : null}
+${choice ? page.pictures(layer, index) : null}
+${block(index, 'variants', 'What the experts can do', [...page.variants(layer, index), trainingFigure(layer)])}
 ${block(index, 'agreement', 'Beside another run', [agreementFigure(layer)])}
 </section>
 `
 }
 
-function describe({ style, position, count, k, constraint }: LayerFindings): string {
-  const where = position === 0 ? 'in place of the stem' : `at stage ${position}`
-  return `Mixture in the style ${shown(style)} ${where}: E = ${count} experts, K = ${k} for each image, constraint ${shown(constraint)}`
+function describe(layer: LayerFindings): string {
+  const { style, count, k, constraint } = layer
+  const made = style === null ? '' : ` in the style ${shown(style)}`
+  return `Mixture${made} ${placeWords(layer)}: E = ${count} experts, K = ${k} for each ${unitOf(layer)}, constraint ${shown(constraint)}`
+}
+
+function placeWords({ place }: Pick<LayerFindings, 'place'>): string {
+  switch (place) {
+    case 'classification':
+      return 'in the head that says what objects are'
+    case 'regression':
+      return 'in the head that says where objects are'
+    case 'shared':
+      return 'in both heads, behind one gate'
+    default:
+      return place === 0 ? 'in place of the stem' : `at stage ${place} of the backbone`
+  }
 }
 
 function block(index: number, id: string, title: string, figures: readonly (Markup | null)[]): Markup | null {
@@ -46,35 +71,48 @@ function block(index: number, id: string, title: string, figures: readonly (Mark
 }
 
 function informationFigure(layer: LayerFindings): Markup {
-  const { information, dependence } = layer
-  const tested = [
-    ['Its class', information.class] as const,
-    ...(information.superclass === null ? [] : [['Its superclass', information.superclass] as const]),
-  ]
+  const { groupings, dependence, inputs } = layer
+  const input = inputs === 1 ? 'image' : 'image and level'
   const drawn = informationChart(
-    `${shown(layer.name)}: information in bits about the expert: at most ${bits(dependence.most)}, mean weights ${bits(dependence.ofMean)}, image ${bits(dependence.bits)}, class ${bits(information.class.bits)}`,
+    `${shown(layer.name)}: information in bits about the expert: at most ${bits(dependence.most)}, mean weights ${bits(dependence.ofMean)}, ${input} ${bits(dependence.bits)}${groupings.map(({ name: group, information }) => (information === null ? '' : `, ${group} ${bits(information.value)}`)).join('')}`,
     layer,
   )
+  const row = (
+    title: string,
+    one: {
+      readonly value: number
+      readonly chance: number
+      readonly chance95: number
+      readonly p: number
+    } | null,
+    share = '',
+  ): string[][] =>
+    one === null
+      ? []
+      : [[title, bits(one.value), share, bits(one.chance), bits(one.chance95), fixed(one.p, 4)]]
   return figure({
     title: 'What decides the expert',
     sentence: informationSentence(layer),
     body: chart(drawn),
     after: [
-      chanceLegend('shuffled labels: mean, and up to their 95th percentile'),
+      chanceLegend('shuffled: mean, and up to the 95th percentile'),
       numbers({
         caption: 'Information about the expert, in bits',
         heads: ['', 'bits', 'share', 'shuffled', '95th percentile', 'p'],
         rows: [
           ['Most: log₂ E', bits(dependence.most), '', '', '', ''],
           ['Mean weights', bits(dependence.ofMean), '', '', '', ''],
-          ['The image', bits(dependence.bits), '', '', '', ''],
-          ...tested.map(([title, one]) => [
-            title,
-            bits(one.bits),
-            percent(one.share),
-            bits(one.chance),
-            bits(one.chance95),
-            fixed(one.p, 4),
+          [
+            `The ${input}`,
+            bits(dependence.bits),
+            percent(ratio(dependence.bits, dependence.ofMean)),
+            '',
+            '',
+            '',
+          ],
+          ...groupings.flatMap(({ name: group, information, withinLevel }) => [
+            ...row(`The ${group}`, information, percent(information?.share)),
+            ...row(`The ${group}, given the level`, withinLevel),
           ]),
         ],
       }),
@@ -88,7 +126,7 @@ function pairFigure(layer: LayerFindings): Markup {
   if (chance <= 0) return figure({ title: 'Chosen together', sentence, body: null })
   const many = layer.count > 8
   const drawn = matrixChart(
-    `${shown(layer.name)}: how often two experts are chosen for the same image`,
+    `${shown(layer.name)}: how often two experts are chosen together`,
     pairRows(layer.coactivation, chance),
     layer.count,
     { labels: 64, row: many ? 22 : 30, cell: 52, least: 22 },
@@ -101,7 +139,7 @@ function pairFigure(layer: LayerFindings): Markup {
     after: [
       liftLegend(),
       numbers({
-        caption: 'Share of images that chose both experts',
+        caption: 'How often both experts are chosen',
         heads: ['', ...layer.coactivation.map((_, expert) => chip(expert))],
         rows: layer.coactivation.map((row, expert) => [chip(expert), ...row.map(value => percent(value))]),
       }),
@@ -119,11 +157,9 @@ function agreementFigure({ agreement }: LayerFindings): Markup | null {
 }
 
 /** Each expert’s share after each epoch. */
-export function trainingFigure(
-  layer: Pick<LayerFindings, 'name' | 'share' | 'count' | 'overTraining'>,
-): Markup {
+function trainingFigure(layer: LayerFindings): Markup {
   const title = 'How the shares came about'
-  if (layer.overTraining.length === 0)
+  if (layer.history.length === 0)
     return figure({ title, sentence: 'The training’s log has no shares of this layer.', body: null })
   const experts = layer.share.map((_, expert) => chip(expert))
   return figure({
@@ -134,8 +170,8 @@ export function trainingFigure(
     ),
     after: numbers({
       caption: 'Importance of each expert by epoch',
-      heads: ['Epoch', ...experts, 'CV', 'Active'],
-      rows: layer.overTraining.map(({ epoch, importance, cvImportance, active }) => [
+      heads: ['Epoch', ...experts, 'CV', 'Living'],
+      rows: layer.history.map(({ epoch, importance, cvImportance, active }) => [
         epoch,
         ...importance.map(value => fixed(value, 3)),
         fixed(cvImportance, 3),
@@ -143,55 +179,4 @@ export function trainingFigure(
       ]),
     }),
   })
-}
-
-/** The map as a whole, and one small map for each superclass. */
-function mapFigures(reading: Reading, layer: LayerFindings): Markup[] {
-  const title = 'A map of the gate’s logits'
-  if (layer.map === null)
-    return [
-      figure({
-        title,
-        sentence: 'There are too few images for a map, or the gate says the same of all.',
-        body: null,
-      }),
-    ]
-  const places = placesOf(layer.map)
-  const of = reading.findings.data.superclassOf
-  const small = reading.superclassNames.flatMap((_, superclass) => {
-    const own = places.filter(({ label }) => of?.[label] === superclass)
-    const drawn = mapChart(`${superclassName(reading, superclass)}: ${own.length} images on the map`, own, {
-      frame: places,
-      side: 132,
-      radius: 1.6,
-    })
-    return own.length === 0
-      ? []
-      : [html`<div><h5>${name(superclassName(reading, superclass))}</h5>${drawn.svg}</div>`]
-  })
-  return [
-    figure({
-      title,
-      sentence: `Each of the ${places.length} points is an image; images of which the gate says alike lie side by side (UMAP, ${layer.map.neighbours} neighbours). Colour, and the number amid each colour, is the expert with the most weight. That colours part is no finding, since the logits decide the expert; groups within a colour are. A gate without opinions would draw one even cloud.`,
-      body: chart(
-        mapChart(`${shown(layer.name)}: map of the gate’s logits of ${places.length} images`, places, {
-          frame: places,
-          side: 560,
-          radius: 2.4,
-        }),
-        true,
-      ),
-    }),
-    ...(small.length === 0
-      ? []
-      : [
-          figure({
-            title: 'The same map, one superclass at a time',
-            width: 520,
-            sentence:
-              'A superclass that sits in one corner is one that the gate knows. One that is spread over the whole map, like a random draw of images, means nothing to it.',
-            body: html`<div class="smalls">${small}</div>`,
-          }),
-        ]),
-  ]
 }

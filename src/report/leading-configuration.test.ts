@@ -3,15 +3,16 @@ import { type ComparedRun, groupsOf } from '../analysis/comparison.ts'
 import { renderComparison } from './comparison-page.ts'
 import { leadingConfiguration } from './leading-configuration.ts'
 
-const run = (configuration: string, seed: number, top1: number): ComparedRun => ({
+const run = (configuration: string, seed: number, score: number): ComparedRun => ({
+  task: 'classification',
   run: `${configuration}-${seed}`,
   recipe: null,
   seed,
   step: 10,
   configuration,
   data: { title: 'images', identity: 'd1', images: 100 },
-  top1,
-  top5: 0.8,
+  measures: { top1: score, top5: 0.8 },
+  score,
   parameters: 100,
   activeParameters: 100,
   seconds: 60,
@@ -26,7 +27,7 @@ describe('the configuration that is called most accurate', () => {
     const found = leadingConfiguration(groupsOf(runs))!
     expect(found).toMatchObject({ p: 0.5, pairs: 2, isBeyondChance: false })
     const page = renderComparison(runs)
-    expect(page).not.toContain('Most accurate')
+    expect(page).not.toContain('Best by')
     expect(page).toContain('cannot be told from these seeds')
   })
 
@@ -34,7 +35,7 @@ describe('the configuration that is called most accurate', () => {
     const runs = seeds(6).flatMap(seed => [run('a', seed, 0.6 + seed / 100), run('b', seed, 0.5)])
     expect(leadingConfiguration(groupsOf(runs))).toMatchObject({ p: 2 / 64, pairs: 6, isBeyondChance: true })
     const page = renderComparison(runs)
-    expect(page).toContain('Most accurate')
+    expect(page).toContain('Best by')
     expect(page).toContain('p = 0.031')
   })
 

@@ -2,7 +2,7 @@ import type { ComparedRun, Group } from '../analysis/comparison.ts'
 import { significanceLevel } from '../base/exact-tests.ts'
 import { createPairedTest } from '../metrics/paired-permutation-test.ts'
 
-/** The configuration with the highest mean accuracy, and whether that is beyond chance. */
+/** The configuration with the highest mean score, and whether that is beyond chance. */
 export interface Leading {
   readonly first: Group
   /** The group that comes closest by the test; undefined where there is no other. */
@@ -15,14 +15,15 @@ export interface Leading {
 }
 
 /**
- * Holds the group with the highest mean accuracy against each other one, seed by seed, by the exact sign-flip test; the
+ * Holds the group with the highest mean score against each other one, seed by seed, by the exact sign-flip test; the
  * largest p counts, times the number of others (Bonferroni, as in `leadOf`). What differs between trainings is their
  * randomness, so seeds are what is tested over, not images.
  *
  * @returns undefined without groups
  */
 export function leadingConfiguration(groups: readonly Group[]): Leading | undefined {
-  const [first, ...others] = groups.toSorted((a, b) => b.top1.mean - a.top1.mean)
+  const scored = groups.flatMap(group => (group.score === null ? [] : [{ group, mean: group.score.mean }]))
+  const [first, ...others] = scored.sort((a, b) => b.mean - a.mean).map(({ group }) => group)
   if (first === undefined) return undefined
   const test = createPairedTest()
   const own = meansBySeed(first.runs)
@@ -44,7 +45,8 @@ export function leadingConfiguration(groups: readonly Group[]): Leading | undefi
 
 function meansBySeed(runs: readonly ComparedRun[]): Map<number, number> {
   const values = new Map<number, number[]>()
-  for (const { seed, top1 } of runs) values.set(seed, [...(values.get(seed) ?? []), top1])
+  for (const { seed, score } of runs)
+    if (score !== null) values.set(seed, [...(values.get(seed) ?? []), score])
   return new Map(
     Array.from(values, ([seed, own]) => [seed, own.reduce((a, b) => a + b, 0) / own.length] as const),
   )

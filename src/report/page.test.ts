@@ -3,9 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { cifar100Classes } from '../../test/cifar100-names.ts'
 import { type Synthetic, syntheticFindings } from '../../test/synthetic-findings.ts'
 import { withDots } from '../../test/synthetic-pictures.ts'
-import { type Findings, findings as schema } from '../analysis/findings.ts'
+import {
+  type ClassificationExtras,
+  type Findings,
+  findings as schema,
+  type VariantFindings,
+} from '../analysis/findings.ts'
 import { renderReport } from './page.ts'
-import { captionsSvg, informationSvg, mapSvg, superclassMatrixSvg, trainingSvg } from './single-charts.ts'
+import { captionsSvg, groupingSvg, informationSvg, mapSvg, trainingSvg } from './single-charts.ts'
 
 const layer = { name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }
 const plain: Synthetic = {
@@ -22,7 +27,7 @@ function rendered(
   change: (findings: Findings) => Findings = one => one,
 ): string {
   const { findings, pictures } = syntheticFindings({ ...plain, ...changes })
-  return renderReport(change(findings), withDots(pictures))
+  return renderReport(change(findings), { task: 'classification', images: withDots(pictures) })
 }
 
 /** What a reader sees or hears: text and labels, without styles and scripts. */
@@ -81,7 +86,8 @@ describe('the report', () => {
   it('writes a dash for what is not a number', () => {
     const broken = (one: Findings): Findings => ({
       ...one,
-      accuracy: { ...one.accuracy, top1: Number.NaN, loss: Number.NaN },
+      loss: Number.NaN,
+      measures: { ...one.measures, top1: Number.NaN },
     })
     expectSound(rendered({}, broken))
   })
@@ -93,7 +99,7 @@ describe('the report', () => {
 
   it('leaves out what images it does not have', () => {
     const { findings } = syntheticFindings(plain)
-    const page = renderReport(findings, [])
+    const page = renderReport(findings, null)
     expectSound(page)
     expect(page.includes('are not part of this report')).toBe(true)
   })
@@ -131,10 +137,10 @@ describe('the report', () => {
 
   it('shows no picture from elsewhere', () => {
     const { findings, pictures } = syntheticFindings(plain)
-    const page = renderReport(
-      findings,
-      pictures.map(one => ({ ...one, png: 'https://example.org/pixel.png' })),
-    )
+    const page = renderReport(findings, {
+      task: 'classification',
+      images: pictures.map(one => ({ ...one, png: 'https://example.org/pixel.png' })),
+    })
     expect(page.includes('example.org')).toBe(false)
   })
 
@@ -148,9 +154,9 @@ describe('the report', () => {
 
   it('has every class, every expert and, for every image of a gallery, its alternatives', () => {
     const { findings, pictures } = syntheticFindings({ ...plain, layers: [second, layer] })
-    const page = renderReport(findings, withDots(pictures))
+    const page = renderReport(findings, { task: 'classification', images: withDots(pictures) })
     for (const index of findings.data.classes.keys()) expect(page.includes(`id="class-${index}"`)).toBe(true)
-    for (const [l, { experts }] of findings.layers.entries())
+    for (const [l, { experts }] of classified(findings).layers.entries())
       for (const { expert, gallery } of experts) {
         expect(page.includes(`id="layer-${l}-expert-${expert}"`)).toBe(true)
         for (const image of gallery) expect(page.includes(`id="image-${image}"`)).toBe(true)
@@ -166,7 +172,7 @@ describe('single charts', () => {
   const { findings } = syntheticFindings(plain)
 
   it.each([
-    ['superclassMatrixSvg', superclassMatrixSvg],
+    ['groupingSvg', (one: Findings, at: number) => groupingSvg(one, at, 'superclass')],
     ['captionsSvg', captionsSvg],
     ['informationSvg', informationSvg],
     ['trainingSvg', trainingSvg],
@@ -181,7 +187,7 @@ describe('single charts', () => {
   it('say what they cannot draw', () => {
     expect(() => mapSvg(findings, 3)).toThrow(/layer 3 was asked for/)
     const without = syntheticFindings({ ...plain, superclasses: null, superclassOf: null }).findings
-    expect(() => superclassMatrixSvg(without, 0)).toThrow(/no superclasses/)
+    expect(() => groupingSvg(without, 0, 'superclass')).toThrow(/no grouping by superclass/)
   })
 })
 
@@ -194,22 +200,19 @@ function blanked(one: Findings): Findings {
     lift: empty(weight),
   })
   const none = (values: readonly unknown[]): null[] => values.map(() => null)
-  const variant = <T extends { readonly perClass: readonly unknown[] }>(own: T) => ({
-    ...own,
-    perClass: none(own.perClass),
-  })
+  const variant = (own: VariantFindings): VariantFindings => ({ ...own, perClass: null })
+  const extras = classified(one)
   return {
     ...one,
     run: { ...one.run, recipe: null },
-    accuracy: { ...one.accuracy, perClass: none(one.accuracy.perClass) },
+    perClass: { top1: none(one.perClass.top1 ?? []) },
     layers: one.layers.map(layer => ({
       ...layer,
-      byClass: affinity(layer.byClass),
-      bySuperclass: layer.bySuperclass === null ? null : affinity(layer.bySuperclass),
-      information: {
-        class: { ...layer.information.class, share: null },
-        superclass: layer.information.superclass && { ...layer.information.superclass, share: null },
-      },
+      groupings: layer.groupings.map(grouping => ({
+        ...grouping,
+        affinity: affinity(grouping.affinity),
+        information: grouping.information && { ...grouping.information, share: null },
+      })),
       leads: { single: null, without: null, pair: null },
       variants: {
         single: layer.variants.single.map(variant),
@@ -217,16 +220,7 @@ function blanked(one: Findings): Findings {
         byK: layer.variants.byK.map(variant),
         equal: variant(layer.variants.equal),
       },
-      overTraining: [],
-      map: null,
-      experts: layer.experts.map(expert => ({
-        ...expert,
-        caption: null,
-        silence: null,
-        classes: [],
-        superclasses: [],
-        gallery: [],
-      })),
+      history: [],
       agreement: layer.agreement && {
         ...layer.agreement,
         pairs: layer.agreement.pairs.map(pair => ({ ...pair, similarity: null })),
@@ -236,5 +230,24 @@ function blanked(one: Findings): Findings {
         p: null,
       },
     })),
+    extras: {
+      ...extras,
+      layers: extras.layers.map(({ experts }) => ({
+        map: null,
+        experts: experts.map(expert => ({
+          ...expert,
+          caption: null,
+          silence: null,
+          classes: [],
+          superclasses: [],
+          gallery: [],
+        })),
+      })),
+    },
   }
+}
+
+function classified({ extras }: Findings): ClassificationExtras {
+  if (extras?.task !== 'classification') throw new Error('findings of a classifier were expected')
+  return extras
 }

@@ -1,56 +1,77 @@
+import type { Pictures } from '../analysis/analysed.ts'
 import type { Findings } from '../analysis/findings.ts'
-import type { PictureOfImage } from '../analysis/pictures.ts'
+import { classificationPage } from './classification-page.ts'
 import { definitionsSection } from './definitions-section.ts'
-import { expertChips } from './experts-section.ts'
+import { detectorPage } from './detection/detector-page.ts'
+import { generalPage } from './general-page.ts'
 import { head } from './head.ts'
 import { headerSection } from './header-section.ts'
-import { imageSections, pictureStore } from './images-section.ts'
 import { layerSection } from './layer-section.ts'
 import { html, type Markup, name, shown, trusted } from './markup.ts'
+import { chip } from './parts.ts'
 import { anchor, type Reading, readingOf } from './reading.ts'
 import { routesSection } from './routes-section.ts'
 import { script, scriptHash } from './script.ts'
+import type { TaskPage } from './task-page.ts'
 
 /**
  * `report.html`: everything that was found about a run as one file, which needs nothing beside it. The same findings and
  * pictures give the same bytes.
  *
- * @param pictures - images of the galleries; one that is missing is left out of its gallery
+ * @param pictures - of the task; one that is missing is left out
  * @returns HTML, to be written as UTF-8
  */
-export function renderReport(findings: Findings, pictures: readonly PictureOfImage[]): string {
-  const reading = readingOf(findings, pictures)
+export function renderReport(findings: Findings, pictures: Pictures): string {
+  const images = pictures?.task === 'classification' ? pictures.images : []
+  const reading = readingOf(findings, images)
+  const page = taskPage(reading, pictures)
   return html`<!doctype html>
 <html lang="en">
 ${head({
-  title: `${shown(findings.run.name)}: who does what`,
+  title: `${shown(findings.run.name)}: ${page.title.toLowerCase()}`,
   generator: `Moiety ${findings.run.moiety}`,
   script: scriptHash(),
+  style: page.style,
 })}
 <body>
 <a class="skip" href="#main">Skip to the layers</a>
-${pictureStore(reading)}
+${page.store}
 <div class="page">
-${contents(reading)}
-${headerSection(reading)}
+${contents(reading, page)}
+${headerSection(reading, page)}
 <main id="main">
-${findings.layers.map((layer, index) => layerSection(reading, layer, index))}
+${findings.layers.map((layer, index) => layerSection(reading, page, layer, index))}
 ${routesSection(reading)}
-${definitionsSection(findings)}
+${page.classes}
+${definitionsSection(findings, page.definitions)}
 </main>
-<footer>Made by Moiety ${findings.run.moiety} from report.json, which holds every number of this page. <span class="on-screen">The alternatives of each image are on screen only.</span></footer>
+<footer>Made by Moiety ${findings.run.moiety} from report.json, which holds every number of this page.${page.dialogs === null ? null : html` <span class="on-screen">The alternatives of each image are on screen only.</span>`}</footer>
 </div>
-${imageSections(reading)}
+${page.dialogs}
 <script>${trusted(script)}</script>
 </body>
 </html>
 `.text
 }
 
-function contents({ findings }: Reading): Markup {
+function taskPage(reading: Reading, pictures: Pictures): TaskPage {
+  const { extras } = reading.findings
+  switch (extras?.task) {
+    case 'classification':
+      return classificationPage({ ...reading, extras })
+    case 'detection':
+      return detectorPage(reading, extras, pictures?.task === 'detection' ? pictures.scenes : [])
+    default:
+      return generalPage(reading)
+  }
+}
+
+function contents({ findings }: Reading, { hasExperts }: TaskPage): Markup {
+  const chips = (index: number, count: number): Markup =>
+    html`<span class="chips">${Array.from({ length: count }, (_, expert) => chip(expert, anchor.expert(index, expert)))}</span>`
   const layers = findings.layers.map(
     (layer, index) =>
-      html`<li><a href="#${anchor.layer(index)}">${name(shown(layer.name))}</a>${expertChips(layer, index)}</li>`,
+      html`<li><a href="#${anchor.layer(index)}">${name(shown(layer.name))}</a>${hasExperts ? chips(index, layer.count) : null}</li>`,
   )
   return html`<nav class="contents" aria-label="Contents"><ol><li><a href="#top">Overview</a></li>${layers}<li><a href="#routes">${layers.length === 0 ? 'Classes' : 'Routes'}</a></li><li><a href="#definitions">Measures</a></li></ol></nav>`
 }

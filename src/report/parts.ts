@@ -33,7 +33,8 @@ export function plainMeter(fraction: number): Markup {
   return html`<span class="meter plain"><i style="--v:${share(fraction, 1)}"></i></span>`
 }
 
-function share(value: number, most: number): string {
+/** A number as a part of the whole width, for styles. */
+export function share(value: number, most: number): string {
   const fraction = most > 0 && Number.isFinite(value) ? Math.min(1, Math.max(0, value / most)) : 0
   return `${Number((100 * fraction).toFixed(2))}%`
 }

@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import type { LayerFindings } from '../analysis/findings.ts'
+import type { ClassificationExtras, LayerFindings } from '../analysis/findings.ts'
 import { type Chart, draw } from './draw.ts'
 import { percent } from './figures.ts'
 import { narrow } from './matrix-charts.ts'
@@ -16,9 +16,9 @@ interface Share {
 /** Each expert's share of weight after each epoch, with the line of an even split. */
 export function trainingChart(
   label: string,
-  { overTraining, count }: Pick<LayerFindings, 'overTraining' | 'count'>,
+  { history, count }: Pick<LayerFindings, 'history' | 'count'>,
 ): Chart {
-  const shares = overTraining.flatMap(({ epoch, importance }) => {
+  const shares = history.flatMap(({ epoch, importance }) => {
     const total = importance.reduce((a, b) => a + b, 0)
     return importance.map((value, expert): Share => ({ epoch, expert, share: total > 0 ? value / total : 0 }))
   })
@@ -58,7 +58,7 @@ export function trainingChart(
       Plot.dot(shares, {
         x: 'epoch',
         y: 'share',
-        r: overTraining.length > 40 ? 0 : 2.2,
+        r: history.length > 40 ? 0 : 2.2,
         fill: colour,
         title: (d: Share) => `epoch ${d.epoch}, expert ${d.expert}: ${percent(d.share)}`,
       }),
@@ -108,7 +108,10 @@ export interface Place {
   readonly label: number
 }
 
-export function placesOf(map: NonNullable<LayerFindings['map']>): Place[] {
+/** UMAP of a gate's logits. */
+export type LogitMap = NonNullable<ClassificationExtras['layers'][number]['map']>
+
+export function placesOf(map: LogitMap): Place[] {
   return map.images.flatMap((_, i) => {
     const [x, y, top, label] = [map.x[i], map.y[i], map.top[i], map.labels[i]]
     return x === undefined || y === undefined || top === undefined || label === undefined

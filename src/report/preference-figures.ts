@@ -1,6 +1,6 @@
-import type { LayerFindings } from '../analysis/findings.ts'
+import { groupingOf, type LayerFindings } from '../analysis/findings.ts'
 import type { Chart } from './draw.ts'
-import { percent, times } from './figures.ts'
+import { percent, times, whole } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import {
   figured,
@@ -11,56 +11,86 @@ import {
   narrow,
 } from './matrix-charts.ts'
 import { chart, chip, figure, liftLegend, numbers } from './parts.ts'
-import {
-  byPreference,
-  type ClassGroup,
-  className,
-  preferred,
-  type Reading,
-  superclassName,
-} from './reading.ts'
-import { matrixSentence } from './sentences.ts'
+import { byPreference, type ClassGroup, className, preferred, type Reading } from './reading.ts'
 
-/** Superclasses by experts as one chart; null where the data has none. */
-export function superclassChart(
-  reading: Reading,
+/** How a grouping is shown: titles, layout, and whether its rows are put together by the expert that they prefer. */
+interface GroupingView {
+  readonly title: string
+  /** What a group is called in a table. */
+  readonly head: string
+  readonly layout: MatrixLayout
+  readonly byPreference: boolean
+}
+
+const views: Readonly<Record<'superclass' | 'level' | 'size', GroupingView>> = {
+  superclass: {
+    title: 'Superclasses by experts',
+    head: 'Superclass',
+    layout: figured,
+    byPreference: true,
+  },
+  level: {
+    title: 'Levels by experts',
+    head: 'Level',
+    layout: { labels: 84, row: 30, cell: 56, least: 22 },
+    byPreference: false,
+  },
+  size: {
+    title: 'Sizes by experts',
+    head: 'Objects',
+    layout: { labels: 84, row: 30, cell: 56, least: 22 },
+    byPreference: false,
+  },
+}
+
+/** Groups by experts as one chart; null where the layer has no such grouping. */
+export function groupingChart(
   layer: LayerFindings,
-  layout: MatrixLayout = figured,
+  name: keyof typeof views,
+  layout: MatrixLayout = views[name].layout,
 ): Chart | null {
-  const { bySuperclass } = layer
-  if (bySuperclass === null) return null
-  const order = byPreference(Array.from(bySuperclass.lift.keys()), bySuperclass.lift)
-  const rows = order.map((s): MatrixRow => {
-    const title = superclassName(reading, s)
+  const grouping = groupingOf(layer, name)
+  if (grouping === undefined) return null
+  const { names, affinity } = grouping
+  const all = Array.from(names.keys())
+  const order = views[name].byPreference ? byPreference(all, affinity.lift) : all
+  const rows = order.map((group): MatrixRow => {
+    const title = shown(names[group] ?? '')
     return {
       name: title,
-      cells: liftCells(title, bySuperclass.weight[s] ?? [], bySuperclass.lift[s] ?? [], layer.count),
+      cells: liftCells(title, affinity.weight[group] ?? [], affinity.lift[group] ?? [], layer.count),
     }
   })
   return matrixChart(
-    `${shown(layer.name)}: weight of each superclass by expert, compared with chance`,
+    `${shown(layer.name)}: weight of each ${name} by expert, compared with chance`,
     rows,
     layer.count,
     layout,
   )
 }
 
-export function superclassFigure(reading: Reading, layer: LayerFindings): Markup | null {
-  const drawn = superclassChart(reading, layer)
-  if (drawn === null || layer.bySuperclass === null) return null
-  const { weight, lift } = layer.bySuperclass
+export function groupingFigure(
+  layer: LayerFindings,
+  key: keyof typeof views,
+  sentence: string,
+): Markup | null {
+  const drawn = groupingChart(layer, key)
+  const grouping = groupingOf(layer, key)
+  if (drawn === null || grouping === undefined) return null
+  const { names, affinity, counts } = grouping
   return figure({
-    title: 'Superclasses by experts',
-    sentence: matrixSentence(layer),
+    title: views[key].title,
+    sentence,
     body: chart(drawn),
     after: [
       liftLegend(),
       numbers({
-        caption: 'Mean weight of each superclass, and that as a multiple of chance',
-        heads: ['Superclass', ...experts(layer)],
-        rows: lift.map((row, s) => [
-          name(superclassName(reading, s)),
-          ...row.map((ratio, expert) => cell(weight[s]?.[expert] ?? null, ratio)),
+        caption: `Mean weight of each ${key}, and that as a multiple of chance`,
+        heads: [views[key].head, 'number', ...experts(layer)],
+        rows: affinity.lift.map((row, group) => [
+          name(shown(names[group] ?? '')),
+          whole(counts[group]),
+          ...row.map((ratio, expert) => cell(affinity.weight[group]?.[expert] ?? null, ratio)),
         ]),
       }),
     ],
@@ -72,8 +102,10 @@ export function superclassFigure(reading: Reading, layer: LayerFindings): Markup
  * Classes by experts: a panel for each superclass, in the order in which the superclasses prefer experts; without superclasses
  * a panel for each expert, with the classes that prefer it.
  */
-export function classFigure(reading: Reading, layer: LayerFindings): Markup {
-  const { lift, weight } = layer.byClass
+export function classFigure(reading: Reading, layer: LayerFindings): Markup | null {
+  const grouping = groupingOf(layer, 'class')
+  if (grouping === undefined) return null
+  const { lift, weight } = grouping.affinity
   const panels = panelsOf(reading, layer)
   const drawn = panels.map(({ title, classes }) => {
     const rows = byPreference(classes, lift).map((c): MatrixRow => {
@@ -114,25 +146,25 @@ export function classFigure(reading: Reading, layer: LayerFindings): Markup {
   })
 }
 
-function panelsOf(
-  reading: Reading,
-  { byClass, bySuperclass, count }: LayerFindings,
-): readonly Omit<ClassGroup, 'superclass'>[] {
-  if (bySuperclass !== null) {
-    const lift = bySuperclass.lift
+function panelsOf(reading: Reading, layer: LayerFindings): readonly Omit<ClassGroup, 'superclass'>[] {
+  const bySuperclass = groupingOf(layer, 'superclass')
+  if (bySuperclass !== undefined) {
+    const { lift } = bySuperclass.affinity
     const order = byPreference(Array.from(lift.keys()), lift)
     const rank = (superclass: number | null): number =>
       superclass === null ? lift.length : order.indexOf(superclass)
     return reading.groups.toSorted((a, b) => rank(a.superclass) - rank(b.superclass))
   }
+  const byClass = groupingOf(layer, 'class')
   const all = Array.from(reading.classNames.keys())
-  const of = (expert: number | null): number[] => all.filter(c => preferred(byClass.lift[c]) === expert)
+  const of = (expert: number | null): number[] =>
+    all.filter(c => preferred(byClass?.affinity.lift[c]) === expert)
   return [
-    ...Array.from({ length: count }, (_, expert) => ({
+    ...Array.from({ length: layer.count }, (_, expert) => ({
       title: `Placed with expert ${expert}`,
       classes: of(expert),
     })),
-    { title: 'Without images', classes: of(null) },
+    { title: 'Without items', classes: of(null) },
   ].filter(({ classes }) => classes.length > 0)
 }
 

@@ -1,4 +1,4 @@
-import type { Findings } from '../analysis/findings.ts'
+import type { ClassificationExtras, Findings } from '../analysis/findings.ts'
 import type { PictureOfImage } from '../analysis/pictures.ts'
 import { shown } from './markup.ts'
 
@@ -21,6 +21,11 @@ export interface Reading {
   readonly pictures: ReadonlyMap<number, PictureOfImage>
   /** By class. */
   readonly picturesOf: ReadonlyMap<number, readonly PictureOfImage[]>
+}
+
+/** The same of a classifier. */
+export interface ClassifierReading extends Reading {
+  readonly extras: ClassificationExtras
 }
 
 export function readingOf(findings: Findings, pictures: readonly PictureOfImage[]): Reading {
@@ -75,16 +80,16 @@ export function superclassOf({ findings, superclassNames }: Reading, index: numb
   return superclassNames[findings.data.superclassOf?.[index] ?? -1] ?? null
 }
 
-/** The fraction named right of all images of some classes; null where they have none. */
-export function groupAccuracy(
+/** The mean over all images (or objects) of some classes of what each class has; null where they have none. */
+export function groupMean(
   { findings }: Reading,
   perClass: readonly (number | null)[],
   classes: readonly number[],
 ): number | null {
   const { perClass: counts } = findings.data
   const images = classes.reduce((total, c) => total + (counts[c] ?? 0), 0)
-  const right = classes.reduce((total, c) => total + (counts[c] ?? 0) * (perClass[c] ?? 0), 0)
-  return images === 0 ? null : right / images
+  const sum = classes.reduce((total, c) => total + (counts[c] ?? 0) * (perClass[c] ?? 0), 0)
+  return images === 0 ? null : sum / images
 }
 
 /** The expert that a row of lifts, or of weights, is largest for; null for a row without values. */

@@ -1,51 +1,88 @@
+import { groupingOf } from '../analysis/findings.ts'
+import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
+import { measuresOf } from '../tasks/measures.ts'
 import { percent, whole } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { expertClass, plainMeter, tile } from './parts.ts'
-import { anchor, type ClassGroup, className, groupAccuracy, type Reading } from './reading.ts'
+import { anchor, type ClassGroup, className, groupMean, type Reading } from './reading.ts'
 
 /** Narrower parts of a bar have no room for the expert's number. */
 const numbered = 0.07
 const thumbnails = 4
 
-/** For each class how many images, how many named right, and which experts it goes to, layer by layer. */
+/** For each class how many images or objects, what the network reaches, and which experts it goes to, layer by layer. */
 export function routesSection(reading: Reading): Markup {
   const { findings, groups, picturesOf } = reading
   const { layers } = findings
   const pictured = picturesOf.size > 0
+  const score = scoreOfClasses(reading)
+  const items = itemsOf(reading)
   const columns = 3 + Math.max(1, layers.length) + Number(pictured)
   const title = layers.length === 0 ? 'Every class' : 'The route of every class'
   const lead =
     layers.length === 0
-      ? 'Of each class: its images in the split and how many of them the network names right.'
-      : 'Each bar is the mean weight of the experts over the images of a class; numbers are experts. A class without preferences has the layer’s mean, which heads the column.'
+      ? `Of each class: its ${items} in the split, and what the network reaches.`
+      : `Each bar is the mean weight of the experts over the ${items} of a class; numbers are experts. A class without preferences has the layer’s mean, which heads the column.`
   return html`<section class="routes-section" id="routes" aria-labelledby="routes-title"><h2 id="routes-title">${title}</h2>
 <p class="lead">${lead}</p>
 <div class="filter" hidden><label for="filter">Only classes whose name contains</label><input id="filter" type="search" autocomplete="off"><output aria-live="polite"></output></div>
 <table class="${layers.length === 0 ? 'scores' : 'routes'}"><caption class="hidden-text">${title}</caption>
 <colgroup><col class="name"><col class="count"><col class="right">${layers.length === 0 ? html`<col>` : layers.map(() => html`<col>`)}${pictured ? html`<col class="pictures">` : null}</colgroup>
-<thead><tr><th scope="col" class="text">Class</th><th scope="col">Images</th><th scope="col">Right</th>${layers.map(layer => html`<th scope="col" class="text">${shown(layer.name)}${bar(layer.share)}</th>`)}${layers.length === 0 ? html`<td></td>` : null}${pictured ? html`<th scope="col" class="text">Typical</th>` : null}</tr></thead>
-${groups.map(group => tableBody(reading, group, columns, pictured))}</table></section>`
+<thead><tr><th scope="col" class="text">Class</th><th scope="col">${items === 'images' ? 'Images' : 'Objects'}</th><th scope="col">${score.label}</th>${layers.map(layer => html`<th scope="col" class="text">${shown(layer.name)}${bar(layer.share)}</th>`)}${layers.length === 0 ? html`<td></td>` : null}${pictured ? html`<th scope="col" class="text">Typical</th>` : null}</tr></thead>
+${groups.map(group => tableBody(reading, score, group, columns, pictured))}</table></section>`
 }
 
-function tableBody(reading: Reading, group: ClassGroup, columns: number, pictured: boolean): Markup {
+/** What the network reaches for each class. */
+interface ClassScores {
+  readonly label: string
+  readonly measure: MeasureDefinition | undefined
+  readonly values: readonly (number | null)[]
+}
+
+function scoreOfClasses({ findings }: Reading): ClassScores {
+  const [measure] = measuresOf(findings.measures)
+  const values = (measure && findings.perClass[measure.name]) ?? []
+  return { label: findings.task === 'classification' ? 'Right' : (measure?.label ?? ''), measure, values }
+}
+
+function itemsOf({ findings }: Reading): 'images' | 'objects' {
+  return findings.task === 'detection' ? 'objects' : 'images'
+}
+
+function scoreText({ measure }: ClassScores, value: number | null): string {
+  return measure === undefined
+    ? '–'
+    : measure.format === 'percent'
+      ? percent(value)
+      : measureText(measure, value)
+}
+
+function tableBody(
+  reading: Reading,
+  score: ClassScores,
+  group: ClassGroup,
+  columns: number,
+  pictured: boolean,
+): Markup {
   const heading =
     reading.groups.length === 1 && group.superclass === null
       ? null
-      : html`<tr class="group"><th scope="rowgroup" colspan="${columns}">${name(group.title)} <span class="muted">${percent(groupAccuracy(reading, reading.findings.accuracy.perClass, group.classes))} right</span></th></tr>`
-  return html`<tbody>${heading}${group.classes.map(index => row(reading, index, pictured))}</tbody>
+      : html`<tr class="group"><th scope="rowgroup" colspan="${columns}">${name(group.title)} ${reading.findings.task === 'classification' ? html`<span class="muted">${percent(groupMean(reading, score.values, group.classes))} right</span>` : null}</th></tr>`
+  return html`<tbody>${heading}${group.classes.map(index => row(reading, score, index, pictured))}</tbody>
 `
 }
 
-function row(reading: Reading, index: number, pictured: boolean): Markup {
+function row(reading: Reading, score: ClassScores, index: number, pictured: boolean): Markup {
   const { findings } = reading
   const images = findings.data.perClass[index] ?? 0
   const title = className(reading, index)
+  const noItem = itemsOf(reading) === 'images' ? 'no image' : 'no object'
   const bars = findings.layers.map(layer => {
-    const weights = layer.byClass.weight[index]
-    return html`<td class="bar"><span class="cell-name">${shown(layer.name)}</span>${weights === undefined ? noRoute(images) : bar(weights, images)}</td>`
+    const weights = groupingOf(layer, 'class')?.affinity.weight[index]
+    return html`<td class="bar"><span class="cell-name">${shown(layer.name)}</span>${weights === undefined ? noRoute(noItem) : bar(weights, images === 0 ? noItem : undefined)}</td>`
   })
-  const right = findings.accuracy.perClass[index] ?? null
-  const score =
+  const right = score.values[index] ?? null
+  const meter =
     findings.layers.length > 0
       ? null
       : html`<td class="score">${right === null ? null : plainMeter(right)}</td>`
@@ -53,14 +90,18 @@ function row(reading: Reading, index: number, pictured: boolean): Markup {
   const typical = pictured
     ? html`<td class="text pictures">${pictures.length === 0 ? null : html`<span class="thumbs">${pictures.map(one => tile(reading, one, null))}</span>`}</td>`
     : null
-  return html`<tr id="${anchor.class(index)}" data-name="${title}"><th scope="row">${name(title)}</th><td><span class="cell-name">images</span>${whole(images)}</td><td><span class="cell-name">right</span>${images === 0 ? '–' : percent(right)}</td>${score}${bars}${typical}</tr>
+  return html`<tr id="${anchor.class(index)}" data-name="${title}"><th scope="row">${name(title)}</th><td><span class="cell-name">${itemsOf(reading)}</span>${whole(images)}</td><td><span class="cell-name">${score.label.toLowerCase()}</span>${images === 0 ? '–' : scoreText(score, right)}</td>${meter}${bars}${typical}</tr>
 `
 }
 
-/** The mean weights as parts of one bar, in the order of the experts. */
-function bar(weights: readonly (number | null)[], images = 1): Markup {
+/**
+ * The mean weights as parts of one bar, in the order of the experts.
+ *
+ * @param nothing - said where there is no weight
+ */
+function bar(weights: readonly (number | null)[], nothing = 'no weight'): Markup {
   const total = weights.reduce<number>((sum, weight) => sum + (weight ?? 0), 0)
-  if (!(total > 0)) return noRoute(images)
+  if (!(total > 0)) return noRoute(nothing)
   const parts = weights.flatMap((weight, expert) => {
     const part = (weight ?? 0) / total
     if (part <= 0) return []
@@ -74,6 +115,6 @@ function bar(weights: readonly (number | null)[], images = 1): Markup {
   return html`<span class="route" role="img" aria-label="${words}" title="${words}">${parts}</span>`
 }
 
-function noRoute(images: number): Markup {
-  return html`<span class="route none">${images === 0 ? 'no image' : 'no weight'}</span>`
+function noRoute(words: string): Markup {
+  return html`<span class="route none">${words}</span>`
 }

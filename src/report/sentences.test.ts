@@ -4,7 +4,7 @@ import type { LayerFindings } from '../analysis/findings.ts'
 import {
   accuracySentence,
   agreementSentence,
-  layerSummary,
+  explainedSentence,
   matrixSentence,
   pairSentence,
   trainingSentence,
@@ -55,15 +55,20 @@ describe('what the page says of experts', () => {
   })
 
   it('names no strongest cell, and no change between epochs', () => {
-    expect(matrixSentence(layer)).not.toMatch(/strongest/)
+    expect(matrixSentence(true)).not.toMatch(/strongest/)
     expect(trainingSentence(layer)).not.toMatch(/goes from/)
   })
 
   it('says of superclasses that explain no more than chance that they do not', () => {
-    const { information } = layer
-    const none = { ...information.superclass!, p: 0.4, bits: 0.001, share: 0.031 }
-    const clear = { ...information.class, p: 0.001, bits: 1, chance95: 0.1 }
-    const sentence = layerSummary({ ...layer, information: { class: clear, superclass: none } })
+    const changed = {
+      superclass: { p: 0.4, value: 0.001, share: 0.031 },
+      class: { p: 0.001, value: 1, chance95: 0.1 },
+    }
+    const groupings = layer.groupings.map(one => ({
+      ...one,
+      information: { ...one.information!, ...changed[one.name as keyof typeof changed] },
+    }))
+    const sentence = explainedSentence({ ...layer, groupings })
     expect(sentence).toMatch(/its superclass alone no more than shuffled labels would/)
     expect(sentence).not.toMatch(/3\.1/)
   })

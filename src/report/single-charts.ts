@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import type { Findings, LayerFindings } from '../analysis/findings.ts'
+import { type ExpertFindings, type Findings, groupingOf, type LayerFindings } from '../analysis/findings.ts'
 import { fail } from '../base/errors.ts'
 import { draw, standalone } from './draw.ts'
 import { percent } from './figures.ts'
@@ -7,24 +7,24 @@ import { fitted, shown } from './markup.ts'
 import { spacious } from './matrix-charts.ts'
 import { informationChart } from './measure-charts.ts'
 import { expertColour, expertInk, tone } from './palette.ts'
-import { mapChart, placesOf, trainingChart } from './place-charts.ts'
-import { superclassChart } from './preference-figures.ts'
-import { readingOf } from './reading.ts'
+import { type LogitMap, mapChart, placesOf, trainingChart } from './place-charts.ts'
+import { groupingChart } from './preference-figures.ts'
 
 /**
  * Charts of the report as SVG files of their own, in the colours of the light page, for documents and papers.
  *
  * @throws MoietyError `usage` where there is no such layer, or the findings have nothing to draw
  */
-export function superclassMatrixSvg(findings: Findings, layerIndex: number): string {
+export function groupingSvg(
+  findings: Findings,
+  layerIndex: number,
+  name: 'superclass' | 'level' | 'size',
+): string {
   const layer = layerOf(findings, layerIndex)
-  const reading = readingOf(findings, [])
-  return standalone(
-    superclassChart(reading, layer, spacious) ?? nothing(layer, 'the data has no superclasses'),
-  )
+  return standalone(groupingChart(layer, name, spacious) ?? nothing(layer, `it has no grouping by ${name}`))
 }
 
-/** How much of the choice of expert the image, its class and its superclass decide. */
+/** How much of the choice of expert the image and what it shows decide. */
 export function informationSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
   return standalone(informationChart(`${shown(layer.name)}: what decides the expert`, layer))
@@ -33,14 +33,14 @@ export function informationSvg(findings: Findings, layerIndex: number): string {
 /** Each expert's share after each epoch. */
 export function trainingSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
-  if (layer.overTraining.length === 0) nothing(layer, 'the training’s log has no shares of it')
+  if (layer.history.length === 0) nothing(layer, 'the training’s log has no shares of it')
   return standalone(trainingChart(`${shown(layer.name)}: shares of the experts over the training`, layer))
 }
 
 /** The map of the gate's logits. */
 export function mapSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
-  const places = placesOf(layer.map ?? nothing(layer, 'there were too few images for a map'))
+  const places = placesOf(mapOf(findings, layerIndex) ?? nothing(layer, 'there is no map of it'))
   return standalone(
     mapChart(`${shown(layer.name)}: map of the gate’s logits`, places, {
       frame: places,
@@ -61,7 +61,8 @@ interface Line {
 /** The experts of a layer with their shares and captions. */
 export function captionsSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
-  const lines = layer.experts.map(
+  const experts = expertsOf(findings, layerIndex) ?? nothing(layer, 'its experts have no captions')
+  const lines = experts.map(
     ({ expert, caption, silence }): Line => ({
       expert,
       share: layer.share[expert] ?? 0,
@@ -116,6 +117,14 @@ export function captionsSvg(findings: Findings, layerIndex: number): string {
   )
 }
 
+function mapOf({ extras }: Findings, index: number): LogitMap | null {
+  return (extras?.task === 'classification' ? extras.layers[index]?.map : null) ?? null
+}
+
+function expertsOf({ extras }: Findings, index: number): readonly ExpertFindings[] | undefined {
+  return extras?.task === 'classification' ? extras.layers[index]?.experts : undefined
+}
+
 function layerOf(findings: Findings, index: number): LayerFindings {
   return (
     findings.layers[index] ??
@@ -142,12 +151,16 @@ export interface ChartFile {
 export function chartFiles(findings: Findings): ChartFile[] {
   return findings.layers.flatMap((layer, index) => {
     const file = (kind: string, svg: string): ChartFile => ({ name: `${layer.name}-${kind}.svg`, svg })
+    const grouped = (kind: string, name: 'superclass' | 'level' | 'size'): ChartFile[] =>
+      groupingOf(layer, name) === undefined ? [] : [file(kind, groupingSvg(findings, index, name))]
     return [
-      file('captions', captionsSvg(findings, index)),
+      ...(expertsOf(findings, index) === undefined ? [] : [file('captions', captionsSvg(findings, index))]),
       file('information', informationSvg(findings, index)),
-      ...(layer.bySuperclass === null ? [] : [file('superclasses', superclassMatrixSvg(findings, index))]),
-      ...(layer.overTraining.length === 0 ? [] : [file('training', trainingSvg(findings, index))]),
-      ...(layer.map === null ? [] : [file('map', mapSvg(findings, index))]),
+      ...grouped('superclasses', 'superclass'),
+      ...grouped('levels', 'level'),
+      ...grouped('sizes', 'size'),
+      ...(layer.history.length === 0 ? [] : [file('training', trainingSvg(findings, index))]),
+      ...(mapOf(findings, index) === null ? [] : [file('map', mapSvg(findings, index))]),
     ]
   })
 }

@@ -74,7 +74,7 @@ const reportSchema = z.object({
   layers: z.array(
     z.object({
       name: z.string(),
-      variants: z.object({ byK: z.array(z.record(z.string(), z.unknown())) }),
+      variants: z.object({ byK: z.array(z.object({ measures: z.record(z.string(), number) })) }),
     }),
   ),
 })
@@ -147,14 +147,8 @@ function accuracyByK(folder: string, disk: Disk): Map<string, number[]> {
   return new Map(
     parsed.data.layers.map(({ name, variants }) => [
       name,
-      variants.byK.flatMap(one => scoreOf(numbersIn(one))?.value ?? []),
+      variants.byK.flatMap(({ measures }) => scoreOf(measures)?.value ?? []),
     ]),
-  )
-}
-
-function numbersIn(record: Readonly<Record<string, unknown>>): Measures {
-  return Object.fromEntries(
-    Object.entries(record).flatMap(([name, value]) => (typeof value === 'number' ? [[name, value]] : [])),
   )
 }
 

@@ -70,8 +70,8 @@ describe('a training on a folder with train, val and test', () => {
     expect([test.split, test.images, test.measures.top1]).toEqual(['test', 10, 0])
     expect((await evaluateRun({ run, split: 'train' })).images).toBe(32)
     const explained = await explainRun({ run, permutations: 1 })
-    expect([explained.findings.data.split, explained.findings.accuracy.top1]).toEqual(['val', 1])
-    expect((await explainRun({ run, permutations: 1, split: 'test' })).findings.accuracy.top1).toBe(0)
+    expect([explained.findings.data.split, explained.findings.measures.top1]).toEqual(['val', 1])
+    expect((await explainRun({ run, permutations: 1, split: 'test' })).findings.measures.top1).toBe(0)
   })
 
   it('is not gone on with when a split went or changed its role', async () => {

@@ -1,5 +1,5 @@
-import type { DetectorLayerFindings } from '../../analysis/detection/findings.ts'
 import type { PictureOfScene } from '../../analysis/detection/scene-pictures.ts'
+import type { LayerFindings } from '../../analysis/findings.ts'
 import { fixed } from '../figures.ts'
 import { fitted, html, type Markup, shown } from '../markup.ts'
 import { chip, expertClass } from '../parts.ts'
@@ -21,7 +21,7 @@ export function sceneStore(scenes: readonly PictureOfScene[]): Markup {
 export function scenesFigure(
   scenes: readonly PictureOfScene[],
   classes: readonly string[],
-  layer: DetectorLayerFindings | null,
+  layer: LayerFindings | null,
   index: number,
 ): Markup {
   return html`<ol class="scenes">${scenes.map(scene => html`<li>${drawn(scene, classes, layer, index)}${layer === null ? null : strip(scene, layer, index)}</li>\n`)}</ol>`
@@ -37,7 +37,7 @@ function topAt(scene: PictureOfScene, index: number, level: number): number {
 function drawn(
   scene: PictureOfScene,
   classes: readonly string[],
-  layer: DetectorLayerFindings | null,
+  layer: LayerFindings | null,
   index: number,
 ): Markup {
   const { image, width, height, found } = scene
@@ -74,7 +74,7 @@ function box(
 }
 
 /** Which expert weighs most at each level of the scene. */
-function strip(scene: PictureOfScene, layer: DetectorLayerFindings, index: number): Markup {
+function strip(scene: PictureOfScene, layer: LayerFindings, index: number): Markup {
   const of = (level: number): Markup => chip(topAt(scene, index, level))
   const places =
     layer.inputs === 1

@@ -1,5 +1,24 @@
-import { permutationTest, type Tested } from './permutation-test.ts'
-import type { RoutedObjects } from './routed-objects.ts'
+import type { TrueObject } from '../../tasks/detection/records.ts'
+import { permutationTest, type Tested } from '../permutation-test.ts'
+import type { RoutedItems } from '../routed-items.ts'
+
+/**
+ * The weighted median: the smallest value with at least half of all weight at or below it. Null where there is no weight.
+ *
+ * @param weights - none below 0, as many as values
+ */
+export function weightedMedian(values: readonly number[], weights: readonly number[]): number | null {
+  const total = weights.reduce((sum, weight) => sum + weight, 0)
+  if (total <= 0) return null
+  const order = Array.from(values.keys()).sort((a, b) => values[a]! - values[b]! || a - b)
+  let below = 0
+  for (const at of order) {
+    below += weights[at]!
+    // Weights such as 0.1 + 0.2 may miss the half by their rounding.
+    if (below >= total / 2 - 1e-9 * total) return values[at]!
+  }
+  return values[order.at(-1)!]!
+}
 
 /** The two experts whose median areas lie farthest apart, and the ratio of these with its test. */
 export interface MedianRange {
@@ -19,7 +38,7 @@ const active = 0.01
  * @returns a generator that yields how many permutations are done; null for fewer than two active experts
  */
 export function* testMedians(
-  { experts, objects, unit, level, weights }: RoutedObjects,
+  { experts, items: objects, unit, level, weights }: RoutedItems<Pick<TrueObject, 'area'>>,
   { permutations, seed }: { readonly permutations: number; readonly seed: number },
 ): Generator<number, MedianRange | null> {
   const order = Array.from(objects.keys()).sort((a, b) => objects[a]!.area - objects[b]!.area || a - b)

@@ -1,4 +1,4 @@
-import { draws } from '../../base/random.ts'
+import { draws } from '../base/random.ts'
 
 /** One statistic beside what it is by chance. */
 export interface Tested {

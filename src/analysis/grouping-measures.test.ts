@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { draws } from '../../base/random.ts'
-import type { TrueObject } from '../../tasks/detection/records.ts'
-import type { RoutedLayer } from '../../tasks/routing.ts'
+import { draws } from '../base/random.ts'
+import type { TrueObject } from '../tasks/detection/records.ts'
+import type { RoutedLayer } from '../tasks/routing.ts'
 import { associationOf, chiSquaredOf } from './contingency.ts'
-import { testLevels } from './level-test.ts'
-import { weightedMedian } from './median-area.ts'
-import { testMedians } from './median-test.ts'
-import { testObjects } from './object-tests.ts'
+import { testMedians, weightedMedian } from './detection/median-areas.ts'
+import { sizeClassOf } from './detection/sizes.ts'
+import { testGrouping } from './grouping-test.ts'
+import { conditionalInformation, tableInformation } from './information.ts'
 import { permutationTest } from './permutation-test.ts'
-import { type RoutedObjects, routedObjects, topExperts, weightsOfObjects } from './routed-objects.ts'
-import { sizeClassOf } from './sizes.ts'
-import { conditionalInformation, tableInformation } from './table-information.ts'
+import { type RoutedItems, routedItems, topExperts, weightsOfItems } from './routed-items.ts'
 
 const f64 = (...values: number[]) => Float64Array.from(values)
 
@@ -99,24 +97,18 @@ const object = (image: number, level: number, area = 100): TrueObject => ({
 
 describe('objects where they were routed', () => {
   it('share the weights of their unit, and those that no anchor overlaps have none', () => {
-    const routed = routedObjects(layer, [
-      object(0, 0),
-      object(0, 0),
-      object(0, 3),
-      object(1, 0),
-      object(1, -1),
-    ])
-    expect(routed.objects).toHaveLength(4)
+    const routed = routedItems(layer, [object(0, 0), object(0, 0), object(0, 3), object(1, 0), object(1, -1)])
+    expect(routed.items).toHaveLength(4)
     expect([...routed.unit]).toEqual([0, 0, 1, 2])
     expect([...routed.level]).toEqual([0, 3, 0])
     expect([...routed.weights]).toEqual([1, 0, 0, 1, 0.5, 0.5])
-    expect([...weightsOfObjects(routed)]).toEqual([1, 0, 1, 0, 0, 1, 0.5, 0.5])
+    expect([...weightsOfItems(routed)]).toEqual([1, 0, 1, 0, 0, 1, 0.5, 0.5])
     expect([...topExperts(routed.weights, 2)]).toEqual([0, 1, 0])
   })
 
   it('all have that of their image where whole images are routed', () => {
     const backbone = { ...layer, inputs: 1, weights: Float32Array.from([1, 0, 0, 1]) }
-    const routed = routedObjects(backbone, [object(1, -1), object(0, 2), object(1, 4)])
+    const routed = routedItems(backbone, [object(1, -1), object(0, 2), object(1, 4)])
     expect([...routed.unit]).toEqual([0, 1, 0])
     expect([...routed.level]).toEqual([0, 0])
     expect([...routed.weights]).toEqual([0, 1, 1, 0])
@@ -151,7 +143,10 @@ describe('the permutation test', () => {
   })
 
   /** Images with a small object on P3 and a large one on P6; `weight` says how an expert 0 is weighed there. */
-  function routedBy(weight: (level: number, image: number, u: number) => number, images = 60): RoutedObjects {
+  function routedBy(
+    weight: (level: number, image: number, u: number) => number,
+    images = 60,
+  ): RoutedItems<TrueObject> {
     const source = draws(9, 'made-up routing')
     const rows = Array.from({ length: images * 2 }, (_, unit) => {
       const share = weight(unit % 2 === 0 ? 0 : 3, unit >> 1, source.uniform())
@@ -159,17 +154,22 @@ describe('the permutation test', () => {
     })
     return {
       experts: 2,
-      objects: rows.map((_, unit) => object(unit >> 1, unit % 2 === 0 ? 0 : 3)),
+      items: rows.map((_, unit) => object(unit >> 1, unit % 2 === 0 ? 0 : 3)),
+      image: Int32Array.from(rows, (_, unit) => unit >> 1),
       unit: Int32Array.from(rows.keys()),
       level: Int32Array.from(rows, (_, unit) => (unit % 2 === 0 ? 0 : 3)),
       weights: Float32Array.from(rows.flat()),
     }
   }
-  const sizes = { labels: Int32Array.from({ length: 120 }, (_, at) => (at % 2) * 2), count: 3 }
+  const sizes = {
+    labels: Int32Array.from({ length: 120 }, (_, at) => (at % 2) * 2),
+    count: 3,
+    withinLevel: true,
+  }
 
   it('finds sizes that go to experts, and that the level explains all of it', () => {
     const tests = drained(
-      testObjects(
+      testGrouping(
         routedBy((level, _, u) => (level === 0 ? 0.6 + 0.4 * u : 0.4 * u)),
         sizes,
         options,
@@ -185,7 +185,7 @@ describe('the permutation test', () => {
 
   it('finds none where experts ignore the level, nor in one decision for many objects', () => {
     const tests = drained(
-      testObjects(
+      testGrouping(
         routedBy((_, __, u) => Math.round(u)),
         sizes,
         options,
@@ -194,15 +194,16 @@ describe('the permutation test', () => {
     expect(tests.information.p).toBeGreaterThan(0.05)
     expect(tests.chiSquared.p).toBeGreaterThan(0.05)
     // Two units with forty objects each: only one other order, so p cannot be small, as χ² of 80 objects would say.
-    const crowds: RoutedObjects = {
+    const crowds: RoutedItems<TrueObject> = {
       experts: 2,
-      objects: Array.from({ length: 80 }, (_, at) => object(0, at < 40 ? 0 : 3)),
+      items: Array.from({ length: 80 }, (_, at) => object(0, at < 40 ? 0 : 3)),
+      image: Int32Array.of(0, 0),
       unit: Int32Array.from({ length: 80 }, (_, at) => Number(at >= 40)),
       level: Int32Array.of(0, 3),
       weights: Float32Array.of(1, 0, 0, 1),
     }
     const labels = Int32Array.from({ length: 80 }, (_, at) => (at < 40 ? 0 : 2))
-    expect(drained(testObjects(crowds, { labels, count: 3 }, options)).information).toMatchObject({
+    expect(drained(testGrouping(crowds, { labels, count: 3 }, options)).information).toMatchObject({
       value: 1,
       p: 1,
     })
@@ -211,9 +212,9 @@ describe('the permutation test', () => {
   it('finds what objects decide beyond their level', () => {
     const labels = Int32Array.from({ length: 120 }, (_, at) => (at >> 1) % 2)
     const byImage = routedBy((_, image, u) => (image % 2 === 0 ? 0.5 + u / 2 : u / 2))
-    const { withinLevel } = drained(testObjects(byImage, { labels, count: 2 }, options))
-    expect(withinLevel.value).toBeGreaterThan(withinLevel.chance95)
-    expect(withinLevel.p).toBe(1 / 1000)
+    const { withinLevel } = drained(testGrouping(byImage, { labels, count: 2, withinLevel: true }, options))
+    expect(withinLevel!.value).toBeGreaterThan(withinLevel!.chance95)
+    expect(withinLevel!.p).toBe(1 / 1000)
   })
 
   it('finds that levels go to different experts, and that they do not', () => {
@@ -225,7 +226,17 @@ describe('the permutation test', () => {
         weights[2 * unit] = weight(unit % 5, source.uniform())
         weights[2 * unit + 1] = 1 - weights[2 * unit]!
       }
-      return drained(testLevels({ experts: 2, inputs: 5, weights }, options))
+      const items = Array.from({ length: images * 5 }, (_, unit) => ({
+        image: Math.floor(unit / 5),
+        level: unit % 5,
+      }))
+      const labelling = {
+        labels: Int32Array.from(items, ({ level }) => level),
+        count: 5,
+        withCells: true,
+        exchanged: 'within images' as const,
+      }
+      return drained(testGrouping(routedItems({ experts: 2, inputs: 5, weights }, items), labelling, options))
     }
     const split = of(level => Number(level < 2))
     // H(2/5) bits: the level decides the expert.
@@ -244,7 +255,7 @@ describe('the permutation test', () => {
   it('tests each size and expert', () => {
     const withCells = { ...sizes, withCells: true }
     const split = drained(
-      testObjects(
+      testGrouping(
         routedBy((level, _, u) => (level === 0 ? 0.6 + 0.4 * u : 0.4 * u)),
         withCells,
         options,
@@ -256,7 +267,7 @@ describe('the permutation test', () => {
       [false, true],
     ])
     const blind = drained(
-      testObjects(
+      testGrouping(
         routedBy((_, __, u) => Math.round(u)),
         withCells,
         options,
@@ -265,7 +276,7 @@ describe('the permutation test', () => {
     for (const p of blind.above.flat()) expect(p).toBeGreaterThan(0.05 / 6)
     expect(
       drained(
-        testObjects(
+        testGrouping(
           routedBy(() => 0.5),
           sizes,
           options,
@@ -275,9 +286,9 @@ describe('the permutation test', () => {
   })
 
   it('tells medians apart only beyond what the largest and the smallest are by chance', () => {
-    const areas = (routed: RoutedObjects): RoutedObjects => ({
+    const areas = (routed: RoutedItems<TrueObject>): RoutedItems<TrueObject> => ({
       ...routed,
-      objects: routed.objects.map((one, at) => ({ ...one, area: (at % 2 === 0 ? 100 : 400) + at })),
+      items: routed.items.map((one, at) => ({ ...one, area: (at % 2 === 0 ? 100 : 400) + at })),
     })
     const split = drained(testMedians(areas(routedBy(level => Number(level === 0))), options))!
     expect(split).toMatchObject({ largest: 1, smallest: 0 })

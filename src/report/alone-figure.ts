@@ -1,0 +1,77 @@
+import type { LayerFindings } from '../analysis/findings.ts'
+import { percent, wholePercent } from './figures.ts'
+import { type Markup, name, shown } from './markup.ts'
+import { type Cell, figured, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'
+import { chart, chip, figure, numbers, stepLegend } from './parts.ts'
+import { type ClassGroup, type ClassifierReading, className, groupMean } from './reading.ts'
+
+/** Groups of classes by experts: what each expert alone gets right of them; single classes are in the table. */
+export function singleFigure(reading: ClassifierReading, layer: LayerFindings): Markup {
+  const { chance } = reading.extras
+  const trained = reading.findings.perClass.top1 ?? []
+  const { single } = layer.variants
+  const groups = reading.groups.some(({ superclass }) => superclass !== null)
+    ? reading.groups
+    : reading.classNames
+        .slice(0, mostRows)
+        .map((title, c): ClassGroup => ({ superclass: null, title, classes: [c] }))
+  const rows = groups.map(({ title, classes }): MatrixRow => {
+    const together = groupMean(reading, trained, classes)
+    const all: Cell = {
+      text: wholePercent(together),
+      step: null,
+      title: `${title}: ${percent(together)} right`,
+    }
+    return {
+      name: title,
+      cells: [
+        all,
+        ...single.map(({ perClass }, expert): Cell => {
+          const alone = groupMean(reading, perClass ?? [], classes)
+          return {
+            text: wholePercent(alone),
+            step: nearness(alone, together),
+            title: `${title}: expert ${expert} alone ${percent(alone)} right`,
+          }
+        }),
+      ],
+    }
+  })
+  const label = `${shown(layer.name)}: accuracy of each expert alone, by class`
+  const drawn = matrixChart(label, rows, layer.count, { ...figured, first: 'all' })
+  return figure({
+    title: 'What each expert gets right alone',
+    sentence: `Per cent of images named right by the whole network (all) and by one expert computing every image. The greener, the nearer the expert alone comes to all. Experts without a speciality would have columns of one shade; an expert that knew nothing would get ${percent(chance)} everywhere.`,
+    width: Math.max(narrow, drawn.width),
+    body: chart(drawn),
+    after: [
+      stepLegend('of what all get right', [
+        [3, '< ¼'],
+        [4, '¼–½'],
+        [5, '½–0.8'],
+        [6, '> 0.8'],
+      ]),
+      numbers(
+        {
+          caption: 'Top-1 accuracy of each class, together and by each expert alone',
+          heads: ['Class', 'all', ...single.map((_, expert) => chip(expert))],
+          rows: reading.classNames.map((_, c) => [
+            name(className(reading, c)),
+            percent(trained[c]),
+            ...single.map(({ perClass }) => percent(perClass?.[c])),
+          ]),
+        },
+        'Every class',
+      ),
+    ],
+  })
+}
+
+/** Without superclasses, more classes than these are in the table only. */
+const mostRows = 40
+
+/** Greener the more of the whole network's accuracy the expert alone has. */
+function nearness(alone: number | null, together: number | null): number | null {
+  if (alone === null || together === null || together <= 0) return null
+  return [0.25, 0.5, 0.8].filter(bound => alone / together >= bound).length + 3
+}

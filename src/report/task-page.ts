@@ -1,0 +1,42 @@
+import type { LayerFindings } from '../analysis/findings.ts'
+import type { Definition } from './definitions-section.ts'
+import type { Markup } from './markup.ts'
+
+/** What the page of one task adds to what the pages of all tasks have. */
+export interface TaskPage {
+  /** Rules beside the common ones. */
+  readonly style: string
+  /** One copy of each picture, which the rest draws from. */
+  readonly store: Markup | null
+  /** Begins the heading: `Who does what`, before the run's name. */
+  readonly title: string
+  /** What the network reaches, after its name: `names 71.3 % of 10 000 images right`. */
+  readonly reaches: string
+  /** Results in large figures. */
+  readonly results: readonly Markup[]
+  /** Facts beside those that every run has. */
+  readonly facts: readonly Markup[]
+  readonly definitions: readonly Definition[]
+  /** Whether each expert has a part of the page, which {@link TaskPage.experts} draws. */
+  readonly hasExperts: boolean
+  /** An expert in one line; muted where there is nothing to say. */
+  expertLine(
+    layer: LayerFindings,
+    index: number,
+    expert: number,
+  ): { readonly text: string; readonly muted: boolean }
+  /** A layer's second sentence: what explains the choice of expert. */
+  explained(layer: LayerFindings): string
+  /** Stands in a layer before the charts. */
+  experts(layer: LayerFindings, index: number): Markup | null
+  /** Figures of what experts are given, beside those of all tasks. */
+  preferences(layer: LayerFindings, index: number): readonly (Markup | null)[]
+  /** Figures of what the experts can do. */
+  variants(layer: LayerFindings, index: number): readonly Markup[]
+  /** Stands in a layer after the charts of preferences. */
+  pictures(layer: LayerFindings, index: number): Markup | null
+  /** After the layers. */
+  readonly classes: Markup | null
+  /** After everything: what opens on demand. */
+  readonly dialogs: Markup | null
+}
