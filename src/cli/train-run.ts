@@ -1,5 +1,5 @@
 import { unclaimRunFolder } from '../run/run-folder.ts'
-import { train } from '../train/loop.ts'
+import { train } from '../train/train.ts'
 import type { TrainFlags } from './flags.ts'
 import { followSweep } from './follow-sweep.ts'
 import { print, printJson } from './output.ts'

@@ -12,7 +12,7 @@ import type { TrainEvent } from '../run/events.ts'
 import { Engine } from '../runtime/index.ts'
 import { classificationTask } from '../tasks/classification/custom-classification.ts'
 import { evaluateRun } from '../tasks/evaluate-run.ts'
-import { train } from './loop.ts'
+import { train } from './train.ts'
 
 const size = 8
 

@@ -8,8 +8,8 @@ import type { HostTensor } from '../base/tensor.ts'
 import { resolveConfig } from '../config/config.ts'
 import { type Device, Engine, type StepResult } from '../runtime/index.ts'
 import { probeTraining, requireTraining, type TrainingReport, tryStep } from './device-probe.ts'
-import { train } from './loop.ts'
 import { differenceOf, exactProbeStep, faultOf, probeStep, type StepTaker } from './probe-step.ts'
+import { train } from './train.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-probe-'))
 afterAll(() => rmSync(folder, { recursive: true }))

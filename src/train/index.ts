@@ -47,7 +47,6 @@ export { classifierStepOptions, type StepOptions, trainingStep } from './classif
 export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
 export { probeTraining, type TrainingProbeOptions, type TrainingReport } from './device-probe.ts'
 export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
-export { type TrainOptions, train } from './loop.ts'
 export type { StepDifference } from './probe-step.ts'
 export {
   type Derivative,
@@ -62,4 +61,5 @@ export {
   writeStep,
 } from './step.ts'
 export { type StepMoment, stepFeeds } from './step-feeds.ts'
+export { type TrainOptions, train } from './train.ts'
 export { type ReadyStep, type StepWriter, TrainingPrograms } from './training-programs.ts'

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { resolveConfig } from '../config/config.ts'
 import { pidNamespace } from '../files/process-identity.ts'
-import { train } from './loop.ts'
+import { train } from './train.ts'
 
 let run: string
 beforeEach(() => {

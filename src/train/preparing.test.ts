@@ -5,7 +5,7 @@ import { newFolder, tinyConfig, writeTinyCifar } from '../../test/tiny.ts'
 import { tinyDetector, writeTinyCoco } from '../../test/tiny-detection.ts'
 import { type Config, resolveConfig } from '../config/config.ts'
 import { Engine } from '../runtime/index.ts'
-import { train } from './loop.ts'
+import { train } from './train.ts'
 
 const folder = newFolder()
 afterAll(() => rmSync(folder, { recursive: true }))

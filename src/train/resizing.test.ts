@@ -5,7 +5,7 @@ import { fingerprint, newFolder, tinyConfig, writeTinyCifar } from '../../test/t
 import { resolveConfig } from '../config/config.ts'
 import { sizeAt } from '../config/resizing.ts'
 import type { TrainEvent } from '../run/events.ts'
-import { train } from './loop.ts'
+import { train } from './train.ts'
 
 describe('sizeAt', () => {
   it('goes from entry to entry, and has nothing to say after the last', () => {

@@ -11,7 +11,7 @@ import type { TrainEvent, TrainSummary } from '../run/events.ts'
 import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { identityOf, refuseOtherData, usualSplit } from '../tasks/data-identity.ts'
 import { evaluateRun } from '../tasks/evaluate-run.ts'
-import { train } from './loop.ts'
+import { train } from './train.ts'
 
 const folder = newFolder()
 const directory = join(folder, 'data')

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { resolveConfig } from '../config/config.ts'
 import { sizeLimits } from '../files/regular-file.ts'
-import { train } from './loop.ts'
+import { train } from './train.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-weights-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -1,0 +1,112 @@
+import type { HostTensor } from '../base/tensor.ts'
+import type { SplitName } from '../data/index.ts'
+import type { LayerStats, TrainEvent } from '../run/events.ts'
+import type { Evaluated, Task } from '../tasks/task.ts'
+import { collapses } from './collapse.ts'
+import { epochMeans } from './epoch-sums.ts'
+import type { EpochResult, Journal } from './journal.ts'
+import type { Position } from './starting-point.ts'
+import type { StepFacts } from './step.ts'
+
+/** Writes what a training observes to its journal, and reports it as events with the time that is left. */
+export class Reporter {
+  /** The last evaluation; those to come are assumed to take as long. */
+  #evaluationSeconds = 0
+  readonly #steps: number
+
+  constructor(
+    readonly task: Task,
+    readonly journal: Journal,
+    readonly onEvent: (event: TrainEvent) => void,
+  ) {
+    this.#steps = task.stepsPerEpoch * task.config.training.epochs
+  }
+
+  /**
+   * @param position - after the step
+   * @param outputs - of the step
+   * @param secondsAStep - mean over the steps of the epoch
+   */
+  step(
+    position: Position,
+    { measures }: Pick<StepFacts, 'measures'>,
+    {
+      outputs,
+      images,
+      rate,
+      secondsAStep,
+    }: {
+      readonly outputs: ReadonlyMap<string, HostTensor>
+      readonly images: number
+      readonly rate: number
+      readonly secondsAStep: number
+    },
+  ): void {
+    const { task, journal, onEvent } = this
+    const { step, epoch, sums } = position
+    const value = (name: string): number => Number(outputs.get(name)!.data[0])
+    journal.step({
+      step,
+      epoch,
+      loss: value('loss'),
+      taskLoss: value('taskLoss'),
+      auxLoss: value('auxLoss'),
+      gradientNorm: value('gradientNorm'),
+      learningRate: rate,
+      ...task.trainMeasures(Object.fromEntries(measures.map(name => [name, value(name) / images]))),
+    })
+    const means = epochMeans(sums)
+    onEvent({
+      kind: 'step',
+      step,
+      steps: this.#steps,
+      epoch,
+      loss: value('loss'),
+      measures: task.trainMeasures(means.measures),
+      learningRate: rate,
+      imagesPerSecond: task.config.training.batch / secondsAStep,
+      secondsLeft: this.#secondsLeft(position, secondsAStep),
+      layers: means.layers,
+    })
+  }
+
+  /** The end of an epoch's steps; returns how the experts were used. */
+  trained(position: Position): readonly LayerStats[] {
+    const { measures, ...means } = epochMeans(position.sums)
+    const result = { ...means, measures: this.task.trainMeasures(measures) }
+    this.#epoch(position, 'train', result, position.sums.seconds)
+    return means.layers
+  }
+
+  tested(position: Position, split: SplitName, { loss, measures, layers }: Evaluated, seconds: number): void {
+    this.#evaluationSeconds = seconds
+    this.#epoch(position, split, { loss, taskLoss: loss, auxLoss: 0, measures, layers }, seconds)
+  }
+
+  /** @param layers - of the test, or of the epoch's training where it was not tested */
+  alarm({ epoch, step }: Position, layers: readonly LayerStats[]): void {
+    for (const alarm of collapses(layers, this.task.config.training.collapse)) {
+      this.journal.alarm({ epoch, step }, alarm)
+      this.onEvent({ kind: 'alarm', ...alarm })
+    }
+  }
+
+  #epoch({ epoch, step }: Position, split: SplitName, result: EpochResult, seconds: number): void {
+    const { epochs } = this.task.config.training
+    this.journal.epoch({ epoch, step, seconds }, split, result)
+    this.onEvent({ kind: 'epoch', epoch, epochs, split, ...result, seconds })
+  }
+
+  /** Steps of later epochs count as much as they compute. */
+  #secondsLeft({ step, epoch }: Position, secondsAStep: number): number {
+    const { config, stepsPerEpoch } = this.task
+    const { epochs, evaluateEvery } = config.training
+    let laterWork = 0
+    for (let later = epoch + 1; later < epochs; later++) laterWork += this.task.work(later)
+    const laterSteps = (stepsPerEpoch * laterWork) / this.task.work(epoch)
+    const evaluations = Math.ceil((epochs - epoch) / evaluateEvery)
+    return (
+      secondsAStep * ((epoch + 1) * stepsPerEpoch - step + laterSteps) + this.#evaluationSeconds * evaluations
+    )
+  }
+}
