@@ -34,6 +34,8 @@ export interface ExplainOptions extends AnalysisOptions {
   readonly run: string
   /** Another run of the same task on the same classes, whose experts are matched to this one's. */
   readonly against?: string | undefined
+  /** The run's task, where its configuration does not describe it; also that of `against`. */
+  readonly task?: Task | undefined
   /** Another data set with the same classes, instead of the one it was trained on. */
   readonly data?: DataChoice | undefined
   /** By default the one that the run was tested on while it trained. */
@@ -68,9 +70,14 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const onProgress = (what: string, done: number, total: number): void =>
     onEvent({ kind: 'progress', what, done, total })
   const { seed = 0, threads } = options
-  const opened = await openTrainedRun(options.run, { split: options.split, onEvent, data: options.data })
+  const opened = await openTrainedRun(options.run, {
+    task: options.task,
+    split: options.split,
+    onEvent,
+    data: options.data,
+  })
   const { task, split, checkpoint } = opened
-  const other = options.against === undefined ? undefined : await openOther(options.against, opened, onEvent)
+  const other = options.against === undefined ? undefined : await openOther(options, options.against, opened, onEvent)
   const analysed = await withEngine(opened, threads, engine =>
     analyse(task, split, engine, { ...options, onEvent }),
   )
@@ -164,14 +171,18 @@ function analysedTask({ data }: Task, { trained, variants }: EvaluatedVariants):
 
 /** Opens a run to match experts with, on the same data. @throws MoietyError `usage` for one that has none of the layers */
 async function openOther(
+  { task: given }: Pick<ExplainOptions, 'task'>,
   against: string,
   { task, split }: OpenedRun,
   onEvent: (event: TrainEvent) => void,
 ): Promise<OpenedRun> {
+  // The other network keeps the size of the images that it was trained on.
+  const { name, directory, limit } = task.config.data
   const other = await openTrainedRun(against, {
+    task: given,
     split,
     onEvent,
-    data: task.config.data,
+    data: { name, directory, limit },
     check: config => {
       const kind = kindOfTask(config).name
       if (kind === task.kind.name) return

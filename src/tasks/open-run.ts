@@ -13,6 +13,8 @@ import type { Task, TaskKind } from './task.ts'
 export interface DataChoice {
   readonly name: Config['data']['name']
   readonly directory: string | null
+  /** Of the images of each split; by default as many as the run's configuration says. */
+  readonly limit?: Config['data']['limit'] | undefined
 }
 
 /** A run that has been trained, with its newest checkpoint, its task and its data. */
@@ -56,12 +58,16 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
     (data === undefined ? undefined : await ownNormalisation(config, run, onProgress))
   const task =
     options.task ??
-    (await openTask({ ...config, data: { ...config.data, ...data } }, { onProgress, normalisation }))
+    (await openTask({ ...config, data: withChoice(config.data, data) }, { onProgress, normalisation }))
   for (const notice of task.notices) onEvent(notice)
   const split = options.split ?? usualSplit(data === undefined ? checkpoint.extra : undefined, task.data)
   splitNamed(task.data, split)
   refuseOtherClasses(checkpoint.extra, task.data)
   return { run, task, checkpoint, split }
+}
+
+function withChoice(own: Config['data'], given: DataChoice | undefined): Config['data'] {
+  return { ...own, ...given, limit: given?.limit ?? own.limit }
 }
 
 /** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */
