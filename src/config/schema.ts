@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { dataNames } from './data-names.ts'
 import { detectorSchema } from './detector.ts'
 import { moeLayerSchema } from './moe.ts'
 
@@ -7,12 +8,18 @@ const fraction = z.number().min(0).max(1)
 
 const dataSchema = z.strictObject({
   name: z
-    .enum(['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'])
+    .enum(dataNames)
     .default('sample')
     .describe(
-      'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; scenes and coco have boxes, for detectors',
+      'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; multi-label has images with any number of labels from CSV or JSON; scenes and coco have boxes, for detectors',
     ),
-  directory: z.string().min(1).max(4096).nullable().default(null).describe('where the data set lies'),
+  directory: z
+    .string()
+    .min(1)
+    .max(4096)
+    .nullable()
+    .default(null)
+    .describe('where the data set lies; of multi-label the labels file, or its folder'),
   size: z
     .int()
     .min(8)

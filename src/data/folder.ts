@@ -1,7 +1,14 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
-import { type Dataset, type Limit, type OnProgress, type Split, spreadOverClasses, subset } from './dataset.ts'
+import {
+  type Dataset,
+  type Limit,
+  type OnProgress,
+  type Split,
+  spreadOverClasses,
+  subset,
+} from './dataset.ts'
 import { filesIdentity, openImages, photographs } from './decoded-images.ts'
 import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
 import { type SplitName, titleCounts } from './split-names.ts'

@@ -5,7 +5,7 @@
  */
 export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
-export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.ts'
+export { type Batch, type BatchOptions, epochOrder, imageBatch, makeBatch } from './batches.ts'
 export { findCifar, openCifar } from './cifar.ts'
 export {
   type CocoAnnotation,
@@ -36,6 +36,12 @@ export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, UnreadableImage } from './image.ts'
 export { cacheDirectory } from './kept.ts'
+export {
+  type MultiLabelDataset,
+  type MultiLabelOptions,
+  type MultiLabelSplit,
+  openMultiLabel,
+} from './multi-label/index.ts'
 export { type DataOptions, openDataset } from './open.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'

@@ -14,6 +14,7 @@ const dataTitles = {
   cifar10: 'CIFAR-10',
   cifar100: 'CIFAR-100',
   folder: 'a folder of images',
+  'multi-label': 'images with several labels each',
   scenes: "Moiety's scenes of drawings (emoji artwork)",
   coco: 'COCO, or a folder in its format',
 } as const satisfies Record<Config['data']['name'], string>

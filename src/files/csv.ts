@@ -58,7 +58,8 @@ class CsvScanner {
     if (this.text[this.#at] === '"') return this.#quoted()
     const start = this.#at
     while (this.#at < this.text.length && !',\r\n'.includes(this.text[this.#at]!)) {
-      if (this.text[this.#at] === '"') this.#refuse('found a quote within a field that does not begin with one')
+      if (this.text[this.#at] === '"')
+        this.#refuse('found a quote within a field that does not begin with one')
       this.#at++
     }
     return this.text.slice(start, this.#at)
@@ -78,7 +79,9 @@ class CsvScanner {
     }
     const after = this.text[this.#at]
     if (after !== undefined && !',\r\n'.includes(after))
-      this.#refuse(`expected a comma or the end of the line after a quoted field, found ${JSON.stringify(after)}`)
+      this.#refuse(
+        `expected a comma or the end of the line after a quoted field, found ${JSON.stringify(after)}`,
+      )
     return value
   }
 

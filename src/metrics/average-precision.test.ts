@@ -5,10 +5,13 @@ import { bestThreshold, countsAt, precisionRecall } from './label-thresholds.ts'
 
 /** Images with few distinct scores, so that many are equal. */
 const ranking = fc
-  .array(fc.record({ score: fc.constantFrom(0, 0.1, 0.25, 0.5, 0.5000001, 1), positive: fc.constantFrom(0, 1) }), {
-    minLength: 1,
-    maxLength: 30,
-  })
+  .array(
+    fc.record({ score: fc.constantFrom(0, 0.1, 0.25, 0.5, 0.5000001, 1), positive: fc.constantFrom(0, 1) }),
+    {
+      minLength: 1,
+      maxLength: 30,
+    },
+  )
   .map(images => ({
     scores: images.map(({ score }) => score),
     positives: images.map(({ positive }) => positive),
@@ -94,7 +97,11 @@ describe('the threshold of a class', () => {
     const counts = countsAt([0.9, 0.8, 0.7, 0.1], [1, 0, 1, 1], 0.7)
     expect(counts).toEqual({ found: 3, positives: 3, right: 2 })
     expect(precisionRecall(counts)).toEqual({ precision: 2 / 3, recall: 2 / 3, f1: 2 / 3 })
-    expect(precisionRecall({ found: 0, positives: 2, right: 0 })).toEqual({ precision: null, recall: 0, f1: 0 })
+    expect(precisionRecall({ found: 0, positives: 2, right: 0 })).toEqual({
+      precision: null,
+      recall: 0,
+      f1: 0,
+    })
     expect(precisionRecall({ found: 0, positives: 0, right: 0 })).toEqual({
       precision: null,
       recall: null,

@@ -45,7 +45,6 @@ export function* rankingSteps(
   for (const [place, i] of order.entries()) {
     right += isPositive[i]!
     const next = order[place + 1]
-    if (next === undefined || scores[next] !== scores[i])
-      yield { score: scores[i]!, found: place + 1, right }
+    if (next === undefined || scores[next] !== scores[i]) yield { score: scores[i]!, found: place + 1, right }
   }
 }

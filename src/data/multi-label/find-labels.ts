@@ -52,7 +52,8 @@ function beginsAsLabels(file: string): boolean {
     // One that cannot be read says nothing; whoever opens the data says why.
     return false
   }
-  if (!file.endsWith('.csv')) return /^\s*[[{]/.test(text) && /"path"\s*:/.test(text) && /"labels"\s*:/.test(text)
+  if (!file.endsWith('.csv'))
+    return /^\s*[[{]/.test(text) && /"path"\s*:/.test(text) && /"labels"\s*:/.test(text)
   const [header = ''] = text.split('\n', 1)
   return header.split(',').some(name => name.trim().replace(/^"(.*)"$/, '$1') === 'path')
 }

@@ -27,7 +27,8 @@ describe('a labels file', () => {
   }
 
   it('is CSV with a list of labels, with a byte order mark, CRLF and quotes', async () => {
-    const text = '\ufeffpath,labels,split\r\na.png,dog; cat,train\r\n"b, c.png",bird,validation\r\nd.png,,Test\r\n'
+    const text =
+      '\ufeffpath,labels,split\r\na.png,dog; cat,train\r\n"b, c.png",bird,validation\r\nd.png,,Test\r\n'
     expect(short(await read('labels.csv', text))).toEqual(expected)
     expect(short(await read('labels.csv', text.replace(';', '|')))).toEqual(expected)
   })
@@ -59,19 +60,44 @@ describe('a labels file', () => {
     ['labels.csv', 'file,labels\na,b\n', 'a header with the column path, found "file,labels"', 'line 1'],
     ['labels.csv', 'a.png,cat\n', 'a header with the column path', 'line 1'],
     ['labels.csv', 'path,split\na,train\n', 'the column labels, or a named column', 'line 1'],
-    ['labels.csv', 'path,labels,label\na,b,c\n', 'no columns but path, labels and split, found "label"', 'line 1'],
+    [
+      'labels.csv',
+      'path,labels,label\na,b,c\n',
+      'no columns but path, labels and split, found "label"',
+      'line 1',
+    ],
     ['labels.csv', 'path,cat,cat\na,0,1\n', 'found the column "cat" twice', 'line 1'],
-    ['labels.csv', 'path,cat,dog\na,0,1\nb,0,2\n', 'expected 0 or 1 in the column "dog", found "2"', 'line 3'],
+    [
+      'labels.csv',
+      'path,cat,dog\na,0,1\nb,0,2\n',
+      'expected 0 or 1 in the column "dog", found "2"',
+      'line 3',
+    ],
     ['labels.csv', 'path,cat,dog\na,0,\n', 'expected 0 or 1 in the column "dog", found ""', 'line 2'],
     ['labels.csv', 'path,labels\na,b\nc\n', 'expected 2 fields', 'line 3'],
     ['labels.csv', 'path,labels\na,b\n,c\n', 'expected the path of an image', 'line 3'],
     ['labels.csv', 'path,labels\na,b;;c\n', 'an empty one', 'line 2'],
     ['labels.csv', 'path,labels\na,b;c;b\n', 'the label "b" is given twice', 'line 2'],
     ['labels.csv', 'path,labels\na,b\n./a,c\n', 'listed twice, before in', 'line 3'],
-    ['labels.csv', 'path,labels,split\na,b,train\nc,b,holdout\n', 'the name of a split, found "holdout"', 'line 3'],
+    [
+      'labels.csv',
+      'path,labels,split\na,b,train\nc,b,holdout\n',
+      'the name of a split, found "holdout"',
+      'line 3',
+    ],
     ['labels.csv', 'path,labels\n', 'expected images with their labels, found none', 'labels.csv'],
-    ['labels.json', '[{"path": "a",\n "labels": []},\n{"path": "a", "labels": []}]', 'listed twice', 'line 3'],
-    ['labels.json', '[{"path": "a", "label": []}]', 'no keys but path, labels and split, found "label"', 'char'],
+    [
+      'labels.json',
+      '[{"path": "a",\n "labels": []},\n{"path": "a", "labels": []}]',
+      'listed twice',
+      'line 3',
+    ],
+    [
+      'labels.json',
+      '[{"path": "a", "label": []}]',
+      'no keys but path, labels and split, found "label"',
+      'char',
+    ],
     ['labels.json', '[{"path": "a"}]', 'found no labels', 'character'],
     ['labels.json', '[{"path": "a", "labels": [1]}]', 'a label as a string', 'character'],
     ['labels.json', '{"a": ["b"]}', 'the list of images as an array', 'character'],
@@ -95,6 +121,8 @@ describe('a labels file', () => {
 
   it('that is missing, or no UTF-8, is refused', async () => {
     await expect(readLabelFile(join(folder, 'none.csv'))).rejects.toThrow('can be read')
-    await expect(read('labels.csv', Uint8Array.of(0xff, 0xfe, 0x41))).rejects.toThrow('expected text in UTF-8')
+    await expect(read('labels.csv', Uint8Array.of(0xff, 0xfe, 0x41))).rejects.toThrow(
+      'expected text in UTF-8',
+    )
   })
 })

@@ -185,7 +185,9 @@ function jsonRow(reader: JsonReader, file: string): Row {
     } else reader.refuse(`expected no keys but path, labels and split, found ${quoted(key)}`)
   })
   if (path === undefined || labels === undefined)
-    return reader.refuse(`expected an image with path and labels, found no ${path === undefined ? 'path' : 'labels'}`)
+    return reader.refuse(
+      `expected an image with path and labels, found no ${path === undefined ? 'path' : 'labels'}`,
+    )
   return { path, labels, split, where }
 }
 
@@ -195,9 +197,15 @@ function classesOf(rows: readonly Row[]): string[] {
 
 function placesOf(names: readonly string[], labelOf: ReadonlyMap<string, number>, where: string): number[] {
   const empty = names.some(name => name.trim() === '')
-  if (empty) refuse('expected labels with names, found an empty one', where, 'leave the separator out that nothing follows')
+  if (empty)
+    refuse(
+      'expected labels with names, found an empty one',
+      where,
+      'leave the separator out that nothing follows',
+    )
   const repeated = names.find((name, i) => names.indexOf(name) !== i)
-  if (repeated !== undefined) refuse(`the label ${quoted(repeated)} is given twice`, where, 'give each label once')
+  if (repeated !== undefined)
+    refuse(`the label ${quoted(repeated)} is given twice`, where, 'give each label once')
   return names.map(name => labelOf.get(name)!).sort((a, b) => a - b)
 }
 

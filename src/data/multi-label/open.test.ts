@@ -73,7 +73,9 @@ describe('openMultiLabel', () => {
     rmSync(join(own, 'images', 'train-0.png'))
     const data = await openMultiLabel({ directory: own, unreadable: 'skip' })
     expect(data.train.length).toBe(2)
-    expect(data.skipped.map(({ path }) => path.slice(-11))).toEqual(['s/none.png', 'train-0.png'].map(p => expect.stringContaining(p)))
+    expect(data.skipped.map(({ path }) => path.slice(-11))).toEqual(
+      ['s/none.png', 'train-0.png'].map(p => expect.stringContaining(p)),
+    )
     symlinkSync(join(folder, 'images', 'train-0.png'), join(own, 'images', 'train-0.png'))
     await expect(openMultiLabel({ directory: own })).rejects.toThrow('a link that leads out of it')
     appendFileSync(file, '../outside.png,disc,train\n')
@@ -87,7 +89,9 @@ describe('openMultiLabel', () => {
     const file = join(own, 'labels.csv')
     writeFileSync(file, 'path,split,a,b\nimages/train-0.png,train,1,0\nimages/val-0.png,val,1,1\n')
     const { notices } = await openMultiLabel({ directory: own })
-    expect(notices).toEqual(['classes that no image of the train split shows, which are not learned: b (1 of 2)'])
+    expect(notices).toEqual([
+      'classes that no image of the train split shows, which are not learned: b (1 of 2)',
+    ])
   })
 
   it('refuses a folder without labels, or with two labels files', async () => {
