@@ -31,6 +31,7 @@ import { checkTrainable } from './trainable.ts'
 /** Giving each image one class. */
 export const classification: TaskKind = {
   name: 'classification',
+  exportName: 'image-classification',
   measures: classificationMeasures,
   accepts: ({ model, data }) => model.detector === null && data.name !== 'multi-label',
   open: openClassification,

@@ -49,6 +49,7 @@ export type DetectionConfig = Config & { readonly model: DetectorModelConfig }
 /** Finding objects: their boxes and classes. */
 export const detection: TaskKind = {
   name: 'detection',
+  exportName: 'object-detection',
   measures: detectionMeasures,
   accepts: ({ model }) => isDetector(model),
   open: openDetection,

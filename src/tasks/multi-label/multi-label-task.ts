@@ -39,6 +39,7 @@ import { type MultiLabelResult, multiLabelMeasuresOf } from './multi-label-resul
 /** Saying of each class whether an image shows it. */
 export const multiLabel: TaskKind = {
   name: 'multi-label',
+  exportName: 'multi-label-image-classification',
   measures: multiLabelMeasures,
   accepts: ({ model, data }) => model.detector === null && data.name === 'multi-label',
   open: openMultiLabelTask,
