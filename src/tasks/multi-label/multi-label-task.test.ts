@@ -11,6 +11,7 @@ import { Engine } from '../../runtime/index.ts'
 import { classifierOf } from '../classifier-of.ts'
 import { kindOfTask } from '../kinds.ts'
 import { overridesOf, variantName } from '../variants.ts'
+import { multiLabelProgram } from './multi-label-program.ts'
 import { type MultiLabelTask, multiLabel, openMultiLabelTask } from './multi-label-task.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-multi-label-task-'))
@@ -64,7 +65,8 @@ describe('the multi-label task', () => {
   })
 
   it('refuses targets that are neither 0 nor 1', async () => {
-    const { program } = (task.evaluation([engine]) as unknown as { program: { program: never } }).program
+    const classifier = classifierOf(task.config.model, { classes: 4 })
+    const { program } = multiLabelProgram({ classifier, size: 32 })
     const loaded = await engine.load(program)
     const images: HostTensor = { dtype: 'float32', shape: [1, 3, 32, 32], data: new Float32Array(3072) }
     const data = BigInt64Array.of(0n, 1n, 2n, 0n)
@@ -106,14 +108,16 @@ describe('the multi-label task', () => {
     expect(trained.measures).toEqual(plain.measures)
     expect(trained.probabilities).toEqual(plain.probabilities)
     const different = new Set<number>()
-    for (const { variant, measures, predictions } of variants) {
+    for (const [i, { variant, measures, predictions }] of variants.entries()) {
+      expect(predictions).toBeNull()
+      different.add(measures.mAP!)
+      // A program is slow to make; of both layers and each kind some will do.
+      if (i % 4 !== 0) continue
       const evaluation = task.evaluation([engine], overridesOf(variant, task.mixtures))
       const own = (await evaluation.run('val'))!
       await evaluation.release()
-      expect(predictions).toBeNull()
       for (const name of ['mAP', 'f1'])
         expect(measures[name], variantName(variant)).toBeCloseTo(own.measures[name]!, 6)
-      different.add(measures.mAP!)
     }
     expect(different.size).toBeGreaterThan(3)
     expect((await task.withVariants(engine, 'val', { variants: [] })).variants).toEqual([])
