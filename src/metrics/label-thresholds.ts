@@ -52,6 +52,7 @@ export interface PrecisionRecall {
   readonly f1: number | null
 }
 
+/** Precision, recall and F₁ of counts. */
 export function precisionRecall({ found, positives, right }: LabelCounts): PrecisionRecall {
   return {
     precision: found === 0 ? null : right / found,
