@@ -33,7 +33,7 @@ function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: numbe
     mistakes.push({
       path: ['data', 'size'],
       message: `the images of ${data.name} are 32×32, came size ${data.size}`,
-      help: 'leave data.size out; only a folder of images, scenes and coco have sizes',
+      help: 'leave data.size out; only folder, multi-label, scenes and coco have sizes',
     })
   if (augmentation.crop !== null && augmentation.crop.padding >= imageSize)
     mistakes.push({
