@@ -40,7 +40,7 @@ it.each([
   expect(() => needDirectory({ name, directory: null })).toThrow(
     expect.objectContaining({
       kind: 'usage',
-      message: `expected the folder that holds ${held}, got none`,
+      message: `expected the folder of ${held}, got none`,
       help: expect.stringContaining(help),
     }),
   )

@@ -36,7 +36,7 @@ const usualMemory = 2 ** 30
  * Decodes image files once, now, and keeps their pixels in memory if all fit, so a damaged one is found now.
  * Otherwise they are decoded on demand; then, under `stop`, a damaged image is found when it is loaded.
  *
- * @throws MoietyError `data` for an unreadable image under `stop`; `usage` for a size that cannot be
+ * @throws MoietyError `data` for an unreadable image under `stop`; `usage` for an impossible size
  */
 export async function openImages(
   paths: readonly string[],

@@ -14,13 +14,13 @@ export function needDirectory({ name, directory }: DataPlace): string {
   const [held, help] = ofFolders[name] ?? [name, fetched]
   return fail({
     kind: 'usage',
-    message: `expected the folder that holds ${held}, got none`,
+    message: `expected the folder of ${held}, got none`,
     where: 'data.directory',
     help,
   })
 }
 
-/** What a folder holds, and how to name it, of data sets that cannot be fetched. */
+/** What the folder of a data set that cannot be fetched has, and how to give it. */
 const ofFolders: Partial<Record<DataName, readonly [held: string, help: string]>> = {
   folder: ['the images', 'add --data DIR, with one folder a class in it'],
   'multi-label': [

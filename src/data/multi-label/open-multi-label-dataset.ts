@@ -11,19 +11,19 @@ import { type LabelledImage, readLabelFile } from './label-file.ts'
 import { splitByLabels, spreadOverLabels } from './label-splits.ts'
 import type { MultiLabelDataset, MultiLabelSplit } from './multi-label-dataset.ts'
 
-/** Which labels, and what to do with the images. */
+/** Options of images with several labels. */
 export interface MultiLabelOptions {
   /** A labels file, or a folder with `labels.csv`, `labels.json` or `labels.jsonl`. */
   readonly directory: string
-  /** Height and width that every image is brought to, in pixels; 32 by default. */
+  /** Height and width of the resized images, in pixels. Default: 32. */
   readonly size?: number | undefined
-  /** What an image that is missing or cannot be read does: end everything (the default) or be left out, and reported. */
+  /** Policy for images that are missing or unreadable: stop with an error (default), or skip and report. */
   readonly unreadable?: 'stop' | 'skip' | undefined
-  /** At most so many images of each split, spread evenly over the classes; others are not even looked for. */
+  /** At most this many images of each split, spread evenly over the classes; others are not looked for. */
   readonly limit?: Limit | undefined
-  /** Decides which images are for testing where the file names no splits; 0 by default. */
+  /** Seed of the test split if the file names no splits. Default: 0. */
   readonly seed?: number | undefined
-  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded when asked for. */
+  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded on demand. */
   readonly memory?: number
 }
 
@@ -39,7 +39,7 @@ type BySplit<T> = Readonly<Record<SplitName, T | undefined>>
  * the images is for testing.
  *
  * @throws MoietyError `data` for a labels file that is missing or malformed, an image that is missing or cannot be read under
- *   `stop`, or a path or link that leads out of the folder; `usage` for a size that cannot be
+ *   `stop`, or a path or link that leads out of the folder; `usage` for an impossible size
  */
 export async function openMultiLabel(
   options: MultiLabelOptions,
@@ -95,8 +95,8 @@ function splitsOf(
   return { train, val, test }
 }
 
-/** How many files are looked for at a time. */
-const together = 64
+/** Number of files looked for concurrently. */
+const concurrency = 64
 
 /** Finds the files of images; those that are missing are named, under `skip`. */
 async function locate(
@@ -106,8 +106,8 @@ async function locate(
   missing: SkippedFile[],
 ): Promise<Located[]> {
   const located: Located[] = []
-  for (let first = 0; first < images.length; first += together) {
-    const group = images.slice(first, first + together)
+  for (let first = 0; first < images.length; first += concurrency) {
+    const group = images.slice(first, first + concurrency)
     for (const found of await Promise.all(group.map(image => locateOne(image, root)))) {
       if ('bytes' in found) located.push(found)
       else if (unreadable === 'skip') missing.push({ path: found.path, reason: found.reason })
@@ -149,7 +149,7 @@ function stopAt({ path, reason, where }: Missing): never {
     kind: 'data',
     message: `expected the image ${path}, which cannot be opened: ${reason}`,
     where,
-    help: 'paths are relative to the folder of the labels file; correct them, or leave such images out with --set data.unreadable=skip',
+    help: 'paths are relative to the folder of the labels file; correct them, or skip such images with --set data.unreadable=skip',
   })
 }
 
@@ -165,7 +165,7 @@ function splitOf(
   return { length: places.length, load: loadOf({ load }, Uint32Array.from(places)), targets }
 }
 
-/** Says which classes no image of a split shows. */
+/** Reports classes that no image of a split shows. */
 function emptyClasses(
   split: SplitName,
   images: MultiLabelSplit | undefined,
@@ -177,7 +177,7 @@ function emptyClasses(
   const empty = classes.filter((_, label) => !seen.has(label))
   if (empty.length === 0) return []
   const names = `${empty.slice(0, 5).join(', ')}${empty.length > 5 ? ` and ${empty.length - 5} more` : ''}`
-  const effect = split === 'train' ? 'which are not learned' : 'of which nothing is measured there'
+  const effect = split === 'train' ? 'which are not learned' : 'which are not measured there'
   return [
     `classes that no image of the ${split} split shows, ${effect}: ${names} (${empty.length} of ${classes.length})`,
   ]

@@ -46,7 +46,7 @@ describe('the multi-label task', () => {
       'those of sample have one class each',
     )
     await expect(openMultiLabelTask(configOf({ data: { name: 'multi-label' } }))).rejects.toThrow(
-      'expected the folder that holds the labels, got none',
+      'expected the folder of the labels, got none',
     )
   })
 
