@@ -76,7 +76,7 @@ describe('the multi-label task', () => {
     ])
     await expect(loaded.run(feeds)).rejects.toMatchObject({
       kind: 'data',
-      message: expect.stringContaining('expected targets that are 0 or 1, but 2 came'),
+      message: expect.stringContaining('expected targets that are 0 or 1, but got 2'),
       where: 'tensor targets[0, 2]',
     })
     await loaded.release()
