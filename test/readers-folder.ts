@@ -8,6 +8,7 @@ import { writeRecord } from '../src/sweep/sweep-folder.ts'
 import { detectionIdentity, identityOf } from '../src/tasks/data-identity.ts'
 import { writeTinyCifar } from './tiny.ts'
 import { writeTinyCoco } from './tiny-detection.ts'
+import { writeTinyMultiLabel } from './tiny-multi-label.ts'
 import { detectorState, smallDetector } from './untrained-detector.ts'
 import { randomState, writeRun } from './untrained-run.ts'
 
@@ -21,6 +22,7 @@ export async function fillReadersFolder(sweep: string): Promise<void> {
   writeTinyCifar('data', { train: 32, test: 16 })
   cpSync('data', join('shared', 'data'), { recursive: true })
   await writeTinyCoco('coco', { train: 4, test: 2 })
+  await writeTinyMultiLabel('photos', { train: 4, val: 2 })
   const picture = async (file: string): Promise<unknown> =>
     await sharp({ create: { width: 64, height: 48, channels: 3, background: '#c33' } }).toFile(file)
   for (const folder of ['pictures/cat', 'pictures/dog', 'val2017', 'examples/browser/public']) {

@@ -77,7 +77,8 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     data: options.data,
   })
   const { task, split, checkpoint } = opened
-  const other = options.against === undefined ? undefined : await openOther(options, options.against, opened, onEvent)
+  const other =
+    options.against === undefined ? undefined : await openOther(options, options.against, opened, onEvent)
   const analysed = await withEngine(opened, threads, engine =>
     analyse(task, split, engine, { ...options, onEvent }),
   )

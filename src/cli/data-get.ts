@@ -29,6 +29,11 @@ const sets = [
     what: 'Your images: class/image or superclass/class/image, as JPEG, PNG or WebP, also below folders for splits (train, val, test).',
   },
   {
+    name: 'multi-label',
+    use: '--data DIR',
+    what: 'Your images with any number of labels each, from labels.csv, labels.json or labels.jsonl (docs/multi-label.md).',
+  },
+  {
     name: 'scenes',
     use: '--data scenes',
     what: 'For detectors: scenes of 1 to 8 such drawings with boxes, 128×128, drawn on first use. Test scenes show drawings never seen in training. Not a benchmark.',

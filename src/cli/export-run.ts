@@ -74,10 +74,15 @@ function batchOf(text: string): number | null {
 /** What was written, what it takes and gives, and how to run it. */
 export function exportReport(summary: ExportSummary, paint: Paint): string {
   const { file, bytes, opset, irVersion, inputs, outputs, others, batchNorms, metadata, hubFiles } = summary
-  const { layers, normalisation, input } = metadata
+  const { layers, normalisation, input, task } = metadata
   const notes = new Map<string, string>([
     [input.name, inputNote(summary)],
-    ['logits', 'one a class; classes are in the metadata'],
+    [
+      'logits',
+      task === 'multi-label-image-classification'
+        ? 'one a class; its sigmoid is the probability'
+        : 'one a class; classes are in the metadata',
+    ],
     ['boxes', 'x1, y1, x2, y2 in pixels of the canvas'],
     ['scores', `above ${metadata.detection?.score}`],
     ['labels', 'places among the classes of the metadata'],

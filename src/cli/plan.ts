@@ -2,11 +2,12 @@ import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
+import { dataNames, isDrawn } from '../config/data-names.ts'
 import { chooseParameters, recipeConfig } from '../config/recipe.ts'
 import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
-import { holdsCoco } from '../data/detection/index.ts'
-import { findCifar } from '../data/index.ts'
+import { recognisedData } from '../data/choose.ts'
+import { needDirectory } from '../data/missing-directory.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
@@ -23,8 +24,6 @@ export interface Plan {
   readonly resume: boolean | 'auto'
 }
 
-/** What `data.name` may be. */
-export const dataNames = ['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'] as const
 const defaultRecipe = 'sample'
 
 interface Draft {
@@ -58,7 +57,7 @@ export async function planTraining(
       ? await planFromRecipe(name ?? defaultRecipe, flags, overrides)
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
-  needDirectory(draft.config)
+  if (!isDrawn(draft.config.data.name)) needDirectory(draft.config.data)
   const { config, recipe, label } = draft
   const isClaimed = draft.run === undefined
   return { config, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
@@ -120,36 +119,34 @@ async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
 /** Stands for the recipe of a run that does not say it. */
 const unknownRecipe = 'a recipe that is not known'
 
-/** What `--data` means as overrides of a configuration. @throws MoietyError `usage` for what is neither a name nor a folder */
+/** What `--data` means as overrides of a configuration. @throws MoietyError `usage` for what is no data */
 export async function dataOverrides(data: string | undefined): Promise<string[]> {
   if (data === undefined) return []
   const { name, directory } = await chosenData(data)
   return [`data.name=${name}`, ...(directory === null ? [] : [`data.directory=${JSON.stringify(directory)}`])]
 }
 
-/** The data set that `--data` names. @throws MoietyError `usage` for what is neither a name nor a folder */
+/** The data set that `--data` names. @throws MoietyError `usage` for what is neither a name, nor a folder or labels file */
 export async function chosenData(data: string): Promise<DataChoice> {
-  const named = dataNames.find(name => name === data)
-  if (named !== undefined) return { name: named, directory: null }
+  const recognised = await recognisedData(data)
+  if (recognised !== undefined) return recognised
   const found = kindOf(data)
-  if (found === 'folder')
-    return { name: (await findCifar(data)) ?? (holdsCoco(data) ? 'coco' : 'folder'), directory: data }
   const guess = /[\\/]/.test(data) ? undefined : nearest(data, dataNames)
   return fail({
     kind: 'usage',
     message:
       found === undefined
         ? `there is neither a data set nor a folder "${data}"`
-        : `expected a folder, but "${data}" is a file`,
+        : `expected a folder, or a file with labels, but "${data}" is another file`,
     where: '--data',
     help: guess === undefined ? `a data set is ${dataNames.join(', ')}` : `did you mean ${guess}?`,
   })
 }
 
-/** What `--data` was given, for whoever reads it in another folder or on another machine: a folder by its whole path. */
+/** What `--data` was given, for whoever reads it in another folder or on another machine: a path as a whole one. */
 export function wholePath(data: string): string {
-  const isFolder = !dataNames.some(name => name === data) && isThere(data)
-  return isFolder ? resolve(data) : data
+  const isPath = !dataNames.some(name => name === data) && isThere(data)
+  return isPath ? resolve(data) : data
 }
 
 function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
@@ -190,25 +187,4 @@ function checkFolder(run: string, resume: boolean): void {
       where: run,
       help: '--resume continues it; another --out begins anew',
     })
-}
-
-function needDirectory({ data }: Config): void {
-  if (isDrawn(data.name) || data.directory !== null) return
-  fail({
-    kind: 'usage',
-    message: `expected the folder that holds ${data.name === 'folder' ? 'the images' : data.name}, came none`,
-    where: 'data.directory',
-    help: whereFrom(data.name),
-  })
-}
-
-/** Whether a data set is drawn from artwork and needs no folder. */
-export function isDrawn(name: Config['data']['name']): boolean {
-  return name === 'sample' || name === 'scenes'
-}
-
-function whereFrom(name: Config['data']['name']): string {
-  if (name === 'folder') return 'add --data DIR, with one folder a class in it'
-  if (name === 'coco') return 'add --data DIR, with annotations and images (docs/detection-data.md)'
-  return `\`moiety data get ${name} --to DIR\` fetches it; then add --data DIR`
 }

@@ -1,5 +1,7 @@
 import { terminal } from '../base/escaping.ts'
+import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { LayerStats, Measures, TrainEvent } from '../run/events.ts'
+import { taskMeasures } from '../tasks/measures.ts'
 import {
   bar,
   clean,
@@ -9,7 +11,6 @@ import {
   duration,
   type Paint,
   painter,
-  percent,
   type Screen,
   smallBars,
   truncate,
@@ -172,21 +173,28 @@ function epochLine(test: Epoch, training: Epoch | undefined, paint: Paint): stri
     .join('   ')
 }
 
-function result({ loss, measures: { top1, AP, AP50 } }: Epoch): string {
-  if (typeof top1 === 'number') return `${lossText(loss, 3)} ${percent(top1).padStart(7)}`
-  const precision = AP === undefined ? '' : `  AP ${score(AP)}  AP50 ${score(AP50)}`
-  return `${lossText(loss, 3)}${precision}`
+function result({ loss, measures }: Epoch): string {
+  const shown = shownMeasures(measures).map(one => {
+    const value = measureText(one, measures[one.name])
+    return one.format === 'percent' ? value.padStart(7) : ` ${one.label} ${value}`
+  })
+  return [lossText(loss, 3), ...shown].join(' ')
 }
 
-/** What a step line says besides the loss: a classifier's accuracy, the parts of a detector's loss. */
-function measured({ top1, classificationLoss, regressionLoss }: Measures): string {
-  if (typeof top1 === 'number') return `top-1 ${percent(top1)}`
+/** What a step line says besides the loss: a task's measures, or the parts of a detector's loss. */
+function measured(measures: Measures): string {
+  const shown = shownMeasures(measures).map(one => `${one.label} ${measureText(one, measures[one.name])}`)
+  if (shown.length > 0) return shown.join(' ')
+  const { classificationLoss, regressionLoss } = measures
   if (typeof classificationLoss !== 'number' || typeof regressionLoss !== 'number') return ''
   return `class ${lossText(classificationLoss, 2)} box ${lossText(regressionLoss, 2)}`
 }
 
-/** A number from 0 to 1 as COCO's tables have it. */
-const score = (value: number | null | undefined) => (typeof value === 'number' ? value.toFixed(3) : '–')
+/** Those that a line has room for: a percentage, which needs no name, or two fractions. */
+function shownMeasures(measures: Measures): readonly MeasureDefinition[] {
+  const known = taskMeasures.filter(({ name }) => name in measures)
+  return known.slice(0, known[0]?.format === 'percent' ? 1 : 2)
+}
 
 /** A loss that has run away is told by its size, not by all its digits. */
 const lossText = (loss: number, digits: number) =>

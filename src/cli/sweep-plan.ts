@@ -3,7 +3,9 @@ import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { loadedFiles } from '../config/components.ts'
+import { isDrawn } from '../config/data-names.ts'
 import type { Recipe } from '../config/recipe.ts'
+import { needDirectory } from '../data/missing-directory.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan-sweep.ts'
 import { outcomesOf } from '../sweep/run-sweep.ts'
@@ -15,7 +17,7 @@ import { type Score, scoreOf } from '../tasks/measures.ts'
 import { requireTraining } from '../train/device-probe.ts'
 import type { SweepFlags } from './flags.ts'
 import { say } from './output.ts'
-import { dataOverrides, isDrawn } from './plan.ts'
+import { dataOverrides } from './plan.ts'
 import { clean, painter, wrap } from './screen.ts'
 import { scoreRange } from './sweep-progress.ts'
 
@@ -79,15 +81,7 @@ function refuseOtherSweep(folder: string, { name }: SweepRecord): void {
 
 /** What `moiety train` asks for too: CIFAR and folders of images lie somewhere. */
 export function needData({ runs }: SweepPlan): void {
-  const { data } = runs.find(run => !isDrawn(run.config.data.name) && run.config.data.directory === null)
-    ?.config ?? { data: undefined }
-  if (data === undefined) return
-  fail({
-    kind: 'usage',
-    message: `expected the folder that holds ${data.name === 'folder' ? 'the images' : data.name}, came none`,
-    where: 'data.directory',
-    help: 'add --data DIR',
-  })
+  for (const { config } of runs) if (!isDrawn(config.data.name)) needDirectory(config.data)
 }
 
 /** What each run's training would refuse as well, said once and before anything is written. @throws MoietyError `usage` */

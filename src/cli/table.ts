@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { taskMeasures } from '../tasks/measures.ts'
 import type { TableFlags } from './flags.ts'
 
 export function addTable(program: Command): void {
@@ -13,7 +14,7 @@ export function addTable(program: Command): void {
     .option('--columns <a,b>', 'what differs from column to column')
     .option(
       '--value <name>',
-      'top1, top5, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4; of detectors AP, AP50, AP75, APs, APm, APl or AR100 (default: top1, or AP)',
+      `${taskMeasures.map(({ name }) => name).join(', ')}, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4 (default: the measure that ranks the runs of the task)`,
     )
     .option(
       '--baseline <a=b,...>',

@@ -1,6 +1,7 @@
 import { expertWidth } from '../models/expert-width.ts'
 import { resnets } from '../models/resnet.ts'
 import { requireComponents, type UsedComponents, usedComponents } from './components.ts'
+import { isOfFolder } from './data-names.ts'
 import { configError, explainIssues } from './explain.ts'
 import { completeGate, defaultNoise, gateNamed } from './moe.ts'
 import { brokenRules } from './rules.ts'
@@ -57,7 +58,7 @@ function imageSize({ data, model }: ParsedConfig): number {
   if (data.size !== null) return data.size
   if (data.name === 'scenes') return 128
   if (data.name === 'coco') return 1024
-  return data.name === 'folder' && model.stem === 'imagenet' ? 224 : 32
+  return isOfFolder(data.name) && model.stem === 'imagenet' ? 224 : 32
 }
 
 /** The shorter side; see {@link imageSize}. */

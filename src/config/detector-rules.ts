@@ -32,7 +32,7 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
     mistakes.push({
       path: ['data', 'name'],
       message: `${data.name} has boxes and no single class an image, but the model is a classifier`,
-      help: 'set model.detector to {} for a detector, or take sample, cifar10, cifar100 or folder',
+      help: 'set model.detector to {} for a detector, or take sample, cifar10, cifar100, folder or multi-label',
     })
   else if (data.shortest !== null && data.shortest !== imageSize)
     mistakes.push({

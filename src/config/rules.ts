@@ -33,7 +33,7 @@ function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: numbe
     mistakes.push({
       path: ['data', 'size'],
       message: `the images of ${data.name} are 32×32, came size ${data.size}`,
-      help: 'leave data.size out; only a folder of images, scenes and coco have sizes',
+      help: 'leave data.size out; only folder, multi-label, scenes and coco have sizes',
     })
   if (augmentation.crop !== null && augmentation.crop.padding >= imageSize)
     mistakes.push({
@@ -130,10 +130,11 @@ function samePosition({ model }: ParsedConfig): Mistake[] {
   })
 }
 
-/** A detector's images have boxes of many classes, so none has one of its own. */
-function labelRules({ model }: ParsedConfig): Mistake[] {
-  if (model.detector === null) return []
-  const { mixture } = model.detector
+/** The images of a detector have boxes of many classes, and those of multi-label any number of classes: none has one of its own. */
+function labelRules({ data, model }: ParsedConfig): Mistake[] {
+  if (model.detector === null && data.name !== 'multi-label') return []
+  const mixture = model.detector?.mixture ?? null
+  const whose = model.detector === null ? 'of multi-label have any number of them' : 'of a detector have none'
   const layers: readonly [Path, RoutingKeys][] = [
     ...model.moe.map((layer, i): [Path, RoutingKeys] => [['model', 'moe', i], layer]),
     ...(mixture === null ? [] : [[['model', 'detector', 'mixture'], mixture] as [Path, RoutingKeys]]),
@@ -143,7 +144,7 @@ function labelRules({ model }: ParsedConfig): Mistake[] {
       ? [
           {
             path: [...path, 'constraint', 'name'],
-            message: `${constraint.name} needs the class of each image, and the images of a detector have none`,
+            message: `${constraint.name} needs the class of each image, and the images ${whose}`,
             help: 'take another constraint, such as entropy or importance',
           },
         ]

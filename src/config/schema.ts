@@ -3,6 +3,7 @@ import type { DeepReadonly } from '../base/schemas.ts'
 import { constraints, gates } from '../moe/index.ts'
 import { type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from '../optim/index.ts'
 import type { UsedComponents } from './components.ts'
+import { dataNames } from './data-names.ts'
 import { detectorSchema } from './detector.ts'
 import { type GateConfig, moeLayerSchema } from './moe.ts'
 
@@ -11,12 +12,18 @@ const fraction = z.number().min(0).max(1)
 
 const dataSchema = z.strictObject({
   name: z
-    .enum(['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'])
+    .enum(dataNames)
     .default('sample')
     .describe(
-      'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; scenes and coco have boxes, for detectors',
+      'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; multi-label has images with any number of labels from CSV or JSON; scenes and coco have boxes, for detectors',
     ),
-  directory: z.string().min(1).max(4096).nullable().default(null).describe('where the data set lies'),
+  directory: z
+    .string()
+    .min(1)
+    .max(4096)
+    .nullable()
+    .default(null)
+    .describe('where the data set lies; of multi-label the labels file, or its folder'),
   size: z
     .int()
     .min(8)

@@ -52,13 +52,31 @@ export function epochOrder(length: number, seed: number, epoch: number): Uint32A
 export async function makeBatch(
   split: Split,
   indices: Uint32Array | readonly number[],
-  { mean, std, augmentation, size: wanted, classes, seed, epoch }: BatchOptions,
+  { classes, ...options }: BatchOptions,
 ): Promise<Batch> {
+  const images = await imageBatch(split, indices, options)
+  const labels = BigInt64Array.from(indices, index => labelOf(split, index, classes))
+  return {
+    images,
+    labels: { dtype: 'int64', shape: [indices.length], data: labels },
+    indices: Uint32Array.from(indices),
+  }
+}
+
+/**
+ * The images of a batch, whatever they are labelled with; see {@link makeBatch}.
+ *
+ * @returns float32 [N, 3, H, W], augmented and normalised
+ */
+export async function imageBatch(
+  split: Pick<Split, 'load'>,
+  indices: Uint32Array | readonly number[],
+  { mean, std, augmentation, size: wanted, seed, epoch }: Omit<BatchOptions, 'classes'>,
+): Promise<HostTensor> {
   const count = indices.length
   const pixels = checkedPixels(await split.load(indices), count)
   const perImage = count === 0 ? 0 : pixels.length / count
   const size = Math.sqrt(perImage / 3)
-  const labels = BigInt64Array.from(indices, index => labelOf(split, index, classes))
   const crop = augmentation?.crop
   if (crop) checkCrop(crop, size)
 
@@ -84,15 +102,7 @@ export async function makeBatch(
     }
     shrink?.(placed, 3, own)
   }
-  return {
-    images: { dtype: 'float32', shape: [count, 3, side, side], data: images },
-    labels: {
-      dtype: 'int64',
-      shape: [count],
-      data: labels,
-    },
-    indices: Uint32Array.from(indices),
-  }
+  return { dtype: 'float32', shape: [count, 3, side, side], data: images }
 }
 
 const unchanged = { flip: false, top: 0, left: 0, jitter: [] } as const

@@ -89,19 +89,29 @@ export interface Records {
 }
 
 /** A split whose pixels, planar RGB, are already in memory. */
-export function splitInMemory(records: Records): Split {
-  const { bytes, stride, header, size, labels, coarse } = records
+export function splitInMemory({ labels, coarse, ...records }: Records): Split {
+  const { length } = labels
+  return { length, load: pixelsInMemory({ ...records, length }), labels, coarse }
+}
+
+/** The pixels of images that are in memory, planar RGB, as a split loads them. */
+export function pixelsInMemory({
+  bytes,
+  stride,
+  header,
+  size,
+  length,
+}: Omit<Records, 'labels' | 'coarse'> & { readonly length: number }): Split['load'] {
   const pixels = 3 * size * size
-  const load = async (indices: Uint32Array | readonly number[]): Promise<Uint8Array> => {
+  return async indices => {
     const out = new Uint8Array(indices.length * pixels)
     for (const [position, index] of indices.entries()) {
-      checkIndex(index, labels.length)
+      checkIndex(index, length)
       const start = index * stride + header
       out.set(bytes.subarray(start, start + pixels), position * pixels)
     }
     return out
   }
-  return { length: labels.length, load, labels, coarse }
 }
 
 /** The images of `split` whose numbers are in `chosen`, renumbered from 0 in that order. */
@@ -111,14 +121,19 @@ export function subset(split: Split, chosen: Uint32Array): Split {
     length: chosen.length,
     labels: Int32Array.from(chosen, index => split.labels[index]!),
     coarse: coarse && Int32Array.from(chosen, index => coarse[index]!),
-    load: async indices =>
-      split.load(
-        Uint32Array.from(indices, index => {
-          checkIndex(index, chosen.length)
-          return chosen[index]!
-        }),
-      ),
+    load: loadOf(split, chosen),
   }
+}
+
+/** Loads the images of a split that were chosen, by their places among the chosen. */
+export function loadOf({ load }: Pick<Split, 'load'>, chosen: Uint32Array): Split['load'] {
+  return async indices =>
+    load(
+      Uint32Array.from(indices, index => {
+        checkIndex(index, chosen.length)
+        return chosen[index]!
+      }),
+    )
 }
 
 /**

@@ -146,7 +146,7 @@ describe('a folder with splits', () => {
     await images({ 'train/a': 3, 'train/b': 3, 'val/a': 1, 'val/b': 1 })
     for (const name of ['a', 'b']) await mkdir(join(directory, 'test', name), { recursive: true })
     expect((await openFolder({ directory, size: 8 })).notices).toEqual([
-      'the test split has no imagesand cannot be used for testing',
+      'the test split has no images and cannot be used for testing',
     ])
     await rm(join(directory, 'val'), { recursive: true })
     for (const name of ['a', 'b']) await mkdir(join(directory, 'val', name), { recursive: true })

@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
@@ -7,15 +5,12 @@ import {
   type Dataset,
   type Limit,
   type OnProgress,
-  type PerChannel,
-  type SkippedFile,
   type Split,
-  splitInMemory,
   spreadOverClasses,
   subset,
 } from './dataset.ts'
+import { filesIdentity, openImages, photographs } from './decoded-images.ts'
 import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
-import { decodeImage, UnreadableImage } from './image.ts'
 import { type SplitName, titleCounts } from './split-names.ts'
 
 /** Options of a folder of images. */
@@ -36,13 +31,6 @@ export interface FolderOptions {
 /** Share of the files of a class that are for testing where the folder has neither `val/` nor `test/`. */
 const testShare = 0.2
 
-/** 1 GiB: 349,525 images of 32×32 or 7,133 of 224×224. */
-const usualMemory = 2 ** 30
-
-/** ImageNet's statistics, the usual ones for photographs. */
-const mean: PerChannel = [0.485, 0.456, 0.406]
-const std: PerChannel = [0.229, 0.224, 0.225]
-
 interface Item {
   readonly path: string
   readonly label: number
@@ -57,8 +45,7 @@ interface Item {
  * @throws MoietyError of kind `data`: the folder's shape, an unreadable image under `stop`, a class left empty
  */
 export async function openFolder(options: FolderOptions, progress?: OnProgress): Promise<Dataset> {
-  const { directory, size = 32, unreadable = 'stop', seed = 0, memory = usualMemory } = options
-  checkSize(size)
+  const { directory, size = 32, unreadable = 'stop', seed = 0, memory } = options
   const tree = await findImages(directory)
   const folders = tree.train
   const items = itemsOf('train', folders, folders)
@@ -83,12 +70,9 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const labels = Int32Array.from(every, ({ label }) => label)
   const coarse = superclassOf && labels.map(label => superclassOf[label]!)
 
-  const pixelBytes = 3 * size * size
-  const bytes = every.length * pixelBytes <= memory ? new Uint8Array(every.length * pixelBytes) : undefined
-  const skipped = bytes || unreadable === 'skip' ? await decodeAll(every, options, bytes, progress) : []
-  const whole = bytes
-    ? splitInMemory({ bytes, stride: pixelBytes, header: 0, size, labels, coarse })
-    : splitOnDisk(every, size, labels, coarse)
+  const paths = every.map(({ path }) => path)
+  const { load, skipped } = await openImages(paths, { size, unreadable, memory }, progress)
+  const whole: Split = { length: every.length, labels, coarse, load }
   const left = new Set(skipped.map(({ path }) => path))
   const part = (from: number, count: number): Split => {
     const places = Uint32Array.from({ length: count }, (_, i) => from + i)
@@ -110,41 +94,18 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     classes,
     superclasses,
     superclassOf,
-    mean,
-    std,
+    ...photographs,
     train,
     val,
     test,
     files: await filesIdentity(every),
-    skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+    skipped,
     notices: [
       ...[tree.leftOut, tree.alike].filter(each => each !== undefined),
       ...emptyClasses('val', all.val, classes),
       ...emptyClasses('test', all.test, classes),
     ],
   }
-}
-
-/** Number of files read for the identity of a folder. */
-const filesRead = 64
-/** At most this many bytes of each. */
-const mostRead = 2 ** 24
-
-/**
- * A hash of names, labels and sizes of all files and of what is in some of them, evenly spaced. Where the folder is does not
- * matter: the class is in the label.
- */
-async function filesIdentity(items: readonly Item[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const { path, label, bytes } of items) hash.update(JSON.stringify([basename(path), label, bytes]))
-  const count = Math.min(filesRead, items.length)
-  for (let i = 0; i < count; i++) {
-    const { path, bytes } = items[Math.floor((i * items.length) / count)]!
-    if (bytes > mostRead) continue
-    // An unreadable one is skipped, or is an error when decoded.
-    hash.update(await readFile(path).catch(() => new Uint8Array()))
-  }
-  return hash.digest('hex')
 }
 
 /** Reports classes without images in a split, regardless of a limit. */
@@ -154,7 +115,7 @@ function emptyClasses(
   classes: readonly string[],
 ): readonly string[] {
   if (items === undefined) return []
-  if (items.length === 0) return [`the ${split} split has no imagesand cannot be used for testing`]
+  if (items.length === 0) return [`the ${split} split has no images and cannot be used for testing`]
   const seen = new Set(items.map(({ label }) => label))
   const empty = classes.filter((_, label) => !seen.has(label))
   if (empty.length === 0) return []
@@ -166,16 +127,6 @@ function emptyClasses(
 /** The first few of some names. */
 function someOf(names: readonly string[]): string {
   return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
-}
-
-function checkSize(size: number): void {
-  if (Number.isInteger(size) && size >= 8 && size <= 1024) return
-  fail({
-    kind: 'usage',
-    message: `expected an image size of 8 … 1024 pixels, got ${size}`,
-    where: 'data.size',
-    help: '32 suits a network with a CIFAR stem, 224 one with an ImageNet stem',
-  })
 }
 
 const keyOf = ({ superclass, name }: ClassFolder): string => `${superclass ?? ''}/${name}`
@@ -242,72 +193,6 @@ function namesOf(folders: readonly ClassFolder[]): readonly string[] {
 function superclassesOf(folders: readonly ClassFolder[]): readonly string[] | undefined {
   const names = new Set(folders.map(({ superclass }) => superclass).filter(name => name !== undefined))
   return names.size > 0 ? [...names] : undefined
-}
-
-/** Number of images decoded concurrently; the decoder has its own threads. */
-const together = 4
-
-/**
- * Decodes every image, into its place of `into` where that is given.
- *
- * @returns the images that could not be read, under `skip`
- */
-async function decodeAll(
-  items: readonly Item[],
-  { size = 32, unreadable = 'stop' }: FolderOptions,
-  into: Uint8Array | undefined,
-  progress?: OnProgress,
-): Promise<readonly SkippedFile[]> {
-  const skipped: SkippedFile[] = []
-  for (let first = 0; first < items.length; first += together) {
-    const group = items.slice(first, first + together)
-    const images = await Promise.all(group.map(({ path }) => tryDecode(path, size)))
-    for (const [i, image] of images.entries()) {
-      if (image instanceof UnreadableImage) {
-        if (unreadable === 'stop') stopAt(image)
-        skipped.push({ path: image.path, reason: image.reason })
-      } else {
-        into?.set(image, (first + i) * image.length)
-      }
-    }
-    progress?.({ done: first + group.length, total: items.length, what: 'decoding images' })
-  }
-  return skipped
-}
-
-async function tryDecode(path: string, size: number): Promise<Uint8Array | UnreadableImage> {
-  try {
-    return await decodeImage(path, size)
-  } catch (error) {
-    if (error instanceof UnreadableImage) return error
-    throw error
-  }
-}
-
-function stopAt(image: UnreadableImage): never {
-  return fail({
-    kind: 'data',
-    message: `expected an image that can be read, got: ${image.reason}`,
-    where: image.path,
-    help: 'repair or remove the file, or skip such files with --set data.unreadable=skip',
-    cause: image,
-  })
-}
-
-/** A split that decodes its images on demand. */
-function splitOnDisk(
-  items: readonly Item[],
-  size: number,
-  labels: Int32Array,
-  coarse: Int32Array | undefined,
-): Split {
-  const load = async (indices: Uint32Array | readonly number[]): Promise<Uint8Array> => {
-    const out = new Uint8Array(indices.length * 3 * size * size)
-    const asked = Array.from(indices, index => items[index]!)
-    await decodeAll(asked, { directory: '', size, unreadable: 'stop' }, out)
-    return out
-  }
-  return { length: items.length, load, labels, coarse }
 }
 
 function checkEnough(

@@ -7,7 +7,7 @@
 export { type ImageArrays, splitOfArrays } from './arrays.ts'
 export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
-export { type Batch, type BatchOptions, epochOrder, makeBatch } from './batches.ts'
+export { type Batch, type BatchOptions, epochOrder, imageBatch, makeBatch } from './batches.ts'
 export { cacheDirectory } from './cache.ts'
 export { findCifar, openCifar } from './cifar.ts'
 export {
@@ -38,6 +38,12 @@ export {
 export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, type ImageBytes, type ImageSource, UnreadableImage } from './image.ts'
+export {
+  type MultiLabelDataset,
+  type MultiLabelOptions,
+  type MultiLabelSplit,
+  openMultiLabel,
+} from './multi-label/index.ts'
 export { type DataOptions, openDataset } from './open-dataset.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'

@@ -1,4 +1,5 @@
 import { fail } from '../base/errors.ts'
+import type { DataName } from '../config/data-names.ts'
 import { openCifar } from './cifar.ts'
 import {
   type Dataset,
@@ -9,12 +10,13 @@ import {
   subset,
 } from './dataset.ts'
 import { openFolder } from './folder.ts'
+import { needDirectory } from './missing-directory.ts'
 import { openSample } from './sample.ts'
 import { usedInWords } from './split-names.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
 export interface DataOptions {
-  readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder' | 'scenes' | 'coco'
+  readonly name: DataName
   /** Folder of the files; required except for the sample. */
   readonly directory?: string | null | undefined
   /** Height and width of the resized images of a folder, in pixels. Default: 32. */
@@ -67,20 +69,14 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
         where: 'data.name',
         help: 'this is for classifiers; in a program, openDetectionDataset opens it',
       })
+    case 'multi-label':
+      return fail({
+        kind: 'usage',
+        message: 'expected images of one class each, but those of multi-label have any number',
+        where: 'data.name',
+        help: 'this is for networks that give each image one class; in a program, openMultiLabel opens it',
+      })
   }
-}
-
-function needDirectory({ name, directory }: DataOptions): string {
-  if (directory !== undefined && directory !== null) return directory
-  return fail({
-    kind: 'usage',
-    message: `expected the folder of ${name === 'folder' ? 'the images' : name}, got none`,
-    where: 'data.directory',
-    help:
-      name === 'folder'
-        ? '--data DIR, with one folder a class in it'
-        : `moiety data get ${name} --to DIR fetches it; then --data DIR`,
-  })
 }
 
 function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {

@@ -3,6 +3,7 @@ import { version } from '../files/version.ts'
 import type { Canvas } from '../models/index.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
+import { kindOfTask } from '../tasks/kinds.ts'
 import { imagesInput, type ModelForm, weightsOutput } from './export-model.ts'
 import type { ModelMetadata } from './metadata.ts'
 import type { DataFacts, RunFacts } from './run-facts.ts'
@@ -14,7 +15,7 @@ import type { DataFacts, RunFacts } from './run-facts.ts'
  * @param canvas - of a detector; undefined for a classifier
  */
 export function describeModel(
-  { config, checkpoint, recipe, data, accuracy, cocoMetrics, captions }: RunFacts,
+  { config, checkpoint, recipe, data, accuracy, cocoMetrics, measures, captions }: RunFacts,
   form: ModelForm,
   layers: readonly LayerInfo[],
   canvas?: Canvas,
@@ -22,7 +23,7 @@ export function describeModel(
   const { classes, superclasses, superclassOf, normalisation } = data
   return {
     moiety_version: version,
-    task: canvas === undefined ? 'image-classification' : 'object-detection',
+    task: kindOfTask(config).exportName,
     recipe,
     step: checkpoint.step,
     routing: form.routing,
@@ -48,6 +49,7 @@ export function describeModel(
     ),
     accuracy,
     coco_metrics: cocoMetrics,
+    measures,
     config,
   }
 }

@@ -10,7 +10,7 @@ import { fail } from '../base/errors.ts'
 export interface ModelMetadata {
   readonly moiety_version: string
   /** Missing in files of versions without detectors: they classify. */
-  readonly task: 'image-classification' | 'object-detection'
+  readonly task: 'image-classification' | 'multi-label-image-classification' | 'object-detection'
   readonly recipe: string
   /** Training steps of the checkpoint. */
   readonly step: number
@@ -78,6 +78,8 @@ export interface ModelMetadata {
   readonly accuracy?: { readonly top1: number; readonly top5: number } | undefined
   /** COCO's twelve numbers on held-out images, from 0 to 1, null if there was nothing to measure. */
   readonly coco_metrics?: Readonly<Record<string, number | null>> | undefined
+  /** What other tasks are measured by on held-out images, by name, from 0 to 1. */
+  readonly measures?: Readonly<Record<string, number | null>> | undefined
   /** The configuration of the run, which `resolveConfig` reads. */
   readonly config: unknown
 }
@@ -87,7 +89,9 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()])
 /** How each key is written. */
 const properties = z.object({
   moiety_version: z.string(),
-  task: z.enum(['image-classification', 'object-detection']).default('image-classification'),
+  task: z
+    .enum(['image-classification', 'multi-label-image-classification', 'object-detection'])
+    .default('image-classification'),
   recipe: z.string(),
   step: json(z.number()),
   routing: z.enum(['sparse', 'dense']),
@@ -134,6 +138,7 @@ const properties = z.object({
   captions: json(z.record(z.string(), z.array(z.string().nullable()))),
   accuracy: json(z.object({ top1: z.number(), top5: z.number() })).optional(),
   coco_metrics: json(z.record(z.string(), z.number().nullable())).optional(),
+  measures: json(z.record(z.string(), z.number().nullable())).optional(),
   config: json(z.json()),
 })
 

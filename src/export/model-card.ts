@@ -14,6 +14,7 @@ const dataTitles = {
   cifar10: 'CIFAR-10',
   cifar100: 'CIFAR-100',
   folder: 'a folder of images',
+  'multi-label': 'images with several labels each',
   scenes: "Moiety's scenes of drawings (emoji artwork)",
   coco: 'COCO, or a folder in its format',
 } as const satisfies Record<Config['data']['name'], string>
@@ -31,6 +32,8 @@ const yaml = (value: unknown): string => visibleJson(value)
 
 function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
   const { task, recipe, layers } = metadata
+  // Hubs have one pipeline for images with one class and with several.
+  const pipeline = task === 'object-detection' ? task : 'image-classification'
   const dataset = hubDatasets[data.name]
   const kinds = task === 'object-detection' ? ['retinanet', model.name] : [model.name]
   const tags = [task, ...kinds, ...(layers.length > 0 ? ['mixture-of-experts'] : [])]
@@ -41,10 +44,10 @@ function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
     'license: other',
     'license_name: not-chosen-yet',
     'library_name: moiety',
-    `pipeline_tag: ${task}`,
+    `pipeline_tag: ${pipeline}`,
     `tags: ${yaml([...tags, 'onnx', 'safetensors'])}`,
     ...(dataset === undefined ? [] : [`datasets: ${yaml([dataset])}`]),
-    `metrics: ${yaml([task === 'object-detection' ? 'mean_average_precision' : 'accuracy'])}`,
+    `metrics: ${yaml([task === 'image-classification' ? 'accuracy' : 'mean_average_precision'])}`,
     ...(measured === undefined
       ? []
       : [
@@ -52,7 +55,7 @@ function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
           `  - name: ${yaml(recipe)}`,
           '    results:',
           '      - task:',
-          `          type: ${task}`,
+          `          type: ${pipeline}`,
           '        dataset:',
           `          type: ${yaml(dataset ?? data.name)}`,
           `          name: ${yaml(dataTitles[data.name])}`,
@@ -64,17 +67,18 @@ function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
 }
 
 /** Measured values for the front matter; undefined if there are none. */
-function measuredFor({ accuracy, coco_metrics: numbers }: ModelMetadata) {
+function measuredFor({ accuracy, coco_metrics: numbers, measures }: ModelMetadata) {
   if (accuracy !== undefined)
     return [
       { type: 'accuracy', name: 'Top-1 accuracy', value: accuracy.top1 },
       { type: 'accuracy', name: 'Top-5 accuracy', value: accuracy.top5 },
     ]
-  return numbers && cocoNumbers(numbers).map(([name, value]) => ({ type: name.toLowerCase(), name, value }))
+  const known = numbers ?? measures
+  return known && numbersOf(known).map(([name, value]) => ({ type: name.toLowerCase(), name, value }))
 }
 
-/** Those of COCO's numbers that there are. */
-function cocoNumbers(numbers: NonNullable<ModelMetadata['coco_metrics']>): [name: string, value: number][] {
+/** Those numbers that there are. */
+function numbersOf(numbers: NonNullable<ModelMetadata['measures']>): [name: string, value: number][] {
   return Object.entries(numbers).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))
 }
 
@@ -91,7 +95,9 @@ function body(metadata: ModelMetadata, config: Config, parameters: State): strin
       `${dataTitles[data.name]}, for ${metadata.step.toLocaleString('en')} steps. It has ${count.toLocaleString('en')} ` +
       (isDetector
         ? `numbers and finds objects of ${classes.length} ${classes.length === 1 ? 'class' : 'classes'}.`
-        : `numbers and distinguishes ${classes.length} classes.`),
+        : task === 'multi-label-image-classification'
+          ? `numbers and says of each of ${classes.length} ${classes.length === 1 ? 'class' : 'classes'} whether an image shows it: the sigmoid of its logit is the probability.`
+          : `numbers and distinguishes ${classes.length} classes.`),
     '',
     measuredInWords(metadata),
     '',
@@ -123,11 +129,15 @@ function body(metadata: ModelMetadata, config: Config, parameters: State): strin
   ]
 }
 
-function measuredInWords({ accuracy, coco_metrics: numbers }: ModelMetadata): string {
+function measuredInWords({ accuracy, coco_metrics: numbers, measures }: ModelMetadata): string {
   if (accuracy !== undefined)
     return `Accuracy on held-out images: ${percent(accuracy.top1)} top-1, ${percent(accuracy.top5)} top-5.`
+  if (measures !== undefined) {
+    const said = numbersOf(measures).map(([name, value]) => `${name} ${value.toFixed(3)}`)
+    return `On held-out images: ${said.join(', ')}.`
+  }
   if (numbers === undefined) return 'This checkpoint was not tested on held-out images.'
-  const said = cocoNumbers(numbers).map(([name, value]) => `${name} ${percent(value)}`)
+  const said = numbersOf(numbers).map(([name, value]) => `${name} ${percent(value)}`)
   return `COCO's numbers on held-out images: ${said.join(', ')}.`
 }
 

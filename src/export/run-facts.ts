@@ -2,11 +2,12 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { openDataset, type PerChannel } from '../data/index.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
-import type { TrainEvent } from '../run/events.ts'
+import type { Measures, TrainEvent } from '../run/events.ts'
 import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
 import { refuseOtherClasses, remembered } from '../tasks/data-identity.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
+import { taskMeasures } from '../tasks/measures.ts'
 import { checkpointIdentity, newestCheckpoint } from '../tasks/open-run.ts'
 import { type Captions, readCaptions } from './read-captions.ts'
 
@@ -39,6 +40,8 @@ export interface RunFacts {
   readonly accuracy: { readonly top1: number; readonly top5: number } | undefined
   /** COCO's twelve numbers of this checkpoint on held-out images; undefined of a classifier, and where it was not tested. */
   readonly cocoMetrics: Readonly<Record<string, number | null>> | undefined
+  /** The measures of other tasks, of this checkpoint on held-out images. */
+  readonly measures: Measures | undefined
   readonly captions: Captions
 }
 
@@ -108,18 +111,22 @@ async function dataFacts(
 }
 
 /** The log lines of the checkpoint's own step; later lines are of a training that continued. */
-function measured(run: string, step: number): Pick<RunFacts, 'accuracy' | 'cocoMetrics'> {
-  const nothing = { accuracy: undefined, cocoMetrics: undefined }
+function measured(run: string, step: number): Pick<RunFacts, 'accuracy' | 'cocoMetrics' | 'measures'> {
+  const nothing = { accuracy: undefined, cocoMetrics: undefined, measures: undefined }
   try {
     const line = readMetrics(metricsPath(run)).find(
       one => one.kind === 'epoch' && one.split !== 'train' && one.step === step,
     )
     const [top1, top5] = [line?.top1, line?.top5]
     if (typeof top1 === 'number' && typeof top5 === 'number') return { ...nothing, accuracy: { top1, top5 } }
-    const numbers = Object.entries(line ?? {}).flatMap(([name, value]) =>
-      isCocoMetric(name) && (typeof value === 'number' || value === null) ? [[name, value] as const] : [],
-    )
-    return numbers.length === 0 ? nothing : { ...nothing, cocoMetrics: Object.fromEntries(numbers) }
+    const numbersNamed = (isWanted: (name: string) => boolean) =>
+      Object.entries(line ?? {}).flatMap(([name, value]) =>
+        isWanted(name) && (typeof value === 'number' || value === null) ? [[name, value] as const] : [],
+      )
+    const coco = numbersNamed(isCocoMetric)
+    if (coco.length > 0) return { ...nothing, cocoMetrics: Object.fromEntries(coco) }
+    const others = numbersNamed(name => taskMeasures.some(one => one.name === name))
+    return others.length === 0 ? nothing : { ...nothing, measures: Object.fromEntries(others) }
   } catch {
     // A missing or damaged log is ignored; the network does not depend on it.
     return nothing

@@ -11,11 +11,22 @@ export class JsonReader {
   readonly #text: string
   readonly #source: string
   #at = 0
+  /** How many line breaks are before `#counted`. */
+  #breaks = 0
+  #counted = 0
 
   /** @param source - the source of the text, for messages: a file's name and part */
   constructor(text: string, source: string) {
     this.#text = text
     this.#source = source
+  }
+
+  /** The line that was reached, or on which the next value begins, counted from 1. */
+  get line(): number {
+    this.#skipSpace()
+    for (; this.#counted < this.#at; this.#counted++)
+      if (this.#text.charCodeAt(this.#counted) === 0x0a) this.#breaks++
+    return this.#breaks + 1
   }
 
   /** Reads an object; `member` is called with each key and must read the value. Keys may not repeat. */

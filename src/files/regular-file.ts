@@ -27,6 +27,8 @@ export const sizeLimits = {
   queue: 64e3,
   /** Names of classes. */
   names: 1e6,
+  /** Labels of images. */
+  labels: 256e6,
   weights: 16e9,
   /** Drawings, and the table of them, in installed packages. */
   artwork: 64e6,

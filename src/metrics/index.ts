@@ -1,9 +1,10 @@
 /**
- * What networks and mixtures are measured by: COCO's average precision, utilization of experts, preferred classes.
+ * What networks and mixtures are measured by: average precision of classes, COCO's average precision, utilization of experts, preferred classes.
  *
  * @module
  */
 
+export { averagePrecision, meanAveragePrecision } from './average-precision.ts'
 export {
   type AreaName,
   areaNames,
@@ -24,6 +25,13 @@ export {
   recallThresholds,
   type SizeLimits,
 } from './detections/index.ts'
+export {
+  bestThreshold,
+  countsAt,
+  type LabelCounts,
+  type PrecisionRecall,
+  precisionRecall,
+} from './label-thresholds.ts'
 export { type MeasureDefinition, measureText } from './measure.ts'
 export { type ClassWeights, preferredClasses } from './preferred-classes.ts'
 export { activeShare, type UtilizationSums, utilization, variation } from './utilization.ts'

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { withoutAdditions } from '../config/additions.ts'
+import { isOfFolder } from '../config/data-names.ts'
 import { child } from '../config/shape.ts'
 import { canonicalJson, type Json } from '../files/json.ts'
 
@@ -17,7 +18,7 @@ export function identityOf(config: object, threads: 'as given' | 'any' = 'as giv
   return {
     ...withoutAdditions({
       ...config,
-      ...(isObject(data) && child(data, 'name') !== 'folder' ? { data: { ...data, directory: null } } : {}),
+      ...(isObject(data) && !isOfFolder(child(data, 'name')) ? { data: { ...data, directory: null } } : {}),
     }),
     // The same code may lie elsewhere on another machine.
     ...(isObject(use) ? { use: { sha256: child(use, 'sha256') } } : {}),

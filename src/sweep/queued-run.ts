@@ -1,6 +1,7 @@
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
+import { isOfFolder } from '../config/data-names.ts'
 import { readJsonFile } from '../config/recipe-files.ts'
 import { child } from '../config/shape.ts'
 import { makeFolders } from '../files/atomic-write.ts'
@@ -84,7 +85,7 @@ export async function beginningOf(
   const config = isResumed ? readConfig(path) : await planned(recipe, hash)
   const planData = child(config, 'data')
   // As identityOf: a folder of images has one path everywhere, for it is part of what was planned. What is drawn has none.
-  const isElsewhere = child(planData, 'name') !== 'folder' && typeof child(planData, 'directory') === 'string'
+  const isElsewhere = !isOfFolder(child(planData, 'name')) && typeof child(planData, 'directory') === 'string'
   const given = child(child(config, 'engine'), 'threads')
   makeFolders(nodeDisk, join(folder, 'logs'))
   return {

@@ -12,7 +12,7 @@ import {
   type RoutingOverride,
 } from '../moe/index.ts'
 import { kaimingNormal, kaimingUniform, type Scope } from '../nn/index.ts'
-import type { PlacedOverrides, RoutingOverrides } from './variants.ts'
+import type { Mixture, PlacedOverrides, RoutingOverrides } from './variants.ts'
 
 /** What the configuration of a model does not say. */
 export interface ModelOptions {
@@ -43,6 +43,19 @@ export function backboneOf(
   const { name, stem, width } = config
   const kernels = config.initialisation === 'fan-out' ? kaimingNormal : kaimingUniform
   return { name, stem, width, stemKernels: kernels, ...embed(name, width, layers, kernels) }
+}
+
+/** The mixtures in the stages of a network, from the stem on. */
+export function mixturesOf({ moe }: Pick<NetworkConfig, 'moe'>): Mixture[] {
+  return moe
+    .toSorted((a, b) => a.position - b.position)
+    .map(({ position, experts, k, constraint, style }) => ({
+      place: position,
+      experts,
+      k,
+      constraint: constraint.name,
+      style,
+    }))
 }
 
 function isByPosition(override: ModelOptions['override']): override is PlacedOverrides {

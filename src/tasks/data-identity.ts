@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import * as z from 'zod'
 import { fail } from '../base/errors.ts'
 import type { DetectionDataset, DetectionSplit } from '../data/detection/index.ts'
-import { type Dataset, heldOutSplit, type PerChannel, type SplitName } from '../data/index.ts'
+import { type Dataset, heldOutSplit, type PerChannel, type SplitName, type Splits } from '../data/index.ts'
 import type { Json } from '../files/json.ts'
 
 const perChannel = z.tuple([z.number(), z.number(), z.number()])
@@ -45,19 +45,18 @@ export function identityOf(dataset: Dataset): DataIdentity {
   const hash = createHash('sha256')
   for (const { labels } of splitsOf(dataset))
     hash.update(new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength))
-  return identity(dataset, hash.digest('hex'), null)
+  return identity(dataset, hash.digest('hex'))
+}
+
+/** The parts of a data set that identify it besides its labels. */
+export interface IdentifiedData extends Splits<{ readonly length: number }>, Normalisation {
+  readonly classes: readonly string[]
+  readonly superclasses: readonly string[] | undefined
+  readonly superclassOf: ArrayLike<number> | undefined
 }
 
 /** In the order of the hash: what a training is tested on comes second, as when there were two splits. */
-function splitsOf<S>({
-  train,
-  val,
-  test,
-}: {
-  readonly train: S
-  readonly val?: S | undefined
-  readonly test: S
-}): S[] {
+export function splitsOf<S>({ train, val, test }: Splits<S>): S[] {
   return val === undefined ? [train, test] : [train, val, test]
 }
 
@@ -73,10 +72,11 @@ export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
   return identity(dataset, hash.digest('hex'), { categoryIds: [...categoryIds], sizeFactor })
 }
 
-function identity(
-  { classes, train, val, test, superclasses, superclassOf, mean, std }: Dataset | DetectionDataset,
+/** What of a data set is remembered, with a hash of its labels. */
+export function identity(
+  { classes, train, val, test, superclasses, superclassOf, mean, std }: IdentifiedData,
   labels: string,
-  detection: DataIdentity['detection'],
+  detection: DataIdentity['detection'] = null,
 ): DataIdentity {
   return {
     classes: [...classes],
@@ -85,7 +85,7 @@ function identity(
     test: test.length,
     labels,
     superclasses: superclasses === undefined ? null : [...superclasses],
-    superclassOf: superclassOf === undefined ? null : [...superclassOf],
+    superclassOf: superclassOf === undefined ? null : Array.from(superclassOf),
     mean: [...mean],
     std: [...std],
     detection,

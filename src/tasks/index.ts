@@ -1,5 +1,5 @@
 /**
- * What is learned from what: classification and detection, opening a trained run, and testing it.
+ * What is learned from what: classification, multi-label classification and detection, opening a trained run, and testing it.
  *
  * @module
  */
@@ -33,6 +33,7 @@ export {
 } from './detection/detector-of.ts'
 export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.ts'
 export { openTask, taskKinds } from './kinds.ts'
+export type { ClassResult, MultiLabelResult } from './multi-label/multi-label-result.ts'
 export type { BatchForm, BuildObjective, Objective } from './objective.ts'
 export type { DataChoice } from './open-run.ts'
 export type { LabelledItem, RoutedLayer } from './routing.ts'

@@ -2,10 +2,11 @@ import { fail } from '../base/errors.ts'
 import type { Config } from '../config/config.ts'
 import { classification } from './classification/classification-task.ts'
 import { detection } from './detection/detection-task.ts'
+import { multiLabel } from './multi-label/multi-label-task.ts'
 import type { OpenTaskOptions, Task, TaskKind } from './task.ts'
 
 /** The tasks that there are. */
-export const taskKinds: readonly TaskKind[] = [classification, detection]
+export const taskKinds: readonly TaskKind[] = [classification, multiLabel, detection]
 
 /** The task that a configuration describes. */
 export function kindOfTask(config: Config): TaskKind {

@@ -56,9 +56,9 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
   const normalisation =
     trainedNormalisation(checkpoint.extra) ??
     (data === undefined ? undefined : await ownNormalisation(config, run, onProgress))
-  const task =
-    options.task ??
-    (await openTask({ ...config, data: withChoice(config.data, data) }, { onProgress, normalisation }))
+  // The run's task, whatever data it is given: that refuses data of another task.
+  const onData = { ...config, data: withChoice(config.data, data) }
+  const task = options.task ?? (await kindOfTask(config).open(onData, { onProgress, normalisation }))
   for (const notice of task.notices) onEvent(notice)
   const split = options.split ?? usualSplit(data === undefined ? checkpoint.extra : undefined, task.data)
   splitNamed(task.data, split)

@@ -1,4 +1,5 @@
 import type { HostTensor } from '../base/tensor.ts'
+import type { Tensor } from '../graph/index.ts'
 import { addUnit, emptyClassWeights, preferredClasses } from '../metrics/preferred-classes.ts'
 import {
   addBatch,
@@ -7,7 +8,7 @@ import {
   type UtilizationSums,
   utilization,
 } from '../metrics/utilization.ts'
-import type { LayerInfo } from '../moe/index.ts'
+import { counterOutput, type LayerInfo, type MoeStatistics } from '../moe/index.ts'
 import type { LayerStats, LayerSummary } from '../run/events.ts'
 import { floatsOf } from '../runtime/outputs.ts'
 
@@ -48,6 +49,18 @@ export function weightsAt(layer: RoutedLayer, image: number, level: number): Flo
   return layer.weights.subarray(row * layer.experts, (row + 1) * layer.experts)
 }
 
+/**
+ * What a program gives of its mixtures: `NAME.weights` and `NAME.logits` [inputs · N, E], row input · N + image, and the
+ * constraint's counters (`NAME.counters.r`).
+ */
+export function routingOutputs(stats: readonly MoeStatistics[]): (readonly [string, Tensor])[] {
+  return stats.flatMap(({ name, routing, counters }) => [
+    [`${name}.weights`, routing.weights] as const,
+    [`${name}.logits`, routing.cleanLogits] as const,
+    ...Object.entries(counters).map(([counter, value]) => [counterOutput(name, counter), value] as const),
+  ])
+}
+
 /** Collects, batch by batch, how mixtures route a split. */
 export class RoutingCollector {
   #layers:
@@ -61,8 +74,7 @@ export class RoutingCollector {
    * Adds a batch.
    *
    * @param indices - numbers in the split of the batch's images
-   * @param outputs - of a program, per layer `NAME.weights` and `NAME.logits` [inputs · N, E], row input · N + image, and the
-   *   constraint's counters
+   * @param outputs - of a program, with {@link routingOutputs}
    */
   add(indices: Uint32Array, outputs: ReadonlyMap<string, HostTensor>, layers: readonly LayerInfo[]): void {
     this.#layers ??= layers.map(info => {

@@ -162,6 +162,8 @@ export interface NetworkFacts {
 /** A task before its data is open. */
 export interface TaskKind {
   readonly name: string
+  /** What exported models call it: the name that model hubs have for it, if they have one. */
+  readonly exportName: 'image-classification' | 'multi-label-image-classification' | 'object-detection'
   /** What it is measured by on held-out images, the measure that ranks runs first. */
   readonly measures: readonly MeasureDefinition[]
   /** Whether a configuration describes this task. */

@@ -41,6 +41,11 @@ export {
 export { classifierOf, constraintOf } from '../tasks/classifier-of.ts'
 export { type DetectionObjectiveOptions, detectionObjective } from '../tasks/detection/detection-objective.ts'
 export { type DetectorModelConfig, detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
+export {
+  binaryCrossEntropy,
+  type MultiLabelObjectiveOptions,
+  multiLabelObjective,
+} from '../tasks/multi-label/multi-label-objective.ts'
 export type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
 export type { TaskBatch } from '../tasks/task.ts'
 export { classifierStepOptions, type StepOptions, trainingStep } from './classification-step.ts'

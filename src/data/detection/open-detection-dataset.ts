@@ -1,5 +1,6 @@
 import { fail } from '../../base/errors.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
+import { needDirectory } from '../missing-directory.ts'
 import { canvasRule } from './canvas.ts'
 import type { DetectionDataset } from './detection-dataset.ts'
 import { openCoco } from './open-coco.ts'
@@ -53,16 +54,11 @@ export async function openDetectionDataset(
     }
     return openScenes({ size, limit, seed, cacheDirectory }, progress)
   }
-  if (directory === undefined || directory === null) {
-    return fail({
-      kind: 'usage',
-      message: 'expected the folder of COCO annotations and images, got none',
-      where: 'data.directory',
-      help: '--data DIR; docs/detection-data.md shows its layout',
-    })
-  }
   const rule = canvasRule(options.size ?? 320, shortest)
-  return openCoco({ directory, rule, unreadable, limit, implausibleBoxes }, progress)
+  return openCoco(
+    { directory: needDirectory({ name, directory }), rule, unreadable, limit, implausibleBoxes },
+    progress,
+  )
 }
 
 function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {

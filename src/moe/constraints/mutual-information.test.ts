@@ -118,10 +118,12 @@ describe('the classes of images', () => {
     expect(() => writeStep({ ...rest, objective })).toThrow('needs the class of each image')
   })
 
-  it('are not there for a detector, which the configuration says', () => {
+  it('are not there for a detector or several labels, which the configuration says', () => {
     const mixture = { constraint: { name: 'mutual-information' } }
     const detector = { data: { name: 'scenes' }, model: { stem: 'strided', detector: { mixture } } }
     expect(() => resolveConfig(detector, 'test')).toThrow('mutual-information needs the class of each image')
+    const several = { data: { name: 'multi-label' }, model: { moe: [{ position: 4, ...mixture }] } }
+    expect(() => resolveConfig(several, 'test')).toThrow('images of multi-label have any number of them')
     const moe = [{ position: 4, constraint: { name: 'mutual-information' } }]
     expect(resolveConfig({ model: { moe } }, 'test').model.moe[0]!.constraint).toEqual({
       name: 'mutual-information',

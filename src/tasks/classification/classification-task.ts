@@ -1,23 +1,17 @@
 import type { Config } from '../../config/config.ts'
-import { sizeAt } from '../../config/resizing.ts'
-import {
-  type Dataset,
-  epochOrder,
-  makeBatch,
-  openDataset,
-  type SplitName,
-  splitNamed,
-} from '../../data/index.ts'
+import { type Dataset, makeBatch, openDataset, type SplitName, splitNamed } from '../../data/index.ts'
 import { Graph } from '../../graph/index.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import type { Classifier } from '../../models/index.ts'
 import { type RoutingOverride, withRouting } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
 import type { TrainEvent } from '../../run/events.ts'
-import type { Engine, LoadedProgram } from '../../runtime/index.ts'
-import { classifierOf, type ModelOptions } from '../classifier-of.ts'
+import type { Engine } from '../../runtime/index.ts'
+import { classifierOf, type ModelOptions, mixturesOf } from '../classifier-of.ts'
 import { identityOf } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
+import { LoadedPrograms } from '../run-split.ts'
+import { SquareBatches } from '../square-batches.ts'
 import type {
   EvaluatedVariants,
   Evaluation,
@@ -30,6 +24,7 @@ import type {
   VariantOptions,
   VariantResult,
 } from '../task.ts'
+import { byVariantGroup } from '../variant-groups.ts'
 import { type Mixture, overridesOf, type RoutingOverrides, type Variant, variantsOf } from '../variants.ts'
 import { accuracyOf } from './accuracy.ts'
 import { classificationObjective } from './classification-objective.ts'
@@ -41,8 +36,9 @@ import { checkTrainable } from './trainable.ts'
 /** Giving each image one class. */
 export const classification: TaskKind = {
   name: 'classification',
+  exportName: 'image-classification',
   measures: classificationMeasures,
-  accepts: ({ model }) => model.detector === null,
+  accepts: ({ model, data }) => model.detector === null && data.name !== 'multi-label',
   open: openClassification,
 }
 
@@ -64,6 +60,7 @@ export class ClassificationTask implements Task<ClassificationResult> {
   readonly kind = classification
   readonly identity
   readonly mixtures: readonly Mixture[]
+  readonly #batches: SquareBatches
 
   /** @param network - a network of the user's own, instead of the one that `config.model` describes */
   constructor(
@@ -72,7 +69,8 @@ export class ClassificationTask implements Task<ClassificationResult> {
     readonly network?: Classifier,
   ) {
     this.identity = identityOf(data)
-    this.mixtures = network === undefined ? configuredMixtures(config) : builtMixtures(network, data)
+    this.mixtures = network === undefined ? mixturesOf(config.model) : builtMixtures(network, data)
+    this.#batches = new SquareBatches(config, data.train.length, data.size)
   }
 
   get facts(): NetworkFacts {
@@ -99,32 +97,25 @@ export class ClassificationTask implements Task<ClassificationResult> {
   }
 
   get stepsPerEpoch() {
-    return Math.ceil(this.data.train.length / this.config.training.batch)
+    return this.#batches.stepsPerEpoch
   }
 
   forms(epoch: number): BatchForm[] {
-    const { batch } = this.config.training
-    const { length } = this.data.train
-    const rest = length % batch
-    const sizes = length < batch ? [length] : rest === 0 ? [batch] : [batch, rest]
-    return sizes.map(images => this.#form(images, epoch))
+    return this.#batches.forms(epoch)
   }
 
-  /** An image's pixels. */
   work(epoch: number): number {
-    return this.#size(epoch) ** 2
+    return this.#batches.work(epoch)
   }
 
   batches(epoch: number): Uint32Array[] {
-    const { batch } = this.config.training
-    const order = epochOrder(this.data.train.length, this.config.seed, epoch)
-    return Array.from({ length: this.stepsPerEpoch }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
+    return this.#batches.batches(epoch)
   }
 
   async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
     const { mean, std, train, classes } = this.data
     const { augmentation, seed } = this.config
-    const form = this.#form(indices.length, epoch)
+    const form = this.#batches.form(indices.length, epoch)
     const { images, labels } = await makeBatch(train, indices, {
       ...{ mean, std, augmentation, seed, epoch },
       classes: classes.length,
@@ -165,25 +156,19 @@ export class ClassificationTask implements Task<ClassificationResult> {
     { variants: wanted, onEvent = () => undefined }: VariantOptions = {},
   ): Promise<EvaluatedVariants<ClassificationResult>> {
     const { data, mixtures } = this
-    const groups = variantGroups(wanted ?? mixtures.flatMap(variantsOf))
-    const variants: VariantResult[] = []
-    let trained: ClassificationResult | undefined
-    for (const [i, group] of groups.entries()) {
-      const turn = groups.length === 1 ? '' : ` (${i + 1} of ${groups.length} layers)`
-      onEvent({ kind: 'progress', what: `preparing the network${turn}`, done: 0, total: 1 })
+    const all = wanted ?? mixtures.flatMap(variantsOf)
+    const groups = await byVariantGroup(all, onEvent, async (group, onProgress) => {
       const evaluation = new ClassificationEvaluation(this, [engine], this.#variantProgram(group))
-      const onProgress = (done: number, total: number) =>
-        onEvent({ kind: 'progress', what: `routing images${turn}`, done, total })
-      const result = (await evaluation.run(split, { onProgress }))!
+      const trained = (await evaluation.run(split, { onProgress }))!
       await evaluation.release()
-      trained ??= result
-      for (const [v, variant] of group.entries()) {
-        const predictions = result.predictions[v + 1]!
-        const { top1 } = accuracyOf(predictions, result.labels, data.classes.length)
-        variants.push({ variant, measures: { top1 }, predictions })
-      }
-    }
-    return { trained: trained!, variants }
+      const variants = group.map((variant, v): VariantResult => {
+        const predictions = trained.predictions[v + 1]!
+        const { top1 } = accuracyOf(predictions, trained.labels, data.classes.length)
+        return { variant, measures: { top1 }, predictions }
+      })
+      return { trained, variants }
+    })
+    return { trained: groups[0]!.trained, variants: groups.flatMap(({ variants }) => variants) }
   }
 
   /** All experts see all images, so that variants share their results. */
@@ -215,27 +200,6 @@ export class ClassificationTask implements Task<ClassificationResult> {
         images,
       )
   }
-
-  #size(epoch: number): number {
-    return sizeAt(this.config.training.resizing, epoch) ?? this.data.size
-  }
-
-  #form(images: number, epoch: number): BatchForm {
-    const size = this.#size(epoch)
-    return { images, height: size, width: size }
-  }
-}
-
-function configuredMixtures({ model }: Config): Mixture[] {
-  return model.moe
-    .toSorted((a, b) => a.position - b.position)
-    .map(({ position, experts, k, constraint, style }) => ({
-      place: position,
-      experts,
-      k,
-      constraint: constraint.name,
-      style,
-    }))
 }
 
 /** Those that a network of the user's own has, by the names of their scopes. */
@@ -256,45 +220,34 @@ function builtMixtures(network: Classifier, { size }: Dataset): Mixture[] {
   }))
 }
 
-/**
- * Variants in groups that are computed by one program each: those of each layer. What an engine needs to prepare a program grows
- * faster than the program.
- */
-function variantGroups(variants: readonly Variant[]): Variant[][] {
-  const places = new Set(variants.flatMap(variant => ('place' in variant ? [variant.place] : [])))
-  if (places.size === 0) return [[]]
-  return [...places].map(place => variants.filter(variant => 'place' in variant && variant.place === place))
-}
-
 class ClassificationEvaluation implements Evaluation<ClassificationResult> {
-  #loaded: readonly LoadedProgram[] = []
+  readonly #programs: LoadedPrograms
 
   constructor(
     readonly task: ClassificationTask,
-    readonly engines: readonly Engine[],
+    engines: readonly Engine[],
     readonly program: EvaluationProgram,
-  ) {}
+  ) {
+    this.#programs = new LoadedPrograms(engines, program.program)
+  }
 
   async prepare(): Promise<void> {
-    if (this.#loaded.length > 0) return
-    this.#loaded = await Promise.all(this.engines.map(engine => engine.load(this.program.program)))
+    await this.#programs.load()
   }
 
   async run(split: SplitName, options: TestOptions = {}): Promise<ClassificationResult | undefined> {
-    await this.prepare()
     const { data, config } = this.task
     return await evaluateSplit({
       dataset: data,
       split: splitNamed(data, split),
       evaluation: this.program,
-      loaded: this.#loaded,
+      loaded: await this.#programs.load(),
       batch: config.training.batch,
       ...options,
     })
   }
 
   async release(): Promise<void> {
-    for (const loaded of this.#loaded) await loaded.release()
-    this.#loaded = []
+    await this.#programs.release()
   }
 }

@@ -1,8 +1,6 @@
-import { inOrder } from '../../base/in-order.ts'
 import { type Dataset, makeBatch, type Split } from '../../data/index.ts'
 import type { LoadedProgram } from '../../runtime/index.ts'
-import { refuseNotFinite } from '../not-finite.ts'
-import { RoutingCollector } from '../routing.ts'
+import { runSplit } from '../run-split.ts'
 import type { Evaluated, TestOptions } from '../task.ts'
 import type { EvaluationProgram } from './evaluation-program.ts'
 
@@ -31,51 +29,42 @@ export interface EvaluateOptions extends TestOptions {
  * @throws MoietyError `diverged` if the loss is not finite, `data`
  */
 export async function evaluateSplit(options: EvaluateOptions): Promise<ClassificationResult | undefined> {
-  const { dataset, split, evaluation, loaded, batch, signal, onProgress } = options
+  const { dataset, split, evaluation, ...rest } = options
   const { mean, std, classes } = dataset
-  const collector = new RoutingCollector(split.length)
-  const totals = { loss: 0, correct1: 0, correct5: 0 }
+  const counts = { correct1: 0, correct5: 0 }
   const predictions: Int32Array[] = []
-  const compute = async (number: number) => {
-    const start = number * batch
-    const indices = Uint32Array.from({ length: Math.min(batch, split.length - start) }, (_, i) => start + i)
-    const made = await makeBatch(split, indices, { mean, std, classes: classes.length, seed: 0, epoch: 0 })
-    if (signal?.aborted) return undefined
-    const feeds = new Map([
-      ['images', made.images],
-      ['labels', made.labels],
-    ])
-    return { indices, outputs: await loaded[number % loaded.length]!.run(feeds) }
-  }
-  let images = 0
-  for await (const result of inOrder(Math.ceil(split.length / batch), loaded.length + 1, compute)) {
-    if (result === undefined) return undefined
-    const { indices, outputs } = result
-    for (const name of ['loss', 'correct1', 'correct5'] as const)
-      totals[name] += Number(outputs.get(name)!.data[0])
-    collector.add(indices, outputs, evaluation.layers)
-    const named = outputs.get('predictions')?.data ?? []
-    const columns = named.length / indices.length
-    for (let column = 0; column < columns; column++) {
-      predictions[column] ??= new Int32Array(split.length)
-      for (const [place, index] of indices.entries())
-        predictions[column]![index] = Number(named[place * columns + column])
+  const result = await runSplit({
+    ...rest,
+    images: split.length,
+    layers: evaluation.layers,
+    feeds: async indices => {
+      const made = { mean, std, classes: classes.length, seed: 0, epoch: 0 }
+      const { images, labels } = await makeBatch(split, indices, made)
+      return new Map([
+        ['images', images],
+        ['labels', labels],
+      ])
+    },
+    add: (indices, outputs) => {
+      for (const name of ['correct1', 'correct5'] as const) counts[name] += Number(outputs.get(name)!.data[0])
+      const named = outputs.get('predictions')?.data ?? []
+      const columns = named.length / indices.length
+      for (let column = 0; column < columns; column++) {
+        predictions[column] ??= new Int32Array(split.length)
+        for (const [place, index] of indices.entries())
+          predictions[column]![index] = Number(named[place * columns + column])
+      }
+    },
+  })
+  return (
+    result && {
+      ...result,
+      measures: { top1: counts.correct1 / result.images, top5: counts.correct5 / result.images },
+      items: Array.from(split.labels, (label, image) => ({ image, label, level: 0 })),
+      details: {},
+      tables: [],
+      labels: split.labels,
+      predictions,
     }
-    images += indices.length
-    onProgress?.(images, split.length)
-    if (signal?.aborted) return undefined
-  }
-  if (!Number.isFinite(totals.loss)) refuseNotFinite(totals.loss, images)
-  return {
-    images,
-    loss: totals.loss / images,
-    measures: { top1: totals.correct1 / images, top5: totals.correct5 / images },
-    layers: collector.stats,
-    routing: collector.routing,
-    items: Array.from(split.labels, (label, image) => ({ image, label, level: 0 })),
-    details: {},
-    tables: [],
-    labels: split.labels,
-    predictions,
-  }
+  )
 }

@@ -13,8 +13,9 @@ import {
 import { correctCounts } from '../../metrics/correct-counts.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import { activeParameterCount, type Classifier, labelInput } from '../../models/index.ts'
-import { counterOutput, type LayerInfo, layerInfo } from '../../moe/index.ts'
+import { type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
+import { routingOutputs } from '../routing.ts'
 
 /** A classifier that can be run, and its mixtures of experts in order. */
 export interface EvaluationProgram {
@@ -77,11 +78,7 @@ export function evaluationProgram({
             ),
           ] as const,
         ]),
-    ...stats.flatMap(({ name, routing, counters }) => [
-      [`${name}.weights`, routing.weights] as const,
-      [`${name}.logits`, routing.cleanLogits] as const,
-      ...Object.entries(counters).map(([counter, value]) => [counterOutput(name, counter), value] as const),
-    ]),
+    ...routingOutputs(stats),
   ])
   return {
     program: lower(outputs),

@@ -13,6 +13,7 @@ import { type Anchors, activeParameterCount, anchorTargets, targetInputs } from 
 import { Scope } from '../../nn/index.ts'
 import type { Measures, TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
+import { mixturesOf } from '../classifier-of.ts'
 import { detectionIdentity } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
 import { PassProgress } from '../pass-progress.ts'
@@ -48,6 +49,7 @@ export type DetectionConfig = Config & { readonly model: DetectorModelConfig }
 /** Finding objects: their boxes and classes. */
 export const detection: TaskKind = {
   name: 'detection',
+  exportName: 'object-detection',
   measures: detectionMeasures,
   accepts: ({ model }) => isDetector(model),
   open: openDetection,
@@ -117,7 +119,7 @@ export class DetectionTask implements Task<DetectorRecords> {
   ) {
     this.identity = detectionIdentity(data)
     this.stepsPerEpoch = this.batches(0).length
-    this.mixtures = mixturesOf(config.model)
+    this.mixtures = mixturesOfDetector(config.model)
   }
 
   /** Counted on the first canvas. */
@@ -246,16 +248,8 @@ export class DetectionTask implements Task<DetectorRecords> {
 }
 
 /** Those of the backbone by position, then those of the heads. */
-function mixturesOf(model: DetectorModelConfig): Mixture[] {
-  const backbone = model.moe
-    .toSorted((a, b) => a.position - b.position)
-    .map(({ position, experts, k, constraint, style }) => ({
-      place: position,
-      experts,
-      k,
-      constraint: constraint.name,
-      style,
-    }))
+function mixturesOfDetector(model: DetectorModelConfig): Mixture[] {
+  const backbone = mixturesOf(model)
   const { mixture } = model.detector
   if (mixture === null) return backbone
   const { heads, gates, experts, k, constraint } = mixture

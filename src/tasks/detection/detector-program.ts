@@ -10,8 +10,9 @@ import {
   detections,
   weightedLosses,
 } from '../../models/index.ts'
-import { counterOutput, type LayerInfo, layerInfo } from '../../moe/index.ts'
+import { type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
+import { routingOutputs } from '../routing.ts'
 
 /** A detector that can be run on images of one form, and its mixtures of experts in order. */
 export interface DetectorProgram {
@@ -66,11 +67,7 @@ export function detectorProgram({
   const outputs = new Map([
     ...Object.entries(found),
     ['loss', mul(add(classification, regression), count)],
-    ...stats.flatMap(({ name, routing, counters }) => [
-      [`${name}.weights`, routing.weights] as const,
-      [`${name}.logits`, routing.cleanLogits] as const,
-      ...Object.entries(counters).map(([counter, value]) => [counterOutput(name, counter), value] as const),
-    ]),
+    ...routingOutputs(stats),
   ])
   return { program: lower(outputs), layers: stats.map(layerInfo) }
 }

@@ -1,0 +1,30 @@
+import { type DataName, dataNames } from '../config/data-names.ts'
+import { kindOf } from '../files/disk.ts'
+import { findCifar } from './cifar.ts'
+import { holdsCoco } from './detection/index.ts'
+import { holdsLabels } from './multi-label/index.ts'
+
+/** A data set by its name, and where it lies; null for what is drawn, or fetched to a place that is given elsewhere. */
+export interface ChosenData {
+  readonly name: DataName
+  readonly directory: string | null
+}
+
+/** The data set that a text names, or that the folder or labels file of that path holds; undefined where it is neither. */
+export async function recognisedData(text: string): Promise<ChosenData | undefined> {
+  const named = dataNames.find(name => name === text)
+  if (named !== undefined) return { name: named, directory: null }
+  const labelled = { name: 'multi-label', directory: text } as const
+  switch (kindOf(text)) {
+    case 'folder': {
+      const cifar = await findCifar(text)
+      if (cifar !== undefined) return { name: cifar, directory: text }
+      if (holdsCoco(text)) return { name: 'coco', directory: text }
+      return holdsLabels(text) ? labelled : { name: 'folder', directory: text }
+    }
+    case 'file':
+      return holdsLabels(text) ? labelled : undefined
+    default:
+      return undefined
+  }
+}

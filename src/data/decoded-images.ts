@@ -1,0 +1,154 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
+import { fail } from '../base/errors.ts'
+import { type OnProgress, type PerChannel, pixelsInMemory, type SkippedFile, type Split } from './dataset.ts'
+import { decodeImage, UnreadableImage } from './image.ts'
+
+/** How image files are decoded. */
+export interface DecodingOptions {
+  /** Height and width of the resized images, in pixels. */
+  readonly size: number
+  /** Policy for unreadable images: stop with an error, or skip and report. */
+  readonly unreadable: 'stop' | 'skip'
+  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded on demand. Default: 1 GiB. */
+  readonly memory?: number | undefined
+}
+
+/** Image files of a data set. */
+export interface DecodedImages {
+  /** The pixels of some of them, by their places in the list. */
+  readonly load: Split['load']
+  /** Those that could not be read, under `skip`. */
+  readonly skipped: readonly SkippedFile[]
+}
+
+/** ImageNet's statistics, the usual ones for photographs. */
+export const photographs: { readonly mean: PerChannel; readonly std: PerChannel } = {
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+}
+
+/** 1 GiB: 349,525 images of 32×32 or 7,133 of 224×224. */
+const usualMemory = 2 ** 30
+
+/**
+ * Decodes image files once, now, and keeps their pixels in memory if all fit, so a damaged one is found now.
+ * Otherwise they are decoded on demand; then, under `stop`, a damaged image is found when it is loaded.
+ *
+ * @throws MoietyError `data` for an unreadable image under `stop`; `usage` for an impossible size
+ */
+export async function openImages(
+  paths: readonly string[],
+  { size, unreadable, memory = usualMemory }: DecodingOptions,
+  progress?: OnProgress,
+): Promise<DecodedImages> {
+  checkSize(size)
+  const stride = 3 * size * size
+  const bytes = paths.length * stride <= memory ? new Uint8Array(paths.length * stride) : undefined
+  const skipped =
+    bytes || unreadable === 'skip' ? await decodeAll(paths, { size, unreadable }, bytes, progress) : []
+  const load = bytes
+    ? pixelsInMemory({ bytes, stride, header: 0, size, length: paths.length })
+    : pixelsOnDisk(paths, size)
+  return { load, skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)) }
+}
+
+function checkSize(size: number): void {
+  if (Number.isInteger(size) && size >= 8 && size <= 1024) return
+  fail({
+    kind: 'usage',
+    message: `expected an image size of 8 … 1024 pixels, got ${size}`,
+    where: 'data.size',
+    help: '32 suits a network with a CIFAR stem, 224 one with an ImageNet stem',
+  })
+}
+
+/** Number of images decoded concurrently; the decoder has its own threads. */
+const concurrency = 4
+
+/**
+ * Decodes every image, into its place of `into` where that is given.
+ *
+ * @returns the images that could not be read, under `skip`
+ */
+async function decodeAll(
+  paths: readonly string[],
+  { size, unreadable }: DecodingOptions,
+  into: Uint8Array | undefined,
+  progress?: OnProgress,
+): Promise<readonly SkippedFile[]> {
+  const skipped: SkippedFile[] = []
+  for (let first = 0; first < paths.length; first += concurrency) {
+    const group = paths.slice(first, first + concurrency)
+    const images = await Promise.all(group.map(path => tryDecode(path, size)))
+    for (const [i, image] of images.entries()) {
+      if (image instanceof UnreadableImage) {
+        if (unreadable === 'stop') stopAt(image)
+        skipped.push({ path: image.path, reason: image.reason })
+      } else {
+        into?.set(image, (first + i) * image.length)
+      }
+    }
+    progress?.({ done: first + group.length, total: paths.length, what: 'decoding images' })
+  }
+  return skipped
+}
+
+async function tryDecode(path: string, size: number): Promise<Uint8Array | UnreadableImage> {
+  try {
+    return await decodeImage(path, size)
+  } catch (error) {
+    if (error instanceof UnreadableImage) return error
+    throw error
+  }
+}
+
+function stopAt(image: UnreadableImage): never {
+  return fail({
+    kind: 'data',
+    message: `expected an image that can be read, got: ${image.reason}`,
+    where: image.path,
+    help: 'repair or remove the file, or skip such files with --set data.unreadable=skip',
+    cause: image,
+  })
+}
+
+/** Decodes images on demand. */
+function pixelsOnDisk(paths: readonly string[], size: number): Split['load'] {
+  return async indices => {
+    const out = new Uint8Array(indices.length * 3 * size * size)
+    const asked = Array.from(indices, index => paths[index]!)
+    await decodeAll(asked, { size, unreadable: 'stop' }, out)
+    return out
+  }
+}
+
+/** Number of files read for the identity of a list of files. */
+const filesRead = 64
+/** At most this many bytes of each. */
+const mostRead = 2 ** 24
+
+/** An image file with its class, or its classes. */
+export interface LabelledFile {
+  readonly path: string
+  readonly bytes: number
+  readonly label: number | readonly number[]
+}
+
+/**
+ * A hash of names, labels and sizes of all files and of what is in some of them, evenly spaced. Where the folder is does not
+ * matter.
+ */
+export async function filesIdentity(files: readonly LabelledFile[]): Promise<string> {
+  const hash = createHash('sha256')
+  for (const { path, label, bytes } of files) hash.update(JSON.stringify([basename(path), label, bytes]))
+  const count = Math.min(filesRead, files.length)
+  for (let i = 0; i < count; i++) {
+    const { path, bytes } = files[Math.floor((i * files.length) / count)]!
+    if (bytes > mostRead) continue
+    // An unreadable one is skipped, or is an error when decoded.
+    hash.update(await readFile(path).catch(() => new Uint8Array()))
+  }
+  return hash.digest('hex')
+}

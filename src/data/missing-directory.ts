@@ -1,0 +1,34 @@
+import { fail } from '../base/errors.ts'
+import type { DataName } from '../config/data-names.ts'
+
+/** The part of a configuration's `data` that says where the images are. */
+export interface DataPlace {
+  readonly name: DataName
+  readonly directory?: string | null | undefined
+}
+
+/** The folder of a data set that is read from one. @throws MoietyError `usage` where none is named */
+export function needDirectory({ name, directory }: DataPlace): string {
+  if (directory !== undefined && directory !== null) return directory
+  const fetched = `\`moiety data get ${name} --to DIR\` fetches it; then add --data DIR`
+  const [held, help] = ofFolders[name] ?? [name, fetched]
+  return fail({
+    kind: 'usage',
+    message: `expected the folder of ${held}, got none`,
+    where: 'data.directory',
+    help,
+  })
+}
+
+/** What the folder of a data set that cannot be fetched has, and how to give it. */
+const ofFolders: Partial<Record<DataName, readonly [held: string, help: string]>> = {
+  folder: ['the images', 'add --data DIR, with one folder a class in it'],
+  'multi-label': [
+    'the labels',
+    'add --data DIR, with labels.csv, labels.json or labels.jsonl in it (docs/multi-label.md)',
+  ],
+  coco: [
+    'COCO annotations and images',
+    'add --data DIR, with annotations and images (docs/detection-data.md)',
+  ],
+}

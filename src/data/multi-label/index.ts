@@ -1,0 +1,9 @@
+/**
+ * Images that show several classes each: labels from CSV and JSON.
+ *
+ * @module
+ */
+
+export { holdsLabels } from './find-labels.ts'
+export type { MultiLabelDataset, MultiLabelSplit } from './multi-label-dataset.ts'
+export { type MultiLabelOptions, openMultiLabel } from './open-multi-label-dataset.ts'

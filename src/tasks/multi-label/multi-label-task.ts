@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto'
+import { fail } from '../../base/errors.ts'
+import type { Config } from '../../config/config.ts'
+import {
+  heldOutSplit,
+  imageBatch,
+  type MultiLabelDataset,
+  openMultiLabel,
+  type SplitName,
+  splitNamed,
+} from '../../data/index.ts'
+import { needDirectory } from '../../data/missing-directory.ts'
+import { precisionRecall } from '../../metrics/label-thresholds.ts'
+import type { TrainEvent } from '../../run/events.ts'
+import type { Engine } from '../../runtime/index.ts'
+import { classifierOf, mixturesOf } from '../classifier-of.ts'
+import { identity, splitsOf } from '../data-identity.ts'
+import type { BatchForm, BuildObjective } from '../objective.ts'
+import { SquareBatches } from '../square-batches.ts'
+import type {
+  EvaluatedVariants,
+  Evaluation,
+  NetworkFacts,
+  OpenTaskOptions,
+  Task,
+  TaskBatch,
+  TaskKind,
+  VariantOptions,
+  VariantResult,
+} from '../task.ts'
+import { byVariantGroup } from '../variant-groups.ts'
+import { type Mixture, overridesOf, type RoutingOverrides, type Variant, variantsOf } from '../variants.ts'
+import { multiLabelMeasures } from './measures.ts'
+import { MultiLabelEvaluation, runMultiLabel, targetsOf } from './multi-label-evaluation.ts'
+import { multiLabelObjective } from './multi-label-objective.ts'
+import { type MultiLabelProgram, multiLabelProgram } from './multi-label-program.ts'
+import { type MultiLabelResult, multiLabelMeasuresOf } from './multi-label-result.ts'
+
+/** Saying of each class whether an image shows it. */
+export const multiLabel: TaskKind = {
+  name: 'multi-label',
+  exportName: 'multi-label-image-classification',
+  measures: multiLabelMeasures,
+  accepts: ({ model, data }) => model.detector === null && data.name === 'multi-label',
+  open: openMultiLabelTask,
+}
+
+/**
+ * Opens the data of a multi-label network.
+ *
+ * @throws MoietyError `usage` for a data set whose images do not have several labels, `data` or `usage` as `openMultiLabel`
+ */
+export async function openMultiLabelTask(
+  config: Config,
+  { onProgress, normalisation }: OpenTaskOptions = {},
+): Promise<MultiLabelTask> {
+  const { data } = config
+  if (data.name !== 'multi-label')
+    fail({
+      kind: 'usage',
+      message: `expected images with any number of labels, but those of ${data.name} have ${data.name === 'coco' || data.name === 'scenes' ? 'boxes' : 'one class each'}`,
+      where: 'data.name',
+      help: 'give a labels file or the folder of one: --data DIR',
+    })
+  const dataset = await openMultiLabel({ ...data, directory: needDirectory(data) }, onProgress)
+  return new MultiLabelTask(config, { ...dataset, ...normalisation })
+}
+
+/** A configured multi-label network and its data. */
+export class MultiLabelTask implements Task<MultiLabelResult> {
+  readonly kind = multiLabel
+  readonly identity
+  readonly mixtures: readonly Mixture[]
+  readonly #batches: SquareBatches
+
+  constructor(
+    readonly config: Config,
+    readonly data: MultiLabelDataset,
+  ) {
+    const hash = createHash('sha256')
+    for (const { targets } of splitsOf(data)) hash.update(targets)
+    this.identity = identity(data, hash.digest('hex'))
+    this.mixtures = mixturesOf(config.model)
+    this.#batches = new SquareBatches(config, data.train.length, data.size)
+  }
+
+  get facts(): NetworkFacts {
+    const { name, stem, width } = this.config.model
+    const { parameters, activeParameters } = this.#program()
+    return { description: `${name}, width ${width}, ${stem} stem`, parameters, activeParameters }
+  }
+
+  get notices(): TrainEvent[] {
+    const { skipped, notices = [] } = this.data
+    return [
+      ...(skipped.length === 0 ? [] : [{ kind: 'skipped', files: skipped } as const]),
+      ...notices.map(message => ({ kind: 'warning', message }) as const),
+    ]
+  }
+
+  checkTrainable(): void {
+    checkTrainable(this.data)
+  }
+
+  get stepsPerEpoch() {
+    return this.#batches.stepsPerEpoch
+  }
+
+  forms(epoch: number): BatchForm[] {
+    return this.#batches.forms(epoch)
+  }
+
+  work(epoch: number): number {
+    return this.#batches.work(epoch)
+  }
+
+  batches(epoch: number): Uint32Array[] {
+    return this.#batches.batches(epoch)
+  }
+
+  async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
+    const { mean, std, train, classes } = this.data
+    const { augmentation, seed } = this.config
+    const form = this.#batches.form(indices.length, epoch)
+    const images = await imageBatch(train, indices, {
+      mean,
+      std,
+      augmentation,
+      seed,
+      epoch,
+      size: form.height,
+    })
+    return {
+      form,
+      feeds: new Map([
+        ['images', images],
+        ['targets', targetsOf(train, indices, classes.length)],
+      ]),
+    }
+  }
+
+  objective(): BuildObjective {
+    const { model, training } = this.config
+    const classes = this.data.classes.length
+    return multiLabelObjective({
+      classifier: classifierOf(model, { classes }),
+      classes,
+      labelSmoothing: training.labelSmoothing,
+    })
+  }
+
+  /** F1 over all labels so far: means over images have the same ratio as sums. */
+  trainMeasures({ found = 0, positives = 0, right = 0 }: Readonly<Record<string, number>>) {
+    return { f1: precisionRecall({ found, positives, right }).f1 }
+  }
+
+  evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<MultiLabelResult> {
+    return new MultiLabelEvaluation(this.data, this.config.training.batch, engines, this.#program(overrides))
+  }
+
+  async withVariants(
+    engine: Engine,
+    split: SplitName,
+    { variants: wanted, onEvent = () => undefined }: VariantOptions = {},
+  ): Promise<EvaluatedVariants<MultiLabelResult>> {
+    const { config, data, mixtures } = this
+    const onProgress = (done: number, total: number) =>
+      onEvent({ kind: 'progress', what: 'evaluating', done, total })
+    const evaluation = this.evaluation([engine])
+    const trained = (await evaluation.run(split, { onProgress }))!
+    await evaluation.release()
+    const all = wanted ?? mixtures.flatMap(variantsOf)
+    if (all.length === 0) return { trained, variants: [] }
+    const classes = data.classes.length
+    const { length, targets } = splitNamed(data, split)
+    const groups = await byVariantGroup(all, onEvent, async (group, onGroupProgress) => {
+      const program = this.#variantProgram(group)
+      const loaded = await engine.load(program.program)
+      const run = { data, batch: config.training.batch, program, loaded: [loaded] }
+      const { probabilities } = (await runMultiLabel(run, split, { onProgress: onGroupProgress }))!
+      await loaded.release()
+      return group.map(
+        (variant, v): VariantResult => ({
+          variant,
+          measures: multiLabelMeasuresOf({ length, targets, probabilities: probabilities[v + 1]! }, classes),
+          predictions: null,
+        }),
+      )
+    })
+    return { trained, variants: groups.flat() }
+  }
+
+  #program(override?: RoutingOverrides): MultiLabelProgram {
+    const { config, data } = this
+    const classifier = classifierOf(config.model, { classes: data.classes.length, override })
+    return multiLabelProgram({ classifier, size: data.size })
+  }
+
+  /** All experts see all images, so that variants share their results. */
+  #variantProgram(variants: readonly Variant[]): MultiLabelProgram {
+    const { config, data, mixtures } = this
+    const classes = data.classes.length
+    const build = (variant: Variant) =>
+      classifierOf(config.model, { classes, override: overridesOf(variant, mixtures), dispatch: 'stacked' })
+    return multiLabelProgram({
+      classifier: build({ kind: 'trained' }),
+      size: data.size,
+      variants: variants.map(build),
+    })
+  }
+}
+
+/** Refuses data from which nothing can be learned or tested. */
+function checkTrainable(dataset: MultiLabelDataset): void {
+  const { train, title } = dataset
+  const heldOut = dataset[heldOutSplit(dataset)]?.length ?? 0
+  if (train.length === 0 || heldOut === 0)
+    fail({
+      kind: 'data',
+      message: `training expected images to train and to test on, but got ${train.length} and ${heldOut}`,
+      where: title,
+      help: 'look at the splits of the labels file, at data.directory and data.limit',
+    })
+  if (!train.targets.includes(1))
+    fail({
+      kind: 'data',
+      message: `training expected labels to learn, but none of the ${train.length} training images has one`,
+      where: title,
+      help: 'look at the labels file',
+    })
+}
