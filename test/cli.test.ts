@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { dataNames } from '../src/config/data-names.ts'
+import { dataNames } from '../src/data/data-names.ts'
 import { compileForNode } from './compiled.ts'
 
 // These tests run what `npm test` has built before.

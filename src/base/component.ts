@@ -3,8 +3,18 @@ import { fail } from './errors.ts'
 import { describeSchema, nearest, oneOf, type Schema, showValue } from './schemas.ts'
 
 /** What a configuration chooses by name. */
-export const componentTypes = ['constraint', 'gate', 'optimizer', 'schedule'] as const
-/** Constraint, gate, optimizer or schedule. */
+export const componentTypes = [
+  'constraint',
+  'gate',
+  'optimizer',
+  'schedule',
+  'network',
+  'dataset',
+  'transform',
+  'metric',
+  'callback',
+] as const
+/** What a component is: `constraint`, `network`, … */
 export type ComponentType = (typeof componentTypes)[number]
 
 /** A part of a training that is chosen by name: its schema is what a configuration says of it, defaults and descriptions included. */
@@ -124,10 +134,59 @@ export function refuseOption(schema: Schema | undefined, value: unknown, where: 
   })
 }
 
+/** A component whose definition creates what it is from the values of its options. */
+export interface CreatorSpec<Name extends string, Options extends z.ZodRawShape, Created>
+  extends ComponentSpec<Name, Options> {
+  readonly create: (options: z.output<z.ZodObject<Options>>) => Created
+}
+
+/** A component of a type that creates a `Created`. */
+export interface Creator<Type extends ComponentType, Created> extends Component {
+  readonly component: Type
+  readonly options: z.ZodRawShape
+  /** @throws MoietyError (usage) for options that it does not have or that cannot be */
+  create(options?: object): Created
+}
+
+/**
+ * Completes a definition that creates something: with its schema, defaults and checks.
+ *
+ * @throws MoietyError (usage) for a definition that is incomplete
+ */
+export function defineCreator<
+  const Type extends ComponentType,
+  const Name extends string,
+  Options extends z.ZodRawShape,
+  Created,
+  More extends object,
+>(component: Type, spec: CreatorSpec<Name, Options, Created> & More) {
+  checkSpec(component, spec, 'create', ['name'])
+  const { name, options, description } = spec
+  return {
+    ...spec,
+    component,
+    schema: z.strictObject({ name: z.literal(name), ...options }).describe(description),
+    /** With these options, defaults filled in. */
+    create: (given?: z.input<z.ZodObject<Options>>): Created =>
+      spec.create(withDefaults(options, given, `the ${component} "${name}"`)),
+  }
+}
+
+/** A component by its name with options, as a configuration has it. */
+export type NamedOptions = { readonly name: string } & Readonly<Record<string, unknown>>
+
+/** What a configuration's `{ name, ...options }` creates. @throws MoietyError (usage) */
+export function createNamed<Created>(
+  registry: { get(name: string): Creator<ComponentType, Created> },
+  { name, ...options }: NamedOptions,
+): Created {
+  return registry.get(name).create(options)
+}
+
 type SchemasOf<Known extends readonly Component[]> = { readonly [K in keyof Known]: Known[K]['schema'] }
 
 /** All components of a type: those that come with Moiety, and those that a program or `--use` has added in this process. */
-export class Registry<Any extends Component, const Known extends readonly [Any, ...Any[]]> {
+export class Registry<Any extends Component, const Known extends readonly Any[]> {
   readonly #known: Known
   readonly #added = new Map<string, { readonly component: Any; readonly source: ComponentSource | null }>()
 

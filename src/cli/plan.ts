@@ -2,11 +2,11 @@ import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
-import { dataNames, isDrawn } from '../config/data-names.ts'
 import { chooseParameters, recipeConfig } from '../config/recipe.ts'
 import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
+import { dataNames, needsFolder } from '../data/data-names.ts'
 import { needDirectory } from '../data/missing-directory.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
@@ -57,7 +57,7 @@ export async function planTraining(
       ? await planFromRecipe(name ?? defaultRecipe, flags, overrides)
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
-  if (!isDrawn(draft.config.data.name)) needDirectory(draft.config.data)
+  if (needsFolder(draft.config.data.name)) needDirectory(draft.config.data)
   const { config, recipe, label } = draft
   const isClaimed = draft.run === undefined
   return { config, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }

@@ -2,9 +2,9 @@ import { chmodSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { hasInvisible, shellWord } from '../base/escaping.ts'
-import { isDrawn } from '../config/data-names.ts'
 import { readJsonFile } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
+import { needsFolder } from '../data/data-names.ts'
 import { makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { attempt, nodeDisk } from '../files/disk.ts'
 import { version } from '../files/version.ts'
@@ -133,7 +133,7 @@ async function emitKubernetes(
           recipe: isRecipeFile ? asObject(await readJsonFile(recipe, 'recipe'), recipe) : undefined,
         }
       : file,
-    hasData: plan.runs.some(({ config }) => !isDrawn(config.data.name)),
+    hasData: plan.runs.some(({ config }) => needsFolder(config.data.name)),
   })
   if (Buffer.byteLength(text) > mostBytes)
     fail({

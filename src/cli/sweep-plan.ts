@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { loadedFiles } from '../config/components.ts'
-import { isDrawn } from '../config/data-names.ts'
 import type { Recipe } from '../config/recipe.ts'
+import { needsFolder } from '../data/data-names.ts'
 import { needDirectory } from '../data/missing-directory.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan-sweep.ts'
@@ -81,7 +81,7 @@ function refuseOtherSweep(folder: string, { name }: SweepRecord): void {
 
 /** What `moiety train` asks for too: CIFAR and folders of images lie somewhere. */
 export function needData({ runs }: SweepPlan): void {
-  for (const { config } of runs) if (!isDrawn(config.data.name)) needDirectory(config.data)
+  for (const { config } of runs) if (needsFolder(config.data.name)) needDirectory(config.data)
 }
 
 /** What each run's training would refuse as well, said once and before anything is written. @throws MoietyError `usage` */

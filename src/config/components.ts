@@ -7,15 +7,48 @@ import {
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { child } from '../base/schemas.ts'
+import { type DatasetDefinition, datasets } from '../data/custom-dataset.ts'
+import { type TransformDefinition, transforms } from '../data/transform.ts'
+import { type MetricDefinition, metrics } from '../metrics/metric.ts'
+import { type NetworkDefinition, networks } from '../models/network.ts'
 import { type ConstraintDefinition, constraints, type GateDefinition, gates } from '../moe/index.ts'
 import { type OptimizerDefinition, optimizers, type ScheduleDefinition, schedules } from '../optim/index.ts'
+import type { CallbackDefinition } from './callback.ts'
+import { callbacks } from './callbacks.ts'
 
-/** A component as `defineConstraint`, `defineGate`, `defineOptimizer` or `defineSchedule` makes it. */
-export type Definition = ConstraintDefinition | GateDefinition | OptimizerDefinition | ScheduleDefinition
+/** A component as `defineConstraint`, `defineGate`, … make it. */
+export type Definition =
+  | ConstraintDefinition
+  | GateDefinition
+  | OptimizerDefinition
+  | ScheduleDefinition
+  | NetworkDefinition
+  | DatasetDefinition
+  | TransformDefinition
+  | MetricDefinition
+  | CallbackDefinition
+
+/** The registry of each type. */
+const registries = {
+  constraint: constraints,
+  gate: gates,
+  optimizer: optimizers,
+  schedule: schedules,
+  network: networks,
+  dataset: datasets,
+  transform: transforms,
+  metric: metrics,
+  callback: callbacks,
+} as const satisfies Readonly<Record<ComponentType, unknown>>
+
+/** How many components have been added in this process. */
+export function countAdded(): number {
+  return addedComponents().length
+}
 
 /** Every component that has been added in this process, type by type, with the file that it is from. */
 export function addedComponents(): readonly { component: Component; source: ComponentSource | null }[] {
-  return [constraints, gates, optimizers, schedules].flatMap(registry =>
+  return Object.values(registries).flatMap(registry =>
     registry.added.map(component => ({ component, source: registry.sourceOf(component.name) })),
   )
 }
@@ -52,54 +85,42 @@ export function addComponents(
         help: 'give one of them another name',
       })
     names.add(key)
-    registryOf[one.component].checkFree(one.name, source)
+    registries[one.component].checkFree(one.name, source)
   }
   for (const one of components) add(one, source)
 }
 
-const registryOf = { constraint: constraints, gate: gates, optimizer: optimizers, schedule: schedules }
-
 function add(one: Definition, source: ComponentSource | null): void {
-  switch (one.component) {
-    case 'constraint':
-      constraints.add(one, source)
-      break
-    case 'gate':
-      gates.add(one, source)
-      break
-    case 'optimizer':
-      optimizers.add(one, source)
-      break
-    case 'schedule':
-      schedules.add(one, source)
-      break
-  }
+  const registry: { add(component: Definition, source: ComponentSource | null): void } =
+    registries[one.component]
+  registry.add(one, source)
 }
 
-const makers: Readonly<Record<ComponentType, string>> = {
-  constraint: 'create',
-  gate: 'create',
-  optimizer: 'update',
-  schedule: 'rateAt',
-}
+/** The function that a definition must have; all others create what they are. */
+const makers: Readonly<Partial<Record<ComponentType, string>>> = { optimizer: 'update', schedule: 'rateAt' }
 
-/** Whether a value is what one of the four functions made; their own checks have looked at the rest. */
+/** Whether a value is what one of these functions made; their own checks have looked at the rest. */
 export function isDefinition(value: unknown): value is Definition {
   const type = componentTypes.find(name => name === child(value, 'component'))
   return (
     type !== undefined &&
     typeof child(value, 'name') === 'string' &&
-    typeof child(value, makers[type]) === 'function' &&
+    typeof child(value, makers[type] ?? 'create') === 'function' &&
     child(child(value, 'schema'), '_zod') !== undefined
   )
 }
+
+/** For messages: `defineConstraint, defineGate, …`. */
+export const definers = componentTypes
+  .map(type => `define${type[0]!.toUpperCase()}${type.slice(1)}`)
+  .join(', ')
 
 function refuseOther(source: ComponentSource | null): never {
   return fail({
     kind: 'usage',
     message: 'expected components, but one of these is none',
     ...(source === null ? {} : { where: source.file }),
-    help: 'make it with defineConstraint, defineGate, defineOptimizer or defineSchedule',
+    help: `make it with ${definers}`,
   })
 }
 
@@ -111,11 +132,11 @@ export interface UsedComponents {
 
 /** What a configuration uses of what was loaded; undefined where that is nothing. */
 export function usedComponents(
-  names: Readonly<Record<ComponentType, readonly string[]>>,
+  names: Readonly<Partial<Record<ComponentType, readonly string[]>>>,
 ): UsedComponents | undefined {
   const used = distinct(
     addedComponents().flatMap(({ component, source }) =>
-      source !== null && names[component.component].includes(component.name) ? [source] : [],
+      source !== null && names[component.component]?.includes(component.name) === true ? [source] : [],
     ),
   )
   if (used.length === 0) return undefined

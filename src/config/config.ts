@@ -1,7 +1,9 @@
+import type { NamedOptions } from '../base/component.ts'
+import { datasets } from '../data/custom-dataset.ts'
+import { isOfFolder } from '../data/data-names.ts'
 import { expertWidth } from '../models/expert-width.ts'
 import { resnets } from '../models/resnet.ts'
 import { requireComponents, type UsedComponents, usedComponents } from './components.ts'
-import { isOfFolder } from './data-names.ts'
 import { configError, explainIssues } from './explain.ts'
 import { completeGate, defaultNoise, gateNamed } from './moe.ts'
 import { brokenRules } from './rules.ts'
@@ -85,7 +87,14 @@ function withNoise(detector: ParsedConfig['model']['detector']): DetectorConfig 
 }
 
 /** The files of the components that a configuration names. */
-function usedBy({ model, optimizer, schedule }: ParsedConfig): UsedComponents | undefined {
+function usedBy({
+  model,
+  data,
+  augmentation,
+  training,
+  optimizer,
+  schedule,
+}: ParsedConfig): UsedComponents | undefined {
   const mixture = model.detector?.mixture ?? null
   const layers = [...model.moe, ...(mixture === null ? [] : [mixture])]
   return usedComponents({
@@ -93,8 +102,24 @@ function usedBy({ model, optimizer, schedule }: ParsedConfig): UsedComponents | 
     gate: layers.map(({ gate }) => gateNamed(gate).name),
     optimizer: [optimizer.name],
     schedule: [schedule.name],
+    network: namesOf(model.network),
+    dataset: [data.name],
+    transform: namesOf(...(augmentation.transforms ?? [])),
+    metric: namesOf(...(training.metrics ?? [])),
+    callback: namesOf(...(training.callbacks ?? [])),
   })
 }
+
+/** The options of a user's data set with its defaults. */
+function completeOptions({ name, options = {} }: ParsedConfig['data']) {
+  const dataset = datasets.find(name)
+  if (dataset === undefined) return {}
+  const { name: _, ...completed } = dataset.schema.parse({ ...options, name })
+  return { options: completed }
+}
+
+const namesOf = (...components: readonly (NamedOptions | undefined)[]): string[] =>
+  components.flatMap(one => one?.name ?? [])
 
 function complete(parsed: ParsedConfig, size: number): Config {
   const { use: _, ...rest } = parsed
@@ -102,7 +127,12 @@ function complete(parsed: ParsedConfig, size: number): Config {
   const use = usedBy(parsed)
   return {
     ...rest,
-    data: { ...parsed.data, size, shortest: shortestSide(parsed, size) },
+    data: {
+      ...parsed.data,
+      ...completeOptions(parsed.data),
+      size,
+      shortest: shortestSide(parsed, size),
+    },
     model: {
       ...parsed.model,
       detector: withNoise(parsed.model.detector),

@@ -1,4 +1,6 @@
 import type { OptionMistake } from '../base/component.ts'
+import { describeSchema, showValue } from '../base/schemas.ts'
+import { datasets } from '../data/custom-dataset.ts'
 import { constraints } from '../moe/index.ts'
 import { optimizers, schedules } from '../optim/index.ts'
 import { detectorRules } from './detector-rules.ts'
@@ -11,6 +13,9 @@ import type { Path } from './shape.ts'
 export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] {
   return [
     ...dataRules(config, imageSize),
+    ...dataOptionRules(config),
+    ...networkRules(config),
+    ...metricRules(config),
     ...optimizerRules(config),
     ...scheduleRules(config),
     ...replicaRules(config),
@@ -48,6 +53,90 @@ function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: numbe
       help: 'set model.weights to a safetensors file, or leave weightsPart out',
     })
   return mistakes
+}
+
+/** What a data set of a user's own says of its options. */
+function dataOptionRules({ data: { name, options = {} } }: ParsedConfig): Mistake[] {
+  const path = ['data', 'options']
+  const dataset = datasets.find(name)
+  if (dataset === undefined)
+    return Object.keys(options).length === 0
+      ? []
+      : [
+          {
+            path,
+            message: `${name} has no options`,
+            help: 'leave data.options out; it is for data sets of your own',
+          },
+        ]
+  const { shape } = dataset.schema
+  const known = Object.keys(shape).filter(key => key !== 'name')
+  return Object.entries(options).flatMap(([key, value]): Mistake[] => {
+    const schema = Object.getOwnPropertyDescriptor(shape, key)?.value
+    if (schema === undefined || key === 'name')
+      return [
+        {
+          path: [...path, key],
+          message: `the data set "${name}" has no option ${showValue(key)}`,
+          help: known.length === 0 ? 'it has none' : `its options are ${known.join(', ')}`,
+        },
+      ]
+    if (schema.safeParse(value).success) return []
+    return [
+      {
+        path: [...path, key],
+        message: `expected ${describeSchema(schema)}, came ${showValue(value)}`,
+        help: schema.description,
+      },
+    ]
+  })
+}
+
+function metricRules({ data, model, training }: ParsedConfig): Mistake[] {
+  const isClassifier = model.detector === null && data.name !== 'multi-label'
+  if (isClassifier || (training.metrics ?? []).length === 0) return []
+  return [
+    {
+      path: ['training', 'metrics'],
+      message: 'metrics are given the class of each image, and these images have not one each',
+      help: 'leave training.metrics out',
+    },
+  ]
+}
+
+/** A network of a user's own is all of the network. */
+function networkRules({ model }: ParsedConfig): Mistake[] {
+  if (model.network === undefined) return []
+  const described = `the network ${model.network.name} is built by its own code`
+  return [
+    ...(model.moe.length === 0
+      ? []
+      : [
+          {
+            path: ['model', 'moe'],
+            message: `${described}, so no mixture can be put into it`,
+            help: 'set model.moe to [], and build mixtures in the network',
+          },
+        ]),
+    ...(model.detector === null
+      ? []
+      : [
+          {
+            path: ['model', 'detector'],
+            message: `${described}, and it gives one logit for each class, no boxes`,
+            help: 'set model.detector to null',
+          },
+        ]),
+    ...(model.weightsPart === 'whole'
+      ? []
+      : [
+          {
+            path: ['model', 'weightsPart'],
+            message: `${described}, so nothing is known of its parts`,
+            help: 'leave weightsPart out',
+          },
+        ]),
+  ]
 }
 
 function optimizerRules({ optimizer }: ParsedConfig): Mistake[] {

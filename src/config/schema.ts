@@ -1,95 +1,127 @@
 import { z } from 'zod'
+import type { Component, NamedOptions, Registry } from '../base/component.ts'
 import type { DeepReadonly } from '../base/schemas.ts'
-import { constraints, gates } from '../moe/index.ts'
+import { datasets } from '../data/custom-dataset.ts'
+import { dataNames } from '../data/data-names.ts'
+import { transforms } from '../data/transform.ts'
+import { metrics } from '../metrics/metric.ts'
+import { networks } from '../models/network.ts'
 import { type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from '../optim/index.ts'
-import type { UsedComponents } from './components.ts'
-import { dataNames } from './data-names.ts'
+import { callbacks } from './callbacks.ts'
+import { addedComponents, type UsedComponents } from './components.ts'
 import { detectorSchema } from './detector.ts'
 import { type GateConfig, moeLayerSchema } from './moe.ts'
 
 /** The shape of a configuration; a description on a key is the help that an error about it shows. */
 const fraction = z.number().min(0).max(1)
 
-const dataSchema = z.strictObject({
-  name: z
-    .enum(dataNames)
-    .default('sample')
-    .describe(
-      'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; multi-label has images with any number of labels from CSV or JSON; scenes and coco have boxes, for detectors',
-    ),
-  directory: z
-    .string()
-    .min(1)
-    .max(4096)
-    .nullable()
-    .default(null)
-    .describe('where the data set lies; of multi-label the labels file, or its folder'),
-  size: z
-    .int()
-    .min(8)
-    .max(4096)
-    .nullable()
-    .default(null)
-    .describe(
-      "height and width of an image in pixels, with boxes the longer side at most, from 32 to 2048; null: the data set's own",
-    ),
-  shortest: z
-    .int()
-    .min(8)
-    .max(4096)
-    .nullable()
-    .default(null)
-    .describe('with boxes, the shorter side at most; null: as size, or 608 for coco where both are null'),
-  unreadable: z
-    .enum(['stop', 'skip'])
-    .default('stop')
-    .describe('what to do with an image that cannot be read; skipped ones are listed'),
-  implausibleBoxes: z
-    .enum(['stop', 'accept'])
-    .default('stop')
-    .describe(
-      'with boxes, what to do with an annotation file in which too many of them cannot be right: corners, fractions, those of larger or smaller images; and with files of which most are of another size than it says',
-    ),
-  limit: z
-    .strictObject({
-      train: z
-        .int()
-        .min(1)
-        .max(1e9)
-        .nullable()
-        .default(null)
-        .describe('use this many training images; null: all'),
-      test: z
-        .int()
-        .min(1)
-        .max(1e9)
-        .nullable()
-        .default(null)
-        .describe('use this many test images, and as many validation images; null: all'),
-    })
-    .prefault({}),
-})
+/** A component of a registry by its name, with its options. */
+function named<Any extends Component, Known extends readonly Any[]>(
+  registry: Registry<Any, Known>,
+): z.ZodType<NamedOptions> {
+  const [first, ...others]: readonly z.ZodObject[] = registry.schemas
+  const schema =
+    first === undefined
+      ? z.strictObject({ name: z.enum([]) })
+      : z.discriminatedUnion('name', [first, ...others])
+  return schema as z.ZodType<object> as z.ZodType<NamedOptions>
+}
 
-const augmentationSchema = z.strictObject({
-  flip: fraction.default(0.5).describe('how often an image is mirrored left to right'),
-  crop: z
-    .strictObject({
-      padding: z.int().min(1).max(512).default(4).describe('pixels added on each side before cropping'),
-      mode: z.enum(['zero', 'reflect']).default('zero').describe('what the added pixels hold'),
-    })
-    .nullable()
-    .default(null)
-    .describe('a random crop of the padded image; null for none'),
-  jitter: z
-    .strictObject({
-      brightness: fraction.default(0).describe('brightness is multiplied by 1 ± this'),
-      contrast: fraction.default(0).describe('contrast is multiplied by 1 ± this'),
-      saturation: fraction.default(0).describe('saturation is multiplied by 1 ± this'),
-    })
-    .nullable()
-    .default(null)
-    .describe('random changes of colour; null for none'),
-})
+/** The type knows the names of the data sets that come with Moiety. */
+const allDataNames = (): typeof dataNames =>
+  [...dataNames, ...datasets.names()] as readonly string[] as typeof dataNames
+
+/** Checked by the data set's own schema, see `dataRules`. */
+const options = (): z.ZodType<Readonly<Record<string, unknown>>> => z.record(z.string(), z.unknown())
+
+const dataSchema = () =>
+  z.strictObject({
+    name: z
+      .enum(allDataNames())
+      .default('sample')
+      .describe(
+        'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; multi-label has images with any number of labels from CSV or JSON; scenes and coco have boxes, for detectors',
+      ),
+    directory: z
+      .string()
+      .min(1)
+      .max(4096)
+      .nullable()
+      .default(null)
+      .describe('where the data set lies; of multi-label the labels file, or its folder'),
+    size: z
+      .int()
+      .min(8)
+      .max(4096)
+      .nullable()
+      .default(null)
+      .describe(
+        "height and width of an image in pixels, with boxes the longer side at most, from 32 to 2048; null: the data set's own",
+      ),
+    shortest: z
+      .int()
+      .min(8)
+      .max(4096)
+      .nullable()
+      .default(null)
+      .describe('with boxes, the shorter side at most; null: as size, or 608 for coco where both are null'),
+    unreadable: z
+      .enum(['stop', 'skip'])
+      .default('stop')
+      .describe('what to do with an image that cannot be read; skipped ones are listed'),
+    implausibleBoxes: z
+      .enum(['stop', 'accept'])
+      .default('stop')
+      .describe(
+        'with boxes, what to do with an annotation file in which too many of them cannot be right: corners, fractions, those of larger or smaller images; and with files of which most are of another size than it says',
+      ),
+    limit: z
+      .strictObject({
+        train: z
+          .int()
+          .min(1)
+          .max(1e9)
+          .nullable()
+          .default(null)
+          .describe('use this many training images; null: all'),
+        test: z
+          .int()
+          .min(1)
+          .max(1e9)
+          .nullable()
+          .default(null)
+          .describe('use this many test images, and as many validation images; null: all'),
+      })
+      .prefault({}),
+    options: options().optional().describe('of a data set of your own, what its definition says'),
+  })
+
+const augmentationSchema = () =>
+  z.strictObject({
+    flip: fraction.default(0.5).describe('how often an image is mirrored left to right'),
+    crop: z
+      .strictObject({
+        padding: z.int().min(1).max(512).default(4).describe('pixels added on each side before cropping'),
+        mode: z.enum(['zero', 'reflect']).default('zero').describe('what the added pixels hold'),
+      })
+      .nullable()
+      .default(null)
+      .describe('a random crop of the padded image; null for none'),
+    jitter: z
+      .strictObject({
+        brightness: fraction.default(0).describe('brightness is multiplied by 1 ± this'),
+        contrast: fraction.default(0).describe('contrast is multiplied by 1 ± this'),
+        saturation: fraction.default(0).describe('saturation is multiplied by 1 ± this'),
+      })
+      .nullable()
+      .default(null)
+      .describe('random changes of colour; null for none'),
+    transforms: z
+      .array(named(transforms))
+      .max(100)
+      .optional()
+      .describe('changes of your own, one after the other, before all others; --use loads them'),
+  })
 
 const modelSchema = () =>
   z.strictObject({
@@ -121,67 +153,83 @@ const modelSchema = () =>
         "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
       ),
     moe: z.array(moeLayerSchema()).max(5).default([]).describe('mixture-of-experts layers, one a position'),
+    network: named(networks)
+      .optional()
+      .describe('a network of your own in place of the ResNet that the other keys describe; --use loads it'),
     detector: detectorSchema()
       .nullable()
       .default(null)
       .describe('makes a RetinaNet of the network; null: a classifier'),
   })
 
-const trainingSchema = z.strictObject({
-  epochs: z.int().min(1).max(1e6).default(10).describe('how often all training images are seen'),
-  batch: z.int().min(1).max(65_536).default(128).describe('images in a step (N)'),
-  labelSmoothing: z.number().min(0).lt(1).default(0).describe('probability spread over all classes'),
-  clipNorm: z
-    .number()
-    .gt(0)
-    .max(1e9)
-    .nullable()
-    .default(null)
-    .describe("the gradient's norm is cut to this; null never cuts"),
-  checkpointEvery: z
-    .strictObject({
-      steps: z
-        .int()
-        .min(1)
-        .max(1e9)
-        .nullable()
-        .default(null)
-        .describe('a checkpoint after every so many steps, besides the one after each epoch'),
-    })
-    .prefault({}),
-  evaluateEvery: z
-    .int()
-    .min(1)
-    .max(1e6)
-    .default(1)
-    .describe('held-out images are looked at after every so many epochs, and after the last'),
-  replicas: z
-    .int()
-    .min(1)
-    .max(256)
-    .default(1)
-    .describe(
-      "parts of a batch that are computed side by side, each on its share of the threads and on one at least; BatchNorm and soft constraints then see a part's images",
-    ),
-  resizing: z
-    .array(
-      z.strictObject({
-        epochs: z.int().min(1).max(1e6).describe('how many epochs this lasts'),
-        size: z.int().min(8).max(4096).describe('height and width of the images then, in pixels'),
-      }),
-    )
-    .min(1)
-    .max(100)
-    .nullable()
-    .default(null)
-    .describe(
-      "progressive resizing: images are shrunk for the first epochs, one entry after the other, and have the data set's size from then on; null: always",
-    ),
-  keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
-  collapse: fraction
-    .default(0.01)
-    .describe("an expert with no more than this share of its layer's importance raises the alarm"),
-})
+const trainingSchema = () =>
+  z.strictObject({
+    epochs: z.int().min(1).max(1e6).default(10).describe('how often all training images are seen'),
+    batch: z.int().min(1).max(65_536).default(128).describe('images in a step (N)'),
+    labelSmoothing: z.number().min(0).lt(1).default(0).describe('probability spread over all classes'),
+    clipNorm: z
+      .number()
+      .gt(0)
+      .max(1e9)
+      .nullable()
+      .default(null)
+      .describe("the gradient's norm is cut to this; null never cuts"),
+    checkpointEvery: z
+      .strictObject({
+        steps: z
+          .int()
+          .min(1)
+          .max(1e9)
+          .nullable()
+          .default(null)
+          .describe('a checkpoint after every so many steps, besides the one after each epoch'),
+      })
+      .prefault({}),
+    evaluateEvery: z
+      .int()
+      .min(1)
+      .max(1e6)
+      .default(1)
+      .describe('held-out images are looked at after every so many epochs, and after the last'),
+    replicas: z
+      .int()
+      .min(1)
+      .max(256)
+      .default(1)
+      .describe(
+        "parts of a batch that are computed side by side, each on its share of the threads and on one at least; BatchNorm and soft constraints then see a part's images",
+      ),
+    resizing: z
+      .array(
+        z.strictObject({
+          epochs: z.int().min(1).max(1e6).describe('how many epochs this lasts'),
+          size: z.int().min(8).max(4096).describe('height and width of the images then, in pixels'),
+        }),
+      )
+      .min(1)
+      .max(100)
+      .nullable()
+      .default(null)
+      .describe(
+        "progressive resizing: images are shrunk for the first epochs, one entry after the other, and have the data set's size from then on; null: always",
+      ),
+    keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
+    collapse: fraction
+      .default(0.01)
+      .describe("an expert with no more than this share of its layer's importance raises the alarm"),
+    metrics: z
+      .array(named(metrics))
+      .max(100)
+      .optional()
+      .describe('what else is measured on held-out images of a classifier; --use loads metrics'),
+    callbacks: z
+      .array(named(callbacks))
+      .max(100)
+      .optional()
+      .describe(
+        'what follows the training and may end it, such as early-stopping; --use loads those of your own',
+      ),
+  })
 
 const engineSchema = z.strictObject({
   device: z.enum(['cpu', 'webgpu', 'cuda']).default('cpu').describe('what computes'),
@@ -198,12 +246,12 @@ const build = () =>
       .describe(
         'decides what is random in a training: first values, order, augmentation, noise (how the sample is drawn and a folder is split is always the same)',
       ),
-    data: dataSchema.prefault({}),
-    augmentation: augmentationSchema.prefault({}),
+    data: dataSchema().prefault({}),
+    augmentation: augmentationSchema().prefault({}),
     model: modelSchema().prefault({}),
     optimizer: z.discriminatedUnion('name', optimizers.schemas).prefault({ name: 'adam' }),
     schedule: z.discriminatedUnion('name', schedules.schemas).prefault({ name: 'constant' }),
-    training: trainingSchema.prefault({}),
+    training: trainingSchema().prefault({}),
     engine: engineSchema.prefault({}),
     use: z
       .strictObject({ files: z.array(z.string()), sha256: z.array(z.string().regex(/^[0-9a-f]{64}$/)) })
@@ -213,12 +261,11 @@ const build = () =>
       ),
   })
 
-const registries = [constraints, gates, optimizers, schedules]
 let built: { readonly added: number; readonly schema: ReturnType<typeof build> } | undefined
 
 /** The schema of a configuration, with all components that are known by now. */
 export function configSchema(): ReturnType<typeof build> {
-  const added = registries.reduce((total, registry) => total + registry.added.length, 0)
+  const added = addedComponents().length
   if (built?.added !== added) built = { added, schema: build() }
   return built.schema
 }

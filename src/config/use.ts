@@ -6,7 +6,7 @@ import type { ComponentSource } from '../base/component.ts'
 import { fail, MoietyError } from '../base/errors.ts'
 import { codeOf, rethrowExhausted } from '../files/disk.ts'
 import { readRegularText, sizeLimits } from '../files/regular-file.ts'
-import { addComponents, type Definition, isDefinition, loadedFiles } from './components.ts'
+import { addComponents, type Definition, definers, isDefinition, loadedFiles } from './components.ts'
 
 /**
  * Loads files with components: runs their code, and makes every component that they export known by its name. A file that was
@@ -66,7 +66,7 @@ function componentsOf(module: object, file: string): Definition[] {
   const components = [...new Set(exported.filter(isDefinition))]
   if (components.length > 0) return components
   return refuse(file, 'it exports no component', {
-    help: 'export what defineConstraint, defineGate, defineOptimizer or defineSchedule returns; docs/components.md has examples',
+    help: `export what one of ${definers} returns; docs/components.md has examples`,
   })
 }
 

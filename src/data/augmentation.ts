@@ -1,3 +1,4 @@
+import type { NamedOptions } from '../base/component.ts'
 import type { Draws } from '../base/random.ts'
 import type { PerChannel } from './dataset.ts'
 
@@ -8,6 +9,8 @@ import type { PerChannel } from './dataset.ts'
 export interface Augmentation {
   /** Probability of mirroring left and right. */
   readonly flip: number
+  /** Changes of a user's own, one after the other, before all others. */
+  readonly transforms?: readonly NamedOptions[] | undefined
   /** A window of the image's own size, at a random place of the image padded on all four sides. */
   readonly crop?: Crop | null | undefined
   /** Half-widths b of the factors, each uniform in [max(0, 1 − b), 1 + b]. */

@@ -1,3 +1,4 @@
+import { createNamed } from '../base/component.ts'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import type { HostTensor } from '../base/tensor.ts'
@@ -11,6 +12,7 @@ import {
 } from './augmentation.ts'
 import type { PerChannel, Split } from './dataset.ts'
 import { shrinking } from './shrink.ts'
+import { transforms } from './transform.ts'
 
 /** The batch for a training or evaluation step. */
 export interface Batch {
@@ -88,13 +90,16 @@ export async function imageBatch(
   const images = new Float32Array(count * 3 * side * side)
   const placed = new Float32Array(perImage)
   const coloured = new Float32Array(perImage)
+  const changing = (augmentation?.transforms ?? []).map(one => createNamed(transforms, one))
   for (const [position, index] of indices.entries()) {
     const raw = pixels.subarray(position * perImage, (position + 1) * perImage)
     const own = images.subarray(position * 3 * side * side, (position + 1) * 3 * side * side)
     const out = shrink === undefined ? own : placed
     const changes = augmentation ? drawChanges(augmentation, draws(seed, 'augment', epoch, index)) : unchanged
-    if (changes.jitter.length > 0) {
+    if (changes.jitter.length > 0 || (augmentation && changing.length > 0)) {
       coloured.set(raw)
+      for (const [i, change] of changing.entries())
+        change(coloured, { size, draws: draws(seed, `transform.${i}`, epoch, index) })
       jitterColours(coloured, changes.jitter)
       place(coloured, size, changes, crop?.mode ?? 'zero', scale, out)
     } else {

@@ -1,6 +1,6 @@
-import { type DataName, dataNames } from '../config/data-names.ts'
 import { kindOf } from '../files/disk.ts'
 import { findCifar } from './cifar.ts'
+import { type DataName, dataNames } from './data-names.ts'
 import { holdsCoco } from './detection/index.ts'
 import { holdsLabels } from './multi-label/index.ts'
 

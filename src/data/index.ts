@@ -4,6 +4,7 @@
  * @module
  */
 
+export { type ArrayData, datasetOfArrays } from './array-data.ts'
 export { type ImageArrays, splitOfArrays } from './arrays.ts'
 export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
@@ -19,6 +20,7 @@ export {
 } from './coco/annotations.ts'
 export type { Box } from './coco/record.ts'
 export { type Detection, type KnownIds, readCocoResults } from './coco/results.ts'
+export { type DatasetDefinition, defineDataset, type OpenCustomData } from './custom-dataset.ts'
 export type { Dataset, Limit, OnProgress, PerChannel, Progress, SkippedFile, Split } from './dataset.ts'
 export {
   type BatchObjects,
@@ -47,3 +49,4 @@ export {
 export { type DataOptions, openDataset } from './open-dataset.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'
+export { defineTransform, type Transform, type TransformDefinition } from './transform.ts'

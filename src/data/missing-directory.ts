@@ -1,5 +1,5 @@
 import { fail } from '../base/errors.ts'
-import type { DataName } from '../config/data-names.ts'
+import type { DataName } from './data-names.ts'
 
 /** The part of a configuration's `data` that says where the images are. */
 export interface DataPlace {

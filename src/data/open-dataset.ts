@@ -1,6 +1,9 @@
 import { fail } from '../base/errors.ts'
-import type { DataName } from '../config/data-names.ts'
+import { isCount } from '../base/numbers.ts'
+import { datasetOfArrays } from './array-data.ts'
 import { openCifar } from './cifar.ts'
+import { datasets } from './custom-dataset.ts'
+import type { DataName } from './data-names.ts'
 import {
   type Dataset,
   type Limit,
@@ -17,6 +20,8 @@ import { usedInWords } from './split-names.ts'
 /** The `data` section of a configuration; null is like undefined. */
 export interface DataOptions {
   readonly name: DataName
+  /** Of a data set of the user's own. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined
   /** Folder of the files; required except for the sample. */
   readonly directory?: string | null | undefined
   /** Height and width of the resized images of a folder, in pixels. Default: 32. */
@@ -53,6 +58,13 @@ export function limitedTo(limit: Limit | undefined, dataset: Dataset): Dataset {
 }
 
 async function openWhole(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
+  const { name, directory = null, size } = options
+  const own = datasets.find(name)
+  if (own !== undefined) {
+    const open = own.create(options.options)
+    const opened = await open({ directory, size, onProgress: progress ?? (() => undefined) })
+    return checkedCustom('mean' in opened ? opened : datasetOfArrays(opened), name)
+  }
   switch (options.name) {
     case 'cifar10':
     case 'cifar100':
@@ -77,6 +89,20 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
         help: 'this is for networks that give each image one class; in a program, openMultiLabel opens it',
       })
   }
+}
+
+/** JavaScript checks nothing of what a user's data set returns. */
+function checkedCustom(dataset: Dataset, name: string): Dataset {
+  const { classes, size, train, test } = dataset
+  const isWhole =
+    Array.isArray(classes) && isCount(size) && isCount(train?.length) && test?.length !== undefined
+  if (isWhole) return { ...dataset, name }
+  return fail({
+    kind: 'data',
+    message: `expected the data set "${name}" to open as { title, classes, train, test, … } with images to train on, but it gave other things`,
+    where: 'data.name',
+    help: 'return arrays or a Dataset; docs/components.md has an example',
+  })
 }
 
 function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {

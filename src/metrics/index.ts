@@ -32,6 +32,7 @@ export {
   type PrecisionRecall,
   precisionRecall,
 } from './label-thresholds.ts'
-export { type MeasureDefinition, measureText } from './measure.ts'
+export { type MeasureDefinition, type Measures, measureText } from './measure.ts'
+export { defineMetric, type Metric, type MetricDefinition, type Predictions } from './metric.ts'
 export { type ClassWeights, preferredClasses } from './preferred-classes.ts'
-export { activeShare, type UtilizationSums, utilization, variation } from './utilization.ts'
+export { activeShare, type LayerStats, type UtilizationSums, utilization, variation } from './utilization.ts'

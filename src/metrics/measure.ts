@@ -18,3 +18,10 @@ export function measureText(
   if (value === null || value === undefined || !Number.isFinite(value)) return '–'
   return format === 'percent' ? `${(100 * value).toFixed(1)} %` : value.toFixed(3)
 }
+
+/**
+ * What is measured besides the loss, by name. Of a classifier `top1` and `top5`, fractions of images. Of a detector on
+ * training images `classificationLoss` and `regressionLoss`, on held-out images COCO's twelve numbers (`AP`, `AP50`, …),
+ * null where there is nothing to measure.
+ */
+export type Measures = Readonly<Record<string, number | null>>

@@ -1,6 +1,18 @@
 import { significanceLevel } from '../base/exact-tests.ts'
-import type { LayerSummary } from '../run/events.ts'
 import { probabilityOfMean } from './above-mean.ts'
+import type { LayerStats } from './utilization.ts'
+
+/** A class that an expert prefers: its share of the expert's weight, and that share ÷ the class's share of images. */
+export interface PreferredClass {
+  readonly name: string
+  readonly weight: number
+  readonly lift: number
+}
+
+/** How a layer used its experts, and the classes that each expert prefers, most first. */
+export type LayerSummary = LayerStats & {
+  readonly preferred: readonly { readonly expert: number; readonly classes: readonly PreferredClass[] }[]
+}
 
 /** Σ w of each class for each expert: what an expert was given, by class. */
 export interface ClassWeights {

@@ -1,6 +1,22 @@
 import type { HostTensor } from '../base/tensor.ts'
 import { counterOutput } from '../moe/index.ts'
-import type { LayerStats } from '../run/events.ts'
+
+/** How one mixture-of-experts layer used its experts; arrays have one value per expert (E). */
+export interface LayerStats {
+  readonly name: string
+  /** Share of each expert in all weights; sums to 1. */
+  readonly importance: readonly number[]
+  /** Share of images that chose the expert; sums to K. */
+  readonly activation: readonly number[]
+  readonly cvImportance: number
+  readonly cvActivation: number
+  /** Experts with more than 1 % of the importance. */
+  readonly active: number
+  /** Fraction of steps in which a hard constraint excluded the expert. */
+  readonly excluded: readonly number[]
+  /** The constraint's counters at the end, by name, e.g. `r` of the relative importance constraint; often one per expert. */
+  readonly counters: Readonly<Record<string, readonly number[]>>
+}
 
 /** Sums over images and steps from which a layer's utilization is computed; plain numbers, so that they can be saved. */
 export interface UtilizationSums {

@@ -1,28 +1,10 @@
+import type { Measures } from '../metrics/measure.ts'
+import type { LayerSummary, PreferredClass } from '../metrics/preferred-classes.ts'
+import type { LayerStats } from '../metrics/utilization.ts'
+
+export type { LayerStats, LayerSummary, Measures, PreferredClass }
+
 /** Events of a training while it runs, and its summary. Accuracies are fractions from 0 to 1, times are seconds. */
-
-/** How one mixture-of-experts layer used its experts; arrays have one value per expert (E). */
-export interface LayerStats {
-  readonly name: string
-  /** Share of each expert in all weights; sums to 1. */
-  readonly importance: readonly number[]
-  /** Share of images that chose the expert; sums to K. */
-  readonly activation: readonly number[]
-  readonly cvImportance: number
-  readonly cvActivation: number
-  /** Experts with more than 1 % of the importance. */
-  readonly active: number
-  /** Fraction of steps in which a hard constraint excluded the expert. */
-  readonly excluded: readonly number[]
-  /** The constraint's counters at the end, by name, e.g. `r` of the relative importance constraint; often one per expert. */
-  readonly counters: Readonly<Record<string, readonly number[]>>
-}
-
-/**
- * What is measured besides the loss, by name. Of a classifier `top1` and `top5`, fractions of images. Of a detector on
- * training images `classificationLoss` and `regressionLoss`, on held-out images COCO's twelve numbers (`AP`, `AP50`, …),
- * null where there is nothing to measure.
- */
-export type Measures = Readonly<Record<string, number | null>>
 
 /** Events of a training, discriminated by `kind`. Times in seconds, accuracies from 0 to 1. */
 export type TrainEvent =
@@ -88,18 +70,6 @@ export function stoppedBy(
     signal?.throwIfAborted()
     onEvent(event)
   }
-}
-
-/** A class that an expert prefers: its share of the expert's weight, and that share ÷ the class's share of images. */
-export interface PreferredClass {
-  readonly name: string
-  readonly weight: number
-  readonly lift: number
-}
-
-/** How a layer used its experts, and the classes that each expert prefers, most first. */
-export type LayerSummary = LayerStats & {
-  readonly preferred: readonly { readonly expert: number; readonly classes: readonly PreferredClass[] }[]
 }
 
 /** What a training ends with; also in `summary.json`. */

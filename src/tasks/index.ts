@@ -6,10 +6,8 @@
 
 export type { Json, JsonObject } from '../files/json.ts'
 export {
-  type ArrayData,
   type ClassificationTaskOptions,
   classificationTask,
-  datasetOfArrays,
 } from './classification/custom-classification.ts'
 export {
   type ClassificationResult,

@@ -1,4 +1,5 @@
 import type { MeasureDefinition } from '../metrics/measure.ts'
+import { metrics } from '../metrics/metric.ts'
 import type { Measures } from '../run/events.ts'
 import { classificationMeasures } from './classification/measures.ts'
 import { detectionMeasures } from './detection/measures.ts'
@@ -14,9 +15,16 @@ const byTask: readonly (readonly MeasureDefinition[])[] = [
 /** The measures of every task, in the order of tables. */
 export const taskMeasures: readonly MeasureDefinition[] = byTask.flat()
 
-/** The measures of the task that a run's numbers belong to; none where it has no numbers. */
+/** The measures of the task that a run's numbers belong to, then those of the user's own; none where it has no numbers. */
 export function measuresOf(measures: Measures): readonly MeasureDefinition[] {
-  return byTask.find(([ranking]) => ranking !== undefined && ranking.name in measures) ?? []
+  const known = byTask.find(([ranking]) => ranking !== undefined && ranking.name in measures) ?? []
+  const others = Object.keys(measures).filter(name => !known.some(one => one.name === name))
+  return known.length === 0 ? [] : [...known, ...others.map(definitionOf)]
+}
+
+/** Of a metric of the user's own; whoever only reads results need not have loaded it. */
+function definitionOf(name: string): MeasureDefinition {
+  return { name, title: name, label: name, format: metrics.find(name)?.format ?? 'fraction' }
 }
 
 /** The number by which runs of a task are ranked, from 0 to 1. */

@@ -4,6 +4,14 @@
  * @module
  */
 
+export {
+  type Callback,
+  type CallbackDefinition,
+  defineCallback,
+  type EpochReport,
+  type StepReport,
+  type TrainingControl,
+} from '../config/callback.ts'
 export { addComponents, type Definition, type UsedComponents } from '../config/components.ts'
 export {
   type AugmentationConfig,

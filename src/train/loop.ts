@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Callback } from '../config/callback.ts'
 import { type Config, withoutSafeKeys } from '../config/config.ts'
 import { heldOutSplit } from '../data/index.ts'
+import type { Json } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import { scheduleAt } from '../optim/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
@@ -10,6 +12,7 @@ import type { Engines } from '../runtime/engines.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import { layerSummaries } from '../tasks/routing.ts'
 import type { Evaluated, Evaluation, Task, TaskBatch } from '../tasks/task.ts'
+import { Callbacks } from './callbacks.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, emptyEpoch, writeSums } from './epoch-sums.ts'
 import { openJournal } from './journal.ts'
@@ -26,6 +29,8 @@ export interface TrainingParts {
   readonly folder: RunFolder
   readonly signal: AbortSignal | undefined
   readonly onEvent: (event: TrainEvent) => void
+  /** Besides those that the configuration names. */
+  readonly callbacks: readonly Callback[]
 }
 
 /** One training, from its first or resumed step to its end. */
@@ -33,6 +38,7 @@ export class TrainingLoop {
   readonly #parts: TrainingParts
   readonly #programs: TrainingPrograms
   readonly #evaluation: Evaluation
+  readonly #callbacks: Callbacks
   /** The split that the training is tested on. */
   readonly #heldOut: 'val' | 'test'
   #position: Position | undefined
@@ -53,13 +59,14 @@ export class TrainingLoop {
     this.#work = task.work(0)
     this.#evaluation = task.evaluation(engines)
     this.#heldOut = heldOutSplit(task.data)
+    this.#callbacks = new Callbacks(training, parts.callbacks, () => engines[0].readState())
   }
 
   /** Prepares the first epoch's programs, puts the first or the saved state into the engine and says where training stands. */
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, task, engines, folder, onEvent } = this.#parts
     const usual = await this.#programs.for(task.forms(0)[0]!)
-    const { position, checkpoint } = await startingPoint({
+    const { position, checkpoint, callbacks } = await startingPoint({
       config,
       data: { identity: task.identity, title: task.data.title },
       engine: engines[0],
@@ -68,6 +75,7 @@ export class TrainingLoop {
       resume,
       onWarning: message => onEvent({ kind: 'warning', message }),
     })
+    this.#callbacks.restore(callbacks)
     await this.#programs.spread(usual)
     this.#lastCheckpoint = checkpoint
     // All of them now, while a signal ends the process at once and loses nothing.
@@ -99,7 +107,7 @@ export class TrainingLoop {
     const elapsed = (): number => earlier + (performance.now() - started) / 1000
     let evaluated: Evaluated | undefined
     try {
-      while (position.epoch < config.training.epochs) {
+      while (position.epoch < config.training.epochs && this.#callbacks.stopReason === undefined) {
         const isWhole = await this.#epoch(position, reporter)
         const isTestDue = this.#isTestDue(position.epoch)
         const test = isWhole && isTestDue ? await this.#test() : undefined
@@ -108,18 +116,24 @@ export class TrainingLoop {
           return this.#summary(evaluated, true, elapsed())
         }
         const trained = reporter.trained(position)
-        if (test !== undefined) reporter.tested(position, this.#heldOut, test.result, test.seconds)
-        reporter.alarm(position, test?.result.layers ?? trained)
+        await this.#callbacks.epoch(trained)
+        if (test !== undefined)
+          await this.#callbacks.epoch(reporter.tested(position, this.#heldOut, test.result, test.seconds))
+        reporter.alarm(position, test?.result.layers ?? trained.layers)
         evaluated = test?.result
         position.epoch += 1
         position.batch = 0
         position.sums = emptyEpoch(this.#layers)
         await this.#checkpoint(position, flush)
       }
+      this.#reportStop(position)
       const seconds = elapsed()
       evaluated ??= (await this.#test())?.result
       const summary = this.#summary(evaluated, evaluated === undefined, seconds)
-      if (!summary.interrupted) folder.writeSummary(summary)
+      if (!summary.interrupted) {
+        await this.#callbacks.end()
+        folder.writeSummary(summary)
+      }
       return summary
     } finally {
       journal.close()
@@ -154,7 +168,13 @@ export class TrainingLoop {
       addStep(position.sums, facts, outputs, images)
       position.sums.seconds = (performance.now() - clock.started) / 1000
       const secondsAStep = position.sums.seconds / (position.batch - clock.firstBatch)
-      reporter.step(position, facts, { outputs, images, rate, secondsAStep })
+      const { step, epoch, loss, learningRate } = reporter.step(position, facts, {
+        outputs,
+        images,
+        rate,
+        secondsAStep,
+      })
+      await this.#callbacks.step({ step, epoch, loss, learningRate })
       const isDue = checkpointEvery !== null && position.step % checkpointEvery === 0
       if (isDue && next !== undefined) await this.#checkpoint(position, () => reporter.journal.flush())
     }
@@ -184,6 +204,12 @@ export class TrainingLoop {
     }
     folder.ensureHeld()
     return { facts: ready.facts, outputs, rate }
+  }
+
+  #reportStop({ epoch }: Position): void {
+    const { stopReason } = this.#callbacks
+    if (stopReason !== undefined)
+      this.#parts.onEvent({ kind: 'warning', message: `ended after ${epoch} epochs: ${stopReason}` })
   }
 
   /** Whether programs of an epoch are still to be made. */
@@ -243,11 +269,16 @@ export class TrainingLoop {
       batch,
       config: configHash(withoutSafeKeys(config)),
       state: await engines[0].readState(),
-      extra: { ...writeSums(sums), data: task.identity },
+      extra: { ...writeSums(sums), data: task.identity, ...this.#savedCallbacks() },
     }
     const path = writeCheckpoint(folder.path, content, { keep: config.training.keepCheckpoints })
     this.#lastCheckpoint = path
     onEvent({ kind: 'checkpoint', path })
+  }
+
+  #savedCallbacks(): { readonly callbacks?: Json } {
+    const callbacks = this.#callbacks.save()
+    return callbacks === undefined ? {} : { callbacks }
   }
 
   #summary(result: Evaluated | undefined, interrupted: boolean, seconds: number): TrainSummary {

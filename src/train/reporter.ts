@@ -1,4 +1,5 @@
 import type { HostTensor } from '../base/tensor.ts'
+import type { EpochReport, StepReport } from '../config/callback.ts'
 import type { SplitName } from '../data/index.ts'
 import type { LayerStats, TrainEvent } from '../run/events.ts'
 import type { Evaluated, Task } from '../tasks/task.ts'
@@ -41,7 +42,7 @@ export class Reporter {
       readonly rate: number
       readonly secondsAStep: number
     },
-  ): void {
+  ): StepReport {
     const { task, journal, onEvent } = this
     const { step, epoch, sums } = position
     const value = (name: string): number => Number(outputs.get(name)!.data[0])
@@ -68,19 +69,24 @@ export class Reporter {
       secondsLeft: this.#secondsLeft(position, secondsAStep),
       layers: means.layers,
     })
+    return { step, epoch, loss: value('loss'), learningRate: rate }
   }
 
-  /** The end of an epoch's steps; returns how the experts were used. */
-  trained(position: Position): readonly LayerStats[] {
+  /** The end of an epoch's steps. */
+  trained(position: Position): EpochReport {
     const { measures, ...means } = epochMeans(position.sums)
     const result = { ...means, measures: this.task.trainMeasures(measures) }
-    this.#epoch(position, 'train', result, position.sums.seconds)
-    return means.layers
+    return this.#epoch(position, 'train', result, position.sums.seconds)
   }
 
-  tested(position: Position, split: SplitName, { loss, measures, layers }: Evaluated, seconds: number): void {
+  tested(
+    position: Position,
+    split: SplitName,
+    { loss, measures, layers }: Evaluated,
+    seconds: number,
+  ): EpochReport {
     this.#evaluationSeconds = seconds
-    this.#epoch(position, split, { loss, taskLoss: loss, auxLoss: 0, measures, layers }, seconds)
+    return this.#epoch(position, split, { loss, taskLoss: loss, auxLoss: 0, measures, layers }, seconds)
   }
 
   /** @param layers - of the test, or of the epoch's training where it was not tested */
@@ -91,10 +97,12 @@ export class Reporter {
     }
   }
 
-  #epoch({ epoch, step }: Position, split: SplitName, result: EpochResult, seconds: number): void {
+  #epoch({ epoch, step }: Position, split: SplitName, result: EpochResult, seconds: number): EpochReport {
     const { epochs } = this.task.config.training
     this.journal.epoch({ epoch, step, seconds }, split, result)
     this.onEvent({ kind: 'epoch', epoch, epochs, split, ...result, seconds })
+    const { loss, measures, layers } = result
+    return { epoch, epochs, split, loss, measures, layers }
   }
 
   /** Steps of later epochs count as much as they compute. */

@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { isJsonObject, type Json } from '../files/json.ts'
 import { latestCheckpoint } from '../run/checkpoint.ts'
 import type { Engine } from '../runtime/index.ts'
 import { type DataIdentity, refuseOtherData } from '../tasks/data-identity.ts'
@@ -14,6 +15,15 @@ export interface Position {
   /** Batches of the epoch that are done. */
   batch: number
   sums: EpochSums
+}
+
+/** Where a training begins or goes on. */
+export interface StartingPoint {
+  readonly position: Position
+  /** The path of the checkpoint, if there was one. */
+  readonly checkpoint: string | undefined
+  /** What its callbacks remember. */
+  readonly callbacks: Json | undefined
 }
 
 export interface StartOptions {
@@ -36,9 +46,7 @@ export interface StartOptions {
  * @throws MoietyError `usage` or `data` where the checkpoint belongs to another model, configuration or data; `disk` where it
  *   is damaged and `resume` is not `auto`
  */
-export async function startingPoint(
-  options: StartOptions,
-): Promise<{ readonly position: Position; readonly checkpoint: string | undefined }> {
+export async function startingPoint(options: StartOptions): Promise<StartingPoint> {
   const { config, data, engine, step, run, resume, onWarning } = options
   const initial = step.initialState(config.seed)
   const found = resume === false ? undefined : latestCheckpoint(run, { fallback: resume === 'auto' })
@@ -49,6 +57,7 @@ export async function startingPoint(
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       checkpoint: undefined,
+      callbacks: undefined,
     }
   }
   refuseOtherData(checkpoint.extra, data.identity, data.title)
@@ -57,5 +66,9 @@ export async function startingPoint(
   await engine.setState(checkpoint.state, { transfer: true })
   const { extra, epoch, batch } = checkpoint
   const sums = readSums(extra) ?? emptyEpoch(step.layers)
-  return { position: { step: checkpoint.step, epoch, batch, sums }, checkpoint: checkpoint.path }
+  return {
+    position: { step: checkpoint.step, epoch, batch, sums },
+    checkpoint: checkpoint.path,
+    callbacks: isJsonObject(extra) ? extra.callbacks : undefined,
+  }
 }

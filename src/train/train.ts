@@ -1,3 +1,4 @@
+import type { Callback } from '../config/callback.ts'
 import type { Config } from '../config/config.ts'
 import type { Progress } from '../data/index.ts'
 import { listCheckpoints } from '../run/checkpoint.ts'
@@ -27,6 +28,8 @@ export interface TrainOptions {
   readonly resume: boolean | 'auto'
   /** Ends the training after the step that is running, with a checkpoint. */
   readonly signal?: AbortSignal | undefined
+  /** Follow the training, besides those that the configuration names, and may end it. */
+  readonly callbacks?: readonly Callback[] | undefined
   /** Receives every step, epoch, checkpoint and warning, as they happen. */
   readonly onEvent?: (event: TrainEvent) => void
 }
@@ -105,13 +108,13 @@ function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void 
 async function prepare(
   engines: Engines,
   folder: RunFolder,
-  { config, task: given, resume, signal, onEvent = () => undefined }: TrainOptions,
+  { config, task: given, resume, signal, callbacks = [], onEvent = () => undefined }: TrainOptions,
 ): Promise<TrainingLoop> {
   const onProgress = (progress: Progress) => onEvent({ kind: 'progress', ...progress })
   const task = given ?? (await openTask(config, { onProgress }))
   task.checkTrainable()
   for (const notice of task.notices) onEvent(notice)
-  const training = new TrainingLoop({ config, task, engines, folder, signal, onEvent })
+  const training = new TrainingLoop({ config, task, engines, folder, signal, callbacks, onEvent })
   await training.begin(resume)
   return training
 }

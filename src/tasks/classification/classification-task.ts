@@ -1,13 +1,16 @@
 import type { Config } from '../../config/config.ts'
 import { type Dataset, makeBatch, openDataset, type SplitName, splitNamed } from '../../data/index.ts'
-import { Graph } from '../../graph/index.ts'
-import { checkedClassification } from '../../models/check-outputs.ts'
 import type { Classifier } from '../../models/index.ts'
-import { type RoutingOverride, withRouting } from '../../moe/index.ts'
-import { Scope } from '../../nn/index.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
-import { classifierOf, type ModelOptions, mixturesOf } from '../classifier-of.ts'
+import {
+  builtMixtures,
+  classifierOf,
+  type ModelOptions,
+  mixturesOf,
+  networkText,
+  routed,
+} from '../classifier-of.ts'
 import { identityOf } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
 import { LoadedPrograms } from '../run-split.ts'
@@ -69,18 +72,16 @@ export class ClassificationTask implements Task<ClassificationResult> {
     readonly network?: Classifier,
   ) {
     this.identity = identityOf(data)
-    this.mixtures = network === undefined ? mixturesOf(config.model) : builtMixtures(network, data)
+    this.mixtures = network === undefined ? mixturesOf(config.model, data) : builtMixtures(network, data)
     this.#batches = new SquareBatches(config, data.train.length, data.size)
   }
 
   get facts(): NetworkFacts {
-    const { name, stem, width } = this.config.model
     const { parameters, activeParameters } = evaluationProgram({
       classifier: this.#classifier({}),
       size: this.data.size,
     })
-    const description =
-      this.network === undefined ? `${name}, width ${width}, ${stem} stem` : 'a network of its own'
+    const description = this.network === undefined ? networkText(this.config.model) : 'a network of its own'
     return { description, parameters, activeParameters }
   }
 
@@ -184,40 +185,12 @@ export class ClassificationTask implements Task<ClassificationResult> {
   }
 
   /** The network, with its mixtures routing and dispatching as trained or otherwise. */
-  #classifier({ override, dispatch }: Omit<ModelOptions, 'classes'>): Classifier {
+  #classifier(routing: Omit<ModelOptions, 'classes'>): Classifier {
     const { config, data, network } = this
-    if (network === undefined)
-      return classifierOf(config.model, { classes: data.classes.length, override, dispatch })
-    const isPlaced = override instanceof Map
-    const placed = isPlaced ? [...override].map(([place, own]) => [String(place), own] as const) : []
-    return (scope, images) =>
-      network(
-        withRouting(scope, {
-          overrides: new Map(placed),
-          override: isPlaced ? undefined : (override as RoutingOverride | undefined),
-          dispatch,
-        }),
-        images,
-      )
+    return network === undefined
+      ? classifierOf(config.model, { classes: data.classes.length, ...routing })
+      : routed(network, routing)
   }
-}
-
-/** Those that a network of the user's own has, by the names of their scopes. */
-function builtMixtures(network: Classifier, { size }: Dataset): Mixture[] {
-  const graph = new Graph()
-  const images = graph.input('images', 'float32', [1, 3, size, size])
-  const { stats } = checkedClassification(
-    network(Scope.root(graph, { training: false }), images),
-    images,
-    null,
-  )
-  return stats.map(({ name, experts, k, constraint }) => ({
-    place: name,
-    experts,
-    k,
-    constraint,
-    style: null,
-  }))
 }
 
 class ClassificationEvaluation implements Evaluation<ClassificationResult> {
@@ -243,6 +216,7 @@ class ClassificationEvaluation implements Evaluation<ClassificationResult> {
       evaluation: this.program,
       loaded: await this.#programs.load(),
       batch: config.training.batch,
+      metrics: config.training.metrics,
       ...options,
     })
   }

@@ -1,4 +1,9 @@
+import { createNamed, type NamedOptions } from '../../base/component.ts'
+import { fail } from '../../base/errors.ts'
+import type { HostTensor } from '../../base/tensor.ts'
 import { type Dataset, makeBatch, type Split } from '../../data/index.ts'
+import { type Predictions, metrics as registry } from '../../metrics/metric.ts'
+import { describeGiven } from '../../nn/contract.ts'
 import type { LoadedProgram } from '../../runtime/index.ts'
 import { runSplit } from '../run-split.ts'
 import type { Evaluated, TestOptions } from '../task.ts'
@@ -20,6 +25,8 @@ export interface EvaluateOptions extends TestOptions {
   /** The program in each engine that may compute; they take turns. */
   readonly loaded: readonly LoadedProgram[]
   readonly batch: number
+  /** What is measured besides accuracy. */
+  readonly metrics?: readonly NamedOptions[] | undefined
 }
 
 /**
@@ -29,10 +36,11 @@ export interface EvaluateOptions extends TestOptions {
  * @throws MoietyError `diverged` if the loss is not finite, `data`
  */
 export async function evaluateSplit(options: EvaluateOptions): Promise<ClassificationResult | undefined> {
-  const { dataset, split, evaluation, ...rest } = options
+  const { dataset, split, evaluation, metrics = [], ...rest } = options
   const { mean, std, classes } = dataset
   const counts = { correct1: 0, correct5: 0 }
   const predictions: Int32Array[] = []
+  const probabilities = new Float32Array(metrics.length === 0 ? 0 : split.length * classes.length)
   const result = await runSplit({
     ...rest,
     images: split.length,
@@ -47,6 +55,8 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
     },
     add: (indices, outputs) => {
       for (const name of ['correct1', 'correct5'] as const) counts[name] += Number(outputs.get(name)!.data[0])
+      if (metrics.length > 0)
+        probabilities.set(softmaxOfRows(outputs.get('logits')!), indices[0]! * classes.length)
       const named = outputs.get('predictions')?.data ?? []
       const columns = named.length / indices.length
       for (let column = 0; column < columns; column++) {
@@ -59,7 +69,11 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
   return (
     result && {
       ...result,
-      measures: { top1: counts.correct1 / result.images, top5: counts.correct5 / result.images },
+      measures: {
+        top1: counts.correct1 / result.images,
+        top5: counts.correct5 / result.images,
+        ...measured(metrics, { labels: split.labels, probabilities, classes }),
+      },
       items: Array.from(split.labels, (label, image) => ({ image, label, level: 0 })),
       details: {},
       tables: [],
@@ -67,4 +81,38 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
       predictions,
     }
   )
+}
+
+/** What metrics of the user's own measure, by their names. @throws MoietyError (usage) for anything but a number */
+function measured(metrics: readonly NamedOptions[], predictions: Predictions): Record<string, number | null> {
+  return Object.fromEntries(
+    metrics.map(one => {
+      const value: unknown = createNamed(registry, one)(predictions)
+      if (typeof value !== 'number')
+        fail({
+          kind: 'usage',
+          message: `expected the metric "${one.name}" to return a number, but got ${describeGiven(value)}`,
+          where: 'training.metrics',
+          help: 'return NaN where there is nothing to measure',
+        })
+      return [one.name, Number.isFinite(value) ? value : null]
+    }),
+  )
+}
+
+/** @param logits - float32 [N, classes] */
+function softmaxOfRows({ data, shape }: HostTensor): Float32Array {
+  const classes = shape[1]!
+  const result = Float32Array.from(data, Number)
+  for (let row = 0; row < result.length; row += classes) {
+    const values = result.subarray(row, row + classes)
+    const largest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY)
+    let sum = 0
+    for (const [i, value] of values.entries()) {
+      values[i] = Math.exp(value - largest)
+      sum += values[i]!
+    }
+    for (const [i, value] of values.entries()) values[i] = value / sum
+  }
+  return result
 }

@@ -13,7 +13,7 @@ import { type Anchors, activeParameterCount, anchorTargets, targetInputs } from 
 import { Scope } from '../../nn/index.ts'
 import type { Measures, TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
-import { mixturesOf } from '../classifier-of.ts'
+import { embeddedMixtures } from '../classifier-of.ts'
 import { detectionIdentity } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
 import { PassProgress } from '../pass-progress.ts'
@@ -249,7 +249,7 @@ export class DetectionTask implements Task<DetectorRecords> {
 
 /** Those of the backbone by position, then those of the heads. */
 function mixturesOfDetector(model: DetectorModelConfig): Mixture[] {
-  const backbone = mixturesOf(model)
+  const backbone = embeddedMixtures(model)
   const { mixture } = model.detector
   if (mixture === null) return backbone
   const { heads, gates, experts, k, constraint } = mixture

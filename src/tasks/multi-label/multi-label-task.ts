@@ -13,7 +13,7 @@ import { needDirectory } from '../../data/missing-directory.ts'
 import { precisionRecall } from '../../metrics/label-thresholds.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
-import { classifierOf, mixturesOf } from '../classifier-of.ts'
+import { classifierOf, mixturesOf, networkText } from '../classifier-of.ts'
 import { identity, splitsOf } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
 import { SquareBatches } from '../square-batches.ts'
@@ -80,14 +80,13 @@ export class MultiLabelTask implements Task<MultiLabelResult> {
     const hash = createHash('sha256')
     for (const { targets } of splitsOf(data)) hash.update(targets)
     this.identity = identity(data, hash.digest('hex'))
-    this.mixtures = mixturesOf(config.model)
+    this.mixtures = mixturesOf(config.model, data)
     this.#batches = new SquareBatches(config, data.train.length, data.size)
   }
 
   get facts(): NetworkFacts {
-    const { name, stem, width } = this.config.model
     const { parameters, activeParameters } = this.#program()
-    return { description: `${name}, width ${width}, ${stem} stem`, parameters, activeParameters }
+    return { description: networkText(this.config.model), parameters, activeParameters }
   }
 
   get notices(): TrainEvent[] {

@@ -1,0 +1,58 @@
+import type { z } from 'zod'
+import { type Creator, type CreatorSpec, defineCreator } from '../base/component.ts'
+import type { HostTensor } from '../base/tensor.ts'
+import type { Json } from '../files/json.ts'
+import type { LayerStats, Measures } from '../metrics/index.ts'
+
+/** What a callback receives of a step. */
+export interface StepReport {
+  /** Steps that are done. */
+  readonly step: number
+  readonly epoch: number
+  readonly loss: number
+  readonly learningRate: number
+}
+
+/** What a callback receives of an epoch on one split. */
+export interface EpochReport {
+  readonly epoch: number
+  readonly epochs: number
+  /** `train`, or what the training is tested on. */
+  readonly split: 'train' | 'val' | 'test'
+  readonly loss: number
+  readonly measures: Measures
+  readonly layers: readonly LayerStats[]
+}
+
+/** What a callback can do to the training. */
+export interface TrainingControl {
+  /** Ends the training after the epoch as if it had been its last one. */
+  stop(reason: string): void
+  /** A copy of the parameters and everything else in the training's state, by name. */
+  state(): Promise<ReadonlyMap<string, HostTensor>>
+}
+
+/** Follows a training. Each function may return a promise, which is waited for; what it throws ends the training. */
+export interface Callback {
+  onStep?(step: StepReport, training: TrainingControl): void | Promise<void>
+  onEpoch?(epoch: EpochReport, training: TrainingControl): void | Promise<void>
+  onEnd?(): void | Promise<void>
+  /** What the callback remembers, for the checkpoint: a training that is resumed then goes on as if it had not stopped. */
+  save?(): Json
+  /** Called with what `save` returned before the training goes on. */
+  restore?(saved: Json): void
+}
+
+/** A callback that a configuration can name. */
+export type CallbackDefinition = Creator<'callback', Callback>
+
+/**
+ * Defines a callback, so that a configuration can name it in `training.callbacks`.
+ *
+ * @throws MoietyError (usage) for a definition that is incomplete
+ */
+export function defineCallback<const Name extends string, Options extends z.ZodRawShape>(
+  spec: CreatorSpec<Name, Options, Callback>,
+) {
+  return defineCreator('callback', spec)
+}
