@@ -216,7 +216,7 @@ function describeData(
   return {
     title,
     identity: task.identity.labels,
-    files: task.data.files ?? null,
+    files: task.data.content ?? null,
     split,
     images: records.images,
     size,

@@ -185,7 +185,7 @@ export const findings = z.object({
     title: z.string(),
     /** Hash of all labels, see `identityOf`. */
     identity: z.string(),
-    /** Of a folder of images, a hash of its files, see `Dataset.files`; otherwise null. */
+    /** A hash of the content of its files, see `Dataset.content`; null where it is drawn. */
     files: z.string().nullable().default(null),
     /** Whether it was given in place of the data that the run was trained on. */
     given: z.boolean(),

@@ -1,8 +1,7 @@
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
+import { contentIdentity } from './content-identity.ts'
 import {
   type Dataset,
   type Limit,
@@ -115,7 +114,7 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     train,
     val,
     test,
-    files: await filesIdentity(every),
+    content: await contentIdentity(every),
     skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     notices: [
       ...[tree.leftOut, tree.alike].filter(each => each !== undefined),
@@ -125,28 +124,6 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   }
 }
 
-/** Number of files read for the identity of a folder. */
-const filesRead = 64
-/** At most this many bytes of each. */
-const mostRead = 2 ** 24
-
-/**
- * A hash of names, labels and sizes of all files and of what is in some of them, evenly spaced. Where the folder is does not
- * matter: the class is in the label.
- */
-async function filesIdentity(items: readonly Item[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const { path, label, bytes } of items) hash.update(JSON.stringify([basename(path), label, bytes]))
-  const count = Math.min(filesRead, items.length)
-  for (let i = 0; i < count; i++) {
-    const { path, bytes } = items[Math.floor((i * items.length) / count)]!
-    if (bytes > mostRead) continue
-    // An unreadable one is skipped, or is an error when decoded.
-    hash.update(await readFile(path).catch(() => new Uint8Array()))
-  }
-  return hash.digest('hex')
-}
-
 /** Reports classes without images in a split, regardless of a limit. */
 function emptyClasses(
   split: 'val' | 'test',
@@ -154,7 +131,7 @@ function emptyClasses(
   classes: readonly string[],
 ): readonly string[] {
   if (items === undefined) return []
-  if (items.length === 0) return [`the ${split} split has no imagesand cannot be used for testing`]
+  if (items.length === 0) return [`the ${split} split has no images and cannot be used for testing`]
   const seen = new Set(items.map(({ label }) => label))
   const empty = classes.filter((_, label) => !seen.has(label))
   if (empty.length === 0) return []
