@@ -19,6 +19,7 @@ describe('runs side by side', () => {
     seed: 1,
     step: 10,
     configuration: 'c1',
+    extensions: [],
     data: { title: 'images', identity: 'd1', images: 100 },
     top1: 0.5,
     top5: 0.8,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { activeShare } from '../metrics/utilization.ts'
 import { type ConstraintKind, constraints } from '../moe/index.ts'
+import type { Extension } from '../run/extensions.ts'
 import type { Findings, LayerFindings } from './findings.ts'
 
 /** A run beside others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
@@ -11,6 +12,8 @@ export interface ComparedRun {
   readonly step: number
   /** What runs share that differ in nothing that decides their numbers but the seed. */
   readonly configuration: string
+  /** Shorter plans that its learning rates followed before it was extended; empty for nearly all runs. */
+  readonly extensions: readonly Extension[]
   /** What the images are, and what data sets with the same images share: accuracies on others cannot be compared. */
   readonly data: { readonly title: string; readonly identity: string; readonly images: number }
   readonly top1: number
@@ -60,6 +63,7 @@ export function comparedRun({ run, data, accuracy, layers }: Findings, seconds: 
     seed: run.seed,
     step: run.step,
     configuration: run.configuration,
+    extensions: run.extensions,
     data: { title: data.title, identity: comparedData(data), images: data.images },
     top1: accuracy.top1,
     top5: accuracy.top5,

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import { type SplitName, splitNamed } from '../data/index.ts'
 import { version } from '../files/version.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
+import { readPlan } from '../run/extensions.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import { accuracyOf } from '../tasks/classification/accuracy.ts'
 import { ClassificationTask } from '../tasks/classification/classification-task.ts'
@@ -192,13 +193,15 @@ function agreement(
 function describeRun({ run, task, checkpoint }: ClassifierRun): Findings['run'] {
   const { config } = task
   const { description, parameters, activeParameters } = task.facts
+  const extensions = readPlan(checkpoint.extra)?.extensions ?? []
   return {
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,
     step: checkpoint.step,
     checkpoint: checkpointIdentity(checkpoint),
-    configuration: configurationIdentity(config),
+    configuration: configurationIdentity(config, extensions),
     epochs: config.training.epochs,
+    extensions: [...extensions],
     seed: config.seed,
     model: description,
     parameters,

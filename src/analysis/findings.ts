@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { extension } from '../run/extensions.ts'
 
 /**
  * What `moiety explain` finds out about a run, as `report.json` holds it. Every picture of the report is drawn from this file
@@ -174,6 +175,8 @@ export const findings = z.object({
     /** Hash of the configuration without the seed and what does not enter the numbers: runs that share it differ in the seed. */
     configuration: z.string(),
     epochs: z.number(),
+    /** Shorter plans that its learning rates followed before it was extended. */
+    extensions: z.array(extension).default([]),
     seed: z.number(),
     /** e.g. "resnet18, width 16, stem cifar". */
     model: z.string(),

@@ -28,6 +28,7 @@ const run = (name: string, seed: number, top1: number, fields: Partial<ComparedR
   seed,
   step: 100,
   configuration: 'c1',
+  extensions: [],
   data: { title: 'images', identity: 'd1', images: 100 },
   top1,
   top5: 0.8,

@@ -9,6 +9,7 @@ const run = (configuration: string, seed: number, top1: number): ComparedRun => 
   seed,
   step: 10,
   configuration,
+  extensions: [],
   data: { title: 'images', identity: 'd1', images: 100 },
   top1,
   top5: 0.8,

@@ -1,11 +1,12 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type Config, withoutSafeKeys } from '../config/config.ts'
+import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import type { Progress, SplitName } from '../data/index.ts'
 import { heldOutSplit } from '../data/index.ts'
 import { scheduleAt } from '../optim/index.ts'
 import { listCheckpoints, writeCheckpoint } from '../run/checkpoint.ts'
 import { describeEnvironment } from '../run/environment.ts'
 import type { LayerStats, TrainEvent, TrainSummary } from '../run/events.ts'
+import type { TrainingPlan } from '../run/extensions.ts'
 import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
 import { configHash, createRun, openRun, type RunFolder, readConfig, refuseTaken } from '../run/run-folder.ts'
 import { type Engines, startEngines } from '../runtime/engines.ts'
@@ -37,6 +38,8 @@ export interface TrainOptions {
   readonly resume: boolean | 'auto'
   /** Ends the training after the step that is running, with a checkpoint. */
   readonly signal?: AbortSignal | undefined
+  /** Devices that need not be tried before: what `requireTraining` returned on this machine. */
+  readonly triedDevices?: readonly string[] | undefined
   /** Told of every step, epoch, checkpoint and warning, as they happen. */
   readonly onEvent?: (event: TrainEvent) => void
 }
@@ -56,7 +59,11 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   if (resume === false) refuseTaken(options.run)
   else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
   await refuseUnreadableBeginning(options)
-  await requireTraining([config], { signal: options.signal, onProbe: reportProbe(options.onEvent) })
+  await requireTraining([config], {
+    signal: options.signal,
+    onProbe: reportProbe(options.onEvent),
+    tried: options.triedDevices ?? [],
+  })
   await untilTakeover(options.run, { signal: options.signal, onWait: reportWait(options.onEvent) })
   const { replicas } = config.training
   const engines = await startEngines({ ...config.engine, replicas, isTried: true })
@@ -137,6 +144,7 @@ class Training {
     | {
         readonly step: ReadyStep['facts']
         readonly position: Position
+        readonly plan: TrainingPlan
         readonly resumed: boolean
       }
     | undefined
@@ -173,12 +181,14 @@ class Training {
     const [engine] = engines
     const usual = await this.#programs.for(task.forms(0)[0]!)
     const step = usual.facts
-    const { position, checkpoint } = await startingPoint({
+    const { position, plan, checkpoint } = await startingPoint({
       config,
       data: { identity: task.identity, title: task.data.title },
       engine,
       step,
       run: folder.path,
+      epochsBefore: resolveConfig(folder.config, folder.path).training.epochs,
+      stepsPerEpoch: task.stepsPerEpoch,
       resume,
       onWarning: message => onEvent({ kind: 'warning', message }),
     })
@@ -187,7 +197,7 @@ class Training {
     // All of them now, while a signal ends the process at once and loses nothing.
     if (position.epoch < config.training.epochs) await this.#programsOf(position.epoch)
     await this.#evaluation.prepare(this.#heldOut)
-    this.#ready = { step, position, resumed: resume !== false }
+    this.#ready = { step, position, plan, resumed: resume !== false }
     onEvent({
       kind: 'start',
       run: folder.path,
@@ -422,7 +432,7 @@ class Training {
       batch,
       config: configHash(withoutSafeKeys(this.config)),
       state: await this.engines[0].readState(),
-      extra: { ...writeSums(sums), data: this.task.identity },
+      extra: { ...writeSums(sums), data: this.task.identity, plan: this.#ready!.plan },
     }
     const path = writeCheckpoint(this.folder.path, content, { keep: this.config.training.keepCheckpoints })
     this.#lastCheckpoint = path

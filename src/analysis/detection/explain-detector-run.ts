@@ -4,6 +4,7 @@ import type { SplitName } from '../../data/index.ts'
 import { splitNamed } from '../../data/index.ts'
 import { version } from '../../files/version.ts'
 import type { Measures, TrainEvent } from '../../run/events.ts'
+import { readPlan } from '../../run/extensions.ts'
 import { readEnvironment } from '../../run/run-folder.ts'
 import { DetectionTask } from '../../tasks/detection/detection-task.ts'
 import { sizesOf } from '../../tasks/detection/evaluate-detector.ts'
@@ -181,13 +182,15 @@ function mostOfSizes(layers: readonly DetectorLayerFindings[]): number {
 function describeRun({ run, task, checkpoint }: DetectorRun): Findings['run'] {
   const { config } = task
   const { description, parameters, activeParameters } = task.facts
+  const extensions = readPlan(checkpoint.extra)?.extensions ?? []
   return {
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,
     step: checkpoint.step,
     checkpoint: checkpointIdentity(checkpoint),
-    configuration: configurationIdentity(config),
+    configuration: configurationIdentity(config, extensions),
     epochs: config.training.epochs,
+    extensions: [...extensions],
     seed: config.seed,
     model: description,
     parameters,
