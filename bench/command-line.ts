@@ -33,8 +33,14 @@ export function commandLine(): Command {
     )
     .option('--drift', 'print how far float32 is from float64 after twelve steps instead, and why')
     .option(
+      '--same-values',
+      'print the training loss of a plain network beside that of PyTorch from the same first values and batches instead',
+    )
+    .option('--steps <count>', 'with --same-values: steps of each training', positive, 300)
+    .option('--data <folder>', 'with --same-values: CIFAR-100; the embedded sample when not given')
+    .option(
       '--seeds <count>',
-      'with --drift: trainings of a network until a choice differs, at most',
+      'with --drift: trainings of a network until a choice differs, at most; with --same-values: trainings',
       positive,
       1,
     )

@@ -10,6 +10,7 @@ import { describeEnvironment, environmentOf } from './machine.js'
 import { Ours } from './moiety-program.js'
 import { describeProfile, type Profile, readProfile } from './profile.js'
 import { describeDrifts, measureDrifts } from './rounding-drift.js'
+import { describeSameValues, measureSameValues } from './same-values.js'
 
 /** The command line of the bench. */
 interface Options extends ComparisonOptions {
@@ -19,6 +20,9 @@ interface Options extends ComparisonOptions {
   readonly curve?: true
   readonly detections?: true
   readonly drift?: true
+  readonly sameValues?: true
+  readonly steps: number
+  readonly data?: string
   readonly seeds: number
 }
 
@@ -46,10 +50,11 @@ async function main(): Promise<void> {
 
   if (
     options.replicas > 1 &&
-    (options.profile ?? options.curve ?? options.detections ?? options.drift) !== undefined
+    (options.profile ?? options.curve ?? options.detections ?? options.drift ?? options.sameValues) !==
+      undefined
   )
     throw new Error(
-      '--replicas goes with training steps that are timed, not with --profile, --curve, --detections or --drift',
+      '--replicas goes with training steps that are timed, not with --profile, --curve, --detections, --drift or --same-values',
     )
   if (options.replicas > 1 && trained.length < chosen.length)
     throw new Error('--replicas is about training steps; name them with --case')
@@ -57,6 +62,15 @@ async function main(): Promise<void> {
   if (options.drift === true) {
     const measured = await measureDrifts(options, text => console.error(`${text} …`))
     console.log(options.json === true ? JSON.stringify(measured) : describeDrifts(measured))
+    return
+  }
+
+  if (options.sameValues === true) {
+    const { python } = options
+    if (python === undefined)
+      throw new Error('--same-values compares with PyTorch: give --python PATH, a Python that has torch')
+    const measured = await measureSameValues({ ...options, python }, text => console.error(`${text} …`))
+    console.log(options.json === true ? JSON.stringify(measured) : describeSameValues(measured))
     return
   }
 

@@ -319,6 +319,34 @@ describe('signals', () => {
     expect(spawnSync('unshare', [...namespace, second], { timeout: 20_000 }).status).toBe(143)
   })
 
+  it.runIf(canUnshare)('end process 1 of a container before it has loaded anything', async () => {
+    // Holds every module of the command but the first one back.
+    const hooks = `export async function load(url, context, next) {
+      if (url.includes('/dist/cli/') && !url.endsWith('/main.js')) await new Promise(resolve => setTimeout(resolve, 1500))
+      return next(url, context)
+    }`
+    const slow = join(folder, 'slow.mjs')
+    await writeFile(
+      slow,
+      `import { register } from 'node:module'
+      register('data:text/javascript,' + encodeURIComponent(${JSON.stringify(hooks)}))
+      process._rawDebug('loading')`,
+    )
+    const words = [process.execPath, '--import', slow, built('main.js'), 'recipes']
+    const child = spawn('unshare', ['--pid', '--fork', '--kill-child', '--mount-proc', ...words], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
+    let output = ''
+    child.stdout.on('data', text => {
+      output += text
+    })
+    // Once: a child that it starts loads the same.
+    child.stderr.once('data', () => setTimeout(() => process.kill(childOf(child.pid!), 'SIGTERM'), 700))
+    expect([await ended, output]).toEqual([143, ''])
+  })
+
   it.runIf(canUnshare)(
     'end a training that is process 1 of a container, also while its main thread computes',
     async () => {

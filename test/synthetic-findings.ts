@@ -260,6 +260,7 @@ export function syntheticFindings(made: Synthetic): {
         checkpoint: 'c0ffee',
         configuration: 'c0de',
         epochs: 12,
+        extensions: [],
         seed: 42,
         model: 'resnet18, width 16, stem cifar',
         parameters: 1_234_567,

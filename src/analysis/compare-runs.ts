@@ -41,6 +41,14 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
     const known = options.data === undefined ? knownFindings(run) : undefined
     compared.push(comparedRun(known ?? (await found(run, options)), secondsOf(run)))
   }
+  for (const { run, extensions } of compared) {
+    const last = extensions.at(-1)
+    if (last === undefined) continue
+    options.onEvent?.({
+      kind: 'warning',
+      message: `${run} was extended: up to step ${last.until} its learning rates were those of a training of ${last.epochs} ${last.epochs === 1 ? 'epoch' : 'epochs'}; it is not averaged with runs that had their length from the beginning`,
+    })
+  }
   const dataSets = dataSetsOf(compared)
   if (dataSets.length > 1)
     options.onEvent?.({
@@ -54,12 +62,30 @@ async function found(run: string, options: CompareOptions): Promise<Findings> {
   const { data, threads, signal, onEvent, onExplained } = options
   const explanation = await explainRun({ run, data, threads, onEvent, signal })
   try {
-    if (data === undefined) await onExplained?.(run, explanation)
+    const other = data === undefined ? otherReport(run, explanation.findings) : undefined
+    if (other !== undefined)
+      onEvent?.({
+        kind: 'warning',
+        message: `${join(run, 'report.json')} is about ${other} and is left as it is; what was found out on ${explanation.findings.data.split} is not kept`,
+      })
+    else if (data === undefined) await onExplained?.(run, explanation)
   } catch (error) {
     if (!(error instanceof MoietyError)) throw error
     onEvent?.({ kind: 'warning', message: `what was found about ${run} is not kept: ${error.message}` })
   }
   return explanation.findings
+}
+
+/**
+ * What a report of the same checkpoint is about where that is something else, which somebody asked `moiety explain` for. One of an
+ * earlier checkpoint is out of date and may be replaced.
+ */
+function otherReport(run: string, { run: now, data: { split } }: Findings): string | undefined {
+  const parsed = findings.safeParse(jsonOf(join(run, 'report.json'), sizeLimits.report))
+  if (!parsed.success || parsed.data.run.checkpoint !== now.checkpoint) return undefined
+  const { data } = parsed.data
+  if (data.given) return 'other data'
+  return data.split === split ? undefined : `the ${data.split} split`
 }
 
 /** What `report.json` says, if it is about the newest checkpoint, and held-out images of the data that the run was trained on. */

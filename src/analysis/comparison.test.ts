@@ -20,6 +20,7 @@ describe('runs side by side', () => {
     seed: 1,
     step: 10,
     configuration: 'c1',
+    extensions: [],
     data: { title: 'images', identity: 'd1', images: 100 },
     measures: { top1: 0.5, top5: 0.8 },
     score: 0.5,

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { activeShare } from '../metrics/utilization.ts'
 import { type ConstraintKind, constraints } from '../moe/index.ts'
 import type { Measures } from '../run/events.ts'
+import type { Extension } from '../run/extensions.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import type { Findings, GroupingFindings, LayerFindings } from './findings.ts'
 
@@ -14,6 +15,8 @@ export interface ComparedRun {
   readonly step: number
   /** What runs share that differ in nothing that decides their numbers but the seed. */
   readonly configuration: string
+  /** Shorter plans that its learning rates followed before it was extended; empty for nearly all runs. */
+  readonly extensions: readonly Extension[]
   /** What the images are, and what data sets with the same images share: scores on others cannot be compared. */
   readonly data: { readonly title: string; readonly identity: string; readonly images: number }
   /** On held-out images, by the names of the task's measures. */
@@ -69,6 +72,7 @@ export function comparedRun(
     seed: run.seed,
     step: run.step,
     configuration: run.configuration,
+    extensions: run.extensions,
     data: { title: data.title, identity: comparedData(data), images: data.images },
     measures,
     score,

@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts'
 import type { SplitName } from '../data/index.ts'
 import { version } from '../files/version.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
+import { readPlan } from '../run/extensions.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import type { Engine } from '../runtime/index.ts'
 import { ClassificationTask } from '../tasks/classification/classification-task.ts'
@@ -229,13 +230,15 @@ function agreementWith(
 function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {
   const { config } = task
   const { description, parameters, activeParameters } = task.facts
+  const extensions = readPlan(checkpoint.extra)?.extensions ?? []
   return {
     name: basename(resolve(run)),
     recipe: readEnvironment(run)?.recipe ?? null,
     step: checkpoint.step,
     checkpoint: checkpointIdentity(checkpoint),
-    configuration: configurationIdentity(config),
+    configuration: configurationIdentity(config, extensions),
     epochs: config.training.epochs,
+    extensions: [...extensions],
     seed: config.seed,
     model: description,
     parameters,
@@ -248,11 +251,11 @@ function describeData(
   { task, split }: OpenedRun,
   { images, items }: Evaluated,
 ): Omit<Findings['data'], 'given'> {
-  const { title, classes, superclasses, superclassOf, files } = task.data
+  const { title, classes, superclasses, superclassOf, content } = task.data
   return {
     title,
     identity: task.identity.labels,
-    files: files ?? null,
+    files: content ?? null,
     split,
     images,
     classes: [...classes],

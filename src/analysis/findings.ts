@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { extension } from '../run/extensions.ts'
 
 /**
  * What `moiety explain` finds out about a run of any task, as `report.json` holds it. Every picture of the report is drawn from
@@ -255,6 +256,8 @@ export const findings = z.object({
     /** Hash of the configuration without the seed and what does not enter the numbers: runs that share it differ in the seed. */
     configuration: z.string(),
     epochs: z.number(),
+    /** Shorter plans that its learning rates followed before it was extended. */
+    extensions: z.array(extension).default([]),
     seed: z.number(),
     /** e.g. "resnet18, width 16, stem cifar". */
     model: z.string(),
@@ -266,7 +269,7 @@ export const findings = z.object({
     title: z.string(),
     /** Hash of all labels, see `identityOf`. */
     identity: z.string(),
-    /** Of a folder of images, a hash of its files, see `Dataset.files`; otherwise null. */
+    /** A hash of the content of its files, see `Dataset.content`; null where it is drawn. */
     files: z.string().nullable(),
     /** Whether it was given in place of the data that the run was trained on. */
     given: z.boolean(),

@@ -36,6 +36,15 @@ describe('a command that fails', () => {
     expect(explainFailure(new RangeError('Invalid typed array length: -1'), false).exitCode).toBe(1)
   })
 
+  it('is told of too little memory where a library cannot be loaded for it, as under ulimit -v', () => {
+    const message =
+      'Could not load the "sharp" module\nERR_DLOPEN_FAILED: libvips-cpp.so.8: failed to map segment from shared object'
+    expect(explainFailure(new Error(message), false)).toMatchObject({
+      exitCode: 2,
+      text: expect.stringContaining('needs more memory than there is'),
+    })
+  })
+
   it('is told what the system ran out of, wherever the error comes from, and not of a bug', () => {
     for (const code of ['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ENOSPC', 'EACCES', 'EXDEV']) {
       const error = Object.assign(new Error(`${code}: spawn`), { code, path: '/a/b' })

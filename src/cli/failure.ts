@@ -15,9 +15,12 @@ const bug = 1
 /** What V8 says where an array is too large for it or for the machine; a length that is no number would be a bug. */
 const outOfMemory = /allocation failed|Invalid (typed )?array( buffer)? length: [1-9]\d{8}/
 
-/** What the C++ library and ONNX Runtime say where memory runs out, and Node where a thread cannot have its own. */
+/**
+ * What the C++ library and ONNX Runtime say where memory runs out, the loader of shared libraries, and Node where a thread cannot have
+ * its own.
+ */
 const nativeOutOfMemory =
-  /bad_alloc|Failed to allocate memory|ERR_WORKER_OUT_OF_MEMORY|ERR_WORKER_INIT_FAILED/
+  /bad_alloc|Failed to allocate memory|failed to map segment|[Cc]annot allocate memory|ERR_WORKER_OUT_OF_MEMORY|ERR_WORKER_INIT_FAILED/
 
 /** @param debug - add the stack */
 export function explainFailure(error: unknown, debug: boolean): Failure {

@@ -11,9 +11,10 @@ const forwarded = ['SIGHUP', 'SIGINT', 'SIGTERM', 'SIGWINCH'] as const
  *
  * The child leads a process group of its own: a Ctrl-C reaches this process alone, which passes it on once.
  *
+ * @param onHandlers - called once signals are passed on
  * @returns undefined where no process can be started
  */
-export function runInChild(): Promise<number | undefined> {
+export function runInChild(onHandlers: () => void): Promise<number | undefined> {
   return new Promise(resolve => {
     const child = spawn(process.execPath, [...process.execArgv, ...process.argv.slice(1)], {
       stdio: 'inherit',
@@ -21,6 +22,7 @@ export function runInChild(): Promise<number | undefined> {
     })
     const listeners = forwarded.map(signal => ({ signal, listen: () => child.kill(signal) }))
     for (const { signal, listen } of listeners) process.on(signal, listen)
+    onHandlers()
     child.on('error', () => {
       if (child.pid !== undefined) return
       for (const { signal, listen } of listeners) process.off(signal, listen)

@@ -1,5 +1,5 @@
 import type { TrainEvent } from '../run/events.ts'
-import { sweepVariable, type TrainerProgress } from '../sweep/trainer.ts'
+import { sweepVariable, type TrainerProgress, triedVariable } from '../sweep/trainer.ts'
 import { scoreOf } from '../tasks/measures.ts'
 
 const millisecondsBetween = 300
@@ -23,4 +23,9 @@ export function followSweep(): (event: TrainEvent) => void {
     const progress: TrainerProgress = { step, steps, score, imagesPerSecond, secondsLeft }
     if (process.connected) process.send?.(progress, () => undefined)
   }
+}
+
+/** Devices that the sweep which has started this training has tried already. */
+export function triedBySweep(): readonly string[] {
+  return process.env[sweepVariable] === undefined ? [] : (process.env[triedVariable]?.split(',') ?? [])
 }

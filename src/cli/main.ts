@@ -1,23 +1,15 @@
 #!/usr/bin/env node
-import { exitCodes } from '../base/errors.ts'
-import { visible } from '../base/escaping.ts'
-import { runInChild } from './first-process.ts'
+/**
+ * The command `moiety`, as a process. As process 1 of a container it would ignore signals for which it has no handler, so handlers are the
+ * first thing that runs: this file imports nothing before they are there.
+ */
+const ended = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+const early = Object.entries(ended).map(([signal, code]) => ({ signal, end: () => process.exit(code) }))
+if (process.pid === 1) for (const { signal, end } of early) process.on(signal, end)
 
-/** The command `moiety`, as a process. */
-// A reader that has seen enough, as in `moiety recipes | head`, or a terminal that is gone, is no error.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE' || error.code === 'EIO') return
-  process.stderr.write(`error: the result cannot be written: ${visible(error.message)}\n  at stdout\n`)
-  process.exit(exitCodes.disk)
+const { runProgram } = await import('./program.ts')
+process.exitCode = await runProgram(() => {
+  for (const { signal, end } of early) process.off(signal, end)
 })
-// Nobody reads the progress any more, as when a terminal is gone or a log's disk is full: the work goes on.
-process.stderr.on('error', () => undefined)
 
-async function run(): Promise<number> {
-  const code = process.pid === 1 ? await runInChild() : undefined
-  if (code !== undefined) return code
-  const { runCommand } = await import('./commands.ts')
-  return await runCommand(process.argv.slice(2))
-}
-
-process.exitCode = await run()
+export {}

@@ -32,7 +32,7 @@ export async function runOneOf(
     print(`${run.name} is finished already`)
     return 0
   }
-  await needDevices([run])
+  const triedDevices = await needDevices([run])
   makeFolders(nodeDisk, join(folder, 'recipes'))
   // Every task of an array comes here: the plan is written once, and not by all of them again.
   if (JSON.stringify(readRecord(folder)) !== JSON.stringify(record)) writeRecord(folder, record)
@@ -52,12 +52,12 @@ export async function runOneOf(
       const { directory } = run.config.data
       // Number of threads: as it was begun, since it enters the last bits.
       const set = directory === null ? [] : [`data.directory=${JSON.stringify(directory)}`]
-      return await runTraining(undefined, { ...flags, set, out: path, resumeAuto: true })
+      return await runTraining(undefined, { ...flags, set, out: path, resumeAuto: true }, triedDevices)
     }
     const recipe = join(folder, 'recipes', `${run.name}.json`)
     writeRecipe(recipe, run, { threads, record })
     try {
-      return await runTraining(recipe, { ...flags, out: path })
+      return await runTraining(recipe, { ...flags, out: path }, triedDevices)
     } finally {
       ignoringErrors(() => nodeDisk.remove(recipe))
     }

@@ -35,11 +35,12 @@ export interface SweepCommand {
 export const someFailed = 6
 
 /** The training of this very program, with the components that it has loaded. */
-export function trainingCommand(): TrainerCommand {
+export function trainingCommand(triedDevices: readonly string[] = []): TrainerCommand {
   const use = loadedFiles().flatMap(({ file }) => ['--use', file])
   return {
     executable: process.execPath,
     words: [fileURLToPath(new URL('./main.js', import.meta.url)), ...use],
+    triedDevices,
   }
 }
 
@@ -84,9 +85,14 @@ export function needData({ runs }: SweepPlan): void {
   for (const { config } of runs) if (needsFolder(config.data.name)) needDirectory(config.data)
 }
 
-/** What each run's training would refuse as well, said once and before anything is written. @throws MoietyError `usage` */
-export async function needDevices(runs: readonly PlannedRun[]): Promise<void> {
-  await requireTraining(
+/**
+ * What each run's training would refuse as well, said once and before anything is written.
+ *
+ * @returns the devices that need not be tried again
+ * @throws MoietyError `usage`
+ */
+export async function needDevices(runs: readonly PlannedRun[]): Promise<readonly string[]> {
+  return await requireTraining(
     runs.map(({ config }) => config),
     { onProbe: device => say(`trying one step of training on ${device}`) },
   )

@@ -93,7 +93,7 @@ async function runHere(
 ): Promise<number> {
   const threads = threadsGiven ?? Math.max(1, Math.floor(availableParallelism() / jobs))
   const todo = plan.runs.filter(run => outcomes.get(run.name)?.status !== 'done')
-  await needDevices(todo)
+  const triedDevices = await needDevices(todo)
   const lock = await openSweep(folder, record, sayWait)
   try {
     say(
@@ -108,7 +108,7 @@ async function runHere(
           jobs,
           threads,
           retries: sweep.retries,
-          command: trainingCommand(),
+          command: trainingCommand(triedDevices),
           signal: abort,
         }
         const known = secondsAnEpoch(plan.runs, outcomes)

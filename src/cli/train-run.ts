@@ -1,15 +1,23 @@
 import { unclaimRunFolder } from '../run/run-folder.ts'
 import { train } from '../train/train.ts'
 import type { TrainFlags } from './flags.ts'
-import { followSweep } from './follow-sweep.ts'
+import { followSweep, triedBySweep } from './follow-sweep.ts'
 import { print, printJson } from './output.ts'
 import { planTraining } from './plan.ts'
 import { createProgress } from './progress.ts'
 import { clean, painter, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
 
-/** `moiety train`; returns the exit code. */
-export async function runTraining(name: string | undefined, flags: TrainFlags): Promise<number> {
+/**
+ * `moiety train`; returns the exit code.
+ *
+ * @param triedDevices - that need not be tried again
+ */
+export async function runTraining(
+  name: string | undefined,
+  flags: TrainFlags,
+  triedDevices = triedBySweep(),
+): Promise<number> {
   const tellSweep = followSweep()
   const plan = await planTraining(name, flags)
   const progress = createProgress(process.stderr, plan.config.training.epochs)
@@ -27,6 +35,7 @@ export async function runTraining(name: string | undefined, flags: TrainFlags): 
       (abort, setUnsaved) =>
         train({
           ...plan,
+          triedDevices,
           signal: abort,
           onEvent: event => {
             // Until then a checkpoint would have nothing in it, and data, graphs or a lock can take long.

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { basename, dirname, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fail } from '../base/errors.ts'
-import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
+import { codeOf, reasonOf, rethrowExhausted } from '../files/disk.ts'
 import { mistakeIn, mistakeInWords } from '../files/json-text.ts'
 import { readRegularText, sizeLimits } from '../files/regular-file.ts'
 import { parseRecipe, type Recipe } from './recipe.ts'
@@ -65,12 +65,9 @@ async function readText(path: string, what: string): Promise<string> {
     return await readRegularText(path, what === 'recipe' ? sizeLimits.recipe : sizeLimits.sweep)
   } catch (error) {
     rethrowExhausted(error, 'read', path)
-    const failure = systemFailure(error)
     return fail({
       kind: 'usage',
-      message:
-        unreadable[codeOf(error) ?? '']?.(what) ??
-        `the ${what} cannot be read: ${failure?.meaning ?? String(error)}`,
+      message: unreadable[codeOf(error) ?? '']?.(what) ?? `the ${what} cannot be read: ${reasonOf(error)}`,
       where: path,
       help:
         what === 'recipe'

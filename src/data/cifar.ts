@@ -1,8 +1,9 @@
+import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { rethrowExhausted, systemFailure } from '../files/disk.ts'
+import { reasonOf, rethrowExhausted } from '../files/disk.ts'
 import { openRegularFile, readRegularText, sizeLimits } from '../files/regular-file.ts'
 import { type Dataset, type PerChannel, type Split, splitInMemory } from './dataset.ts'
 
@@ -93,8 +94,9 @@ export async function openCifar(name: 'cifar10' | 'cifar100', directory: string)
     layout.coarseNames === undefined
       ? undefined
       : await readNames(join(place, layout.coarseNames), layout.superclasses)
-  const train = await readSplit(place, layout, layout.train)
-  const test = await readSplit(place, layout, layout.test)
+  const content = createHash('sha256')
+  const train = await readSplit(place, layout, layout.train, content)
+  const test = await readSplit(place, layout, layout.test, content)
   return {
     name,
     title: describe(layout, train.length, test.length),
@@ -106,6 +108,7 @@ export async function openCifar(name: 'cifar10' | 'cifar100', directory: string)
     std: layout.std,
     train,
     test,
+    content: content.digest('hex'),
     skipped: [],
   }
 }
@@ -151,8 +154,13 @@ async function missing(layout: Layout, directory: string): Promise<never> {
   })
 }
 
-/** Reads the files of one split one after another into one buffer, checking sizes first and then every label. */
-async function readSplit(place: string, layout: Layout, files: readonly string[]): Promise<Split> {
+/** Reads the files of one split one after another into one buffer, checking sizes first and then every label, and adds them to `content`. */
+async function readSplit(
+  place: string,
+  layout: Layout,
+  files: readonly string[],
+  content: Hash,
+): Promise<Split> {
   const stride = layout.header + pixelBytes
   const parts: { path: string; records: number }[] = []
   for (const file of files) {
@@ -175,6 +183,7 @@ async function readSplit(place: string, layout: Layout, files: readonly string[]
     }
     first += records
   }
+  content.update(bytes)
   return splitInMemory({ bytes, stride, header: layout.header, size, labels, coarse })
 }
 
@@ -230,7 +239,7 @@ function unreadable(path: string, cause: unknown): never {
   rethrowExhausted(cause, 'read', path)
   return fail({
     kind: 'data',
-    message: `expected a readable file, got ${systemFailure(cause)?.meaning ?? String(cause)}`,
+    message: `expected a readable file, got ${reasonOf(cause)}`,
     where: path,
     help: 'check that the file exists and is readable',
     cause,

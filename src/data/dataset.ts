@@ -47,10 +47,10 @@ export interface Dataset {
   /** Unused in training if there is a `val`; empty if the data has only that. */
   readonly test: Split
   /**
-   * Of a folder of images, a hash of the files that are used, in their order: where classes and their counts are the same, as of
-   * photographs and sketches of the same things, only this distinguishes data sets. Independent of the folder's path.
+   * A hash of the content of the files, see `contentIdentity`: where classes and their counts are the same, as of photographs and
+   * sketches of the same things, only this distinguishes data sets. Undefined where the data is drawn.
    */
-  readonly files?: string | undefined
+  readonly content?: string | undefined
   /** Files skipped under the policy `skip`, for the caller to report. */
   readonly skipped: readonly SkippedFile[]
   /** Further notes on the data, one sentence each, for the caller to report. */

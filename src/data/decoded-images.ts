@@ -1,6 +1,3 @@
-import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import { basename } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { type OnProgress, type PerChannel, pixelsInMemory, type SkippedFile, type Split } from './dataset.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
@@ -124,31 +121,9 @@ function pixelsOnDisk(paths: readonly string[], size: number): Split['load'] {
   }
 }
 
-/** Number of files read for the identity of a list of files. */
-const filesRead = 64
-/** At most this many bytes of each. */
-const mostRead = 2 ** 24
-
 /** An image file with its class, or its classes. */
 export interface LabelledFile {
   readonly path: string
   readonly bytes: number
   readonly label: number | readonly number[]
-}
-
-/**
- * A hash of names, labels and sizes of all files and of what is in some of them, evenly spaced. Where the folder is does not
- * matter.
- */
-export async function filesIdentity(files: readonly LabelledFile[]): Promise<string> {
-  const hash = createHash('sha256')
-  for (const { path, label, bytes } of files) hash.update(JSON.stringify([basename(path), label, bytes]))
-  const count = Math.min(filesRead, files.length)
-  for (let i = 0; i < count; i++) {
-    const { path, bytes } = files[Math.floor((i * files.length) / count)]!
-    if (bytes > mostRead) continue
-    // An unreadable one is skipped, or is an error when decoded.
-    hash.update(await readFile(path).catch(() => new Uint8Array()))
-  }
-  return hash.digest('hex')
 }

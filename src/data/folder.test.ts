@@ -50,17 +50,17 @@ describe('openFolder', () => {
     expect(title).toBe('images of the folder images: 2 classes, 12 training and 3 test images')
   })
 
-  it('is identified by its files, independent of its path and the image size', async () => {
+  it('is identified by the content of its files, independent of its path and the image size', async () => {
     for (const name of ['a', 'b']) await images(name, 5)
-    const { files } = await openFolder({ directory })
-    expect(files).toMatch(/^[0-9a-f]{64}$/)
+    const { content } = await openFolder({ directory })
+    expect(content).toMatch(/^[0-9a-f]{64}$/)
     await rename(directory, join(outer, 'moved'))
     directory = join(outer, 'moved')
-    expect((await openFolder({ directory, size: 16 })).files).toBe(files)
-    expect((await openFolder({ directory, limit: { train: 4 } })).files).not.toBe(files)
+    expect((await openFolder({ directory, size: 16 })).content).toBe(content)
+    expect((await openFolder({ directory, limit: { train: 4 } })).content).not.toBe(content)
     // As many images of as many classes, in files of the same names and sizes.
     for (const name of ['a', 'b']) await images(name, 5, 100)
-    expect((await openFolder({ directory })).files).not.toBe(files)
+    expect((await openFolder({ directory })).content).not.toBe(content)
   })
 
   it('has every image on exactly one side, chosen by the seed', async () => {

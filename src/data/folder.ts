@@ -1,6 +1,7 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
+import { contentIdentity } from './content-identity.ts'
 import {
   type Dataset,
   type Limit,
@@ -9,7 +10,7 @@ import {
   spreadOverClasses,
   subset,
 } from './dataset.ts'
-import { filesIdentity, openImages, photographs } from './decoded-images.ts'
+import { openImages, photographs } from './decoded-images.ts'
 import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
 import { type SplitName, titleCounts } from './split-names.ts'
 
@@ -98,7 +99,7 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     train,
     val,
     test,
-    files: await filesIdentity(every),
+    content: await contentIdentity(every),
     skipped,
     notices: [
       ...[tree.leftOut, tree.alike].filter(each => each !== undefined),

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { fail } from '../base/errors.ts'
-import { codeOf, rethrowExhausted, systemFailure } from './disk.ts'
+import { codeOf, reasonOf, rethrowExhausted } from './disk.ts'
 import { quoted } from './json-reader.ts'
 import { openRegular } from './regular-file.ts'
 
@@ -56,7 +56,7 @@ export function readJsonRecords(file: string, options: JsonRecordOptions): JsonO
     rethrowExhausted(cause, 'read', file)
     return fail({
       kind: 'data',
-      message: `expected a JSON file that can be read: ${systemFailure(cause)?.meaning ?? cause.message}`,
+      message: `expected a JSON file that can be read: ${reasonOf(cause)}`,
       where: file,
       help: 'give a file, not a folder; check the disk',
       cause,
@@ -76,7 +76,7 @@ function opened(file: string): number {
       kind: 'data',
       message: missing
         ? 'expected a JSON file, found none'
-        : `expected a JSON file that can be read: ${systemFailure(cause)?.meaning ?? String(cause)}`,
+        : `expected a JSON file that can be read: ${reasonOf(cause)}`,
       where: file,
       help: missing ? 'check the path' : 'check the permissions, or use another file',
       cause,

@@ -112,7 +112,7 @@ async function computeTrainingFeatures(
 
 /**
  * Features and routes of every training image, cached in the run's folder for the next prediction. The cache belongs to one
- * checkpoint and one data set, which is known by its labels, title, normalisation and files, not by all its pixels; any other,
+ * checkpoint and one data set, which is known by its labels, title, normalisation and the content of its files, not by its pixels; any other,
  * or a damaged file, is computed again and replaced. A folder that cannot be written, as on a full disk, gets no cache.
  *
  * @param cache - the run's folder and the checkpoint's identity; undefined for other data than the run's own, for which there
@@ -126,11 +126,11 @@ export async function trainingFeatures(
 ): Promise<PlacedImages> {
   if (cache === undefined) return await computeTrainingFeatures(network, dataset, onProgress)
   const file = join(cache.run, 'training-features.safetensors')
-  const { title, size, mean, std, files } = dataset
+  const { title, size, mean, std, content } = dataset
   const metadata = {
     checkpoint: cache.checkpoint,
     labels: identityOf(dataset).labels,
-    data: JSON.stringify({ title, size, mean, std, files }),
+    data: JSON.stringify({ title, size, mean, std, content }),
   }
   const cached = readCache(file, metadata, network, dataset.train.length)
   if (cached !== undefined) return cached

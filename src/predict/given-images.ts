@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts'
 import { inOrder } from '../base/in-order.ts'
 import { decodeStored, type Extent, storedExtent, UnreadableImage } from '../data/image.ts'
 import { isJunkFile } from '../data/junk-files.ts'
-import { kindOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
+import { kindOf, reasonOf, rethrowExhausted } from '../files/disk.ts'
 
 const endings = ['.jpg', '.jpeg', '.png', '.webp']
 
@@ -112,7 +112,7 @@ function listing(folder: string): string[] {
     rethrowExhausted(cause, 'list', folder)
     return fail({
       kind: 'data',
-      message: `expected a folder that can be listed, got: ${systemFailure(cause)?.meaning ?? String(cause)}`,
+      message: `expected a folder that can be listed, got: ${reasonOf(cause)}`,
       where: folder,
       help: 'check its permissions',
       cause,

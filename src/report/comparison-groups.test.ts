@@ -28,6 +28,7 @@ const run = (name: string, seed: number, score: number, fields: Partial<Compared
   seed,
   step: 100,
   configuration: 'c1',
+  extensions: [],
   data: { title: 'images', identity: 'd1', images: 100 },
   measures: { top1: score, top5: 0.8 },
   score,

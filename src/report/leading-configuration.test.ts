@@ -10,6 +10,7 @@ const run = (configuration: string, seed: number, score: number): ComparedRun =>
   seed,
   step: 10,
   configuration,
+  extensions: [],
   data: { title: 'images', identity: 'd1', images: 100 },
   measures: { top1: score, top5: 0.8 },
   score,

@@ -9,10 +9,15 @@ import { queueVariable } from './queue-address.ts'
 export interface TrainerCommand {
   readonly executable: string
   readonly words: readonly string[]
+  /** Devices that the sweep has tried, see `requireTraining`: its trainings need not. */
+  readonly triedDevices?: readonly string[] | undefined
 }
 
 /** The variable by which a training knows that a sweep has started it and listens. */
 export const sweepVariable = 'MOIETY_SWEEP'
+
+/** The variable that has {@link TrainerCommand.triedDevices}, with commas. */
+export const triedVariable = 'MOIETY_TRIED_DEVICES'
 
 export const trainerProgress = z.object({
   step: z.int(),
@@ -49,7 +54,7 @@ export interface Trainer {
  * @throws MoietyError `disk` if the log cannot be opened
  */
 export function startTrainer(
-  { executable, words: first }: TrainerCommand,
+  { executable, words: first, triedDevices = [] }: TrainerCommand,
   words: readonly string[],
   log: string,
   onProgress: (progress: TrainerProgress) => void = () => undefined,
@@ -59,7 +64,13 @@ export function startTrainer(
   const child = spawn(executable, [...first, ...words], {
     detached: process.platform !== 'win32',
     stdio: ['ignore', file, file, 'ipc'],
-    env: { ...process.env, [queueVariable]: undefined, [sweepVariable]: '1', NO_COLOR: '1' },
+    env: {
+      ...process.env,
+      [queueVariable]: undefined,
+      [sweepVariable]: '1',
+      [triedVariable]: triedDevices.join(','),
+      NO_COLOR: '1',
+    },
   })
   closeSync(file)
   child.on('message', (message: unknown) => {

@@ -9,9 +9,9 @@ import type { Json } from '../files/json.ts'
 const perChannel = z.tuple([z.number(), z.number(), z.number()])
 
 /**
- * What a checkpoint remembers of the data: its classes, how many images there are in each split, and a hash of their labels
- * in order. A training that goes on with others would not be the one that began. Pixels are not looked at: that would
- * mean to decode every image before the first step.
+ * What a checkpoint remembers of the data: its classes, how many images there are in each split, a hash of their labels
+ * in order, and one of the content of the files. A training that goes on with others would not be the one that began. Pixels are not
+ * looked at: that would mean to decode every image before the first step.
  *
  * Superclasses and normalisation are there for whoever uses the network without the data; checkpoints of earlier versions
  * do not have them.
@@ -24,6 +24,8 @@ export const dataIdentity = z.object({
   val: z.union([z.number(), z.null(), z.literal('not said')]).default('not said'),
   test: z.number(),
   labels: z.string(),
+  /** See `Dataset.content`; null where the data is drawn, or in checkpoints of earlier versions. */
+  content: z.string().nullable().default(null),
   /** Names of the superclasses and, by label, the superclass of each class, where the data has them; otherwise null. */
   superclasses: z.array(z.string()).nullable().default(null),
   superclassOf: z.array(z.number()).nullable().default(null),
@@ -53,6 +55,7 @@ export interface IdentifiedData extends Splits<{ readonly length: number }>, Nor
   readonly classes: readonly string[]
   readonly superclasses: readonly string[] | undefined
   readonly superclassOf: ArrayLike<number> | undefined
+  readonly content?: string | undefined
 }
 
 /** In the order of the hash: what a training is tested on comes second, as when there were two splits. */
@@ -74,7 +77,7 @@ export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
 
 /** What of a data set is remembered, with a hash of its labels. */
 export function identity(
-  { classes, train, val, test, superclasses, superclassOf, mean, std }: IdentifiedData,
+  { classes, train, val, test, content, superclasses, superclassOf, mean, std }: IdentifiedData,
   labels: string,
   detection: DataIdentity['detection'] = null,
 ): DataIdentity {
@@ -84,6 +87,7 @@ export function identity(
     val: val?.length ?? null,
     test: test.length,
     labels,
+    content: content ?? null,
     superclasses: superclasses === undefined ? null : [...superclasses],
     superclassOf: superclassOf === undefined ? null : Array.from(superclassOf),
     mean: [...mean],
@@ -152,16 +156,19 @@ export function refuseOtherData(extra: Json, now: DataIdentity, title: string): 
   const before = remembered(extra)
   if (before === undefined) return
   const same = isDeepStrictEqual(sizesOf(before), sizesOf(before.val === 'not said' ? withoutVal(now) : now))
-  if (same && before.labels === now.labels) return
+  const sameLabels = same && before.labels === now.labels
+  if (sameLabels && (before.content ?? now.content) === (now.content ?? before.content)) return
   const counts = ({ train, val, test }: DataIdentity): string =>
     typeof val !== 'number'
       ? `${train} images to train and ${test} to test on`
       : `${train} images to train, ${val} to validate and ${test} to test on`
   fail({
     kind: 'data',
-    message: same
-      ? `the run began with other images: as many as now, but of other classes or in another order${now.detection === null ? '' : ', or with other boxes'}`
-      : `the run began with ${counts(before)}, but now there are ${counts(now)}`,
+    message: sameLabels
+      ? 'the run began with other image files: as many and labelled alike, but files were replaced or swapped since'
+      : same
+        ? `the run began with other images: as many as now, but of other classes or in another order${now.detection === null ? '' : ', or with other boxes'}`
+        : `the run began with ${counts(before)}, but now there are ${counts(now)}`,
     where: title,
     help: 'give the data that the run began with, in data.directory or --data, or begin a new run',
   })

@@ -3,6 +3,7 @@ import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts
 import { type OnProgress, type SplitName, splitNamed } from '../data/index.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import type { TrainEvent } from '../run/events.ts'
+import type { Extension } from '../run/extensions.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
 import { Engine } from '../runtime/index.ts'
 import { type Normalisation, refuseOtherClasses, trainedNormalisation, usualSplit } from './data-identity.ts'
@@ -124,8 +125,12 @@ export function checkpointIdentity({ identity }: Pick<Checkpoint, 'identity'>): 
   return identity
 }
 
-/** A hash that runs share which differ in nothing that decides their numbers but the seed. */
-export function configurationIdentity(config: Config): string {
+/**
+ * A hash that runs share which differ in nothing that decides their numbers but the seed.
+ *
+ * @param extensions - of the run: one that was extended had other learning rates than one of as many epochs from the beginning
+ */
+export function configurationIdentity(config: Config, extensions: readonly Extension[] = []): string {
   const { seed: _, data, ...others } = config
   const { epochs } = config.training
   const { weights, weightsPart } = config.model
@@ -133,5 +138,6 @@ export function configurationIdentity(config: Config): string {
   return configHash({
     ...withoutSafeKeys({ ...others, data: { ...data, directory: null } }),
     begun: { epochs, weights, weightsPart },
+    ...(extensions.length === 0 ? {} : { extensions }),
   })
 }

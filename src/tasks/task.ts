@@ -77,8 +77,8 @@ export interface TaskData extends SplitSizes, Normalisation {
   readonly superclasses: readonly string[] | undefined
   /** By class; -1 where it has none. */
   readonly superclassOf: ArrayLike<number> | undefined
-  /** Of a folder of images, a hash of its files, see `Dataset.files`. */
-  readonly files?: string | undefined
+  /** A hash of the content of its files, see `Dataset.content`. */
+  readonly content?: string | undefined
 }
 
 /**

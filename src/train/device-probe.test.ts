@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { resolveConfig } from '../config/config.ts'
+import type { TrainEvent } from '../run/events.ts'
 import { type Device, Engine, type StepResult } from '../runtime/index.ts'
 import { probeTraining, requireTraining, type TrainingReport, tryStep } from './device-probe.ts'
 import { differenceOf, exactProbeStep, faultOf, probeStep, type StepTaker } from './probe-step.ts'
@@ -183,8 +184,10 @@ describe('a training on a device that does not train', () => {
       ...[where('cpu'), where('cpu', 'imagenet'), where('webgpu'), where('webgpu', 'strided')],
       ...[where('webgpu', 'imagenet'), where('cuda')],
     ]
-    await requireTraining(configs, {}, answers({ outcome: 'trains' }, asked))
+    const tried = await requireTraining(configs, {}, answers({ outcome: 'trains' }, asked))
     expect(asked).toEqual(['webgpu false', 'webgpu true', 'cuda false'])
+    expect(await requireTraining(configs, { tried }, answers({ outcome: 'trains' }, asked))).toEqual(tried)
+    expect(asked).toHaveLength(3)
   })
 
   it('is refused before its data is looked for, a folder is made or a lock is touched', async ({ skip }) => {
@@ -201,5 +204,11 @@ describe('a training on a device that does not train', () => {
     await expect(train({ config, run, recipe: 'test', resume: false })).rejects.toThrow('the device "cuda"')
     expect(existsSync(run)).toBe(false)
     expect(readdirSync(folder)).not.toContain('nowhere')
+    // What a sweep has tried, its trainings do not try again.
+    const events: string[] = []
+    const onEvent = (event: TrainEvent) => events.push('what' in event ? event.what : event.kind)
+    const again = { config, run, recipe: 'test', resume: false, triedDevices: ['cuda'], onEvent } as const
+    await expect(train(again)).rejects.toThrow()
+    expect(events.filter(event => event.startsWith('trying'))).toEqual([])
   })
 })

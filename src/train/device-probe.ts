@@ -125,7 +125,9 @@ export interface TrainedWhere {
  * device is tried once, for each kind of stem.
  *
  * @param onProbe - called before a device is tried, which takes seconds
+ * @param tried - what an earlier call on this machine returned; not tried again
  * @param probe - another one in tests
+ * @returns what was tried now or before: devices with a kind of stem
  * @throws MoietyError `usage` that gives the device's own reason; the reason of `signal`
  */
 export async function requireTraining(
@@ -133,14 +135,20 @@ export async function requireTraining(
   {
     onProbe,
     signal,
-  }: { readonly signal?: AbortSignal | undefined; readonly onProbe?: (device: Device) => void } = {},
+    tried = [],
+  }: {
+    readonly signal?: AbortSignal | undefined
+    readonly onProbe?: (device: Device) => void
+    readonly tried?: readonly string[]
+  } = {},
   probe: typeof probeTraining = probeTraining,
-): Promise<void> {
+): Promise<readonly string[]> {
   const kinds = new Map<string, { readonly device: Device; readonly pools: boolean }>()
   for (const { engine, model } of configs) {
     const { device } = engine
     const { pools } = stems[model.stem]
-    if (device !== 'cpu') kinds.set(`${device} ${pools}`, { device, pools })
+    const kind = pools ? `${device}+pools` : device
+    if (device !== 'cpu' && !tried.includes(kind)) kinds.set(kind, { device, pools })
   }
   for (const { device, pools } of kinds.values()) {
     onProbe?.(device)
@@ -154,4 +162,5 @@ export async function requireTraining(
         help: otherDevices,
       })
   }
+  return [...tried, ...kinds.keys()]
 }

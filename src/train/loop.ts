@@ -1,12 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Callback } from '../config/callback.ts'
-import { type Config, withoutSafeKeys } from '../config/config.ts'
+import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { heldOutSplit } from '../data/index.ts'
 import type { Json } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import { scheduleAt } from '../optim/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
+import type { TrainingPlan } from '../run/extensions.ts'
 import { configHash, type RunFolder } from '../run/run-folder.ts'
 import type { Engines } from '../runtime/engines.ts'
 import type { BatchForm } from '../tasks/objective.ts'
@@ -42,6 +43,7 @@ export class TrainingLoop {
   /** The split that the training is tested on. */
   readonly #heldOut: 'val' | 'test'
   #position: Position | undefined
+  #plan: TrainingPlan | undefined
   #layers: readonly LayerInfo[] = []
   #isResumed = false
   #lastCheckpoint: string | undefined
@@ -66,12 +68,14 @@ export class TrainingLoop {
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, task, engines, folder, onEvent } = this.#parts
     const usual = await this.#programs.for(task.forms(0)[0]!)
-    const { position, checkpoint, callbacks } = await startingPoint({
+    const { position, plan, checkpoint, callbacks } = await startingPoint({
       config,
       data: { identity: task.identity, title: task.data.title },
       engine: engines[0],
       step: usual.facts,
       run: folder.path,
+      epochsBefore: resolveConfig(folder.config, folder.path).training.epochs,
+      stepsPerEpoch: task.stepsPerEpoch,
       resume,
       onWarning: message => onEvent({ kind: 'warning', message }),
     })
@@ -82,6 +86,7 @@ export class TrainingLoop {
     if (position.epoch < config.training.epochs) await this.#programsOf(position.epoch)
     await this.#evaluation.prepare(this.#heldOut)
     this.#position = position
+    this.#plan = plan
     this.#layers = usual.facts.layers
     this.#isResumed = resume !== false
     onEvent({
@@ -269,7 +274,7 @@ export class TrainingLoop {
       batch,
       config: configHash(withoutSafeKeys(config)),
       state: await engines[0].readState(),
-      extra: { ...writeSums(sums), data: task.identity, ...this.#savedCallbacks() },
+      extra: { ...writeSums(sums), data: task.identity, plan: this.#plan!, ...this.#savedCallbacks() },
     }
     const path = writeCheckpoint(folder.path, content, { keep: config.training.keepCheckpoints })
     this.#lastCheckpoint = path

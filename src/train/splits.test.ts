@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -74,9 +74,25 @@ describe('a training on a folder with train, val and test', () => {
     expect((await explainRun({ run, permutations: 1, split: 'test' })).findings.measures.top1).toBe(0)
   })
 
+  const resume = async (): Promise<unknown> =>
+    train({ config, run, recipe: 'test', resume: true }).catch((error: unknown) => error)
+
+  it('is not gone on with when an image was replaced under its name, or two were swapped', async () => {
+    const red = join(directory, 'Training', 'red')
+    const [first, second] = [join(red, '0.png'), join(red, '1.png')]
+    const [one, two] = [readFileSync(first), readFileSync(second)]
+    const refusal =
+      'began with other image files: as many and labelled alike, but files were replaced or swapped'
+    writeFileSync(first, two)
+    expect(String(await resume())).toContain(refusal)
+    writeFileSync(second, one)
+    expect(String(await resume())).toContain(refusal)
+    writeFileSync(first, one)
+    writeFileSync(second, two)
+    expect(await resume()).toMatchObject({ interrupted: false })
+  })
+
   it('is not gone on with when a split went or changed its role', async () => {
-    const resume = async (): Promise<unknown> =>
-      train({ config, run, recipe: 'test', resume: true }).catch((error: unknown) => error)
     renameSync(join(directory, 'test'), join(folder, 'away'))
     expect(String(await resume())).toContain(
       'began with 32 images to train, 12 to validate and 10 to test on, but now there are 32 images to train, 12 to validate and 0 to test on',
@@ -102,6 +118,15 @@ describe('a run of an earlier version', () => {
   }
   const { val: _, ...before } = identityOf(dataset)
   const validated = { ...dataset, val: dataset.test, test: split() }
+
+  it('goes on whatever the content of its files is, where its checkpoint does not say', () => {
+    const now = identityOf({ ...dataset, content: 'abc' })
+    expect(() => refuseOtherData({ data: before }, now, 'images')).not.toThrow()
+    expect(() => refuseOtherData({ data: { ...before, content: 'abc' } }, now, 'images')).not.toThrow()
+    expect(() => refuseOtherData({ data: { ...before, content: 'abd' } }, now, 'images')).toThrow(
+      'other image files',
+    )
+  })
 
   it('goes on with the same images, also where they are called val now', () => {
     for (const now of [dataset, validated])

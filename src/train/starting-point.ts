@@ -1,9 +1,11 @@
 import type { Config } from '../config/config.ts'
 import { isJsonObject, type Json } from '../files/json.ts'
 import { latestCheckpoint } from '../run/checkpoint.ts'
+import { readPlan, type TrainingPlan } from '../run/extensions.ts'
 import type { Engine } from '../runtime/index.ts'
 import { type DataIdentity, refuseOtherData } from '../tasks/data-identity.ts'
 import { type EpochSums, emptyEpoch, readSums } from './epoch-sums.ts'
+import { extendedPlan } from './extend.ts'
 import { withPublishedWeights } from './pretrained.ts'
 import { describeDamage, refuseEditedConfig, refuseOtherModel } from './resume.ts'
 import type { StepFacts } from './step.ts'
@@ -20,6 +22,8 @@ export interface Position {
 /** Where a training begins or goes on. */
 export interface StartingPoint {
   readonly position: Position
+  /** How long it is to be. */
+  readonly plan: TrainingPlan
   /** The path of the checkpoint, if there was one. */
   readonly checkpoint: string | undefined
   /** What its callbacks remember. */
@@ -34,6 +38,9 @@ export interface StartOptions {
   readonly step: StepFacts
   /** The run's folder. */
   readonly run: string
+  /** Epochs that the run's own configuration has; a resume may have given more. */
+  readonly epochsBefore: number
+  readonly stepsPerEpoch: number
   readonly resume: boolean | 'auto'
   /** Told of damaged checkpoints that were passed over. */
   readonly onWarning: (message: string) => void
@@ -42,12 +49,12 @@ export interface StartOptions {
 /**
  * Puts the first state, or that of the newest checkpoint, into the engine.
  *
- * @returns where training stands then, and the path of the checkpoint, if there was one
+ * @returns where training stands then, how long it is to be, and the path of the checkpoint, if there was one
  * @throws MoietyError `usage` or `data` where the checkpoint belongs to another model, configuration or data; `disk` where it
  *   is damaged and `resume` is not `auto`
  */
 export async function startingPoint(options: StartOptions): Promise<StartingPoint> {
-  const { config, data, engine, step, run, resume, onWarning } = options
+  const { config, data, engine, step, run, resume, onWarning, epochsBefore, stepsPerEpoch } = options
   const initial = step.initialState(config.seed)
   const found = resume === false ? undefined : latestCheckpoint(run, { fallback: resume === 'auto' })
   const checkpoint = found?.checkpoint
@@ -56,6 +63,7 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
     await engine.setState(await withPublishedWeights(initial, config.model), { transfer: true })
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
+      plan: { epochs: config.training.epochs, extensions: [] },
       checkpoint: undefined,
       callbacks: undefined,
     }
@@ -66,8 +74,10 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
   await engine.setState(checkpoint.state, { transfer: true })
   const { extra, epoch, batch } = checkpoint
   const sums = readSums(extra) ?? emptyEpoch(step.layers)
+  const plan = readPlan(extra) ?? { epochs: epochsBefore, extensions: [] }
   return {
     position: { step: checkpoint.step, epoch, batch, sums },
+    plan: extendedPlan(plan, config, { step: checkpoint.step, stepsPerEpoch }),
     checkpoint: checkpoint.path,
     callbacks: isJsonObject(extra) ? extra.callbacks : undefined,
   }

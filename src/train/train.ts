@@ -28,6 +28,8 @@ export interface TrainOptions {
   readonly resume: boolean | 'auto'
   /** Ends the training after the step that is running, with a checkpoint. */
   readonly signal?: AbortSignal | undefined
+  /** Devices that need not be tried before: what `requireTraining` returned on this machine. */
+  readonly triedDevices?: readonly string[] | undefined
   /** Follow the training, besides those that the configuration names, and may end it. */
   readonly callbacks?: readonly Callback[] | undefined
   /** Receives every step, epoch, checkpoint and warning, as they happen. */
@@ -49,7 +51,11 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   if (resume === false) refuseTaken(options.run)
   else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
   await refuseUnreadableBeginning(options)
-  await requireTraining([config], { signal: options.signal, onProbe: reportProbe(options.onEvent) })
+  await requireTraining([config], {
+    signal: options.signal,
+    onProbe: reportProbe(options.onEvent),
+    tried: options.triedDevices ?? [],
+  })
   await untilTakeover(options.run, { signal: options.signal, onWait: reportWait(options.onEvent) })
   const { replicas } = config.training
   const engines = await startEngines({ ...config.engine, replicas, isTried: true })

@@ -76,6 +76,8 @@ export interface DetectionDataset {
   readonly val?: DetectionSplit | undefined
   /** Unused in training if there is a `val`; empty if the data has only that. */
   readonly test: DetectionSplit
+  /** A hash of the content of the image files, see `contentIdentity`; undefined where the scenes are drawn. */
+  readonly content?: string | undefined
   /** What was skipped or changed by policy, for the caller to report. */
   readonly skipped: readonly SkippedFile[]
   /** Further notes on the data, one sentence each, for the caller to report. */

@@ -99,6 +99,25 @@ describe('a COCO folder', () => {
     expect(skipped).toEqual([])
   })
 
+  it('is identified by the content of its images, of every split', async () => {
+    await folder()
+    const { content } = await open()
+    expect((await open({ size: 96 })).content).toBe(content)
+    // Of the same size, so that the annotations fit as before.
+    const { width, height } = images[0]!
+    const other = await sharp(await picture(width, height))
+      .negate()
+      .png()
+      .toBuffer()
+    for (const path of ['images/nine.png', 'images/val/nine.png']) {
+      const before = await readFile(join(directory, path))
+      await write(path, other)
+      expect((await open()).content, path).not.toBe(content)
+      await write(path, before)
+    }
+    expect((await open()).content).toBe(content)
+  })
+
   it('gives pixels of the size that the canvas rule says, red left and blue right', async () => {
     await folder()
     const { train, canvases } = await open({ size: 64, shortest: 32 })

@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { quoted } from '../../files/json-reader.ts'
 import { type CocoAnnotations, type CocoCategory, readCocoAnnotations } from '../coco/annotations.ts'
+import { contentIdentity } from '../content-identity.ts'
 import type { Limit, OnProgress, PerChannel, SkippedFile } from '../dataset.ts'
 import { decodeStored, UnreadableImage } from '../image.ts'
 import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
@@ -91,6 +92,9 @@ export async function openCoco(options: CocoOptions, progress?: OnProgress): Pro
     train,
     val,
     test,
+    content: await contentIdentity(
+      [...opened.values()].flatMap(({ images }) => images.map(({ path }) => ({ path }))),
+    ),
     skipped: [...opened.values()].flatMap(({ skipped }) => skipped),
     notices: untrainedClasses(train.scenes, classes),
   }

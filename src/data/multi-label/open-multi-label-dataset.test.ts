@@ -38,7 +38,7 @@ describe('openMultiLabel', () => {
       openMultiLabel({ directory: join(folder, 'labels.csv'), memory: 0 }),
     ])
     expect(await decoded.test.load([1, 2])).toEqual(await kept.test.load([1, 2]))
-    expect(decoded.files).toBe(kept.files)
+    expect(decoded.content).toBe(kept.content)
   })
 
   it('keeps so many of each split as a limit says', async () => {
@@ -57,7 +57,7 @@ describe('openMultiLabel', () => {
     expect(data.val).toBeUndefined()
     expect(data.train.length + data.test.length).toBe(30)
     expect(Math.abs(data.test.length - 6)).toBeLessThanOrEqual(2)
-    expect((await openMultiLabel({ directory: file, seed: 1 })).files).not.toBe(data.files)
+    expect((await openMultiLabel({ directory: file, seed: 1 })).content).not.toBe(data.content)
   })
 
   it('names the line of an image that is missing, no image, or outside; skips those that cannot be read', async () => {

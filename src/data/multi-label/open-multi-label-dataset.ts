@@ -3,8 +3,9 @@ import { basename, dirname, resolve } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/path-inside.ts'
+import { contentIdentity } from '../content-identity.ts'
 import { type Limit, loadOf, type OnProgress, type SkippedFile } from '../dataset.ts'
-import { filesIdentity, type LabelledFile, openImages, photographs } from '../decoded-images.ts'
+import { type LabelledFile, openImages, photographs } from '../decoded-images.ts'
 import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
 import { findLabelFile } from './find-labels.ts'
 import { type LabelledImage, readLabelFile } from './label-file.ts'
@@ -76,7 +77,7 @@ export async function openMultiLabel(
     superclassOf: undefined,
     ...photographs,
     ...used,
-    files: await filesIdentity(every),
+    content: await contentIdentity(every),
     skipped: [...missing, ...skipped].sort((a, b) => (a.path < b.path ? -1 : 1)),
     notices: splitNames.flatMap(name => emptyClasses(name, used[name], classes)),
   }
