@@ -1,3 +1,4 @@
+import type { ModelConfig } from '../config/config.ts'
 import { unclaimRunFolder } from '../run/run-folder.ts'
 import { train } from '../train/train.ts'
 import type { TrainFlags } from './flags.ts'
@@ -26,8 +27,8 @@ export async function runTraining(
   const mixture = layers.length === 0 ? '' : `, experts at position ${layers.join(', ')}`
   progress.say(
     wrap(
-      `${plan.resume ? 'Resuming' : 'Training'} ${clean(plan.recipe)}: ${config.model.name} of width ` +
-        `${config.model.width}${mixture}, on ${config.data.name}, seed ${config.seed}, in ${clean(plan.run)}`,
+      `${plan.resume ? 'Resuming' : 'Training'} ${clean(plan.recipe)}: ${networkName(config.model)}` +
+        `${mixture}, on ${config.data.name}, seed ${config.seed}, in ${clean(plan.run)}`,
     ),
   )
   try {
@@ -63,4 +64,8 @@ export async function runTraining(
   } finally {
     progress.end()
   }
+}
+
+function networkName({ network, name, width }: ModelConfig): string {
+  return network === undefined ? `${name} of width ${width}` : `the network ${clean(network.name)}`
 }

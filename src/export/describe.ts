@@ -31,7 +31,7 @@ export function describeModel(
       name: imagesInput,
       dtype: form.uint8 ? 'uint8' : 'float32',
       layout: form.channelsLast ? 'NHWC' : 'NCHW',
-      size: config.data.size,
+      size: data.size,
       ...(canvas === undefined ? {} : { canvas }),
       batch: form.batch,
     },
@@ -72,15 +72,17 @@ function detectionOf({ model, data: { size, shortest } }: Config, { detection }:
 function describeLayers(model: ModelConfig, layers: readonly LayerInfo[]): ModelMetadata['layers'] {
   const inOrder = [...model.moe].sort((a, b) => a.position - b.position)
   const heads = model.detector?.mixture
-  return layers.map(({ name, experts, k, inputs }, i) => {
+  return layers.map(({ name, experts, k, inputs, constraint: own }, i) => {
     const output = weightsOutput(name)
     const stage = inOrder[i]
     if (stage !== undefined) {
       const { position, style, weighting, constraint } = stage
       return { name, output, position, style, experts, k, weighting, constraint: constraint.name }
     }
-    const { part, weighting, constraint } = heads!
-    const own = { weighting, constraint: constraint.name }
-    return { name, output, position: null, levels: inputs, style: part, experts, k, ...own }
+    if (heads === undefined || heads === null)
+      return { name, output, position: null, style: null, experts, k, weighting: null, constraint: own }
+    const { part, weighting, constraint } = heads
+    const ofHead = { weighting, constraint: constraint.name }
+    return { name, output, position: null, levels: inputs, style: part, experts, k, ...ofHead }
   })
 }

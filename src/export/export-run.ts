@@ -131,7 +131,7 @@ function networksOf({ config, checkpoint: { state }, data }: RunFacts, file: str
   const { model } = config
   const known = { classes: data.classes.length, state, normalisation: data.normalisation }
   if (!isDetector(model)) {
-    const trained = { ...known, model, size: config.data.size }
+    const trained = { ...known, model, size: data.size }
     return [{ place: file, build: form => exportedModel(trained, form) }]
   }
   const canvases = canvasesOf(canvasRule(config.data.size, config.data.shortest))

@@ -38,29 +38,29 @@ function inTorchvisionsPlaces(parameters: State): State {
 }
 
 /** `architecture`, `num_classes`, `pretrained_cfg` and `id2label` are the keys of other image classifiers. */
-function hubConfig(metadata: ModelMetadata, { model, data }: Config) {
+function hubConfig(metadata: ModelMetadata, { model }: Config) {
   const { classes, normalisation, layers, captions, detection } = metadata
-  const { canvas = [data.size, data.size] } = metadata.input
+  const { canvas = [metadata.input.size, metadata.input.size] } = metadata.input
   const ends =
     detection === undefined
       ? { first_conv: 'conv1', classifier: 'fc' }
       : { first_conv: 'backbone.body.conv1', classifier: 'head.classification_head.cls_logits' }
   return {
-    architecture: detection === undefined ? model.name : `retinanet_${model.name}`,
+    architecture: detection === undefined ? (model.network?.name ?? model.name) : `retinanet_${model.name}`,
     model_type: 'moiety',
     task: metadata.task,
     num_classes: classes.length,
     pretrained_cfg: {
       input_size: [3, ...canvas],
       num_classes: classes.length,
-      ...ends,
+      ...(model.network === undefined ? ends : {}),
       ...(normalisation === undefined ? {} : { mean: normalisation.mean, std: normalisation.std }),
     },
     id2label: Object.fromEntries(classes.entries()),
     label2id: Object.fromEntries(classes.map((name, label) => [name, label])),
-    stem: model.stem,
-    width: model.width,
-    moe: model.moe,
+    ...(model.network === undefined
+      ? { stem: model.stem, width: model.width, moe: model.moe }
+      : { network: model.network }),
     moe_layers: layers,
     ...(detection === undefined ? {} : { detector: model.detector, detection }),
     captions,

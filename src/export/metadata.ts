@@ -62,14 +62,15 @@ export interface ModelMetadata {
     readonly name: string
     /** The output with the weights [N, E], for example `layer4.weights`; [N, levels, E] in a detector's head. */
     readonly output: string
-    /** 0 the stem, 1 to 4 the stages; null in a detector's heads. */
+    /** 0 the stem, 1 to 4 the stages; null in a detector's heads and in a network of the user's own. */
     readonly position: number | null
     /** Number of levels of an image that a detector's head routes independently. */
     readonly levels?: number | undefined
-    readonly style: string
+    /** Null in a network of the user's own, like `weighting`. */
+    readonly style: string | null
     readonly experts: number
     readonly k: number
-    readonly weighting: string
+    readonly weighting: string | null
     readonly constraint: string
   }[]
   /** By layer, a caption of each expert's specialization; null without a caption. */
@@ -127,10 +128,10 @@ const properties = z.object({
         output: z.string(),
         position: z.number().nullable(),
         levels: z.number().optional(),
-        style: z.string(),
+        style: z.string().nullable(),
         experts: z.number(),
         k: z.number(),
-        weighting: z.string(),
+        weighting: z.string().nullable(),
         constraint: z.string(),
       }),
     ),

@@ -35,7 +35,7 @@ function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
   // Hubs have one pipeline for images with one class and with several.
   const pipeline = task === 'object-detection' ? task : 'image-classification'
   const dataset = hubDatasets[data.name]
-  const kinds = task === 'object-detection' ? ['retinanet', model.name] : [model.name]
+  const kinds = task === 'object-detection' ? ['retinanet', model.name] : [model.network?.name ?? model.name]
   const tags = [task, ...kinds, ...(layers.length > 0 ? ['mixture-of-experts'] : [])]
   const measured = measuredFor(metadata)
   return [
@@ -58,7 +58,7 @@ function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
           `          type: ${pipeline}`,
           '        dataset:',
           `          type: ${yaml(dataset ?? data.name)}`,
-          `          name: ${yaml(dataTitles[data.name])}`,
+          `          name: ${yaml(titleOf(data.name))}`,
           '          split: test',
           `        metrics: ${yaml(measured)}`,
         ]),
@@ -82,17 +82,27 @@ function numbersOf(numbers: NonNullable<ModelMetadata['measures']>): [name: stri
   return Object.entries(numbers).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]))
 }
 
+/** Of a data set of the user's own, its name. */
+const titleOf = (name: string): string =>
+  Object.getOwnPropertyDescriptor(dataTitles, name)?.value ?? markdown(name)
+
+function networkInWords({ network, name, width, stem }: Config['model']): string {
+  return network === undefined
+    ? `${name} of width ${width} (${stem} stem)`
+    : `network ${markdown(network.name)}`
+}
+
 function body(metadata: ModelMetadata, config: Config, parameters: State): string[] {
   const { model, data } = config
   const count = [...parameters.values()].reduce((total, { shape }) => total + sizeOf(shape), 0)
   const { classes, normalisation, input, task } = metadata
   const isDetector = task === 'object-detection'
-  const [height, width] = input.canvas ?? [data.size, data.size]
+  const [height, width] = input.canvas ?? [input.size, input.size]
   return [
     `# ${markdown(metadata.recipe)}`,
     '',
-    `${isDetector ? 'A RetinaNet on a' : 'A'} ${model.name} of width ${model.width} (${model.stem} stem), trained by Moiety ${metadata.moiety_version} on ` +
-      `${dataTitles[data.name]}, for ${metadata.step.toLocaleString('en')} steps. It has ${count.toLocaleString('en')} ` +
+    `${isDetector ? 'A RetinaNet on a' : 'A'} ${networkInWords(model)}, trained by Moiety ${metadata.moiety_version} on ` +
+      `${titleOf(data.name)}, for ${metadata.step.toLocaleString('en')} steps. It has ${count.toLocaleString('en')} ` +
       (isDetector
         ? `numbers and finds objects of ${classes.length} ${classes.length === 1 ? 'class' : 'classes'}.`
         : task === 'multi-label-image-classification'
@@ -161,7 +171,7 @@ function experts({ layers, captions }: ModelMetadata): string[] {
     '',
     ...layers.map(
       ({ name, k, experts: count, constraint, style, levels }) =>
-        `- ${markdownCode(name)} (${style}): ${k} of ${count} experts compute each ${levels === undefined ? 'image' : 'level of an image'}; constraint: ${markdown(constraint)}`,
+        `- ${markdownCode(name)}${style === null ? '' : ` (${style})`}: ${k} of ${count} experts compute each ${levels === undefined ? 'image' : 'level of an image'}; constraint: ${markdown(constraint)}`,
     ),
     '',
     ...(rows.length === 0

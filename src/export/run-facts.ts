@@ -24,6 +24,8 @@ export interface DataFacts {
   /** Names of the superclasses and, by label, the superclass of each class; undefined where there are none. */
   readonly superclasses: readonly string[] | undefined
   readonly superclassOf: readonly number[] | undefined
+  /** Height and width of a square image, in pixels. */
+  readonly size: number
   /** Undefined if neither the checkpoint nor the data has it. */
   readonly normalisation: Normalisation | undefined
   /** Of a detector: the classes' ids in files, by label, and what COCO's size limits are multiplied by. */
@@ -88,13 +90,14 @@ async function dataFacts(
     const superclasses = known.superclasses ?? undefined
     const superclassOf = known.superclassOf ?? undefined
     const detection = known.detection ?? undefined
-    return { classes, superclasses, superclassOf, normalisation: { mean, std }, detection }
+    const size = known.size ?? config.data.size
+    return { size, classes, superclasses, superclassOf, normalisation: { mean, std }, detection }
   }
   try {
     const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
     refuseOtherClasses(extra, dataset)
-    const { classes, superclasses, superclassOf, mean, std } = dataset
-    return { classes, superclasses, superclassOf, normalisation: { mean, std } }
+    const { size, classes, superclasses, superclassOf, mean, std } = dataset
+    return { size, classes, superclasses, superclassOf, normalisation: { mean, std } }
   } catch (cause) {
     if (known === undefined || !(cause instanceof MoietyError)) throw cause
     onEvent({
@@ -102,6 +105,7 @@ async function dataFacts(
       message: `superclasses and normalisation are not known: the checkpoint, of an earlier version, does not record them, and the data cannot be opened (${cause.message})`,
     })
     return {
+      size: config.data.size,
       classes: known.classes,
       superclasses: undefined,
       superclassOf: undefined,

@@ -58,6 +58,8 @@ export interface LayerInfo {
   readonly k: number
   /** How many inputs of each image it routes: one, or the levels of a feature pyramid. */
   readonly inputs: number
+  /** The constraint's name. */
+  readonly constraint: string
   /** Names of its constraint's counters. */
   readonly counters: readonly string[]
 }
@@ -79,8 +81,8 @@ export interface MoeStatistics {
 }
 
 /** What reports know of a layer, from what it did. */
-export function layerInfo({ name, experts, k, inputs, counters }: MoeStatistics): LayerInfo {
-  return { name, experts, k, inputs, counters: Object.keys(counters) }
+export function layerInfo({ name, experts, k, inputs, constraint, counters }: MoeStatistics): LayerInfo {
+  return { name, experts, k, inputs, constraint, counters: Object.keys(counters) }
 }
 
 /** The output of a program that holds a counter of a layer's constraint. */

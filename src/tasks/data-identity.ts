@@ -26,6 +26,8 @@ export const dataIdentity = z.object({
   labels: z.string(),
   /** See `Dataset.content`; null where the data is drawn, or in checkpoints of earlier versions. */
   content: z.string().nullable().default(null),
+  /** Height and width in pixels of images that are all squares of one size; null otherwise, or not said. */
+  size: z.number().nullable().default(null),
   /** Names of the superclasses and, by label, the superclass of each class, where the data has them; otherwise null. */
   superclasses: z.array(z.string()).nullable().default(null),
   superclassOf: z.array(z.number()).nullable().default(null),
@@ -56,6 +58,7 @@ export interface IdentifiedData extends Splits<{ readonly length: number }>, Nor
   readonly superclasses: readonly string[] | undefined
   readonly superclassOf: ArrayLike<number> | undefined
   readonly content?: string | undefined
+  readonly size?: number | undefined
 }
 
 /** In the order of the hash: what a training is tested on comes second, as when there were two splits. */
@@ -77,7 +80,7 @@ export function detectionIdentity(dataset: DetectionDataset): DataIdentity {
 
 /** What of a data set is remembered, with a hash of its labels. */
 export function identity(
-  { classes, train, val, test, content, superclasses, superclassOf, mean, std }: IdentifiedData,
+  { classes, train, val, test, content, size, superclasses, superclassOf, mean, std }: IdentifiedData,
   labels: string,
   detection: DataIdentity['detection'] = null,
 ): DataIdentity {
@@ -88,6 +91,7 @@ export function identity(
     test: test.length,
     labels,
     content: content ?? null,
+    size: size ?? null,
     superclasses: superclasses === undefined ? null : [...superclasses],
     superclassOf: superclassOf === undefined ? null : Array.from(superclassOf),
     mean: [...mean],
