@@ -35,7 +35,7 @@ export interface ComparedRun {
 export interface ComparedLayer {
   readonly name: string
   readonly style: string | null
-  /** What balances the experts, and whether by a loss (`soft`), by shutting experts out (`hard`), or not at all. */
+  /** What balances the experts, and whether by a loss (`soft`), by masking experts (`hard`), or not at all. */
   readonly constraint: string
   readonly kind: ConstraintKind
   /** E and K. */

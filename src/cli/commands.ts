@@ -42,7 +42,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
 export function commandLine(): Command {
   const moiety = new Command('moiety')
     .description(
-      'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows who does what.',
+      'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows how they specialize.',
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain a command')

@@ -166,7 +166,7 @@ function newestRun(label: string, runs: string): string {
     fail({
       kind: 'usage',
       message: `there is no run to resume: expected a folder ${join(runs, `${label}-1`)} with config.json`,
-      help: 'name the folder with --out, or leave --resume out to begin anew',
+      help: 'name the folder with --out, or leave --resume out to start a new run',
     })
   return join(runs, `${label}-${Math.max(...numbers.map(Number))}`)
 }
@@ -178,13 +178,13 @@ function checkFolder(run: string, resume: boolean): void {
       kind: 'usage',
       message: 'there is no run to resume: expected a folder with config.json',
       where: run,
-      help: 'name the folder with --out, or leave --resume out to begin anew',
+      help: 'name the folder with --out, or leave --resume out to start a new run',
     })
   if (!resume && holdsRun)
     fail({
       kind: 'usage',
       message: 'this folder holds a run already',
       where: run,
-      help: '--resume continues it; another --out begins anew',
+      help: '--resume continues it; another --out starts a new run',
     })
 }

@@ -10,7 +10,7 @@ import type { LocatedImage } from './coco-images.ts'
  */
 
 /** Files of a split that are looked at, spread evenly over it. */
-const mostLookedAt = 32
+const maxImagesRead = 32
 
 /** This share of other sizes is no matter of single files. */
 const tooMany = 0.5
@@ -32,7 +32,7 @@ export async function refuseOtherSizes(
   file: string,
   unreadable: 'stop' | 'skip',
 ): Promise<void> {
-  const count = Math.min(images.length, mostLookedAt)
+  const count = Math.min(images.length, maxImagesRead)
   const looked = Array.from({ length: count }, (_, i) => images[Math.floor((i * images.length) / count)]!)
   const extents = await Promise.all(looked.map(({ path }) => storedExtent(path).catch(orUnreadable)))
   const others = extents.flatMap((found, i): OtherSize[] => {
