@@ -203,6 +203,7 @@ export function syntheticFindings(made: Synthetic): {
             byClass: ofClass,
             alone: pairedWith(single[expert]!),
             independence: 1,
+            counted: 'right',
             ...group,
           }),
           classes: first(made.classes.map((_, index) => ({ class: index, ...top(ofClass, index) }))),

@@ -35,6 +35,7 @@ const evidence: CaptionEvidence = {
   },
   alone: alone([80, 80, 80, 80], [4, 4, 60, 50], [4, 4, 0, 0]),
   independence: 1,
+  counted: 'right',
 }
 
 describe('a caption', () => {

@@ -31,6 +31,8 @@ export interface CaptionEvidence {
   readonly alone: PairedCounts
   /** Which part of all images, counted for each of their classes, is independent; 1 where each has one class. */
   readonly independence: number
+  /** What `alone` counts: images that are named right, or in which the class is found. */
+  readonly counted: 'right' | 'found'
 }
 
 /** A sentence, or why there is none. */
@@ -153,7 +155,15 @@ function selectedFor(
  * A group in which the expert alone falls behind the network, by McNemar's test over its images, and further behind than
  * on the images of all other groups; of several the one in which it falls furthest behind.
  */
-function weakness({ classes, images, share, superclasses, alone, independence }: CaptionEvidence): string[] {
+function weakness({
+  classes,
+  images,
+  share,
+  superclasses,
+  alone,
+  independence,
+  counted,
+}: CaptionEvidence): string[] {
   const names = superclasses?.names ?? classes
   const groups = names.map(() => ({ images: 0, together: 0, lost: 0, gained: 0 }))
   for (const c of classes.keys()) {
@@ -186,7 +196,7 @@ function weakness({ classes, images, share, superclasses, alone, independence }:
     .sort((a, b) => b.behind - a.behind)
   if (most === undefined) return []
   const right = (count: number): string => percent(count / most.images)
-  const alike = `${right(most.together - most.lost + most.gained)} right alone, ${right(most.together)} together`
+  const alike = `${right(most.together - most.lost + most.gained)} ${counted} alone, ${right(most.together)} together`
   return [`weak in ${most.name} (${alike})`]
 }
 

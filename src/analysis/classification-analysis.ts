@@ -37,6 +37,7 @@ function analysed(
         layers,
         {
           ...{ data, routing, items, labels },
+          counted: 'right',
           classesOf: label => [label],
           alone: (layer, expert) => pairedCounts(predictions, alone[layer]![expert]!, labels, classes),
         },

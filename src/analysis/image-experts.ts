@@ -22,12 +22,14 @@ export interface ImageFacts<L> {
   classesOf(label: L): readonly number[]
   /** What one expert of a layer alone gets right of each class, beside the network as trained. */
   alone(layer: number, expert: number): PairedCounts
+  /** What that counts. */
+  readonly counted: 'right' | 'found'
 }
 
 /** What only mixtures that route whole images have, for each layer: a map of its gate's logits, and its experts in words and images. */
 export async function expertsOfImages<L>(
   layers: readonly LayerFindings[],
-  { data, routing, items, labels, classesOf, alone }: ImageFacts<L>,
+  { data, routing, items, labels, classesOf, alone, counted }: ImageFacts<L>,
   { gallery = 24, mapped = 2000, seed = 0 }: AnalysisOptions,
   onProgress: Progress,
 ): Promise<{ map: LogitMap<L> | null; experts: ExpertFindings[] }[]> {
@@ -53,6 +55,7 @@ export async function expertsOfImages<L>(
           overall: overItems[expert]!,
           independence,
           alone: alone(i, expert),
+          counted,
         }),
         gallery: galleryOf(routed, classes, expert, { count: gallery, perClass: 3 }),
       }),
@@ -103,6 +106,7 @@ function expertFindings({
   overall,
   independence,
   alone,
+  counted,
 }: {
   readonly expert: number
   readonly layer: LayerFindings
@@ -110,6 +114,7 @@ function expertFindings({
   readonly overall: OverItems
   readonly independence: number
   readonly alone: PairedCounts
+  readonly counted: 'right' | 'found'
 }): Omit<ExpertFindings, 'gallery'> {
   const { share } = layer
   const byClass = groupingOf(layer, 'class')!
@@ -127,6 +132,7 @@ function expertFindings({
     byClass: byClass.affinity,
     alone,
     independence,
+    counted,
     ...(bySuperclass === undefined
       ? {}
       : {

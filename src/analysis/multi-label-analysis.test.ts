@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { draws } from '../base/random.ts'
-import { utilization } from '../metrics/utilization.ts'
+import { emptySums, utilization } from '../metrics/utilization.ts'
 import { itemsOf } from '../tasks/multi-label/multi-label-result.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
 import type { Analysed } from './analysed.ts'
@@ -19,13 +19,11 @@ async function byClass(
   const [experts, classes] = [weights[0]!.length, targets[0]!.length]
   const flat = Float32Array.from(weights.flat())
   const routing: RoutedLayer[] = [{ name: 'layer4', experts, k: 1, inputs: 1, weights: flat, logits: flat }]
-  const zeros = new Array<number>(experts).fill(0)
-  const sums = { name: 'layer4', importance: zeros, activation: zeros, counters: {}, images: weights.length }
   const variant = { variant: { kind: 'equal', place: 4 }, measures: {}, predictions: null } as const
   const analysed: Analysed = {
     evaluated: {
       ...{ images: weights.length, loss: 0, measures: {}, details: {}, tables: [], routing },
-      layers: [utilization(sums)],
+      layers: [utilization(emptySums('layer4', experts))],
       items: itemsOf(Uint8Array.from(targets.flat()), classes),
     },
     variants: [variant],
@@ -180,6 +178,7 @@ describe('an expert of a multi-label network', () => {
     ...{ classes: ['dog', 'cat'], images: [200, 200], byClass: affinity([0.8, 0.1], 0.45) },
     alone: { together: [100, 100], lost: [5, 40], gained: [5, 0] },
     independence: 1,
+    counted: 'found' as const,
   }
 
   it('is compared with what it is given of all labels, not of all images', () => {
@@ -192,7 +191,7 @@ describe('an expert of a multi-label network', () => {
   })
 
   it('is called weak only beyond what labels of the same images bear out', () => {
-    expect(captionOf(evidence).caption).toMatch(/weak in cat \(30 % right alone, 50 % together\)/)
+    expect(captionOf(evidence).caption).toMatch(/weak in cat \(30 % found alone, 50 % together\)/)
     expect(captionOf({ ...evidence, independence: 0.02 }).caption).not.toMatch(/weak/)
   })
 })

@@ -44,6 +44,7 @@ function analysed(
         layers,
         {
           ...{ data, routing, items, labels },
+          counted: 'found',
           classesOf: label => label,
           alone: (layer, expert) => pairedLabels(found, alone[layer]![expert]!, targets, classes),
         },
