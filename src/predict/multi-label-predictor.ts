@@ -70,7 +70,7 @@ async function predict(request: PredictRequest): Promise<Predicted<LabelPredicti
     data: data && { ...data, labels: own!.identity.labels },
     nameOf: image => {
       const shown = classes.filter((_, label) => data!.train.targets[image * classes.length + label] === 1)
-      return shown.length === 0 ? 'no label' : shown.join(', ')
+      return shown.length === 0 ? 'no label' : shown.join(' + ')
     },
     read: logits => {
       const all = Array.from(
