@@ -41,7 +41,7 @@ export interface Predicted {
 
 /** What a page shows of single images; null where the task has no pictures. */
 export type Pictures =
-  | { readonly task: 'classification'; readonly images: readonly PictureOfImage[] }
+  | { readonly task: 'classification' | 'multi-label'; readonly images: readonly PictureOfImage[] }
   | { readonly task: 'detection'; readonly scenes: readonly PictureOfScene[] }
   | null
 

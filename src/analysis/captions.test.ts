@@ -21,6 +21,7 @@ const evidence: CaptionEvidence = {
   expert: 0,
   share: [0.4, 0.6],
   k: 1,
+  overall: 0.4,
   activation: 0.5,
   spread: 0.3,
   classes: ['poppy', 'rose', 'pickup_truck', 'bus'],
@@ -33,6 +34,8 @@ const evidence: CaptionEvidence = {
     of: [0, 0, 1, 1],
   },
   alone: alone([80, 80, 80, 80], [4, 4, 60, 50], [4, 4, 0, 0]),
+  independence: 1,
+  counted: 'right',
 }
 
 describe('a caption', () => {

@@ -177,6 +177,26 @@ const expertFindings = z.object({
   gallery: z.array(z.number()),
 })
 
+/** What only mixtures have that route whole images. */
+function imageLayer<L extends z.ZodType>(labels: L) {
+  return z.object({
+    /** UMAP of the gate's logits of some images; null where there are too few, or all are the same. */
+    map: z
+      .object({
+        method: z.literal('umap'),
+        images: z.array(z.number()),
+        x: z.array(z.number()),
+        y: z.array(z.number()),
+        neighbours: z.number(),
+        /** The expert with the largest weight for each image, and its class or classes. */
+        top: z.array(z.number()),
+        labels: z.array(labels),
+      })
+      .nullable(),
+    experts: z.array(expertFindings),
+  })
+}
+
 /** What only the findings about a classifier have; `layers` in the order of the layers. */
 const classificationExtras = z.object({
   task: z.literal('classification'),
@@ -184,24 +204,23 @@ const classificationExtras = z.object({
   chance: z.number(),
   /** Height and width of an image, in pixels. */
   size: z.number(),
-  layers: z.array(
-    z.object({
-      /** UMAP of the gate's logits of some images; null where there are too few, or all are the same. */
-      map: z
-        .object({
-          method: z.literal('umap'),
-          images: z.array(z.number()),
-          x: z.array(z.number()),
-          y: z.array(z.number()),
-          neighbours: z.number(),
-          /** The expert with the largest weight for each image, and its class. */
-          top: z.array(z.number()),
-          labels: z.array(z.number()),
-        })
-        .nullable(),
-      experts: z.array(expertFindings),
-    }),
-  ),
+  layers: z.array(imageLayer(z.number())),
+})
+
+/** What only the findings about a multi-label network have; `layers` in the order of the layers. */
+const multiLabelExtras = z.object({
+  task: z.literal('multi-label'),
+  /** Of mAP: the mean fraction of images that show a class. Null where no image shows any. */
+  chance: maybe,
+  /** Height and width of an image, in pixels. */
+  size: z.number(),
+  /** Images without a class. */
+  unlabelled: z.number(),
+  /** The split on which the thresholds of classes were chosen. */
+  thresholdsFrom: z.enum(['train', 'val', 'test']),
+  /** An image is said to show a class where its probability is at least the threshold; the others belong to it. */
+  classes: z.array(z.object({ threshold: z.number(), precision: maybe, recall: maybe, f1: maybe })),
+  layers: z.array(imageLayer(z.array(z.number()))),
 })
 
 /** What only the findings about a detector have; `layers` in the order of the layers. */
@@ -289,7 +308,7 @@ export const findings = z.object({
   perClass: z.record(z.string(), z.array(maybe)),
   layers: z.array(layerFindings),
   /** What only this task has; null for a task that adds nothing. */
-  extras: z.discriminatedUnion('task', [classificationExtras, detectionExtras]).nullable(),
+  extras: z.discriminatedUnion('task', [classificationExtras, multiLabelExtras, detectionExtras]).nullable(),
 })
 
 /** Everything that was found out about a run: the content of `report.json`. */
@@ -300,7 +319,7 @@ export type LayerFindings = z.output<typeof layerFindings>
 export type GroupingFindings = z.output<typeof grouping>
 /** The first of several, beside its closest rival. */
 export type LeadFindings = z.output<typeof lead>
-/** What was found out about one expert of a classifier. */
+/** What was found out about one expert of a mixture that routes whole images. */
 export type ExpertFindings = z.output<typeof expertFindings>
 export type Affinity = z.output<typeof affinity>
 export type Information = z.output<typeof information>
@@ -308,6 +327,8 @@ export type Dependence = z.output<typeof dependence>
 export type VariantFindings = z.output<typeof variant>
 /** What only the findings about a classifier have. */
 export type ClassificationExtras = z.output<typeof classificationExtras>
+/** What only the findings about a multi-label network have. */
+export type MultiLabelExtras = z.output<typeof multiLabelExtras>
 /** What only the findings about a detector have. */
 export type DetectionExtras = z.output<typeof detectionExtras>
 
@@ -318,3 +339,12 @@ export function groupingOf(
 ): GroupingFindings | undefined {
   return groupings.find(grouping => grouping.name === name)
 }
+
+/** Captions and galleries of a layer's experts, and the map of its gate's logits; undefined for a task that has none. */
+export function imageFindings({ extras }: Pick<Findings, 'extras'>, layer: number): ImageLayer | undefined {
+  const own = extras?.layers[layer]
+  return own !== undefined && 'experts' in own ? own : undefined
+}
+
+/** What only mixtures have that route whole images. */
+export type ImageLayer = (ClassificationExtras | MultiLabelExtras)['layers'][number]

@@ -6,6 +6,7 @@ import {
   type Findings,
   type GroupingFindings,
   groupingOf,
+  imageFindings,
   type LayerFindings,
 } from '../analysis/findings.ts'
 import { measureText } from '../metrics/measure.ts'
@@ -79,16 +80,13 @@ function explanationReport(findings: Findings, paint: Paint): string {
 }
 
 /** One layer: shares, what its experts are given, information, and what happens with other experts selected. */
-function layerReport(
-  { extras, measures }: Findings,
-  layer: LayerFindings,
-  index: number,
-  paint: Paint,
-): string {
+function layerReport(findings: Findings, layer: LayerFindings, index: number, paint: Paint): string {
   const stats = { ...layer, importance: layer.share, excluded: [], counters: {} }
-  const captions = extras?.task === 'classification' ? extras.layers[index]?.experts : undefined
+  const captions = imageFindings(findings, index)?.experts
+  const { measures } = findings
   const sizes = groupingOf(layer, 'size')
-  const areas = extras?.task === 'detection' ? extras.layers[index]?.medianArea : undefined
+  const own = findings.extras?.layers[index]
+  const areas = own !== undefined && 'medianArea' in own ? own.medianArea : undefined
   return [
     layerTable(stats, paint),
     ...(captions === undefined ? [] : [captions.map(expert => captionLine(expert, paint)).join('\n')]),

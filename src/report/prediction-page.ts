@@ -1,5 +1,5 @@
-import { type Prediction, predictorOf } from '../predict/predict-run.ts'
 import type { ExpertWeight, Figure, Mark, Predictions } from '../predict/predictor.ts'
+import { type Prediction, predictorOf } from '../predict/predictors.ts'
 import { percent } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { chip, meter, plainMeter, table } from './parts.ts'

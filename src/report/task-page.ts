@@ -1,6 +1,11 @@
+import type { Pictures } from '../analysis/analysed.ts'
 import type { LayerFindings } from '../analysis/findings.ts'
 import type { Definition } from './definitions-section.ts'
 import type { Markup } from './markup.ts'
+import type { Reading } from './reading.ts'
+
+/** Makes the page of one task; null for findings of another. */
+export type PageOfTask = (reading: Reading, pictures: Pictures) => TaskPage | null
 
 /** What the page of one task adds to what the pages of all tasks have. */
 export interface TaskPage {
@@ -17,6 +22,11 @@ export interface TaskPage {
   /** Facts beside those that every run has. */
   readonly facts: readonly Markup[]
   readonly definitions: readonly Definition[]
+  /** What classes count, and what the value of each class is called: `Right`; by default the ranking measure's label. */
+  readonly items: 'images' | 'objects'
+  readonly classScore?: string
+  /** The value of classes together, of a superclass: `71.3 % right`; by default nothing. */
+  groupScore?(classes: readonly number[]): string
   /** Whether each expert has a part of the page, which {@link TaskPage.experts} draws. */
   readonly hasExperts: boolean
   /** An expert in one line; muted where there is nothing to say. */
