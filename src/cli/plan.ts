@@ -5,7 +5,7 @@ import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
 import { chooseParameters, recipeConfig } from '../config/recipe.ts'
 import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
-import { holdsCoco } from '../data/detection/index.ts'
+import { findBoxes } from '../data/detection/index.ts'
 import { findCifar } from '../data/index.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
@@ -24,7 +24,7 @@ export interface Plan {
 }
 
 /** What `data.name` may be. */
-export const dataNames = ['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco'] as const
+export const dataNames = ['sample', 'cifar10', 'cifar100', 'folder', 'scenes', 'coco', 'boxes'] as const
 const defaultRecipe = 'sample'
 
 interface Draft {
@@ -51,7 +51,9 @@ export async function planTraining(
       where: '--out',
       help: 'name the folder of the run',
     })
-  const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
+  // Annotation files that are named need no layout to be found by.
+  const named = flags.set.some(text => /^\s*data\.annotations\b/.test(text)) ? ['data.name=boxes'] : []
+  const overrides = [...(await dataOverrides(flags.data)), ...named, ...flagOverrides(flags), ...flags.set]
   const resume = flags.resumeAuto === true ? 'auto' : flags.resume === true
   const draft =
     resume === false
@@ -133,7 +135,10 @@ export async function chosenData(data: string): Promise<DataChoice> {
   if (named !== undefined) return { name: named, directory: null }
   const found = kindOf(data)
   if (found === 'folder')
-    return { name: (await findCifar(data)) ?? (holdsCoco(data) ? 'coco' : 'folder'), directory: data }
+    return {
+      name: (await findCifar(data)) ?? (await boxesName(data)) ?? 'folder',
+      directory: data,
+    }
   const guess = /[\\/]/.test(data) ? undefined : nearest(data, dataNames)
   return fail({
     kind: 'usage',
@@ -144,6 +149,12 @@ export async function chosenData(data: string): Promise<DataChoice> {
     where: '--data',
     help: guess === undefined ? `a data set is ${dataNames.join(', ')}` : `did you mean ${guess}?`,
   })
+}
+
+/** The name of a folder of images with boxes; undefined for other folders. */
+async function boxesName(data: string): Promise<'coco' | 'boxes' | undefined> {
+  const found = await findBoxes(data)
+  return found && (found.isCocoItself ? 'coco' : 'boxes')
 }
 
 /** What `--data` was given, for whoever reads it in another folder or on another machine: a folder by its whole path. */
@@ -193,7 +204,7 @@ function checkFolder(run: string, resume: boolean): void {
 }
 
 function needDirectory({ data }: Config): void {
-  if (isDrawn(data.name) || data.directory !== null) return
+  if (isDrawn(data.name) || data.directory !== null || data.annotations !== null) return
   fail({
     kind: 'usage',
     message: `expected the folder that holds ${data.name === 'folder' ? 'the images' : data.name}, came none`,
@@ -209,6 +220,7 @@ export function isDrawn(name: Config['data']['name']): boolean {
 
 function whereFrom(name: Config['data']['name']): string {
   if (name === 'folder') return 'add --data DIR, with one folder a class in it'
-  if (name === 'coco') return 'add --data DIR, with annotations and images (docs/detection-data.md)'
+  if (name === 'coco' || name === 'boxes')
+    return 'add --data DIR, with annotations and images (docs/detection-data.md)'
   return `\`moiety data get ${name} --to DIR\` fetches it; then add --data DIR`
 }

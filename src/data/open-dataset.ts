@@ -14,7 +14,7 @@ import { usedInWords } from './split-names.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
 export interface DataOptions {
-  readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder' | 'scenes' | 'coco'
+  readonly name: 'sample' | 'cifar10' | 'cifar100' | 'folder' | 'scenes' | 'coco' | 'boxes'
   /** Folder of the files; required except for the sample. */
   readonly directory?: string | null | undefined
   /** Height and width of the resized images of a folder, in pixels. Default: 32. */
@@ -61,6 +61,7 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
       return openFolder({ ...options, directory: needDirectory(options) }, progress)
     case 'scenes':
     case 'coco':
+    case 'boxes':
       return fail({
         kind: 'usage',
         message: `expected images of one class each, but ${options.name} has boxes`,

@@ -16,6 +16,7 @@ const dataTitles = {
   folder: 'a folder of images',
   scenes: "Moiety's scenes of drawings (emoji artwork)",
   coco: 'COCO, or a folder in its format',
+  boxes: 'a folder of images with boxes',
 } as const satisfies Record<Config['data']['name'], string>
 
 /**

@@ -56,12 +56,17 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
     (data === undefined ? undefined : await ownNormalisation(config, run, onProgress))
   const task =
     options.task ??
-    (await openTask({ ...config, data: { ...config.data, ...data } }, { onProgress, normalisation }))
+    (await openTask({ ...config, data: dataOf(config, data) }, { onProgress, normalisation }))
   for (const notice of task.notices) onEvent(notice)
   const split = options.split ?? usualSplit(data === undefined ? checkpoint.extra : undefined, task.data)
   splitNamed(task.data, split)
   refuseOtherClasses(checkpoint.extra, task.data)
   return { run, task, checkpoint, split }
+}
+
+/** Other data has its own annotations. */
+function dataOf({ data: own }: Config, data: DataChoice | undefined): Config['data'] {
+  return data === undefined ? own : { ...own, annotations: null, images: null, ...data }
 }
 
 /** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */

@@ -8,7 +8,7 @@ const testShare = 0.2
  * Divides images at random by `seed` into training and testing. Depends on their names, not on their order, so that an
  * annotation file may be written again.
  */
-export function divide<T>(
+export function divide<T extends NonNullable<unknown>>(
   images: readonly T[],
   nameOf: (image: T) => string,
   seed: number,

@@ -35,7 +35,7 @@ interface Read extends Annotated {
  * @param found - by `findVocFiles`
  */
 export async function readVocFolder(root: string, found: VocFiles, reading: BoxReading): Promise<BoxFolder> {
-  const { problems, progress } = reading
+  const { progress } = reading
   const lists = new Map<SplitName | 'all', readonly Annotated[]>()
   for (const [role, place] of orderedSplits(found.places)) {
     await refuseLeaving(place.annotations, root)

@@ -35,8 +35,8 @@ const mostAliases = 100
 export async function readYoloYaml(file: string, root: string, problems: Problems): Promise<YoloYaml> {
   const content = await parsed(file)
   const splits = new Map<SplitName, readonly string[]>()
-  const base = content['path'] ?? ''
-  if (typeof base !== 'string') refuse(file, 'path', 'a path', base)
+  const { path: base = '' } = content
+  if (typeof base !== 'string') return refuse(file, 'path', 'a path', base)
   for (const [split, keys] of [
     ['train', ['train']],
     ['val', ['val', 'valid', 'validation']],
