@@ -65,6 +65,7 @@ function detectorExplanation(
 ): string {
   return [
     headline({ ...stats }, paint, imagesOf[data.split]),
+    ...(data.changes ?? []).map(({ measure, text }) => wrap(`Changes ${measure}: ${clean(text)}`, '  ')),
     ...layers.map(layer => layerReport(layer, paint)),
     ...(layers.length === 0 ? ['The network has no mixture of experts: there is no routing.'] : []),
     `${data.images.toLocaleString('en')} images in ${duration(seconds)}. Look at ${paint.bold(clean(join(out, 'report.html')))}`,

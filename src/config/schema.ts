@@ -39,7 +39,9 @@ const dataSchema = z.strictObject({
     .max(4096)
     .nullable()
     .default(null)
-    .describe('with boxes, the shorter side at most; null: as size, or 608 for coco and boxes where both are null'),
+    .describe(
+      'with boxes, the shorter side at most; null: as size, or 608 for coco and boxes where both are null',
+    ),
   annotations: splitPaths
     .nullable()
     .default(null)

@@ -55,8 +55,7 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
     trainedNormalisation(checkpoint.extra) ??
     (data === undefined ? undefined : await ownNormalisation(config, run, onProgress))
   const task =
-    options.task ??
-    (await openTask({ ...config, data: dataOf(config, data) }, { onProgress, normalisation }))
+    options.task ?? (await openTask({ ...config, data: dataOf(config, data) }, { onProgress, normalisation }))
   for (const notice of task.notices) onEvent(notice)
   const split = options.split ?? usualSplit(data === undefined ? checkpoint.extra : undefined, task.data)
   splitNamed(task.data, split)

@@ -221,5 +221,6 @@ function describeData(
     sizes: [...sizes],
     perSize,
     crowds: evaluation.counts.crowds,
+    changes: [...(task.data[split]?.changes ?? [])],
   }
 }

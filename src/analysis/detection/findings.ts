@@ -151,6 +151,8 @@ export const detectorFindings = z.object({
     /** Small, medium and large objects. */
     perSize,
     crowds: z.number(),
+    /** How the data was repaired or read in a way that changes measures. */
+    changes: z.array(z.object({ measure: z.enum(['AP', 'AP by size']), text: z.string() })).optional(),
   }),
   loss: z.number(),
   stats,

@@ -105,9 +105,9 @@ function largestFamily(candidates: readonly Candidate[]): CocoFiles | undefined 
 /** Bytes of a file that are looked at. */
 const beginning = 4096
 
-/** Whether a file begins as an annotation file does; of a compressed one the name has to do. */
+/** Whether a file begins as an annotation file does; the name does for one that says it, which may be damaged, and a compressed one. */
 async function looksLikeCoco(path: string): Promise<boolean> {
-  if (path.toLowerCase().endsWith('.gz')) return true
+  if (/instances|coco|\.gz$/i.test(basename(path))) return true
   try {
     const file = await openRegularFile(path)
     try {
@@ -134,7 +134,9 @@ export async function imageFolders(
 ): Promise<readonly string[]> {
   const near = dirname(file)
   const tail = /(?:^|[^a-z])((?:train|val|valid|test)[a-z-]*\d*)/i.exec(basename(file))?.[1]
-  const found: string[] = []
+  // `instances_val.json` in the folder itself: names are relative to `images`, whatever is in there.
+  const isPlain = near === root && /^instances_[a-z]+\.json/i.test(basename(file))
+  const found: string[] = isPlain ? [join(root, 'images')] : []
   if (tail !== undefined) found.push(join(root, tail), join(root, 'images', tail))
   if (near !== root && !/^annotations?$/i.test(basename(near)))
     found.push(near, join(near, 'images'), join(near, 'data'))

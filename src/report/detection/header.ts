@@ -30,6 +30,7 @@ ${plain('Data', name(shown(data.title)))}
 ${plain('Split', `${data.split}, ${whole(data.images)} images`)}
 ${plain('Canvas', canvas === undefined ? '–' : data.canvases.map(([height, width]) => `${height}\u202f×\u202f${width}`).join(' or '))}
 ${plain('Objects', `${sizes}${data.crowds === 0 ? '' : `, and ${whole(data.crowds)} crowds`}`)}
+${(data.changes ?? []).map(({ measure, text }) => plain(`Changes ${measure}`, shown(text)))}
 ${plain('Classes', whole(data.classes.length))}
 ${plain('Model', shown(run.model))}
 ${plain('Parameters', html`${parameters(run.parameters)}, ${parameters(run.activeParameters)} of them at work for an input`)}
