@@ -2,13 +2,14 @@ import { join, relative, sep } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { kindOf } from '../../files/disk.ts'
 import { quoted } from '../../files/json-reader.ts'
-import { readRegularText, sizeLimits } from '../../files/regular-file.ts'
+import { sizeLimits } from '../../files/regular-file.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import type { BoxFolder, BoxImage, BoxObject, BoxReading, BoxSplit } from './box-folder.ts'
 import { divide, divisionInWords } from './divide.ts'
 import { imagesBelow, listFolder, refuseLeaving } from './folder-listing.ts'
 import { ImageFinder } from './image-finder.ts'
 import { mapConcurrently } from './map-concurrently.ts'
+import { readMarkedText } from './text-file.ts'
 import type { VocFiles, VocPlace } from './voc-layout.ts'
 import { readVocXml, type VocFile } from './voc-xml.ts'
 import { orderedSplits, stemOf } from './yolo-layout.ts'
@@ -127,11 +128,8 @@ async function splitBySets(
     const path = join(sets, `${name}.txt`)
     if (kindOf(path) !== 'file') return undefined
     await refuseLeaving(path, root)
-    const text = await readRegularText(path, sizeLimits.imageList)
-    const stems = text
-      .replace(/^\ufeff/, '')
-      .split(/\r?\n/)
-      .map(line => line.trim().split(/\s+/)[0]!)
+    const { text } = await readMarkedText(path, sizeLimits.imageList)
+    const stems = text.split(/\r?\n/).map(line => line.trim().split(/\s+/)[0]!)
     return [...new Set(stems.filter(stem => stem !== ''))]
   }
   const stems = new Map<SplitName, readonly string[]>()

@@ -1,16 +1,17 @@
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import { fail } from '../../base/errors.ts'
-import { kindOf, reasonOf, rethrowExhausted } from '../../files/disk.ts'
+import { kindOf } from '../../files/disk.ts'
 import { quoted } from '../../files/json-reader.ts'
 import { pathInside } from '../../files/path-inside.ts'
-import { readRegularText, sizeLimits } from '../../files/regular-file.ts'
+import { sizeLimits } from '../../files/regular-file.ts'
 import type { CocoCategory } from '../coco/annotations.ts'
 import type { SplitName } from '../split-names.ts'
 import type { BoxFolder, BoxImage, BoxObject, BoxReading, BoxSplit } from './box-folder.ts'
 import { divide, divisionInWords } from './divide.ts'
-import { imagesBelow, listFolder } from './folder-listing.ts'
+import { imagesBelow, listFolder, refuseLeaving } from './folder-listing.ts'
 import { ImageFinder } from './image-finder.ts'
 import { mapConcurrently } from './map-concurrently.ts'
+import { readMarkedText } from './text-file.ts'
 import { readYoloLine } from './yolo-labels.ts'
 import { orderedSplits, stemOf, type YoloFiles } from './yolo-layout.ts'
 import { readYoloYaml } from './yolo-yaml.ts'
@@ -30,6 +31,7 @@ export async function readYoloFolder(
   reading: BoxReading,
 ): Promise<BoxFolder> {
   const { problems } = reading
+  for (const file of [found.yaml, found.names]) if (file !== undefined) await refuseLeaving(file, root)
   const yaml = found.yaml === undefined ? undefined : await readYoloYaml(found.yaml, root, problems)
   const places: ReadonlyMap<SplitName | 'all', readonly string[]> = yaml?.splits.has('train')
     ? yaml.splits
@@ -99,11 +101,12 @@ async function imagesOf(
   finder: ImageFinder,
   { problems }: BoxReading,
 ): Promise<readonly string[]> {
+  await refuseLeaving(path, root)
   if (kindOf(path) === 'folder') return (await imagesBelow(path, root)).map(name => join(path, name))
   if (!path.toLowerCase().endsWith('.txt')) return [path]
-  const text = await textOf(path, sizeLimits.imageList)
-  if (text.startsWith('\ufeff')) problems.add('byte-order-mark', path, basename(path))
-  const lines = text.replace(/^\ufeff/, '').split(/\r?\n/)
+  const { text, hasMark } = await readMarkedText(path, sizeLimits.imageList)
+  if (hasMark) problems.add('byte-order-mark', path, basename(path))
+  const lines = text.split(/\r?\n/)
   const images: string[] = []
   for (const [i, line] of lines.entries()) {
     const name = line.trim()
@@ -120,26 +123,10 @@ async function imagesOf(
   return images
 }
 
-async function textOf(path: string, most: number): Promise<string> {
-  return await readRegularText(path, most).catch((cause: unknown) => {
-    rethrowExhausted(cause, 'read', path)
-    return fail({
-      kind: 'data',
-      message: `expected a text file that can be read, got: ${reasonOf(cause)}`,
-      where: path,
-      help: 'check the file',
-      cause,
-    })
-  })
-}
-
 /** Names of classes, one a line. */
 async function namesIn(file: string): Promise<readonly CocoCategory[]> {
-  const text = await textOf(file, sizeLimits.dataYaml)
-  const names = text
-    .replace(/^\ufeff/, '')
-    .split(/\r?\n/)
-    .map(line => line.trim())
+  const { text } = await readMarkedText(file, sizeLimits.dataYaml)
+  const names = text.split(/\r?\n/).map(line => line.trim())
   while (names.at(-1) === '') names.pop()
   return names.map((name, id) => ({ id, name: name === '' ? `class ${id}` : name, supercategory: null }))
 }
@@ -213,21 +200,18 @@ async function readSplit(
     kept,
     async path => {
       const file = labels.get(path)
-      return file === undefined ? '' : await textOf(file, sizeLimits.labels)
+      return file === undefined ? { text: '', hasMark: false } : await readMarkedText(file, sizeLimits.labels)
     },
     (done, total) => progress?.({ done, total, what: `reading labels of ${role}` }),
   )
   const objects: BoxObject[] = []
   let [lines, unreadable] = [0, 0]
-  for (const [i, text] of texts.entries()) {
+  for (const [i, { text, hasMark }] of texts.entries()) {
     const { id: imageId, name } = images[i]!
-    if (text.startsWith('\ufeff')) problems.add('byte-order-mark', source, quoted(name))
+    if (hasMark) problems.add('byte-order-mark', source, quoted(name))
     const seen = new Set<string>()
     const before = objects.length
-    for (const [place, line] of text
-      .replace(/^\ufeff/, '')
-      .split(/\r?\n/)
-      .entries()) {
+    for (const [place, line] of text.split(/\r?\n/).entries()) {
       if (line.trim() === '') continue
       lines++
       const example = `${quoted(name)} line ${place + 1}`

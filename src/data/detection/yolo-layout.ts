@@ -37,8 +37,10 @@ async function descriptionOf(paths: readonly string[]): Promise<string | undefin
   for (const path of candidates) {
     // Of a file that is too large the reader says so.
     const text = await readRegularText(path, sizeLimits.dataYaml).catch(() => '')
-    const isDescription =
-      /^\s*["']?names["']?\s*:/m.test(text) && /^\s*["']?(train|val|path|nc)["']?\s*:/m.test(text)
+    const keys = new Set(
+      Array.from(text.matchAll(/^\s*["']?(names|nc|path|train|val|test)["']?\s*:/gm), ([, key]) => key),
+    )
+    const isDescription = keys.size >= 2 && (keys.has('names') || keys.has('nc') || keys.has('train'))
     if (isDescription || (text === '' && basename(path) === 'data.yaml')) return path
   }
   return undefined
@@ -112,7 +114,7 @@ async function holdsLabels(folder: string, root: string, place: 'beside' | 'labe
   for (const name of texts.slice(0, 100)) {
     const text = await readRegularText(join(folder, name), sizeLimits.labels).catch(() => '')
     const line = text.split('\n').find(each => each.trim() !== '')
-    if (line !== undefined) return readYoloLine(line.replace(/^\ufeff/, ''), false).object !== undefined
+    if (line !== undefined) return readYoloLine(line, false).object !== undefined
   }
   if (texts.length > 0) return true
   // Labels of images in folders of their own.

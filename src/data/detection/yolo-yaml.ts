@@ -1,14 +1,15 @@
-import { dirname, isAbsolute, resolve, sep } from 'node:path'
+import { basename, dirname, isAbsolute, resolve, sep } from 'node:path'
 import { parseDocument } from 'yaml'
 import { fail } from '../../base/errors.ts'
 import { kindOf } from '../../files/disk.ts'
 import { isJsonObject, type Json } from '../../files/json.ts'
 import { quoted } from '../../files/json-reader.ts'
 import { excerpt, isTooDeep } from '../../files/json-text.ts'
-import { readRegularText, sizeLimits } from '../../files/regular-file.ts'
+import { sizeLimits } from '../../files/regular-file.ts'
 import type { CocoCategory } from '../coco/annotations.ts'
 import type { Problems } from '../problems.ts'
 import type { SplitName } from '../split-names.ts'
+import { readMarkedText } from './text-file.ts'
 
 /** The content of a `data.yaml`. */
 export interface YoloYaml {
@@ -33,7 +34,7 @@ const mostAliases = 100
  * @throws MoietyError of kind `data` for YAML that is damaged or too large or has too many aliases, and paths out of the folder
  */
 export async function readYoloYaml(file: string, root: string, problems: Problems): Promise<YoloYaml> {
-  const content = await parsed(file)
+  const content = await parsed(file, problems)
   const splits = new Map<SplitName, readonly string[]>()
   const { path: base = '' } = content
   if (typeof base !== 'string') return refuse(file, 'path', 'a path', base)
@@ -65,10 +66,11 @@ export async function readYoloYaml(file: string, root: string, problems: Problem
   }
 }
 
-async function parsed(file: string): Promise<{ readonly [key: string]: Json }> {
+async function parsed(file: string, problems: Problems): Promise<{ readonly [key: string]: Json }> {
   let content: unknown
   try {
-    const text = await readRegularText(file, sizeLimits.dataYaml)
+    const { text, hasMark } = await readMarkedText(file, sizeLimits.dataYaml)
+    if (hasMark) problems.add('byte-order-mark', file, basename(file))
     const document = parseDocument(text, { logLevel: 'error', prettyErrors: true, schema: 'core' })
     const [error] = document.errors
     if (error !== undefined) throw error
