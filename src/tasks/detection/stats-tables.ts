@@ -52,9 +52,24 @@ export function statsTables(
           {
             title: '* As the data was read',
             heads: ['changes', 'by'],
-            rows: changes.map(({ measure, text }) => [measure, text]),
+            rows: changes.flatMap(({ measure, text }) =>
+              linesOf(text).map((line, i) => [i === 0 ? measure : '', line]),
+            ),
           },
         ]
       : []),
   ]
+}
+
+/** Characters of a line beside the name of a measure, in a terminal of 80 columns. */
+const longest = 62
+
+function linesOf(text: string): string[] {
+  const lines = ['']
+  for (const word of text.split(' ')) {
+    const line = `${lines.at(-1)} ${word}`.trimStart()
+    if (line.length > longest && lines.at(-1) !== '') lines.push(word)
+    else lines[lines.length - 1] = line
+  }
+  return lines
 }
