@@ -13,6 +13,8 @@ interface ProblemKindFacts {
   /** Whether it repairs the data, which `data.strict` refuses. Other kinds state a convention or a policy of its own key. */
   readonly isRepair: boolean
   readonly changes?: AffectedMeasure
+  /** Whether it is how the format is read, which needs no examples in words. */
+  readonly isConvention?: true
 }
 
 const repair = (what: string, handled: string, changes?: AffectedMeasure): ProblemKindFacts => ({
@@ -22,6 +24,11 @@ const repair = (what: string, handled: string, changes?: AffectedMeasure): Probl
 const notice = (what: string, handled: string, changes?: AffectedMeasure): ProblemKindFacts => ({
   ...repair(what, handled, changes),
   isRepair: false,
+})
+
+const convention = (what: string, handled: string, changes?: AffectedMeasure): ProblemKindFacts => ({
+  ...notice(what, handled, changes),
+  isConvention: true,
 })
 
 /** Every kind of problem that does not end the opening of a data set. */
@@ -56,7 +63,7 @@ const kinds = {
   'duplicate-object': repair('objects listed twice', 'used once', 'AP'),
   'unnamed-classes': repair('classes without a name', 'called by their number'),
   'class-count': repair('numbers of classes (nc) that differ from the names', 'the names are used'),
-  'yaml-path': repair('paths in data.yaml that lead out of the folder', 'read relative to the folder'),
+  'yaml-path': notice('paths in data.yaml that lead out of the folder', 'read relative to the folder'),
   'absent-split': repair('splits in data.yaml without a folder or a list of images', 'left out'),
   'repeated-split': repair('splits that are the same images as train', 'left out'),
   'label-without-image': repair('label files without an image', 'left out'),
@@ -64,16 +71,16 @@ const kinds = {
   'turned-image': notice('images that EXIF turns', 'boxes turned to the pixels as they are stored'),
   'missing-annotation': repair('images of a split without an annotation file', 'left out'),
   'unannotated-image': notice('images without an annotation file', 'left out'),
-  'background-image': notice('images without a label file or with an empty one', 'used as background'),
-  'outline-box': notice('outlines', 'reduced to their boxes, area from the outline'),
-  'box-area': notice('objects of a format without areas', 'width × height', 'AP by size'),
-  'corners-from-1': notice(
-    'corners counted from 1, as Pascal VOC defines them',
+  'background-image': convention('images without objects', 'used as background'),
+  'outline-box': convention('outlines', 'reduced to their boxes, area from the outline'),
+  'box-area': convention('objects of a format without areas', 'width × height', 'AP by size'),
+  'corners-from-1': convention(
+    'objects whose corners count from 1, as Pascal VOC defines them',
     '1 is subtracted from xmin and ymin',
   ),
-  'corners-from-0': notice(
-    'corners counted from 0 (one is less than 1)',
-    'used as edges, without the subtraction of 1 that Pascal VOC asks for',
+  'corners-from-0': convention(
+    'objects whose corners count from 0, because one of all is below 1',
+    'used as edges',
   ),
   difficult: notice(
     'objects marked difficult',
@@ -189,6 +196,9 @@ export class Problems {
 }
 
 function inWords({ kind, count, examples, handled }: Problem, end: 'handled' | 'found'): string {
+  const { what, isConvention } = factsOf(kind)
+  const found = `${count} ${what}${end === 'handled' ? `, ${handled}` : ''}`
+  if (isConvention) return found
   const more = count > examples.length ? ` and ${count - examples.length} more` : ''
-  return `${count} ${factsOf(kind).what}${end === 'handled' ? `, ${handled}` : ''}: ${examples.join(', ')}${more}`
+  return `${found}: ${examples.join(', ')}${more}`
 }

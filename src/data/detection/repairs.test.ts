@@ -399,7 +399,7 @@ describe('mistakes in labels of YOLO', () => {
   const line = '0 0.5 0.5 0.25 0.25'
 
   it.each<[string, string, string, number]>([
-    ['an empty file', ' \n', '2 images without a label file or with an empty one, used as background', 0],
+    ['an empty file', ' \n', '2 images without objects, used as background', 0],
     [
       'a line twice',
       `${line}\n${line}\n`,

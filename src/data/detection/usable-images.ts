@@ -66,7 +66,12 @@ export async function usableImages(
   const skip = (image: BoxImage, { reason }: UnreadableImage): void =>
     report('unreadable', `${quoted(image.name)} (image ${image.id}: ${reason})`)
   const sized: SizedImage[] = []
-  const outcomes = await mapConcurrently(there, sizeOf, onProgress('reading sizes of images'))
+  const isSized = there.every(({ width, height }) => width !== null && height !== null)
+  const outcomes = await mapConcurrently(
+    there,
+    sizeOf,
+    isSized ? undefined : onProgress('reading sizes of images'),
+  )
   for (const [i, outcome] of outcomes.entries()) {
     const image = there[i]!
     if (!(outcome instanceof UnreadableImage)) {
