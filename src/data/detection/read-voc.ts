@@ -3,6 +3,7 @@ import { fail } from '../../base/errors.ts'
 import { kindOf } from '../../files/disk.ts'
 import { quoted } from '../../files/json-reader.ts'
 import { sizeLimits } from '../../files/regular-file.ts'
+import type { Box } from '../coco/record.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import type { BoxFolder, BoxImage, BoxObject, BoxReading, BoxSplit } from './box-folder.ts'
 import { divide, divisionInWords } from './divide.ts'
@@ -202,19 +203,17 @@ async function splitOf(
     for (const [at, object] of xml.objects.entries()) {
       const { name: category, corners, difficult } = object
       const example = `${quoted(relative(root, file))} object ${at + 1}`
-      if (corners === undefined) {
+      const box = corners && boxOf(corners, isFromZero)
+      if (box === undefined) {
         problems.add('object-without-box', source, example)
         continue
       }
-      const key = [category, ...corners].join(' ')
+      const key = [category, ...box].join(' ')
       if (seen.has(key)) {
         problems.add('duplicate-object', source, example)
         continue
       }
       seen.add(key)
-      const [x1, y1, x2, y2] = corners
-      const inclusive = isFromZero ? 0 : 1
-      const box = [x1 - inclusive, y1 - inclusive, x2 - x1 + inclusive, y2 - y1 + inclusive] as const
       problems.add('box-area', source, example)
       problems.add(isFromZero ? 'corners-from-0' : 'corners-from-1', source, example)
       if (difficult) problems.add('difficult', source, example)
@@ -225,6 +224,16 @@ async function splitOf(
     }
   }
   return { source, folder: place.images, root, images, objects, unit: 'pixels', total: images.length }
+}
+
+/** Undefined where a corner is on the wrong side of the other. */
+function boxOf(
+  [x1, y1, x2, y2]: readonly [number, number, number, number],
+  isFromZero: boolean,
+): Box | undefined {
+  const inclusive = isFromZero ? 0 : 1
+  const [width, height] = [x2 - x1 + inclusive, y2 - y1 + inclusive]
+  return width < 0 || height < 0 ? undefined : [x1 - inclusive, y1 - inclusive, width, height]
 }
 
 async function namesByStem(folder: string, root: string): Promise<ReadonlyMap<string, string>> {

@@ -7,7 +7,7 @@ import { readRegularFile, sizeLimits } from '../../files/regular-file.ts'
 /** One object of an annotation file of Pascal VOC, as written. */
 export interface VocObject {
   readonly name: string
-  /** xmin, ymin, xmax, ymax; undefined where they are not four numbers in order. */
+  /** xmin, ymin, xmax, ymax; undefined where they are not four numbers. */
   readonly corners: readonly [number, number, number, number] | undefined
   readonly difficult: boolean
 }
@@ -73,7 +73,7 @@ function objectOf(object: unknown, file: string): VocObject {
   if (name === undefined) refuse(file, 'objects with a name, got one without')
   const box = member(object, 'bndbox')
   const [x1, y1, x2, y2] = ['xmin', 'ymin', 'xmax', 'ymax'].map(key => Number(textIn(box, key) ?? Number.NaN))
-  const isBox = [x1!, y1!, x2!, y2!].every(Number.isFinite) && x1! <= x2! && y1! <= y2!
+  const isBox = [x1!, y1!, x2!, y2!].every(Number.isFinite)
   return {
     name,
     corners: isBox ? [x1!, y1!, x2!, y2!] : undefined,
