@@ -15,6 +15,7 @@ export {
   type CocoAnnotations,
   type CocoCategory,
   type CocoImage,
+  type ReadCocoOptions,
   readCocoAnnotations,
 } from './coco/annotations.ts'
 export type { Box } from './coco/record.ts'
@@ -39,5 +40,14 @@ export { type FolderOptions, openFolder } from './folder.ts'
 export { type Archive, archives, type GetOptions, getCifar } from './get-cifar.ts'
 export { decodeImage, type ImageBytes, type ImageSource, UnreadableImage } from './image.ts'
 export { type DataOptions, openDataset } from './open-dataset.ts'
+export {
+  type AffectedMeasure,
+  type MeasureChange,
+  type Problem,
+  type ProblemKind,
+  type ProblemKindFacts,
+  Problems,
+  problemKinds,
+} from './problems.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'

@@ -5,7 +5,8 @@ import type { SkippedFile } from './dataset.ts'
 /** A measure whose value depends on how a problem was handled. */
 export type AffectedMeasure = 'AP' | 'AP by size'
 
-interface ProblemKindFacts {
+/** What a kind of problem is. */
+export interface ProblemKindFacts {
   /** What was found, in words that follow a count. */
   readonly what: string
   /** What happened to it. */
@@ -32,7 +33,7 @@ const convention = (what: string, handled: string, changes?: AffectedMeasure): P
 })
 
 /** Every kind of problem that does not end the opening of a data set. */
-const kinds = {
+export const problemKinds = {
   'byte-order-mark': repair('files beginning with a byte order mark', 'skipped'),
   backslashes: repair('file names with backslashes', 'read as /'),
   'percent-encoding': repair('file names with percent-encoded characters', 'decoded'),
@@ -98,9 +99,9 @@ const kinds = {
 } as const satisfies Record<string, ProblemKindFacts>
 
 /** A kind of problem, as JSON has it. */
-export type ProblemKind = keyof typeof kinds
+export type ProblemKind = keyof typeof problemKinds
 
-const factsOf = (kind: ProblemKind): ProblemKindFacts => kinds[kind]
+const factsOf = (kind: ProblemKind): ProblemKindFacts => problemKinds[kind]
 
 /** All problems of one kind. */
 export interface Problem {
@@ -131,6 +132,8 @@ export class Problems {
   readonly #found = new Map<ProblemKind, Map<string, Found>>()
 
   /**
+   * Counts a problem.
+   *
    * @param where - the annotation file or folder
    * @param example - the record, as `annotations[17]`
    * @param count - of problems of this kind at once

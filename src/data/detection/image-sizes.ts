@@ -1,7 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import { quoted } from '../../files/json-reader.ts'
 import { type Extent, storedExtent, UnreadableImage } from '../image.ts'
-import type { SizedImage } from './usable-images.ts'
+import type { SizedImage } from './sized-image.ts'
 
 /**
  * Boxes belong to images of the `width` and `height` that the annotations say. Where the files have been resized or turned since,

@@ -20,7 +20,8 @@ import { mapConcurrently } from './map-concurrently.ts'
 import { refuseImplausible } from './plausible-boxes.ts'
 import { readCocoPaths, type SplitPaths } from './read-coco.ts'
 import { objectsOf } from './scene-objects.ts'
-import { decode, type ImagePolicy, type SizedImage, stopAt, usableImages } from './usable-images.ts'
+import type { SizedImage } from './sized-image.ts'
+import { decode, type ImagePolicy, stopAt, usableImages } from './usable-images.ts'
 
 /** Options of a folder of images with boxes. */
 export interface BoxesOptions extends ImagePolicy {

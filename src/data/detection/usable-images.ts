@@ -9,18 +9,7 @@ import type { ScenePixels } from './detection-dataset.ts'
 import { ImageFinder } from './image-finder.ts'
 import { refuseOtherSizes } from './image-sizes.ts'
 import { mapConcurrently } from './map-concurrently.ts'
-
-/** An image whose size is known. */
-export interface SizedImage {
-  readonly id: number
-  readonly name: string
-  readonly path: string
-  /** In pixels, as in the annotations or, where they have none, in the file. */
-  readonly width: number
-  readonly height: number
-  /** EXIF's, if the file was looked at; otherwise 1. */
-  readonly orientation: number
-}
+import type { SizedImage } from './sized-image.ts'
 
 /** Policies for images that cannot be used, as in `data`. */
 export interface ImagePolicy {
