@@ -187,6 +187,13 @@ export const layouts: Readonly<
       split => `images/${split}`,
     ),
   },
+  'COCO with names of its own': {
+    format: 'coco',
+    write: cocoPlaces(
+      split => `annotations/zoo_${split}.json`,
+      split => `photos/${split}`,
+    ),
+  },
   Roboflow: { format: 'coco', write: cocoPlaces(split => `${valid(split)}/_annotations.coco.json`, valid) },
   FiftyOne: {
     format: 'coco',
@@ -339,6 +346,10 @@ export const undivided: Readonly<Record<string, Layout>> = {
   CVAT: async folder => {
     await writeImages(folder, (_, file) => `images/${file}`)
     write(folder, 'annotations/instances_default.json', coco(everything))
+  },
+  'COCO of VIA': async folder => {
+    await writeImages(folder, (_, file) => file)
+    write(folder, 'via_export.json', coco(everything))
   },
   'Label Studio': async folder => {
     await writeImages(folder, (_, file) => `images/${file}`)

@@ -65,7 +65,7 @@ export const problemKinds = {
   'unnamed-classes': repair('classes without a name', 'called by their number'),
   'class-count': repair('numbers of classes (nc) that differ from the names', 'the names are used'),
   'yaml-path': notice('paths in data.yaml that lead out of the folder', 'read relative to the folder'),
-  'absent-split': repair('splits in data.yaml without a folder or a list of images', 'left out'),
+  'absent-split': repair('splits without images', 'left out'),
   'repeated-split': repair('splits that are the same images as train', 'left out'),
   'label-without-image': repair('label files without an image', 'left out'),
   'confidence-column': repair('label lines with a confidence behind the box', 'the confidence is ignored'),

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { examples, layouts, undivided } from '../../../test/box-layouts.ts'
+import { examples, layouts, undivided, write as writeFile } from '../../../test/box-layouts.ts'
+import { findBoxes } from './box-formats.ts'
 import type { DetectionDataset, DetectionSplit } from './detection-dataset.ts'
 import { openDetectionDataset } from './open-detection-dataset.ts'
 
@@ -60,5 +61,22 @@ describe('a folder with boxes', () => {
     expect(sorted).toEqual(expected(all.toSorted((a, b) => (a.name < b.name ? -1 : 1))))
     const again = await open()
     expect(content(again.test, classes)).toEqual(content(test, classes))
+  })
+})
+
+describe('a folder of classes', () => {
+  it('is no folder with boxes, whatever texts and tables are in it', async () => {
+    for (const name of ['train/cat/1.jpg', 'train/dog/2.jpg', 'val/cat/3.jpg'])
+      writeFile(folder, name, 'an image')
+    writeFile(
+      folder,
+      'metadata.json',
+      '{"info": {}, "images": [{"path": "train/cat/1.jpg", "label": "cat"}]}',
+    )
+    writeFile(folder, 'results.json', '{"categories": ["cat", "dog"], "annotations": []}')
+    writeFile(folder, 'train/cat/notes.txt', 'a cat')
+    writeFile(folder, 'train/cat/1.xml', '<html/>')
+    writeFile(folder, 'config.yaml', 'names: x\n')
+    expect(await findBoxes(folder)).toBeUndefined()
   })
 })

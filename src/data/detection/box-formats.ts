@@ -42,7 +42,7 @@ async function findIn(root: string): Promise<FoundBoxes | undefined> {
   const yolo = await findYoloFiles(root)
   const voc = await findVocFiles(root)
   const found: FoundBoxes[] = []
-  if (coco !== undefined) {
+  if (coco !== undefined && !(coco.isGuess && (yolo ?? voc) !== undefined)) {
     const isCocoItself = /^(annotations\/instances_\*2017|instances_\*)\.json$/.test(coco.pattern)
     found.push({ format: 'coco', isCocoItself, read: reading => readCocoFolder(root, coco, reading) })
   }

@@ -9,6 +9,8 @@ export interface CocoFiles {
   /** The name with `*` for the split, relative to the folder. */
   readonly pattern: string
   readonly files: ReadonlyMap<SplitName | 'all', string>
+  /** Whether the names say nothing of COCO, so that only the beginnings of the files are like it. */
+  readonly isGuess: boolean
   /** Patterns of other families, which are not used. */
   readonly others: readonly string[]
 }
@@ -35,7 +37,11 @@ interface Candidate {
   readonly path: string
   readonly role: SplitName | 'all'
   readonly pattern: string
+  readonly isGuess: boolean
 }
+
+/** COCO's other files, which have no boxes or those of other tasks. */
+const otherTasks = /keypoints|captions|panoptic|stuff|image_info/i
 
 /** Annotation files of a folder in COCO's format: in it, in `annotations/`, and in the folders of splits; the largest family. */
 export async function findCocoFiles(root: string): Promise<CocoFiles | undefined> {
@@ -56,7 +62,7 @@ export async function findCocoFiles(root: string): Promise<CocoFiles | undefined
   for (const { path, role } of places)
     for (const name of (await listFolder(path, root)).files) {
       const candidate = candidateOf(join(path, name), role, root)
-      if (candidate !== undefined && (await looksLikeCoco(candidate.path))) candidates.push(candidate)
+      if (candidate !== undefined && (await looksLikeCoco(candidate))) candidates.push(candidate)
     }
   return largestFamily(candidates)
 }
@@ -65,22 +71,26 @@ function candidateOf(path: string, folderRole: SplitName | undefined, root: stri
   const name = basename(path)
   const stem = /^(.*)\.json(\.gz)?$/i.exec(name)?.[1]
   if (stem === undefined) return undefined
+  if (otherTasks.test(stem)) return undefined
   const words = stem.split(/[^\p{L}]+/u).filter(word => word !== '' && !fillers.has(word.toLowerCase()))
-  const [word] = words
-  if (words.length > 1) return undefined
+  const split = (word: string): SplitName | undefined => (/^trainval$/i.test(word) ? 'train' : roleOf(word))
+  const word = words.find(each => split(each) !== undefined)
+  const isGuess = words.length > (word === undefined ? 0 : 1)
   const place = relative(root, dirname(path)).replaceAll('\\', '/')
   if (word === undefined) {
     const shown = folderRole === undefined ? place : place.replace(/^[^/]+/, '*')
-    return { path, role: folderRole ?? 'all', pattern: shown === '' ? name : `${shown}/${name}` }
+    return { path, role: folderRole ?? 'all', pattern: shown === '' ? name : `${shown}/${name}`, isGuess }
   }
-  const role = /^trainval$/i.test(word) ? 'train' : roleOf(word)
-  if (role === undefined || (folderRole !== undefined && role !== folderRole)) return undefined
+  const role = split(word)!
+  if (folderRole !== undefined && role !== folderRole) return undefined
   const shown = `${place === '' ? '' : `${folderRole === undefined ? place : '*'}/`}${name.replace(word, '*')}`
-  return { path, role, pattern: shown }
+  return { path, role, pattern: shown, isGuess }
 }
 
 /** The family with training annotations and the most splits; of equals the last by name, so 2017 before 2014. */
-function largestFamily(candidates: readonly Candidate[]): CocoFiles | undefined {
+function largestFamily(all: readonly Candidate[]): CocoFiles | undefined {
+  const named = all.filter(({ isGuess }) => !isGuess)
+  const candidates = named.length > 0 ? named : all
   const families = new Map<string, Map<SplitName | 'all', string>>()
   for (const { path, role, pattern } of candidates) {
     const files = families.get(pattern) ?? new Map<SplitName | 'all', string>()
@@ -99,15 +109,27 @@ function largestFamily(candidates: readonly Candidate[]): CocoFiles | undefined 
   )
   if (best === undefined) return undefined
   const [pattern, files] = best
-  return { pattern, files, others: others.map(([other]) => other).filter(other => other !== `${pattern}.gz`) }
+  const isGuess = named.length === 0
+  // Which of several files is meant is not to be guessed.
+  if (isGuess && others.length > 0 && !files.has('train')) return undefined
+  return {
+    pattern,
+    files,
+    isGuess,
+    others: others.map(([other]) => other).filter(other => other !== `${pattern}.gz`),
+  }
 }
 
 /** Bytes of a file that are looked at. */
-const beginning = 4096
+const beginning = 65_536
+
+/** The first image, category or annotation. Other files of JSON have lists of these names as well, of other records. */
+const firstRecord =
+  /"images"\s*:\s*\[\s*\{[^}]*"file_name"|"categories"\s*:\s*\[\s*\{[^}]*"id"|"annotations"\s*:\s*\[\s*\{[^{]*"(image_id|bbox)"/
 
 /** Whether a file begins as an annotation file does; the name does for one that says it, which may be damaged, and a compressed one. */
-async function looksLikeCoco(path: string): Promise<boolean> {
-  if (/instances|coco|\.gz$/i.test(basename(path))) return true
+async function looksLikeCoco({ path, isGuess }: Candidate): Promise<boolean> {
+  if (!isGuess && /instances|coco|annotations|\.gz$/i.test(basename(path))) return true
   try {
     const file = await openRegularFile(path)
     try {
@@ -116,15 +138,20 @@ async function looksLikeCoco(path: string): Promise<boolean> {
         .toString('utf8', 0, bytesRead)
         .replace(/^\ufeff/, '')
         .trimStart()
-      return text.startsWith('{') && /"(images|categories|annotations|licenses|info)"\s*:/.test(text)
+      return text.startsWith('{') && firstRecord.test(text)
     } finally {
       await file.close()
     }
   } catch {
     // Whoever reads it later says why it cannot be read.
-    return true
+    return !isGuess
   }
 }
+
+/** Folders of a data set that are looked into. */
+const mostParents = 16
+/** Folders in which images are looked for. */
+const mostFolders = 48
 
 /** Folders in which the images of an annotation file may be, the usual ones first. */
 export async function imageFolders(
@@ -140,16 +167,20 @@ export async function imageFolders(
   if (tail !== undefined) found.push(join(root, tail), join(root, 'images', tail))
   if (near !== root && !/^annotations?$/i.test(basename(near)))
     found.push(near, join(near, 'images'), join(near, 'data'))
-  for (const parent of [root, ...['images', 'data'].map(name => join(root, name))]) {
-    const { folders } = await listFolder(parent, root)
-    for (const name of folders) {
+  const parents = (await listFolder(root, root)).folders.slice(0, mostParents).map(name => join(root, name))
+  for (const parent of [root, ...parents]) {
+    for (const name of (await listFolder(parent, root)).folders) {
       const own = roleOf(name)
-      if (role === 'all' ? parent !== root && own === undefined : own === role)
+      if (role === 'all' ? own === undefined : own === role)
         found.push(join(parent, name), join(parent, name, 'images'), join(parent, name, 'data'))
     }
   }
   found.push(...['images', 'data', 'JPEGImages', 'imgs', 'img', 'image'].map(name => join(root, name)), root)
-  return [...new Set(found)].filter(path => kindOf(path) === 'folder')
+  const unique = [...new Set(found)].filter(path => kindOf(path) === 'folder')
+  // The usual ones are last, and never left out.
+  return unique.length <= mostFolders
+    ? unique
+    : [...unique.slice(0, mostFolders / 2), ...unique.slice(-mostFolders / 2)]
 }
 
 /** Splits in their order, or the file that has none. */

@@ -42,10 +42,14 @@ export async function readYoloFolder(
     const images: string[] = []
     for (const path of paths) images.push(...(await imagesOf(path, root, finder, reading)))
     const unique = [...new Set(images)]
+    if (unique.length === 0 && role !== 'train' && role !== 'all') {
+      problems.add('absent-split', found.yaml ?? root, role)
+      continue
+    }
     if (unique.length === 0)
       fail({
         kind: 'data',
-        message: `expected images of ${role === 'all' ? 'the data set' : role}, found none`,
+        message: 'expected images to train on, found none',
         where: paths[0]!,
         help: 'put the images there, or correct data.yaml; links may not leave the folder',
       })
@@ -91,8 +95,10 @@ export async function readYoloFolder(
   }
 }
 
-const isSame = (paths: readonly string[], others: readonly string[] | undefined): boolean =>
-  others?.length === paths.length && paths.every(path => others.includes(path))
+function isSame(paths: readonly string[], others: readonly string[] | undefined): boolean {
+  const known = new Set(others)
+  return known.size === paths.length && paths.every(path => known.has(path))
+}
 
 /** The images of a folder or of a list, whole paths. */
 async function imagesOf(
