@@ -36,7 +36,7 @@ const sets = [
   {
     name: 'coco',
     use: '--data DIR',
-    what: 'For detectors: your images with annotations in the format of COCO (docs/detection-data.md).',
+    what: 'For detectors: your images with annotations in the format of COCO, YOLO or Pascal VOC (docs/detection-data.md).',
   },
 ] as const
 
