@@ -197,7 +197,7 @@ describe('code within lines', () => {
       keys.has(`${group}.`),
     )
     const pattern = new RegExp(`^(?:--set )?((?:${groups.join('|')})(?:\\.[\\w]+)+)(=\\S+)?$`)
-    const files = /\.(json|onnx|safetensors|ts)$/
+    const files = /\.(json|onnx|safetensors|ts|yaml)$/
     let count = 0
     const wrong = inline.flatMap(({ where, text }) => {
       const [, key = '', value] = pattern.exec(text) ?? []

@@ -233,6 +233,8 @@ const detectionExtras = z.object({
   /** Small, medium and large objects, without crowds. */
   perSize: z.tuple([z.number(), z.number(), z.number()]),
   crowds: z.number(),
+  /** How the data was repaired or read in a way that changes measures. */
+  changes: z.array(z.object({ measure: z.enum(['AP', 'AP by size']), text: z.string() })).optional(),
   /** Detections of each class. */
   detections: z.array(z.number()),
   layers: z.array(

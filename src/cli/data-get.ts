@@ -41,7 +41,12 @@ const sets = [
   {
     name: 'coco',
     use: '--data DIR',
-    what: 'For detectors: your images with annotations in the format of COCO (docs/detection-data.md).',
+    what: "For detectors: your images with annotations in the layout and the names of COCO's own files (docs/detection-data.md).",
+  },
+  {
+    name: 'boxes',
+    use: '--data DIR',
+    what: 'For detectors: your images with annotations in any other layout of COCO, of YOLO or of Pascal VOC, as tools export them.',
   },
 ] as const
 

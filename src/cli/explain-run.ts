@@ -71,9 +71,11 @@ async function requestOf(run: string, flags: ExplainFlags): Promise<ExplainReque
 }
 
 function explanationReport(findings: Findings, paint: Paint): string {
-  const { layers, measures, data } = findings
+  const { layers, measures, data, extras } = findings
+  const changes = (extras?.task === 'detection' ? extras.changes : undefined) ?? []
   return [
     headline(measures, paint, imagesOf[data.split]),
+    ...changes.map(({ measure, text }) => wrap(`Changes ${measure}: ${clean(text)}`, '  ')),
     ...layers.map((layer, index) => layerReport(findings, layer, index, paint)),
     ...(layers.length === 0 ? ['The network has no mixture of experts: there is no routing.'] : []),
   ].join('\n\n')

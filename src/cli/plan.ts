@@ -7,7 +7,7 @@ import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
 import { dataNames, needsFolder } from '../data/data-names.ts'
-import { needDirectory } from '../data/missing-directory.ts'
+import { needPlace } from '../data/missing-directory.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
@@ -50,14 +50,16 @@ export async function planTraining(
       where: '--out',
       help: 'name the folder of the run',
     })
-  const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
+  // Annotation files that are named need no layout to be found by.
+  const named = flags.set.some(text => /^\s*data\.annotations\b/.test(text)) ? ['data.name=boxes'] : []
+  const overrides = [...(await dataOverrides(flags.data)), ...named, ...flagOverrides(flags), ...flags.set]
   const resume = flags.resumeAuto === true ? 'auto' : flags.resume === true
   const draft =
     resume === false
       ? await planFromRecipe(name ?? defaultRecipe, flags, overrides)
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
-  if (needsFolder(draft.config.data.name)) needDirectory(draft.config.data)
+  if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
   const { config, recipe, label } = draft
   const isClaimed = draft.run === undefined
   return { config, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }

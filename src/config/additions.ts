@@ -5,6 +5,9 @@ import { isJsonObject, type Json, type JsonObject } from '../files/json.ts'
  * is joined by dots.
  */
 const additions: readonly { readonly part: string; readonly key: string; readonly asBefore: Json }[] = [
+  { part: 'data', key: 'annotations', asBefore: null },
+  { part: 'data', key: 'images', asBefore: null },
+  { part: 'data', key: 'strict', asBefore: false },
   { part: 'data', key: 'implausibleBoxes', asBefore: 'stop' },
   { part: 'model', key: 'initialisation', asBefore: 'fan-out' },
   { part: 'model.detector', key: 'scoreClamp', asBefore: null },

@@ -37,6 +37,9 @@ describe('resolveConfig', () => {
       shortest: 32,
       unreadable: 'stop',
       implausibleBoxes: 'stop',
+      annotations: null,
+      images: null,
+      strict: false,
       limit: { train: null, test: null },
     })
     expect(config.model.moe[0]).toEqual({
@@ -210,8 +213,9 @@ describe('rules between keys', () => {
     const { training: now, optimizer: nowOptimizer, data: nowData, ...rest } = resolved
     const { replicas, resizing, ...training } = now
     const { groups, ...optimizer } = nowOptimizer
-    const { implausibleBoxes, ...data } = nowData
+    const { implausibleBoxes, annotations, images, strict, ...data } = nowData
     expect([replicas, resizing, groups, implausibleBoxes]).toEqual([1, null, null, 'stop'])
+    expect([annotations, images, strict]).toEqual([null, null, false])
     const before = { ...rest, training, optimizer, data }
     const after = resolved
     const hash = (config: object) => configHash(withoutSafeKeys(config))

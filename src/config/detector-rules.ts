@@ -6,7 +6,12 @@ import type { Path } from './shape.ts'
 type Mixture = NonNullable<NonNullable<ParsedConfig['model']['detector']>['mixture']>
 
 /** Data sets whose images have boxes: what a detector learns from. */
-const withBoxes = ['scenes', 'coco']
+const withBoxes = ['scenes', 'coco', 'boxes']
+
+/** Whether a data set is a folder of images with boxes. */
+export function isBoxFolder(name: string): boolean {
+  return name === 'coco' || name === 'boxes'
+}
 
 /** What a detector, its data and its heads ask of each other; for a classifier, that it has none of it. */
 export function detectorRules(
@@ -20,6 +25,7 @@ export function detectorRules(
   const path = ['model', 'detector', 'mixture'] as const
   return [
     ...trainingRules(config),
+    ...annotationRules(config),
     ...freezeRules(config),
     ...weightsRules(config),
     ...(mixture === null ? [] : [...routingRules(mixture, path), ...headRules(config, mixture, path)]),
@@ -32,7 +38,7 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
     mistakes.push({
       path: ['data', 'name'],
       message: `${data.name} has boxes and no single class an image, but the model is a classifier`,
-      help: 'set model.detector to {} for a detector, or take sample, cifar10, cifar100, folder or multi-label',
+      help: 'take the recipe of a detector, as in `moiety train scenes --data DIR` (others: coco-32, paper-retinanet), set model.detector to {}, or take data of one class an image: sample, cifar10, cifar100 or folder',
     })
   else if (data.shortest !== null && data.shortest !== imageSize)
     mistakes.push({
@@ -49,6 +55,26 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
   return mistakes
 }
 
+function annotationRules({ data }: ParsedConfig): Mistake[] {
+  if (data.annotations === null && data.images === null) return []
+  if (!isBoxFolder(data.name))
+    return [
+      {
+        path: ['data', data.annotations === null ? 'images' : 'annotations'],
+        message: `${data.name} has no annotation files to name`,
+        help: 'set data.name to boxes',
+      },
+    ]
+  if (data.annotations?.train) return []
+  return [
+    {
+      path: ['data', 'annotations', 'train'],
+      message: 'expected the annotation file of the training images, got none',
+      help: 'for example --set data.annotations.train=annotations/train.json',
+    },
+  ]
+}
+
 function trainingRules({ data, augmentation, model, training }: ParsedConfig): Mistake[] {
   const mistakes: Mistake[] = []
   const { matching } = model.detector!
@@ -56,7 +82,10 @@ function trainingRules({ data, augmentation, model, training }: ParsedConfig): M
     mistakes.push({
       path: ['data', 'name'],
       message: `a detector learns from boxes, and ${data.name} has none`,
-      help: 'take scenes or coco, or set model.detector to null for a classifier',
+      help:
+        data.name === 'folder'
+          ? 'the folder has no annotations in a layout of COCO, YOLO or Pascal VOC (docs/detection-data.md): add them, or name COCO files with --set data.annotations.train=FILE; for a classifier take another recipe, as sample'
+          : 'take scenes or --data DIR, a folder of images with boxes, or set model.detector to null for a classifier',
     })
   if (data.shortest !== null && data.size !== null && data.shortest > data.size)
     mistakes.push({
@@ -162,7 +191,7 @@ function weightsRules({ model }: ParsedConfig): Mistake[] {
 function headRules({ data, model }: ParsedConfig, { gate }: Mixture, path: Path): Mistake[] {
   const { least } = gateNamed(gate)
   if (least === undefined) return []
-  const size = data.shortest ?? data.size ?? (data.name === 'coco' ? 608 : 128)
+  const size = data.shortest ?? data.size ?? (isBoxFolder(data.name) ? 608 : 128)
   const stride = { cifar: 32, strided: 64, imagenet: 128 }[model.stem]
   const side = Math.ceil(size / stride)
   if (side >= least.side) return []

@@ -15,6 +15,13 @@ import { type GateConfig, moeLayerSchema } from './moe.ts'
 /** The shape of a configuration; a description on a key is the help that an error about it shows. */
 const fraction = z.number().min(0).max(1)
 
+const splitPath = z.string().min(1).max(4096).nullable().default(null)
+const splitPaths = z.strictObject({
+  train: splitPath.describe('of the training images'),
+  val: splitPath.describe('of the validation images; null: none'),
+  test: splitPath.describe('of the test images; null: none'),
+})
+
 /** A component of a registry by its name, with its options. */
 function named<Any extends Component, Known extends readonly Any[]>(
   registry: Registry<Any, Known>,
@@ -40,7 +47,7 @@ const dataSchema = () =>
       .enum(allDataNames())
       .default('sample')
       .describe(
-        'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; multi-label has images with any number of labels from CSV or JSON; scenes and coco have boxes, for detectors',
+        'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; multi-label has images with any number of labels from CSV or JSON; scenes, coco and boxes (a folder in the format of COCO, YOLO or Pascal VOC) have boxes, for detectors',
       ),
     directory: z
       .string()
@@ -64,7 +71,25 @@ const dataSchema = () =>
       .max(4096)
       .nullable()
       .default(null)
-      .describe('with boxes, the shorter side at most; null: as size, or 608 for coco where both are null'),
+      .describe(
+        'with boxes, the shorter side at most; null: as size, or 608 for coco and boxes where both are null',
+      ),
+    annotations: splitPaths
+      .nullable()
+      .default(null)
+      .describe(
+        'with boxes, annotation files in COCO format (.json or .json.gz), relative to data.directory; null: found by the layout of the folder',
+      ),
+    images: splitPaths
+      .nullable()
+      .default(null)
+      .describe(
+        'with data.annotations, the folders that file_name is relative to; null: found near the annotations',
+      ),
+    strict: z
+      .boolean()
+      .default(false)
+      .describe('with boxes, refuse mistakes in annotations that are otherwise repaired and reported'),
     unreadable: z
       .enum(['stop', 'skip'])
       .default('stop')

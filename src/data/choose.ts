@@ -1,7 +1,7 @@
 import { kindOf } from '../files/disk.ts'
 import { findCifar } from './cifar.ts'
 import { type DataName, dataNames } from './data-names.ts'
-import { holdsCoco } from './detection/index.ts'
+import { findBoxes } from './detection/index.ts'
 import { holdsLabels } from './multi-label/index.ts'
 
 /** A data set by its name, and where it lies; null for what is drawn, or fetched to a place that is given elsewhere. */
@@ -19,7 +19,8 @@ export async function recognisedData(text: string): Promise<ChosenData | undefin
     case 'folder': {
       const cifar = await findCifar(text)
       if (cifar !== undefined) return { name: cifar, directory: text }
-      if (holdsCoco(text)) return { name: 'coco', directory: text }
+      const boxes = await findBoxes(text)
+      if (boxes !== undefined) return { name: boxes.isCocoItself ? 'coco' : 'boxes', directory: text }
       return holdsLabels(text) ? labelled : { name: 'folder', directory: text }
     }
     case 'file':

@@ -75,6 +75,7 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
       return openFolder({ ...options, directory: needDirectory(options) }, progress)
     case 'scenes':
     case 'coco':
+    case 'boxes':
       return fail({
         kind: 'usage',
         message: `expected images of one class each, but ${options.name} has boxes`,

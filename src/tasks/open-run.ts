@@ -67,8 +67,10 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
   return { run, task, checkpoint, split }
 }
 
+/** Other data has its own annotations. */
 function withChoice(own: Config['data'], given: DataChoice | undefined): Config['data'] {
-  return { ...own, ...given, limit: given?.limit ?? own.limit }
+  if (given === undefined) return own
+  return { ...own, annotations: null, images: null, ...given, limit: given.limit ?? own.limit }
 }
 
 /** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */

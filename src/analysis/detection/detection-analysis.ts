@@ -73,6 +73,7 @@ function analysed(
           sizes: [...sizes],
           perSize: [perSize[0]!, perSize[1]!, perSize[2]!],
           crowds: evaluation.counts.crowds,
+          changes: [...(splitNamed(data, split).changes ?? [])],
           detections: evaluation.perCategory.map(({ detections }) => detections),
           layers: own,
           scenes: { images: [...scenes.images], score: scenes.score },

@@ -1,7 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import { quoted } from '../../files/json-reader.ts'
 import { type Extent, storedExtent, UnreadableImage } from '../image.ts'
-import type { LocatedImage } from './coco-images.ts'
+import type { SizedImage } from './sized-image.ts'
 
 /**
  * Boxes belong to images of the `width` and `height` that the annotations say. Where the files have been resized or turned since,
@@ -16,7 +16,7 @@ const maxImagesRead = 32
 const tooMany = 0.5
 
 interface OtherSize {
-  readonly image: LocatedImage
+  readonly image: SizedImage
   readonly found: Extent
 }
 
@@ -28,7 +28,7 @@ interface OtherSize {
  * @throws MoietyError of kind `data` that says how many, what probably happened, and the key that leaves them to be found one by one
  */
 export async function refuseOtherSizes(
-  images: readonly LocatedImage[],
+  images: readonly SizedImage[],
   file: string,
   unreadable: 'stop' | 'skip',
 ): Promise<void> {

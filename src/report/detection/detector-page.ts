@@ -50,6 +50,7 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
         'Objects',
         `${sizes.join(', ')}${extras.crowds === 0 ? '' : `, and ${whole(extras.crowds)} crowds`}`,
       ),
+      ...(extras.changes ?? []).map(({ measure, text }) => fact(`Changes ${measure}`, text)),
     ],
     definitions: layers.length === 0 ? [precision] : [precision, ...ofObjects],
     items: 'objects',

@@ -82,12 +82,12 @@ function refuseClassifier(): never {
 /** The `data` of a configuration as what opens it has it. */
 export function detectionData({ data }: Config) {
   const { name } = data
-  if (name === 'scenes' || name === 'coco') return { ...data, name }
+  if (name === 'scenes' || name === 'coco' || name === 'boxes') return { ...data, name }
   return fail({
     kind: 'usage',
     message: `a detector learns from boxes, and ${name} has none`,
     where: 'data.name',
-    help: 'take scenes or coco',
+    help: 'take scenes, coco or boxes',
   })
 }
 

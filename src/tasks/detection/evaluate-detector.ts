@@ -185,6 +185,7 @@ class Collected {
     if (!Number.isFinite(this.#loss)) refuseNotFinite(this.#loss, images)
     const evaluation = judged(this.dataset, split, this.#found)
     const sizes = sizesOf(this.dataset)
+    const changes = split.changes ?? []
     return {
       images,
       loss: this.#loss / Math.max(1, images),
@@ -196,8 +197,9 @@ class Collected {
         counts: evaluation.counts,
         perCategory: evaluation.perCategory.map(({ perIoU: _, ...numbers }) => numbers),
         sizes,
+        ...(changes.length === 0 ? {} : { changes }),
       },
-      tables: statsTables(evaluation, sizes),
+      tables: statsTables(evaluation, sizes, changes),
       evaluation,
       found: this.#found,
       objects: this.#objects,

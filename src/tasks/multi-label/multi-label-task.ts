@@ -59,7 +59,7 @@ export async function openMultiLabelTask(
   if (data.name !== 'multi-label')
     fail({
       kind: 'usage',
-      message: `expected images with any number of labels, but those of ${data.name} have ${data.name === 'coco' || data.name === 'scenes' ? 'boxes' : 'one class each'}`,
+      message: `expected images with any number of labels, but those of ${data.name} have ${['coco', 'boxes', 'scenes'].includes(data.name) ? 'boxes' : 'one class each'}`,
       where: 'data.name',
       help: 'give a labels file or the folder of one: --data DIR',
     })
