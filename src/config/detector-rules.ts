@@ -121,6 +121,15 @@ function freezeRules({ model }: ParsedConfig): Mistake[] {
           : `freeze ${freeze} keeps first values, but model.weights names nothing that they have learned`,
       help: 'set model.weights to a trained run or a file and model.weightsPart to what is taken from it, or freeze to nothing',
     })
+  else if (
+    last >= 4 &&
+    (model.weightsPart === 'auto' || (freeze === 'trunk' && model.weightsPart === 'all-but-classes'))
+  )
+    mistakes.push({
+      path: ['model', 'weightsPart'],
+      message: `weightsPart ${model.weightsPart} may leave ${freeze === 'trunk' ? 'heads' : 'the pyramid'} at random, and freeze ${freeze} would keep them so`,
+      help: `name what is taken from the weights: whole, trunk${freeze === 'trunk' ? '' : ', features, all-but-classes'} or copies`,
+    })
   else if (leavesFrozenAtRandom(freeze, model.weightsPart))
     mistakes.push({
       path: ['model', 'weightsPart'],

@@ -100,12 +100,30 @@ const modelSchema = () =>
       .max(4096)
       .nullable()
       .default(null)
-      .describe('a safetensors file with published weights, or a run, to start from; null starts at random'),
+      .describe(
+        'a file with weights to start from (safetensors, or .pth of torch.save, which is never executed), or a run; null starts at random',
+      ),
+    from: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe(
+        'as weights, and sets name, stem, width and weightsPart (auto) by what is in the file; Moiety replaces it with those keys',
+      ),
+    weightsEntry: z
+      .string()
+      .max(1000)
+      .nullable()
+      .default(null)
+      .describe(
+        'which entry of a file with several networks, such as state_dict or model_ema; null: the usual one, and a moving average before what it averages',
+      ),
     weightsPart: z
-      .enum(['whole', 'backbone', 'features', 'trunk', 'copies'])
+      .enum(['whole', 'auto', 'backbone', 'features', 'trunk', 'copies', 'all-but-classes'])
       .default('whole')
       .describe(
-        'backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
+        'auto takes the outputs for classes where there are as many, pyramid and heads where the file has them, and all of the rest but what mixtures replace; all-but-classes leaves only those outputs and mixtures at random; backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
       ),
     initialisation: z
       .enum(['published', 'fan-out'])
@@ -241,10 +259,10 @@ export type DataConfig = DeepReadonly<
 /** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
 /** The network without what it is for: a classifier's, or a detector's backbone. */
-export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation'> &
+export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation' | 'weightsEntry'> &
   Partial<Pick<ModelConfig, 'initialisation'>>
 /** The network, as `model` of a configuration. */
-export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector'>> & {
+export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector' | 'from'>> & {
   readonly moe: readonly MoeLayerConfig[]
   readonly detector: DetectorConfig | null
 }

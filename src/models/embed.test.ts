@@ -30,6 +30,7 @@ const model = (moe: readonly MoeLayerConfig[], fields: Partial<ModelConfig> = {}
   width: 64,
   weights: null,
   initialisation: 'published',
+  weightsEntry: null,
   weightsPart: 'whole',
   moe,
   detector: null,

@@ -19,10 +19,11 @@ import { requireTraining } from './device-probe.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, emptyEpoch, epochMeans, writeSums } from './epoch-sums.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { refuseUnreadableWeights } from './pretrained.ts'
+import { checkWeights } from './pretrained.ts'
 import { refuseOtherConfig, rememberConfig, secondsSoFar } from './resume.ts'
 import { type Position, startingPoint } from './starting-point.ts'
 import { type ReadyStep, TrainingPrograms } from './training-programs.ts'
+import { refuseUnreadableWeights } from './weight-file.ts'
 
 /** What to train, where, and who is told. */
 export interface TrainOptions {
@@ -90,10 +91,12 @@ function reportProbe(onEvent: TrainOptions['onEvent']): (device: string) => void
 }
 
 /** Before data are opened and networks built, which may take minutes. */
-async function refuseUnreadableBeginning({ config, run }: TrainOptions): Promise<void> {
+async function refuseUnreadableBeginning({ config, task, run }: TrainOptions): Promise<void> {
   const { weights } = config.model
   // A resumed training has its weights in its checkpoint.
-  if (weights !== null && listCheckpoints(run).length === 0) await refuseUnreadableWeights(weights)
+  if (weights === null || listCheckpoints(run).length > 0) return
+  await refuseUnreadableWeights(weights)
+  if (task === undefined) await checkWeights(config)
 }
 
 function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void {
@@ -181,6 +184,7 @@ class Training {
       run: folder.path,
       resume,
       onWarning: message => onEvent({ kind: 'warning', message }),
+      onNote: message => onEvent({ kind: 'note', message }),
     })
     await this.#programs.spread(usual)
     this.#lastCheckpoint = checkpoint

@@ -35,6 +35,7 @@ const model = (fields: Partial<ModelConfig> = {}): ModelConfig => ({
   width: 2,
   weights: null,
   initialisation: 'published',
+  weightsEntry: null,
   weightsPart: 'whole',
   moe: [],
   detector: null,

@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly resume: boolean | 'auto'
   /** Told of damaged checkpoints that were passed over. */
   readonly onWarning: (message: string) => void
+  /** Told of what was chosen in weights to start from. */
+  readonly onNote: (message: string) => void
 }
 
 /**
@@ -39,13 +41,13 @@ export interface StartOptions {
 export async function startingPoint(
   options: StartOptions,
 ): Promise<{ readonly position: Position; readonly checkpoint: string | undefined }> {
-  const { config, data, engine, step, run, resume, onWarning } = options
+  const { config, data, engine, step, run, resume, onWarning, onNote } = options
   const initial = step.initialState(config.seed)
   const found = resume === false ? undefined : latestCheckpoint(run, { fallback: resume === 'auto' })
   const checkpoint = found?.checkpoint
   if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
-    await engine.setState(await withPublishedWeights(initial, config.model), { transfer: true })
+    await engine.setState(await withPublishedWeights(initial, config.model, onNote), { transfer: true })
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       checkpoint: undefined,
