@@ -207,12 +207,14 @@ describe('rules between keys', () => {
 
   it('has the hash of before where a key that came later changes nothing', () => {
     const resolved = resolveConfig({}, 'test')
-    const { training: now, optimizer: nowOptimizer, data: nowData, ...rest } = resolved
+    const { training: now, optimizer: nowOptimizer, data: nowData, model: nowModel, ...rest } = resolved
+    const { weightsEntry, freeze, ...model } = nowModel
+    expect([weightsEntry, freeze]).toEqual([null, null])
     const { replicas, resizing, ...training } = now
     const { groups, ...optimizer } = nowOptimizer
     const { implausibleBoxes, ...data } = nowData
     expect([replicas, resizing, groups, implausibleBoxes]).toEqual([1, null, null, 'stop'])
-    const before = { ...rest, training, optimizer, data }
+    const before = { ...rest, training, optimizer, data, model }
     const after = resolved
     const hash = (config: object) => configHash(withoutSafeKeys(config))
     expect(hash(after)).toBe(hash(before))

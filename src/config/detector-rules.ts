@@ -20,6 +20,7 @@ export function detectorRules(
   const path = ['model', 'detector', 'mixture'] as const
   return [
     ...trainingRules(config),
+    ...backboneFreezeRule(config),
     ...freezeRules(config),
     ...weightsRules(config),
     ...(mixture === null ? [] : [...routingRules(mixture, path), ...headRules(config, mixture, path)]),
@@ -40,6 +41,12 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
       message: `images of ${data.name} are square, so no side is the shorter one`,
       help: 'leave data.shortest out; it is for images with boxes',
     })
+  if (model.freeze !== null && model.freeze.length > 0 && model.weights === null)
+    mistakes.push({
+      path: ['model', 'freeze'],
+      message: 'frozen stages keep first values, but model.weights names nothing that they have learned',
+      help: 'set model.from to a file with weights or a run, or model.freeze to null',
+    })
   if (['features', 'trunk', 'copies'].includes(model.weightsPart))
     mistakes.push({
       path: ['model', 'weightsPart'],
@@ -47,6 +54,17 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
       help: 'take whole or backbone',
     })
   return mistakes
+}
+
+function backboneFreezeRule({ model }: ParsedConfig): Mistake[] {
+  if (model.freeze === null) return []
+  return [
+    {
+      path: ['model', 'freeze'],
+      message: 'it is for classifiers; what a detector freezes is model.detector.freeze',
+      help: 'set model.freeze to null, and model.detector.freeze to batch-norm, early-stages, features or trunk',
+    },
+  ]
 }
 
 function trainingRules({ data, augmentation, model, training }: ParsedConfig): Mistake[] {

@@ -131,6 +131,14 @@ const modelSchema = () =>
       .describe(
         "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
       ),
+    freeze: z
+      .array(z.int().min(0).max(4))
+      .max(5)
+      .nullable()
+      .default(null)
+      .describe(
+        "positions (0 the stem, 1 to 4 the stages) that keep their weights and BatchNorm's running statistics; mixtures at them and the classifier are trained, so [0,1,2,3,4] trains nothing else",
+      ),
     moe: z.array(moeLayerSchema()).max(5).default([]).describe('mixture-of-experts layers, one a position'),
     detector: detectorSchema()
       .nullable()
@@ -259,8 +267,8 @@ export type DataConfig = DeepReadonly<
 /** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
 /** The network without what it is for: a classifier's, or a detector's backbone. */
-export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation' | 'weightsEntry'> &
-  Partial<Pick<ModelConfig, 'initialisation'>>
+export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation' | 'weightsEntry' | 'freeze'> &
+  Partial<Pick<ModelConfig, 'initialisation' | 'freeze'>>
 /** The network, as `model` of a configuration. */
 export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector' | 'from'>> & {
   readonly moe: readonly MoeLayerConfig[]

@@ -36,6 +36,7 @@ const model = (fields: Partial<ModelConfig> = {}): ModelConfig => ({
   weights: null,
   initialisation: 'published',
   weightsEntry: null,
+  freeze: null,
   weightsPart: 'whole',
   moe: [],
   detector: null,

@@ -65,7 +65,7 @@ export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOption
   const trunk = isFrozen ? scope.frozen() : scope
   const body = resnetStages(freeze === 'nothing' ? trunk : trunk.withRunningStatistics(), images, {
     ...backbone,
-    frozenTo: freeze === 'early-stages' ? lastEarlyStage : undefined,
+    frozen: freeze === 'early-stages' ? earlyStages : undefined,
   })
   const levels = trunk.in('fpn', inner =>
     featurePyramid(inner, body.stages.slice(1), channels, initialisation),
@@ -90,6 +90,7 @@ export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOption
 
 /** Of `early-stages`. */
 const lastEarlyStage = 3
+const earlyStages = new Set([0, 1, 2, lastEarlyStage])
 
 /** The last position of the backbone at which a mixture of experts would not be trained; −1: none. */
 export function frozenPositions(freeze: Freeze): number {
