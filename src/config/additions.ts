@@ -8,6 +8,7 @@ const additions: readonly { readonly part: string; readonly key: string; readonl
   { part: 'data', key: 'implausibleBoxes', asBefore: 'stop' },
   { part: 'model', key: 'initialisation', asBefore: 'fan-out' },
   { part: 'model', key: 'weightsEntry', asBefore: null },
+  { part: 'model', key: 'copyNoise', asBefore: 0 },
   { part: 'model', key: 'freeze', asBefore: null },
   { part: 'model.detector', key: 'scoreClamp', asBefore: null },
   { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },

@@ -23,6 +23,7 @@ export function detectorRules(
     ...backboneFreezeRule(config),
     ...freezeRules(config),
     ...weightsRules(config),
+    ...copyRules(model),
     ...(mixture === null ? [] : [...routingRules(mixture, path), ...headRules(config, mixture, path)]),
   ]
 }
@@ -47,13 +48,39 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
       message: 'frozen stages keep first values, but model.weights names nothing that they have learned',
       help: 'set model.from to a file with weights or a run, or model.freeze to null',
     })
-  if (['features', 'trunk', 'copies'].includes(model.weightsPart))
+  if (model.weightsPart === 'features')
     mistakes.push({
       path: ['model', 'weightsPart'],
-      message: `${model.weightsPart} is a part of a detector, but the model is a classifier`,
-      help: 'take whole or backbone',
+      message: 'features is a part of a detector, but the model is a classifier',
+      help: 'take backbone, trunk or auto',
     })
-  return mistakes
+  return [...mistakes, ...weightsRules({ model }), ...copyRules(model)]
+}
+
+/** Mixtures that cannot begin as copies of what they replace. */
+function copyRules({ name, weightsPart, copyNoise, moe }: ParsedConfig['model']): Mistake[] {
+  if (weightsPart !== 'copies')
+    return copyNoise === 0
+      ? []
+      : [
+          {
+            path: ['model', 'copyNoise'],
+            message: `noise is added to experts that begin as copies, but weightsPart is ${weightsPart}`,
+            help: 'set model.weightsPart to copies, or leave copyNoise out',
+          },
+        ]
+  return moe.flatMap(({ style, position }, i) =>
+    style === 'resblock' && position === 1 && name !== 'resnet50'
+      ? [
+          {
+            path: ['model', 'moe', i, 'style'],
+            message:
+              "the shortcut around a mixture at position 1 is the input itself, so that copies of the stage would not begin with the plain network's output",
+            help: 'set style to block or shared, or take weightsPart trunk or auto',
+          },
+        ]
+      : [],
+  )
 }
 
 function backboneFreezeRule({ model }: ParsedConfig): Mistake[] {
@@ -173,7 +200,7 @@ function leavesFrozenAtRandom(
   return freeze === 'features' && part === 'backbone'
 }
 
-function weightsRules({ model }: ParsedConfig): Mistake[] {
+function weightsRules({ model }: Pick<ParsedConfig, 'model'>): Mistake[] {
   const { weightsPart } = model
   if (weightsPart !== 'copies') return []
   if (model.detector?.mixture?.part === 'head' || model.moe.length > 0) return []
@@ -181,7 +208,7 @@ function weightsRules({ model }: ParsedConfig): Mistake[] {
     {
       path: ['model', 'weightsPart'],
       message: 'copies are what experts that replace a head or a stage can begin as, and there are none',
-      help: 'set model.detector.mixture with part head, or take weightsPart trunk',
+      help: `set ${model.detector === null ? 'model.moe' : 'model.detector.mixture with part head'}, or take weightsPart trunk`,
     },
   ]
 }

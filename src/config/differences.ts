@@ -57,6 +57,7 @@ export const safeToChange: readonly SafeChange[] = [
   { path: 'use.files', reason: 'the same code may lie elsewhere; its hash says whether it is the same' },
   { path: 'model.weights', reason: 'weights to start from are read once, at the start' },
   { path: 'model.weightsEntry', reason: 'weights to start from are read once, at the start' },
+  { path: 'model.copyNoise', reason: 'weights to start from are read once, at the start' },
   { path: 'model.weightsPart', reason: 'weights to start from are read once, at the start' },
 ]
 

@@ -195,10 +195,13 @@ function routingRules({ experts, k, weighting, noise, constraint }: RoutingKeys,
 
 function expertRules({ style, position, expertWidth }: Layer, path: Path): Mistake[] {
   const mistakes: Mistake[] = []
-  if (style === 'resblock' && position === 0)
+  if ((style === 'resblock' || style === 'shared') && position === 0)
     mistakes.push({
       path: [...path, 'style'],
-      message: 'the stem (position 0) has no shortcut, so it has no residual form',
+      message:
+        style === 'shared'
+          ? 'the stem (position 0) is no stage that could stay beside experts'
+          : 'the stem (position 0) has no shortcut, so it has no residual form',
       help: 'set style to block or conv, or take a position from 1 to 4',
     })
   if (expertWidth !== null && (style === 'conv' || position === 0))

@@ -123,13 +123,21 @@ const modelSchema = () =>
       .enum(['whole', 'auto', 'backbone', 'features', 'trunk', 'copies', 'all-but-classes'])
       .default('whole')
       .describe(
-        'auto takes the outputs for classes where there are as many, pyramid and heads where the file has them, and all of the rest but what mixtures replace; all-but-classes leaves only those outputs and mixtures at random; backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
+        'auto takes the outputs for classes where there are as many, pyramid and heads where the file has them, and all of the rest but what mixtures replace; all-but-classes leaves only those outputs and mixtures at random; backbone leaves what follows the stages at random; trunk leaves mixtures at random, and copies begins each expert as a copy of what it replaces in the file, of channels drawn at random where it is narrower; of a detector, features leaves its heads at random',
       ),
     initialisation: z
       .enum(['published', 'fan-out'])
       .default('published')
       .describe(
         "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
+      ),
+    copyNoise: z
+      .number()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe(
+        'of weightsPart copies: normal noise on the kernels of each copy, in standard deviations of the kernel; 0 keeps the output of what is copied',
       ),
     freeze: z
       .array(z.int().min(0).max(4))
@@ -267,7 +275,10 @@ export type DataConfig = DeepReadonly<
 /** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
 /** The network without what it is for: a classifier's, or a detector's backbone. */
-export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation' | 'weightsEntry' | 'freeze'> &
+export type NetworkConfig = Omit<
+  ModelConfig,
+  'detector' | 'initialisation' | 'weightsEntry' | 'copyNoise' | 'freeze'
+> &
   Partial<Pick<ModelConfig, 'initialisation' | 'freeze'>>
 /** The network, as `model` of a configuration. */
 export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector' | 'from'>> & {

@@ -31,6 +31,7 @@ const model = (moe: readonly MoeLayerConfig[], fields: Partial<ModelConfig> = {}
   weights: null,
   initialisation: 'published',
   weightsEntry: null,
+  copyNoise: 0,
   freeze: null,
   weightsPart: 'whole',
   moe,

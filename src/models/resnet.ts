@@ -44,6 +44,8 @@ export interface StagePlan {
   readonly stride: number
   /** Extent in pixels of the square kernel that takes the stride. */
   readonly kernel: number
+  /** Whether what is left of the plain stage is frozen. */
+  readonly isFrozen?: boolean
 }
 
 /** Builds a replaceable part of the network. */
@@ -149,6 +151,7 @@ export function resnetStages(scope: Scope, images: Tensor, options: BackboneOpti
       outputs: width * expansion,
       stride: i === 0 ? 1 : 2,
       kernel: 3,
+      isFrozen: isFrozen(i + 1),
     }
     const build = options.replaced?.get(plan.position) ?? plainStage(replacedConv(plan.position))
     x = at(plan.position).in(`layer${plan.position}`, inner => take(build(inner, x, plan)))
@@ -190,7 +193,7 @@ const plain = (output: Tensor): MoeResult => ({ output, losses: [], stats: [] })
 const plainConv: ConvBuilder = (scope, x, options) => plain(conv(scope, x, options))
 
 /** ResNet's stage; its last convolution may be replaced. */
-function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
+export function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
   return (scope, x, { block, depth, width, outputs, stride }) => {
     let result = plain(x)
     const replace: ConvBlock = (inner, y, options) => {

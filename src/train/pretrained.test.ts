@@ -36,6 +36,7 @@ const model = (fields: Partial<ModelConfig> = {}): ModelConfig => ({
   weights: null,
   initialisation: 'published',
   weightsEntry: null,
+  copyNoise: 0,
   freeze: null,
   weightsPart: 'whole',
   moe: [],

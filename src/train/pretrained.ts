@@ -7,11 +7,12 @@ import { adopt, Scope } from '../nn/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
 import { detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
 import { type NetworkFound, networkOf, settingsFor } from './network-of-weights.ts'
+import { type Copying, copiedExperts } from './upcycle.ts'
 import { readWeights } from './weight-file.ts'
 
 /** What of a model's configuration says with which weights it begins. */
 export type StartConfig = Pick<ModelConfig, 'weights' | 'weightsPart'> &
-  Partial<Pick<ModelConfig, 'weightsEntry'>>
+  Partial<Pick<ModelConfig, 'weightsEntry' | 'copyNoise'>>
 
 /**
  * Puts trained weights (a file with torchvision's names, or a run of Moiety's) into a fresh state.
@@ -22,17 +23,22 @@ export type StartConfig = Pick<ModelConfig, 'weights' | 'weightsPart'> &
  * and heads, and all of the rest. What is asked for must be there. Torch's `num_batches_tracked` is ignored.
  *
  * @param onNote - called with what was chosen, or begins at random
+ * @param seed - decides the noise and the channels of copies
  * @throws MoietyError (data) that lists what is missing, not in the model, or of another shape, by name
  */
 export async function withPublishedWeights(
   initial: ReadonlyMap<string, HostTensor>,
   config: StartConfig,
   onNote: (note: string) => void = () => undefined,
+  seed = 0,
 ): Promise<Map<string, HostTensor>> {
   if (config.weights === null) return new Map(initial)
   const { file, tensors, notes } = await readWeights(config.weights, config.weightsEntry ?? null)
   const model = new Map([...initial].filter(([name]) => !name.startsWith('optimizer.')))
-  const fitted = matched(model, tensors, config.weightsPart, file)
+  const fitted = matched(model, tensors, config.weightsPart, file, {
+    noise: config.copyNoise ?? 0,
+    seed,
+  })
   for (const note of [...notes, ...fitted.notes]) onNote(note)
   return new Map([...initial, ...fitted.state])
 }
@@ -76,11 +82,13 @@ function matched(
   given: ReadonlyMap<string, HostTensor>,
   part: ModelConfig['weightsPart'],
   file: string,
+  copying: Copying = { noise: 0, seed: 0 },
 ): Fitted {
   const free = freeParts(model, given, part)
   const isFree = (name: string): boolean =>
-    free.some(one => name.startsWith(`${one}.`)) || (leavesClasses(model, given, part) && isClassOutput(name))
-  const copied = part === 'copies' ? copiedExperts(model, given) : new Map<string, HostTensor>()
+    free.some(one => name === one || name.startsWith(`${one}.`)) ||
+    (leavesClasses(model, given, part) && isClassOutput(name))
+  const copied = part === 'copies' ? copiedExperts(model, given, copying) : new Map<string, HostTensor>()
   const wanted = new Map([...[...given].filter(([name]) => !isFree(name)), ...copied])
   const { state, missing, unknown, misshapen } = adopt(model, wanted)
   const isLeftOut = (name: string): boolean =>
@@ -109,7 +117,7 @@ function matched(
       ].join('; or '),
     })
   }
-  return { state, notes: part === 'auto' ? notesOn(model, given, isFree) : [] }
+  return { state, notes: ['auto', 'copies'].includes(part) ? notesOn(model, given, isFree) : [] }
 }
 
 /** All settings at once that would fit a file. */
@@ -164,7 +172,9 @@ function leavesClasses(
   part: ModelConfig['weightsPart'],
 ): boolean {
   if (part === 'all-but-classes') return true
-  return part === 'auto' && !matches([...model.keys()].filter(isClassOutput), model, given)
+  // Copies are made for other classes, too; of a detector's outputs, which may be experts, they are asked for.
+  if (part === 'copies' && !model.has('fc.weight')) return false
+  return ['auto', 'copies'].includes(part) && !matches([...model.keys()].filter(isClassOutput), model, given)
 }
 
 /** Whether a file has all of these tensors of a model, in their shapes. */
@@ -207,23 +217,15 @@ function freeParts(
   }
 }
 
-/** For each tensor of an expert that of the plain part in the file: `PART.REST` for `PART.experts.I.REST`. */
-function copiedExperts(
-  model: ReadonlyMap<string, HostTensor>,
-  given: ReadonlyMap<string, HostTensor>,
-): Map<string, HostTensor> {
-  const copies = new Map<string, HostTensor>()
-  for (const name of model.keys()) {
-    const plain = given.get(name.replace(/\.experts\.\d+\./, '.'))
-    if (name.includes('.experts.') && plain !== undefined) copies.set(name, plain)
-  }
-  return copies
-}
-
 /** The parts of a published network that mixtures of experts replace, told by where the model has experts. */
 function replacedParts(model: ReadonlyMap<string, HostTensor>): string[] {
   const homes = new Set([...model.keys()].filter(name => name.includes('.experts.')).map(homeOf))
-  return [...homes].flatMap(home => (home === 'stem' ? ['stem', 'conv1', 'bn1'] : [home]))
+  return [...homes].flatMap(home => {
+    if (home === 'stem') return ['stem', 'conv1', 'bn1']
+    // A stage that stays beside its experts is not replaced.
+    const added = ['experts', 'gate', 'constraint', 'scale'].map(part => `${home}.${part}`)
+    return model.has(`${home}.0.conv1.weight`) ? added : [home]
+  })
 }
 
 /** `layer4.1.conv2` of `layer4.1.conv2.experts.0.weight`. */

@@ -47,7 +47,9 @@ export async function startingPoint(
   const checkpoint = found?.checkpoint
   if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
-    await engine.setState(await withPublishedWeights(initial, config.model, onNote), { transfer: true })
+    await engine.setState(await withPublishedWeights(initial, config.model, onNote, config.seed), {
+      transfer: true,
+    })
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       checkpoint: undefined,
