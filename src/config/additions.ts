@@ -10,6 +10,7 @@ const additions: readonly { readonly part: string; readonly key: string; readonl
   { part: 'model', key: 'weightsEntry', asBefore: null },
   { part: 'model', key: 'copyNoise', asBefore: 0 },
   { part: 'model', key: 'freeze', asBefore: null },
+  { part: 'model.detector', key: 'conventions', asBefore: 'retinanet' },
   { part: 'model.detector', key: 'scoreClamp', asBefore: null },
   { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },
   { part: 'model.detector.matching', key: 'leastSide', asBefore: 0 },

@@ -178,7 +178,7 @@ class Training {
     const step = usual.facts
     const { position, checkpoint } = await startingPoint({
       config,
-      data: { identity: task.identity, title: task.data.title },
+      data: { identity: task.identity, title: task.data.title, categoryIds: task.data.categoryIds },
       engine,
       step,
       run: folder.path,

@@ -129,6 +129,7 @@ export function settingsFor(
     ...(isDetector && detector !== null
       ? {
           'detector.channels': detector.channels,
+          'detector.conventions': detector.p6From === 'P5' ? 'torchvision' : 'retinanet',
           ...(detector.headDepth === null ? {} : { 'detector.headDepth': detector.headDepth }),
         }
       : {}),

@@ -7,12 +7,21 @@ import { adopt, Scope } from '../nn/index.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
 import { detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
 import { type NetworkFound, networkOf, settingsFor } from './network-of-weights.ts'
+import { ofCocosCategories } from './torchvision-classes.ts'
 import { type Copying, copiedExperts } from './upcycle.ts'
 import { readWeights } from './weight-file.ts'
 
 /** What of a model's configuration says with which weights it begins. */
 export type StartConfig = Pick<ModelConfig, 'weights' | 'weightsPart'> &
   Partial<Pick<ModelConfig, 'weightsEntry' | 'copyNoise'>>
+
+/** What else the first values depend on. */
+export interface StartOptions {
+  /** Decides the noise and the channels of copies. */
+  readonly seed?: number
+  /** Of data with boxes: by class. */
+  readonly categoryIds?: readonly number[] | undefined
+}
 
 /**
  * Puts trained weights (a file with torchvision's names, or a run of Moiety's) into a fresh state.
@@ -23,23 +32,29 @@ export type StartConfig = Pick<ModelConfig, 'weights' | 'weightsPart'> &
  * and heads, and all of the rest. What is asked for must be there. Torch's `num_batches_tracked` is ignored.
  *
  * @param onNote - called with what was chosen, or begins at random
- * @param seed - decides the noise and the channels of copies
  * @throws MoietyError (data) that lists what is missing, not in the model, or of another shape, by name
  */
 export async function withPublishedWeights(
   initial: ReadonlyMap<string, HostTensor>,
   config: StartConfig,
   onNote: (note: string) => void = () => undefined,
-  seed = 0,
+  { seed = 0, categoryIds }: StartOptions = {},
 ): Promise<Map<string, HostTensor>> {
   if (config.weights === null) return new Map(initial)
   const { file, tensors, notes } = await readWeights(config.weights, config.weightsEntry ?? null)
   const model = new Map([...initial].filter(([name]) => !name.startsWith('optimizer.')))
-  const fitted = matched(model, tensors, config.weightsPart, file, {
+  const given = ofCocosCategories(model, tensors, categoryIds)
+  const fitted = matched(model, given ?? tensors, config.weightsPart, file, {
     noise: config.copyNoise ?? 0,
     seed,
   })
-  for (const note of [...notes, ...fitted.notes]) onNote(note)
+  const ofCategories =
+    given === undefined
+      ? []
+      : [
+          "of the weights' 91 outputs for COCO's category ids, 0 the background, the 80 of this data are taken",
+        ]
+  for (const note of [...notes, ...ofCategories, ...fitted.notes]) onNote(note)
   return new Map([...initial, ...fitted.state])
 }
 

@@ -19,7 +19,12 @@ export interface Position {
 export interface StartOptions {
   readonly config: Config
   /** The data that there is. */
-  readonly data: { readonly identity: DataIdentity; readonly title: string }
+  readonly data: {
+    readonly identity: DataIdentity
+    readonly title: string
+    /** Of data with boxes: by class. */
+    readonly categoryIds?: readonly number[] | undefined
+  }
   readonly engine: Engine
   readonly step: StepFacts
   /** The run's folder. */
@@ -47,9 +52,15 @@ export async function startingPoint(
   const checkpoint = found?.checkpoint
   if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
-    await engine.setState(await withPublishedWeights(initial, config.model, onNote, config.seed), {
-      transfer: true,
-    })
+    await engine.setState(
+      await withPublishedWeights(initial, config.model, onNote, {
+        seed: config.seed,
+        categoryIds: data.categoryIds,
+      }),
+      {
+        transfer: true,
+      },
+    )
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       checkpoint: undefined,

@@ -125,7 +125,7 @@ describe('upcycling', () => {
     const weights = join(folder, 'plain.safetensors')
     writeFileSync(weights, encodeSafetensors(network))
     const config = configured({ weights, weightsPart: 'copies', ...model })
-    return { config, state: await withPublishedWeights(initial(config), config, undefined, seed) }
+    return { config, state: await withPublishedWeights(initial(config), config, undefined, { seed }) }
   }
 
   const layer = (style: string, position: number, fields: object = {}) => ({

@@ -34,6 +34,8 @@ export interface RetinaNetOptions {
   /** Mixtures of experts in the heads; null: plain heads. */
   readonly mixture: HeadMixture | null
   readonly freeze: Freeze
+  /** Which level P6 is made of. Default: C5, as published. */
+  readonly p6From?: 'C5' | 'P5'
   /** Initialisation of pyramid and heads. Default: torchvision's. */
   readonly initialisation?: HeadInitialisation
 }
@@ -68,7 +70,7 @@ export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOption
     frozen: freeze === 'early-stages' ? earlyStages : undefined,
   })
   const levels = trunk.in('fpn', inner =>
-    featurePyramid(inner, body.stages.slice(1), channels, initialisation),
+    featurePyramid(inner, body.stages.slice(1), channels, initialisation, options.p6From),
   )
   const heads = scope.in('head', inner =>
     detectionHeads(inner, levels, {
