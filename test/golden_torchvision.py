@@ -21,7 +21,8 @@ def nms(boxes, scores, threshold):
         kept.append(best)
         low, high = torch.maximum(boxes[best, :2], boxes[left, :2]), torch.minimum(boxes[best, 2:], boxes[left, 2:])
         common = (high - low).clamp(min=0).prod(1)
-        left = left[common / (area[best] + area[left] - common) <= threshold].tolist()
+        # As in the compiled one, boxes without an area suppress nothing: 0 / 0 is not above the threshold.
+        left = left[~(common / (area[best] + area[left] - common) > threshold)].tolist()
     return torch.tensor(kept, dtype=torch.int64)
 
 
