@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
-import { chooseParameters, recipeConfig } from '../config/recipe.ts'
+import { chooseParameters, recipeDraft } from '../config/recipe.ts'
 import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
@@ -12,6 +12,7 @@ import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
+import { withModelFrom } from '../train/model-from.ts'
 import type { TrainFlags } from './flags.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
@@ -21,6 +22,8 @@ export interface Plan {
   readonly run: string
   /** Whether the folder was made for this run, with the next free number. */
   readonly isClaimed: boolean
+  /** What was chosen where nothing was asked for. */
+  readonly notes: readonly string[]
   readonly resume: boolean | 'auto'
 }
 
@@ -28,6 +31,7 @@ const defaultRecipe = 'sample'
 
 interface Draft {
   readonly config: Config
+  readonly notes: readonly string[]
   readonly recipe: string
   /** The folder that was asked for; undefined where the next free one is to be taken. */
   readonly run: string | undefined
@@ -60,9 +64,9 @@ export async function planTraining(
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
-  const { config, recipe, label } = draft
+  const { config, notes, recipe, label } = draft
   const isClaimed = draft.run === undefined
-  return { config, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
+  return { config, notes, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
 
 async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {
@@ -71,8 +75,10 @@ async function planFromRecipe(name: string, flags: TrainFlags, overrides: string
   const choices = chooseParameters(recipe, assignments)
   const label = [recipe.name, ...assignments.map(text => text.trim().replace('=', '-'))]
   if (flags.seed !== undefined) label.push(`seed-${flags.seed}`)
+  const source =
+    overrides.length === 0 ? `recipe ${recipe.name}` : `recipe ${recipe.name} as changed on the command line`
   return {
-    config: recipeConfig(recipe, choices, overrides),
+    ...(await resolvedWith(recipeDraft(recipe, choices), overrides, source)),
     recipe: recipe.name,
     run: flags.out,
     label: label.join('-'),
@@ -114,8 +120,23 @@ async function planResume(
 async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
   checkFolder(run, true)
   const file = join(run, 'config.json')
-  const config = resolveConfig(applyOverrides(readConfig(run), overrides), file)
-  return { config, run, recipe: readEnvironment(run)?.recipe ?? unknownRecipe, label: run }
+  return {
+    ...(await resolvedWith(readConfig(run), overrides, file)),
+    run,
+    recipe: readEnvironment(run)?.recipe ?? unknownRecipe,
+    label: run,
+  }
+}
+
+/** A draft with overrides, what weights to start from say of it, and its defaults. */
+async function resolvedWith(
+  draft: unknown,
+  overrides: readonly string[],
+  source: string,
+): Promise<Pick<Draft, 'config' | 'notes'>> {
+  const fixed = overrides.map(override => override.slice(0, override.indexOf('=')).trim())
+  const { input, notes } = await withModelFrom(applyOverrides(draft, overrides), fixed)
+  return { config: resolveConfig(input, source), notes }
 }
 
 /** Stands for the recipe of a run that does not say it. */

@@ -126,6 +126,7 @@ function complete(parsed: ParsedConfig, size: number): Config {
   const { use: _, ...rest } = parsed
   const { schedule, optimizer } = parsed
   const use = usedBy(parsed)
+  const { from: _from, ...model } = parsed.model
   return {
     ...rest,
     data: {
@@ -135,7 +136,7 @@ function complete(parsed: ParsedConfig, size: number): Config {
       shortest: shortestSide(parsed, size),
     },
     model: {
-      ...parsed.model,
+      ...model,
       detector: withNoise(parsed.model.detector),
       moe: parsed.model.moe.map(layer => ({
         ...layer,

@@ -26,8 +26,10 @@ export function detectorRules(
   return [
     ...trainingRules(config),
     ...annotationRules(config),
+    ...backboneFreezeRule(config),
     ...freezeRules(config),
     ...weightsRules(config),
+    ...copyRules(model),
     ...(mixture === null ? [] : [...routingRules(mixture, path), ...headRules(config, mixture, path)]),
   ]
 }
@@ -46,13 +48,56 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
       message: `images of ${data.name} are square, so no side is the shorter one`,
       help: 'leave data.shortest out; it is for images with boxes',
     })
-  if (['features', 'trunk', 'copies'].includes(model.weightsPart))
+  if (model.freeze !== null && model.freeze.length > 0 && model.weights === null)
+    mistakes.push({
+      path: ['model', 'freeze'],
+      message: 'frozen stages keep first values, but model.weights names nothing that they have learned',
+      help: 'set model.from to a file with weights or a run, or model.freeze to null',
+    })
+  if (model.weightsPart === 'features')
     mistakes.push({
       path: ['model', 'weightsPart'],
-      message: `${model.weightsPart} is a part of a detector, but the model is a classifier`,
-      help: 'take whole or backbone',
+      message: 'features is a part of a detector, but the model is a classifier',
+      help: 'take backbone, trunk or auto',
     })
-  return mistakes
+  return [...mistakes, ...weightsRules({ model }), ...copyRules(model)]
+}
+
+/** Mixtures that cannot begin as copies of what they replace. */
+function copyRules({ name, weightsPart, copyNoise, moe }: ParsedConfig['model']): Mistake[] {
+  if (weightsPart !== 'copies')
+    return copyNoise === 0
+      ? []
+      : [
+          {
+            path: ['model', 'copyNoise'],
+            message: `noise is added to experts that begin as copies, but weightsPart is ${weightsPart}`,
+            help: 'set model.weightsPart to copies, or leave copyNoise out',
+          },
+        ]
+  return moe.flatMap(({ style, position }, i) =>
+    style === 'resblock' && position === 1 && name !== 'resnet50'
+      ? [
+          {
+            path: ['model', 'moe', i, 'style'],
+            message:
+              "the shortcut around a mixture at position 1 is the input itself, so that copies of the stage would not begin with the plain network's output",
+            help: 'set style to block or shared, or take weightsPart trunk or auto',
+          },
+        ]
+      : [],
+  )
+}
+
+function backboneFreezeRule({ model }: ParsedConfig): Mistake[] {
+  if (model.freeze === null) return []
+  return [
+    {
+      path: ['model', 'freeze'],
+      message: 'it is for classifiers; what a detector freezes is model.detector.freeze',
+      help: 'set model.freeze to null, and model.detector.freeze to batch-norm, early-stages, features or trunk',
+    },
+  ]
 }
 
 function annotationRules({ data }: ParsedConfig): Mistake[] {
@@ -150,6 +195,15 @@ function freezeRules({ model }: ParsedConfig): Mistake[] {
           : `freeze ${freeze} keeps first values, but model.weights names nothing that they have learned`,
       help: 'set model.weights to a trained run or a file and model.weightsPart to what is taken from it, or freeze to nothing',
     })
+  else if (
+    last >= 4 &&
+    (model.weightsPart === 'auto' || (freeze === 'trunk' && model.weightsPart === 'all-but-classes'))
+  )
+    mistakes.push({
+      path: ['model', 'weightsPart'],
+      message: `weightsPart ${model.weightsPart} may leave ${freeze === 'trunk' ? 'heads' : 'the pyramid'} at random, and freeze ${freeze} would keep them so`,
+      help: `name what is taken from the weights: whole, trunk${freeze === 'trunk' ? '' : ', features, all-but-classes'} or copies`,
+    })
   else if (leavesFrozenAtRandom(freeze, model.weightsPart))
     mistakes.push({
       path: ['model', 'weightsPart'],
@@ -175,7 +229,7 @@ function leavesFrozenAtRandom(
   return freeze === 'features' && part === 'backbone'
 }
 
-function weightsRules({ model }: ParsedConfig): Mistake[] {
+function weightsRules({ model }: Pick<ParsedConfig, 'model'>): Mistake[] {
   const { weightsPart } = model
   if (weightsPart !== 'copies') return []
   if (model.detector?.mixture?.part === 'head' || model.moe.length > 0) return []
@@ -183,7 +237,7 @@ function weightsRules({ model }: ParsedConfig): Mistake[] {
     {
       path: ['model', 'weightsPart'],
       message: 'copies are what experts that replace a head or a stage can begin as, and there are none',
-      help: 'set model.detector.mixture with part head, or take weightsPart trunk',
+      help: `set ${model.detector === null ? 'model.moe' : 'model.detector.mixture with part head'}, or take weightsPart trunk`,
     },
   ]
 }

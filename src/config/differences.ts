@@ -59,6 +59,8 @@ export const safeToChange: readonly SafeChange[] = [
   { path: 'data.implausibleBoxes', reason: 'it decides whether boxes are used, not what they are' },
   { path: 'use.files', reason: 'the same code may lie elsewhere; its hash says whether it is the same' },
   { path: 'model.weights', reason: 'weights to start from are read once, at the start' },
+  { path: 'model.weightsEntry', reason: 'weights to start from are read once, at the start' },
+  { path: 'model.copyNoise', reason: 'weights to start from are read once, at the start' },
   { path: 'model.weightsPart', reason: 'weights to start from are read once, at the start' },
 ]
 

@@ -164,18 +164,52 @@ const modelSchema = () =>
       .max(4096)
       .nullable()
       .default(null)
-      .describe('a safetensors file with published weights, or a run, to start from; null starts at random'),
+      .describe(
+        'a file with weights to start from (safetensors, or .pth of torch.save, which is never executed), or a run; null starts at random',
+      ),
+    from: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe(
+        'as weights, and sets name, stem, width and weightsPart (auto) by what is in the file; Moiety replaces it with those keys',
+      ),
+    weightsEntry: z
+      .string()
+      .max(1000)
+      .nullable()
+      .default(null)
+      .describe(
+        'which entry of a file with several networks, such as state_dict or model_ema; null: the usual one, and a moving average before what it averages',
+      ),
     weightsPart: z
-      .enum(['whole', 'backbone', 'features', 'trunk', 'copies'])
+      .enum(['whole', 'auto', 'backbone', 'features', 'trunk', 'copies', 'all-but-classes'])
       .default('whole')
       .describe(
-        'backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
+        'auto takes the outputs for classes where there are as many, pyramid and heads where the file has them, and all of the rest but what mixtures replace; all-but-classes leaves only those outputs and mixtures at random; backbone leaves what follows the stages at random; trunk leaves mixtures at random, and copies begins each expert as a copy of what it replaces in the file, of channels drawn at random where it is narrower; of a detector, features leaves its heads at random',
       ),
     initialisation: z
       .enum(['published', 'fan-out'])
       .default('published')
       .describe(
         "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
+      ),
+    copyNoise: z
+      .number()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe(
+        'of weightsPart copies: normal noise on the kernels of each copy, in standard deviations of the kernel; 0 keeps the output of what is copied',
+      ),
+    freeze: z
+      .array(z.int().min(0).max(4))
+      .max(5)
+      .nullable()
+      .default(null)
+      .describe(
+        "positions (0 the stem, 1 to 4 the stages) that keep their weights and BatchNorm's running statistics; mixtures at them and the classifier are trained, so [0,1,2,3,4] trains nothing else",
       ),
     moe: z.array(moeLayerSchema()).max(5).default([]).describe('mixture-of-experts layers, one a position'),
     network: named(networks)
@@ -320,10 +354,13 @@ export type DataConfig = DeepReadonly<
 /** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
 /** The network without what it is for: a classifier's, or a detector's backbone. */
-export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation'> &
-  Partial<Pick<ModelConfig, 'initialisation'>>
+export type NetworkConfig = Omit<
+  ModelConfig,
+  'detector' | 'initialisation' | 'weightsEntry' | 'copyNoise' | 'freeze'
+> &
+  Partial<Pick<ModelConfig, 'initialisation' | 'freeze'>>
 /** The network, as `model` of a configuration. */
-export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector'>> & {
+export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector' | 'from'>> & {
   readonly moe: readonly MoeLayerConfig[]
   readonly detector: DetectorConfig | null
 }

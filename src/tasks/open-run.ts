@@ -135,11 +135,18 @@ export function checkpointIdentity({ identity }: Pick<Checkpoint, 'identity'>): 
 export function configurationIdentity(config: Config, extensions: readonly Extension[] = []): string {
   const { seed: _, data, ...others } = config
   const { epochs } = config.training
-  const { weights, weightsPart } = config.model
+  const { weights, weightsEntry, weightsPart, copyNoise } = config.model
   // A resume may change these; runs that differ in them have reached different numbers.
   return configHash({
     ...withoutSafeKeys({ ...others, data: { ...data, directory: null } }),
-    begun: { epochs, weights, weightsPart },
+    // Runs from before there was a choice of entries keep their hash.
+    begun: {
+      epochs,
+      weights,
+      weightsPart,
+      ...(weightsEntry === null ? {} : { weightsEntry }),
+      ...(copyNoise === 0 ? {} : { copyNoise }),
+    },
     ...(extensions.length === 0 ? {} : { extensions }),
   })
 }

@@ -74,6 +74,8 @@ export interface TaskData extends SplitSizes, Normalisation {
   /** What the images are and how many. */
   readonly title: string
   readonly classes: readonly string[]
+  /** By class, of data with boxes: the number of a category in its files. */
+  readonly categoryIds?: readonly number[] | undefined
   readonly superclasses: readonly string[] | undefined
   /** By class; -1 where it has none. */
   readonly superclassOf: ArrayLike<number> | undefined

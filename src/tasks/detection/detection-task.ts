@@ -38,7 +38,7 @@ import {
   variantsOf,
 } from '../variants.ts'
 import { detectionObjective } from './detection-objective.ts'
-import { anchorsFor, type DetectorModelConfig, detectorOf, isDetector } from './detector-of.ts'
+import { anchorsFor, type DetectorModelConfig, detectorOf, isDetector, matchingOf } from './detector-of.ts'
 import { DetectorEvaluator } from './evaluate-detector.ts'
 import { detectionMeasures } from './measures.ts'
 import type { DetectorRecords } from './records.ts'
@@ -178,7 +178,7 @@ export class DetectionTask implements Task<DetectorRecords> {
     const [height, width] = batch.canvas
     const anchors = this.#anchorsOn(height, width)
     const total = anchors.boxes.length / 4
-    const { matching } = config.model.detector
+    const matching = matchingOf(config.model.detector)
     const targets = anchorTargets(anchors.boxes, batch.objects, data.classes.length, matching)
     const count = indices.length
     return {
