@@ -34,8 +34,11 @@ export interface TrainingControl {
 
 /** Follows a training. Each function may return a promise, which is waited for; what it throws ends the training. */
 export interface Callback {
+  /** After each step. */
   onStep?(step: StepReport, training: TrainingControl): void | Promise<void>
+  /** After an epoch's steps, and after its test. */
   onEpoch?(epoch: EpochReport, training: TrainingControl): void | Promise<void>
+  /** After the last epoch, before the summary is written. */
   onEnd?(): void | Promise<void>
   /** What the callback remembers, for the checkpoint: a training that is resumed then goes on as if it had not stopped. */
   save?(): Json

@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Creator, CreatorSpec, NamedOptions } from '../base/component.ts'
 export { type ArrayData, datasetOfArrays } from './array-data.ts'
 export { type ImageArrays, splitOfArrays } from './arrays.ts'
 export type { FindPackage } from './artwork.ts'

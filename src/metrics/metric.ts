@@ -15,13 +15,8 @@ export interface Predictions {
 /** Computes a number from what a classifier gave. */
 export type Metric = (predictions: Predictions) => number
 
-interface Facts {
-  /** How it is shown: `percent` 71.3 %, or `fraction` 0.713. */
-  readonly format: MeasureDefinition['format']
-}
-
 /** A metric that a configuration can name. */
-export type MetricDefinition = Creator<'metric', Metric> & Facts
+export type MetricDefinition = Creator<'metric', Metric> & Pick<MeasureDefinition, 'format'>
 
 /**
  * Defines what is measured on held-out images besides accuracy, so that a configuration can name it in `training.metrics`. Its
@@ -30,7 +25,7 @@ export type MetricDefinition = Creator<'metric', Metric> & Facts
  * @throws MoietyError (usage) for a definition that is incomplete
  */
 export function defineMetric<const Name extends string, Options extends z.ZodRawShape>(
-  spec: CreatorSpec<Name, Options, Metric> & Facts,
+  spec: CreatorSpec<Name, Options, Metric> & Pick<MeasureDefinition, 'format'>,
 ) {
   return defineCreator('metric', spec)
 }
