@@ -45,7 +45,7 @@ export type Pictures =
   | { readonly task: 'detection'; readonly scenes: readonly PictureOfScene[] }
   | null
 
-/** A file beside `report.json`. */
+/** A file written with `report.json`. */
 export interface TableFile {
   readonly name: string
   readonly bytes: Uint8Array

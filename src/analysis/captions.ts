@@ -37,8 +37,8 @@ export interface CaptionEvidence {
 
 /** A sentence, or why there is none. */
 export type Caption =
-  | { readonly caption: string; readonly silence: null }
-  | { readonly caption: null; readonly silence: string }
+  | { readonly caption: string; readonly noCaptionReason: null }
+  | { readonly caption: null; readonly noCaptionReason: string }
 
 /** What has less than this share of the weight is not used (METHOD.md §6.1). */
 const activeShare = 0.01
@@ -62,18 +62,18 @@ const weak = 0.1
  */
 export function captionOf(evidence: CaptionEvidence): Caption {
   const { expert, share, overall } = evidence
-  const silence = (why: string): Caption => ({ caption: null, silence: why })
+  const noCaptionReason = (why: string): Caption => ({ caption: null, noCaptionReason: why })
   const own = share[expert] ?? 0
-  if (own === 0) return silence('never used')
-  if (own < activeShare) return silence(`hardly used: ${percent(own)} of the weight`)
-  if (share.length === 1) return silence('the only expert')
+  if (own === 0) return noCaptionReason('never used')
+  if (own < activeShare) return noCaptionReason(`hardly used: ${percent(own)} of the weight`)
+  if (share.length === 1) return noCaptionReason('the only expert')
   const groups = groupsOf(evidence)
   const favourites = groups
     .map((group, index) => ({ ...group, index, lift: group.weight / overall }))
     .filter(({ lift, isBeyondChance }) => lift >= notable && isBeyondChance)
     .sort((a, b) => b.lift - a.lift)
   if (favourites.length === 0) {
-    return silence(`no group of classes gives it ${notable} × chance or more beyond doubt`)
+    return noCaptionReason(`no group of classes gives it ${notable} × chance or more beyond doubt`)
   }
   const named = favourites.slice(0, mostGroups)
   const images = named.reduce((total, group) => total + group.images, 0)
@@ -83,7 +83,7 @@ export function captionOf(evidence: CaptionEvidence): Caption {
     ...selectedFor(evidence, new Set(named.map(({ index }) => index))),
     ...weakness(evidence),
   ]
-  return { caption: parts.join('; '), silence: null }
+  return { caption: parts.join('; '), noCaptionReason: null }
 }
 
 interface Group {

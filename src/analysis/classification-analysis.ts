@@ -10,7 +10,7 @@ import { routingTable } from './routing-table.ts'
 import { analysisOf } from './task-analysis.ts'
 import { variantsAt } from './variants-at.ts'
 
-/** What classifiers have beside other tasks: captions and galleries of experts, a map of each gate's logits. */
+/** What classifiers have in addition to other tasks: captions and galleries of experts, a map of each gate's logits. */
 export const classificationAnalysis = analysisOf(classification, ClassificationTask, analysed)
 
 function analysed(

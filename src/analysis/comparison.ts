@@ -6,7 +6,7 @@ import type { Extension } from '../run/extensions.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import type { Findings, GroupingFindings, LayerFindings } from './findings.ts'
 
-/** A run beside others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
+/** A run compared with others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
 export interface ComparedRun {
   readonly task: string
   readonly run: string

@@ -3,7 +3,7 @@ import { extension } from '../run/extensions.ts'
 
 /**
  * What `moiety explain` finds out about a run of any task, as `report.json` holds it. Every picture of the report is drawn from
- * this file and from the tables beside it.
+ * this file and from the tables written with it.
  *
  * Conventions: fractions are from 0 to 1; information is in bits; areas are in square pixels of the stored images; matrices are
  * lists of rows, with groups (classes, superclasses, levels, sizes) down and experts across. `null` stands where there is
@@ -29,7 +29,7 @@ const affinity = z.object({
   lift: matrix,
 })
 
-/** A statistic beside what it is by chance, over permutations. */
+/** A statistic with its chance level, over permutations. */
 const tested = z.object({
   value: z.number(),
   /** Mean over permutations of what inputs hold: what as many items give by chance. */
@@ -91,7 +91,7 @@ const variant = z.object({
   lost: z.number().nullable(),
 })
 
-/** The first of several beside its closest rival (`leadOf`); fractions of images. */
+/** The first of several compared with its closest rival (`leadOf`); fractions of images. */
 const rivalry = { difference: z.number(), low: z.number(), high: z.number(), p: z.number() }
 const lead = z.object({ first: z.number(), second: z.number(), ...rivalry })
 const pair = z.tuple([z.number(), z.number()])
@@ -165,7 +165,7 @@ const expertFindings = z.object({
   /** One sentence made from the numbers, or null where there is no evidence for one. */
   caption: z.string().nullable(),
   /** Why there is no caption; null where there is one. */
-  silence: z.string().nullable(),
+  noCaptionReason: z.string().nullable(),
   /** Classes whose images give the expert more weight than all images do, beyond chance (`docs/measures.md`), most first. */
   classes: z.array(
     z.object({ class: z.number(), weight: z.number(), lift: z.number(), activation: z.number() }),
@@ -319,7 +319,7 @@ export type Findings = z.output<typeof findings>
 export type LayerFindings = z.output<typeof layerFindings>
 /** Items of a layer by what may decide their expert. */
 export type GroupingFindings = z.output<typeof grouping>
-/** The first of several, beside its closest rival. */
+/** The first of several, compared with its closest rival. */
 export type LeadFindings = z.output<typeof lead>
 /** What was found out about one expert of a mixture that routes whole images. */
 export type ExpertFindings = z.output<typeof expertFindings>

@@ -20,7 +20,7 @@ export interface ImageFacts<L> {
   readonly labels: ArrayLike<L>
   /** The classes that a label stands for. */
   classesOf(label: L): readonly number[]
-  /** What one expert of a layer alone gets right of each class, beside the network as trained. */
+  /** What one expert of a layer alone gets right of each class, compared with the network as trained. */
   alone(layer: number, expert: number): PairedCounts
   /** What that counts. */
   readonly counted: 'right' | 'found'

@@ -184,7 +184,7 @@ describe('an expert of a multi-label network', () => {
   it('is compared with what it is given of all labels, not of all images', () => {
     expect(captionOf(evidence).caption).toMatch(/^dog: 1\.8 × chance; selected for 80 % of dog/)
     // 0.8 is 1.05 × 0.76, which is no speciality.
-    expect(captionOf({ ...evidence, overall: 0.76 }).silence).toMatch(/^no group/)
+    expect(captionOf({ ...evidence, overall: 0.76 }).noCaptionReason).toMatch(/^no group/)
     const own = { expert: 0, experts: 2, overall: 0.45, spread: 0.4 }
     expect(favourites(evidence.byClass, [200, 200], own).map(({ row }) => row)).toEqual([0])
     expect(favourites(evidence.byClass, [9, 200], own), 'too few images').toEqual([])

@@ -11,7 +11,7 @@ import { analysisOf } from './task-analysis.ts'
 import { variantsAt } from './variants-at.ts'
 
 /**
- * What multi-label networks have beside other tasks: average precision and threshold of each class, captions and galleries of
+ * What multi-label networks have in addition to other tasks: average precision and threshold of each class, captions and galleries of
  * experts, a map of each gate's logits. An image with several labels counts for each of them; tests permute images.
  */
 export const multiLabelAnalysis = analysisOf(multiLabel, MultiLabelTask, analysed)

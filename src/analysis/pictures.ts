@@ -2,7 +2,7 @@ import { dataUri } from '../data/image-uri.ts'
 import type { Split } from '../data/index.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
 
-/** What a report shows of one image, beside the findings. */
+/** What a report shows of one image, in addition to the findings. */
 export interface PictureOfImage {
   /** Number within the split. */
   readonly image: number

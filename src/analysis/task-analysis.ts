@@ -10,7 +10,7 @@ import type {
 } from '../tasks/task.ts'
 import type { Analysed, AnalysisOptions } from './analysed.ts'
 
-/** What is analysed of the runs of one task beside what is of every task. */
+/** What is analysed for one task in addition to what is for every task. */
 export interface TaskAnalysis {
   /** The name of its `TaskKind`. */
   readonly task: string

@@ -99,8 +99,8 @@ function layerReport(findings: Findings, layer: LayerFindings, index: number, pa
   ].join('\n\n')
 }
 
-function captionLine({ expert, caption, silence }: ExpertFindings, paint: Paint): string {
-  const text = wrap(clean(caption ?? silence ?? ''), '     ').slice(5)
+function captionLine({ expert, caption, noCaptionReason }: ExpertFindings, paint: Paint): string {
+  const text = wrap(clean(caption ?? noCaptionReason ?? ''), '     ').slice(5)
   return `  ${expert}  ${caption === null ? paint.dim(text) : text}`
 }
 
@@ -190,7 +190,10 @@ function agreementLines({ agreement }: LayerFindings): string[] {
   )
   return [
     [
-      wrap(`beside ${clean(agreement.against)}: ${pairs.join(', ')}; mean ${show(agreement.mean)}`, '  '),
+      wrap(
+        `compared with ${clean(agreement.against)}: ${pairs.join(', ')}; mean ${show(agreement.mean)}`,
+        '  ',
+      ),
       `  by chance ${show(agreement.chance)}, and below ${show(agreement.chance95)} in 95 of 100 cases`,
     ].join('\n'),
   ]

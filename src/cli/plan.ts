@@ -87,7 +87,7 @@ async function planFromRecipe(name: string, flags: TrainFlags, overrides: string
 
 /**
  * A run that is resumed continues with the configuration it holds; a recipe that is named, and `--with`, say which run to
- * look for, or, beside `--out`, must be that run's.
+ * look for, or, given with `--out`, must be that run's.
  */
 async function planResume(
   name: string | undefined,

@@ -23,7 +23,7 @@ export function classificationPage(plain: Reading): TaskPage | null {
   return {
     style: variantsStyle,
     store: pictureStore(reading),
-    title: layers.length === 0 ? 'Accuracy, class by class' : 'Who does what',
+    title: layers.length === 0 ? 'Accuracy, class by class' : 'Expert roles',
     reaches: `names ${percent(measures.top1)} of ${countedImages(data.images)} right, where chance is ${percent(chance)}`,
     results: [
       result('Top-1 accuracy', measured(measures.top1), `by chance ${percent(chance)}`),
@@ -36,8 +36,8 @@ export function classificationPage(plain: Reading): TaskPage | null {
     groupScore: classes => `${percent(groupMean(reading, findings.perClass.top1 ?? [], classes))} right`,
     hasExperts: true,
     expertLine: (_, index, expert) => {
-      const { caption = null, silence = null } = extras.layers[index]?.experts[expert] ?? {}
-      return { text: caption ?? silence ?? 'no caption', muted: caption === null }
+      const { caption = null, noCaptionReason = null } = extras.layers[index]?.experts[expert] ?? {}
+      return { text: caption ?? noCaptionReason ?? 'no caption', muted: caption === null }
     },
     explained: layer => explainedSentence(layer),
     experts: (layer, index) => expertsSection(reading, layer, index),

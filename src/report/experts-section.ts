@@ -12,16 +12,16 @@ ${(reading.extras.layers[index]?.experts ?? []).map(expert => card(reading, laye
 }
 
 function card(reading: Reading, layer: LayerFindings, index: number, findings: ExpertFindings): Markup {
-  const { expert, caption, silence } = findings
+  const { expert, caption, noCaptionReason } = findings
   const [share, activation] = [layer.share[expert] ?? 0, layer.activation[expert] ?? 0]
   return html`<article class="expert ${expertClass(expert)}" id="${anchor.expert(index, expert)}" aria-label="${shown(layer.name)}, expert ${expert}">
 <div><h4><span class="chip large ${expertClass(expert)}">${expert}</span>Expert ${expert}</h4>
 ${
   caption === null
-    ? html`<p class="caption silent sentence">${prose(shown(silence ?? 'no caption'))}</p>`
+    ? html`<p class="caption silent sentence">${prose(shown(noCaptionReason ?? 'no caption'))}</p>`
     : html`<p class="caption sentence">${prose(shown(caption))}</p>`
 }
-<dl class="measures">${measure('Share of weight', expert, share, layer.share, 1 / layer.count)}${measure('Chosen by, of images', expert, activation, layer.activation, Math.min(1, layer.k / layer.count))}</dl></div>
+<dl class="measures">${measure('Mean gate weight', expert, share, layer.share, 1 / layer.count)}${measure('Selection rate, of images', expert, activation, layer.activation, Math.min(1, layer.k / layer.count))}</dl></div>
 <div>${gallery(reading, index, findings)}${tops(reading, findings)}</div>
 </article>
 `

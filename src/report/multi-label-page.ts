@@ -46,8 +46,8 @@ export function multiLabelPage(plain: Reading): TaskPage | null {
     classScore: 'AP',
     hasExperts: true,
     expertLine: (_, index, expert) => {
-      const { caption = null, silence = null } = extras.layers[index]?.experts[expert] ?? {}
-      return { text: caption ?? silence ?? 'no caption', muted: caption === null }
+      const { caption = null, noCaptionReason = null } = extras.layers[index]?.experts[expert] ?? {}
+      return { text: caption ?? noCaptionReason ?? 'no caption', muted: caption === null }
     },
     explained: layer => explainedSentence(layer, 'A label of an image'),
     experts: (layer, index) => expertsSection(reading, layer, index),

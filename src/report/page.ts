@@ -13,7 +13,7 @@ import type { TaskPage } from './task-page.ts'
 import { taskPage } from './task-pages.ts'
 
 /**
- * `report.html`: everything that was found about a run as one file, which needs nothing beside it. The same findings and
+ * `report.html`: everything that was found about a run in one self-contained file. The same findings and
  * pictures give the same bytes.
  *
  * @param pictures - of the task; one that is missing is left out

@@ -19,7 +19,7 @@ export function chip(expert: number, target: string | null = null): Markup {
 }
 
 /**
- * A bar for a number that stands beside it in words, with a tick where chance is.
+ * A bar for a number that is also given in words, with a tick where chance is.
  *
  * @param most - the number that fills the whole width
  */

@@ -13,7 +13,7 @@ interface Share {
   readonly share: number
 }
 
-/** Each expert's share of weight after each epoch, with the line of an even split. */
+/** Each expert's mean gate weight after each epoch, with the line of an even split. */
 export function trainingChart(
   label: string,
   { history, count }: Pick<LayerFindings, 'history' | 'count'>,

@@ -39,7 +39,7 @@ interface Section {
   readonly png: Uint8Array
   readonly alt: string
   readonly figures: readonly Figure[]
-  /** The picture beside the figures or, larger, above them. */
+  /** The picture next to the figures or, larger, above them. */
   readonly style: 'asked' | 'seen'
 }
 

@@ -63,10 +63,10 @@ export function captionsSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
   const { experts } = imageFindings(findings, layerIndex) ?? nothing(layer, 'its experts have no captions')
   const lines = experts.map(
-    ({ expert, caption, silence }): Line => ({
+    ({ expert, caption, noCaptionReason }): Line => ({
       expert,
       share: layer.share[expert] ?? 0,
-      text: fitted(shown(caption ?? silence ?? 'no caption'), 208),
+      text: fitted(shown(caption ?? noCaptionReason ?? 'no caption'), 208),
       spoken: caption !== null,
     }),
   )

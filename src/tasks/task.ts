@@ -144,7 +144,7 @@ export interface VariantResult {
   readonly measures: Measures
   /** Of tasks that give each image one class: that class, for each image. */
   readonly predictions: Int32Array | null
-  /** The ranking measure of each class, of tasks that have it beside `predictions`. */
+  /** The ranking measure of each class, of tasks that have it in addition to `predictions`. */
   readonly perClass?: readonly (number | null)[]
 }
 

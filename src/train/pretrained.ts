@@ -217,7 +217,7 @@ function freeParts(
     case 'trunk':
     case 'copies':
     case 'all-but-classes':
-      // A gate that both heads share sits beside them.
+      // A gate that both heads share is outside them.
       return ['head.gate', 'head.constraint', ...replacedParts(model)]
     case 'auto': {
       const under = (start: string, tensors: ReadonlyMap<string, unknown>): string[] =>
@@ -237,7 +237,7 @@ function replacedParts(model: ReadonlyMap<string, HostTensor>): string[] {
   const homes = new Set([...model.keys()].filter(name => name.includes('.experts.')).map(homeOf))
   return [...homes].flatMap(home => {
     if (home === 'stem') return ['stem', 'conv1', 'bn1']
-    // A stage that stays beside its experts is not replaced.
+    // A stage that stays in addition to its experts is not replaced.
     const added = ['experts', 'gate', 'constraint', 'scale'].map(part => `${home}.${part}`)
     return model.has(`${home}.0.conv1.weight`) ? added : [home]
   })

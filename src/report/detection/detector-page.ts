@@ -20,8 +20,8 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
   const scenes = pictures?.task === 'detection' ? pictures.scenes : []
   const { data, measures, layers } = findings
   const [small, medium] = extras.sizes.map(side => fixed(side, 0))
-  const big = (title: string, key: string, beside: string): Markup =>
-    result(title, fixed(measures[key], 3), beside)
+  const big = (title: string, key: string, note: string): Markup =>
+    result(title, fixed(measures[key], 3), note)
   const drawn = (words: string, place: Markup): Markup | null =>
     scenes.length === 0
       ? null
@@ -32,7 +32,7 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
   return {
     style: sizesStyle + variantsStyle + scenesStyle + wideTableStyle,
     store: sceneStore(scenes),
-    title: layers.length === 0 ? 'What is found' : 'Who finds what',
+    title: layers.length === 0 ? 'What is found' : 'Expert roles',
     reaches: `reaches an AP of ${fixed(measures.AP, 3)} on ${countedImages(data.images)} of the ${data.split} split`,
     results: [
       big('AP', 'AP', 'IoU 0.50 to 0.95'),
