@@ -39,7 +39,7 @@ export const parquet = defineDataset({
 addComponents([parquet])
 
 /** Trains a small ResNet with a mixture on two such files, which are written to `folder`; returns the accuracy. */
-export async function trainOnParquet(folder: string, epochs = 8) {
+export async function trainOnParquet(folder: string, epochs = 3) {
   mkdirSync(folder, { recursive: true })
   await writeParquet(join(folder, 'train.parquet'), stripeData.train)
   await writeParquet(join(folder, 'test.parquet'), stripeData.test)

@@ -3,10 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { trainConvnext } from './convnext.ts'
+import { trainUntilGood } from './custom-callback.ts'
 import { shares, threeExperts } from './custom-constraint.ts'
 import { trainOnParquet } from './custom-data.ts'
 import { contrastGate, twoExperts } from './custom-gate.ts'
-import { trainUntilGood } from './custom-metric.ts'
+import { trainWithMetric } from './custom-metric.ts'
 import { trainVgg } from './custom-network.ts'
 import { trainByLion } from './custom-optimizer.ts'
 import { trainOnStripes } from './tiny-training.ts'
@@ -36,7 +37,11 @@ const examples: Readonly<Record<string, (folder: string) => Promise<string>>> = 
   },
   'custom-optimizer': async folder => `${percent(await trainByLion(folder))} right, by Lion`,
   'custom-metric': async folder =>
-    `${percent(await trainUntilGood(folder))} right of the class that is recognised least often; ended by the callback`,
+    `${percent(await trainWithMetric(folder))} right of the class that is recognised least often`,
+  'custom-callback': async folder => {
+    const { accuracy, epochs } = await trainUntilGood(folder)
+    return `${percent(accuracy)} right; the callback ended it after ${epochs} of 30 epochs`
+  },
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-examples-'))
