@@ -45,7 +45,7 @@ export async function trainOnParquet(folder: string, epochs = 3) {
   await writeParquet(join(folder, 'test.parquet'), stripeData.test)
   const given = {
     data: { name: 'parquet', directory: folder },
-    model: { width: 8, moe: [{ position: 3 }] },
+    model: { width: 8, moe: [{ position: 4, style: 'conv' }] },
     training: { epochs, batch: 32 },
   }
   const run = join(folder, 'run')
