@@ -138,6 +138,7 @@ export function refuseOption(schema: Schema | undefined, value: unknown, where: 
 /** A component whose definition creates what it is from the values of its options. */
 export interface CreatorSpec<Name extends string, Options extends z.ZodRawShape, Created>
   extends ComponentSpec<Name, Options> {
+  /** Makes it of the options' values. */
   readonly create: (options: z.output<z.ZodObject<Options>>) => Created
 }
 
