@@ -2,7 +2,8 @@ import type { z } from 'zod'
 import { type Creator, type CreatorSpec, defineCreator } from '../base/component.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import type { Json } from '../files/json.ts'
-import type { LayerStats, Measures } from '../metrics/index.ts'
+import type { Measures } from '../metrics/measure.ts'
+import type { LayerStats } from '../metrics/utilization.ts'
 
 /** What a callback receives of a step. */
 export interface StepReport {
