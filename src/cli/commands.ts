@@ -57,7 +57,7 @@ export function commandLine(): Command {
     .addOption(
       repeatable(
         '--use <file>',
-        'load constraints, gates, optimizers and schedules of your own, for any command; runs the code in the file',
+        'load components of your own (networks, data sets, constraints, …), for any command; runs the code in the file',
       ),
     )
     .exitOverride()

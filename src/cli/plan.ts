@@ -6,7 +6,8 @@ import { chooseParameters, recipeDraft } from '../config/recipe.ts'
 import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
-import { dataNames, needsFolder } from '../data/data-names.ts'
+import { allDataNames } from '../data/custom-dataset.ts'
+import { needsFolder } from '../data/data-names.ts'
 import { needPlace } from '../data/missing-directory.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
@@ -154,7 +155,7 @@ export async function chosenData(data: string): Promise<DataChoice> {
   const recognised = await recognisedData(data)
   if (recognised !== undefined) return recognised
   const found = kindOf(data)
-  const guess = /[\\/]/.test(data) ? undefined : nearest(data, dataNames)
+  const guess = /[\\/]/.test(data) ? undefined : nearest(data, allDataNames())
   return fail({
     kind: 'usage',
     message:
@@ -162,13 +163,13 @@ export async function chosenData(data: string): Promise<DataChoice> {
         ? `there is neither a data set nor a folder "${data}"`
         : `expected a folder, or a file with labels, but "${data}" is another file`,
     where: '--data',
-    help: guess === undefined ? `a data set is ${dataNames.join(', ')}` : `did you mean ${guess}?`,
+    help: guess === undefined ? `a data set is ${allDataNames().join(', ')}` : `did you mean ${guess}?`,
   })
 }
 
 /** What `--data` was given, for whoever reads it in another folder or on another machine: a path as a whole one. */
 export function wholePath(data: string): string {
-  const isPath = !dataNames.some(name => name === data) && isThere(data)
+  const isPath = !allDataNames().some(name => name === data) && isThere(data)
   return isPath ? resolve(data) : data
 }
 

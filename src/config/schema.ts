@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import type { Component, NamedOptions, Registry } from '../base/component.ts'
 import type { DeepReadonly } from '../base/schemas.ts'
-import { datasets } from '../data/custom-dataset.ts'
-import { dataNames } from '../data/data-names.ts'
+import { allDataNames } from '../data/custom-dataset.ts'
 import { transforms } from '../data/transform.ts'
 import { metrics } from '../metrics/metric.ts'
 import { networks } from '../models/network.ts'
@@ -33,10 +32,6 @@ function named<Any extends Component, Known extends readonly Any[]>(
       : z.discriminatedUnion('name', [first, ...others])
   return schema as z.ZodType<object> as z.ZodType<NamedOptions>
 }
-
-/** The type knows the names of the data sets that come with Moiety. */
-const allDataNames = (): typeof dataNames =>
-  [...dataNames, ...datasets.names()] as readonly string[] as typeof dataNames
 
 /** Checked by the data set's own schema, see `dataRules`. */
 const options = (): z.ZodType<Readonly<Record<string, unknown>>> => z.record(z.string(), z.unknown())

@@ -1,6 +1,7 @@
 import { kindOf } from '../files/disk.ts'
 import { findCifar } from './cifar.ts'
-import { type DataName, dataNames } from './data-names.ts'
+import { allDataNames } from './custom-dataset.ts'
+import type { DataName } from './data-names.ts'
 import { findBoxes } from './detection/index.ts'
 import { holdsLabels } from './multi-label/index.ts'
 
@@ -12,7 +13,7 @@ export interface ChosenData {
 
 /** The data set that a text names, or that the folder or labels file of that path holds; undefined where it is neither. */
 export async function recognisedData(text: string): Promise<ChosenData | undefined> {
-  const named = dataNames.find(name => name === text)
+  const named = allDataNames().find(name => name === text)
   if (named !== undefined) return { name: named, directory: null }
   const labelled = { name: 'multi-label', directory: text } as const
   switch (kindOf(text)) {
