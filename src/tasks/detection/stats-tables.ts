@@ -1,5 +1,10 @@
 import type { MeasureChange } from '../../data/problems.ts'
-import type { DetectionEvaluation, DetectionStats, SizeLimits } from '../../metrics/detections/index.ts'
+import {
+  type DetectionEvaluation,
+  type SizeLimits,
+  type StatMeaning,
+  statMeanings,
+} from '../../metrics/detections/index.ts'
 import type { TextTable } from '../task.ts'
 
 /**
@@ -9,15 +14,16 @@ import type { TextTable } from '../task.ts'
  */
 export function statsTables(
   { stats }: Pick<DetectionEvaluation, 'stats'>,
-  [small, medium]: SizeLimits,
+  sizes: SizeLimits,
   changes: readonly MeasureChange[] = [],
 ): TextTable[] {
+  const { precision, recall } = statMeanings(sizes)
   const isChanged = changes.length > 0
   const onlySizes = changes.every(({ measure }) => measure === 'AP by size')
   const mark = (name: string): string => (isChanged && (!onlySizes || /[sml]$/.test(name)) ? ' *' : '')
   // Three decimals, as pycocotools prints them; a dash where there was nothing to measure.
-  const rows = (names: readonly (readonly [keyof DetectionStats, string])[]) =>
-    names.map(([name, about]) => [
+  const rows = (meanings: readonly StatMeaning[]) =>
+    meanings.map(([name, about]) => [
       name,
       stats[name] === null ? '–' : stats[name].toFixed(3),
       `${about}${mark(name)}`,
@@ -26,26 +32,12 @@ export function statsTables(
     {
       title: 'Average precision',
       heads: ['', 'value', 'of'],
-      rows: rows([
-        ['AP', 'IoU 0.50 to 0.95'],
-        ['AP50', 'IoU 0.50'],
-        ['AP75', 'IoU 0.75'],
-        ['APs', `small, area up to ${small}²`],
-        ['APm', `medium, ${small}² to ${medium}²`],
-        ['APl', `large, from ${medium}²`],
-      ]),
+      rows: rows(precision),
     },
     {
       title: 'Average recall',
       heads: ['', 'value', 'of'],
-      rows: rows([
-        ['AR1', '1 detection an image and category'],
-        ['AR10', 'up to 10'],
-        ['AR100', 'up to 100'],
-        ['ARs', `small, area up to ${small}²`],
-        ['ARm', `medium, ${small}² to ${medium}²`],
-        ['ARl', `large, from ${medium}²`],
-      ]),
+      rows: rows(recall),
     },
     ...(isChanged
       ? [
