@@ -6,6 +6,7 @@ import { isJsonObject, type Json, type JsonObject } from '../files/json.ts'
  */
 const additions: readonly { readonly part: string; readonly key: string; readonly asBefore: Json }[] = [
   { part: 'data', key: 'implausibleBoxes', asBefore: 'stop' },
+  { part: 'data', key: 'followLinks', asBefore: false },
   { part: 'model', key: 'initialisation', asBefore: 'fan-out' },
   { part: 'model.detector', key: 'scoreClamp', asBefore: null },
   { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },

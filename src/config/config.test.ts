@@ -36,6 +36,7 @@ describe('resolveConfig', () => {
       size: 32,
       shortest: 32,
       unreadable: 'stop',
+      followLinks: false,
       implausibleBoxes: 'stop',
       limit: { train: null, test: null },
     })
@@ -210,8 +211,8 @@ describe('rules between keys', () => {
     const { training: now, optimizer: nowOptimizer, data: nowData, ...rest } = resolved
     const { replicas, resizing, ...training } = now
     const { groups, ...optimizer } = nowOptimizer
-    const { implausibleBoxes, ...data } = nowData
-    expect([replicas, resizing, groups, implausibleBoxes]).toEqual([1, null, null, 'stop'])
+    const { implausibleBoxes, followLinks, ...data } = nowData
+    expect([replicas, resizing, groups, implausibleBoxes, followLinks]).toEqual([1, null, null, 'stop', false])
     const before = { ...rest, training, optimizer, data }
     const after = resolved
     const hash = (config: object) => configHash(withoutSafeKeys(config))

@@ -53,6 +53,7 @@ export const safeToChange: readonly SafeChange[] = [
       'another device or thread count computes the same training; its last bits may differ from here on',
   },
   { path: 'data.directory', reason: 'the same data set may have moved' },
+  { path: 'data.followLinks', reason: 'it decides whether files are read, not what they are' },
   { path: 'data.implausibleBoxes', reason: 'it decides whether boxes are used, not what they are' },
   { path: 'use.files', reason: 'the same code may lie elsewhere; its hash says whether it is the same' },
   { path: 'model.weights', reason: 'weights to start from are read once, at the start' },
