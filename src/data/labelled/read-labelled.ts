@@ -2,6 +2,7 @@ import type { OnProgress } from '../dataset.ts'
 import { holdsLabels } from '../tables/find-label-files.ts'
 import { readClassFolders } from './class-folders.ts'
 import type { LabelledImages, ReadOptions } from './labelled-images.ts'
+import { holdsParquet, readParquetImages } from './parquet-images.ts'
 import { readTableImages } from './table-images.ts'
 
 /**
@@ -12,8 +13,9 @@ import { readTableImages } from './table-images.ts'
 export async function readLabelled(
   directory: string,
   options: ReadOptions,
-  _progress?: OnProgress,
+  progress?: OnProgress,
 ): Promise<LabelledImages> {
   if (holdsLabels(directory)) return await readTableImages(directory, options)
+  if (await holdsParquet(directory)) return await readParquetImages(directory, options, progress)
   return await readClassFolders(directory, options)
 }

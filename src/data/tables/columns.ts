@@ -106,3 +106,8 @@ export function columnsByContent(
     ...{ split: split === undefined ? undefined : String(split), others: more.map(String) },
   }
 }
+
+/** The column of one label an image, by its name. */
+export function labelColumn(names: readonly string[]): string | undefined {
+  return firstOf(names, [...labels, ...lists])
+}

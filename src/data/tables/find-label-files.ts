@@ -7,7 +7,7 @@ import { openRegular } from '../../files/regular-file.ts'
 import { imageEndings } from '../image-names.ts'
 import { roleOf, splitNames } from '../split-names.ts'
 import { columnsByContent, columnsOf, hasBoxes, hasCertainPath, isHeader } from './columns.ts'
-import { imagePlaces } from './image-places.ts'
+import { usualPlaces } from './image-places.ts'
 import { type LabelSource, readLabelFiles, separatorOf } from './label-file.ts'
 
 const endings = /\.(csv|tsv|json|jsonl|ndjson)$/i
@@ -163,7 +163,7 @@ function tableBegins(text: string, file: string, folder: string): boolean {
   if (columns.label === undefined && (columns.classes.length === 0 || !isMarked)) return false
   if (hasCertainPath(names)) return true
   const image = second?.[names.indexOf(columns.path)]?.trim()
-  return image !== undefined && image !== '' && imagePlaces(folder).some(place => isImage(place, image))
+  return image !== undefined && image !== '' && usualPlaces(folder).some(place => isImage(place, image))
 }
 
 function isImage(place: string, name: string): boolean {

@@ -14,7 +14,7 @@ export function imagePlaces(folder: string, split?: SplitName): readonly string[
   const rank = (name: string): number =>
     split !== undefined && roleOf(name) === split
       ? 0
-      : /^(images?|imgs?|data|jpe?gimages|photos?|pictures?)$/i.test(name)
+      : usual.test(name)
         ? 1
         : 2
   const ordered = below.toSorted((a, b) => rank(a) - rank(b)).slice(0, mostFolders)
@@ -27,6 +27,14 @@ export function imagePlaces(folder: string, split?: SplitName): readonly string[
     }),
   ]
 }
+
+/** Those that are certainly folders of images and not of a class: by their names. */
+export function usualPlaces(folder: string): readonly string[] {
+  const below = foldersOf(folder).filter(name => roleOf(name) !== undefined || usual.test(name))
+  return [folder, ...below.map(name => join(folder, name))]
+}
+
+const usual = /^(images?|imgs?|data|jpe?gimages|photos?|pictures?)$/i
 
 function foldersOf(folder: string): string[] {
   try {
