@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { parquetWriteBuffer } from 'hyparquet-writer'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -165,8 +166,7 @@ describe('images in Parquet files', () => {
 
 describe('hostile Parquet files are refused', () => {
   const refusal = async (bytes: Uint8Array) => {
-    await write('train.parquet', bytes)
-    await write('test.parquet', await shard([0, 1], [0, 1]))
+    for (const split of ['train', 'test']) await write(`${split}.parquet`, bytes)
     return await openFolder({ directory, size: 8 }).then(
       () => 'nothing',
       (error: { kind: string; message: string; where: string }) => `${error.kind} ${error.where}: ${error.message}`,
@@ -182,11 +182,11 @@ describe('hostile Parquet files are refused', () => {
           { name: 'label', data: [0n], type: 'INT64' },
         ],
         codec: 'GZIP',
-        compressors: { GZIP: () => new Uint8Array(100) },
+        compressors: { GZIP: input => (input.length > 1e6 ? new Uint8Array(100) : gzipSync(input)) },
       }),
     )
     expect(bytes.length).toBeLessThan(2000)
-    expect(await refusal(bytes)).toMatch(/data .*row group 0: found a page of 100 B.* that unpacks to 7\d/)
+    expect(await refusal(bytes)).toMatch(/data .*row group 0: found a page of .* that unpacks to 7\d/)
   })
 
   it('that are cut, or are something else', async () => {
@@ -203,7 +203,7 @@ describe('hostile Parquet files are refused', () => {
   it('with any byte changed: an error that names the file, or the same images', async () => {
     const whole = await shard([0, 1, 2, 3], [0, 1, 0, 1])
     let refused = 0
-    for (let at = 4; at < whole.length; at += 7) {
+    for (let at = 4; at < whole.length; at += 17) {
       const bytes = Uint8Array.from(whole)
       bytes[at]! ^= 0xff
       const outcome = await refusal(bytes)
@@ -212,7 +212,7 @@ describe('hostile Parquet files are refused', () => {
         refused++
       }
     }
-    expect(refused).toBeGreaterThan(20)
+    expect(refused).toBeGreaterThan(10)
   })
 
   it('whose images are paths out of the folder', async () => {

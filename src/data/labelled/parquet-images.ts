@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { realpath } from 'node:fs/promises'
 import { basename, dirname, relative } from 'node:path'
-import { fail } from '../../base/errors.ts'
+import { fail, MoietyError } from '../../base/errors.ts'
 import { openParquet, type ParquetFile, type RowRange, readParquet } from '../../files/parquet.ts'
 import { pathInside, staysWithin } from '../../files/path-inside.ts'
 import { openRegularFile, readRegularFile } from '../../files/regular-file.ts'
@@ -20,9 +20,13 @@ const pattern = /\.parquet$/i
 export async function holdsParquet(directory: string): Promise<boolean> {
   const [first] = await filesNamed(directory, pattern)
   if (first === undefined) return false
-  const isOnly = (await filesNamed(directory, /\.(jpe?g|png)$/i)).length === 0
-  const columns = openParquet(first).then(file => parquetColumns(file, directory))
-  return isOnly || (await columns.catch(() => undefined)) !== undefined
+  if ((await filesNamed(directory, /\.(jpe?g|png)$/i)).length === 0) return true
+  try {
+    return (await parquetColumns(await openParquet(first), directory)) !== undefined
+  } catch (cause) {
+    if (cause instanceof MoietyError && cause.kind === 'data') return false
+    throw cause
+  }
 }
 
 /** An image in a row of a file. */
@@ -127,7 +131,6 @@ async function readLabels(
     const values = await readParquet(file, names, range)
     for (const [i, value] of values.entries()) {
       const row = range.start + i
-      if (Array.isArray(value[label])) refuseList(file, row, label)
       const own = labelValue(value[label])
       // A data set without labels of its own has −1 there.
       if (own === undefined || (typeof own === 'number' && own < 0)) without++
@@ -135,15 +138,6 @@ async function readLabels(
     }
   }
   return without
-}
-
-function refuseList(file: ParquetFile, row: number, label: string): never {
-  return fail({
-    kind: 'data',
-    message: `expected one label in ${label}, found a list`,
-    where: `${file.path}, row ${row}`,
-    help: 'images with several labels are read from CSV and JSON only: docs/multi-label.md',
-  })
 }
 
 /** The superclass of each class; undefined where there are none, or a class has two. */
