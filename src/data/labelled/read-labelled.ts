@@ -3,6 +3,7 @@ import { holdsLabels } from '../tables/find-label-files.ts'
 import { readClassFolders } from './class-folders.ts'
 import type { LabelledImages, ReadOptions } from './labelled-images.ts'
 import { holdsParquet, readParquetImages } from './parquet-images.ts'
+import { holdsShards, readShardImages } from './shard-images.ts'
 import { readTableImages } from './table-images.ts'
 
 /**
@@ -17,5 +18,6 @@ export async function readLabelled(
 ): Promise<LabelledImages> {
   if (holdsLabels(directory)) return await readTableImages(directory, options)
   if (await holdsParquet(directory)) return await readParquetImages(directory, options, progress)
+  if (await holdsShards(directory)) return await readShardImages(directory, options, progress)
   return await readClassFolders(directory, options)
 }
