@@ -99,7 +99,8 @@ export async function readShardImages(
           })
         }
       }
-      progress?.({ done: ++counts.shards, total: paths.length, what: 'reading shards' })
+      counts.shards++
+      progress?.({ done: counts.shards, total: paths.length, what: 'reading shards' })
     }
   if (found.length === 0)
     refuse(
