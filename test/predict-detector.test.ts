@@ -249,7 +249,7 @@ describe('moiety predict of a detector refuses', () => {
     const none = await fails(run, text, gone)
     expect(none).toEqual({
       code: 3,
-      stderr: expect.stringMatching(/not a JPEG, PNG or WebP image; and 1 more/),
+      stderr: expect.stringMatching(/not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image; and 1 more/),
     })
     expect(none.stderr).toContain(gone)
     const empty = join(folder, 'empty')

@@ -9,6 +9,7 @@ const additions: readonly { readonly part: string; readonly key: string; readonl
   { part: 'data', key: 'images', asBefore: null },
   { part: 'data', key: 'strict', asBefore: false },
   { part: 'data', key: 'implausibleBoxes', asBefore: 'stop' },
+  { part: 'data', key: 'followLinks', asBefore: false },
   { part: 'model', key: 'initialisation', asBefore: 'fan-out' },
   { part: 'model', key: 'weightsEntry', asBefore: null },
   { part: 'model', key: 'copyNoise', asBefore: 0 },

@@ -36,6 +36,7 @@ describe('resolveConfig', () => {
       size: 32,
       shortest: 32,
       unreadable: 'stop',
+      followLinks: false,
       implausibleBoxes: 'stop',
       annotations: null,
       images: null,
@@ -215,8 +216,14 @@ describe('rules between keys', () => {
     expect([weightsEntry, freeze, copyNoise]).toEqual([null, null, 0])
     const { replicas, resizing, ...training } = now
     const { groups, ...optimizer } = nowOptimizer
-    const { implausibleBoxes, annotations, images, strict, ...data } = nowData
-    expect([replicas, resizing, groups, implausibleBoxes]).toEqual([1, null, null, 'stop'])
+    const { implausibleBoxes, annotations, images, strict, followLinks, ...data } = nowData
+    expect([replicas, resizing, groups, implausibleBoxes, followLinks]).toEqual([
+      1,
+      null,
+      null,
+      'stop',
+      false,
+    ])
     expect([annotations, images, strict]).toEqual([null, null, false])
     const before = { ...rest, training, optimizer, data, model }
     const after = resolved

@@ -42,7 +42,7 @@ const dataSchema = () =>
       .enum(allDataNames())
       .default('sample')
       .describe(
-        'the data set; folder reads class/image or superclass/class/image, below folders for splits or not; multi-label has images with any number of labels from CSV or JSON; scenes, coco and boxes (a folder in the format of COCO, YOLO or Pascal VOC) have boxes, for detectors',
+        'the data set; folder reads images with one class each: class/image or superclass/class/image, below folders for splits or not, labels from CSV or JSON, Parquet files, or tar shards; multi-label reads any number of labels an image from CSV or JSON; scenes, coco and boxes (a folder in the format of COCO, YOLO or Pascal VOC) have boxes, for detectors',
       ),
     directory: z
       .string()
@@ -50,7 +50,7 @@ const dataSchema = () =>
       .max(4096)
       .nullable()
       .default(null)
-      .describe('where the data set lies; of multi-label the labels file, or its folder'),
+      .describe('where the data set lies: its folder, or a labels file'),
     size: z
       .int()
       .min(8)
@@ -89,6 +89,12 @@ const dataSchema = () =>
       .enum(['stop', 'skip'])
       .default('stop')
       .describe('what to do with an image that cannot be read; skipped ones are listed'),
+    followLinks: z
+      .boolean()
+      .default(false)
+      .describe(
+        'without boxes, whether symbolic links may lead out of data.directory; those within it are followed',
+      ),
     implausibleBoxes: z
       .enum(['stop', 'accept'])
       .default('stop')

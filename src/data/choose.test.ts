@@ -15,12 +15,15 @@ it('recognises a data set by its name, and by what its folder holds', async () =
   expect(await recognisedData('sample')).toEqual({ name: 'sample', directory: null })
   write('classes/cat/1.jpg', '')
   write('coco/annotations/instances_train2017.json', '{}')
-  const labels = write('labels/labels.csv', 'path,labels\n')
+  const labels = write('labels/labels.csv', 'path,labels\n1.jpg,a;b\n')
+  const single = write('single/labels.csv', 'path,label\n1.jpg,a\n')
   for (const [directory, name] of [
     [join(folder, 'classes'), 'folder'],
     [join(folder, 'coco'), 'coco'],
     [join(folder, 'labels'), 'multi-label'],
     [labels, 'multi-label'],
+    [join(folder, 'single'), 'folder'],
+    [single, 'folder'],
   ])
     expect(await recognisedData(directory!)).toEqual({ name, directory })
   // A table beside folders of classes is no labels file unless it begins as one.

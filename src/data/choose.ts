@@ -3,7 +3,7 @@ import { findCifar } from './cifar.ts'
 import { allDataNames } from './custom-dataset.ts'
 import type { DataName } from './data-names.ts'
 import { findBoxes } from './detection/index.ts'
-import { holdsLabels } from './multi-label/index.ts'
+import { holdsLabels, holdsSeveralLabels } from './tables/find-label-files.ts'
 
 /** A data set by its name, and where it lies; null for what is drawn, or fetched to a place that is given elsewhere. */
 export interface ChosenData {
@@ -15,18 +15,22 @@ export interface ChosenData {
 export async function recognisedData(text: string): Promise<ChosenData | undefined> {
   const named = allDataNames().find(name => name === text)
   if (named !== undefined) return { name: named, directory: null }
-  const labelled = { name: 'multi-label', directory: text } as const
   switch (kindOf(text)) {
     case 'folder': {
       const cifar = await findCifar(text)
       if (cifar !== undefined) return { name: cifar, directory: text }
       const boxes = await findBoxes(text)
       if (boxes !== undefined) return { name: boxes.isCocoItself ? 'coco' : 'boxes', directory: text }
-      return holdsLabels(text) ? labelled : { name: 'folder', directory: text }
+      return { name: await labelledName(text), directory: text }
     }
     case 'file':
-      return holdsLabels(text) ? labelled : undefined
+      return holdsLabels(text) ? { name: await labelledName(text), directory: text } : undefined
     default:
       return undefined
   }
+}
+
+/** Whether the images of a folder or of a labels file have one class each, which `folder` reads, or any number. */
+async function labelledName(path: string): Promise<'folder' | 'multi-label'> {
+  return holdsLabels(path) && (await holdsSeveralLabels(path)) ? 'multi-label' : 'folder'
 }

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { reasonOf, rethrowExhausted } from '../files/disk.ts'
 import { openRegularFile, readRegularText, sizeLimits } from '../files/regular-file.ts'
+import { type CifarPickles, readCifarNames, readCifarPickles } from './cifar-pickles.ts'
 import { type Dataset, type PerChannel, type Split, splitInMemory } from './dataset.ts'
 
 /**
@@ -19,6 +20,8 @@ interface Layout {
   readonly folder: string
   readonly train: readonly string[]
   readonly test: readonly string[]
+  /** The same of the Python version. */
+  readonly python: CifarPickles
   /** Records in one full file, by its name. */
   readonly full: (file: string) => number
   readonly names: string
@@ -39,6 +42,16 @@ export const layouts: Readonly<Record<'cifar10' | 'cifar100', Layout>> = {
     train: [1, 2, 3, 4, 5].map(part => `data_batch_${part}.bin`),
     test: ['test_batch.bin'],
     full: () => 10_000,
+    python: {
+      folder: 'cifar-10-batches-py',
+      train: [1, 2, 3, 4, 5].map(part => `data_batch_${part}`),
+      test: ['test_batch'],
+      labels: ['labels'],
+      limits: [10],
+      meta: 'batches.meta',
+      names: 'label_names',
+      coarseNames: undefined,
+    },
     names: 'batches.meta.txt',
     coarseNames: undefined,
     classes: 10,
@@ -54,6 +67,16 @@ export const layouts: Readonly<Record<'cifar10' | 'cifar100', Layout>> = {
     train: ['train.bin'],
     test: ['test.bin'],
     full: file => (file === 'train.bin' ? 50_000 : 10_000),
+    python: {
+      folder: 'cifar-100-python',
+      train: ['train'],
+      test: ['test'],
+      labels: ['coarse_labels', 'fine_labels'],
+      limits: [20, 100],
+      meta: 'meta',
+      names: 'fine_label_names',
+      coarseNames: 'coarse_label_names',
+    },
     names: 'fine_label_names.txt',
     coarseNames: 'coarse_label_names.txt',
     classes: 100,
@@ -75,6 +98,7 @@ const pixelBytes = 3 * size * size
 export async function findCifar(directory: string): Promise<'cifar10' | 'cifar100' | undefined> {
   for (const layout of Object.values(layouts)) {
     if ((await locate(directory, layout, 'some')) !== undefined) return layout.name
+    if ((await locatePython(directory, layout)) !== undefined) return layout.name
   }
   return undefined
 }
@@ -88,15 +112,8 @@ export async function findCifar(directory: string): Promise<'cifar10' | 'cifar10
  */
 export async function openCifar(name: 'cifar10' | 'cifar100', directory: string): Promise<Dataset> {
   const layout = layouts[name]
-  const place = (await locate(directory, layout)) ?? (await missing(layout, directory))
-  const classes = await readNames(join(place, layout.names), layout.classes)
-  const superclasses =
-    layout.coarseNames === undefined
-      ? undefined
-      : await readNames(join(place, layout.coarseNames), layout.superclasses)
   const content = createHash('sha256')
-  const train = await readSplit(place, layout, layout.train, content)
-  const test = await readSplit(place, layout, layout.test, content)
+  const { classes, superclasses, train, test } = await readVersion(layout, directory, content)
   return {
     name,
     title: describe(layout, train.length, test.length),
@@ -111,6 +128,49 @@ export async function openCifar(name: 'cifar10' | 'cifar100', directory: string)
     content: content.digest('hex'),
     skipped: [],
   }
+}
+
+/** The binary version, or the Python version where there is only that. */
+async function readVersion(layout: Layout, directory: string, content: Hash) {
+  const binary = await locate(directory, layout)
+  const pickled = binary === undefined ? await locatePython(directory, layout) : undefined
+  if (pickled !== undefined) {
+    const { python } = layout
+    const names = await readCifarNames(pickled, python, [layout.classes, layout.superclasses])
+    const read = async (files: readonly string[]): Promise<Split> => {
+      const most = files.map(file => layout.full(`${file}.bin`))
+      const records = await readCifarPickles(pickled, python, files, most)
+      content.update(records.bytes)
+      const of = (byte: number) =>
+        Int32Array.from({ length: records.count }, (_, at) => records.bytes[at * records.stride + byte]!)
+      const coarse = layout.superclasses > 0 ? of(0) : undefined
+      return splitInMemory({ ...records, header: layout.header, size, labels: of(layout.header - 1), coarse })
+    }
+    return { ...names, train: await read(python.train), test: await read(python.test) }
+  }
+  const place = binary ?? (await missing(layout, directory))
+  return {
+    classes: await readNames(join(place, layout.names), layout.classes),
+    superclasses:
+      layout.coarseNames === undefined
+        ? undefined
+        : await readNames(join(place, layout.coarseNames), layout.superclasses),
+    train: await readSplit(place, layout, layout.train, content),
+    test: await readSplit(place, layout, layout.test, content),
+  }
+}
+
+/** Where the files of the Python version lie: files, because folders of splits have the names of CIFAR-100's. */
+async function locatePython(directory: string, { python }: Layout): Promise<string | undefined> {
+  const isFile = async (path: string): Promise<boolean> =>
+    (await stat(path).catch(() => undefined))?.isDirectory() === false
+  for (const place of [directory, join(directory, python.folder)]) {
+    const found = await Promise.all(
+      [python.train[0]!, python.test[0]!].map(file => isFile(join(place, file))),
+    )
+    if (found.every(Boolean)) return place
+  }
+  return undefined
 }
 
 function describe(layout: Layout, train: number, test: number): string {

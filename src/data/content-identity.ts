@@ -2,12 +2,7 @@ import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { rethrowExhausted } from '../files/disk.ts'
 import { readRegularFile } from '../files/regular-file.ts'
-
-/** A file of a data set; its size is looked up where it is not given. */
-export interface ContentFile {
-  readonly path: string
-  readonly bytes?: number | undefined
-}
+import type { ImageFile } from './image-files.ts'
 
 /**
  * Most bytes that are read for the identity of a data set, a tenth of a second or two. Of a larger one, files are read that are evenly
@@ -25,12 +20,12 @@ const together = 16
  *
  * @param most - bytes that are read at most
  */
-export async function contentIdentity(files: readonly ContentFile[], most = mostRead): Promise<string> {
+export async function contentIdentity(files: readonly ImageFile[], most = mostRead): Promise<string> {
   const sizes = await inGroups(files, async ({ path, bytes }) => bytes ?? (await sizeOf(path)))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   const every = Math.max(1, Math.ceil(total / most))
   const read = files.filter((_, i) => i % every === 0 && sizes[i]! <= most)
-  const hashes = await inGroups(read, ({ path }) => hashOf(path, most))
+  const hashes = await inGroups(read, file => hashOf(file, most))
   const hash = createHash('sha256').update(new Float64Array(sizes))
   for (const each of hashes) hash.update(each)
   return hash.digest('hex')
@@ -50,8 +45,8 @@ async function sizeOf(path: string): Promise<number> {
   )
 }
 
-async function hashOf(path: string, most: number): Promise<Uint8Array> {
-  const bytes = await readRegularFile(path, most).catch((cause: unknown) =>
+async function hashOf({ path, read }: ImageFile, most: number): Promise<Uint8Array> {
+  const bytes = await (read?.() ?? readRegularFile(path, most)).catch((cause: unknown) =>
     absent(cause, path, new Uint8Array()),
   )
   return createHash('sha256').update(bytes).digest()

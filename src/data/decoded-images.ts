@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { type OnProgress, type PerChannel, pixelsInMemory, type SkippedFile, type Split } from './dataset.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
+import type { ImageFile } from './image-files.ts'
 
 /** How image files are decoded. */
 export interface DecodingOptions {
@@ -36,18 +37,18 @@ const usualMemory = 2 ** 30
  * @throws MoietyError `data` for an unreadable image under `stop`; `usage` for an impossible size
  */
 export async function openImages(
-  paths: readonly string[],
+  files: readonly ImageFile[],
   { size, unreadable, memory = usualMemory }: DecodingOptions,
   progress?: OnProgress,
 ): Promise<DecodedImages> {
   checkSize(size)
   const stride = 3 * size * size
-  const bytes = paths.length * stride <= memory ? new Uint8Array(paths.length * stride) : undefined
+  const bytes = files.length * stride <= memory ? new Uint8Array(files.length * stride) : undefined
   const skipped =
-    bytes || unreadable === 'skip' ? await decodeAll(paths, { size, unreadable }, bytes, progress) : []
+    bytes || unreadable === 'skip' ? await decodeAll(files, { size, unreadable }, bytes, progress) : []
   const load = bytes
-    ? pixelsInMemory({ bytes, stride, header: 0, size, length: paths.length })
-    : pixelsOnDisk(paths, size)
+    ? pixelsInMemory({ bytes, stride, header: 0, size, length: files.length })
+    : pixelsOnDisk(files, size)
   return { load, skipped: skipped.toSorted((a, b) => (a.path < b.path ? -1 : 1)) }
 }
 
@@ -70,15 +71,15 @@ const concurrency = 4
  * @returns the images that could not be read, under `skip`
  */
 async function decodeAll(
-  paths: readonly string[],
+  files: readonly ImageFile[],
   { size, unreadable }: DecodingOptions,
   into: Uint8Array | undefined,
   progress?: OnProgress,
 ): Promise<readonly SkippedFile[]> {
   const skipped: SkippedFile[] = []
-  for (let first = 0; first < paths.length; first += concurrency) {
-    const group = paths.slice(first, first + concurrency)
-    const images = await Promise.all(group.map(path => tryDecode(path, size)))
+  for (let first = 0; first < files.length; first += concurrency) {
+    const group = files.slice(first, first + concurrency)
+    const images = await Promise.all(group.map(file => tryDecode(file, size)))
     for (const [i, image] of images.entries()) {
       if (image instanceof UnreadableImage) {
         if (unreadable === 'stop') stopAt(image)
@@ -87,14 +88,14 @@ async function decodeAll(
         into?.set(image, (first + i) * image.length)
       }
     }
-    progress?.({ done: first + group.length, total: paths.length, what: 'decoding images' })
+    progress?.({ done: first + group.length, total: files.length, what: 'decoding images' })
   }
   return skipped
 }
 
-async function tryDecode(path: string, size: number): Promise<Uint8Array | UnreadableImage> {
+async function tryDecode({ path, read }: ImageFile, size: number): Promise<Uint8Array | UnreadableImage> {
   try {
-    return await decodeImage(path, size)
+    return await decodeImage(read === undefined ? path : { bytes: await read(), name: path }, size)
   } catch (error) {
     if (error instanceof UnreadableImage) return error
     throw error
@@ -112,18 +113,11 @@ function stopAt(image: UnreadableImage): never {
 }
 
 /** Decodes images on demand. */
-function pixelsOnDisk(paths: readonly string[], size: number): Split['load'] {
+function pixelsOnDisk(files: readonly ImageFile[], size: number): Split['load'] {
   return async indices => {
     const out = new Uint8Array(indices.length * 3 * size * size)
-    const asked = Array.from(indices, index => paths[index]!)
+    const asked = Array.from(indices, index => files[index]!)
     await decodeAll(asked, { size, unreadable: 'stop' }, out)
     return out
   }
-}
-
-/** An image file with its class, or its classes. */
-export interface LabelledFile {
-  readonly path: string
-  readonly bytes: number
-  readonly label: number | readonly number[]
 }

@@ -139,7 +139,7 @@ describe('a folder with splits', () => {
     await file('train/a/readme_1.png')
     expect((await openFolder({ directory, size: 8 })).train.length).toBe(3)
     await file('train/a/labels.txt', 'x')
-    expect(await refusal()).toContain('not a JPEG, PNG or WebP image')
+    expect(await refusal()).toContain('not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image')
   })
 
   it('reports a split without images', async () => {

@@ -42,12 +42,15 @@ const layouts = `Supported layouts: DIR/class/image; DIR/superclass/class/image;
 /**
  * Finds the classes of a folder: `class/image` or `superclass/class/image`, optionally below folders for the splits
  * train, val and test (`split-names.ts` has their names). Junk (`junk-files.ts`) is ignored. A symbolic link may
- * point elsewhere within the folder, not out of it.
+ * point elsewhere within the folder, and out of it with `followLinks`.
  *
  * @throws MoietyError of kind `data` for a folder that is missing, mixed, empty, that has misplaced splits or
  *   one split twice, or links that leave it
  */
-export async function findImages(directory: string): Promise<ImageTree> {
+export async function findImages(
+  directory: string,
+  { followLinks = false }: { readonly followLinks?: boolean } = {},
+): Promise<ImageTree> {
   const root = await realpath(directory).catch((cause: unknown) => {
     rethrowExhausted(cause, 'open', directory)
     return fail({
@@ -59,8 +62,9 @@ export async function findImages(directory: string): Promise<ImageTree> {
     })
   })
   const junk = new JunkList()
-  const reader = new TreeReader(root, junk)
-  const top = await list(root, root)
+  const within = followLinks ? undefined : root
+  const reader = new TreeReader(within, junk)
+  const top = await list(root, within)
   const splits = await splitsOf(top.folders, root)
   if (splits === undefined) {
     const train = await reader.classes(root, 'every class has images')
@@ -188,7 +192,8 @@ type Emptiness = 'every class has images' | 'a class may be empty'
 /** Reads the classes below a folder, and records junk. */
 class TreeReader {
   constructor(
-    readonly root: string,
+    /** The folder that links may not leave. */
+    readonly root: string | undefined,
     readonly junk: JunkList,
   ) {}
 
@@ -321,7 +326,7 @@ function withFiles(
 }
 
 /** Sorted by code units, so the order, and with it every label, is the same on every machine. */
-async function list(folder: string, root: string): Promise<Listing> {
+async function list(folder: string, root: string | undefined): Promise<Listing> {
   const names = (await onDisk(folder, () => readdir(folder))).sort()
   const folders: string[] = []
   const files: string[] = []
@@ -333,7 +338,8 @@ async function list(folder: string, root: string): Promise<Listing> {
       files.push(name)
       continue
     }
-    if ((await onDisk(path, () => lstat(path))).isSymbolicLink()) await refuseLeaving(path, root)
+    if (root !== undefined && (await onDisk(path, () => lstat(path))).isSymbolicLink())
+      await refuseLeaving(path, root)
     const entry = await onDisk(path, () => stat(path))
     if (entry.isDirectory()) folders.push(name)
     else if (entry.isFile()) {
@@ -374,6 +380,6 @@ async function refuseLeaving(path: string, root: string): Promise<void> {
     kind: 'data',
     message: `expected links that stay within ${root}, got one to ${target}`,
     where: path,
-    help: 'copy the file into the folder, or give the folder that it is in',
+    help: 'copy the file into the folder, give the folder that it is in, or follow such links with --set data.followLinks=true',
   })
 }

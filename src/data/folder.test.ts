@@ -99,7 +99,9 @@ describe('openFolder', () => {
     await images('a', 5)
     await writeFile(join(directory, 'a', 'notes.png'), 'no image')
     const said = await failure(openDataset({ name: 'folder', directory }))
-    expect(said).toMatch(/^3 error: expected an image that can be read, got: not a JPEG, PNG or WebP image\n/)
+    expect(said).toMatch(
+      /^3 error: expected an image that can be read, got: not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image\n/,
+    )
     expect(said).toContain(join('a', 'notes.png'))
     expect(said).toContain('data.unreadable=skip')
   })
@@ -118,7 +120,7 @@ describe('openFolder', () => {
       join(directory, 'a', '2.png'),
       join(directory, 'a', 'notes.txt'),
     ])
-    expect(skipped[0]?.reason).toBe('not a JPEG, PNG or WebP image')
+    expect(skipped[0]?.reason).toBe('not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image')
     expect(train.length + test.length).toBe(4)
     const pixels = await train.load(Array.from({ length: train.length }, (_, i) => i))
     for (let i = 0; i < train.length; i++) expect([10, 11, 13, 14]).toContain(pixels[i * 192])

@@ -11,8 +11,9 @@ import {
   subset,
 } from './dataset.ts'
 import { openImages, photographs } from './decoded-images.ts'
-import { type ClassFolder, findImages, type ImageTree } from './folder-tree.ts'
-import { type SplitName, titleCounts } from './split-names.ts'
+import type { LabelledImage, LabelledImages } from './labelled/labelled-images.ts'
+import { readLabelled } from './labelled/read-labelled.ts'
+import { titleCounts } from './split-names.ts'
 
 /** Options of a folder of images. */
 export interface FolderOptions {
@@ -21,6 +22,8 @@ export interface FolderOptions {
   readonly size?: number | undefined
   /** Policy for unreadable images: stop with an error (default), or skip and report. */
   readonly unreadable?: 'stop' | 'skip' | undefined
+  /** Whether links may lead out of the folder. Default: false. */
+  readonly followLinks?: boolean | undefined
   /** At most this many images of each split, spread evenly over the classes; others are not decoded. */
   readonly limit?: Limit | undefined
   /** Seed of the test split if the folder has none. Default: 0. */
@@ -32,32 +35,21 @@ export interface FolderOptions {
 /** Share of the files of a class that are for testing where the folder has neither `val/` nor `test/`. */
 const testShare = 0.2
 
-interface Item {
-  readonly path: string
-  readonly label: number
-  readonly bytes: number
-}
-
 /**
- * A folder of JPEG, PNG and WebP images, one folder a class (see `findImages`). Images are decoded once, now, and
+ * A folder of images of one class each, in any of the layouts that are known (see `readLabelled`). Images are decoded once, now, and
  * kept in memory if all fit, so a damaged one is found on opening. Otherwise they are
  * decoded on demand; then, under `stop`, a damaged image is found during training.
  *
  * @throws MoietyError of kind `data`: the folder's shape, an unreadable image under `stop`, a class left empty
  */
 export async function openFolder(options: FolderOptions, progress?: OnProgress): Promise<Dataset> {
-  const { directory, size = 32, unreadable = 'stop', seed = 0, memory } = options
-  const tree = await findImages(directory)
-  const folders = tree.train
-  const items = itemsOf('train', folders, folders)
-  const given = {
-    val: tree.val && itemsOf('val', tree.val, folders),
-    test: tree.test && itemsOf('test', tree.test, folders),
-  }
+  const { directory, size = 32, unreadable = 'stop', followLinks = false, seed = 0, memory } = options
+  const found = await readLabelled(directory, { unreadable, followLinks }, progress)
+  const { classes, superclasses, superclassOf } = found
   const all =
-    given.val === undefined && given.test === undefined
-      ? { ...splitByFile(items, folders.length, seed), val: undefined }
-      : { train: items, ...given }
+    found.val === undefined && found.test === undefined
+      ? { ...splitByFile(found.train, classes.length, seed), val: undefined }
+      : found
   const chosen = {
     train: chooseItems(all.train, options.limit?.train),
     val: chooseItems(all.val ?? [], options.limit?.test),
@@ -65,14 +57,10 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   }
   const every = [...chosen.train, ...chosen.val, ...chosen.test]
 
-  const classes = namesOf(folders)
-  const superclasses = superclassesOf(folders)
-  const superclassOf = superclasses && folders.map(({ superclass }) => superclasses.indexOf(superclass!))
   const labels = Int32Array.from(every, ({ label }) => label)
   const coarse = superclassOf && labels.map(label => superclassOf[label]!)
 
-  const paths = every.map(({ path }) => path)
-  const { load, skipped } = await openImages(paths, { size, unreadable, memory }, progress)
+  const { load, skipped } = await openImages(every, { size, unreadable, memory }, progress)
   const whole: Split = { length: every.length, labels, coarse, load }
   const left = new Set(skipped.map(({ path }) => path))
   const part = (from: number, count: number): Split => {
@@ -87,10 +75,10 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const test = part(chosen.train.length + chosen.val.length, chosen.test.length)
   const used = { train, val, test }
   const counts = titleCounts({ ...all, test: all.test ?? [] }, options.limit, used)
-  checkEnough(used, tree, classes, directory)
+  checkEnough(used, found, directory)
   return {
     name: 'folder',
-    title: `images of the folder ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${counts}`,
+    title: `images of the ${found.container ?? 'folder'} ${basename(resolve(directory))}: ${classes.length} class${classes.length === 1 ? '' : 'es'}, ${counts}`,
     size,
     classes,
     superclasses,
@@ -99,20 +87,31 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     train,
     val,
     test,
-    content: await contentIdentity(every),
-    skipped,
+    content: await (found.content?.(every) ?? contentIdentity(every)),
+    skipped: [...(found.skipped ?? []), ...skipped],
     notices: [
-      ...[tree.leftOut, tree.alike].filter(each => each !== undefined),
+      ...found.notices,
+      ...(found.hasDeclaredClasses === true ? untrained(all.train, classes) : []),
       ...emptyClasses('val', all.val, classes),
       ...emptyClasses('test', all.test, classes),
     ],
   }
 }
 
+/** Reports classes that the data names and has no training image of. */
+function untrained(items: readonly LabelledImage[], classes: readonly string[]): readonly string[] {
+  const seen = new Set(items.map(({ label }) => label))
+  const empty = classes.filter((_, label) => !seen.has(label))
+  if (empty.length === 0) return []
+  return [
+    `classes without a training image, which are not learned: ${someOf(empty)} (${empty.length} of ${classes.length})`,
+  ]
+}
+
 /** Reports classes without images in a split, regardless of a limit. */
 function emptyClasses(
   split: 'val' | 'test',
-  items: readonly Item[] | undefined,
+  items: readonly LabelledImage[] | undefined,
   classes: readonly string[],
 ): readonly string[] {
   if (items === undefined) return []
@@ -130,45 +129,14 @@ function someOf(names: readonly string[]): string {
   return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
 }
 
-const keyOf = ({ superclass, name }: ClassFolder): string => `${superclass ?? ''}/${name}`
-
-/**
- * The files of `folders`, each labelled by the place of its class among `classes`. A class without files may have any
- * name.
- */
-function itemsOf(
-  split: SplitName,
-  folders: readonly ClassFolder[],
-  classes: readonly ClassFolder[],
-): readonly Item[] {
-  const labels = new Map(classes.map((each, label) => [keyOf(each), label]))
-  const unknown = folders.filter(each => each.files.length > 0 && !labels.has(keyOf(each)))
-  if (unknown.length > 0) {
-    const [first] = unknown
-    const alike = classes.find(each => keyOf(each).toLowerCase() === keyOf(first!).toLowerCase())
-    fail({
-      kind: 'data',
-      message: `expected ${split} images of classes that have training images, found ${unknown.length === 1 ? 'the class' : `${unknown.length} classes,`} ${someOf(unknown.map(({ name }) => name))}, which ${unknown.length === 1 ? 'has' : 'have'} none`,
-      where: first!.place,
-      help:
-        alike === undefined
-          ? 'every split must hold folders of the same names; move images without a class elsewhere'
-          : `in training its name is ${alike.name}: use one name in all splits`,
-    })
-  }
-  return folders.flatMap(folder =>
-    folder.files.map((path, i) => ({ path, label: labels.get(keyOf(folder))!, bytes: folder.bytes[i]! })),
-  )
-}
-
 /** A fifth of the files of every class for testing, at random by `seed`; at least one stays for training. */
 function splitByFile(
-  items: readonly Item[],
+  items: readonly LabelledImage[],
   classes: number,
   seed: number,
-): { readonly train: readonly Item[]; readonly test: readonly Item[] } {
-  const testing = new Set<Item>()
-  const byClass = Array.from({ length: classes }, (): Item[] => [])
+): { readonly train: readonly LabelledImage[]; readonly test: readonly LabelledImage[] } {
+  const testing = new Set<LabelledImage>()
+  const byClass = Array.from({ length: classes }, (): LabelledImage[] => [])
   for (const item of items) byClass[item.label]!.push(item)
   for (const [label, own] of byClass.entries()) {
     const order = draws(seed, 'folder split', 0, label).permutation(own.length)
@@ -178,33 +146,26 @@ function splitByFile(
   return { train: items.filter(item => !testing.has(item)), test: items.filter(item => testing.has(item)) }
 }
 
-function chooseItems(items: readonly Item[], limit: number | null | undefined): readonly Item[] {
+function chooseItems(
+  items: readonly LabelledImage[],
+  limit: number | null | undefined,
+): readonly LabelledImage[] {
   if (limit === undefined || limit === null || limit >= items.length) return items
   const labels = Int32Array.from(items, ({ label }) => label)
   return Array.from(spreadOverClasses(labels, limit), place => items[place]!)
 }
 
-/** The names of the classes; where two superclasses have a class of one name, with their superclass. */
-function namesOf(folders: readonly ClassFolder[]): readonly string[] {
-  const count = new Map<string, number>()
-  for (const { name } of folders) count.set(name, (count.get(name) ?? 0) + 1)
-  return folders.map(({ superclass, name }) => (count.get(name)! > 1 ? `${superclass}/${name}` : name))
-}
-
-function superclassesOf(folders: readonly ClassFolder[]): readonly string[] | undefined {
-  const names = new Set(folders.map(({ superclass }) => superclass).filter(name => name !== undefined))
-  return names.size > 0 ? [...names] : undefined
-}
-
 function checkEnough(
   { train, val, test }: { readonly train: Split; readonly val: Split | undefined; readonly test: Split },
-  tree: Pick<ImageTree, 'val' | 'test'>,
-  classes: readonly string[],
+  found: LabelledImages,
   directory: string,
 ): void {
-  const empty = classes.findIndex((_, label) => !train.labels.includes(label))
+  const { classes } = found
+  const trained = new Set(train.labels)
+  const isEnough = found.hasDeclaredClasses === true && trained.size > 0
+  const empty = isEnough ? -1 : classes.findIndex((_, label) => !trained.has(label))
   if (empty < 0 && (val ?? test).length > 0) return
-  const given = val === undefined ? tree.test && 'test' : 'val'
+  const given = val === undefined ? found.test && 'test' : 'val'
   fail({
     kind: 'data',
     message:

@@ -2,6 +2,7 @@ import sharp, { type Sharp } from 'sharp'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
 import { openRegularFile } from '../files/regular-file.ts'
+import { decodeBmp } from './bmp.ts'
 
 /** Largest image that is decoded, in pixels: 50 megapixels, hence at most 200 MB while one is decoded. */
 export const mostPixels = 50_000_000
@@ -9,7 +10,10 @@ export const mostPixels = 50_000_000
 /** Largest image file that is read, in bytes. */
 export const mostBytes = 100_000_000
 
-/** A JPEG, PNG or WebP file: its path, or its content with a name for errors. */
+/** The formats that are read, in words. */
+export const formats = 'JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP'
+
+/** An image file in one of these formats: its path, or its content with a name for errors. */
 export type ImageSource = string | ImageBytes
 
 /** The content of an image file, from wherever it came. */
@@ -34,7 +38,7 @@ export class UnreadableImage extends Error {
 }
 
 /**
- * Decodes a JPEG, PNG or WebP file to size×size pixels of sRGB: rotated by its EXIF orientation, converted from
+ * Decodes an image file to size×size pixels of sRGB: rotated by its EXIF orientation, converted from
  * CMYK or grey to RGB, transparency blended with white, scaled to cover the square, the rest cut off evenly.
  *
  * @returns uint8 [3, size, size], planar RGB
@@ -53,7 +57,7 @@ export interface Extent {
 }
 
 /**
- * Size and orientation from the header of a JPEG, PNG or WebP file.
+ * Size and orientation from the header of an image file.
  *
  * @returns the stored extent, whether EXIF rotates or mirrors it, and EXIF's orientation: 1, as it is stored, to 8
  * @throws UnreadableImage for a file that is missing, of another format, damaged at its beginning, or larger than the limits
@@ -70,7 +74,7 @@ export async function storedExtent(
 }
 
 /**
- * Decodes a JPEG, PNG or WebP file whose size is known, as {@link decodeImage} does, but to exactly the requested extent
+ * Decodes an image file whose size is known, as {@link decodeImage} does, but to exactly the requested extent
  * and *not* rotated: EXIF is ignored, because boxes refer to stored pixels. Smaller images are
  * averages of the pixels they come from, larger ones interpolate (a triangle filter).
  *
@@ -96,8 +100,20 @@ export async function decodeStored(path: string, stored: Extent, wanted: Extent)
 
 async function openImage(source: ImageSource): Promise<Sharp> {
   const bytes = typeof source === 'string' ? await readImageFile(source) : await bytesOf(source)
-  if (!isKnownFormat(bytes)) throw new UnreadableImage(nameOf(source), 'not a JPEG, PNG or WebP image')
+  if (isBmp(bytes)) return openBmp(nameOf(source), bytes)
+  if (!isKnownFormat(bytes)) throw new UnreadableImage(nameOf(source), `not a ${formats} image`)
+  // Of an animation or a TIFF of several pages, the first.
   return sharp(bytes, { limitInputPixels: mostPixels, failOn: 'error' })
+}
+
+function openBmp(name: string, bytes: Uint8Array): Sharp {
+  try {
+    const { width, height, pixels } = decodeBmp(bytes, mostPixels)
+    return sharp(pixels, { raw: { width, height, channels: 3 } })
+  } catch (cause) {
+    if (cause instanceof Error) throw new UnreadableImage(name, cause.message, cause)
+    throw cause
+  }
 }
 
 function nameOf(source: ImageSource): string {
@@ -163,8 +179,13 @@ function isKnownFormat(bytes: Uint8Array): boolean {
   const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff
   const png = ascii(0, 8) === '\x89PNG\r\n\x1a\n'
   const webp = ascii(0, 4) === 'RIFF' && ascii(8, 12) === 'WEBP'
-  return jpeg || png || webp
+  const avif = ascii(4, 8) === 'ftyp' && /^(avif|avis|mif1)$/.test(ascii(8, 12))
+  const gif = /^GIF8[79]a$/.test(ascii(0, 6))
+  const tiff = /^(II\*\0|MM\0\*)$/.test(ascii(0, 4))
+  return jpeg || png || webp || avif || gif || tiff
 }
+
+const isBmp = (bytes: Uint8Array): boolean => bytes[0] === 0x42 && bytes[1] === 0x4d
 
 function toPlanes(interleaved: Uint8Array, channels: number): Uint8Array {
   const pixels = interleaved.length / channels

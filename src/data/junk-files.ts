@@ -1,3 +1,5 @@
+import { isImageName } from './image-names.ts'
+
 /** Folders that systems and tools leave behind, in lower case; those whose names begin with a dot are all junk. */
 const junkFolders = new Set([
   '__macosx',
@@ -35,7 +37,7 @@ export function isJunkFile(name: string, kind: 'folder' | 'file' | 'file next to
   if (kind === 'folder') return junkFolders.has(name.toLowerCase())
   return (
     junkFiles.has(name.toLowerCase()) ||
-    (aboutData.test(name) && !/\.(jpe?g|png|webp)$/i.test(name)) ||
+    (aboutData.test(name) && !isImageName(name)) ||
     (kind === 'file next to folders' && documents.test(name))
   )
 }

@@ -29,6 +29,8 @@ export interface DataOptions {
   readonly size?: number | undefined
   /** Policy for unreadable images of a folder: stop with an error (default), or skip and report. */
   readonly unreadable?: 'stop' | 'skip' | undefined
+  /** Whether links may lead out of a folder of images. Default: false. */
+  readonly followLinks?: boolean | undefined
   /** At most this many images of each split, spread evenly over the classes. */
   readonly limit?: Limit | undefined
   /** Seed of the test split of a folder, and of the drawing of the sample. Default: 0. */

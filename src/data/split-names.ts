@@ -23,14 +23,14 @@ export const aliasesInWords = splitNames
   .map(role => `${role} (${aliases[role].slice(1).join(', ')})`)
   .join('; ')
 
-interface Reading {
+export interface Reading {
   readonly role: SplitName
   /** The rest of the name; empty if it names only a split. */
   readonly rest: string
 }
 
-/** Reads a folder's name; undefined where no word of it names a split. */
-function readingOf(name: string): Reading | undefined {
+/** Reads the name of a folder or of a file without its ending; undefined where no word of it names a split. */
+export function readingOf(name: string): Reading | undefined {
   const words = name
     .toLowerCase()
     .split(/[^\p{L}]+/u)

@@ -12,11 +12,12 @@ export interface CsvRecord {
  * or a record with another number of fields than the first is refused, since it would move every later value by a column.
  *
  * @param file - what the text is, for messages
+ * @param separator - what is between fields where it is no comma, as in files of spreadsheets (`;`) and TSV (a tab)
  * @throws MoietyError `data` that names the line
  */
-export function parseCsv(text: string, file: string): CsvRecord[] {
+export function parseCsv(text: string, file: string, separator: CsvSeparator = ','): CsvRecord[] {
   const records: CsvRecord[] = []
-  const scanner = new CsvScanner(text, file)
+  const scanner = new CsvScanner(text, file, separator)
   for (let record = scanner.next(); record !== undefined; record = scanner.next()) {
     const expected = records[0]?.fields.length ?? record.fields.length
     if (record.fields.length !== expected)
@@ -29,21 +30,31 @@ export function parseCsv(text: string, file: string): CsvRecord[] {
   return records
 }
 
+/** What may be between fields. */
+export type CsvSeparator = ',' | ';' | '\t'
+
+/** Longest field in characters: a longer one is a quote without an end, or another file. */
+const longestField = 1 << 20
+
 class CsvScanner {
+  readonly #ends: string
   #at = 0
   #line = 1
 
   constructor(
     readonly text: string,
     readonly file: string,
-  ) {}
+    readonly separator: CsvSeparator,
+  ) {
+    this.#ends = `${separator}\r\n`
+  }
 
   /** The next record that is not an empty line; undefined at the end. */
   next(): CsvRecord | undefined {
     while (this.#at < this.text.length) {
       const line = this.#line
       const fields = [this.#field()]
-      while (this.text[this.#at] === ',') {
+      while (this.text[this.#at] === this.separator) {
         this.#at++
         fields.push(this.#field())
       }
@@ -57,10 +68,11 @@ class CsvScanner {
   #field(): string {
     if (this.text[this.#at] === '"') return this.#quoted()
     const start = this.#at
-    while (this.#at < this.text.length && !',\r\n'.includes(this.text[this.#at]!)) {
+    while (this.#at < this.text.length && !this.#ends.includes(this.text[this.#at]!)) {
       if (this.text[this.#at] === '"')
         this.#refuse('found a quote within a field that does not begin with one')
       this.#at++
+      if (this.#at - start > longestField) this.#refuse(tooLong)
     }
     return this.text.slice(start, this.#at)
   }
@@ -72,15 +84,16 @@ class CsvScanner {
       const mark = this.text[this.#at]
       if (mark === undefined) refuse('a quoted field has no end', `${this.file}, line ${opened}`)
       if (mark === '\n') this.#line++
+      if (this.#at - start > longestField) refuse(tooLong, `${this.file}, line ${opened}`)
       if (mark !== '"') continue
       value += this.text.slice(start, this.#at++)
       if (this.text[this.#at] !== '"') break
       start = this.#at
     }
     const after = this.text[this.#at]
-    if (after !== undefined && !',\r\n'.includes(after))
+    if (after !== undefined && !this.#ends.includes(after))
       this.#refuse(
-        `expected a comma or the end of the line after a quoted field, found ${JSON.stringify(after)}`,
+        `expected ${this.separator === ',' ? 'a comma' : JSON.stringify(this.separator)} or the end of the line after a quoted field, found ${JSON.stringify(after)}`,
       )
     return value
   }
@@ -98,6 +111,8 @@ class CsvScanner {
     return refuse(message, `${this.file}, line ${this.#line}`)
   }
 }
+
+const tooLong = `expected fields of at most ${longestField} characters, found a longer one`
 
 function refuse(message: string, where: string): never {
   return fail({

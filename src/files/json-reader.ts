@@ -79,6 +79,27 @@ export class JsonReader {
     return value
   }
 
+  /** Reads any value; of an object, which is only passed over, undefined. */
+  any(what: string, depth = 0): JsonValue {
+    if (depth > 100) this.refuse(`${what} is nested too deeply`)
+    const mark = this.#next()
+    if (mark === '"') return this.string(what)
+    if (mark === '{') {
+      this.object(what, () => this.any(what, depth + 1))
+      return undefined
+    }
+    if (mark === '[') {
+      const list: JsonValue[] = []
+      this.array(what, () => list.push(this.any(what, depth + 1)))
+      return list
+    }
+    const literal = /-?\d{1,20}(?:\.\d{1,30})?(?:[eE][+-]?\d{1,4})?|true|false|null/y
+    literal.lastIndex = this.#at
+    const [text] = literal.exec(this.#text) ?? this.refuse(`${what} is no value of JSON`)
+    this.#at += text.length
+    return JSON.parse(text)
+  }
+
   /** Checks that only white space is left. */
   end(): void {
     this.#skipSpace()
@@ -143,6 +164,9 @@ export class JsonReader {
     return start >= this.#text.length ? 'the end' : quoted(this.#text.slice(start, start + 20))
   }
 }
+
+/** A value whose form is looked at after it was read; objects are undefined. */
+export type JsonValue = string | number | boolean | null | undefined | readonly JsonValue[]
 
 /** An untrusted name for a message: escaped, and truncated when long. */
 export function quoted(name: string): string {

@@ -1,12 +1,11 @@
 import { readdirSync } from 'node:fs'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { inOrder } from '../base/in-order.ts'
 import { decodeStored, type Extent, storedExtent, UnreadableImage } from '../data/image.ts'
+import { imageEndings, isImageName } from '../data/image-names.ts'
 import { isJunkFile } from '../data/junk-files.ts'
 import { kindOf, reasonOf, rethrowExhausted } from '../files/disk.ts'
-
-const endings = ['.jpg', '.jpeg', '.png', '.webp']
 
 /** An image to predict. Its extent is as it is stored. */
 export interface GivenImage extends Extent {
@@ -92,12 +91,12 @@ function refuseUnreadable([first, ...others]: readonly UnreadableImage[]): never
 
 function imagesIn(folder: string): string[] {
   const names = listing(folder)
-    .filter(name => endings.includes(extname(name).toLowerCase()) && !isJunkFile(name, 'file'))
+    .filter(name => isImageName(name) && !isJunkFile(name, 'file'))
     .sort()
   if (names.length > 0) return names.map(name => join(folder, name))
   return fail({
     kind: 'data',
-    message: `expected images in the folder, got no file that ends in ${endings.join(', ')}`,
+    message: `expected images in the folder, got no file that ends in ${imageEndings.map(ending => `.${ending}`).join(', ')}`,
     where: folder,
     help: 'give the folder that holds the images themselves, or their files',
   })

@@ -1,6 +1,7 @@
 import { fail, MoietyError } from '../base/errors.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { type OnProgress, type SplitName, splitNamed } from '../data/index.ts'
+import { holdsLabels } from '../data/tables/find-label-files.ts'
 import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { Extension } from '../run/extensions.ts'
@@ -70,7 +71,10 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
 /** Other data has its own annotations. */
 function withChoice(own: Config['data'], given: DataChoice | undefined): Config['data'] {
   if (given === undefined) return own
-  return { ...own, annotations: null, images: null, ...given, limit: given.limit ?? own.limit }
+  // A labels file in which each image happens to have one label is recognised as one of single labels.
+  const isTable = given.name === 'folder' && given.directory !== null && holdsLabels(given.directory)
+  const name = own.name === 'multi-label' && isTable ? own.name : given.name
+  return { ...own, annotations: null, images: null, ...given, name, limit: given.limit ?? own.limit }
 }
 
 /** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */

@@ -426,11 +426,11 @@ describe('an image that cannot be used', () => {
         },
         /premature end|the image data is damaged/i,
       ],
-      ['is empty', () => new Uint8Array(), /not a JPEG, PNG or WebP image/],
+      ['is empty', () => new Uint8Array(), /not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image/],
       [
         'is text',
         () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"/>'),
-        /not a JPEG, PNG or WebP image/,
+        /not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image/,
       ],
       ['has another size', () => picture(40, 80), /40×80 pixels, not 50×80/],
       ['is turned', () => picture(80, 50), /80×50 pixels, not 50×80/],

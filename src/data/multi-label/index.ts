@@ -4,6 +4,5 @@
  * @module
  */
 
-export { holdsLabels } from './find-labels.ts'
 export type { MultiLabelDataset, MultiLabelSplit } from './multi-label-dataset.ts'
 export { type MultiLabelOptions, openMultiLabel } from './open-multi-label-dataset.ts'

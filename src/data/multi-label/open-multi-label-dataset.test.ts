@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { shapeNames, writeTinyMultiLabel } from '../../../test/tiny-multi-label.ts'
-import { holdsLabels } from './find-labels.ts'
+import { holdsLabels } from '../tables/find-label-files.ts'
 import { splitByLabels, spreadOverLabels } from './label-splits.ts'
 import { openMultiLabel } from './open-multi-label-dataset.ts'
 
@@ -90,6 +90,7 @@ describe('openMultiLabel', () => {
     writeFileSync(file, 'path,split,a,b\nimages/train-0.png,train,1,0\nimages/val-0.png,val,1,1\n')
     const { notices } = await openMultiLabel({ directory: own })
     expect(notices).toEqual([
+      'labels are from labels.csv (path, 2 columns of classes, split); any number an image',
       'classes that no image of the train split shows, which are not learned: b (1 of 2)',
     ])
   })
@@ -98,7 +99,8 @@ describe('openMultiLabel', () => {
     const own = newFolder()
     await expect(openMultiLabel({ directory: own })).rejects.toThrow('found none of them')
     await expect(openMultiLabel({ directory: join(own, 'x') })).rejects.toThrow('found nothing')
-    for (const name of ['labels.csv', 'labels.json']) writeFileSync(join(own, name), '[]')
+    writeFileSync(join(own, 'labels.csv'), 'path,labels\n')
+    writeFileSync(join(own, 'labels.json'), '[{"path": "a", "labels": []}]')
     await expect(openMultiLabel({ directory: own })).rejects.toThrow('expected one labels file')
   })
 })

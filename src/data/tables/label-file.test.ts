@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -57,13 +57,17 @@ describe('a labels file', () => {
   })
 
   it.each([
-    ['labels.csv', 'file,labels\na,b\n', 'a header with the column path, found "file,labels"', 'line 1'],
-    ['labels.csv', 'a.png,cat\n', 'a header with the column path', 'line 1'],
+    ['labels.csv', 'size,labels\na,b\n', 'a header with the column path, found "size,labels"', 'line 1'],
+    ['labels.csv', 'a.png\nb.png\n', 'the path of an image and its label', 'line 1'],
+    ['labels.csv', 'path,label\na,b\nc,\n', 'expected a label, found none', 'line 3'],
+    ['labels.csv', 'path,label,xmin\na,b,1\n', 'found columns of boxes', 'line 1'],
+    ['labels.csv', `path,label\n"${'a'.repeat(1_100_000)}\n`, 'fields of at most 1048576', 'line 2'],
+    ['labels.csv', `path,label\n${'a'.repeat(1_100_000)}\n`, 'fields of at most 1048576', 'line 2'],
     ['labels.csv', 'path,split\na,train\n', 'the column labels, or a named column', 'line 1'],
     [
       'labels.csv',
       'path,labels,label\na,b,c\n',
-      'no columns but path, labels and split, found "label"',
+      'one column of labels, found "labels" and "label"',
       'line 1',
     ],
     ['labels.csv', 'path,cat,cat\na,0,1\n', 'found the column "cat" twice', 'line 1'],
@@ -92,14 +96,10 @@ describe('a labels file', () => {
       'listed twice',
       'line 3',
     ],
-    [
-      'labels.json',
-      '[{"path": "a", "label": []}]',
-      'no keys but path, labels and split, found "label"',
-      'char',
-    ],
+    ['labels.json', '[{"path": "a", "label": "b", "path": "c"}]', 'the key "path" twice', 'character'],
+    ['labels.jsonl', `{"path": "a", "label": ${'['.repeat(200)}`, 'nested too deeply', 'line 1'],
     ['labels.json', '[{"path": "a"}]', 'found no labels', 'character'],
-    ['labels.json', '[{"path": "a", "labels": [1]}]', 'a label as a string', 'character'],
+    ['labels.json', '[{"path": "a", "labels": [{}]}]', 'a label as a string', 'character'],
     ['labels.json', '{"a": ["b"]}', 'the list of images as an array', 'character'],
     ['labels.jsonl', '{"path": "a", "labels": []}\n{"path": "b"}\n', 'found no labels', 'line 2'],
     ['labels.jsonl', '{"path": "a", "labels": []} x\n', 'the end was expected', 'line 1'],
@@ -109,13 +109,81 @@ describe('a labels file', () => {
       'a split for every image or for none',
       'line 2',
     ],
-    ['labels.txt', 'a', 'ends in .csv, .json or .jsonl', 'labels.txt'],
+    ['labels.txt', 'a', 'ends in .csv, .tsv, .json or .jsonl', 'labels.txt'],
   ])('%s with %j is refused', async (name, text, message, where) => {
     await expect(read(name, text)).rejects.toMatchObject({
       kind: 'data',
       message: expect.stringContaining(message),
       where: expect.stringContaining(where),
       help: expect.any(String),
+    })
+  })
+
+  it.each([
+    ['labels.csv', 'path,label,split\na.png,dog,train\nb.png,cat,test\n'],
+    ['labels.csv', 'File_Name;Class;Set\r\n"a.png";dog;Training\r\nb.png;cat;eval\r\n'],
+    ['labels.tsv', '\ufeffsubset\timage\tcategory\ntrn\ta.png\tdog\ntst\tb.png\tcat\n'],
+    ['labels.csv', 'a.png,dog,train\nb.png,cat,test\n'],
+    ['labels.csv', 'dog;train;a.png\ncat;test;b.png\n'],
+    ['labels.csv', ',photo file,species,split\n0,a.png,dog,train\n1,b.png,cat,test\n'],
+    ['labels.csv', 'image,cat,dog,split\na.png,0.0,1.0,train\nb.png,1.0,0.0,test\n'],
+    [
+      'metadata.jsonl',
+      '{"file_name": "a.png", "label": "dog", "split": "train", "width": 3.5e2}\n' +
+        '{"width": null, "file_name": "b.png", "label": "cat", "split": "test"}\n',
+    ],
+    [
+      'labels.json',
+      '[{"image": "a.png", "category": "dog", "fold": "train"}, ' +
+        '{"image": "b.png", "category": ["cat"], "fold": "test"}]',
+    ],
+  ])('%s has one label an image: %j', async (name, text) => {
+    const file = await read(name, text)
+    expect(short(file)).toEqual({
+      classes: ['cat', 'dog'],
+      images: [
+        ['a.png', [1], 'train'],
+        ['b.png', [0], 'test'],
+      ],
+    })
+    expect(file.isSeveral).toBe(false)
+  })
+
+  it('orders labels that are numbers by their size', async () => {
+    const { classes, images } = await read('labels.csv', 'path,label\na,10\nb,9\nc,10\n')
+    expect([classes, images.map(({ labels }) => labels[0])]).toEqual([
+      ['9', '10'],
+      [1, 0, 1],
+    ])
+  })
+
+  it('is of several labels where an image has none or two, and of one where a class is named with a semicolon', async () => {
+    const of = async (text: string) => {
+      const { classes, isSeveral } = await read('labels.csv', text)
+      return [classes, isSeveral]
+    }
+    expect(await of('path,labels\na,x\nb,y\n')).toEqual([['x', 'y'], false])
+    expect(await of('path,labels\na,x\nb,\n')).toEqual([['x'], true])
+    expect(await of('path,label\na,x\nb,y\nc,x;y\n')).toEqual([['x', 'y'], true])
+    expect(await of('path,label\na,x; y\nb,z\n')).toEqual([['x; y', 'z'], false])
+    expect(await of('path,x,y\na,0,1\nb,1,0\n')).toEqual([['x', 'y'], false])
+    expect(await of('path,x,y\na,0,1\nb,1,1\n')).toEqual([['x', 'y'], true])
+  })
+
+  it('says what was read and what was not', async () => {
+    const { read: what, leftOut } = await read('labels.csv', 'id,file,label,note\n1,a,b,c\n')
+    expect([what, leftOut]).toEqual(['labels.csv (file, label)', ['id', 'note']])
+    expect((await read('labels.csv', ',path,label\n1,a,c\n')).leftOut).toEqual([''])
+  })
+
+  it('is refused by its size before it is read', async () => {
+    const file = join(folder, 'huge.csv')
+    writeFileSync(file, 'path,label\n')
+    truncateSync(file, 1e9)
+    await expect(readLabelFile(file)).rejects.toMatchObject({
+      kind: 'data',
+      message: expect.stringContaining('expected at most'),
+      where: file,
     })
   })
 
