@@ -104,13 +104,13 @@ describe('a multi-label run', () => {
     ])
   })
 
-  it('is explained: classes, experts and images, beside another run, with charts', async () => {
+  it('is explained: classes, experts and images, compared with another run, with charts', async () => {
     const [other, charts] = [join(folder, 'another'), join(folder, 'charts')]
     const keys = ['seed=6', 'training.epochs=1'].flatMap(key => ['--set', key])
     await run0('train', recipe, ...keys, '--out', other)
     const words = ['--against', other, '--charts', charts, '--permutations', '50']
     const text = await run0('explain', run, ...words)
-    for (const part of ['bits from the class', '0 alone', 'mAP', 'beside another'])
+    for (const part of ['bits from the class', '0 alone', 'mAP', 'compared with another'])
       expect(text).toContain(part)
     const report: Findings = findings.parse(JSON.parse(readFileSync(join(run, 'report.json'), 'utf8')))
     const evaluated = await evaluated0()
