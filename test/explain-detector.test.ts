@@ -156,7 +156,7 @@ describe('moiety explain of a detector', () => {
       for (const { similarity } of agreement!.pairs)
         if (similarity !== null) expect(similarity).toBeCloseTo(1, 6)
     }
-    expect(explained.stdout).toContain('beside other')
+    expect(explained.stdout).toContain('compared with other')
   })
 
   it('writes its charts as SVG files on request', () => {
