@@ -212,7 +212,13 @@ describe('rules between keys', () => {
     const { replicas, resizing, ...training } = now
     const { groups, ...optimizer } = nowOptimizer
     const { implausibleBoxes, followLinks, ...data } = nowData
-    expect([replicas, resizing, groups, implausibleBoxes, followLinks]).toEqual([1, null, null, 'stop', false])
+    expect([replicas, resizing, groups, implausibleBoxes, followLinks]).toEqual([
+      1,
+      null,
+      null,
+      'stop',
+      false,
+    ])
     const before = { ...rest, training, optimizer, data }
     const after = resolved
     const hash = (config: object) => configHash(withoutSafeKeys(config))

@@ -72,7 +72,9 @@ const dataSchema = () =>
     followLinks: z
       .boolean()
       .default(false)
-      .describe('without boxes, whether symbolic links may lead out of data.directory; those within it are followed'),
+      .describe(
+        'without boxes, whether symbolic links may lead out of data.directory; those within it are followed',
+      ),
     implausibleBoxes: z
       .enum(['stop', 'accept'])
       .default('stop')

@@ -2,11 +2,24 @@ import { expect, it } from 'vitest'
 import { decodeBmp } from './bmp.ts'
 
 /** A BMP of 3×2 pixels: header, palette (blue, green, red, 0), rows from the bottom. */
-function bmp(bits: number, palette: readonly number[], rows: readonly number[], change: Record<number, number> = {}) {
+function bmp(
+  bits: number,
+  palette: readonly number[],
+  rows: readonly number[],
+  change: Record<number, number> = {},
+) {
   const start = 54 + palette.length
   const bytes = Buffer.alloc(start + rows.length)
   bytes.write('BM')
-  const fields: Record<number, number> = { 10: start, 14: 40, 18: 3, 22: 2, 26: 1 + bits * 65536, 46: palette.length / 4, ...change }
+  const fields: Record<number, number> = {
+    10: start,
+    14: 40,
+    18: 3,
+    22: 2,
+    26: 1 + bits * 65536,
+    46: palette.length / 4,
+    ...change,
+  }
   for (const [at, value] of Object.entries(fields)) bytes.writeInt32LE(value, Number(at))
   bytes.set(palette, 54)
   bytes.set(rows, start)
@@ -14,7 +27,10 @@ function bmp(bits: number, palette: readonly number[], rows: readonly number[], 
 }
 
 const palette = [1, 2, 3, 0, 10, 20, 30, 0]
-const [dark, light] = [[3, 2, 1], [30, 20, 10]] as const
+const [dark, light] = [
+  [3, 2, 1],
+  [30, 20, 10],
+] as const
 // Upper row: light, dark, light; lower row: dark, dark, light.
 const expected = [light, dark, light, dark, dark, light].flat()
 
@@ -45,5 +61,7 @@ it.each([
 })
 
 it('refuses a colour that the palette does not have', () => {
-  expect(() => decodeBmp(bmp(8, palette, [0, 0, 2, 0, 0, 0, 0, 0]), 100)).toThrow('a colour 2 of a palette of 2')
+  expect(() => decodeBmp(bmp(8, palette, [0, 0, 2, 0, 0, 0, 0, 0]), 100)).toThrow(
+    'a colour 2 of a palette of 2',
+  )
 })

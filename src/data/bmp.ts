@@ -35,10 +35,12 @@ export function decodeBmp(bytes: Uint8Array, mostPixels: number): RgbImage {
     // Rows are from the bottom to the top where the height is positive.
     const row = start + stride * (signed > 0 ? height - 1 - y : y)
     for (let x = 0; x < width; x++) {
-      const index = bits > 8 ? 0 : (bytes[row + ((x * bits) >> 3)]! >> (8 - bits - ((x * bits) & 7))) & (2 ** bits - 1)
+      const index =
+        bits > 8 ? 0 : (bytes[row + ((x * bits) >> 3)]! >> (8 - bits - ((x * bits) & 7))) & (2 ** bits - 1)
       if (bits <= 8 && index >= colours) throw new Error(`a colour ${index} of a palette of ${colours}`)
       const at = bits > 8 ? row + (x * bits) / 8 : palette + 4 * index
-      for (let channel = 0; channel < 3; channel++) pixels[3 * (y * width + x) + channel] = bytes[at + 2 - channel]!
+      for (let channel = 0; channel < 3; channel++)
+        pixels[3 * (y * width + x) + channel] = bytes[at + 2 - channel]!
     }
   }
   return { width, height, pixels }

@@ -21,13 +21,22 @@ const u32 = (value: number): Buffer => {
 const text = (value: string): Buffer => Buffer.concat([latin1('X'), u32(value.length), latin1(value)])
 const int = (value: number): Buffer => Buffer.concat([latin1('J'), u32(value)])
 const bytesOf = (value: Uint8Array): Buffer => Buffer.concat([latin1('B'), u32(value.length), value])
-const list = (items: readonly Buffer[]): Buffer => Buffer.concat([latin1('](' ), ...items, latin1('e')])
+const list = (items: readonly Buffer[]): Buffer => Buffer.concat([latin1(']('), ...items, latin1('e')])
 const dict = (entries: Readonly<Record<string, Buffer>>): Buffer =>
-  Buffer.concat([latin1('}('), ...Object.entries(entries).flatMap(([key, value]) => [text(key), value]), latin1('u')])
+  Buffer.concat([
+    latin1('}('),
+    ...Object.entries(entries).flatMap(([key, value]) => [text(key), value]),
+    latin1('u'),
+  ])
 const whole = (value: Buffer): Buffer => Buffer.concat([latin1('\x80\x03'), value, latin1('.')])
 
 /** `numpy.core.multiarray._reconstruct(numpy.ndarray, (0,), b'b')`, then its state. */
-function array(data: Uint8Array, shape: readonly number[], dtype = 'u1', module = 'numpy.core.multiarray'): Buffer {
+function array(
+  data: Uint8Array,
+  shape: readonly number[],
+  dtype = 'u1',
+  module = 'numpy.core.multiarray',
+): Buffer {
   return Buffer.concat([
     latin1(`c${module}\n_reconstruct\ncnumpy\nndarray\n`),
     ...[int(0), latin1('\x85'), bytesOf(latin1('b')), latin1('\x87R(')],
@@ -73,7 +82,12 @@ it('is CIFAR-100 of the binary version, with its content, from files that name e
   const names = (what: string, count: number) => Array.from({ length: count }, (_, i) => `${what} ${i}`)
   await writeFile(
     join(python, 'meta'),
-    whole(dict({ fine_label_names: list(names('fine', 100).map(text)), coarse_label_names: list(names('coarse', 20).map(text)) })),
+    whole(
+      dict({
+        fine_label_names: list(names('fine', 100).map(text)),
+        coarse_label_names: list(names('coarse', 20).map(text)),
+      }),
+    ),
   )
   await writeFile(join(binary, 'fine_label_names.txt'), names('fine', 100).join('\n'))
   await writeFile(join(binary, 'coarse_label_names.txt'), names('coarse', 20).join('\n'))
@@ -103,8 +117,16 @@ it('is CIFAR-10 from some of its batches, without names', async () => {
 })
 
 it.each([
-  ['a function of the system', { data: Buffer.concat([latin1('cos\nsystem\n'), text('touch x'), latin1('\x85R')]) }, 'it names os.system'],
-  ['builtins', { data: Buffer.concat([latin1('cbuiltins\neval\n'), text('1'), latin1('\x85R')]) }, 'it names builtins.eval'],
+  [
+    'a function of the system',
+    { data: Buffer.concat([latin1('cos\nsystem\n'), text('touch x'), latin1('\x85R')]) },
+    'it names os.system',
+  ],
+  [
+    'builtins',
+    { data: Buffer.concat([latin1('cbuiltins\neval\n'), text('1'), latin1('\x85R')]) },
+    'it names builtins.eval',
+  ],
   ['an operation that is not read', { data: latin1('\x82\x01') }, 'the pickle operation 0x82'],
   ['numbers of another type', { data: array(pixels(2, 0), [2, 3072], 'f8') }, 'an array of f8'],
   ['objects in the array', { data: array(pixels(2, 0), [2, 3072], 'O8') }, 'an array of O8'],

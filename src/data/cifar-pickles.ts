@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { reasonOf, rethrowExhausted } from '../files/disk.ts'
-import { PickleFunction, PickleObject, type PickleContext, readPickle } from '../files/pickle.ts'
+import { type PickleContext, PickleFunction, PickleObject, readPickle } from '../files/pickle.ts'
 import { readRegularFile } from '../files/regular-file.ts'
 
 /**
@@ -69,11 +69,15 @@ const multiarray = ['numpy.core.multiarray', 'numpy._core.multiarray']
 const globals = new Map<string, unknown>([
   ...multiarray.map(module => [`${module}._reconstruct`, reconstruct] as const),
   ...['numpy._core.numeric._frombuffer', 'numpy.core.numeric._frombuffer'].map(
-    name => [name, new PickleFunction(([data, dtype, shape, order], context) => {
-      const array = new ByteArray()
-      array.setState([1, shape, dtype, order === 'F', data], context)
-      return array
-    })] as const,
+    name =>
+      [
+        name,
+        new PickleFunction(([data, dtype, shape, order], context) => {
+          const array = new ByteArray()
+          array.setState([1, shape, dtype, order === 'F', data], context)
+          return array
+        }),
+      ] as const,
   ),
   ['numpy.ndarray', 'ndarray'],
   ['numpy.dtype', new PickleFunction(([name]) => new DType(name))],
@@ -81,7 +85,8 @@ const globals = new Map<string, unknown>([
   [
     '_codecs.encode',
     new PickleFunction(([text, encoding], context) => {
-      if (typeof text !== 'string' || encoding !== 'latin1') return context.refuse('it has bytes in an unknown encoding')
+      if (typeof text !== 'string' || encoding !== 'latin1')
+        return context.refuse('it has bytes in an unknown encoding')
       context.allocate(text.length)
       return Uint8Array.from(text, character => character.charCodeAt(0))
     }),
@@ -118,20 +123,33 @@ export async function readCifarPickles(
     if ((await stat(path).catch(() => undefined)) === undefined) continue
     const dict = await readDict(path)
     const array = dict.get('data')
-    if (!(array instanceof ByteArray)) return refuse('expected "data" as an array of NumPy, found something else', path)
+    if (!(array instanceof ByteArray))
+      return refuse('expected "data" as an array of NumPy, found something else', path)
     const [count, width, ...more] = array.shape
     const isWhole =
-      typeof count === 'number' && width === pixelBytes && more.length === 0 && array.bytes.length === count * pixelBytes
+      typeof count === 'number' &&
+      width === pixelBytes &&
+      more.length === 0 &&
+      array.bytes.length === count * pixelBytes
     if (!isWhole || count < 1 || count > most[i]!)
-      return refuse(`expected 1 … ${most[i]} images of ${pixelBytes} bytes, found shape ${array.shape.slice(0, 5).join(' × ')} and ${array.bytes.length} bytes`, path)
+      return refuse(
+        `expected 1 … ${most[i]} images of ${pixelBytes} bytes, found shape ${array.shape.slice(0, 5).join(' × ')} and ${array.bytes.length} bytes`,
+        path,
+      )
     const records = new Uint8Array(count * stride)
     for (const [byte, name] of labels.entries()) {
       const list = dict.get(name)
       if (!Array.isArray(list) || list.length !== count)
-        return refuse(`expected ${count} labels in "${name}", found ${Array.isArray(list) ? list.length : 'no list'}`, path)
+        return refuse(
+          `expected ${count} labels in "${name}", found ${Array.isArray(list) ? list.length : 'no list'}`,
+          path,
+        )
       for (const [at, label] of list.entries()) {
         if (!Number.isInteger(label) || label < 0 || label >= limits[byte]!)
-          refuse(`expected a label of 0 … ${limits[byte]! - 1}, got ${String(label).slice(0, 20)}`, `${path}, ${name}[${at}]`)
+          refuse(
+            `expected a label of 0 … ${limits[byte]! - 1}, got ${String(label).slice(0, 20)}`,
+            `${path}, ${name}[${at}]`,
+          )
         records[at * stride + byte] = label
       }
     }
@@ -161,7 +179,10 @@ export async function readCifarNames(
     if (!isThere) return Array.from({ length: count }, (_, label) => `class ${label}`)
     const list = dict.get(key)
     if (!Array.isArray(list) || list.length !== count)
-      return refuse(`expected ${count} names in "${key}", found ${Array.isArray(list) ? list.length : 'no list'}`, path)
+      return refuse(
+        `expected ${count} names in "${key}", found ${Array.isArray(list) ? list.length : 'no list'}`,
+        path,
+      )
     return list.map(textOf)
   }
   return {

@@ -165,7 +165,9 @@ async function locatePython(directory: string, { python }: Layout): Promise<stri
   const isFile = async (path: string): Promise<boolean> =>
     (await stat(path).catch(() => undefined))?.isDirectory() === false
   for (const place of [directory, join(directory, python.folder)]) {
-    const found = await Promise.all([python.train[0]!, python.test[0]!].map(file => isFile(join(place, file))))
+    const found = await Promise.all(
+      [python.train[0]!, python.test[0]!].map(file => isFile(join(place, file))),
+    )
     if (found.every(Boolean)) return place
   }
   return undefined

@@ -99,7 +99,9 @@ describe('openFolder', () => {
     await images('a', 5)
     await writeFile(join(directory, 'a', 'notes.png'), 'no image')
     const said = await failure(openDataset({ name: 'folder', directory }))
-    expect(said).toMatch(/^3 error: expected an image that can be read, got: not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image\n/)
+    expect(said).toMatch(
+      /^3 error: expected an image that can be read, got: not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image\n/,
+    )
     expect(said).toContain(join('a', 'notes.png'))
     expect(said).toContain('data.unreadable=skip')
   })

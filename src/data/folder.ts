@@ -146,7 +146,10 @@ function splitByFile(
   return { train: items.filter(item => !testing.has(item)), test: items.filter(item => testing.has(item)) }
 }
 
-function chooseItems(items: readonly LabelledImage[], limit: number | null | undefined): readonly LabelledImage[] {
+function chooseItems(
+  items: readonly LabelledImage[],
+  limit: number | null | undefined,
+): readonly LabelledImage[] {
   if (limit === undefined || limit === null || limit >= items.length) return items
   const labels = Int32Array.from(items, ({ label }) => label)
   return Array.from(spreadOverClasses(labels, limit), place => items[place]!)

@@ -1,15 +1,5 @@
 /** Endings of the names of image files that are read. */
-export const imageEndings = [
-  'jpg',
-  'jpeg',
-  'png',
-  'webp',
-  'avif',
-  'tif',
-  'tiff',
-  'gif',
-  'bmp',
-] as const
+export const imageEndings = ['jpg', 'jpeg', 'png', 'webp', 'avif', 'tif', 'tiff', 'gif', 'bmp'] as const
 
 const pattern = new RegExp(`\\.(${imageEndings.join('|')})$`, 'i')
 

@@ -49,7 +49,14 @@ function bmp(
   const stride = Math.ceil((width * bits) / 32) * 4
   const bytes = Buffer.alloc(54 + stride * height)
   bytes.write('BM')
-  for (const [at, number] of [[2, bytes.length], [10, 54], [14, 40], [18, width], [22, height], [26, 1 + bits * 65536]] as const)
+  for (const [at, number] of [
+    [2, bytes.length],
+    [10, 54],
+    [14, 40],
+    [18, width],
+    [22, height],
+    [26, 1 + bits * 65536],
+  ] as const)
     bytes.writeUInt32LE(number, at)
   for (let y = 0; y < height; y++)
     for (let x = 0; x < width; x++)
@@ -84,31 +91,36 @@ describe('decodeImage', () => {
     }
   })
 
-  it.each([1, 2, 3, 4, 5, 6, 7, 8])('turns a photograph of EXIF orientation %i upright', async orientation => {
-    // Where a stored pixel belongs (EXIF 2.3, 4.6.4 A): which side of the photograph the first row and column are.
-    const upright = [
-      (x: number, y: number) => [x, y],
-      (x: number, y: number) => [39 - x, y],
-      (x: number, y: number) => [39 - x, 39 - y],
-      (x: number, y: number) => [x, 39 - y],
-      (x: number, y: number) => [y, x],
-      (x: number, y: number) => [39 - y, x],
-      (x: number, y: number) => [39 - y, 39 - x],
-      (x: number, y: number) => [y, 39 - x],
-    ][orientation - 1]!
-    // Red in the upper left, green in the upper right, blue below.
-    const stored = Uint8Array.from({ length: 4800 }, (_, i) => {
-      const [x, y] = upright(Math.floor(i / 3) % 40, Math.floor(i / 120)) as [number, number]
-      return (y >= 20 ? blue : x < 20 ? red : [0, 255, 0])[i % 3]!
-    })
-    const photograph = sharp(stored, { raw: { width: 40, height: 40, channels: 3 } }).withMetadata({ orientation })
-    for (const format of ['jpeg', 'webp', 'tiff'] as const) {
-      const planes = await decoded(`turned.${format}`, photograph.clone().toFormat(format, { quality: 95 }))
-      expectNear(at(planes, 1, 1), red, 12)
-      expectNear(at(planes, 6, 1), [0, 255, 0], 12)
-      expectNear(at(planes, 1, 6), blue, 12)
-    }
-  })
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'turns a photograph of EXIF orientation %i upright',
+    async orientation => {
+      // Where a stored pixel belongs (EXIF 2.3, 4.6.4 A): which side of the photograph the first row and column are.
+      const upright = [
+        (x: number, y: number) => [x, y],
+        (x: number, y: number) => [39 - x, y],
+        (x: number, y: number) => [39 - x, 39 - y],
+        (x: number, y: number) => [x, 39 - y],
+        (x: number, y: number) => [y, x],
+        (x: number, y: number) => [39 - y, x],
+        (x: number, y: number) => [39 - y, 39 - x],
+        (x: number, y: number) => [y, 39 - x],
+      ][orientation - 1]!
+      // Red in the upper left, green in the upper right, blue below.
+      const stored = Uint8Array.from({ length: 4800 }, (_, i) => {
+        const [x, y] = upright(Math.floor(i / 3) % 40, Math.floor(i / 120)) as [number, number]
+        return (y >= 20 ? blue : x < 20 ? red : [0, 255, 0])[i % 3]!
+      })
+      const photograph = sharp(stored, { raw: { width: 40, height: 40, channels: 3 } }).withMetadata({
+        orientation,
+      })
+      for (const format of ['jpeg', 'webp', 'tiff'] as const) {
+        const planes = await decoded(`turned.${format}`, photograph.clone().toFormat(format, { quality: 95 }))
+        expectNear(at(planes, 1, 1), red, 12)
+        expectNear(at(planes, 6, 1), [0, 255, 0], 12)
+        expectNear(at(planes, 1, 6), blue, 12)
+      }
+    },
+  )
 
   it('rotates a photograph by its EXIF orientation', async () => {
     // Orientation 6: the stored rows are the upright image's columns from the right; stored left is upright top.
@@ -172,13 +184,10 @@ describe('decodeImage', () => {
 
   it('refuses other formats by content, whatever their name, so that no other decoder ever runs', async () => {
     const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>')
-    for (const bytes of [
-      svg,
-      Buffer.from('%PDF-1.4'),
-      Buffer.from('hello'),
-      Buffer.alloc(0),
-    ]) {
-      await expect(decoded('other.png', bytes)).rejects.toThrow('not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image')
+    for (const bytes of [svg, Buffer.from('%PDF-1.4'), Buffer.from('hello'), Buffer.alloc(0)]) {
+      await expect(decoded('other.png', bytes)).rejects.toThrow(
+        'not a JPEG, PNG, WebP, AVIF, TIFF, GIF or BMP image',
+      )
     }
   })
 

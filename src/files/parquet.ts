@@ -98,7 +98,8 @@ export async function readParquet(
     let first = 0
     for (const [at, group] of metadata.row_groups.entries()) {
       const next = first + Number(group.num_rows)
-      if (next > start && first < end) await checkPages({ file, metadata }, group, columns, `${path}, row group ${at}`)
+      if (next > start && first < end)
+        await checkPages({ file, metadata }, group, columns, `${path}, row group ${at}`)
       first = next
     }
     const rows = await parquetReadObjects({
@@ -153,7 +154,11 @@ async function checkPages(
     const path = getTreePath(tree, meta.path_in_schema)
     const name = meta.path_in_schema.join('.')
     if (getMaxRepetitionLevel(path) > 0)
-      refuse(`expected one value a row in ${name}, found lists`, where, 'several labels an image are read from CSV and JSON only: docs/multi-label.md')
+      refuse(
+        `expected one value a row in ${name}, found lists`,
+        where,
+        'several labels an image are read from CSV and JSON only: docs/multi-label.md',
+      )
     const size = Number(meta.total_compressed_size)
     if (size > mostGroup) refuse(tooLargeGroup, where, write)
     const from = Number(meta.dictionary_page_offset || meta.data_page_offset)
@@ -191,12 +196,22 @@ function checkHeader(header: PageHeader, left: number, where: string): number {
     refuse(`found a page of ${readableBytes(whole)} that declares ${Math.max(own, dictionary)} values`, where)
   // Others may declare counts within their values.
   if (page !== undefined && !['PLAIN', 'PLAIN_DICTIONARY', 'RLE_DICTIONARY', 'RLE'].includes(page.encoding))
-    refuse(`expected pages in plain or dictionary encoding, found ${page.encoding}`, where, 'write the file again, with use_dictionary of pyarrow')
+    refuse(
+      `expected pages in plain or dictionary encoding, found ${page.encoding}`,
+      where,
+      'write the file again, with use_dictionary of pyarrow',
+    )
   return own
 }
 
 /** Looks at the runs of equal values in a page: their lengths, which hyparquet believes. */
-function checkRuns(header: PageHeader, packed: Uint8Array, { codec }: ColumnMetaData, levels: number, where: string): void {
+function checkRuns(
+  header: PageHeader,
+  packed: Uint8Array,
+  { codec }: ColumnMetaData,
+  levels: number,
+  where: string,
+): void {
   const unpack = (bytes: Uint8Array, length: number): Uint8Array =>
     codec === 'UNCOMPRESSED' ? bytes : (compressors[codec]?.(bytes, length) ?? bytes)
   const { data_page_header: v1, data_page_header_v2: v2 } = header
@@ -206,14 +221,19 @@ function checkRuns(header: PageHeader, packed: Uint8Array, { codec }: ColumnMeta
   if (v1 !== undefined) {
     values = unpack(packed, header.uncompressed_page_size)
     if (levels > 0) {
-      const length = values.length < 4 ? -1 : new DataView(values.buffer, values.byteOffset).getUint32(0, true)
+      const length =
+        values.length < 4 ? -1 : new DataView(values.buffer, values.byteOffset).getUint32(0, true)
       if (length < 0 || length > values.length - 4) refuse('expected levels within their page', where)
       checkLengths(values.subarray(4, 4 + length), levels, page.num_values, where)
       values = values.subarray(4 + length)
     }
   } else if (v2 !== undefined) {
     const [repeats, length] = [v2.repetition_levels_byte_length, v2.definition_levels_byte_length]
-    if (repeats !== 0 || !(length >= 0 && length <= packed.length) || !(v2.num_nulls >= 0 && v2.num_nulls <= v2.num_values))
+    if (
+      repeats !== 0 ||
+      !(length >= 0 && length <= packed.length) ||
+      !(v2.num_nulls >= 0 && v2.num_nulls <= v2.num_values)
+    )
       refuse('expected levels within their page', where)
     if (levels > 0) checkLengths(packed.subarray(0, length), levels, page.num_values, where)
     const whole = header.uncompressed_page_size - length

@@ -44,11 +44,15 @@ export async function tarIndex(path: string): Promise<readonly TarEntry[]> {
       const bytes = header.size ?? 0
       const start = at + block
       if (!(Number.isSafeInteger(bytes) && bytes >= 0) || start + bytes > size)
-        refuse(`expected ${quoted(header.path ?? '')} to have the ${bytes} bytes of its header, found ${Math.max(0, size - start)} to the end of the archive`, where)
+        refuse(
+          `expected ${quoted(header.path ?? '')} to have the ${bytes} bytes of its header, found ${Math.max(0, size - start)} to the end of the archive`,
+          where,
+        )
       at = start + Math.ceil(bytes / block) * block
       const { type } = header
       if (type === 'ExtendedHeader' || type === 'GlobalExtendedHeader' || type === 'NextFileHasLongPath') {
-        if (bytes > mostMeta) refuse(`expected attributes of at most ${mostMeta} bytes, found ${bytes}`, where)
+        if (bytes > mostMeta)
+          refuse(`expected attributes of at most ${mostMeta} bytes, found ${bytes}`, where)
         const text = Buffer.from(await reader.read(start, bytes)).toString('utf8')
         if (type === 'ExtendedHeader') extended = Pax.parse(text, extended, false)
         else if (type === 'GlobalExtendedHeader') global = Pax.parse(text, global, true)
@@ -59,7 +63,11 @@ export async function tarIndex(path: string): Promise<readonly TarEntry[]> {
       ;[extended, longName] = [undefined, undefined]
       if (type === 'Directory' || type === 'GNUDumpDir') continue
       if (type !== 'File' && type !== 'OldFile' && type !== 'ContiguousFile')
-        refuse(`expected files only, found ${quoted(name)}, a ${type}`, where, 'write the archive again with the files that links point to')
+        refuse(
+          `expected files only, found ${quoted(name)}, a ${type}`,
+          where,
+          'write the archive again with the files that links point to',
+        )
       checkName(name, where)
       if (entries.push({ name, start, bytes }) > mostEntries)
         refuse(`expected at most ${mostEntries} files`, where)
@@ -97,7 +105,12 @@ function headerOf(
 
 /** Nothing is written under these names; they are refused because whoever unpacks the archive would write there. */
 function checkName(name: string, where: string): void {
-  if (name === '' || name.includes('\0') || /^([/\\]|[a-z]:)/i.test(name) || name.split(/[\\/]/).includes('..'))
+  if (
+    name === '' ||
+    name.includes('\0') ||
+    /^([/\\]|[a-z]:)/i.test(name) ||
+    name.split(/[\\/]/).includes('..')
+  )
     refuse(`expected relative names without "..", found ${quoted(name)}`, where)
 }
 

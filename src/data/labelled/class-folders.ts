@@ -66,4 +66,3 @@ function superclassesOf(folders: readonly ClassFolder[]): readonly string[] | un
   const names = new Set(folders.map(({ superclass }) => superclass).filter(name => name !== undefined))
   return names.size > 0 ? [...names] : undefined
 }
-

@@ -82,7 +82,10 @@ export async function splitsOfFiles(
   const named = files.map(file => ({ file, ...splitOf(directory, file) }))
   const sets = [...new Set(named.filter(({ split }) => split !== undefined).map(({ set }) => set))]
   if (sets.length > 1)
-    refuseSeveral(directory, sets.map(set => set || '.'))
+    refuseSeveral(
+      directory,
+      sets.map(set => set || '.'),
+    )
   const of = (name: SplitName): readonly string[] | undefined => {
     const own = named.filter(({ split }) => split === name).map(({ file }) => file)
     return own.length === 0 ? undefined : own
@@ -91,13 +94,19 @@ export async function splitsOfFiles(
   if (train === undefined && val === undefined && test === undefined) {
     const folders = [...new Set(named.map(({ set }) => set))]
     if (folders.length > 1 && files.some(file => relative(directory, file).includes(sep)))
-      refuseSeveral(directory, folders.map(set => set || '.'))
+      refuseSeveral(
+        directory,
+        folders.map(set => set || '.'),
+      )
     return { train: files, val, test, others: [] }
   }
   if (train === undefined)
     fail({
       kind: 'data',
-      message: `expected files of the train split, found ${files.slice(0, 3).map(file => relative(directory, file)).join(', ')}`,
+      message: `expected files of the train split, found ${files
+        .slice(0, 3)
+        .map(file => relative(directory, file))
+        .join(', ')}`,
       where: directory,
       help: 'name the files that are trained on as train-00000.parquet or train-000000.tar, or put them into train/',
     })
@@ -113,7 +122,8 @@ function splitOf(
   const folders = relative(directory, file).split(sep).slice(0, -1)
   const set = folders.filter(name => roleOf(name) === undefined && !/^data$/i.test(name)).join('/')
   const own = readingOf(stemOf(file))
-  if (own !== undefined) return { split: own.role, set: [set, own.rest].filter(part => part !== '').join(' ') }
+  if (own !== undefined)
+    return { split: own.role, set: [set, own.rest].filter(part => part !== '').join(' ') }
   const split = folders.map(roleOf).find(role => role !== undefined)
   return { split, set }
 }
@@ -137,5 +147,10 @@ function refuseLink(file: string, root: string): never {
 }
 
 function refuseFile(file: string, reason: string): never {
-  return fail({ kind: 'data', message: `expected a file, got: ${reason}`, where: file, help: 'remove it from the folder' })
+  return fail({
+    kind: 'data',
+    message: `expected a file, got: ${reason}`,
+    where: file,
+    help: 'remove it from the folder',
+  })
 }

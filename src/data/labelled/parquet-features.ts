@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { reasonOf } from '../../files/disk.ts'
 import type { ParquetFile } from '../../files/parquet.ts'
 import { readRegularText } from '../../files/regular-file.ts'
-import { pathColumn, labelColumn } from '../tables/columns.ts'
+import { labelColumn, pathColumn } from '../tables/columns.ts'
 
 /** Which columns of Parquet files are images and labels. */
 export interface ParquetColumns {
@@ -43,19 +43,31 @@ export async function parquetColumns(
   const structs = tree.filter(({ children }) => children.some(({ element }) => element.name === 'bytes'))
   const binary = tree.filter(
     ({ element }) =>
-      element.type === 'BYTE_ARRAY' && element.converted_type !== 'UTF8' && element.logical_type?.type !== 'STRING',
+      element.type === 'BYTE_ARRAY' &&
+      element.converted_type !== 'UTF8' &&
+      element.logical_type?.type !== 'STRING',
   )
   const holding = [...structs, ...binary].map(({ element }) => element.name)
   const image =
-    holding.find(name => features.get(name)?.kind === 'Image') ?? pathColumn(holding, []) ?? structs[0]?.element.name
+    holding.find(name => features.get(name)?.kind === 'Image') ??
+    pathColumn(holding, []) ??
+    structs[0]?.element.name
   const path = pathColumn(
-    tree.filter(({ element, children }) => element.type === 'BYTE_ARRAY' && children.length === 0).map(({ element }) => element.name),
+    tree
+      .filter(({ element, children }) => element.type === 'BYTE_ARRAY' && children.length === 0)
+      .map(({ element }) => element.name),
     [],
   )
   const classLabels = names.filter(name => features.get(name)?.kind === 'ClassLabel')
-  const coarse = classLabels.length > 1 || names.includes('fine_label') ? names.find(name => /^(coarse|super)_?(label|class)$/i.test(name)) : undefined
+  const coarse =
+    classLabels.length > 1 || names.includes('fine_label')
+      ? names.find(name => /^(coarse|super)_?(label|class)$/i.test(name))
+      : undefined
   const candidates = names.filter(name => name !== image && name !== coarse)
-  const label = labelColumn(classLabels.filter(name => name !== coarse)) ?? classLabels.find(name => name !== coarse) ?? labelColumn(candidates)
+  const label =
+    labelColumn(classLabels.filter(name => name !== coarse)) ??
+    classLabels.find(name => name !== coarse) ??
+    labelColumn(candidates)
   const chosen = image ?? path
   if (chosen === undefined || label === undefined || chosen === label) return undefined
   return {

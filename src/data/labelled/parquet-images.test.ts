@@ -40,7 +40,9 @@ async function shard(
   labels: readonly (number | string)[],
   options: Options & { readonly info?: object | undefined; readonly more?: Record<string, bigint[]> } = {},
 ): Promise<Uint8Array> {
-  const images = await Promise.all(reds.map(async red => ({ bytes: new Uint8Array(await png(red)), path: `${red}.png` })))
+  const images = await Promise.all(
+    reds.map(async red => ({ bytes: new Uint8Array(await png(red)), path: `${red}.png` })),
+  )
   const { info = features, more = {}, ...rest } = options
   const isText = typeof labels[0] === 'string'
   return new Uint8Array(
@@ -107,7 +109,14 @@ describe('images in Parquet files', () => {
   })
 
   it('have numbers as classes without names, and a fifth for testing without splits', async () => {
-    await write('0000.parquet', await shard(numbers(20), parity(numbers(20)).map(one => 9 + one), { info: {} }))
+    await write(
+      '0000.parquet',
+      await shard(
+        numbers(20),
+        parity(numbers(20)).map(one => 9 + one),
+        { info: {} },
+      ),
+    )
     const { data } = await content()
     expect(data.classes).toEqual(['9', '10'])
     expect([data.train.length, data.test.length]).toEqual([16, 4])
@@ -135,7 +144,10 @@ describe('images in Parquet files', () => {
     await write('test.parquet', bytes)
     const { data, sides } = await content()
     expect(sides.train).toEqual(['1 ant', '2 bee', '3 cod'])
-    expect([data.superclasses, data.superclassOf]).toEqual([['insect', 'fish'], [0, 0, 1]])
+    expect([data.superclasses, data.superclassOf]).toEqual([
+      ['insect', 'fish'],
+      [0, 0, 1],
+    ])
     expect(data.notices).toContain('2 rows without a label are left out')
     for (const name of ['train', 'test'])
       await write(`${name}.parquet`, await shard([1, 2], ['b', 'a'], { info: {} }))
@@ -152,7 +164,9 @@ describe('images in Parquet files', () => {
     for (const set of ['small', 'large'])
       for (const split of ['train', 'test'])
         await write(`${set}/${split}-00000-of-00001.parquet`, await shard([0, 1], [0, 1]))
-    await expect(openFolder({ directory })).rejects.toThrow('expected the files of one data set, found those of 2: large, small')
+    await expect(openFolder({ directory })).rejects.toThrow(
+      'expected the files of one data set, found those of 2: large, small',
+    )
     expect((await content(join(directory, 'small'))).data.train.length).toBe(2)
   })
 
@@ -169,7 +183,8 @@ describe('hostile Parquet files are refused', () => {
     for (const split of ['train', 'test']) await write(`${split}.parquet`, bytes)
     return await openFolder({ directory, size: 8 }).then(
       () => 'nothing',
-      (error: { kind: string; message: string; where: string }) => `${error.kind} ${error.where}: ${error.message}`,
+      (error: { kind: string; message: string; where: string }) =>
+        `${error.kind} ${error.where}: ${error.message}`,
     )
   }
 
@@ -191,7 +206,9 @@ describe('hostile Parquet files are refused', () => {
 
   it('that are cut, or are something else', async () => {
     const whole = await shard([0, 1, 2, 3], [0, 1, 0, 1])
-    expect(await refusal(whole.subarray(0, whole.length - 9))).toContain('expected a Parquet file, which ends with "PAR1"')
+    expect(await refusal(whole.subarray(0, whole.length - 9))).toContain(
+      'expected a Parquet file, which ends with "PAR1"',
+    )
     expect(await refusal(new Uint8Array(3))).toContain('expected a Parquet file')
     const bytes = Uint8Array.from(whole)
     bytes.set([0xff, 0xff, 0xff, 0x7f], whole.length - 8)
@@ -229,7 +246,8 @@ describe('hostile Parquet files are refused', () => {
   })
 
   it('with labels that no class has, and several labels', async () => {
-    expect(await refusal(await shard([0, 1], [0, 2]))).toMatch(/train\.parquet, row 1: expected a label of the 2 classes.*got 2/)
+    expect(await refusal(await shard([0, 1], [0, 2]))).toMatch(
+      /train\.parquet, row 1: expected a label of the 2 classes.*got 2/,
+    )
   })
 })
-

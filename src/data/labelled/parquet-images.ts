@@ -73,7 +73,11 @@ export async function readParquetImages(
     return fail({ kind: 'data', message: 'expected images with labels, found none', where: directory, help })
   const { image, label, coarse } = columns
   const where = (at: number): string => `${rows[at]!.file.path}, row ${rows[at]!.row}`
-  const { classes, places } = classesOfLabels(rows.map(row => row.label), columns.classes, where)
+  const { classes, places } = classesOfLabels(
+    rows.map(row => row.label),
+    columns.classes,
+    where,
+  )
   const superclasses = superclassesOf(rows, places, classes.length, columns, where)
   const groups = new GroupCache(columns, followLinks ? undefined : await realpath(directory))
   const images = rows.map(({ file, row, split }, at): RowImage & { readonly split: SplitName } => ({
@@ -134,7 +138,14 @@ async function readLabels(
       const own = labelValue(value[label])
       // A data set without labels of its own has −1 there.
       if (own === undefined || (typeof own === 'number' && own < 0)) without++
-      else into.push({ file, split, row, label: own, coarse: coarse === undefined ? undefined : labelValue(value[coarse]) })
+      else
+        into.push({
+          file,
+          split,
+          row,
+          label: own,
+          coarse: coarse === undefined ? undefined : labelValue(value[coarse]),
+        })
     }
   }
   return without
@@ -149,7 +160,11 @@ function superclassesOf(
   where: (at: number) => string,
 ): { readonly names: readonly string[]; readonly of: readonly number[] } | undefined {
   if (coarse === undefined || rows.some(row => row.coarse === undefined)) return undefined
-  const own = classesOfLabels(rows.map(row => row.coarse!), superclasses, where)
+  const own = classesOfLabels(
+    rows.map(row => row.coarse!),
+    superclasses,
+    where,
+  )
   const of = new Array<number>(classes).fill(-1)
   for (const [at, place] of places.entries()) {
     if (of[place] !== -1 && of[place] !== own.places[at]) return undefined
@@ -201,7 +216,9 @@ class GroupCache {
 
 function partsOf(value: unknown, isPath: boolean): { readonly bytes?: unknown; readonly path?: unknown } {
   if (isPath) return { path: value }
-  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array) ? value : { bytes: value }
+  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array)
+    ? value
+    : { bytes: value }
 }
 
 /** Parts of a file that are hashed, and their size. */

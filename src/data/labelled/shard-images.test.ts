@@ -50,9 +50,32 @@ async function content() {
 
 it('reads shards of splits with classes by number, in several files, whose content is that of the images', async () => {
   const deep = `${'long/'.repeat(30)}0003`
-  await write('imagenet-train-000000.tar', tar([['0001.cls', '1'], ['0001.png', await png(10)], ['0002.png', await png(20)], ['0002.cls', '0\n']]))
-  await write('imagenet-train-000001.tar', tar([['._0001.png', 'x'], [`${deep}.png`, await png(30)], [`${deep}.cls`, '1'], ['9.txt', 'no image'], ['8.png', 'no label']]))
-  await write('imagenet-val-000000.tar', tar([['0001.png', await png(40)], ['0001.cls', '1']]))
+  await write(
+    'imagenet-train-000000.tar',
+    tar([
+      ['0001.cls', '1'],
+      ['0001.png', await png(10)],
+      ['0002.png', await png(20)],
+      ['0002.cls', '0\n'],
+    ]),
+  )
+  await write(
+    'imagenet-train-000001.tar',
+    tar([
+      ['._0001.png', 'x'],
+      [`${deep}.png`, await png(30)],
+      [`${deep}.cls`, '1'],
+      ['9.txt', 'no image'],
+      ['8.png', 'no label'],
+    ]),
+  )
+  await write(
+    'imagenet-val-000000.tar',
+    tar([
+      ['0001.png', await png(40)],
+      ['0001.cls', '1'],
+    ]),
+  )
   await write('classes.txt', 'cat\ndog\n')
   expect(await recognisedData(directory)).toEqual({ name: 'folder', directory })
   const { data, sides } = await content()
@@ -63,13 +86,33 @@ it('reads shards of splits with classes by number, in several files, whose conte
     '1 names without an image are left out',
   ])
   const { content: before } = data
-  await write('imagenet-val-000000.tar', tar([['0001.png', await png(41)], ['0001.cls', '1']]))
+  await write(
+    'imagenet-val-000000.tar',
+    tar([
+      ['0001.png', await png(41)],
+      ['0001.cls', '1'],
+    ]),
+  )
   expect((await openFolder({ directory, size: 8 })).content).not.toBe(before)
 })
 
 it('reads labels from JSON and text, in folders of splits', async () => {
-  await write('train/0.tar', tar([['a.png', await png(1)], ['a.json', '{"caption": "x", "label": "cat"}'], ['b.png', await png(2)], ['b.json', '{"label": "dog"}']]))
-  await write('test/0.tar', tar([['c.png', await png(3)], ['c.txt', 'dog\n']]))
+  await write(
+    'train/0.tar',
+    tar([
+      ['a.png', await png(1)],
+      ['a.json', '{"caption": "x", "label": "cat"}'],
+      ['b.png', await png(2)],
+      ['b.json', '{"label": "dog"}'],
+    ]),
+  )
+  await write(
+    'test/0.tar',
+    tar([
+      ['c.png', await png(3)],
+      ['c.txt', 'dog\n'],
+    ]),
+  )
   expect((await content()).sides).toEqual({ train: ['1 cat', '2 dog'], test: ['3 dog'] })
 })
 
@@ -87,7 +130,13 @@ it.each([
   ['x.png', { type: 'FIFO' }, 'found "x.png", a FIFO'],
   ['x.png', { size: 1e9 }, 'to have the 1000000000 bytes of its header'],
 ] as const)('refuses an entry %s %j', async (path, header, message) => {
-  await write('train.tar', tar([['a.cls', '0'], [path, '', header as HeaderData]]))
+  await write(
+    'train.tar',
+    tar([
+      ['a.cls', '0'],
+      [path, '', header as HeaderData],
+    ]),
+  )
   await expect(openFolder({ directory })).rejects.toMatchObject({
     kind: 'data',
     message: expect.stringContaining(message),
@@ -100,17 +149,47 @@ it.each([
   ['train.tar', Buffer.alloc(1024), 'an empty archive'],
   ['train.tar', tar([['a.cls', '0']]), 'expected images with labels of the same name'],
   ['train.tar.gz', Buffer.alloc(9), 'shards that are not compressed'],
-  ['train.tar', tar([['a.png', 'x'], ['a.cls', '']]), 'expected the number or the name of a class, found ""'],
-  ['train.tar', tar([['a.png', 'x'], ['a.json', '{"caption": "x"}']]), 'expected a "label", found caption'],
-  ['train.tar', tar([['a.png', 'x'], ['a.cls', 'y'.repeat(2 << 20)]]), 'a label of at most'],
+  [
+    'train.tar',
+    tar([
+      ['a.png', 'x'],
+      ['a.cls', ''],
+    ]),
+    'expected the number or the name of a class, found ""',
+  ],
+  [
+    'train.tar',
+    tar([
+      ['a.png', 'x'],
+      ['a.json', '{"caption": "x"}'],
+    ]),
+    'expected a "label", found caption',
+  ],
+  [
+    'train.tar',
+    tar([
+      ['a.png', 'x'],
+      ['a.cls', 'y'.repeat(2 << 20)],
+    ]),
+    'a label of at most',
+  ],
 ] as const)('refuses %s of %s', async (name, bytes, message) => {
   await write(name, bytes)
-  await expect(openFolder({ directory })).rejects.toMatchObject({ kind: 'data', message: expect.stringContaining(message) })
+  await expect(openFolder({ directory })).rejects.toMatchObject({
+    kind: 'data',
+    message: expect.stringContaining(message),
+  })
 })
 
 it('refuses a label of no class', async () => {
   await write('classes.txt', 'cat\n')
-  await write('train.tar', tar([['a.png', await png(1)], ['a.cls', '1']]))
+  await write(
+    'train.tar',
+    tar([
+      ['a.png', await png(1)],
+      ['a.cls', '1'],
+    ]),
+  )
   await expect(openFolder({ directory })).rejects.toMatchObject({
     message: 'expected a label of the 1 classes that the data names, got 1',
     where: join(directory, 'train.tar/a.cls'),

@@ -27,7 +27,9 @@ export async function holdsShards(directory: string): Promise<boolean> {
   // Without other images, the archives are the data, and opening says what is wrong with them.
   if ((await filesNamed(directory, /\.(jpe?g|png)$/i)).length === 0) return true
   try {
-    return samplesOf(await tarIndex(first)).some(({ image, label }) => image !== undefined && label !== undefined)
+    return samplesOf(await tarIndex(first)).some(
+      ({ image, label }) => image !== undefined && label !== undefined,
+    )
   } catch (cause) {
     if (cause instanceof MoietyError) return false
     rethrowExhausted(cause, 'read', first)
@@ -54,7 +56,9 @@ function samplesOf(entries: readonly TarEntry[]): readonly Sample[] {
     samples.set(key, parts.set(own.slice(dot + 1).toLowerCase(), entry))
   }
   const first = (parts: ReadonlyMap<string, TarEntry>, endings: readonly string[]): TarEntry | undefined =>
-    endings.flatMap(ending => [...parts].find(([own]) => own === ending || own.endsWith(`.${ending}`))?.[1] ?? [])[0]
+    endings.flatMap(
+      ending => [...parts].find(([own]) => own === ending || own.endsWith(`.${ending}`))?.[1] ?? [],
+    )[0]
   return [...samples.values()].map(parts => ({
     image: first(parts, imageEndings),
     label: first(parts, labelEndings),
@@ -80,7 +84,12 @@ export async function readShardImages(
 ): Promise<LabelledImages> {
   const paths = await filesNamed(directory, pattern)
   const packed = paths.find(path => !/\.tar$/i.test(path))
-  if (packed !== undefined) refuse('expected shards that are not compressed, because images are read from their middle', packed, 'unpack it: gunzip FILE.tar.gz gives FILE.tar')
+  if (packed !== undefined)
+    refuse(
+      'expected shards that are not compressed, because images are read from their middle',
+      packed,
+      'unpack it: gunzip FILE.tar.gz gives FILE.tar',
+    )
   const files = await splitsOfFiles(directory, paths, followLinks)
   const root = await realpath(directory)
   const found: Found[] = []
@@ -95,7 +104,12 @@ export async function readShardImages(
           const own = await readLabel(path, label, where)
           found.push({
             ...{ split, where, label: own },
-            image: { path: `${path}/${image.name}`, bytes: image.bytes, label: 0, read: () => readTarEntry(path, image) },
+            image: {
+              path: `${path}/${image.name}`,
+              bytes: image.bytes,
+              label: 0,
+              read: () => readTarEntry(path, image),
+            },
           })
         }
       }
@@ -109,9 +123,15 @@ export async function readShardImages(
       'a shard of WebDataset has a file .cls, .json or .txt with the label of each image; unpack other archives: docs/your-data.md',
     )
   const declared = await declaredClasses(root)
-  const { classes, places } = classesOfLabels(found.map(({ label }) => label), declared, at => found[at]!.where)
+  const { classes, places } = classesOfLabels(
+    found.map(({ label }) => label),
+    declared,
+    at => found[at]!.where,
+  )
   const of = (name: SplitName): readonly LabelledImage[] | undefined => {
-    const own = found.flatMap(({ image, split }, at) => (split === name ? [{ ...image, label: places[at]! }] : []))
+    const own = found.flatMap(({ image, split }, at) =>
+      split === name ? [{ ...image, label: places[at]! }] : [],
+    )
     return own.length === 0 ? undefined : own
   }
   return {
@@ -122,7 +142,12 @@ export async function readShardImages(
       ...(counts.without > 0 ? [`${counts.without} images without a label are left out`] : []),
       ...(counts.others > 0 ? [`${counts.others} names without an image are left out`] : []),
       ...(files.others.length > 0
-        ? [`shards of no split, which are left out: ${files.others.slice(0, 5).map(path => basename(path)).join(', ')}`]
+        ? [
+            `shards of no split, which are left out: ${files.others
+              .slice(0, 5)
+              .map(path => basename(path))
+              .join(', ')}`,
+          ]
         : []),
     ],
   }
@@ -137,8 +162,12 @@ async function indexOf(path: string): Promise<readonly TarEntry[]> {
 }
 
 async function readLabel(path: string, entry: TarEntry, where: string): Promise<LabelValue> {
-  if (entry.bytes > mostLabel) refuse(`expected a label of at most ${mostLabel} bytes, found ${entry.bytes}`, where, labelHelp)
-  const text = Buffer.from(await readTarEntry(path, entry)).toString('utf8').replace(/^\ufeff/, '').trim()
+  if (entry.bytes > mostLabel)
+    refuse(`expected a label of at most ${mostLabel} bytes, found ${entry.bytes}`, where, labelHelp)
+  const text = Buffer.from(await readTarEntry(path, entry))
+    .toString('utf8')
+    .replace(/^\ufeff/, '')
+    .trim()
   if (/\.json$/i.test(entry.name)) return labelOfJson(text, where)
   if (text === '' || text.length > 1000 || text.includes('\n'))
     refuse(`expected the number or the name of a class, found ${quoted(text)}`, where, labelHelp)
@@ -153,7 +182,14 @@ function labelOfJson(text: string, where: string): LabelValue {
   reader.object('the description of an image', key => values.set(key, reader.any(key)))
   const key = labelColumn([...values.keys()])
   const label = key === undefined ? undefined : labelValue(values.get(key))
-  return label ?? refuse(`expected a "label", found ${[...values.keys()].slice(0, 8).join(', ') || 'nothing'}`, where, labelHelp)
+  return (
+    label ??
+    refuse(
+      `expected a "label", found ${[...values.keys()].slice(0, 8).join(', ') || 'nothing'}`,
+      where,
+      labelHelp,
+    )
+  )
 }
 
 /** The names of classes beside the shards, one a line. */
@@ -164,7 +200,8 @@ async function declaredClasses(directory: string): Promise<readonly string[] | u
     const lines = (await readRegularText(path, sizeLimits.names)).replace(/^\ufeff/, '').split(/\r?\n/)
     const names = lines.map(line => line.trim()).filter(line => line !== '')
     const repeated = names.find((one, i) => names.indexOf(one) !== i)
-    if (repeated !== undefined) refuse(`expected each class once, found ${quoted(repeated)} twice`, path, 'correct the names')
+    if (repeated !== undefined)
+      refuse(`expected each class once, found ${quoted(repeated)} twice`, path, 'correct the names')
     if (names.length > 0) return names
   }
   return undefined

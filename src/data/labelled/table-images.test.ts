@@ -1,5 +1,5 @@
-import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import sharp from 'sharp'
@@ -54,7 +54,10 @@ async function threeImages(folder = ''): Promise<void> {
 
 it('reads labels.csv, whose content is that of the same images elsewhere', async () => {
   await threeImages('images/')
-  await write('labels.csv', 'path,label,split\nimages/a.png,cat,train\nimages/b.png,dog,train\nimages/c.png,dog,test\n')
+  await write(
+    'labels.csv',
+    'path,label,split\nimages/a.png,cat,train\nimages/b.png,dog,train\nimages/c.png,dog,test\n',
+  )
   const { data, sides } = await content()
   expect(sides).toEqual(both)
   expect(data.title).toBe('images of the folder data: 2 classes, 2 training and 1 test images')
@@ -73,11 +76,41 @@ it('reads labels.csv, whose content is that of the same images elsewhere', async
 })
 
 it.each([
-  ['without endings, in a folder of images', 'img/', { 'labels.csv': 'id,breed,split\na,cat,train\nb,dog,train\nc,dog,test\n' }],
-  ['one file for each split', 'images/', { 'train.csv': 'image;label\na.png;cat\nb.png;dog\n', 'test.csv': 'image;label\nc.png;dog\n' }],
-  ['train_labels.tsv and val_labels.tsv', '', { 'train_labels.tsv': 'image\tlabel\na.png\tcat\nb.png\tdog\n', 'test_labels.tsv': 'image\tlabel\nc.png\tdog\n', 'sample_submission.csv': 'image,label\nx.png,0\n' }],
-  ['backslashes', 'images/', { 'data.csv': 'file,class,set\nimages\\a.png,cat,train\nimages\\b.png,dog,train\nimages\\c.png,dog,test\n' }],
-  ['metadata.jsonl', '', { 'metadata.jsonl': '{"file_name":"a.png","label":"cat","split":"train"}\n{"file_name":"b.png","label":"dog","split":"train"}\n{"file_name":"c.png","label":"dog","split":"test"}' }],
+  [
+    'without endings, in a folder of images',
+    'img/',
+    { 'labels.csv': 'id,breed,split\na,cat,train\nb,dog,train\nc,dog,test\n' },
+  ],
+  [
+    'one file for each split',
+    'images/',
+    { 'train.csv': 'image;label\na.png;cat\nb.png;dog\n', 'test.csv': 'image;label\nc.png;dog\n' },
+  ],
+  [
+    'train_labels.tsv and val_labels.tsv',
+    '',
+    {
+      'train_labels.tsv': 'image\tlabel\na.png\tcat\nb.png\tdog\n',
+      'test_labels.tsv': 'image\tlabel\nc.png\tdog\n',
+      'sample_submission.csv': 'image,label\nx.png,0\n',
+    },
+  ],
+  [
+    'backslashes',
+    'images/',
+    {
+      'data.csv':
+        'file,class,set\nimages\\a.png,cat,train\nimages\\b.png,dog,train\nimages\\c.png,dog,test\n',
+    },
+  ],
+  [
+    'metadata.jsonl',
+    '',
+    {
+      'metadata.jsonl':
+        '{"file_name":"a.png","label":"cat","split":"train"}\n{"file_name":"b.png","label":"dog","split":"train"}\n{"file_name":"c.png","label":"dog","split":"test"}',
+    },
+  ],
 ] as const)('reads labels %s', async (_, folder, files) => {
   await threeImages(folder)
   for (const [name, text] of Object.entries(files)) await write(name, text)
@@ -102,7 +135,10 @@ it('reads a labels file that is named, and divides images without splits', async
   await write('labels.csv', lines.join('\n'))
   const { title, train, test } = await openFolder({ directory: join(directory, 'labels.csv') })
   expect(title).toBe('images of the table labels.csv: 2 classes, 8 training and 2 test images')
-  expect([[...train.labels].sort(), [...test.labels].sort()]).toEqual([[0, 0, 0, 0, 1, 1, 1, 1], [0, 1]])
+  expect([[...train.labels].sort(), [...test.labels].sort()]).toEqual([
+    [0, 0, 0, 0, 1, 1, 1, 1],
+    [0, 1],
+  ])
 })
 
 it('leaves tables beside folders of classes alone that have no images and labels', async () => {

@@ -71,7 +71,9 @@ export async function openMultiLabel(
     ...photographs,
     ...used,
     content: await contentIdentity(every),
-    skipped: [...found.flatMap(({ missing }) => missing), ...skipped].sort((a, b) => (a.path < b.path ? -1 : 1)),
+    skipped: [...found.flatMap(({ missing }) => missing), ...skipped].sort((a, b) =>
+      a.path < b.path ? -1 : 1,
+    ),
     notices: [
       `labels are from ${read}; any number an image`,
       ...leftOutColumns(leftOut),

@@ -57,9 +57,7 @@ export function hasBoxes(names: readonly string[]): boolean {
 
 /** The column of images: by its name, or by the name of the image in the first record. */
 export function pathColumn(names: readonly string[], first: readonly string[]): string | undefined {
-  return (
-    firstOf(names, paths) ?? names[first.findIndex(isImageName)] ?? firstOf(names, doubtfulPaths)
-  )
+  return firstOf(names, paths) ?? names[first.findIndex(isImageName)] ?? firstOf(names, doubtfulPaths)
 }
 
 /**
@@ -71,7 +69,10 @@ export function pathColumn(names: readonly string[], first: readonly string[]): 
 export function columnsOf(names: readonly string[], first: readonly string[]): Columns | undefined {
   const path = pathColumn(names, first)
   if (path === undefined) return undefined
-  const split = firstOf(names.filter(name => name !== path), splits)
+  const split = firstOf(
+    names.filter(name => name !== path),
+    splits,
+  )
   const all = names.filter(name => name !== path && name !== split)
   // The numbers of rows, which pandas writes.
   const rest = names[0] === '' ? all.filter(name => name !== '') : all

@@ -12,11 +12,7 @@ const mostFolders = 100
 export function imagePlaces(folder: string, split?: SplitName): readonly string[] {
   const below = foldersOf(folder)
   const rank = (name: string): number =>
-    split !== undefined && roleOf(name) === split
-      ? 0
-      : usual.test(name)
-        ? 1
-        : 2
+    split !== undefined && roleOf(name) === split ? 0 : usual.test(name) ? 1 : 2
   const ordered = below.toSorted((a, b) => rank(a) - rank(b)).slice(0, mostFolders)
   return [
     folder,

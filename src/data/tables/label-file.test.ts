@@ -127,10 +127,16 @@ describe('a labels file', () => {
     ['labels.csv', 'dog;train;a.png\ncat;test;b.png\n'],
     ['labels.csv', ',photo file,species,split\n0,a.png,dog,train\n1,b.png,cat,test\n'],
     ['labels.csv', 'image,cat,dog,split\na.png,0.0,1.0,train\nb.png,1.0,0.0,test\n'],
-    ['metadata.jsonl', '{"file_name": "a.png", "label": "dog", "split": "train", "width": 3.5e2}\n'
-      + '{"width": null, "file_name": "b.png", "label": "cat", "split": "test"}\n'],
-    ['labels.json', '[{"image": "a.png", "category": "dog", "fold": "train"}, '
-      + '{"image": "b.png", "category": ["cat"], "fold": "test"}]'],
+    [
+      'metadata.jsonl',
+      '{"file_name": "a.png", "label": "dog", "split": "train", "width": 3.5e2}\n' +
+        '{"width": null, "file_name": "b.png", "label": "cat", "split": "test"}\n',
+    ],
+    [
+      'labels.json',
+      '[{"image": "a.png", "category": "dog", "fold": "train"}, ' +
+        '{"image": "b.png", "category": ["cat"], "fold": "test"}]',
+    ],
   ])('%s has one label an image: %j', async (name, text) => {
     const file = await read(name, text)
     expect(short(file)).toEqual({
@@ -145,7 +151,10 @@ describe('a labels file', () => {
 
   it('orders labels that are numbers by their size', async () => {
     const { classes, images } = await read('labels.csv', 'path,label\na,10\nb,9\nc,10\n')
-    expect([classes, images.map(({ labels }) => labels[0])]).toEqual([['9', '10'], [1, 0, 1]])
+    expect([classes, images.map(({ labels }) => labels[0])]).toEqual([
+      ['9', '10'],
+      [1, 0, 1],
+    ])
   })
 
   it('is of several labels where an image has none or two, and of one where a class is named with a semicolon', async () => {

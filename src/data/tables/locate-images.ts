@@ -44,7 +44,7 @@ export async function locateImages<R extends LabelledRow>(
   const within = followLinks ? undefined : await realpath(root)
   for (let first = 0; first < rows.length; first += concurrency) {
     const group = rows.slice(first, first + concurrency)
-    const found: (R & ImageFile | Missing)[] = []
+    const found: ((R & ImageFile) | Missing)[] = []
     for (const row of group) {
       const key = `${row.split ?? ''} ${row.file}`
       if (!places.has(key)) places.set(key, await placeOf(rows, row))
@@ -85,7 +85,9 @@ async function placeOf<R extends LabelledRow>(rows: readonly R[], { file, split 
   for (const folder of imagePlaces(home, split))
     for (const ending of endings)
       for (const { path, where } of own) {
-        const found = await stat(`${pathInside(folder, slashed(path), where)}${ending}`).catch(() => undefined)
+        const found = await stat(`${pathInside(folder, slashed(path), where)}${ending}`).catch(
+          () => undefined,
+        )
         // Anything that is there and no folder: a pipe is refused by its name later.
         if (found !== undefined && !found.isDirectory()) return { folder, ending }
       }
