@@ -271,7 +271,8 @@ class JsonRecords {
     const values = new Map<string, JsonValue>()
     reader.object('an image', key => values.set(key, reader.any(key)))
     const names = [...values.keys()]
-    const columns = (this.#columns ??= this.#find(names, values, reader, where))
+    this.#columns ??= this.#find(names, values, reader, where)
+    const columns = this.#columns
     const { path: pathKey, label: labelKey, split: splitKey } = columns
     const path = values.get(pathKey)
     const labels = labelKey === undefined ? undefined : values.get(labelKey)
