@@ -2,13 +2,13 @@
  * A network of your own: VGG-like convolutions with a mixture of experts, trained with checkpoints, logs and resume like any
  * recipe, then evaluated as trained and with each expert alone.
  */
-import { draws } from 'moiety'
 import { globalAveragePool, maxPool, relu } from 'moiety/graph'
 import type { Classifier } from 'moiety/models'
 import { gapFc, importance, mixtureOfExperts } from 'moiety/moe'
 import { batchNorm, conv, type Layer, linear } from 'moiety/nn'
 import { classificationTask, evaluateRun } from 'moiety/tasks'
 import { train } from 'moiety/train'
+import { stripeData } from './stripes.ts'
 
 const block =
   (outputs: number): Layer =>
@@ -33,18 +33,6 @@ export const vgg: Classifier = (scope, images) => {
   return { logits: scope.in('fc', inner => linear(inner, globalAveragePool(output), 4)), losses, stats }
 }
 
-/** Images of stripes: along rows or columns (2) and broad or narrow (2) give four classes. */
-export function stripes(count: number, seed: number, size = 16) {
-  const noise = draws(seed, 'stripes')
-  const labels = Array.from({ length: count }, (_, n) => n % 4)
-  const pixels = Uint8Array.from({ length: count * 3 * size * size }, (_, i) => {
-    const label = labels[Math.floor(i / (3 * size * size))]!
-    const at = label % 2 === 0 ? Math.floor(i / size) % size : i % size
-    return (Math.floor(at / (label < 2 ? 1 : 4)) % 2) * 120 + 100 * noise.uniform()
-  })
-  return { pixels, labels, size }
-}
-
 /** Trains it into `run`; returns the accuracy as trained and of the first expert alone. */
 export async function trainVgg(run: string, epochs = 8) {
   const task = classificationTask({
@@ -54,9 +42,9 @@ export async function trainVgg(run: string, epochs = 8) {
       schedule: { name: 'constant' },
     },
     network: vgg,
-    data: { title: 'stripes', classes: ['a', 'b', 'c', 'd'], train: stripes(256, 1), test: stripes(128, 2) },
+    data: stripeData,
   })
   await train({ config: task.config, task, run, recipe: 'vgg', resume: false })
   const [trained, alone] = [await evaluateRun({ run, task }), await evaluateRun({ run, task, only: 0 })]
-  return { trained: trained.measures.top1, alone: alone.measures.top1 }
+  return { trained: trained.measures.top1!, alone: alone.measures.top1! }
 }

@@ -25,7 +25,7 @@ describe('exports for browsers', () => {
   it('would be found to import from Node or a native module: what decodes images and the engine do', async () => {
     const found = await missingInBrowsers('src/data/index.ts')
     expect(found).toContain('src/data/image.ts -> sharp')
-    expect(found).toContain('src/data/decoded-images.ts -> node:crypto')
+    expect(found).toContain('src/data/content-identity.ts -> node:crypto')
     expect(await missingInBrowsers('src/runtime/worker.ts')).toContain(
       'src/runtime/session.ts -> onnxruntime-node',
     )

@@ -27,7 +27,7 @@ import { planCommand } from '../src/cli/sweep-plan.ts'
 import { separateResume } from '../src/cli/train.ts'
 import { applyOverrides, resolveConfig } from '../src/config/config.ts'
 import { chooseParameters, parseRecipe, recipeConfig } from '../src/config/recipe.ts'
-import { recipeNames } from '../src/config/recipe-files.ts'
+import { loadRecipe, recipeNames } from '../src/config/recipe-files.ts'
 import { loadComponents } from '../src/config/use.ts'
 import { chartFiles } from '../src/report/index.ts'
 import { type Code, codeOf, pages, type Statement, statementsOf } from './markdown.ts'
@@ -65,6 +65,11 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
     const recipe = parseRecipe(JSON.parse(text), 'mine.json')
     return recipeConfig(recipe, chooseParameters(recipe, []))
   },
+  'docs/components.md: Data, transforms, metrics and callbacks': async text => {
+    writeFileSync('with-components.json', text)
+    const recipe = await loadRecipe('with-components.json')
+    return resolveConfig(recipeConfig(recipe, chooseParameters(recipe, [])), 'docs/components.md')
+  },
   'docs/sweeps.md: The file': async text => {
     writeFileSync('documented.json', text)
     return (await planCommand('documented.json', {})).plan
@@ -89,11 +94,12 @@ beforeAll(async () => {
   symlinkSync(root, join('node_modules', 'moiety'), 'junction')
   symlinkSync(join(root, 'node_modules', 'zod'), join('node_modules', 'zod'), 'junction')
   // What docs/components.md tells readers to write, which its commands load.
-  writeFileSync(
-    'my-components.js',
-    codeOf('docs/components.md').find(({ language }) => language === 'js')!.text,
-  )
-  await loadComponents(['my-components.js'])
+  for (const { language, text } of codeOf('docs/components.md')) {
+    const [, name] = /^\/\/ (my-\w+\.js)\n/.exec(text) ?? []
+    if (language !== 'js' || name === undefined) continue
+    writeFileSync(name, text)
+    await loadComponents([name])
+  }
   symlinkSync(
     join(root, 'node_modules', 'onnxruntime-node'),
     join('node_modules', 'onnxruntime-node'),
@@ -197,7 +203,7 @@ describe('code within lines', () => {
       keys.has(`${group}.`),
     )
     const pattern = new RegExp(`^(?:--set )?((?:${groups.join('|')})(?:\\.[\\w]+)+)(=\\S+)?$`)
-    const files = /\.(json|onnx|safetensors|ts)$/
+    const files = /\.(json|onnx|safetensors|ts|yaml)$/
     let count = 0
     const wrong = inline.flatMap(({ where, text }) => {
       const [, key = '', value] = pattern.exec(text) ?? []

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import * as tar from 'tar'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { MoietyError } from '../src/base/errors.ts'
-import { absentImages } from '../src/data/detection/coco-images.ts'
+import { ImageFinder } from '../src/data/detection/image-finder.ts'
 import { findImages } from '../src/data/folder-tree.ts'
 import { unpackTarGz } from '../src/data/unpack.ts'
 import { systemError } from './fake-disks.ts'
@@ -36,8 +36,8 @@ describe.each(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOSPC', 'EIO'])('%s', code => {
     refused.code = code
     expect(await failure(findImages(folder))).toEqual(['disk', expect.stringContaining(`(${code})`)])
     mkdirSync(join(folder, 'images'), { recursive: true })
-    const image = { id: 1, name: '1.png', path: join(folder, 'images', '1.png'), width: 1, height: 1 }
-    expect(await failure(absentImages([image], folder))).toEqual([
+    const finder = new ImageFinder(folder)
+    expect(await failure(finder.absence(join(folder, 'images', '1.png')))).toEqual([
       'disk',
       expect.stringContaining(`(${code})`),
     ])

@@ -1,14 +1,18 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parquetReadObjects } from 'hyparquet'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { type Findings, findings, groupingOf } from '../src/analysis/findings.ts'
 import { draws } from '../src/base/random.ts'
 import { readMetadata } from '../src/export/index.ts'
 import { readMetrics } from '../src/run/metrics-log.ts'
 import { evaluateRun } from '../src/tasks/evaluate-run.ts'
+import type { MultiLabelResult } from '../src/tasks/multi-label/multi-label-result.ts'
+import { engineOf, openTrainedRun } from '../src/tasks/open-run.ts'
 import { fingerprint, metricLines, moiety, newFolder, start, untilLines, writeRecipe } from './tiny.ts'
 import { tinyMultiLabel, writeTinyMultiLabel } from './tiny-multi-label.ts'
 
-/** Every command with a multi-label run: none of them knows the task. */
+/** Every command with a multi-label run. */
 const folder = newFolder()
 const data = join(folder, 'data')
 const run = join(folder, 'run')
@@ -100,6 +104,112 @@ describe('a multi-label run', () => {
     ])
   })
 
+  it('is explained: classes, experts and images, beside another run, with charts', async () => {
+    const [other, charts] = [join(folder, 'another'), join(folder, 'charts')]
+    const keys = ['seed=6', 'training.epochs=1'].flatMap(key => ['--set', key])
+    await run0('train', recipe, ...keys, '--out', other)
+    const words = ['--against', other, '--charts', charts, '--permutations', '50']
+    const text = await run0('explain', run, ...words)
+    for (const part of ['bits from the class', '0 alone', 'mAP', 'beside another'])
+      expect(text).toContain(part)
+    const report: Findings = findings.parse(JSON.parse(readFileSync(join(run, 'report.json'), 'utf8')))
+    const evaluated = await evaluated0()
+    const { targets, probabilities, classes } = evaluated
+    const [count, names] = [evaluated.images, ['bar', 'disc', 'square', 'triangle']]
+    expect(report).toMatchObject({
+      task: 'multi-label',
+      measures: evaluated.measures,
+      perClass: { mAP: classes.map(({ averagePrecision }) => averagePrecision) },
+      data: { split: 'val', classes: names, perClass: classes.map(({ images }) => images) },
+    })
+    const extras = report.extras
+    if (extras?.task !== 'multi-label') throw new Error('findings of a multi-label network were expected')
+    expect(extras.classes.map(({ threshold }) => threshold)).toEqual(classes.map(one => one.threshold))
+    expect(extras.chance).toBeCloseTo(
+      report.data.perClass.reduce((a, b) => a + b, 0) / names.length / count,
+      9,
+    )
+    const [layer] = report.layers
+    expect(groupingOf(layer!, 'class')!.counts).toEqual(report.data.perClass)
+    expect(layer!.variants.byK[1]!.measures.mAP, 'K as trained').toBeCloseTo(report.measures.mAP!, 6)
+    expect(layer!.variants.byK[1]!.perClass![0]).toBeCloseTo(report.perClass.mAP![0]!, 6)
+    expect(layer!.agreement?.against).toBe('another')
+    expect(extras.layers[0]!.experts.flatMap(({ gallery }) => gallery).length).toBeGreaterThan(4)
+    expect(readdirSync(charts)).toEqual(
+      expect.arrayContaining(['layer4-captions.svg', 'layer4-information.svg', 'layer4-map.svg']),
+    )
+    const page = readFileSync(join(run, 'report.html'), 'utf8').replaceAll(/base64,[\w+/=]+/g, '')
+    expect(page).not.toMatch(/NaN|undefined/)
+    for (const part of [
+      'Thresholds of the classes',
+      'What each expert finds alone',
+      'without one',
+      'triangle',
+    ])
+      expect(page).toContain(part)
+    const { buffer } = Uint8Array.from(readFileSync(join(run, 'routing.parquet')))
+    const rows = await parquetReadObjects({ file: buffer })
+    expect(rows.length).toBe(count)
+    const above = (at: number) =>
+      classes.flatMap(({ threshold }, c) => (probabilities[4 * at + c]! >= threshold ? [c] : []))
+    for (const [image, row] of rows.entries())
+      expect([row.labels, row.predictions]).toEqual([
+        [0, 1, 2, 3].filter(c => targets[4 * image + c] === 1),
+        above(image),
+      ])
+  }, 120_000)
+
+  it('is compared with another', async () => {
+    const page = join(folder, 'comparison.html')
+    const compared = JSON.parse(await run0('compare', run, join(folder, 'another'), '--json', '--out', page))
+    expect(compared).toMatchObject([
+      { task: 'multi-label', run: 'run', measures: { mAP: expect.any(Number) } },
+      { task: 'multi-label', run: 'another', layers: [{ bits: { class: expect.any(Number) } }] },
+    ])
+    expect(compared[0].score).toBe(compared[0].measures.mAP)
+    expect(readFileSync(page, 'utf8')).toContain('mean average precision')
+  })
+
+  it('predicts the labels whose probabilities reach the thresholds of an evaluation', async () => {
+    const images = [0, 1, 2, 3].map(i => join(data, 'images', `val-${i}.png`))
+    const { probabilities, classes } = await evaluated0()
+    const out = ['--out', join(folder, 'prediction.html')]
+    const predicted = JSON.parse(await run0('predict', run, ...images, '--json', '--neighbours', '3', ...out))
+    expect(predicted).toMatchObject({ task: 'multi-label', settings: { neighbours: 3 } })
+    for (const [i, { prediction, routing }] of predicted.images.entries()) {
+      const own = classes.map((one, c) => ({ ...one, c, probability: probabilities[4 * i + c]! }))
+      const found = own
+        .filter(one => one.probability >= one.threshold)
+        .sort((a, b) => b.probability - a.probability)
+      expect(prediction.labels.map(({ name }: { name: string }) => name)).toEqual(found.map(one => one.name))
+      for (const [at, label] of prediction.labels.entries()) {
+        expect(label.probability).toBeCloseTo(found[at]!.probability, 5)
+        expect([label.threshold, label.class]).toEqual([found[at]!.threshold, found[at]!.c])
+      }
+      expect(prediction.neighbours).toHaveLength(3)
+      expect(routing[0][0].experts).toHaveLength(2)
+    }
+    const text = await run0('predict', run, images[0]!, '--neighbours', '0', ...out)
+    expect(text).toContain(predicted.images[0].prediction.labels[0].name)
+    expect(text).toContain('layer4: expert')
+    expect(readFileSync(out[1]!, 'utf8')).toContain('highest F1 on held-out images')
+    // With one threshold for all, and without neighbours, no data is needed.
+    const moved = join(folder, 'without data')
+    cpSync(run, moved, { recursive: true })
+    const config = readFileSync(join(moved, 'config.json'), 'utf8')
+    writeFileSync(join(moved, 'config.json'), config.replace(data, join(folder, 'absent')))
+    const alone = await run0(
+      ...['predict', moved, images[0]!, '--neighbours', '0', '--score', '0.999', '--json', ...out],
+    )
+    const [{ prediction }] = JSON.parse(alone).images
+    expect(prediction.next).toMatchObject({ threshold: 0.999, name: expect.any(String) })
+    const refused = await moiety('predict', run, images[0]!, '--top', '2', ...out)
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining('multi-label has score, neighbours, data'),
+    ])
+  })
+
   it('is exported; the sigmoid of a logit is a probability', async () => {
     expect(await run0('export', run, '--safetensors')).toContain('its sigmoid is the probability')
     expect(readMetadata(readFileSync(join(run, 'model.onnx')))).toMatchObject({
@@ -110,6 +220,12 @@ describe('a multi-label run', () => {
     const card = readFileSync(join(run, 'hub', 'README.md'), 'utf8')
     expect(card).toContain('pipeline_tag: image-classification')
     expect(card).toMatch(/On held-out images: mAP 0\.\d{3}, f1 0\.\d{3}\./)
+    const file = join(run, 'report.json')
+    const report = JSON.parse(readFileSync(file, 'utf8'))
+    report.extras.layers[0].experts[2].caption = 'disc: 1.9 × chance'
+    writeFileSync(file, JSON.stringify(report))
+    await run0('export', run, '--safetensors')
+    expect(readFileSync(join(run, 'hub', 'README.md'), 'utf8')).toContain('disc: 1.9 × chance')
   })
 
   it('is swept, and its measures laid out', async () => {
@@ -123,6 +239,15 @@ describe('a multi-label run', () => {
     expect(await run0('table', out, '--value', 'f1')).toContain('F1 at probability 0.5, %')
   }, 120_000)
 })
+
+/** The run on its val split. */
+async function evaluated0(): Promise<MultiLabelResult> {
+  const { task, checkpoint } = await openTrainedRun(run)
+  const engine = await engineOf({ config: task.config, checkpoint })
+  const result = await task.evaluation([engine]).run('val')
+  await engine.stop()
+  return result as MultiLabelResult
+}
 
 function writeSweep(file: string, content: object): void {
   writeFileSync(file, JSON.stringify(content))

@@ -4,6 +4,7 @@ import sharp from 'sharp'
 import { planCommand } from '../src/cli/sweep-plan.ts'
 import { resolveConfig } from '../src/config/config.ts'
 import { openDataset, openDetectionDataset } from '../src/data/index.ts'
+import { encodeSafetensors } from '../src/files/safetensors.ts'
 import { writeRecord } from '../src/sweep/sweep-folder.ts'
 import { detectionIdentity, identityOf } from '../src/tasks/data-identity.ts'
 import { writeTinyCifar } from './tiny.ts'
@@ -31,6 +32,7 @@ export async function fillReadersFolder(sweep: string): Promise<void> {
   }
   for (const file of ['photo.jpg', 'photo.png', 'street.jpg']) await picture(file)
   writeFileSync('queue.url', 'redis://HOST\n')
+  writeWeights()
   writeFileSync('rates.json', sweep)
   writeFileSync('grid.json', sweep.replace('"rates"', '"grid"').replace('cifar100-small', 'sample'))
   writeDetections()
@@ -38,6 +40,15 @@ export async function fillReadersFolder(sweep: string): Promise<void> {
   await writeDetector()
   await writeSweep('small/cifar100', join('sweeps', 'small-cifar100'))
   await writeSweep('rates.json', join('sweeps', 'rates'))
+}
+
+/** A narrow network under the name of torchvision's; its format is known by its content. */
+function writeWeights(): void {
+  const config = resolveConfig(
+    { model: { width: 4, stem: 'imagenet' }, data: { name: 'folder', directory: '.' } },
+    'test',
+  )
+  writeFileSync('resnet18.pth', encodeSafetensors(randomState(config, 10)))
 }
 
 /** Annotations, and what somebody's detector made of them. */

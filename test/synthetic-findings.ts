@@ -195,12 +195,15 @@ export function syntheticFindings(made: Synthetic): {
             expert,
             share,
             k,
+            overall: own,
             activation: activation[expert]!,
             spread,
             classes: made.classes,
             images: counts,
             byClass: ofClass,
             alone: pairedWith(single[expert]!),
+            independence: 1,
+            counted: 'right',
             ...group,
           }),
           classes: first(made.classes.map((_, index) => ({ class: index, ...top(ofClass, index) }))),
@@ -213,7 +216,12 @@ export function syntheticFindings(made: Synthetic): {
                     ...top(bySuperclass, index),
                   })),
                 ),
-          gallery: galleryOf(records, labels, expert, { count: made.gallery, perClass: 3 }),
+          gallery: galleryOf(
+            records,
+            Array.from(labels, label => [label]),
+            expert,
+            { count: made.gallery, perClass: 3 },
+          ),
         }
       }),
     }
@@ -233,8 +241,8 @@ export function syntheticFindings(made: Synthetic): {
           : Math.floor(draws(6, purpose, image, i).uniform() * made.classes.length)
       return {
         image,
-        label,
-        prediction: other('prediction', 0),
+        labels: [label],
+        predictions: [other('prediction', 0)],
         layers: made.layers.map(({ experts }, l) => {
           const row = (values: Float32Array): number[] =>
             Array.from(values.subarray(image * experts, (image + 1) * experts))
@@ -242,8 +250,8 @@ export function syntheticFindings(made: Synthetic): {
           return {
             weights: row(routes[l]!.weights),
             logits: row(routes[l]!.logits),
-            alone: each.map(e => other(`alone ${l}`, e)),
-            without: experts === 1 ? [] : each.map(e => other(`without ${l}`, e)),
+            alone: each.map(e => [other(`alone ${l}`, e)]),
+            without: experts === 1 ? [] : each.map(e => [other(`without ${l}`, e)]),
           }
         }),
       }

@@ -12,7 +12,8 @@ export async function withScenes(
 ): Promise<PictureOfImage[]> {
   return await Promise.all(
     pictures.map(async picture => {
-      const svg = scene(superclassOf?.[picture.label] ?? picture.label, picture.label, picture.image)
+      const [label = 0] = picture.labels
+      const svg = scene(superclassOf?.[label] ?? label, label, picture.image)
       const png = await sharp(Buffer.from(svg)).png({ compressionLevel: 9 }).toBuffer()
       return { ...picture, png: `data:image/png;base64,${png.toString('base64')}` }
     }),

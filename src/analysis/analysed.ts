@@ -41,11 +41,11 @@ export interface Predicted {
 
 /** What a page shows of single images; null where the task has no pictures. */
 export type Pictures =
-  | { readonly task: 'classification'; readonly images: readonly PictureOfImage[] }
+  | { readonly task: 'classification' | 'multi-label'; readonly images: readonly PictureOfImage[] }
   | { readonly task: 'detection'; readonly scenes: readonly PictureOfScene[] }
   | null
 
-/** A file beside `report.json`. */
+/** A file written with `report.json`. */
 export interface TableFile {
   readonly name: string
   readonly bytes: Uint8Array

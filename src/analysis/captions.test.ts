@@ -21,6 +21,7 @@ const evidence: CaptionEvidence = {
   expert: 0,
   share: [0.4, 0.6],
   k: 1,
+  overall: 0.4,
   activation: 0.5,
   spread: 0.3,
   classes: ['poppy', 'rose', 'pickup_truck', 'bus'],
@@ -33,6 +34,8 @@ const evidence: CaptionEvidence = {
     of: [0, 0, 1, 1],
   },
   alone: alone([80, 80, 80, 80], [4, 4, 60, 50], [4, 4, 0, 0]),
+  independence: 1,
+  counted: 'right',
 }
 
 describe('a caption', () => {
@@ -54,16 +57,16 @@ describe('a caption', () => {
     ['never used', { share: [0, 1] }],
     ['hardly used: 0.4 % of the weight', { share: [0.004, 0.996] }],
     ['the only expert', { share: [1] }],
-  ])('is silent about an expert that is %s', (silence, change) => {
-    expect(captionOf({ ...evidence, ...change })).toEqual({ caption: null, silence })
+  ])('gives no caption to an expert that is %s', (noCaptionReason, change) => {
+    expect(captionOf({ ...evidence, ...change })).toEqual({ caption: null, noCaptionReason })
   })
 
-  it('is silent where nothing is beyond chance', () => {
+  it('gives none where nothing is beyond chance', () => {
     const flat = { ...evidence.superclasses!, by: affinity([0.45, 0.35]) }
-    expect(captionOf({ ...evidence, superclasses: flat }).silence).toMatch(/^no group of classes/)
+    expect(captionOf({ ...evidence, superclasses: flat }).noCaptionReason).toMatch(/^no group of classes/)
   })
 
-  it('is silent where a lift is large but rests on few images or a wide spread', () => {
+  it('gives none where a lift is large but rests on few images or a wide spread', () => {
     const few = { ...evidence.superclasses!, images: [9, 200] }
     expect(captionOf({ ...evidence, superclasses: few }).caption).toBeNull()
     expect(captionOf({ ...evidence, spread: 3 }).caption).toBeNull()

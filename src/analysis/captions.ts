@@ -10,9 +10,10 @@ export interface CaptionEvidence {
   readonly share: readonly number[]
   /** Experts that each image selects. */
   readonly k: number
-  /** Share of all images that selected the expert. */
+  /** Mean of the expert's weight over images; where an image has several classes, it counts for each. */
+  readonly overall: number
+  /** Likewise the share of images that selected the expert, and the standard deviation of its weight. */
   readonly activation: number
-  /** Standard deviation of the expert's weight over images. */
   readonly spread: number
   readonly classes: readonly string[]
   /** Images of each class. */
@@ -28,12 +29,16 @@ export interface CaptionEvidence {
   }
   /** By class: images that the network has right, and those on which this expert alone differs. */
   readonly alone: PairedCounts
+  /** Which part of all images, counted for each of their classes, is independent; 1 where each has one class. */
+  readonly independence: number
+  /** What `alone` counts: images that are named right, or in which the class is found. */
+  readonly counted: 'right' | 'found'
 }
 
 /** A sentence, or why there is none. */
 export type Caption =
-  | { readonly caption: string; readonly silence: null }
-  | { readonly caption: null; readonly silence: string }
+  | { readonly caption: string; readonly noCaptionReason: null }
+  | { readonly caption: null; readonly noCaptionReason: string }
 
 /** What has less than this share of the weight is not used (METHOD.md §6.1). */
 const activeShare = 0.01
@@ -56,29 +61,29 @@ const weak = 0.1
  * Ratios to chance and shares are of weight (`byClass.weight`), "selected for" is of images (`byClass.activation`).
  */
 export function captionOf(evidence: CaptionEvidence): Caption {
-  const { expert, share } = evidence
-  const silence = (why: string): Caption => ({ caption: null, silence: why })
+  const { expert, share, overall } = evidence
+  const noCaptionReason = (why: string): Caption => ({ caption: null, noCaptionReason: why })
   const own = share[expert] ?? 0
-  if (own === 0) return silence('never used')
-  if (own < activeShare) return silence(`hardly used: ${percent(own)} of the weight`)
-  if (share.length === 1) return silence('the only expert')
+  if (own === 0) return noCaptionReason('never used')
+  if (own < activeShare) return noCaptionReason(`hardly used: ${percent(own)} of the weight`)
+  if (share.length === 1) return noCaptionReason('the only expert')
   const groups = groupsOf(evidence)
   const favourites = groups
-    .map((group, index) => ({ ...group, index, lift: group.weight / own }))
+    .map((group, index) => ({ ...group, index, lift: group.weight / overall }))
     .filter(({ lift, isBeyondChance }) => lift >= notable && isBeyondChance)
     .sort((a, b) => b.lift - a.lift)
   if (favourites.length === 0) {
-    return silence(`no group of classes gives it ${notable} × chance or more beyond doubt`)
+    return noCaptionReason(`no group of classes gives it ${notable} × chance or more beyond doubt`)
   }
   const named = favourites.slice(0, mostGroups)
   const images = named.reduce((total, group) => total + group.images, 0)
   const weight = named.reduce((total, group) => total + group.weight * group.images, 0) / images
   const parts = [
-    `${named.map(({ name }) => name).join(', ')}: ${(weight / own).toFixed(1)} × chance`,
+    `${named.map(({ name }) => name).join(', ')}: ${(weight / overall).toFixed(1)} × chance`,
     ...selectedFor(evidence, new Set(named.map(({ index }) => index))),
     ...weakness(evidence),
   ]
-  return { caption: parts.join('; '), silence: null }
+  return { caption: parts.join('; '), noCaptionReason: null }
 }
 
 interface Group {
@@ -93,6 +98,7 @@ interface Group {
 function groupsOf({
   expert,
   share,
+  overall,
   spread,
   classes,
   images,
@@ -105,7 +111,7 @@ function groupsOf({
   const comparisons = counts.filter(count => count > 0).length * share.length
   return names.map((name, g) => {
     const weight = rows[g]?.[expert] ?? 0
-    const group = { mean: weight, overall: share[expert]!, deviation: spread, images: counts[g] ?? 0 }
+    const group = { mean: weight, overall, deviation: spread, images: counts[g] ?? 0 }
     return {
       name: readable(name),
       images: group.images,
@@ -149,7 +155,15 @@ function selectedFor(
  * A group in which the expert alone falls behind the network, by McNemar's test over its images, and further behind than
  * on the images of all other groups; of several the one in which it falls furthest behind.
  */
-function weakness({ classes, images, share, superclasses, alone }: CaptionEvidence): string[] {
+function weakness({
+  classes,
+  images,
+  share,
+  superclasses,
+  alone,
+  independence,
+  counted,
+}: CaptionEvidence): string[] {
   const names = superclasses?.names ?? classes
   const groups = names.map(() => ({ images: 0, together: 0, lost: 0, gained: 0 }))
   for (const c of classes.keys()) {
@@ -177,12 +191,12 @@ function weakness({ classes, images, share, superclasses, alone }: CaptionEviden
         gained: all.gained - group.gained,
       }
       const isBehind = mcnemar({ first: group.lost, second: group.gained }) * comparisons <= significanceLevel
-      return isBehind && probabilityOfMoreLoss(group, others) * comparisons <= significanceLevel
+      return isBehind && probabilityOfMoreLoss(group, others, independence) * comparisons <= significanceLevel
     })
     .sort((a, b) => b.behind - a.behind)
   if (most === undefined) return []
   const right = (count: number): string => percent(count / most.images)
-  const alike = `${right(most.together - most.lost + most.gained)} right alone, ${right(most.together)} together`
+  const alike = `${right(most.together - most.lost + most.gained)} ${counted} alone, ${right(most.together)} together`
   return [`weak in ${most.name} (${alike})`]
 }
 
@@ -201,10 +215,10 @@ function lossOf({ images, lost, gained }: Losses): { readonly mean: number; read
 }
 
 /** Two-sided, by the normal distribution; 1 where a group loses no more than the others, or there are none. */
-function probabilityOfMoreLoss(group: Losses, others: Losses): number {
+function probabilityOfMoreLoss(group: Losses, others: Losses, independence: number): number {
   if (others.images < fewestImages) return 1
   const [own, rest] = [lossOf(group), lossOf(others)]
-  const z = (own.mean - rest.mean) / Math.sqrt(own.squaredError + rest.squaredError)
+  const z = (own.mean - rest.mean) / Math.sqrt(own.squaredError + rest.squaredError / independence)
   return z <= 0 ? 1 : 2 * normalTail(z)
 }
 

@@ -6,7 +6,7 @@ import type { Extension } from '../run/extensions.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import type { Findings, GroupingFindings, LayerFindings } from './findings.ts'
 
-/** A run beside others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
+/** A run compared with others: what it reached, how its experts share the work, how far they are specialists, and what it cost. */
 export interface ComparedRun {
   readonly task: string
   readonly run: string
@@ -35,7 +35,7 @@ export interface ComparedRun {
 export interface ComparedLayer {
   readonly name: string
   readonly style: string | null
-  /** What balances the experts, and whether by a loss (`soft`), by shutting experts out (`hard`), or not at all. */
+  /** What balances the experts, and whether by a loss (`soft`), by masking experts (`hard`), or not at all. */
   readonly constraint: string
   readonly kind: ConstraintKind
   /** E and K. */

@@ -6,8 +6,6 @@ import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readPlan } from '../run/extensions.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import type { Engine } from '../runtime/index.ts'
-import { ClassificationTask } from '../tasks/classification/classification-task.ts'
-import { DetectionTask } from '../tasks/detection/detection-task.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
 import {
   checkpointIdentity,
@@ -17,16 +15,14 @@ import {
   type OpenedRun,
   openTrainedRun,
 } from '../tasks/open-run.ts'
-import type { Evaluated, EvaluatedVariants, Task, VariantOptions } from '../tasks/task.ts'
+import type { Evaluated, Task } from '../tasks/task.ts'
 import { affinityOf } from './affinity.ts'
 import { agreementOf } from './agreement.ts'
-import type { Analysed, AnalysisOptions, Pictures, TableFile } from './analysed.ts'
-import { analysedClassification } from './classification-analysis.ts'
-import { analysedDetection } from './detection/detection-analysis.ts'
+import type { AnalysisOptions, Pictures, TableFile } from './analysed.ts'
 import { type Findings, groupingOf, type LayerFindings } from './findings.ts'
 import { countsOf, layerFindings } from './layer-findings.ts'
 import { routedItems, weightsOfItems } from './routed-items.ts'
-import { routingTable } from './routing-table.ts'
+import { analyse } from './task-analyses.ts'
 import { logOf } from './training-history.ts'
 
 /** Which run to explain, on what, and how thoroughly. */
@@ -81,7 +77,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const other =
     options.against === undefined ? undefined : await openOther(options, options.against, opened, onEvent)
   const analysed = await withEngine(opened, threads, engine =>
-    analyse(task, split, engine, { ...options, onEvent }),
+    analyse(task, engine, split, { ...options, onEvent }),
   )
   const theirs =
     other &&
@@ -134,40 +130,6 @@ async function withEngine<T>(
     return await work(engine)
   } finally {
     await engine.stop()
-  }
-}
-
-/** Evaluates a network and its variants, with what its task knows of them. */
-async function analyse(
-  task: Task,
-  split: SplitName,
-  engine: Engine,
-  options: AnalysisOptions & VariantOptions,
-): Promise<Analysed> {
-  const { onEvent } = options
-  if (task instanceof ClassificationTask)
-    return analysedClassification(task, split, await task.withVariants(engine, split, { onEvent }), options)
-  if (task instanceof DetectionTask)
-    return analysedDetection(task, split, await task.withVariants(engine, split, { onEvent }), options)
-  return analysedTask(task, await task.withVariants(engine, split, { onEvent }))
-}
-
-/** A task that adds nothing to what every task has. */
-function analysedTask({ data }: Task, { trained, variants }: EvaluatedVariants): Analysed {
-  const { routing, images } = trained
-  const levels = routing.some(({ inputs }) => inputs > 1)
-  return {
-    evaluated: trained,
-    variants,
-    permutations: 1000,
-    perClass: {},
-    predicted: null,
-    groupings: () => [],
-    finish: async () => ({
-      extras: null,
-      pictures: null,
-      tables: [routingTable({ routing, images }, data, { levels, about: [] })],
-    }),
   }
 }
 

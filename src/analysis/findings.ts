@@ -3,7 +3,7 @@ import { extension } from '../run/extensions.ts'
 
 /**
  * What `moiety explain` finds out about a run of any task, as `report.json` holds it. Every picture of the report is drawn from
- * this file and from the tables beside it.
+ * this file and from the tables written with it.
  *
  * Conventions: fractions are from 0 to 1; information is in bits; areas are in square pixels of the stored images; matrices are
  * lists of rows, with groups (classes, superclasses, levels, sizes) down and experts across. `null` stands where there is
@@ -29,7 +29,7 @@ const affinity = z.object({
   lift: matrix,
 })
 
-/** A statistic beside what it is by chance, over permutations. */
+/** A statistic with its chance level, over permutations. */
 const tested = z.object({
   value: z.number(),
   /** Mean over permutations of what inputs hold: what as many items give by chance. */
@@ -91,7 +91,7 @@ const variant = z.object({
   lost: z.number().nullable(),
 })
 
-/** The first of several beside its closest rival (`leadOf`); fractions of images. */
+/** The first of several compared with its closest rival (`leadOf`); fractions of images. */
 const rivalry = { difference: z.number(), low: z.number(), high: z.number(), p: z.number() }
 const lead = z.object({ first: z.number(), second: z.number(), ...rivalry })
 const pair = z.tuple([z.number(), z.number()])
@@ -165,7 +165,7 @@ const expertFindings = z.object({
   /** One sentence made from the numbers, or null where there is no evidence for one. */
   caption: z.string().nullable(),
   /** Why there is no caption; null where there is one. */
-  silence: z.string().nullable(),
+  noCaptionReason: z.string().nullable(),
   /** Classes whose images give the expert more weight than all images do, beyond chance (`docs/measures.md`), most first. */
   classes: z.array(
     z.object({ class: z.number(), weight: z.number(), lift: z.number(), activation: z.number() }),
@@ -177,6 +177,26 @@ const expertFindings = z.object({
   gallery: z.array(z.number()),
 })
 
+/** What only mixtures have that route whole images. */
+function imageLayer<L extends z.ZodType>(labels: L) {
+  return z.object({
+    /** UMAP of the gate's logits of some images; null where there are too few, or all are the same. */
+    map: z
+      .object({
+        method: z.literal('umap'),
+        images: z.array(z.number()),
+        x: z.array(z.number()),
+        y: z.array(z.number()),
+        neighbours: z.number(),
+        /** The expert with the largest weight for each image, and its class or classes. */
+        top: z.array(z.number()),
+        labels: z.array(labels),
+      })
+      .nullable(),
+    experts: z.array(expertFindings),
+  })
+}
+
 /** What only the findings about a classifier have; `layers` in the order of the layers. */
 const classificationExtras = z.object({
   task: z.literal('classification'),
@@ -184,24 +204,23 @@ const classificationExtras = z.object({
   chance: z.number(),
   /** Height and width of an image, in pixels. */
   size: z.number(),
-  layers: z.array(
-    z.object({
-      /** UMAP of the gate's logits of some images; null where there are too few, or all are the same. */
-      map: z
-        .object({
-          method: z.literal('umap'),
-          images: z.array(z.number()),
-          x: z.array(z.number()),
-          y: z.array(z.number()),
-          neighbours: z.number(),
-          /** The expert with the largest weight for each image, and its class. */
-          top: z.array(z.number()),
-          labels: z.array(z.number()),
-        })
-        .nullable(),
-      experts: z.array(expertFindings),
-    }),
-  ),
+  layers: z.array(imageLayer(z.number())),
+})
+
+/** What only the findings about a multi-label network have; `layers` in the order of the layers. */
+const multiLabelExtras = z.object({
+  task: z.literal('multi-label'),
+  /** Of mAP: the mean fraction of images that show a class. Null where no image shows any. */
+  chance: maybe,
+  /** Height and width of an image, in pixels. */
+  size: z.number(),
+  /** Images without a class. */
+  unlabelled: z.number(),
+  /** The split on which the thresholds of classes were chosen. */
+  thresholdsFrom: z.enum(['train', 'val', 'test']),
+  /** An image is said to show a class where its probability is at least the threshold; the others belong to it. */
+  classes: z.array(z.object({ threshold: z.number(), precision: maybe, recall: maybe, f1: maybe })),
+  layers: z.array(imageLayer(z.array(z.number()))),
 })
 
 /** What only the findings about a detector have; `layers` in the order of the layers. */
@@ -214,6 +233,8 @@ const detectionExtras = z.object({
   /** Small, medium and large objects, without crowds. */
   perSize: z.tuple([z.number(), z.number(), z.number()]),
   crowds: z.number(),
+  /** How the data was repaired or read in a way that changes measures. */
+  changes: z.array(z.object({ measure: z.enum(['AP', 'AP by size']), text: z.string() })).optional(),
   /** Detections of each class. */
   detections: z.array(z.number()),
   layers: z.array(
@@ -289,7 +310,7 @@ export const findings = z.object({
   perClass: z.record(z.string(), z.array(maybe)),
   layers: z.array(layerFindings),
   /** What only this task has; null for a task that adds nothing. */
-  extras: z.discriminatedUnion('task', [classificationExtras, detectionExtras]).nullable(),
+  extras: z.discriminatedUnion('task', [classificationExtras, multiLabelExtras, detectionExtras]).nullable(),
 })
 
 /** Everything that was found out about a run: the content of `report.json`. */
@@ -298,9 +319,9 @@ export type Findings = z.output<typeof findings>
 export type LayerFindings = z.output<typeof layerFindings>
 /** Items of a layer by what may decide their expert. */
 export type GroupingFindings = z.output<typeof grouping>
-/** The first of several, beside its closest rival. */
+/** The first of several, compared with its closest rival. */
 export type LeadFindings = z.output<typeof lead>
-/** What was found out about one expert of a classifier. */
+/** What was found out about one expert of a mixture that routes whole images. */
 export type ExpertFindings = z.output<typeof expertFindings>
 export type Affinity = z.output<typeof affinity>
 export type Information = z.output<typeof information>
@@ -308,6 +329,8 @@ export type Dependence = z.output<typeof dependence>
 export type VariantFindings = z.output<typeof variant>
 /** What only the findings about a classifier have. */
 export type ClassificationExtras = z.output<typeof classificationExtras>
+/** What only the findings about a multi-label network have. */
+export type MultiLabelExtras = z.output<typeof multiLabelExtras>
 /** What only the findings about a detector have. */
 export type DetectionExtras = z.output<typeof detectionExtras>
 
@@ -318,3 +341,12 @@ export function groupingOf(
 ): GroupingFindings | undefined {
   return groupings.find(grouping => grouping.name === name)
 }
+
+/** Captions and galleries of a layer's experts, and the map of its gate's logits; undefined for a task that has none. */
+export function imageFindings({ extras }: Pick<Findings, 'extras'>, layer: number): ImageLayer | undefined {
+  const own = extras?.layers[layer]
+  return own !== undefined && 'experts' in own ? own : undefined
+}
+
+/** What only mixtures have that route whole images. */
+export type ImageLayer = (ClassificationExtras | MultiLabelExtras)['layers'][number]

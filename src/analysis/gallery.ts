@@ -1,14 +1,16 @@
 import type { RoutedLayer } from '../tasks/routing.ts'
 
 /**
- * The images with the largest weight for an expert, at most `perClass` of a class so that one class cannot fill the gallery;
- * equal weights in the order of the gate's logits, then of the images. Images that did not choose the expert are not in it.
+ * The images with the largest weight for an expert, at most `perClass` of a class so that one class cannot fill the gallery: an
+ * image is passed over where that many before it show each of its classes, or have none either. Equal weights in the order of
+ * the gate's logits, then of the images. Images that did not choose the expert are not in it.
  *
+ * @param labels - the classes of each image
  * @returns numbers of images, most weight first
  */
 export function galleryOf(
   { experts, weights, logits }: Pick<RoutedLayer, 'experts' | 'weights' | 'logits'>,
-  labels: Int32Array,
+  labels: readonly (readonly number[])[],
   expert: number,
   { count, perClass }: { readonly count: number; readonly perClass: number },
 ): number[] {
@@ -20,11 +22,13 @@ export function galleryOf(
   const gallery: number[] = []
   for (const n of chosen) {
     if (gallery.length === count) break
-    const label = labels[n]!
-    const before = taken.get(label) ?? 0
-    if (before === perClass) continue
-    taken.set(label, before + 1)
+    const own = labels[n]!.length === 0 ? [none] : labels[n]!
+    if (own.every(label => (taken.get(label) ?? 0) >= perClass)) continue
+    for (const label of own) taken.set(label, (taken.get(label) ?? 0) + 1)
     gallery.push(n)
   }
   return gallery
 }
+
+/** Stands for the class of images without one. */
+const none = -1

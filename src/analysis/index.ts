@@ -25,5 +25,6 @@ export {
   type GroupingFindings,
   groupingOf,
   type LayerFindings,
+  type MultiLabelExtras,
 } from './findings.ts'
 export type { PictureOfImage } from './pictures.ts'

@@ -175,12 +175,13 @@ export async function drained<T>(steps: Generator<number, T>, onStep: (done: num
 }
 
 function variantFindings(
-  { measures, predictions }: VariantResult,
+  { measures, predictions, perClass: known }: VariantResult,
   predicted: Predicted | null,
   classes: number,
 ): VariantFindings {
   const own = { measures: { ...measures } }
-  if (predicted === null || predictions === null) return { ...own, perClass: null, gained: null, lost: null }
+  if (predicted === null || predictions === null)
+    return { ...own, perClass: known === undefined ? null : [...known], gained: null, lost: null }
   const { labels } = predicted
   const total = (counts: readonly number[]): number => counts.reduce((a, b) => a + b, 0)
   const { lost, gained } = pairedCounts(predicted.predictions, predictions, labels, classes)

@@ -1,7 +1,6 @@
 import { UMAP } from 'umap-js'
 import { draws } from '../base/random.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
-import type { ClassificationExtras } from './findings.ts'
 
 /** How many images are placed, and how many neighbours of each its place depends on. */
 export interface MapOptions {
@@ -12,16 +11,29 @@ export interface MapOptions {
   readonly onProgress?: (done: number, total: number) => void
 }
 
+/** Where some images lie. */
+export interface LogitMap<L> {
+  method: 'umap'
+  /** Numbers within the split. */
+  images: number[]
+  x: number[]
+  y: number[]
+  neighbours: number
+  /** The expert with the largest weight for each image. */
+  top: number[]
+  labels: L[]
+}
+
 /**
  * A map of the gate's logits: images whose logits are alike lie side by side (UMAP, McInnes et al. 2018, in place of METHOD.md
  * §6.3's t-SNE: it keeps more of what lies where and takes less time). Images are chosen at random; the same seed gives
  * the same map. Null where there are too few images, or all have the same logits.
  */
-export async function logitMapOf(
+export async function logitMapOf<L>(
   { experts, logits, weights }: Pick<RoutedLayer, 'experts' | 'logits' | 'weights'>,
-  labels: Int32Array,
+  labels: ArrayLike<L>,
   { seed, most, neighbours, onProgress }: MapOptions,
-): Promise<ClassificationExtras['layers'][number]['map']> {
+): Promise<LogitMap<L> | null> {
   const total = logits.length / experts
   const images = Array.from(draws(seed, 'logit map, images').permutation(total).subarray(0, most)).sort(
     (a, b) => a - b,

@@ -214,7 +214,7 @@ describe('other measures', () => {
       ]),
       logits: Float32Array.of(9, 0, 5, 0, 5, 0, 0, 9, 6, 0, 1, 0),
     }
-    const labels = Int32Array.of(0, 0, 0, 1, 1, 1)
+    const labels = [[0], [0], [0], [1], [1], [1]]
     expect(galleryOf(layer, labels, 0, { count: 4, perClass: 2 })).toEqual([0, 1, 4, 5])
     expect(galleryOf(layer, labels, 0, { count: 9, perClass: 9 })).toEqual([0, 1, 4, 2, 5])
   })

@@ -1,71 +1,67 @@
 import { dataUri } from '../data/image-uri.ts'
 import type { Split } from '../data/index.ts'
-import type { ClassificationResult } from '../tasks/classification/evaluate-split.ts'
-import type { EvaluatedVariants } from '../tasks/task.ts'
-import type { Mixture } from '../tasks/variants.ts'
-import { variantsAt } from './variants-at.ts'
+import type { RoutedLayer } from '../tasks/routing.ts'
 
-/** What a report shows of one image, beside the findings. */
+/** What a report shows of one image, in addition to the findings. */
 export interface PictureOfImage {
   /** Number within the split. */
   readonly image: number
   /** PNG as a data URI. */
   readonly png: string
-  /** Number of the class. */
-  readonly label: number
-  /** What the network says. */
-  readonly prediction: number
+  /** Numbers of its classes: one, or of a multi-label task any number. */
+  readonly labels: readonly number[]
+  /** Those that the network says. */
+  readonly predictions: readonly number[]
   /** Per layer of the findings, in order. */
   readonly layers: readonly {
     /** [E] */
     readonly weights: readonly number[]
     /** [E], what the gate said. */
     readonly logits: readonly number[]
-    /** The class that each expert alone would name, [E]. */
-    readonly alone: readonly number[]
-    /** The class that the network without each expert would name, [E]; none where E is 1. */
-    readonly without: readonly number[]
+    /** What each expert alone would say, [E]. */
+    readonly alone: readonly (readonly number[])[]
+    /** What the network would say without each expert, [E]; none where E is 1. */
+    readonly without: readonly (readonly number[])[]
   }[]
 }
 
-/**
- * Pictures of some images of a split, with what the network and its variants say of them.
- *
- * @param images - numbers within the split
- * @param size - height and width of the images, in pixels
- * @param mixtures - in the order of the layers
- */
+/** The classes of an image by its number. */
+type ClassesOf = (image: number) => readonly number[]
+
+/** What the pictures of images are made from. */
+export interface PictureFacts {
+  readonly split: Pick<Split, 'load'>
+  /** Height and width of the images, in pixels. */
+  readonly size: number
+  readonly routing: readonly RoutedLayer[]
+  /** The classes that images have, and those that the network as trained says. */
+  readonly labels: ClassesOf
+  readonly trained: ClassesOf
+  /** What each expert of a layer says alone, and the network without each. */
+  single(layer: number): readonly ClassesOf[]
+  without(layer: number): readonly ClassesOf[]
+}
+
+/** Pictures of the images of galleries, each once, by number, with what the network and its variants say of them. */
 export async function picturesOf(
-  images: readonly number[],
-  {
-    split,
-    size,
-    trained,
-    variants,
-    mixtures,
-  }: EvaluatedVariants<ClassificationResult> & {
-    readonly split: Split
-    readonly size: number
-    readonly mixtures: readonly Mixture[]
-  },
+  layers: readonly { readonly experts: readonly { readonly gallery: readonly number[] }[] }[],
+  { split, size, routing, labels, trained, single, without }: PictureFacts,
 ): Promise<PictureOfImage[]> {
+  const shown = new Set(layers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery)))
+  const images = [...shown].sort((a, b) => a - b)
   const pixels = await split.load(images)
-  const { labels, predictions, routing } = trained
-  const named = routing.map((_, l) => ({
-    alone: variantsAt(variants, mixtures[l]!, 'single'),
-    without: variantsAt(variants, mixtures[l]!, 'without'),
-  }))
+  const others = routing.map((_, layer) => ({ single: single(layer), without: without(layer) }))
   return await Promise.all(
     images.map(async (image, i) => ({
       image,
       png: await dataUri(pixels.subarray(i * 3 * size * size, (i + 1) * 3 * size * size), size),
-      label: labels[image]!,
-      prediction: predictions[0]![image]!,
-      layers: routing.map(({ experts, weights, logits }, l) => ({
+      labels: labels(image),
+      predictions: trained(image),
+      layers: routing.map(({ experts, weights, logits }, layer) => ({
         weights: Array.from(weights.subarray(image * experts, (image + 1) * experts)),
         logits: Array.from(logits.subarray(image * experts, (image + 1) * experts)),
-        alone: named[l]!.alone.map(variant => variant.predictions![image]!),
-        without: named[l]!.without.map(variant => variant.predictions![image]!),
+        alone: others[layer]!.single.map(says => says(image)),
+        without: others[layer]!.without.map(says => says(image)),
       })),
     })),
   )

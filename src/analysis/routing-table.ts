@@ -50,7 +50,7 @@ function elementsOf({ name, type, nullable }: Column): SchemaElement[] {
 /** A column about images, which every row of an image repeats. */
 export interface ImageColumn extends Pick<Column, 'name' | 'type' | 'nullable'> {
   /** By image. */
-  readonly data: ArrayLike<number | null>
+  readonly data: ArrayLike<unknown>
 }
 
 /**
@@ -64,6 +64,8 @@ export interface ImageColumn extends Pick<Column, 'name' | 'type' | 'nullable'> 
  * | label | int32 | of classifiers: class |
  * | superclass | int32 | of classifiers: null where the data has none |
  * | prediction | int32 | of classifiers: class that the network names |
+ * | labels | list of int32 | of multi-label networks: classes |
+ * | predictions | list of int32 | of multi-label networks: classes with a probability of at least their thresholds |
  * | logits | list of float | what the gate said, E of them |
  * | weights | list of float | E, zero for experts that were not chosen |
  * | chosen | list of int32 | the experts with a weight, most first |

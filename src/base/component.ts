@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { withOwner } from './component-code.ts'
 import { fail } from './errors.ts'
 import { describeSchema, nearest, oneOf, type Schema, showValue } from './schemas.ts'
 
@@ -137,6 +138,7 @@ export function refuseOption(schema: Schema | undefined, value: unknown, where: 
 /** A component whose definition creates what it is from the values of its options. */
 export interface CreatorSpec<Name extends string, Options extends z.ZodRawShape, Created>
   extends ComponentSpec<Name, Options> {
+  /** Makes it of the options' values. */
   readonly create: (options: z.output<z.ZodObject<Options>>) => Created
 }
 
@@ -258,6 +260,6 @@ export class Registry<Any extends Component, const Known extends readonly Any[]>
   /** Makes a component known in this process. @throws MoietyError (usage) for a name that is taken */
   add(component: Any, source: ComponentSource | null = null): void {
     this.checkFree(component.name, source)
-    this.#added.set(component.name, { component, source })
+    this.#added.set(component.name, { component: withOwner(component, source), source })
   }
 }

@@ -42,7 +42,7 @@ export async function runCommand(words: readonly string[]): Promise<number> {
 export function commandLine(): Command {
   const moiety = new Command('moiety')
     .description(
-      'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows who does what.',
+      'Trains convolutional networks with mixtures of experts inside, keeps the experts balanced, and shows how they specialize.',
     )
     .version(version, '-V, --version', 'print the version')
     .helpOption('-h, --help', 'explain a command')
@@ -57,7 +57,7 @@ export function commandLine(): Command {
     .addOption(
       repeatable(
         '--use <file>',
-        'load constraints, gates, optimizers and schedules of your own, for any command; runs the code in the file',
+        'load components of your own (networks, data sets, constraints, …), for any command; runs the code in the file',
       ),
     )
     .exitOverride()

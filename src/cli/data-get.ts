@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { nearest } from '../config/shape.ts'
+import { datasets } from '../data/custom-dataset.ts'
 import { getCifar } from '../data/index.ts'
 import type { GetFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -41,20 +42,31 @@ const sets = [
   {
     name: 'coco',
     use: '--data DIR',
-    what: 'For detectors: your images with annotations in the format of COCO (docs/detection-data.md).',
+    what: "For detectors: your images with annotations in the layout and the names of COCO's own files (docs/detection-data.md).",
+  },
+  {
+    name: 'boxes',
+    use: '--data DIR',
+    what: 'For detectors: your images with annotations in any other layout of COCO, of YOLO or of Pascal VOC, as tools export them.',
   },
 ] as const
 
 /** `moiety data` */
 export function listData(json: boolean): void {
+  const own = datasets.added.map(({ name, description }) => ({
+    name,
+    use: `--data ${name}`,
+    what: `${description} (a component of yours)`,
+  }))
+  const all = [...sets, ...own]
   if (json) {
-    printJson(sets)
+    printJson(all)
     return
   }
   const paint = painter(process.stdout)
   print(
-    sets
-      .map(({ name, use, what }) => `${paint.bold(name)}  ${paint.dim(use)}\n${wrap(what, '  ')}`)
+    all
+      .map(({ name, use, what }) => `${paint.bold(name)}  ${paint.dim(use)}\n${wrap(clean(what), '  ')}`)
       .join('\n\n'),
   )
 }

@@ -1,9 +1,11 @@
-import type {
-  CategoryEvaluation,
-  DetectionEvaluation,
-  DetectionStats,
-  IouStats,
-  SizeLimits,
+import {
+  type CategoryEvaluation,
+  type DetectionEvaluation,
+  type DetectionStats,
+  type IouStats,
+  type SizeLimits,
+  type StatMeaning,
+  statMeanings,
 } from '../metrics/detections/index.ts'
 import type { EvalDetectionsFlags } from './flags.ts'
 import { borderless } from './report.ts'
@@ -24,23 +26,7 @@ export function statsTable(
   sizes: SizeLimits,
   paint: Paint,
 ): string {
-  const [small, medium] = sizes
-  const precision: Meaning[] = [
-    ['AP', 'IoU 0.50 to 0.95'],
-    ['AP50', 'IoU 0.50'],
-    ['AP75', 'IoU 0.75'],
-    ['APs', `small, area up to ${small}²`],
-    ['APm', `medium, ${small}² to ${medium}²`],
-    ['APl', `large, from ${medium}²`],
-  ]
-  const recall: Meaning[] = [
-    ['AR1', '1 detection an image and category'],
-    ['AR10', 'up to 10'],
-    ['AR100', 'up to 100'],
-    ['ARs', `small, area up to ${small}²`],
-    ['ARm', `medium, ${small}² to ${medium}²`],
-    ['ARl', `large, from ${medium}²`],
-  ]
+  const { precision, recall } = statMeanings(sizes)
   const number = (value: number): string => value.toLocaleString('en')
   const crowds = counts.crowds === 0 ? '' : ` and ${number(counts.crowds)} crowds`
   return [
@@ -50,9 +36,7 @@ export function statsTable(
   ].join('\n\n')
 }
 
-type Meaning = readonly [name: keyof DetectionStats, meaning: string]
-
-function rows(meanings: readonly Meaning[], stats: DetectionStats, paint: Paint): string {
+function rows(meanings: readonly StatMeaning[], stats: DetectionStats, paint: Paint): string {
   return meanings
     .map(([name, meaning]) => {
       const value = stats[name]

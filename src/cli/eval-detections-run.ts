@@ -24,7 +24,7 @@ export function runDetectionEvaluation(
   const telling = (what: string) => (done: number, total: number) =>
     progress.show({ kind: 'progress', what, done, total })
   try {
-    const truth = readCocoAnnotations(annotationFile, telling('reading annotations'))
+    const truth = readCocoAnnotations(annotationFile, { onProgress: telling('reading annotations') })
     const detections = readCocoResults(detectionFile, truth, telling('reading detections'))
     if (truth.annotations.some(({ id }) => id === 0)) progress.show({ kind: 'warning', message: zeroId })
     const result = evaluateDetections(truth, detections, { sizes, onProgress: telling('evaluating') })

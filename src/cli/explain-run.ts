@@ -6,6 +6,7 @@ import {
   type Findings,
   type GroupingFindings,
   groupingOf,
+  imageFindings,
   type LayerFindings,
 } from '../analysis/findings.ts'
 import { measureText } from '../metrics/measure.ts'
@@ -70,25 +71,24 @@ async function requestOf(run: string, flags: ExplainFlags): Promise<ExplainReque
 }
 
 function explanationReport(findings: Findings, paint: Paint): string {
-  const { layers, measures, data } = findings
+  const { layers, measures, data, extras } = findings
+  const changes = (extras?.task === 'detection' ? extras.changes : undefined) ?? []
   return [
     headline(measures, paint, imagesOf[data.split]),
+    ...changes.map(({ measure, text }) => wrap(`Changes ${measure}: ${clean(text)}`, '  ')),
     ...layers.map((layer, index) => layerReport(findings, layer, index, paint)),
     ...(layers.length === 0 ? ['The network has no mixture of experts: there is no routing.'] : []),
   ].join('\n\n')
 }
 
 /** One layer: shares, what its experts are given, information, and what happens with other experts selected. */
-function layerReport(
-  { extras, measures }: Findings,
-  layer: LayerFindings,
-  index: number,
-  paint: Paint,
-): string {
+function layerReport(findings: Findings, layer: LayerFindings, index: number, paint: Paint): string {
   const stats = { ...layer, importance: layer.share, excluded: [], counters: {} }
-  const captions = extras?.task === 'classification' ? extras.layers[index]?.experts : undefined
+  const captions = imageFindings(findings, index)?.experts
+  const { measures } = findings
   const sizes = groupingOf(layer, 'size')
-  const areas = extras?.task === 'detection' ? extras.layers[index]?.medianArea : undefined
+  const own = findings.extras?.layers[index]
+  const areas = own !== undefined && 'medianArea' in own ? own.medianArea : undefined
   return [
     layerTable(stats, paint),
     ...(captions === undefined ? [] : [captions.map(expert => captionLine(expert, paint)).join('\n')]),
@@ -99,8 +99,8 @@ function layerReport(
   ].join('\n\n')
 }
 
-function captionLine({ expert, caption, silence }: ExpertFindings, paint: Paint): string {
-  const text = wrap(clean(caption ?? silence ?? ''), '     ').slice(5)
+function captionLine({ expert, caption, noCaptionReason }: ExpertFindings, paint: Paint): string {
+  const text = wrap(clean(caption ?? noCaptionReason ?? ''), '     ').slice(5)
   return `  ${expert}  ${caption === null ? paint.dim(text) : text}`
 }
 
@@ -190,7 +190,10 @@ function agreementLines({ agreement }: LayerFindings): string[] {
   )
   return [
     [
-      wrap(`beside ${clean(agreement.against)}: ${pairs.join(', ')}; mean ${show(agreement.mean)}`, '  '),
+      wrap(
+        `compared with ${clean(agreement.against)}: ${pairs.join(', ')}; mean ${show(agreement.mean)}`,
+        '  ',
+      ),
       `  by chance ${show(agreement.chance)}, and below ${show(agreement.chance95)} in 95 of 100 cases`,
     ].join('\n'),
   ]

@@ -27,7 +27,7 @@ export function explainFailure(error: unknown, debug: boolean): Failure {
   // Commander has written its message already; asked for help or the version, it ends with code 0.
   if (error instanceof CommanderError)
     return { text: '', exitCode: error.exitCode === 0 ? 0 : exitCodes.usage }
-  const stack = debug ? `${visibleLines(String(error instanceof Error ? error.stack : error))}\n` : ''
+  const stack = debug ? `${visibleLines(stackOf(error))}\n` : ''
   if (error instanceof MoietyError) {
     return { text: `${error.describe()}\n${stack}`, exitCode: error.exitCode }
   }
@@ -48,4 +48,11 @@ export function explainFailure(error: unknown, debug: boolean): Failure {
   }
   const help = debug ? '' : '  help: set MOIETY_DEBUG=1 and run it again to see where, then report it\n'
   return { text: `error: ${message}\n  this is a bug in Moiety\n${help}${stack}`, exitCode: bug }
+}
+
+/** With the stacks of its causes: of an error in a component's code, theirs says where. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const own = error.stack ?? error.message
+  return error.cause === undefined ? own : `${own}\ncaused by ${stackOf(error.cause)}`
 }

@@ -2,16 +2,18 @@ import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
-import { chooseParameters, recipeConfig } from '../config/recipe.ts'
+import { chooseParameters, recipeDraft } from '../config/recipe.ts'
 import { loadRecipe } from '../config/recipe-files.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
-import { dataNames, needsFolder } from '../data/data-names.ts'
-import { needDirectory } from '../data/missing-directory.ts'
+import { allDataNames } from '../data/custom-dataset.ts'
+import { needsFolder } from '../data/data-names.ts'
+import { needPlace } from '../data/missing-directory.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
+import { withModelFrom } from '../train/model-from.ts'
 import type { TrainFlags } from './flags.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
@@ -21,6 +23,8 @@ export interface Plan {
   readonly run: string
   /** Whether the folder was made for this run, with the next free number. */
   readonly isClaimed: boolean
+  /** What was chosen where nothing was asked for. */
+  readonly notes: readonly string[]
   readonly resume: boolean | 'auto'
 }
 
@@ -28,6 +32,7 @@ const defaultRecipe = 'sample'
 
 interface Draft {
   readonly config: Config
+  readonly notes: readonly string[]
   readonly recipe: string
   /** The folder that was asked for; undefined where the next free one is to be taken. */
   readonly run: string | undefined
@@ -50,17 +55,19 @@ export async function planTraining(
       where: '--out',
       help: 'name the folder of the run',
     })
-  const overrides = [...(await dataOverrides(flags.data)), ...flagOverrides(flags), ...flags.set]
+  // Annotation files that are named need no layout to be found by.
+  const named = flags.set.some(text => /^\s*data\.annotations\b/.test(text)) ? ['data.name=boxes'] : []
+  const overrides = [...(await dataOverrides(flags.data)), ...named, ...flagOverrides(flags), ...flags.set]
   const resume = flags.resumeAuto === true ? 'auto' : flags.resume === true
   const draft =
     resume === false
       ? await planFromRecipe(name ?? defaultRecipe, flags, overrides)
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
-  if (needsFolder(draft.config.data.name)) needDirectory(draft.config.data)
-  const { config, recipe, label } = draft
+  if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
+  const { config, notes, recipe, label } = draft
   const isClaimed = draft.run === undefined
-  return { config, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
+  return { config, notes, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
 
 async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {
@@ -69,8 +76,10 @@ async function planFromRecipe(name: string, flags: TrainFlags, overrides: string
   const choices = chooseParameters(recipe, assignments)
   const label = [recipe.name, ...assignments.map(text => text.trim().replace('=', '-'))]
   if (flags.seed !== undefined) label.push(`seed-${flags.seed}`)
+  const source =
+    overrides.length === 0 ? `recipe ${recipe.name}` : `recipe ${recipe.name} as changed on the command line`
   return {
-    config: recipeConfig(recipe, choices, overrides),
+    ...(await resolvedWith(recipeDraft(recipe, choices), overrides, source)),
     recipe: recipe.name,
     run: flags.out,
     label: label.join('-'),
@@ -79,7 +88,7 @@ async function planFromRecipe(name: string, flags: TrainFlags, overrides: string
 
 /**
  * A run that is resumed continues with the configuration it holds; a recipe that is named, and `--with`, say which run to
- * look for, or, beside `--out`, must be that run's.
+ * look for, or, given with `--out`, must be that run's.
  */
 async function planResume(
   name: string | undefined,
@@ -112,8 +121,23 @@ async function planResume(
 async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
   checkFolder(run, true)
   const file = join(run, 'config.json')
-  const config = resolveConfig(applyOverrides(readConfig(run), overrides), file)
-  return { config, run, recipe: readEnvironment(run)?.recipe ?? unknownRecipe, label: run }
+  return {
+    ...(await resolvedWith(readConfig(run), overrides, file)),
+    run,
+    recipe: readEnvironment(run)?.recipe ?? unknownRecipe,
+    label: run,
+  }
+}
+
+/** A draft with overrides, what weights to start from say of it, and its defaults. */
+async function resolvedWith(
+  draft: unknown,
+  overrides: readonly string[],
+  source: string,
+): Promise<Pick<Draft, 'config' | 'notes'>> {
+  const fixed = overrides.map(override => override.slice(0, override.indexOf('=')).trim())
+  const { input, notes } = await withModelFrom(applyOverrides(draft, overrides), fixed)
+  return { config: resolveConfig(input, source), notes }
 }
 
 /** Stands for the recipe of a run that does not say it. */
@@ -131,7 +155,7 @@ export async function chosenData(data: string): Promise<DataChoice> {
   const recognised = await recognisedData(data)
   if (recognised !== undefined) return recognised
   const found = kindOf(data)
-  const guess = /[\\/]/.test(data) ? undefined : nearest(data, dataNames)
+  const guess = /[\\/]/.test(data) ? undefined : nearest(data, allDataNames())
   return fail({
     kind: 'usage',
     message:
@@ -139,13 +163,13 @@ export async function chosenData(data: string): Promise<DataChoice> {
         ? `there is neither a data set nor a folder "${data}"`
         : `expected a folder, or a file with labels, but "${data}" is another file`,
     where: '--data',
-    help: guess === undefined ? `a data set is ${dataNames.join(', ')}` : `did you mean ${guess}?`,
+    help: guess === undefined ? `a data set is ${allDataNames().join(', ')}` : `did you mean ${guess}?`,
   })
 }
 
 /** What `--data` was given, for whoever reads it in another folder or on another machine: a path as a whole one. */
 export function wholePath(data: string): string {
-  const isPath = !dataNames.some(name => name === data) && isThere(data)
+  const isPath = !allDataNames().some(name => name === data) && isThere(data)
   return isPath ? resolve(data) : data
 }
 
@@ -166,7 +190,7 @@ function newestRun(label: string, runs: string): string {
     fail({
       kind: 'usage',
       message: `there is no run to resume: expected a folder ${join(runs, `${label}-1`)} with config.json`,
-      help: 'name the folder with --out, or leave --resume out to begin anew',
+      help: 'name the folder with --out, or leave --resume out to start a new run',
     })
   return join(runs, `${label}-${Math.max(...numbers.map(Number))}`)
 }
@@ -178,13 +202,13 @@ function checkFolder(run: string, resume: boolean): void {
       kind: 'usage',
       message: 'there is no run to resume: expected a folder with config.json',
       where: run,
-      help: 'name the folder with --out, or leave --resume out to begin anew',
+      help: 'name the folder with --out, or leave --resume out to start a new run',
     })
   if (!resume && holdsRun)
     fail({
       kind: 'usage',
       message: 'this folder holds a run already',
       where: run,
-      help: '--resume continues it; another --out begins anew',
+      help: '--resume continues it; another --out starts a new run',
     })
 }

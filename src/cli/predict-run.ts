@@ -2,8 +2,9 @@ import { basename, extname, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceFiles } from '../files/replace-files.ts'
-import { type Prediction, type PredictOptions, predictorOf, predictRun } from '../predict/predict-run.ts'
+import { type PredictOptions, predictRun } from '../predict/predict-run.ts'
 import { type Figure, mostPictures, type PredictedImage, type Predictions } from '../predict/predictor.ts'
+import { type Prediction, predictorOf } from '../predict/predictors.ts'
 import { predictionPicture } from '../report/detection/drawn-boxes.ts'
 import { renderPredictions } from '../report/prediction-page.ts'
 import type { PredictFlags } from './flags.ts'
@@ -161,7 +162,7 @@ function imageText(
 function figureText(figure: Figure, paint: Paint): string {
   switch (figure.kind) {
     case 'text':
-      return `  ${figure.text}`
+      return `  ${truncate(clean(figure.text), columns - 2)}`
     case 'shares': {
       const table = borderless([...figure.heads, ''], paint, ['left', 'right', 'left'])
       for (const { name, share } of figure.rows)

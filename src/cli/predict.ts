@@ -6,14 +6,17 @@ export function addPredict(program: Command): void {
     .command('predict')
     .summary('predict what images show with a trained run')
     .description(
-      'Predicts what images show, and reports which experts computed them with which weight. A classifier also shows the training images that are most like an image to the network; a detector draws boxes in the colours of its experts.',
+      'Predicts what images show, and reports which experts computed them with which weight. A multi-label network names the labels whose probabilities reach their thresholds. A classifier, of one class or of many labels, also shows the training images that are most like an image to the network; a detector draws boxes in the colours of its experts.',
     )
     .argument('<run>', "the run's folder")
     .argument('<image...>', 'JPEG, PNG or WebP files, and folders of them')
     .option('--top <n>', 'of a classifier: classes to name; 5 when left out')
     .option('--neighbours <n>', 'of a classifier: training images to show, 0 for none; 8 when left out')
     .option('--data <name|dir>', 'of a classifier: where the training images are, if they were moved')
-    .option('--score <p>', 'of a detector: report objects with a score above this; 0.3 when left out')
+    .option(
+      '--score <p>',
+      'of a detector: report objects with a score above this, 0.3 when left out; of a multi-label network: labels with at least this probability, instead of the threshold of each class',
+    )
     .option('--coco <file>', "of a detector: also write all detections as a results file in COCO's format")
     .option(
       '--out <file>',

@@ -94,6 +94,8 @@ export function createProgress(
         return say(paint.warn(`warning: ${clean(event.layer)}: ${clean(event.message)}`))
       case 'warning':
         return say(paint.warn(`warning: ${clean(event.message)}`))
+      case 'note':
+        return say(`note: ${clean(event.message)}`)
       case 'skipped':
         return event.files.length > 0 ? say(paint.warn(skippedLines(event.files))) : undefined
       case 'progress': {

@@ -61,7 +61,7 @@ function parameters(recipe: Recipe, paint: Paint): string {
     },
   )
   return [
-    `${paint.bold('Parameters')}  ${paint.dim('[what is taken unless told]')}`,
+    `${paint.bold('Parameters')}  ${paint.dim('[defaults]')}`,
     ...blocks,
     ...recipe.refuse.map(({ when, because }) => {
       const combination = Object.entries(when).map(([name, values]) => `${name}=${values.join('|')}`)

@@ -10,7 +10,7 @@ import { bar, clean, columns, duration, type Paint, percent, truncate } from './
 const barWidth = 24
 const mostRows = 32
 
-/** Everything that `moiety train` says at the end: accuracy, who does how much, who does what, and the folder. */
+/** Everything that `moiety train` says at the end: accuracy, utilization and specialization of experts, and the folder. */
 export function trainReport(summary: TrainSummary, paint: Paint): string {
   const what = summary.split === 'val' ? 'validation images' : 'held-out images'
   const preferred = summary.layers.some(layer => layer.preferred.length > 0)
@@ -41,12 +41,12 @@ export function headline(measures: Measures, paint: Paint, what: string): string
 /** More do not fit into a line of 80 columns. */
 const mostHeadlines = 5
 
-/** One layer: each expert's share of all weights and how many images chose it; below, active experts and CV. */
+/** One layer: each expert's mean gate weight and selection rate; below, active experts and CV. */
 export function layerTable(layer: LayerStats, paint: Paint): string {
   const experts = layer.importance.length
   const hard = layer.excluded.some(fraction => fraction > 0)
   const table = borderless(
-    ['expert', 'share of weight', '', 'chosen by', ...(hard ? ['excluded'] : [])],
+    ['expert', 'mean gate weight', '', 'selection rate', ...(hard ? ['excluded'] : [])],
     paint,
     ['right', 'left', 'right', 'right', 'right'],
   )

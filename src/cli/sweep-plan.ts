@@ -5,7 +5,7 @@ import { shellWord } from '../base/escaping.ts'
 import { loadedFiles } from '../config/components.ts'
 import type { Recipe } from '../config/recipe.ts'
 import { needsFolder } from '../data/data-names.ts'
-import { needDirectory } from '../data/missing-directory.ts'
+import { needPlace } from '../data/missing-directory.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan-sweep.ts'
 import { outcomesOf } from '../sweep/run-sweep.ts'
@@ -82,7 +82,7 @@ function refuseOtherSweep(folder: string, { name }: SweepRecord): void {
 
 /** What `moiety train` asks for too: CIFAR and folders of images lie somewhere. */
 export function needData({ runs }: SweepPlan): void {
-  for (const { config } of runs) if (needsFolder(config.data.name)) needDirectory(config.data)
+  for (const { config } of runs) if (needsFolder(config.data.name)) needPlace(config.data)
 }
 
 /**

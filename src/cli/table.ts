@@ -14,7 +14,7 @@ export function addTable(program: Command): void {
     .option('--columns <a,b>', 'what differs from column to column')
     .option(
       '--value <name>',
-      `${taskMeasures.map(({ name }) => name).join(', ')}, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4 (default: the measure that ranks the runs of the task)`,
+      `${taskMeasures.map(({ name }) => name).join(', ')}, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4, or a metric of your own (default: the measure that ranks the runs of the task)`,
     )
     .option(
       '--baseline <a=b,...>',

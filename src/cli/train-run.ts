@@ -23,6 +23,7 @@ export async function runTraining(
   const plan = await planTraining(name, flags)
   const progress = createProgress(process.stderr, plan.config.training.epochs)
   const { config } = plan
+  for (const note of plan.notes) progress.say(`note: ${clean(note)}`)
   const layers = config.model.moe.map(layer => layer.position)
   const mixture = layers.length === 0 ? '' : `, experts at position ${layers.join(', ')}`
   progress.say(

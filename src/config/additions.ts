@@ -5,9 +5,16 @@ import { isJsonObject, type Json, type JsonObject } from '../files/json.ts'
  * is joined by dots.
  */
 const additions: readonly { readonly part: string; readonly key: string; readonly asBefore: Json }[] = [
+  { part: 'data', key: 'annotations', asBefore: null },
+  { part: 'data', key: 'images', asBefore: null },
+  { part: 'data', key: 'strict', asBefore: false },
   { part: 'data', key: 'implausibleBoxes', asBefore: 'stop' },
   { part: 'data', key: 'followLinks', asBefore: false },
   { part: 'model', key: 'initialisation', asBefore: 'fan-out' },
+  { part: 'model', key: 'weightsEntry', asBefore: null },
+  { part: 'model', key: 'copyNoise', asBefore: 0 },
+  { part: 'model', key: 'freeze', asBefore: null },
+  { part: 'model.detector', key: 'conventions', asBefore: 'retinanet' },
   { part: 'model.detector', key: 'scoreClamp', asBefore: null },
   { part: 'model.detector', key: 'initialisation', asBefore: 'torchvision' },
   { part: 'model.detector.matching', key: 'leastSide', asBefore: 0 },

@@ -2,7 +2,8 @@ import type { z } from 'zod'
 import { type Creator, type CreatorSpec, defineCreator } from '../base/component.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import type { Json } from '../files/json.ts'
-import type { LayerStats, Measures } from '../metrics/index.ts'
+import type { Measures } from '../metrics/measure.ts'
+import type { LayerStats } from '../metrics/utilization.ts'
 
 /** What a callback receives of a step. */
 export interface StepReport {
@@ -34,8 +35,11 @@ export interface TrainingControl {
 
 /** Follows a training. Each function may return a promise, which is waited for; what it throws ends the training. */
 export interface Callback {
+  /** Called after every step. */
   onStep?(step: StepReport, training: TrainingControl): void | Promise<void>
+  /** Called after every epoch with what was measured on the images trained on, and again with the test, if there was one. */
   onEpoch?(epoch: EpochReport, training: TrainingControl): void | Promise<void>
+  /** Called when the training is finished, not where it is interrupted. */
   onEnd?(): void | Promise<void>
   /** What the callback remembers, for the checkpoint: a training that is resumed then goes on as if it had not stopped. */
   save?(): Json

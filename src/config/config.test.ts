@@ -38,6 +38,9 @@ describe('resolveConfig', () => {
       unreadable: 'stop',
       followLinks: false,
       implausibleBoxes: 'stop',
+      annotations: null,
+      images: null,
+      strict: false,
       limit: { train: null, test: null },
     })
     expect(config.model.moe[0]).toEqual({
@@ -208,10 +211,12 @@ describe('rules between keys', () => {
 
   it('has the hash of before where a key that came later changes nothing', () => {
     const resolved = resolveConfig({}, 'test')
-    const { training: now, optimizer: nowOptimizer, data: nowData, ...rest } = resolved
+    const { training: now, optimizer: nowOptimizer, data: nowData, model: nowModel, ...rest } = resolved
+    const { weightsEntry, freeze, copyNoise, ...model } = nowModel
+    expect([weightsEntry, freeze, copyNoise]).toEqual([null, null, 0])
     const { replicas, resizing, ...training } = now
     const { groups, ...optimizer } = nowOptimizer
-    const { implausibleBoxes, followLinks, ...data } = nowData
+    const { implausibleBoxes, annotations, images, strict, followLinks, ...data } = nowData
     expect([replicas, resizing, groups, implausibleBoxes, followLinks]).toEqual([
       1,
       null,
@@ -219,7 +224,8 @@ describe('rules between keys', () => {
       'stop',
       false,
     ])
-    const before = { ...rest, training, optimizer, data }
+    expect([annotations, images, strict]).toEqual([null, null, false])
+    const before = { ...rest, training, optimizer, data, model }
     const after = resolved
     const hash = (config: object) => configHash(withoutSafeKeys(config))
     expect(hash(after)).toBe(hash(before))
@@ -443,7 +449,13 @@ describe('the configuration of a detector', () => {
     ['scenes has boxes and no single class an image', { data: { name: 'scenes' } }],
     ['a detector learns from boxes, and sample has none', { model: { detector: {} } }],
     ['images of sample are square', { data: { shortest: 16 } }],
-    ['trunk is a part of a detector', { model: { weights: 'x', weightsPart: 'trunk' } }],
+    ['copies are what experts', { model: { weights: 'x', weightsPart: 'copies' } }],
+    ['noise is added to experts that begin as copies', { model: { weights: 'x', copyNoise: 0.1 } }],
+    [
+      'the shortcut around a mixture at position 1 is the input',
+      { model: { weights: 'x', weightsPart: 'copies', moe: [{ position: 1 }] } },
+    ],
+    ['no stage that could stay beside experts', { model: { moe: [{ position: 0, style: 'shared' }] } }],
     [
       'the shorter side, 400, cannot be longer',
       { ...detector(), data: { name: 'coco', size: 320, shortest: 400 } },

@@ -4,6 +4,7 @@ import { isOfFolder } from '../data/data-names.ts'
 import { expertWidth } from '../models/expert-width.ts'
 import { resnets } from '../models/resnet.ts'
 import { requireComponents, type UsedComponents, usedComponents } from './components.ts'
+import { isBoxFolder } from './detector-rules.ts'
 import { configError, explainIssues } from './explain.ts'
 import { completeGate, defaultNoise, gateNamed } from './moe.ts'
 import { brokenRules } from './rules.ts'
@@ -59,13 +60,13 @@ export function resolveConfig(input: unknown, source: string): Config {
 function imageSize({ data, model }: ParsedConfig): number {
   if (data.size !== null) return data.size
   if (data.name === 'scenes') return 128
-  if (data.name === 'coco') return 1024
+  if (isBoxFolder(data.name)) return 1024
   return isOfFolder(data.name) && model.stem === 'imagenet' ? 224 : 32
 }
 
 /** The shorter side; see {@link imageSize}. */
 function shortestSide({ data }: ParsedConfig, size: number): number {
-  return data.shortest ?? (data.name === 'coco' && data.size === null ? 608 : size)
+  return data.shortest ?? (isBoxFolder(data.name) && data.size === null ? 608 : size)
 }
 
 /** METHOD.md §1.4's width; null where an expert is one convolution of the network and has no inner width. */
@@ -125,6 +126,7 @@ function complete(parsed: ParsedConfig, size: number): Config {
   const { use: _, ...rest } = parsed
   const { schedule, optimizer } = parsed
   const use = usedBy(parsed)
+  const { from: _from, ...model } = parsed.model
   return {
     ...rest,
     data: {
@@ -134,7 +136,7 @@ function complete(parsed: ParsedConfig, size: number): Config {
       shortest: shortestSide(parsed, size),
     },
     model: {
-      ...parsed.model,
+      ...model,
       detector: withNoise(parsed.model.detector),
       moe: parsed.model.moe.map(layer => ({
         ...layer,

@@ -6,7 +6,12 @@ import type { Path } from './shape.ts'
 type Mixture = NonNullable<NonNullable<ParsedConfig['model']['detector']>['mixture']>
 
 /** Data sets whose images have boxes: what a detector learns from. */
-const withBoxes = ['scenes', 'coco']
+const withBoxes = ['scenes', 'coco', 'boxes']
+
+/** Whether a data set is a folder of images with boxes. */
+export function isBoxFolder(name: string): boolean {
+  return name === 'coco' || name === 'boxes'
+}
 
 /** What a detector, its data and its heads ask of each other; for a classifier, that it has none of it. */
 export function detectorRules(
@@ -20,8 +25,11 @@ export function detectorRules(
   const path = ['model', 'detector', 'mixture'] as const
   return [
     ...trainingRules(config),
+    ...annotationRules(config),
+    ...backboneFreezeRule(config),
     ...freezeRules(config),
     ...weightsRules(config),
+    ...copyRules(model),
     ...(mixture === null ? [] : [...routingRules(mixture, path), ...headRules(config, mixture, path)]),
   ]
 }
@@ -32,7 +40,7 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
     mistakes.push({
       path: ['data', 'name'],
       message: `${data.name} has boxes and no single class an image, but the model is a classifier`,
-      help: 'set model.detector to {} for a detector, or take sample, cifar10, cifar100, folder or multi-label',
+      help: 'take the recipe of a detector, as in `moiety train scenes --data DIR` (others: coco-32, paper-retinanet), set model.detector to {}, or take data of one class an image: sample, cifar10, cifar100 or folder',
     })
   else if (data.shortest !== null && data.shortest !== imageSize)
     mistakes.push({
@@ -40,13 +48,76 @@ function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mist
       message: `images of ${data.name} are square, so no side is the shorter one`,
       help: 'leave data.shortest out; it is for images with boxes',
     })
-  if (['features', 'trunk', 'copies'].includes(model.weightsPart))
+  if (model.freeze !== null && model.freeze.length > 0 && model.weights === null)
+    mistakes.push({
+      path: ['model', 'freeze'],
+      message: 'frozen stages keep first values, but model.weights names nothing that they have learned',
+      help: 'set model.from to a file with weights or a run, or model.freeze to null',
+    })
+  if (model.weightsPart === 'features')
     mistakes.push({
       path: ['model', 'weightsPart'],
-      message: `${model.weightsPart} is a part of a detector, but the model is a classifier`,
-      help: 'take whole or backbone',
+      message: 'features is a part of a detector, but the model is a classifier',
+      help: 'take backbone, trunk or auto',
     })
-  return mistakes
+  return [...mistakes, ...weightsRules({ model }), ...copyRules(model)]
+}
+
+/** Mixtures that cannot begin as copies of what they replace. */
+function copyRules({ name, weightsPart, copyNoise, moe }: ParsedConfig['model']): Mistake[] {
+  if (weightsPart !== 'copies')
+    return copyNoise === 0
+      ? []
+      : [
+          {
+            path: ['model', 'copyNoise'],
+            message: `noise is added to experts that begin as copies, but weightsPart is ${weightsPart}`,
+            help: 'set model.weightsPart to copies, or leave copyNoise out',
+          },
+        ]
+  return moe.flatMap(({ style, position }, i) =>
+    style === 'resblock' && position === 1 && name !== 'resnet50'
+      ? [
+          {
+            path: ['model', 'moe', i, 'style'],
+            message:
+              "the shortcut around a mixture at position 1 is the input itself, so that copies of the stage would not begin with the plain network's output",
+            help: 'set style to block or shared, or take weightsPart trunk or auto',
+          },
+        ]
+      : [],
+  )
+}
+
+function backboneFreezeRule({ model }: ParsedConfig): Mistake[] {
+  if (model.freeze === null) return []
+  return [
+    {
+      path: ['model', 'freeze'],
+      message: 'it is for classifiers; what a detector freezes is model.detector.freeze',
+      help: 'set model.freeze to null, and model.detector.freeze to batch-norm, early-stages, features or trunk',
+    },
+  ]
+}
+
+function annotationRules({ data }: ParsedConfig): Mistake[] {
+  if (data.annotations === null && data.images === null) return []
+  if (!isBoxFolder(data.name))
+    return [
+      {
+        path: ['data', data.annotations === null ? 'images' : 'annotations'],
+        message: `${data.name} has no annotation files to name`,
+        help: 'set data.name to boxes',
+      },
+    ]
+  if (data.annotations?.train) return []
+  return [
+    {
+      path: ['data', 'annotations', 'train'],
+      message: 'expected the annotation file of the training images, got none',
+      help: 'for example --set data.annotations.train=annotations/train.json',
+    },
+  ]
 }
 
 function trainingRules({ data, augmentation, model, training }: ParsedConfig): Mistake[] {
@@ -56,7 +127,10 @@ function trainingRules({ data, augmentation, model, training }: ParsedConfig): M
     mistakes.push({
       path: ['data', 'name'],
       message: `a detector learns from boxes, and ${data.name} has none`,
-      help: 'take scenes or coco, or set model.detector to null for a classifier',
+      help:
+        data.name === 'folder'
+          ? 'the folder has no annotations in a layout of COCO, YOLO or Pascal VOC (docs/detection-data.md): add them, or name COCO files with --set data.annotations.train=FILE; for a classifier take another recipe, as sample'
+          : 'take scenes or --data DIR, a folder of images with boxes, or set model.detector to null for a classifier',
     })
   if (data.shortest !== null && data.size !== null && data.shortest > data.size)
     mistakes.push({
@@ -121,6 +195,15 @@ function freezeRules({ model }: ParsedConfig): Mistake[] {
           : `freeze ${freeze} keeps first values, but model.weights names nothing that they have learned`,
       help: 'set model.weights to a trained run or a file and model.weightsPart to what is taken from it, or freeze to nothing',
     })
+  else if (
+    last >= 4 &&
+    (model.weightsPart === 'auto' || (freeze === 'trunk' && model.weightsPart === 'all-but-classes'))
+  )
+    mistakes.push({
+      path: ['model', 'weightsPart'],
+      message: `weightsPart ${model.weightsPart} may leave ${freeze === 'trunk' ? 'heads' : 'the pyramid'} at random, and freeze ${freeze} would keep them so`,
+      help: `name what is taken from the weights: whole, trunk${freeze === 'trunk' ? '' : ', features, all-but-classes'} or copies`,
+    })
   else if (leavesFrozenAtRandom(freeze, model.weightsPart))
     mistakes.push({
       path: ['model', 'weightsPart'],
@@ -146,7 +229,7 @@ function leavesFrozenAtRandom(
   return freeze === 'features' && part === 'backbone'
 }
 
-function weightsRules({ model }: ParsedConfig): Mistake[] {
+function weightsRules({ model }: Pick<ParsedConfig, 'model'>): Mistake[] {
   const { weightsPart } = model
   if (weightsPart !== 'copies') return []
   if (model.detector?.mixture?.part === 'head' || model.moe.length > 0) return []
@@ -154,7 +237,7 @@ function weightsRules({ model }: ParsedConfig): Mistake[] {
     {
       path: ['model', 'weightsPart'],
       message: 'copies are what experts that replace a head or a stage can begin as, and there are none',
-      help: 'set model.detector.mixture with part head, or take weightsPart trunk',
+      help: `set ${model.detector === null ? 'model.moe' : 'model.detector.mixture with part head'}, or take weightsPart trunk`,
     },
   ]
 }
@@ -162,7 +245,7 @@ function weightsRules({ model }: ParsedConfig): Mistake[] {
 function headRules({ data, model }: ParsedConfig, { gate }: Mixture, path: Path): Mistake[] {
   const { least } = gateNamed(gate)
   if (least === undefined) return []
-  const size = data.shortest ?? data.size ?? (data.name === 'coco' ? 608 : 128)
+  const size = data.shortest ?? data.size ?? (isBoxFolder(data.name) ? 608 : 128)
   const stride = { cifar: 32, strided: 64, imagenet: 128 }[model.stem]
   const side = Math.ceil(size / stride)
   if (side >= least.side) return []

@@ -34,6 +34,12 @@ export const detectorSchema = () =>
       .default(256)
       .describe('channels of every level of the pyramid and of the heads'),
     headDepth: z.int().min(1).max(16).default(4).describe('hidden convolutions of a head'),
+    conventions: z
+      .enum(['retinanet', 'torchvision'])
+      .default('retinanet')
+      .describe(
+        "torchvision: those of its retinanet_resnet50_fpn, whose weights need them: P6 made of P5, boxes' codes that no deviations divide, anchors at the first pixel of a position and in whole pixels; retinanet: as published, P6 of C5",
+      ),
     anchors: z
       .strictObject({
         size: z

@@ -53,10 +53,15 @@ export const safeToChange: readonly SafeChange[] = [
       'another device or thread count computes the same training; its last bits may differ from here on',
   },
   { path: 'data.directory', reason: 'the same data set may have moved' },
+  { path: 'data.annotations', reason: 'the same annotations may have moved' },
+  { path: 'data.images', reason: 'the same images may have moved' },
+  { path: 'data.strict', reason: 'it decides whether annotations are used, not what they are' },
   { path: 'data.followLinks', reason: 'it decides whether files are read, not what they are' },
   { path: 'data.implausibleBoxes', reason: 'it decides whether boxes are used, not what they are' },
   { path: 'use.files', reason: 'the same code may lie elsewhere; its hash says whether it is the same' },
   { path: 'model.weights', reason: 'weights to start from are read once, at the start' },
+  { path: 'model.weightsEntry', reason: 'weights to start from are read once, at the start' },
+  { path: 'model.copyNoise', reason: 'weights to start from are read once, at the start' },
   { path: 'model.weightsPart', reason: 'weights to start from are read once, at the start' },
 ]
 

@@ -68,10 +68,10 @@ export const moeLayerSchema = () =>
   z.strictObject({
     position: z.int().min(0).max(4).describe('where the layer sits: 0 is the stem, 1 to 4 are the stages'),
     style: z
-      .enum(['block', 'resblock', 'conv'])
+      .enum(['block', 'resblock', 'conv', 'shared'])
       .default('resblock')
       .describe(
-        'block: experts replace the stage; resblock: with a shortcut around them; conv: one convolution',
+        'block: experts replace the stage; resblock: with a shortcut around them; conv: one convolution; shared: the stage stays, and experts are added to it times learned factors that begin at 0',
       ),
     expertWidth: z
       .int()

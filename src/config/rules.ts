@@ -46,11 +46,23 @@ function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: numbe
       message: `padding ${augmentation.crop.padding} must be smaller than the image, ${imageSize} pixels`,
       help: 'a crop could otherwise show nothing but padding; 4 is usual for 32×32',
     })
+  if (model.from !== undefined)
+    mistakes.push({
+      path: ['model', 'from'],
+      message: 'what it stands for is found by reading the file, and it was not read here',
+      help: 'in code, call withModelFrom of moiety/train before resolveConfig; in a sweep, set model.weights, name, stem, width and weightsPart',
+    })
+  if (model.weights === null && model.weightsEntry !== null)
+    mistakes.push({
+      path: ['model', 'weightsEntry'],
+      message: `${model.weightsEntry} is an entry of a file, but model.weights names none`,
+      help: 'set model.weights, or leave weightsEntry out',
+    })
   if (model.weights === null && model.weightsPart !== 'whole')
     mistakes.push({
       path: ['model', 'weightsPart'],
       message: `${model.weightsPart} says which part of published weights to load, but model.weights names no file`,
-      help: 'set model.weights to a safetensors file, or leave weightsPart out',
+      help: 'set model.weights to a file, or leave weightsPart out',
     })
   return mistakes
 }
@@ -273,10 +285,13 @@ function routingRules({ experts, k, weighting, noise, constraint }: RoutingKeys,
 
 function expertRules({ style, position, expertWidth }: Layer, path: Path): Mistake[] {
   const mistakes: Mistake[] = []
-  if (style === 'resblock' && position === 0)
+  if ((style === 'resblock' || style === 'shared') && position === 0)
     mistakes.push({
       path: [...path, 'style'],
-      message: 'the stem (position 0) has no shortcut, so it has no residual form',
+      message:
+        style === 'shared'
+          ? 'the stem (position 0) is no stage that could stay beside experts'
+          : 'the stem (position 0) has no shortcut, so it has no residual form',
       help: 'set style to block or conv, or take a position from 1 to 4',
     })
   if (expertWidth !== null && (style === 'conv' || position === 0))

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import type { Component, NamedOptions, Registry } from '../base/component.ts'
 import type { DeepReadonly } from '../base/schemas.ts'
-import { datasets } from '../data/custom-dataset.ts'
-import { dataNames } from '../data/data-names.ts'
+import { allDataNames } from '../data/custom-dataset.ts'
 import { transforms } from '../data/transform.ts'
 import { metrics } from '../metrics/metric.ts'
 import { networks } from '../models/network.ts'
@@ -14,6 +13,13 @@ import { type GateConfig, moeLayerSchema } from './moe.ts'
 
 /** The shape of a configuration; a description on a key is the help that an error about it shows. */
 const fraction = z.number().min(0).max(1)
+
+const splitPath = z.string().min(1).max(4096).nullable().default(null)
+const splitPaths = z.strictObject({
+  train: splitPath.describe('of the training images'),
+  val: splitPath.describe('of the validation images; null: none'),
+  test: splitPath.describe('of the test images; null: none'),
+})
 
 /** A component of a registry by its name, with its options. */
 function named<Any extends Component, Known extends readonly Any[]>(
@@ -27,10 +33,6 @@ function named<Any extends Component, Known extends readonly Any[]>(
   return schema as z.ZodType<object> as z.ZodType<NamedOptions>
 }
 
-/** The type knows the names of the data sets that come with Moiety. */
-const allDataNames = (): typeof dataNames =>
-  [...dataNames, ...datasets.names()] as readonly string[] as typeof dataNames
-
 /** Checked by the data set's own schema, see `dataRules`. */
 const options = (): z.ZodType<Readonly<Record<string, unknown>>> => z.record(z.string(), z.unknown())
 
@@ -40,7 +42,7 @@ const dataSchema = () =>
       .enum(allDataNames())
       .default('sample')
       .describe(
-        'the data set; folder reads images with one class each: class/image or superclass/class/image, below folders for splits or not, labels from CSV or JSON, Parquet files, or tar shards; multi-label reads any number of labels an image from CSV or JSON; scenes and coco have boxes, for detectors',
+        'the data set; folder reads images with one class each: class/image or superclass/class/image, below folders for splits or not, labels from CSV or JSON, Parquet files, or tar shards; multi-label reads any number of labels an image from CSV or JSON; scenes, coco and boxes (a folder in the format of COCO, YOLO or Pascal VOC) have boxes, for detectors',
       ),
     directory: z
       .string()
@@ -64,7 +66,25 @@ const dataSchema = () =>
       .max(4096)
       .nullable()
       .default(null)
-      .describe('with boxes, the shorter side at most; null: as size, or 608 for coco where both are null'),
+      .describe(
+        'with boxes, the shorter side at most; null: as size, or 608 for coco and boxes where both are null',
+      ),
+    annotations: splitPaths
+      .nullable()
+      .default(null)
+      .describe(
+        'with boxes, annotation files in COCO format (.json or .json.gz), relative to data.directory; null: found by the layout of the folder',
+      ),
+    images: splitPaths
+      .nullable()
+      .default(null)
+      .describe(
+        'with data.annotations, the folders that file_name is relative to; null: found near the annotations',
+      ),
+    strict: z
+      .boolean()
+      .default(false)
+      .describe('with boxes, refuse mistakes in annotations that are otherwise repaired and reported'),
     unreadable: z
       .enum(['stop', 'skip'])
       .default('stop')
@@ -145,18 +165,52 @@ const modelSchema = () =>
       .max(4096)
       .nullable()
       .default(null)
-      .describe('a safetensors file with published weights, or a run, to start from; null starts at random'),
+      .describe(
+        'a file with weights to start from (safetensors, or .pth of torch.save, which is never executed), or a run; null starts at random',
+      ),
+    from: z
+      .string()
+      .min(1)
+      .max(4096)
+      .optional()
+      .describe(
+        'as weights, and sets name, stem, width and weightsPart (auto) by what is in the file; Moiety replaces it with those keys',
+      ),
+    weightsEntry: z
+      .string()
+      .max(1000)
+      .nullable()
+      .default(null)
+      .describe(
+        'which entry of a file with several networks, such as state_dict or model_ema; null: the usual one, and a moving average before what it averages',
+      ),
     weightsPart: z
-      .enum(['whole', 'backbone', 'features', 'trunk', 'copies'])
+      .enum(['whole', 'auto', 'backbone', 'features', 'trunk', 'copies', 'all-but-classes'])
       .default('whole')
       .describe(
-        'backbone leaves what follows the stages at random; of a detector, features leaves its heads at random, trunk leaves its mixtures at random, and copies begins each expert as a copy of what it replaces in the file',
+        'auto takes the outputs for classes where there are as many, pyramid and heads where the file has them, and all of the rest but what mixtures replace; all-but-classes leaves only those outputs and mixtures at random; backbone leaves what follows the stages at random; trunk leaves mixtures at random, and copies begins each expert as a copy of what it replaces in the file, of channels drawn at random where it is narrower; of a detector, features leaves its heads at random',
       ),
     initialisation: z
       .enum(['published', 'fan-out'])
       .default('published')
       .describe(
         "first values of experts, their shortcut and the small stems; published: PyTorch's default, as the authors have it; fan-out: torchvision's for ResNets, as everywhere else",
+      ),
+    copyNoise: z
+      .number()
+      .min(0)
+      .max(10)
+      .default(0)
+      .describe(
+        'of weightsPart copies: normal noise on the kernels of each copy, in standard deviations of the kernel; 0 keeps the output of what is copied',
+      ),
+    freeze: z
+      .array(z.int().min(0).max(4))
+      .max(5)
+      .nullable()
+      .default(null)
+      .describe(
+        "positions (0 the stem, 1 to 4 the stages) that keep their weights and BatchNorm's running statistics; mixtures at them and the classifier are trained, so [0,1,2,3,4] trains nothing else",
       ),
     moe: z.array(moeLayerSchema()).max(5).default([]).describe('mixture-of-experts layers, one a position'),
     network: named(networks)
@@ -301,10 +355,13 @@ export type DataConfig = DeepReadonly<
 /** What happens to training images at random, as `augmentation` of a configuration. */
 export type AugmentationConfig = DeepReadonly<Parsed['augmentation']>
 /** The network without what it is for: a classifier's, or a detector's backbone. */
-export type NetworkConfig = Omit<ModelConfig, 'detector' | 'initialisation'> &
-  Partial<Pick<ModelConfig, 'initialisation'>>
+export type NetworkConfig = Omit<
+  ModelConfig,
+  'detector' | 'initialisation' | 'weightsEntry' | 'copyNoise' | 'freeze'
+> &
+  Partial<Pick<ModelConfig, 'initialisation' | 'freeze'>>
 /** The network, as `model` of a configuration. */
-export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector'>> & {
+export type ModelConfig = DeepReadonly<Omit<Parsed['model'], 'moe' | 'detector' | 'from'>> & {
   readonly moe: readonly MoeLayerConfig[]
   readonly detector: DetectorConfig | null
 }

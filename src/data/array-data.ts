@@ -1,3 +1,4 @@
+import { fail } from '../base/errors.ts'
 import { type ImageArrays, splitOfArrays } from './arrays.ts'
 import { channelStatistics } from './channel-statistics.ts'
 import type { Dataset } from './dataset.ts'
@@ -13,9 +14,21 @@ export interface ArrayData {
   readonly test: ImageArrays
 }
 
-/** Arrays as a data set, normalised by the mean and standard deviation of the training images. */
+/**
+ * Arrays as a data set, normalised by the mean and standard deviation of the training images.
+ *
+ * @throws MoietyError (data) for arrays that do not fit
+ */
 export function datasetOfArrays({ title, classes, train, val, test }: ArrayData): Dataset {
   const { size } = train
+  for (const [name, split] of Object.entries({ val, test }))
+    if (split !== undefined && split.size !== size)
+      fail({
+        kind: 'data',
+        message: `expected images of ${size}×${size}, as those to train on, but those of ${name} are ${split.size}×${split.size}`,
+        where: `${name}.size`,
+        help: 'give all images one size',
+      })
   return {
     name: 'arrays',
     title,

@@ -20,11 +20,13 @@ export interface ImageArrays {
 export function splitOfArrays({ pixels, labels, size }: ImageArrays): Split {
   const stride = 3 * size * size
   const isBytes = pixels instanceof Uint8Array || pixels instanceof Uint8ClampedArray
-  if (!isBytes || !isCount(size) || pixels.length !== labels.length * stride) {
-    const given: ArrayLike<unknown> = pixels
+  const count: unknown = labels?.length
+  if (!isBytes || !isCount(size) || typeof count !== 'number' || pixels.length !== count * stride) {
+    const given: ArrayLike<unknown> | undefined = pixels
+    const came = given === undefined ? 'none' : `a ${given.constructor.name} of ${given.length} values`
     fail({
       kind: 'data',
-      message: `expected the pixels of ${labels.length} images of ${size}×${size}, uint8 [${labels.length}, 3, ${size}, ${size}], but a ${given.constructor.name} of ${given.length} values came`,
+      message: `expected the pixels of ${count} images of ${size}×${size}, uint8 [${count}, 3, ${size}, ${size}], but ${came} came`,
       where: 'pixels',
       help: 'give a Uint8Array, of each image all red values, then green, then blue, and one label for each image',
     })

@@ -1,7 +1,8 @@
 import type { PerChannel } from './dataset.ts'
 
 /**
- * Mean and standard deviation of pixel/255 over all images, by channel.
+ * Mean and standard deviation of pixel/255 over all images, by channel; of a channel that is the same everywhere the deviation
+ * is given as 1, so that normalisation makes zeros of it.
  *
  * @param pixels - uint8 [images, 3, plane]
  * @param plane - pixels of one channel of one image
@@ -25,7 +26,9 @@ export function channelStatistics(
   }
   const count = pixels.length / 3
   const mean = (channel: number): number => sums[channel]! / count / 255
-  const std = (channel: number): number =>
-    Math.sqrt(squares[channel]! / count / 255 ** 2 - mean(channel) ** 2)
+  const std = (channel: number): number => {
+    const variance = squares[channel]! / count / 255 ** 2 - mean(channel) ** 2
+    return variance > 1e-9 ? Math.sqrt(variance) : 1
+  }
   return { mean: [mean(0), mean(1), mean(2)], std: [std(0), std(1), std(2)] }
 }

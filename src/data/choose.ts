@@ -1,7 +1,8 @@
 import { kindOf } from '../files/disk.ts'
 import { findCifar } from './cifar.ts'
-import { type DataName, dataNames } from './data-names.ts'
-import { holdsCoco } from './detection/index.ts'
+import { allDataNames } from './custom-dataset.ts'
+import type { DataName } from './data-names.ts'
+import { findBoxes } from './detection/index.ts'
 import { holdsLabels, holdsSeveralLabels } from './tables/find-label-files.ts'
 
 /** A data set by its name, and where it lies; null for what is drawn, or fetched to a place that is given elsewhere. */
@@ -12,13 +13,14 @@ export interface ChosenData {
 
 /** The data set that a text names, or that the folder or labels file of that path holds; undefined where it is neither. */
 export async function recognisedData(text: string): Promise<ChosenData | undefined> {
-  const named = dataNames.find(name => name === text)
+  const named = allDataNames().find(name => name === text)
   if (named !== undefined) return { name: named, directory: null }
   switch (kindOf(text)) {
     case 'folder': {
       const cifar = await findCifar(text)
       if (cifar !== undefined) return { name: cifar, directory: text }
-      if (holdsCoco(text)) return { name: 'coco', directory: text }
+      const boxes = await findBoxes(text)
+      if (boxes !== undefined) return { name: boxes.isCocoItself ? 'coco' : 'boxes', directory: text }
       return { name: await labelledName(text), directory: text }
     }
     case 'file':

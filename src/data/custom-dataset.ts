@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { type Creator, type CreatorSpec, defineCreator, Registry } from '../base/component.ts'
 import type { ArrayData } from './array-data.ts'
+import { type DataName, dataNames } from './data-names.ts'
 import type { Dataset, OnProgress } from './dataset.ts'
 
 /** Opens images of one class each. */
@@ -28,3 +29,7 @@ export function defineDataset<const Name extends string, Options extends z.ZodRa
 
 /** Data sets that a program or `--use` has added. */
 export const datasets = new Registry<DatasetDefinition, readonly []>('dataset', [])
+
+/** What `data.name` may be now. The type knows the data sets that come with Moiety; what was added has a name of its own. */
+export const allDataNames = (): readonly DataName[] =>
+  [...dataNames, ...datasets.names()] as readonly string[] as readonly DataName[]

@@ -1,5 +1,14 @@
 /** What `data.name` may be, besides the data sets that a user adds. */
-export const dataNames = ['sample', 'cifar10', 'cifar100', 'folder', 'multi-label', 'scenes', 'coco'] as const
+export const dataNames = [
+  'sample',
+  'cifar10',
+  'cifar100',
+  'folder',
+  'multi-label',
+  'scenes',
+  'coco',
+  'boxes',
+] as const
 
 /** The name of a data set. */
 export type DataName = (typeof dataNames)[number]

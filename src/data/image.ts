@@ -59,16 +59,18 @@ export interface Extent {
 /**
  * Size and orientation from the header of an image file.
  *
- * @returns the stored extent, and whether its EXIF rotates or mirrors it
+ * @returns the stored extent, whether EXIF rotates or mirrors it, and EXIF's orientation: 1, as it is stored, to 8
  * @throws UnreadableImage for a file that is missing, of another format, damaged at its beginning, or larger than the limits
  */
-export async function storedExtent(path: string): Promise<Extent & { readonly turned: boolean }> {
+export async function storedExtent(
+  path: string,
+): Promise<Extent & { readonly turned: boolean; readonly orientation: number }> {
   const image = await openImage(path)
   const found = await image.metadata().catch((cause: unknown) => {
     throw new UnreadableImage(path, explain(cause), cause)
   })
   const { width, height, orientation = 1 } = found
-  return { width, height, turned: orientation !== 1 }
+  return { width, height, turned: orientation !== 1, orientation }
 }
 
 /**

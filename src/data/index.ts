@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Creator, CreatorSpec, NamedOptions } from '../base/component.ts'
 export { type ArrayData, datasetOfArrays } from './array-data.ts'
 export { type ImageArrays, splitOfArrays } from './arrays.ts'
 export type { FindPackage } from './artwork.ts'
@@ -16,6 +17,7 @@ export {
   type CocoAnnotations,
   type CocoCategory,
   type CocoImage,
+  type ReadCocoOptions,
   readCocoAnnotations,
 } from './coco/annotations.ts'
 export type { Box } from './coco/record.ts'
@@ -47,6 +49,15 @@ export {
   openMultiLabel,
 } from './multi-label/index.ts'
 export { type DataOptions, openDataset } from './open-dataset.ts'
+export {
+  type AffectedMeasure,
+  type MeasureChange,
+  type Problem,
+  type ProblemKind,
+  type ProblemKindFacts,
+  Problems,
+  problemKinds,
+} from './problems.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'
 export { defineTransform, type Transform, type TransformDefinition } from './transform.ts'

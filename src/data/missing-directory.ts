@@ -5,6 +5,13 @@ import type { DataName } from './data-names.ts'
 export interface DataPlace {
   readonly name: DataName
   readonly directory?: string | null | undefined
+  /** Files of annotations, named one by one. */
+  readonly annotations?: { readonly train: string | null } | null | undefined
+}
+
+/** Refuses a configuration that names neither a folder nor files. @throws MoietyError `usage` */
+export function needPlace(place: DataPlace): void {
+  if ((place.annotations?.train ?? null) === null) needDirectory(place)
 }
 
 /** The folder of a data set that is read from one. @throws MoietyError `usage` where none is named */
@@ -20,6 +27,11 @@ export function needDirectory({ name, directory }: DataPlace): string {
   })
 }
 
+const boxes = [
+  'annotations and images',
+  'add --data DIR, with annotations and images (docs/detection-data.md)',
+] as const
+
 /** What the folder of a data set that cannot be fetched has, and how to give it. */
 const ofFolders: Partial<Record<DataName, readonly [held: string, help: string]>> = {
   folder: ['the images', 'add --data DIR, with one folder a class in it'],
@@ -27,8 +39,6 @@ const ofFolders: Partial<Record<DataName, readonly [held: string, help: string]>
     'the labels',
     'add --data DIR, with labels.csv, labels.json or labels.jsonl in it (docs/multi-label.md)',
   ],
-  coco: [
-    'COCO annotations and images',
-    'add --data DIR, with annotations and images (docs/detection-data.md)',
-  ],
+  coco: boxes,
+  boxes,
 }

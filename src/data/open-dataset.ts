@@ -1,6 +1,7 @@
+import { type CodeOwner, ownedFunction } from '../base/component-code.ts'
 import { fail } from '../base/errors.ts'
 import { isCount } from '../base/numbers.ts'
-import { datasetOfArrays } from './array-data.ts'
+import { type ArrayData, datasetOfArrays } from './array-data.ts'
 import { openCifar } from './cifar.ts'
 import { datasets } from './custom-dataset.ts'
 import type { DataName } from './data-names.ts'
@@ -64,8 +65,8 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
   const own = datasets.find(name)
   if (own !== undefined) {
     const open = own.create(options.options)
-    const opened = await open({ directory, size, onProgress: progress ?? (() => undefined) })
-    return checkedCustom('mean' in opened ? opened : datasetOfArrays(opened), name)
+    const opened: unknown = await open({ directory, size, onProgress: progress ?? (() => undefined) })
+    return checkedCustom(opened, { ...own, source: datasets.sourceOf(name) })
   }
   switch (options.name) {
     case 'cifar10':
@@ -77,6 +78,7 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
       return openFolder({ ...options, directory: needDirectory(options) }, progress)
     case 'scenes':
     case 'coco':
+    case 'boxes':
       return fail({
         kind: 'usage',
         message: `expected images of one class each, but ${options.name} has boxes`,
@@ -93,18 +95,53 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
   }
 }
 
-/** JavaScript checks nothing of what a user's data set returns. */
-function checkedCustom(dataset: Dataset, name: string): Dataset {
-  const { classes, size, train, test } = dataset
-  const isWhole =
-    Array.isArray(classes) && isCount(size) && isCount(train?.length) && test?.length !== undefined
-  if (isWhole) return { ...dataset, name }
-  return fail({
-    kind: 'data',
-    message: `expected the data set "${name}" to open as { title, classes, train, test, … } with images to train on, but it gave other things`,
-    where: 'data.name',
-    help: 'return arrays or a Dataset; docs/components.md has an example',
+/** What a user's data set opened as: JavaScript checks nothing of it. */
+function checkedCustom(opened: unknown, owner: CodeOwner): Dataset {
+  const { name } = owner
+  if (!isOpened(opened))
+    return fail({
+      kind: 'data',
+      message: `expected the data set "${name}" to open as { title, classes, train, test, … }, but it gave other things`,
+      where: owner.source?.file ?? 'data.name',
+      help: 'return arrays or a Dataset; docs/components.md has an example',
+    })
+  const dataset = 'mean' in opened ? opened : datasetOfArrays(opened)
+  if (!isCount(dataset.size) || !isCount(dataset.train.length))
+    return fail({
+      kind: 'data',
+      message: `expected images to train on from the data set "${name}", but there are none`,
+      where: owner.source?.file ?? 'data.name',
+      help: 'return at least one training image and the size of all',
+    })
+  const { train, val, test } = dataset
+  const loading = (split: Split): Split => ({
+    ...split,
+    length: split.length,
+    labels: split.labels,
+    coarse: split.coarse,
+    load: ownedFunction(indices => split.load(indices), owner),
   })
+  return {
+    ...dataset,
+    name,
+    skipped: dataset.skipped ?? [],
+    train: loading(train),
+    ...(val === undefined ? {} : { val: loading(val) }),
+    test: loading(test),
+  }
+}
+
+function isOpened(value: unknown): value is Dataset | ArrayData {
+  if (typeof value !== 'object' || value === null) return false
+  const { classes, train, test } = value as Partial<Dataset>
+  const isObject = (one: unknown): boolean => typeof one === 'object' && one !== null
+  return (
+    Array.isArray(classes) &&
+    classes.length > 0 &&
+    classes.every(one => typeof one === 'string') &&
+    isObject(train) &&
+    isObject(test)
+  )
 }
 
 function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {

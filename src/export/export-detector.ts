@@ -3,7 +3,12 @@ import { Graph, reshape, type Tensor, transpose } from '../graph/index.ts'
 import { anchorConstant, type Canvas, detections } from '../models/index.ts'
 import { layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
-import { anchorsFor, type DetectorModelConfig, detectorOf } from '../tasks/detection/detector-of.ts'
+import {
+  anchorsFor,
+  type DetectorModelConfig,
+  detectionsOf,
+  detectorOf,
+} from '../tasks/detection/detector-of.ts'
 import {
   type ExportedModel,
   type ModelForm,
@@ -44,7 +49,7 @@ export function exportedDetector(trained: TrainedDetector, form: ModelForm): Exp
   const images = preprocessed(graph, canvas, form, normalisation)
   const said = detectorOf(model, { classes, dispatch: form.routing })(scope, images)
   const anchors = anchorConstant(graph, anchorsFor(model, canvas).boxes)
-  const found = detections(said.classes, said.boxes, anchors, canvas, model.detector.detections)
+  const found = detections(said.classes, said.boxes, anchors, canvas, detectionsOf(model.detector))
   const wanted = new Map([
     ...detectionOutputs.map(name => [name, found[name]] as const),
     ...said.stats.map(one => [weightsOutput(one.name), byImage(one, images)] as const),

@@ -17,6 +17,7 @@ const dataTitles = {
   'multi-label': 'images with several labels each',
   scenes: "Moiety's scenes of drawings (emoji artwork)",
   coco: 'COCO, or a folder in its format',
+  boxes: 'a folder of images with boxes',
 } as const satisfies Record<Config['data']['name'], string>
 
 /**

@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
@@ -121,5 +122,35 @@ describe('records of a JSON file', () => {
     })
     expect(count).toBe(30_000)
     expect(most).toBeLessThan(16 << 20)
+  })
+})
+
+describe('compressed files', () => {
+  const packed = join(folder, 'a.json.gz')
+  const records = (options: { readonly mostUnpacked?: number } = {}) => {
+    const found: unknown[] = []
+    const outline = readJsonRecords(packed, {
+      lists: ['a'],
+      record: (_, value) => found.push(value),
+      ...options,
+    })
+    return { ...outline, found }
+  }
+
+  it('are read like others, longer than the buffer as well, and a byte order mark is skipped', () => {
+    const long = 'x'.repeat(3 << 20)
+    writeFileSync(packed, gzipSync(`\ufeff{"a": [1, "${long}", 2]}`))
+    expect(records()).toMatchObject({ found: [1, long, 2], hasMark: true })
+    writeFileSync(packed, gzipSync('{"a": []}'))
+    expect(records()).toMatchObject({ found: [], hasMark: false })
+  })
+
+  it('are refused if they unpack to more than the limit, or are no gzip files', () => {
+    writeFileSync(packed, gzipSync(`{"a": ["${'x'.repeat(1 << 20)}"]}`))
+    expect(() => records({ mostUnpacked: 1 << 20 })).toThrow(
+      /expected at most 1\.\d MB when unpacked, got more/,
+    )
+    writeFileSync(packed, '{"a": []}')
+    expect(() => records()).toThrow(/expected a gzip file, got: incorrect header check/)
   })
 })

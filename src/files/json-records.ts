@@ -1,13 +1,15 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
+import { gunzipSync } from 'node:zlib'
 import { fail } from '../base/errors.ts'
+import { readableBytes } from './bytes.ts'
 import { codeOf, reasonOf, rethrowExhausted } from './disk.ts'
 import { quoted } from './json-reader.ts'
-import { openRegular } from './regular-file.ts'
+import { openRegular, readRegular, sizeLimits } from './regular-file.ts'
 
 /**
  * Reads long lists of records from a JSON file of any size: the file is an array, or an object with arrays among its
  * members, as COCO's are. Bytes are only scanned for the end of each record; `JSON.parse` then reads that record
- * alone. In memory at any time are a buffer of a megabyte, or of four times the longest record where that is more, the
+ * alone. A file whose name ends in `.gz` is unpacked into memory first. In memory at any time are a buffer of a megabyte, or of four times the longest record where that is more, the
  * record itself, and the caller's data.
  *
  * Why not one `JSON.parse`, nor a package that streams: docs/decisions.md.
@@ -28,6 +30,8 @@ export interface JsonRecordOptions {
   readonly record: (list: string, value: unknown, index: number, path: string) => void
   /** Called periodically with the bytes read and the total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined
+  /** Most bytes that a compressed file may unpack to. */
+  readonly mostUnpacked?: number | undefined
 }
 
 /** The outline of a file. */
@@ -35,6 +39,8 @@ export interface JsonOutline {
   readonly root: 'object' | 'array'
   /** The number of records of each requested list that exists. */
   readonly lengths: ReadonlyMap<string, number>
+  /** Whether the file begins with a byte order mark, which is skipped. */
+  readonly hasMark: boolean
 }
 
 const chunk = 1 << 20
@@ -50,7 +56,8 @@ const longest = 16 << 20
 export function readJsonRecords(file: string, options: JsonRecordOptions): JsonOutline {
   const descriptor = opened(file)
   try {
-    return new RecordReader(file, descriptor, options).read()
+    const source = file.endsWith('.gz') ? unpacked(file, options.mostUnpacked) : fromDisk(descriptor)
+    return new RecordReader(file, source, options).read()
   } catch (cause) {
     if (codeOf(cause) === undefined || !(cause instanceof Error)) throw cause
     rethrowExhausted(cause, 'read', file)
@@ -84,6 +91,51 @@ function opened(file: string): number {
   }
 }
 
+/** Bytes that are read one part after the other. */
+interface Source {
+  readonly size: number
+  /** Fills `target` from `offset` and returns how many bytes there were; 0 at the end. */
+  read(target: Buffer, offset: number, length: number): number
+}
+
+function fromDisk(descriptor: number): Source {
+  const { size } = fstatSync(descriptor)
+  return { size, read: (target, offset, length) => readSync(descriptor, target, offset, length, null) }
+}
+
+function unpacked(file: string, most: number = sizeLimits.unpackedAnnotations): Source {
+  const content = unzip(file, most)
+  let at = 0
+  return {
+    size: content.length,
+    read: (target, offset, length) => {
+      const taken = content.copy(target, offset, at, at + length)
+      at += taken
+      return taken
+    },
+  }
+}
+
+function unzip(file: string, most: number): Buffer {
+  const packed = readRegular(file, most)
+  try {
+    return gunzipSync(packed, { maxOutputLength: most })
+  } catch (cause) {
+    const isTooLarge = codeOf(cause) === 'ERR_BUFFER_TOO_LARGE'
+    return fail({
+      kind: 'data',
+      message: isTooLarge
+        ? `expected at most ${readableBytes(most)} when unpacked, got more`
+        : `expected a gzip file, got: ${cause instanceof Error ? cause.message : String(cause)}`,
+      where: file,
+      help: isTooLarge ? 'unpack it: the .json itself may have any size' : 'copy or compress the file again',
+      cause,
+    })
+  }
+}
+
+const byteOrderMark = [0xef, 0xbb, 0xbf]
+
 const quote = 0x22
 const comma = 0x2c
 const colon = 0x3a
@@ -95,9 +147,8 @@ const closeObject = 0x7d
 
 class RecordReader {
   readonly #file: string
-  readonly #descriptor: number
+  readonly #source: Source
   readonly #options: JsonRecordOptions
-  readonly #size: number
   readonly #lengths = new Map<string, number>()
   #buffer = Buffer.allocUnsafe(chunk)
   /** Bytes of the buffer that hold file content. */
@@ -111,14 +162,14 @@ class RecordReader {
   /** What is being read, for messages. */
   #place = ''
 
-  constructor(file: string, descriptor: number, options: JsonRecordOptions) {
+  constructor(file: string, source: Source, options: JsonRecordOptions) {
     this.#file = file
-    this.#descriptor = descriptor
+    this.#source = source
     this.#options = options
-    this.#size = fstatSync(descriptor).size
   }
 
   read(): JsonOutline {
+    const hasMark = this.#mark()
     const first = this.#next()
     const root = first === openObject ? 'object' : 'array'
     if (first === openObject) this.#members()
@@ -126,7 +177,14 @@ class RecordReader {
     else this.#refuse(`expected JSON that begins with { or [, found ${this.#found()}`)
     this.#place = ''
     if (this.#next() !== -1) this.#refuse(`expected the end, found ${this.#found()}`)
-    return { root, lengths: this.#lengths }
+    return { root, lengths: this.#lengths, hasMark }
+  }
+
+  #mark(): boolean {
+    this.#fill()
+    const has = byteOrderMark.every((byte, i) => i < this.#filled && this.#buffer[i] === byte)
+    if (has) this.#at = byteOrderMark.length
+    return has
   }
 
   #members(): void {
@@ -248,9 +306,9 @@ class RecordReader {
     this.#offset += keep
     this.#at -= keep
     if (this.#kept >= 0) this.#kept = 0
-    const taken = readSync(this.#descriptor, target, length, target.length - length, null)
+    const taken = this.#source.read(target, length, target.length - length)
     this.#filled = length + taken
-    this.#options.onProgress?.(this.#offset + this.#filled, this.#size)
+    this.#options.onProgress?.(this.#offset + this.#filled, this.#source.size)
     return this.#at < this.#filled
   }
 

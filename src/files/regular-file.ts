@@ -30,6 +30,13 @@ export const sizeLimits = {
   /** Labels of images. */
   labels: 256e6,
   weights: 16e9,
+  /** A compressed annotation file, when unpacked: more than twice COCO's largest. */
+  unpackedAnnotations: 1e9,
+  /** `data.yaml`, lists of images and names of classes of a YOLO data set. */
+  dataYaml: 1e6,
+  imageList: 256e6,
+  /** The labels of one image: YOLO's lines, or an XML file of Pascal VOC. */
+  imageLabels: 16e6,
   /** Drawings, and the table of them, in installed packages. */
   artwork: 64e6,
   /** Cached results of `compare`. */

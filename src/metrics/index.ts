@@ -33,6 +33,12 @@ export {
   precisionRecall,
 } from './label-thresholds.ts'
 export { type MeasureDefinition, type Measures, measureText } from './measure.ts'
-export { defineMetric, type Metric, type MetricDefinition, type Predictions } from './metric.ts'
+export {
+  defineMetric,
+  type Metric,
+  type MetricDefinition,
+  type MetricFacts,
+  type Predictions,
+} from './metric.ts'
 export { type ClassWeights, preferredClasses } from './preferred-classes.ts'
 export { activeShare, type LayerStats, type UtilizationSums, utilization, variation } from './utilization.ts'

@@ -15,13 +15,14 @@ export interface Predictions {
 /** Computes a number from what a classifier gave. */
 export type Metric = (predictions: Predictions) => number
 
-interface Facts {
+/** What a metric says besides. */
+export interface MetricFacts {
   /** How it is shown: `percent` 71.3 %, or `fraction` 0.713. */
   readonly format: MeasureDefinition['format']
 }
 
 /** A metric that a configuration can name. */
-export type MetricDefinition = Creator<'metric', Metric> & Facts
+export type MetricDefinition = Creator<'metric', Metric> & MetricFacts
 
 /**
  * Defines what is measured on held-out images besides accuracy, so that a configuration can name it in `training.metrics`. Its
@@ -30,7 +31,7 @@ export type MetricDefinition = Creator<'metric', Metric> & Facts
  * @throws MoietyError (usage) for a definition that is incomplete
  */
 export function defineMetric<const Name extends string, Options extends z.ZodRawShape>(
-  spec: CreatorSpec<Name, Options, Metric> & Facts,
+  spec: CreatorSpec<Name, Options, Metric> & MetricFacts,
 ) {
   return defineCreator('metric', spec)
 }

@@ -1,4 +1,4 @@
-import { add, relu, type Tensor } from '../graph/index.ts'
+import { add, mul, relu, reshape, type Tensor } from '../graph/index.ts'
 import {
   type Constraint,
   type DispatchName,
@@ -10,17 +10,19 @@ import {
 } from '../moe/index.ts'
 import { projection } from '../nn/blocks.ts'
 import type { Initialiser } from '../nn/initialise.ts'
-import { kaimingUniform } from '../nn/initialise.ts'
+import { kaimingUniform, zeros } from '../nn/initialise.ts'
 import { batchNorm, channelsOf, conv, type Layer } from '../nn/layers.ts'
 import type { Scope } from '../nn/scope.ts'
 import { expertWidth } from './expert-width.ts'
-import type { ConvBuilder, ResNetName, StageBuilder, StagePlan } from './resnet.ts'
+import { type ConvBuilder, plainStage, type ResNetName, type StageBuilder, type StagePlan } from './resnet.ts'
 
 /**
  * Placement of a mixture of experts in a ResNet (METHOD.md §1.3): `block` replaces a stage, `resblock` adds
- * a shortcut around it, `conv` makes a mixture of the stem's convolution or of a stage's last one.
+ * a shortcut around it, `conv` makes a mixture of the stem's convolution or of a stage's last one. `shared` keeps the stage and adds the
+ * mixture to its result, times a learned factor for each channel that begins at 0: a network that is trained already
+ * begins with what it computes. (A shared expert as in DeepSeekMoE, Dai et al. 2024; a factor of 0 as in ReZero, Bachlechner et al. 2021.)
  */
-export type EmbeddingStyle = 'block' | 'resblock' | 'conv'
+export type EmbeddingStyle = 'block' | 'resblock' | 'conv' | 'shared'
 
 /** A mixture of experts and its place in a ResNet. */
 export interface EmbeddedMoe {
@@ -83,6 +85,7 @@ function stageMixture(
     const experts = new Array<Layer>(layer.experts).fill(expert)
     const mixture = mixtureOfExperts(scope, x, { ...layer, experts })
     if (layer.style === 'block') return mixture
+    if (layer.style === 'shared') return { ...mixture, output: addToStage(outer, x, mixture, plan) }
     return { ...mixture, output: addShortcut(scope, x, mixture, plan) }
   }
 }
@@ -92,6 +95,13 @@ function addShortcut(scope: Scope, x: Tensor, mixture: MoeResult, { outputs, str
   const keeps = stride === 1 && channelsOf(x) === outputs
   const shortcut = keeps ? x : scope.in('shortcut', inner => projection(inner, x, { outputs, stride }))
   return add(mixture.output, shortcut)
+}
+
+/** out = stage(x) + a · y, with `scale` a [C], 0 at first. */
+function addToStage(scope: Scope, x: Tensor, { output }: MoeResult, plan: StagePlan): Tensor {
+  const stage = plainStage(undefined)(plan.isFrozen ? scope.frozen() : scope, x, plan).output
+  const scale = scope.parameter('scale', [plan.outputs], zeros)
+  return add(stage, mul(output, reshape(scale, [plan.outputs, 1, 1])))
 }
 
 /** Position 0: the stem itself, convolution (name `0`), BatchNorm (name `1`), relu (METHOD.md §1.4). */

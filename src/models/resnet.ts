@@ -44,6 +44,8 @@ export interface StagePlan {
   readonly stride: number
   /** Extent in pixels of the square kernel that takes the stride. */
   readonly kernel: number
+  /** Whether what is left of the plain stage is frozen. */
+  readonly isFrozen?: boolean
 }
 
 /** Builds a replaceable part of the network. */
@@ -62,8 +64,11 @@ export interface BackboneOptions {
   readonly replaced?: ReadonlyMap<number, StageBuilder>
   /** What replaces the stem's convolution (0) or the last convolution of a stage (1 to 4), by position. */
   readonly replacedConv?: ReadonlyMap<number, ConvBuilder>
-  /** The last position, 0 the stem, that is frozen, with all before it; undefined: none. */
-  readonly frozenTo?: number | undefined
+  /**
+   * Positions, 0 the stem, whose parameters and BatchNorm statistics are frozen; what replaces a part of them is trained. Default:
+   * none.
+   */
+  readonly frozen?: ReadonlySet<number> | undefined
   /**
    * Initialisation of the kernels of a stem that is not torchvision's own, which the authors inserted after torchvision's
    * constructor had run (METHOD.md §1.4); default: PyTorch's, {@link kaimingUniform}.
@@ -126,9 +131,16 @@ export function resnetStages(scope: Scope, images: Tensor, options: BackboneOpti
     return result.output
   }
   const stages: Tensor[] = []
+  const isFrozen = (position: number): boolean => options.frozen?.has(position) === true
   const at = (position: number): Scope =>
-    options.frozenTo !== undefined && position <= options.frozenTo ? scope.frozen() : scope
-  let x = take(stem(at(0), images, options))
+    isFrozen(position) && options.replaced?.has(position) !== true ? scope.frozen() : scope
+  /** A convolution that is replaced in a frozen position. */
+  const replacedConv = (position: number): ConvBuilder | undefined => {
+    const build = options.replacedConv?.get(position)
+    if (build === undefined || !isFrozen(position)) return build
+    return (inner, y, shape) => build(inner.trained(), y, shape)
+  }
+  let x = take(stem(at(0), images, options, replacedConv(0)))
   for (const [i, depth] of depths.entries()) {
     const width = options.width * 2 ** i
     const plan: StagePlan = {
@@ -139,8 +151,9 @@ export function resnetStages(scope: Scope, images: Tensor, options: BackboneOpti
       outputs: width * expansion,
       stride: i === 0 ? 1 : 2,
       kernel: 3,
+      isFrozen: isFrozen(i + 1),
     }
-    const build = options.replaced?.get(plan.position) ?? plainStage(options.replacedConv?.get(plan.position))
+    const build = options.replaced?.get(plan.position) ?? plainStage(replacedConv(plan.position))
     x = at(plan.position).in(`layer${plan.position}`, inner => take(build(inner, x, plan)))
     stages.push(x)
   }
@@ -150,7 +163,8 @@ export function resnetStages(scope: Scope, images: Tensor, options: BackboneOpti
 function stem(
   scope: Scope,
   images: Tensor,
-  { stem: kind, width, replaced, replacedConv, stemKernels = kaimingUniform }: BackboneOptions,
+  { stem: kind, width, replaced, stemKernels = kaimingUniform }: BackboneOptions,
+  single: ConvBuilder = plainConv,
 ): MoeResult {
   const { kernel, stride, pools } = stems[kind]
   const pool = (x: Tensor): Tensor => (pools ? maxPool(x, { kernel: 3, stride: 2, padding: 1 }) : x)
@@ -169,7 +183,6 @@ function stem(
     const result = scope.in('stem', inner => whole(inner, images, plan))
     return { ...result, output: pool(result.output) }
   }
-  const single = replacedConv?.get(0) ?? plainConv
   const result = own.in('conv1', inner => single(inner, images, { outputs: width, kernel, stride }))
   const normal = scope.in('bn1', inner => batchNorm(inner, result.output))
   return { ...result, output: pool(relu(normal)) }
@@ -180,7 +193,7 @@ const plain = (output: Tensor): MoeResult => ({ output, losses: [], stats: [] })
 const plainConv: ConvBuilder = (scope, x, options) => plain(conv(scope, x, options))
 
 /** ResNet's stage; its last convolution may be replaced. */
-function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
+export function plainStage(lastConv: ConvBuilder | undefined): StageBuilder {
   return (scope, x, { block, depth, width, outputs, stride }) => {
     let result = plain(x)
     const replace: ConvBlock = (inner, y, options) => {

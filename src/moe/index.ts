@@ -8,6 +8,9 @@ export {
   type ComponentSource,
   type ComponentSpec,
   type ComponentType,
+  type Creator,
+  type CreatorSpec,
+  type NamedOptions,
   type OptionMistake,
   Registry,
 } from '../base/component.ts'

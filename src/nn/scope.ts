@@ -162,6 +162,11 @@ export class Scope {
     return this.#with({ kept: 'everything' })
   }
 
+  /** The same scope, trained although it is in a frozen part. */
+  trained(): Scope {
+    return this.#with({ kept: 'nothing' })
+  }
+
   /** The same scope with this initialisation of convolution kernels. Default: {@link kaimingNormal}. */
   withKernels(kernels: Initialiser): Scope {
     return this.#with({ kernels })

@@ -9,11 +9,11 @@ export {
 } from './optimize.ts'
 export {
   defineOptimizer,
-  type Manner,
   type OptimizerDefinition,
   type OptimizerMemory,
   type OptimizerSpec,
   type Parameter,
+  type ParamGroupOptions,
   type Trained,
   type UpdateRule,
   weightDecay,

@@ -9,7 +9,7 @@ export interface Parameter {
 }
 
 /** How parameters are trained, beside what the optimizer says. */
-export interface Manner {
+export interface ParamGroupOptions {
   /** What the learning rate is multiplied by. */
   readonly rate: number
   /** Null: as the optimizer has it. */
@@ -17,12 +17,12 @@ export interface Manner {
 }
 
 /** As the optimizer has it. */
-export const usualManner: Manner = { rate: 1, weightDecay: null }
+export const defaultGroupOptions: ParamGroupOptions = { rate: 1, weightDecay: null }
 
 /** What one formula updates: a parameter, or several vectors one after another. */
 export interface Trained {
   /** As the optimizer has it when not given. */
-  readonly manner?: Manner
+  readonly group?: ParamGroupOptions
   readonly parameters: readonly Parameter[]
   readonly value: Tensor
   readonly gradient: Tensor

@@ -194,13 +194,13 @@ describe('a group of parameters', () => {
 
   it('has what its pattern names and no earlier one does', () => {
     const trained = trainedTogether(graph, derivatives, [group('*.experts.1.*', 2), group('*.bias', 3)])
-    expect(
-      trained.map(({ manner, parameters }) => [manner?.rate, parameters.map(({ name }) => name)]),
-    ).toEqual([
-      [2, ['layer4.experts.1.bn.bias']],
-      [3, ['layer4.experts.0.bn.bias', 'fc.bias']],
-      [1, ['conv1.weight']],
-    ])
+    expect(trained.map(({ group, parameters }) => [group?.rate, parameters.map(({ name }) => name)])).toEqual(
+      [
+        [2, ['layer4.experts.1.bn.bias']],
+        [3, ['layer4.experts.0.bn.bias', 'fc.bias']],
+        [1, ['conv1.weight']],
+      ],
+    )
   })
 
   it('that names nothing is a mistake, and so is one that an earlier one has emptied', () => {

@@ -1,6 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { concat, type Graph, split, type Tensor } from '../graph/index.ts'
-import { type Manner, type Parameter, type Trained, usualManner } from './optimizer.ts'
+import { defaultGroupOptions, type Parameter, type ParamGroupOptions, type Trained } from './optimizer.ts'
 import type { OptimizerConfig } from './optimizers/registry.ts'
 
 /**
@@ -24,7 +24,7 @@ export function trainedTogether(
     rest = rest.filter(({ name }) => !pattern.test(name))
     return alike(graph, members, group)
   })
-  return [...grouped, ...alike(graph, rest, usualManner)]
+  return [...grouped, ...alike(graph, rest, defaultGroupOptions)]
 }
 
 /** Matches whole names; `*` stands for any characters. */
@@ -46,14 +46,14 @@ function refuseEmptyGroup(where: string, parameters: string, known: readonly Par
 function alike(
   graph: Graph,
   derivatives: readonly (Parameter & { readonly gradient: Tensor })[],
-  { rate, weightDecay }: Manner,
+  { rate, weightDecay }: ParamGroupOptions,
 ): Trained[] {
   const vectors = derivatives.filter(({ shape }) => shape.length === 1)
   const others = derivatives.filter(({ shape }) => shape.length !== 1)
   return [vectors, ...others.map(other => [other])]
     .filter(group => group.length > 0)
     .map(group => ({
-      manner: { rate, weightDecay },
+      group: { rate, weightDecay },
       parameters: group.map(({ name, shape }) => ({ name, shape })),
       value: joined(group.map(({ name, shape }) => graph.input(name, 'float32', shape))),
       gradient: joined(group.map(({ gradient }) => gradient)),

@@ -8,13 +8,13 @@ import { isThere, nodeDisk } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import { replaceFile } from '../files/replace-files.ts'
 import { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
-import { Graph, lower, type Program, softmax } from '../graph/index.ts'
+import { Graph, lower, type Program } from '../graph/index.ts'
 import { counterOutput, type LayerInfo, layerInfo } from '../moe/index.ts'
 import { Scope } from '../nn/index.ts'
 import type { Engine, LoadedProgram } from '../runtime/index.ts'
 import { floatsOf } from '../runtime/outputs.ts'
 import { classifierOf } from '../tasks/classifier-of.ts'
-import { identityOf, type Normalisation } from '../tasks/data-identity.ts'
+import type { Normalisation } from '../tasks/data-identity.ts'
 import type { PlacedImages } from './neighbours.ts'
 
 /** What the program of a {@link FeatureNetwork} depends on. */
@@ -62,7 +62,7 @@ export class FeatureNetwork {
 }
 
 /**
- * A classifier as it was trained. Fed: `images` float32 [N, 3, S, S]. Given: `probabilities` float32 [N, classes], `features`
+ * A classifier as it was trained. Fed: `images` float32 [N, 3, S, S]. Given: `logits` float32 [N, classes], `features`
  * [N, C] (what the last layer makes the logits of), and per layer `NAME.weights` and `NAME.logits` [N, E] and its
  * constraint's counters.
  */
@@ -76,7 +76,7 @@ function featureProgram({ model, classes, size }: FeatureOptions): {
   const network = classifierOf(model, { classes })
   const { logits, features, stats } = network(Scope.root(graph, { training: false }), images)
   const outputs = new Map([
-    ['probabilities', softmax(logits)],
+    ['logits', logits],
     ['features', features],
     ...stats.flatMap(({ name, routing, counters }) => [
       [`${name}.weights`, routing.weights] as const,
@@ -87,10 +87,17 @@ function featureProgram({ model, classes, size }: FeatureOptions): {
   return { program: lower(outputs), layers: stats.map(layerInfo), channels: Number(features.shape[1]) }
 }
 
+/** The images that a network was trained on. */
+export interface TrainedImages extends Pick<Dataset, 'title' | 'size' | 'content'>, Normalisation {
+  readonly train: Pick<Split, 'length' | 'load'>
+  /** A hash of all labels, see `DataIdentity`. */
+  readonly labels: string
+}
+
 /** Features and routes of every training image, in the order of the split. */
 async function computeTrainingFeatures(
   network: FeatureNetwork,
-  { train }: Dataset,
+  { train }: TrainedImages,
   onProgress: (done: number, total: number) => void,
 ): Promise<PlacedImages> {
   const { channels, layers } = network
@@ -120,16 +127,16 @@ async function computeTrainingFeatures(
  */
 export async function trainingFeatures(
   network: FeatureNetwork,
-  dataset: Dataset,
+  dataset: TrainedImages,
   cache: { readonly run: string; readonly checkpoint: string } | undefined,
   onProgress: (done: number, total: number) => void,
 ): Promise<PlacedImages> {
   if (cache === undefined) return await computeTrainingFeatures(network, dataset, onProgress)
   const file = join(cache.run, 'training-features.safetensors')
-  const { title, size, mean, std, content } = dataset
+  const { title, size, mean, std, content, labels } = dataset
   const metadata = {
     checkpoint: cache.checkpoint,
-    labels: identityOf(dataset).labels,
+    labels,
     data: JSON.stringify({ title, size, mean, std, content }),
   }
   const cached = readCache(file, metadata, network, dataset.train.length)

@@ -6,7 +6,9 @@
 export type { Extent } from '../data/image.ts'
 export type { ClassPrediction } from './classification-predictor.ts'
 export type { ObjectPrediction, PredictedObject } from './detection-predictor.ts'
-export { type Prediction, type PredictOptions, predictRun } from './predict-run.ts'
+export type { ImageNeighbour } from './image-predictor.ts'
+export type { LabelPrediction, PredictedLabel } from './multi-label-predictor.ts'
+export { type PredictOptions, predictRun } from './predict-run.ts'
 export type {
   ExpertWeight,
   InputRouting,
@@ -15,3 +17,4 @@ export type {
   Predictions,
   TaskOptions,
 } from './predictor.ts'
+export type { Prediction } from './predictors.ts'

@@ -8,8 +8,9 @@ import { dataFacts, randomState, smallConfig, writeRun } from '../../test/untrai
 import { draws } from '../base/random.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { ClassPrediction } from './classification-predictor.ts'
-import { type Prediction, predictRun } from './predict-run.ts'
+import { predictRun } from './predict-run.ts'
 import { mostPictures, type PredictedImage, type Predictions } from './predictor.ts'
+import type { Prediction } from './predictors.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-predict-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -7,15 +7,9 @@ import { remembered, trainedNormalisation } from '../tasks/data-identity.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
 import { type DataChoice, engineOf, newestCheckpoint, openTrainedRun } from '../tasks/open-run.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
-import { type ClassPrediction, classificationPredictor } from './classification-predictor.ts'
-import { detectionPredictor, type ObjectPrediction } from './detection-predictor.ts'
 import { checkedImages, type GivenImage, imageFiles } from './given-images.ts'
 import type { InputRouting, PredictedImage, Predictions, Predictor, TaskOptions } from './predictor.ts'
-
-/** What the tasks predict of an image. */
-export type Prediction = ClassPrediction | ObjectPrediction
-
-const predictors: readonly Predictor<Prediction>[] = [classificationPredictor, detectionPredictor]
+import { type Prediction, predictorOf } from './predictors.ts'
 
 /** Which run predicts what for which images. */
 export interface PredictOptions extends TaskOptions {
@@ -29,18 +23,6 @@ export interface PredictOptions extends TaskOptions {
   readonly onEvent?: ((event: TrainEvent) => void) | undefined
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
   readonly signal?: AbortSignal | undefined
-}
-
-/** The predictor of a task. @throws MoietyError `usage` for a task that has none */
-export function predictorOf(task: string): Predictor<Prediction> {
-  return (
-    predictors.find(predictor => predictor.task === task) ??
-    fail({
-      kind: 'usage',
-      message: `expected a task that predicts (${predictors.map(one => one.task).join(', ')}), got ${task}`,
-      where: 'task',
-    })
-  )
 }
 
 /**

@@ -14,11 +14,14 @@ import type { GivenImage } from './given-images.ts'
 export interface TaskOptions {
   /** Classification: how many classes are named, most probable first; 5 by default. */
   readonly top?: number | undefined
-  /** Classification: training images shown for each image; 8 by default, none for 0. */
+  /** Classification, of one class or of many labels: training images shown for each image; 8 by default, none for 0. */
   readonly neighbours?: number | undefined
-  /** Classification: where the training images are, if not where the run had them. */
+  /** Likewise: where the training images are, if not where the run had them. */
   readonly data?: DataChoice | undefined
-  /** Detection: objects with a score above this are reported; 0.3 by default. */
+  /**
+   * Detection: objects with a score above this are reported; 0.3 by default. Multi-label classification: labels with a
+   * probability of at least this, instead of the threshold of each class that held-out images give.
+   */
   readonly score?: number | undefined
   /** Detection: whether {@link Predictions.detections} is wanted. */
   readonly coco?: boolean | undefined

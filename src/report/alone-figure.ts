@@ -3,12 +3,26 @@ import { percent, wholePercent } from './figures.ts'
 import { type Markup, name, shown } from './markup.ts'
 import { type Cell, figured, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'
 import { chart, chip, figure, numbers, stepLegend } from './parts.ts'
-import { type ClassGroup, type ClassifierReading, className, groupMean } from './reading.ts'
+import { type ClassGroup, className, groupMean, type Reading } from './reading.ts'
 
-/** Groups of classes by experts: what each expert alone gets right of them; single classes are in the table. */
-export function singleFigure(reading: ClassifierReading, layer: LayerFindings): Markup {
-  const { chance } = reading.extras
-  const trained = reading.findings.perClass.top1 ?? []
+/** What a figure of single experts is about. */
+interface SingleView {
+  readonly title: string
+  readonly sentence: string
+  /** Key of `perClass`, and what it is called. */
+  readonly measure: string
+  readonly measured: string
+  /** Stands after a value: `right`. */
+  readonly word: string
+}
+
+/** Groups of classes by experts: what each expert alone reaches of them; single classes are in the table. */
+export function singleFigure(
+  reading: Reading,
+  layer: LayerFindings,
+  { title: heading, sentence, measure, measured, word }: SingleView,
+): Markup {
+  const trained = reading.findings.perClass[measure] ?? []
   const { single } = layer.variants
   const groups = reading.groups.some(({ superclass }) => superclass !== null)
     ? reading.groups
@@ -20,7 +34,7 @@ export function singleFigure(reading: ClassifierReading, layer: LayerFindings): 
     const all: Cell = {
       text: wholePercent(together),
       step: null,
-      title: `${title}: ${percent(together)} right`,
+      title: `${title}: ${percent(together)} ${word}`,
     }
     return {
       name: title,
@@ -31,21 +45,21 @@ export function singleFigure(reading: ClassifierReading, layer: LayerFindings): 
           return {
             text: wholePercent(alone),
             step: nearness(alone, together),
-            title: `${title}: expert ${expert} alone ${percent(alone)} right`,
+            title: `${title}: expert ${expert} alone ${percent(alone)} ${word}`,
           }
         }),
       ],
     }
   })
-  const label = `${shown(layer.name)}: accuracy of each expert alone, by class`
+  const label = `${shown(layer.name)}: ${measured} of each expert alone, by class`
   const drawn = matrixChart(label, rows, layer.count, { ...figured, first: 'all' })
   return figure({
-    title: 'What each expert gets right alone',
-    sentence: `Per cent of images named right by the whole network (all) and by one expert computing every image. The greener, the nearer the expert alone comes to all. Experts without a speciality would have columns of one shade; an expert that knew nothing would get ${percent(chance)} everywhere.`,
+    title: heading,
+    sentence,
     width: Math.max(narrow, drawn.width),
     body: chart(drawn),
     after: [
-      stepLegend('of what all get right', [
+      stepLegend('of what all reach', [
         [3, '< ¼'],
         [4, '¼–½'],
         [5, '½–0.8'],
@@ -53,7 +67,7 @@ export function singleFigure(reading: ClassifierReading, layer: LayerFindings): 
       ]),
       numbers(
         {
-          caption: 'Top-1 accuracy of each class, together and by each expert alone',
+          caption: `${measured} of each class, together and by each expert alone`,
           heads: ['Class', 'all', ...single.map((_, expert) => chip(expert))],
           rows: reading.classNames.map((_, c) => [
             name(className(reading, c)),

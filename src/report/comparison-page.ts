@@ -35,7 +35,7 @@ const kinds: Readonly<
 > = {
   none: { shade: 2, symbol: 'times', text: 'no constraint' },
   soft: { shade: 0, symbol: 'circle', text: 'soft constraint (a loss)' },
-  hard: { shade: 1, symbol: 'square', text: 'hard constraint (experts shut out)' },
+  hard: { shade: 1, symbol: 'square', text: 'hard constraint (experts masked)' },
   other: { shade: 3, symbol: 'triangle', text: 'several kinds, or another way' },
 }
 

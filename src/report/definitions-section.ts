@@ -11,7 +11,7 @@ export interface Definition {
 /** Of the routing, whatever the task. */
 const routing: readonly Definition[] = [
   {
-    term: 'Weight, share of weight',
+    term: 'Mean gate weight',
     meaning:
       'A gate gives each image K of E experts, with weights that sum to 1. In a detector’s head it routes each level of an image by itself, from P3 (fine, for small objects) to P7 (coarse, for large ones). An expert’s share is its mean weight over all that is routed.',
     chance: 'Even experts have 1 / E each.',
@@ -39,7 +39,7 @@ const routing: readonly Definition[] = [
     meaning:
       'Mutual information, in bits, of an image’s class and its expert, with mean weights as probabilities. “Explains 27 %” is this, divided by the entropy of the experts’ shares.',
     chance:
-      'Not 0: any finite number of images shows some. The red tick is the mean over shuffled labels, the line beside it reaches their 95th percentile, and p is how often shuffled labels reach what was found.',
+      'Not 0: any finite number of images shows some. The red tick is the mean over shuffled labels, the line next to it reaches their 95th percentile, and p is how often shuffled labels reach what was found.',
   },
   {
     term: 'I(image; expert)',

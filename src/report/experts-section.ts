@@ -2,26 +2,26 @@ import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
 import { percent, times } from './figures.ts'
 import { html, type Markup, name, prose, shown } from './markup.ts'
 import { expertClass, meter, tile } from './parts.ts'
-import { anchor, type ClassifierReading, className, type Reading, superclassName } from './reading.ts'
+import { anchor, className, type ImageReading, type Reading, superclassName } from './reading.ts'
 
 /** Every expert of a layer: its caption, its shares, the classes it is given, and the images that are most its own. */
-export function expertsSection(reading: ClassifierReading, layer: LayerFindings, index: number): Markup {
+export function expertsSection(reading: ImageReading, layer: LayerFindings, index: number): Markup {
   return html`<section class="block" aria-labelledby="experts-${index}"><h3 id="experts-${index}">The experts and their images</h3>
 <p class="lead small muted">Of each expert: the images with the largest weights (few of a class), most weight first; the number below an image is that weight. <span class="on-screen">Choose an image to see what each expert makes of it.</span> Red ticks mark chance: ${percent(1 / layer.count)} of the weight, chosen by ${percent(Math.min(1, layer.k / layer.count))} of the images.</p>
 ${(reading.extras.layers[index]?.experts ?? []).map(expert => card(reading, layer, index, expert))}</section>`
 }
 
 function card(reading: Reading, layer: LayerFindings, index: number, findings: ExpertFindings): Markup {
-  const { expert, caption, silence } = findings
+  const { expert, caption, noCaptionReason } = findings
   const [share, activation] = [layer.share[expert] ?? 0, layer.activation[expert] ?? 0]
   return html`<article class="expert ${expertClass(expert)}" id="${anchor.expert(index, expert)}" aria-label="${shown(layer.name)}, expert ${expert}">
 <div><h4><span class="chip large ${expertClass(expert)}">${expert}</span>Expert ${expert}</h4>
 ${
   caption === null
-    ? html`<p class="caption silent sentence">${prose(shown(silence ?? 'no caption'))}</p>`
+    ? html`<p class="caption silent sentence">${prose(shown(noCaptionReason ?? 'no caption'))}</p>`
     : html`<p class="caption sentence">${prose(shown(caption))}</p>`
 }
-<dl class="measures">${measure('Share of weight', expert, share, layer.share, 1 / layer.count)}${measure('Chosen by, of images', expert, activation, layer.activation, Math.min(1, layer.k / layer.count))}</dl></div>
+<dl class="measures">${measure('Mean gate weight', expert, share, layer.share, 1 / layer.count)}${measure('Selection rate, of images', expert, activation, layer.activation, Math.min(1, layer.k / layer.count))}</dl></div>
 <div>${gallery(reading, index, findings)}${tops(reading, findings)}</div>
 </article>
 `

@@ -23,6 +23,7 @@ export function generalPage({ findings }: Reading): TaskPage {
     results: known.slice(0, 4).map(one => result(one.title, measureText(one, measures[one.name]), one.label)),
     facts: [],
     definitions: [],
+    items: 'images',
     hasExperts: false,
     expertLine: (layer, _, expert) => ({
       text: `Chosen by ${percent(layer.activation[expert])}`,

@@ -6,7 +6,7 @@ export interface HeadContent {
   readonly title: string
   /** What made the page. */
   readonly generator: string
-  /** Rules beside the common ones. */
+  /** Rules in addition to the common ones. */
   readonly style?: string
   /** Hash of the one script that may run, as a policy has it; none may where it is left out. */
   readonly script?: string

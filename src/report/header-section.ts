@@ -62,8 +62,8 @@ function classes(count: number, superclasses: number): string {
 }
 
 /** A result in large figures, with what it is about below. */
-export function result(title: string, value: string, beside: string): Markup {
-  return html`<div class="big"><dt>${title}</dt><dd>${value}<small>${beside}</small></dd></div>`
+export function result(title: string, value: string, note: string): Markup {
+  return html`<div class="big"><dt>${title}</dt><dd>${value}<small>${note}</small></dd></div>`
 }
 
 export function fact(title: string, value: Content): Markup {

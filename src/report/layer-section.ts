@@ -39,8 +39,8 @@ export function layerSection(reading: Reading, page: TaskPage, layer: LayerFindi
 ${page.experts(layer, index)}
 ${choice ? block(index, 'preferences', 'What each expert is given', preferences) : null}
 ${choice ? page.pictures(layer, index) : null}
-${block(index, 'variants', 'What the experts can do', [...page.variants(layer, index), trainingFigure(layer)])}
-${block(index, 'agreement', 'Beside another run', [agreementFigure(layer)])}
+${block(index, 'variants', 'Accuracy by expert selection', [...page.variants(layer, index), trainingFigure(layer)])}
+${block(index, 'agreement', 'Compared with another run', [agreementFigure(layer)])}
 </section>
 `
 }
@@ -166,11 +166,11 @@ function trainingFigure(layer: LayerFindings): Markup {
     title,
     sentence: trainingSentence(layer),
     body: chart(
-      trainingChart(`${shown(layer.name)}: share of weight of each expert after each epoch`, layer),
+      trainingChart(`${shown(layer.name)}: mean gate weight of each expert after each epoch`, layer),
     ),
     after: numbers({
       caption: 'Importance of each expert by epoch',
-      heads: ['Epoch', ...experts, 'CV', 'Living'],
+      heads: ['Epoch', ...experts, 'CV', 'Active'],
       rows: layer.history.map(({ epoch, importance, cvImportance, active }) => [
         epoch,
         ...importance.map(value => fixed(value, 3)),

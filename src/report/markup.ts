@@ -51,7 +51,7 @@ export function name(text: string): Markup {
 const rightToLeft =
   /([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+(?:[\s-]+[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]+)*)/u
 
-/** A sentence with names in it, of which none turns the figures beside it. */
+/** A sentence with names in it, of which none changes the direction of the figures next to it. */
 export function prose(text: string): Markup {
   const parts = text.split(rightToLeft)
   return html`${parts.map((part, i) => (i % 2 === 1 ? html`<bdi>${part}</bdi>` : part))}`

@@ -237,7 +237,7 @@ function blanked(one: Findings): Findings {
         experts: experts.map(expert => ({
           ...expert,
           caption: null,
-          silence: null,
+          noCaptionReason: null,
           classes: [],
           superclasses: [],
           gallery: [],

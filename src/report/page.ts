@@ -1,9 +1,6 @@
 import type { Pictures } from '../analysis/analysed.ts'
 import type { Findings } from '../analysis/findings.ts'
-import { classificationPage } from './classification-page.ts'
 import { definitionsSection } from './definitions-section.ts'
-import { detectorPage } from './detection/detector-page.ts'
-import { generalPage } from './general-page.ts'
 import { head } from './head.ts'
 import { headerSection } from './header-section.ts'
 import { layerSection } from './layer-section.ts'
@@ -13,16 +10,17 @@ import { anchor, type Reading, readingOf } from './reading.ts'
 import { routesSection } from './routes-section.ts'
 import { script, scriptHash } from './script.ts'
 import type { TaskPage } from './task-page.ts'
+import { taskPage } from './task-pages.ts'
 
 /**
- * `report.html`: everything that was found about a run as one file, which needs nothing beside it. The same findings and
+ * `report.html`: everything that was found about a run in one self-contained file. The same findings and
  * pictures give the same bytes.
  *
  * @param pictures - of the task; one that is missing is left out
  * @returns HTML, to be written as UTF-8
  */
 export function renderReport(findings: Findings, pictures: Pictures): string {
-  const images = pictures?.task === 'classification' ? pictures.images : []
+  const images = pictures !== null && 'images' in pictures ? pictures.images : []
   const reading = readingOf(findings, images)
   const page = taskPage(reading, pictures)
   return html`<!doctype html>
@@ -41,7 +39,7 @@ ${contents(reading, page)}
 ${headerSection(reading, page)}
 <main id="main">
 ${findings.layers.map((layer, index) => layerSection(reading, page, layer, index))}
-${routesSection(reading)}
+${routesSection(reading, page)}
 ${page.classes}
 ${definitionsSection(findings, page.definitions)}
 </main>
@@ -52,18 +50,6 @@ ${page.dialogs}
 </body>
 </html>
 `.text
-}
-
-function taskPage(reading: Reading, pictures: Pictures): TaskPage {
-  const { extras } = reading.findings
-  switch (extras?.task) {
-    case 'classification':
-      return classificationPage({ ...reading, extras })
-    case 'detection':
-      return detectorPage(reading, extras, pictures?.task === 'detection' ? pictures.scenes : [])
-    default:
-      return generalPage(reading)
-  }
 }
 
 function contents({ findings }: Reading, { hasExperts }: TaskPage): Markup {

@@ -2,7 +2,7 @@
  * The colours of the report, for paper and for a dark screen. Charts name them by CSS variables, so that one drawing serves
  * both.
  *
- * Colour is never alone: an expert has its number beside it, a cell its figure.
+ * Colour is never alone: an expert also has its number, a cell its figure.
  */
 
 /** One colour in both themes. */

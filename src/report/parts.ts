@@ -4,7 +4,7 @@ import { fixed } from './figures.ts'
 import { type Content, html, type Markup, name } from './markup.ts'
 import { narrow } from './matrix-charts.ts'
 import { expertShades } from './palette.ts'
-import { anchor, className, type Reading } from './reading.ts'
+import { anchor, className, classNamesOf, type Reading } from './reading.ts'
 
 /** The style class that has an expert's colours. */
 export function expertClass(expert: number): string {
@@ -19,7 +19,7 @@ export function chip(expert: number, target: string | null = null): Markup {
 }
 
 /**
- * A bar for a number that stands beside it in words, with a tick where chance is.
+ * A bar for a number that is also given in words, with a tick where chance is.
  *
  * @param most - the number that fills the whole width
  */
@@ -51,7 +51,7 @@ export function tile(
   shown: PictureOfImage,
   routed: { readonly layer: number; readonly expert: number } | null,
 ): Markup {
-  const label = `${className(reading, shown.label)}, image ${shown.image}`
+  const label = `${classNamesOf(reading, shown.labels)}, image ${shown.image}`
   if (routed === null)
     return html`<button class="tile" type="button" popovertarget="${anchor.image(shown.image)}" aria-label="${label}: alternatives">${picture(shown.image)}</button>`
   const weight = shown.layers[routed.layer]?.weights[routed.expert] ?? null

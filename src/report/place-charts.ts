@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import type { ClassificationExtras, LayerFindings } from '../analysis/findings.ts'
+import type { ImageLayer, LayerFindings } from '../analysis/findings.ts'
 import { type Chart, draw } from './draw.ts'
 import { percent } from './figures.ts'
 import { narrow } from './matrix-charts.ts'
@@ -13,7 +13,7 @@ interface Share {
   readonly share: number
 }
 
-/** Each expert's share of weight after each epoch, with the line of an even split. */
+/** Each expert's mean gate weight after each epoch, with the line of an even split. */
 export function trainingChart(
   label: string,
   { history, count }: Pick<LayerFindings, 'history' | 'count'>,
@@ -105,18 +105,19 @@ export interface Place {
   readonly y: number
   /** The expert with the largest weight. */
   readonly top: number
-  readonly label: number
+  /** The image's classes. */
+  readonly labels: readonly number[]
 }
 
 /** UMAP of a gate's logits. */
-export type LogitMap = NonNullable<ClassificationExtras['layers'][number]['map']>
+export type LogitMap = NonNullable<ImageLayer['map']>
 
 export function placesOf(map: LogitMap): Place[] {
   return map.images.flatMap((_, i) => {
-    const [x, y, top, label] = [map.x[i], map.y[i], map.top[i], map.labels[i]]
-    return x === undefined || y === undefined || top === undefined || label === undefined
+    const [x, y, top, own] = [map.x[i], map.y[i], map.top[i], map.labels[i]]
+    return x === undefined || y === undefined || top === undefined || own === undefined
       ? []
-      : [{ x, y, top, label }]
+      : [{ x, y, top, labels: typeof own === 'number' ? [own] : own }]
   })
 }
 

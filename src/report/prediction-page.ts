@@ -1,5 +1,5 @@
-import { type Prediction, predictorOf } from '../predict/predict-run.ts'
 import type { ExpertWeight, Figure, Mark, Predictions } from '../predict/predictor.ts'
+import { type Prediction, predictorOf } from '../predict/predictors.ts'
 import { percent } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { chip, meter, plainMeter, table } from './parts.ts'
@@ -39,7 +39,7 @@ interface Section {
   readonly png: Uint8Array
   readonly alt: string
   readonly figures: readonly Figure[]
-  /** The picture beside the figures or, larger, above them. */
+  /** The picture next to the figures or, larger, above them. */
   readonly style: 'asked' | 'seen'
 }
 

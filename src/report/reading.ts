@@ -1,4 +1,4 @@
-import type { ClassificationExtras, Findings } from '../analysis/findings.ts'
+import type { Findings, ImageLayer } from '../analysis/findings.ts'
 import type { PictureOfImage } from '../analysis/pictures.ts'
 import { shown } from './markup.ts'
 
@@ -23,9 +23,13 @@ export interface Reading {
   readonly picturesOf: ReadonlyMap<number, readonly PictureOfImage[]>
 }
 
-/** The same of a classifier. */
-export interface ClassifierReading extends Reading {
-  readonly extras: ClassificationExtras
+/** The same of a task whose experts have captions and galleries. */
+export interface ImageReading extends Reading {
+  readonly extras: {
+    /** Height and width of an image, in pixels. */
+    readonly size: number
+    readonly layers: readonly ImageLayer[]
+  }
 }
 
 export function readingOf(findings: Findings, pictures: readonly PictureOfImage[]): Reading {
@@ -34,11 +38,12 @@ export function readingOf(findings: Findings, pictures: readonly PictureOfImage[
   const superclassNames = (data.superclasses ?? []).map(shown)
   const picturesOf = new Map<number, PictureOfImage[]>()
   const once = new Map(pictures.map(picture => [picture.image, picture]))
-  for (const picture of once.values()) {
-    const others = picturesOf.get(picture.label)
-    if (others === undefined) picturesOf.set(picture.label, [picture])
-    else others.push(picture)
-  }
+  for (const picture of once.values())
+    for (const label of picture.labels) {
+      const others = picturesOf.get(label)
+      if (others === undefined) picturesOf.set(label, [picture])
+      else others.push(picture)
+    }
   const all = Array.from(classNames.keys())
   const of = data.superclassOf
   const groups: ClassGroup[] =
@@ -69,6 +74,11 @@ export function readingOf(findings: Findings, pictures: readonly PictureOfImage[
 /** The name of a class by its number. */
 export function className(reading: Reading, index: number): string {
   return reading.classNames[index] ?? `class ${index}`
+}
+
+/** The classes of an image by name. */
+export function classNamesOf(reading: Reading, labels: readonly number[]): string {
+  return labels.length === 0 ? 'no class' : labels.map(label => className(reading, label)).join(', ')
 }
 
 export function superclassName(reading: Reading, index: number): string {

@@ -4,19 +4,20 @@ import { measuresOf } from '../tasks/measures.ts'
 import { percent, whole } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { expertClass, plainMeter, tile } from './parts.ts'
-import { anchor, type ClassGroup, className, groupMean, type Reading } from './reading.ts'
+import { anchor, type ClassGroup, className, type Reading } from './reading.ts'
+import type { TaskPage } from './task-page.ts'
 
 /** Narrower parts of a bar have no room for the expert's number. */
 const numbered = 0.07
 const thumbnails = 4
 
 /** For each class how many images or objects, what the network reaches, and which experts it goes to, layer by layer. */
-export function routesSection(reading: Reading): Markup {
+export function routesSection(reading: Reading, page: TaskPage): Markup {
   const { findings, groups, picturesOf } = reading
   const { layers } = findings
   const pictured = picturesOf.size > 0
-  const score = scoreOfClasses(reading)
-  const items = itemsOf(reading)
+  const score = scoreOfClasses(reading, page)
+  const { items } = page
   const columns = 3 + Math.max(1, layers.length) + Number(pictured)
   const title = layers.length === 0 ? 'Every class' : 'The route of every class'
   const lead =
@@ -29,7 +30,7 @@ export function routesSection(reading: Reading): Markup {
 <table class="${layers.length === 0 ? 'scores' : 'routes'}"><caption class="hidden-text">${title}</caption>
 <colgroup><col class="name"><col class="count"><col class="right">${layers.length === 0 ? html`<col>` : layers.map(() => html`<col>`)}${pictured ? html`<col class="pictures">` : null}</colgroup>
 <thead><tr><th scope="col" class="text">Class</th><th scope="col">${items === 'images' ? 'Images' : 'Objects'}</th><th scope="col">${score.label}</th>${layers.map(layer => html`<th scope="col" class="text">${shown(layer.name)}${bar(layer.share)}</th>`)}${layers.length === 0 ? html`<td></td>` : null}${pictured ? html`<th scope="col" class="text">Typical</th>` : null}</tr></thead>
-${groups.map(group => tableBody(reading, score, group, columns, pictured))}</table></section>`
+${groups.map(group => tableBody(reading, page, score, group, columns, pictured))}</table></section>`
 }
 
 /** What the network reaches for each class. */
@@ -39,14 +40,10 @@ interface ClassScores {
   readonly values: readonly (number | null)[]
 }
 
-function scoreOfClasses({ findings }: Reading): ClassScores {
+function scoreOfClasses({ findings }: Reading, { classScore }: TaskPage): ClassScores {
   const [measure] = measuresOf(findings.measures)
   const values = (measure && findings.perClass[measure.name]) ?? []
-  return { label: findings.task === 'classification' ? 'Right' : (measure?.label ?? ''), measure, values }
-}
-
-function itemsOf({ findings }: Reading): 'images' | 'objects' {
-  return findings.task === 'detection' ? 'objects' : 'images'
+  return { label: classScore ?? measure?.label ?? '', measure, values }
 }
 
 function scoreText({ measure }: ClassScores, value: number | null): string {
@@ -59,6 +56,7 @@ function scoreText({ measure }: ClassScores, value: number | null): string {
 
 function tableBody(
   reading: Reading,
+  page: TaskPage,
   score: ClassScores,
   group: ClassGroup,
   columns: number,
@@ -67,16 +65,22 @@ function tableBody(
   const heading =
     reading.groups.length === 1 && group.superclass === null
       ? null
-      : html`<tr class="group"><th scope="rowgroup" colspan="${columns}">${name(group.title)} ${reading.findings.task === 'classification' ? html`<span class="muted">${percent(groupMean(reading, score.values, group.classes))} right</span>` : null}</th></tr>`
-  return html`<tbody>${heading}${group.classes.map(index => row(reading, score, index, pictured))}</tbody>
+      : html`<tr class="group"><th scope="rowgroup" colspan="${columns}">${name(group.title)} ${page.groupScore === undefined ? null : html`<span class="muted">${page.groupScore(group.classes)}</span>`}</th></tr>`
+  return html`<tbody>${heading}${group.classes.map(index => row(reading, page, score, index, pictured))}</tbody>
 `
 }
 
-function row(reading: Reading, score: ClassScores, index: number, pictured: boolean): Markup {
+function row(
+  reading: Reading,
+  { items }: TaskPage,
+  score: ClassScores,
+  index: number,
+  pictured: boolean,
+): Markup {
   const { findings } = reading
   const images = findings.data.perClass[index] ?? 0
   const title = className(reading, index)
-  const noItem = itemsOf(reading) === 'images' ? 'no image' : 'no object'
+  const noItem = items === 'images' ? 'no image' : 'no object'
   const bars = findings.layers.map(layer => {
     const weights = groupingOf(layer, 'class')?.affinity.weight[index]
     return html`<td class="bar"><span class="cell-name">${shown(layer.name)}</span>${weights === undefined ? noRoute(noItem) : bar(weights, images === 0 ? noItem : undefined)}</td>`
@@ -90,7 +94,7 @@ function row(reading: Reading, score: ClassScores, index: number, pictured: bool
   const typical = pictured
     ? html`<td class="text pictures">${pictures.length === 0 ? null : html`<span class="thumbs">${pictures.map(one => tile(reading, one, null))}</span>`}</td>`
     : null
-  return html`<tr id="${anchor.class(index)}" data-name="${title}"><th scope="row">${name(title)}</th><td><span class="cell-name">${itemsOf(reading)}</span>${whole(images)}</td><td><span class="cell-name">${score.label.toLowerCase()}</span>${images === 0 ? '–' : scoreText(score, right)}</td>${meter}${bars}${typical}</tr>
+  return html`<tr id="${anchor.class(index)}" data-name="${title}"><th scope="row">${name(title)}</th><td><span class="cell-name">${items}</span>${whole(images)}</td><td><span class="cell-name">${score.label.toLowerCase()}</span>${images === 0 ? '–' : scoreText(score, right)}</td>${meter}${bars}${typical}</tr>
 `
 }
 

@@ -21,16 +21,22 @@ function activeSentence({ count, active, cvImportance, share }: LayerFindings): 
   return `${who}${without}; their shares of weight differ by a CV of ${fixed(cvImportance, 2)} (0 is even).`
 }
 
-/** How much of the choice the class explains, and the superclass. */
-export function explainedSentence(layer: LayerFindings): string {
+/**
+ * How much of the choice the class explains, and the superclass.
+ *
+ * @param subject - begins the sentence
+ */
+export function explainedSentence(
+  layer: LayerFindings,
+  subject = `The class of ${layer.inputs === 1 ? 'an image' : 'an object'}`,
+): string {
   const byClass = groupingOf(layer, 'class')?.information ?? null
   const superclass = groupingOf(layer, 'superclass')?.information ?? null
   const { ofMean } = layer.dependence
-  const item = layer.inputs === 1 ? 'an image' : 'an object'
   if (byClass === null) return 'There is nothing to explain.'
   if (byClass.share === null) return 'One expert has all the weight, so the class cannot explain a choice.'
   if (!beyondChance(byClass))
-    return `The class of ${item} explains no more of the choice than shuffled labels would (${significance(byClass.p, byClass.permutations)}).`
+    return `${subject} explains no more of the choice than shuffled labels would (${significance(byClass.p, byClass.permutations)}).`
   const chance = (info: Information): string => percent(ratio(info.chance, ofMean))
   const coarse =
     superclass === null
@@ -38,7 +44,7 @@ export function explainedSentence(layer: LayerFindings): string {
       : beyondChance(superclass)
         ? `, its superclass alone ${percent(superclass.share)} (shuffled: ${chance(superclass)})`
         : ', its superclass alone no more than shuffled labels would'
-  return `The class of ${item} explains ${percent(byClass.share)} of the choice of expert (shuffled labels: ${chance(byClass)})${coarse}.`
+  return `${subject} explains ${percent(byClass.share)} of the choice of expert (shuffled labels: ${chance(byClass)})${coarse}.`
 }
 
 export function beyondChance({ p, value, chance95 }: Pick<Information, 'p' | 'value' | 'chance95'>): boolean {

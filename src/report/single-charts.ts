@@ -1,5 +1,5 @@
 import * as Plot from '@observablehq/plot'
-import { type ExpertFindings, type Findings, groupingOf, type LayerFindings } from '../analysis/findings.ts'
+import { type Findings, groupingOf, imageFindings, type LayerFindings } from '../analysis/findings.ts'
 import { fail } from '../base/errors.ts'
 import { draw, standalone } from './draw.ts'
 import { percent } from './figures.ts'
@@ -7,7 +7,7 @@ import { fitted, shown } from './markup.ts'
 import { spacious } from './matrix-charts.ts'
 import { informationChart } from './measure-charts.ts'
 import { expertColour, expertInk, tone } from './palette.ts'
-import { type LogitMap, mapChart, placesOf, trainingChart } from './place-charts.ts'
+import { mapChart, placesOf, trainingChart } from './place-charts.ts'
 import { groupingChart } from './preference-figures.ts'
 
 /**
@@ -40,7 +40,7 @@ export function trainingSvg(findings: Findings, layerIndex: number): string {
 /** The map of the gate's logits. */
 export function mapSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
-  const places = placesOf(mapOf(findings, layerIndex) ?? nothing(layer, 'there is no map of it'))
+  const places = placesOf(imageFindings(findings, layerIndex)?.map ?? nothing(layer, 'there is no map of it'))
   return standalone(
     mapChart(`${shown(layer.name)}: map of the gate’s logits`, places, {
       frame: places,
@@ -61,12 +61,12 @@ interface Line {
 /** The experts of a layer with their shares and captions. */
 export function captionsSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
-  const experts = expertsOf(findings, layerIndex) ?? nothing(layer, 'its experts have no captions')
+  const { experts } = imageFindings(findings, layerIndex) ?? nothing(layer, 'its experts have no captions')
   const lines = experts.map(
-    ({ expert, caption, silence }): Line => ({
+    ({ expert, caption, noCaptionReason }): Line => ({
       expert,
       share: layer.share[expert] ?? 0,
-      text: fitted(shown(caption ?? silence ?? 'no caption'), 208),
+      text: fitted(shown(caption ?? noCaptionReason ?? 'no caption'), 208),
       spoken: caption !== null,
     }),
   )
@@ -117,14 +117,6 @@ export function captionsSvg(findings: Findings, layerIndex: number): string {
   )
 }
 
-function mapOf({ extras }: Findings, index: number): LogitMap | null {
-  return (extras?.task === 'classification' ? extras.layers[index]?.map : null) ?? null
-}
-
-function expertsOf({ extras }: Findings, index: number): readonly ExpertFindings[] | undefined {
-  return extras?.task === 'classification' ? extras.layers[index]?.experts : undefined
-}
-
 function layerOf(findings: Findings, index: number): LayerFindings {
   return (
     findings.layers[index] ??
@@ -153,14 +145,15 @@ export function chartFiles(findings: Findings): ChartFile[] {
     const file = (kind: string, svg: string): ChartFile => ({ name: `${layer.name}-${kind}.svg`, svg })
     const grouped = (kind: string, name: 'superclass' | 'level' | 'size'): ChartFile[] =>
       groupingOf(layer, name) === undefined ? [] : [file(kind, groupingSvg(findings, index, name))]
+    const own = imageFindings(findings, index)
     return [
-      ...(expertsOf(findings, index) === undefined ? [] : [file('captions', captionsSvg(findings, index))]),
+      ...(own === undefined ? [] : [file('captions', captionsSvg(findings, index))]),
       file('information', informationSvg(findings, index)),
       ...grouped('superclasses', 'superclass'),
       ...grouped('levels', 'level'),
       ...grouped('sizes', 'size'),
       ...(layer.history.length === 0 ? [] : [file('training', trainingSvg(findings, index))]),
-      ...(mapOf(findings, index) === null ? [] : [file('map', mapSvg(findings, index))]),
+      ...((own?.map ?? null) === null ? [] : [file('map', mapSvg(findings, index))]),
     ]
   })
 }

@@ -2,7 +2,7 @@ import { expertShades, liftShades, themeStyle } from './palette.ts'
 
 /**
  * The style sheet. Sizes are in rem, so that the reader's own text size counts; the page is one column of at most 70 rem,
- * with the contents beside it where there is room.
+ * with the contents at the side where there is room.
  */
 export function styleSheet(): string {
   const experts = expertShades.map((_, i) => `.e${i}{--c:var(--e${i});--i:var(--e${i}-ink)}`).join('')

@@ -1,22 +1,32 @@
+import type { Pictures } from '../analysis/analysed.ts'
 import type { LayerFindings } from '../analysis/findings.ts'
 import type { Definition } from './definitions-section.ts'
 import type { Markup } from './markup.ts'
+import type { Reading } from './reading.ts'
+
+/** Makes the page of one task; null for findings of another. */
+export type PageOfTask = (reading: Reading, pictures: Pictures) => TaskPage | null
 
 /** What the page of one task adds to what the pages of all tasks have. */
 export interface TaskPage {
-  /** Rules beside the common ones. */
+  /** Rules in addition to the common ones. */
   readonly style: string
   /** One copy of each picture, which the rest draws from. */
   readonly store: Markup | null
-  /** Begins the heading: `Who does what`, before the run's name. */
+  /** Begins the heading: `Expert roles`, before the run's name. */
   readonly title: string
   /** What the network reaches, after its name: `names 71.3 % of 10 000 images right`. */
   readonly reaches: string
   /** Results in large figures. */
   readonly results: readonly Markup[]
-  /** Facts beside those that every run has. */
+  /** Facts in addition to those of every run. */
   readonly facts: readonly Markup[]
   readonly definitions: readonly Definition[]
+  /** What classes count, and what the value of each class is called: `Right`; by default the ranking measure's label. */
+  readonly items: 'images' | 'objects'
+  readonly classScore?: string
+  /** The value of classes together, of a superclass: `71.3 % right`; by default nothing. */
+  groupScore?(classes: readonly number[]): string
   /** Whether each expert has a part of the page, which {@link TaskPage.experts} draws. */
   readonly hasExperts: boolean
   /** An expert in one line; muted where there is nothing to say. */
@@ -29,9 +39,9 @@ export interface TaskPage {
   explained(layer: LayerFindings): string
   /** Stands in a layer before the charts. */
   experts(layer: LayerFindings, index: number): Markup | null
-  /** Figures of what experts are given, beside those of all tasks. */
+  /** Figures of what experts are given, in addition to those of all tasks. */
   preferences(layer: LayerFindings, index: number): readonly (Markup | null)[]
-  /** Figures of what the experts can do. */
+  /** Figures of accuracy by expert selection. */
   variants(layer: LayerFindings, index: number): readonly Markup[]
   /** Stands in a layer after the charts of preferences. */
   pictures(layer: LayerFindings, index: number): Markup | null

@@ -52,6 +52,8 @@ export type TrainEvent =
   | { readonly kind: 'preparing'; readonly isDone: boolean }
   | { readonly kind: 'alarm'; readonly layer: string; readonly message: string }
   | { readonly kind: 'warning'; readonly message: string }
+  /** What was chosen where the configuration leaves a choice. */
+  | { readonly kind: 'note'; readonly message: string }
   | {
       readonly kind: 'skipped'
       readonly files: readonly { readonly path: string; readonly reason: string }[]

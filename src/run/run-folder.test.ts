@@ -21,7 +21,10 @@ import { openMetricsLog } from './metrics-log.ts'
 import { claimRunFolder, configHash, createRun, openRun, readConfig, unclaimRunFolder } from './run-folder.ts'
 
 const environment = describeEnvironment({ onnxruntime: '1.2.3', device: 'cpu', threads: 2, recipe: 'r' })
-const config = { seed: 1, model: { initialisation: 'published', name: 'resnet18' } }
+const config = {
+  seed: 1,
+  model: { initialisation: 'published', name: 'resnet18', weightsEntry: null, copyNoise: 0, freeze: null },
+}
 let root: string
 beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), 'moiety-run-'))

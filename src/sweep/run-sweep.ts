@@ -65,7 +65,7 @@ export interface SweepEnd {
  * another container or on another machine is taken over, see `untilTakeover`.
  *
  * @param onWait - called while the heartbeat of such a lock is watched
- * @throws MoietyError `usage` if another sweep is at work there; `disk`
+ * @throws MoietyError `usage` if another sweep is running there; `disk`
  */
 export async function openSweep(
   folder: string,

@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
+import type { MeasureDefinition } from '../metrics/measure.ts'
 import { measuresOf, taskMeasures } from '../tasks/measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
 
@@ -18,15 +19,19 @@ export interface Measure {
 
 type Done = Extract<Outcome, { status: 'done' }>
 
-const ofRun = {
-  ...Object.fromEntries(
-    taskMeasures.map(({ name, title }) => [
-      name,
-      { title: `${title}, %`, scale: 100, digits: 1, of: (run: Done) => run.measures[name] ?? null },
-    ]),
-  ),
-  seconds: { title: 'seconds of training', scale: 1, digits: 0, of: (run: Done) => run.seconds },
-} as const
+type OfRun = Omit<Measure, 'key' | 'of'> & { readonly of: (run: Done) => number | null }
+
+function ofMeasure({ name, title, format }: MeasureDefinition): [string, OfRun] {
+  const shown =
+    format === 'percent' ? { title: `${title}, %`, scale: 100, digits: 1 } : { title, scale: 1, digits: 3 }
+  return [name, { ...shown, of: run => run.measures[name] ?? null }]
+}
+
+/** Those of tasks are shown in per cent. */
+const ofRun: Readonly<Record<string, OfRun>> = {
+  ...Object.fromEntries(taskMeasures.map(measure => ofMeasure({ ...measure, format: 'percent' }))),
+  seconds: { title: 'seconds of training', scale: 1, digits: 0, of: run => run.seconds },
+}
 
 const ofLayer = {
   cvImportance: { title: 'CV of importance', digits: 3, of: (layer: LayerResult) => layer.cvImportance },
@@ -43,7 +48,13 @@ export function usualMeasure(outcomes: Iterable<Outcome>): string {
   return 'top1'
 }
 
-/** What `--value` can name. */
+/** Metrics of the user's own, by their names; the runs have them, whether or not their code is loaded. */
+function ofMetrics(outcomes: readonly Outcome[]): Readonly<Record<string, OfRun>> {
+  const found = outcomes.flatMap(one => (one.status === 'done' ? measuresOf(one.measures) : []))
+  return Object.fromEntries(found.filter(({ name }) => !Object.hasOwn(ofRun, name)).map(ofMeasure))
+}
+
+/** What `--value` can name, besides metrics of the user's own. */
 export const measureNames: readonly string[] = [...Object.keys(ofRun), ...Object.keys(ofLayer)]
 
 /**
@@ -53,21 +64,24 @@ export const measureNames: readonly string[] = [...Object.keys(ofRun), ...Object
  * @throws MoietyError `usage` for another name, and where it must be said which mixture is meant
  */
 export function measureNamed(text: string, outcomes: Iterable<Outcome>): Measure {
-  for (const [key, measure] of Object.entries(ofRun))
+  const given = [...outcomes]
+  const runs = { ...ofRun, ...ofMetrics(given) }
+  for (const [key, measure] of Object.entries(runs))
     if (key === text)
       return { key, ...measure, of: outcome => (outcome.status === 'done' ? measure.of(outcome) : null) }
   const [name = '', layer] = text.split('.', 2)
   const found = Object.entries(ofLayer).find(([key]) => key === name)
   if (found === undefined) {
-    const guess = nearest(text, measureNames)
+    const known = [...Object.keys(runs), ...Object.keys(ofLayer)]
+    const guess = nearest(text, known)
     return fail({
       kind: 'usage',
       message: `there is no value "${text}"`,
       where: '--value',
-      help: guess === undefined ? `the values are ${measureNames.join(', ')}` : `did you mean ${guess}?`,
+      help: guess === undefined ? `the values are ${known.join(', ')}` : `did you mean ${guess}?`,
     })
   }
-  const all = [...outcomes].flatMap(outcome => (outcome.status === 'done' ? [outcome.layers] : []))
+  const all = given.flatMap(outcome => (outcome.status === 'done' ? [outcome.layers] : []))
   const names = [...new Set(all.flatMap(layers => layers.map(one => one.name)))].sort()
   if (layer !== undefined ? !names.includes(layer) && names.length > 0 : all.some(({ length }) => length > 1))
     fail({

@@ -106,7 +106,8 @@ export function backboneOf(
   )
   const { name, stem, width } = config
   const kernels = config.initialisation === 'fan-out' ? kaimingNormal : kaimingUniform
-  return { name, stem, width, stemKernels: kernels, ...embed(name, width, layers, kernels) }
+  const frozen = new Set(config.freeze ?? [])
+  return { name, stem, width, stemKernels: kernels, frozen, ...embed(name, width, layers, kernels) }
 }
 
 /**

@@ -68,11 +68,13 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
   return { run, task, checkpoint, split }
 }
 
+/** Other data has its own annotations. */
 function withChoice(own: Config['data'], given: DataChoice | undefined): Config['data'] {
+  if (given === undefined) return own
   // A labels file in which each image happens to have one label is recognised as one of single labels.
-  const isTable = given?.name === 'folder' && given.directory !== null && holdsLabels(given.directory)
-  const name = own.name === 'multi-label' && isTable ? own.name : (given?.name ?? own.name)
-  return { ...own, ...given, name, limit: given?.limit ?? own.limit }
+  const isTable = given.name === 'folder' && given.directory !== null && holdsLabels(given.directory)
+  const name = own.name === 'multi-label' && isTable ? own.name : given.name
+  return { ...own, annotations: null, images: null, ...given, name, limit: given.limit ?? own.limit }
 }
 
 /** Of the data that a run was trained on, for a checkpoint of an earlier version that does not say it. */
@@ -137,11 +139,18 @@ export function checkpointIdentity({ identity }: Pick<Checkpoint, 'identity'>): 
 export function configurationIdentity(config: Config, extensions: readonly Extension[] = []): string {
   const { seed: _, data, ...others } = config
   const { epochs } = config.training
-  const { weights, weightsPart } = config.model
+  const { weights, weightsEntry, weightsPart, copyNoise } = config.model
   // A resume may change these; runs that differ in them have reached different numbers.
   return configHash({
     ...withoutSafeKeys({ ...others, data: { ...data, directory: null } }),
-    begun: { epochs, weights, weightsPart },
+    // Runs from before there was a choice of entries keep their hash.
+    begun: {
+      epochs,
+      weights,
+      weightsPart,
+      ...(weightsEntry === null ? {} : { weightsEntry }),
+      ...(copyNoise === 0 ? {} : { copyNoise }),
+    },
     ...(extensions.length === 0 ? {} : { extensions }),
   })
 }

@@ -74,6 +74,8 @@ export interface TaskData extends SplitSizes, Normalisation {
   /** What the images are and how many. */
   readonly title: string
   readonly classes: readonly string[]
+  /** By class, of data with boxes: the number of a category in its files. */
+  readonly categoryIds?: readonly number[] | undefined
   readonly superclasses: readonly string[] | undefined
   /** By class; -1 where it has none. */
   readonly superclassOf: ArrayLike<number> | undefined
@@ -85,7 +87,7 @@ export interface TaskData extends SplitSizes, Normalisation {
  * What is learned from what: all that training, evaluation and analysis do not know of classifiers and detectors. A batch is a
  * function of (seed, epoch, number), so that an interrupted training resumes as if it had not been interrupted.
  */
-export interface Task<out E extends Evaluated = Evaluated> {
+export interface Task<out E extends Evaluated = Evaluated, out V extends VariantResult = VariantResult> {
   readonly kind: TaskKind
   readonly config: Config
   readonly data: TaskData
@@ -125,7 +127,7 @@ export interface Task<out E extends Evaluated = Evaluated> {
    * The network as trained and variants of its mixtures on a split, each variant computed on the same images. Where a task can,
    * one program computes many variants.
    */
-  withVariants(engine: Engine, split: SplitName, options?: VariantOptions): Promise<EvaluatedVariants<E>>
+  withVariants(engine: Engine, split: SplitName, options?: VariantOptions): Promise<EvaluatedVariants<E, V>>
 }
 
 /** Which variants, and how the work reports. */
@@ -142,12 +144,14 @@ export interface VariantResult {
   readonly measures: Measures
   /** Of tasks that give each image one class: that class, for each image. */
   readonly predictions: Int32Array | null
+  /** The ranking measure of each class, of tasks that have it in addition to `predictions`. */
+  readonly perClass?: readonly (number | null)[]
 }
 
 /** A network and its variants on a split. */
-export interface EvaluatedVariants<E extends Evaluated = Evaluated> {
+export interface EvaluatedVariants<E extends Evaluated = Evaluated, V extends VariantResult = VariantResult> {
   readonly trained: E
-  readonly variants: readonly VariantResult[]
+  readonly variants: readonly V[]
 }
 
 /** What a network is, for people. */

@@ -70,7 +70,7 @@ export class TrainingLoop {
     const usual = await this.#programs.for(task.forms(0)[0]!)
     const { position, plan, checkpoint, callbacks } = await startingPoint({
       config,
-      data: { identity: task.identity, title: task.data.title },
+      data: { identity: task.identity, title: task.data.title, categoryIds: task.data.categoryIds },
       engine: engines[0],
       step: usual.facts,
       run: folder.path,
@@ -78,6 +78,7 @@ export class TrainingLoop {
       stepsPerEpoch: task.stepsPerEpoch,
       resume,
       onWarning: message => onEvent({ kind: 'warning', message }),
+      onNote: message => onEvent({ kind: 'note', message }),
     })
     this.#callbacks.restore(callbacks)
     await this.#programs.spread(usual)

@@ -1,37 +1,113 @@
-import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
+import { shellWord } from '../base/escaping.ts'
 import type { HostTensor } from '../base/tensor.ts'
-import type { ModelConfig } from '../config/config.ts'
-import { kindOf, reasonOf, rethrowExhausted } from '../files/disk.ts'
-import { openRegularFile, readRegularFile, sizeLimits } from '../files/regular-file.ts'
-import { decodeSafetensors } from '../files/safetensors.ts'
-import { adopt } from '../nn/index.ts'
-import { latestCheckpoint, listCheckpoints } from '../run/checkpoint.ts'
+import type { Config, ModelConfig } from '../config/config.ts'
+import { Graph } from '../graph/index.ts'
+import { adopt, Scope } from '../nn/index.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
+import { detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
+import { type NetworkFound, networkOf, settingsFor } from './network-of-weights.ts'
+import { ofCocosCategories } from './torchvision-classes.ts'
+import { type Copying, copiedExperts } from './upcycle.ts'
+import { readWeights } from './weight-file.ts'
+
+/** What of a model's configuration says with which weights it begins. */
+export type StartConfig = Pick<ModelConfig, 'weights' | 'weightsPart'> &
+  Partial<Pick<ModelConfig, 'weightsEntry' | 'copyNoise'>>
+
+/** What else the first values depend on. */
+export interface StartOptions {
+  /** Decides the noise and the channels of copies. */
+  readonly seed?: number
+  /** Of data with boxes: by class. */
+  readonly categoryIds?: readonly number[] | undefined
+}
 
 /**
- * Puts trained weights (safetensors with torchvision's names, or a run of Moiety's) into a fresh state.
+ * Puts trained weights (a file with torchvision's names, or a run of Moiety's) into a fresh state.
  *
  * `whole` asks that file and model have the same tensors. `backbone` leaves out what follows a network's stages and whatever
  * a mixture of experts replaces; `features` leaves out a detector's heads and the latter; `trunk` the latter alone; `copies` is `trunk`, and each expert begins as
- * what it replaces in the file. All else must be there. Torch's `num_batches_tracked` is ignored.
+ * what it replaces in the file; `all-but-classes` is `trunk` without the outputs for classes. `auto` takes what fits of the classifier, pyramid
+ * and heads, and all of the rest. What is asked for must be there. Torch's `num_batches_tracked` is ignored.
  *
+ * @param onNote - called with what was chosen, or begins at random
  * @throws MoietyError (data) that lists what is missing, not in the model, or of another shape, by name
  */
 export async function withPublishedWeights(
   initial: ReadonlyMap<string, HostTensor>,
-  config: Pick<ModelConfig, 'weights' | 'weightsPart'>,
+  config: StartConfig,
+  onNote: (note: string) => void = () => undefined,
+  { seed = 0, categoryIds }: StartOptions = {},
 ): Promise<Map<string, HostTensor>> {
   if (config.weights === null) return new Map(initial)
-  const { weightsPart } = config
-  const { file, given } = await readWeights(config.weights)
+  const { file, tensors, notes } = await readWeights(config.weights, config.weightsEntry ?? null)
   const model = new Map([...initial].filter(([name]) => !name.startsWith('optimizer.')))
-  const free = freeParts(model, weightsPart)
-  const isFree = (name: string): boolean => free.some(part => name.startsWith(`${part}.`))
-  const copied = weightsPart === 'copies' ? copiedExperts(model, given) : new Map<string, HostTensor>()
+  const given = ofCocosCategories(model, tensors, categoryIds)
+  const fitted = matched(model, given ?? tensors, config.weightsPart, file, {
+    noise: config.copyNoise ?? 0,
+    seed,
+  })
+  const ofCategories =
+    given === undefined
+      ? []
+      : [
+          "of the weights' 91 outputs for COCO's category ids, 0 the background, the 80 of this data are taken",
+        ]
+  for (const note of [...notes, ...ofCategories, ...fitted.notes]) onNote(note)
+  return new Map([...initial, ...fitted.state])
+}
+
+/**
+ * Reads the weights that a training begins with and compares them with the model, before data are opened: only how many classes
+ * there are is not known yet.
+ *
+ * @throws MoietyError as {@link withPublishedWeights}
+ */
+export async function checkWeights({ model, data }: Pick<Config, 'model' | 'data'>): Promise<void> {
+  if (model.weights === null) return
+  const { file, tensors } = await readWeights(model.weights, model.weightsEntry)
+  const classes =
+    [...tensors].find(([name]) => isClassOutput(name) && name.endsWith('.bias'))?.[1].shape[0] ?? 1
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: true })
+  if (isDetector(model)) {
+    const { scales, ratios } = model.detector.anchors
+    const images = graph.input('images', 'float32', [1, 3, 128, 128])
+    detectorOf(model, { classes: Math.max(1, Math.round(classes / scales.length / ratios.length)) })(
+      scope,
+      images,
+    )
+  } else
+    classifierOf(model, { classes })(scope, graph.input('images', 'float32', [2, 3, data.size, data.size]))
+  const shapes = scope.declarations
+    .all()
+    .map(({ name, shape }) => [name, { dtype: 'float32', shape, data: new Float32Array() }] as const)
+  matched(new Map<string, HostTensor>(shapes), tensors, model.weightsPart, file)
+}
+
+/** A model's tensors with those of a file, and what is told of it. */
+interface Fitted {
+  readonly state: ReadonlyMap<string, HostTensor>
+  readonly notes: readonly string[]
+}
+
+function matched(
+  model: ReadonlyMap<string, HostTensor>,
+  given: ReadonlyMap<string, HostTensor>,
+  part: ModelConfig['weightsPart'],
+  file: string,
+  copying: Copying = { noise: 0, seed: 0 },
+): Fitted {
+  const free = freeParts(model, given, part)
+  const isFree = (name: string): boolean =>
+    free.some(one => name === one || name.startsWith(`${one}.`)) ||
+    (leavesClasses(model, given, part) && isClassOutput(name))
+  const copied = part === 'copies' ? copiedExperts(model, given, copying) : new Map<string, HostTensor>()
   const wanted = new Map([...[...given].filter(([name]) => !isFree(name)), ...copied])
   const { state, missing, unknown, misshapen } = adopt(model, wanted)
   const isLeftOut = (name: string): boolean =>
-    isFree(name) && !(weightsPart === 'copies' && name.includes('.experts.'))
+    isFree(name) && !(part === 'copies' && name.includes('.experts.'))
   const problems = [
     ...list(
       'missing from the file',
@@ -46,87 +122,91 @@ export async function withPublishedWeights(
       message: 'the weights do not fit the model:',
       details: problems.map(problem => `  ${problem}`),
       where: file,
-      help:
-        weightsPart === 'whole'
-          ? 'model.weightsPart=backbone leaves out the classifier and what a mixture of experts replaces; of a detector, trunk leaves out the mixtures of its heads'
-          : 'compare model.name, model.stem, model.width and model.detector with the file',
+      help: [
+        ...(part === 'whole'
+          ? [
+              'model.weightsPart=backbone leaves out the classifier and what a mixture of experts replaces, all-but-classes the outputs for classes; of a detector, trunk leaves out the mixtures of its heads',
+            ]
+          : []),
+        proposal(given, file),
+      ].join('; or '),
     })
   }
-  return new Map([...initial, ...state])
+  return { state, notes: ['auto', 'copies'].includes(part) ? notesOn(model, given, isFree) : [] }
 }
 
-/** The tensors of a file, or of a run's newest checkpoint. */
-async function readWeights(
-  path: string,
-): Promise<{ readonly file: string; readonly given: Map<string, HostTensor> }> {
-  if (isFolder(path)) return checkpointOf(path)
-  const file = path
-  const bytes = await readRegularFile(file, sizeLimits.weights).catch((cause: unknown) =>
-    unreadable(file, cause),
-  )
-  return { file, given: namedAsHere(decodeSafetensors(bytes, file).tensors) }
-}
-
-/**
- * Refuses weights that cannot be read, by opening them only: to be called before anything that takes long.
- *
- * @throws MoietyError `data` for what is not a regular file or a run with a checkpoint, or is too large; `disk`
- */
-export async function refuseUnreadableWeights(path: string): Promise<void> {
-  if (isFolder(path)) {
-    if (listCheckpoints(path).length === 0) refuseWithoutCheckpoint(path)
-    return
+/** All settings at once that would fit a file. */
+function proposal(given: ReadonlyMap<string, HostTensor>, file: string): string {
+  let found: NetworkFound
+  try {
+    found = networkOf(given, file)
+  } catch {
+    return 'compare model.name, model.stem, model.width and model.detector with the file'
   }
-  const file = await openRegularFile(path, sizeLimits.weights).catch((cause: unknown) =>
-    unreadable(path, cause),
-  )
-  await file.close()
+  const settings = Object.entries(settingsFor(found, {})).map(([key, value]) => `model.${key}=${value}`)
+  return `--set model.from=${shellWord(file)} alone sets what fits the file: ${settings.join(' ')} model.weightsPart=auto`
 }
 
-function unreadable(file: string, cause: unknown): never {
-  rethrowExhausted(cause, 'read', file)
-  return fail({
-    kind: 'data',
-    message: `the weights cannot be read: ${reasonOf(cause)}`,
-    where: file,
-    help: 'model.weights is the path of a .safetensors file, or of a run',
-    cause,
+/** Of `auto`: what the classes' outputs and other parts begin as. */
+function notesOn(
+  model: ReadonlyMap<string, HostTensor>,
+  given: ReadonlyMap<string, HostTensor>,
+  isFree: (name: string) => boolean,
+): string[] {
+  const starts = new Set([...model.keys()].filter(isFree).map(partOf))
+  const outputs = [...model].find(([name]) => isClassOutput(name) && name.endsWith('.weight'))
+  const notes =
+    outputs === undefined || starts.has(partOf(outputs[0]))
+      ? []
+      : [
+          `${partOf(outputs[0])} is taken from the weights, too, since they have as many classes; model.weightsPart=${outputs[0].startsWith('fc.') ? 'backbone' : 'all-but-classes'} begins it at random`,
+        ]
+  const parts = [...starts].map(start => {
+    const [theirs, own] = [given, model].map(tensors => tensors.get(`${start}.weight`)?.shape[0])
+    if (!isClassOutput(`${start}.`)) return `${start} begins at random: the weights do not have it`
+    if (theirs === undefined) return `${start} begins at random: the weights have no outputs for classes`
+    return `${start} begins at random: the weights have ${theirs} outputs for classes, the model ${own}`
   })
+  return [...notes, ...parts]
 }
 
-function namedAsHere(tensors: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
-  const kept = [...tensors].filter(([name]) => !name.endsWith('num_batches_tracked'))
-  return new Map(kept.map(([name, tensor]) => [ownName(name), tensor]))
+/** `fc` of `fc.weight`, `layer4` of `layer4.experts.0.conv1.weight`, `head` of a head's tensor but its outputs for classes. */
+function partOf(name: string): string {
+  if (isClassOutput(name)) return name.slice(0, name.lastIndexOf('.'))
+  return name.includes('.experts.') ? homeOf(name) : name.slice(0, name.indexOf('.'))
 }
 
-/** torchvision's RetinaNet keeps its network and pyramid in a `backbone`; here they are at the root, as a classifier's are. */
-function ownName(name: string): string {
-  return name.replace(/^backbone\.body\./, '').replace(/^backbone\.fpn\./, 'fpn.')
+/** The last layer for classes, of a classifier or of a detector. */
+function isClassOutput(name: string): boolean {
+  return /^fc\.|^head\.classification_head\.(?:experts\.\d+\.)?cls_logits\./.test(name)
 }
 
-const isFolder = (path: string): boolean => kindOf(path) === 'folder'
-
-/** What was read is used, not its path: a run that is training may have removed the checkpoint since. */
-function checkpointOf(run: string): { readonly file: string; readonly given: Map<string, HostTensor> } {
-  const { checkpoint } = latestCheckpoint(run, { fallback: false })
-  if (checkpoint !== undefined) {
-    const model = [...checkpoint.state].filter(([name]) => !name.startsWith('optimizer.'))
-    return { file: join(checkpoint.path, 'model.safetensors'), given: namedAsHere(new Map(model)) }
-  }
-  return refuseWithoutCheckpoint(run)
+function leavesClasses(
+  model: ReadonlyMap<string, HostTensor>,
+  given: ReadonlyMap<string, HostTensor>,
+  part: ModelConfig['weightsPart'],
+): boolean {
+  if (part === 'all-but-classes') return true
+  // Copies are made for other classes, too; of a detector's outputs, which may be experts, they are asked for.
+  if (part === 'copies' && !model.has('fc.weight')) return false
+  return ['auto', 'copies'].includes(part) && !matches([...model.keys()].filter(isClassOutput), model, given)
 }
 
-function refuseWithoutCheckpoint(run: string): never {
-  return fail({
-    kind: 'data',
-    message: 'expected a run with a checkpoint, but the folder has none',
-    where: run,
-    help: 'model.weights is the path of a .safetensors file, or of a run',
-  })
+/** Whether a file has all of these tensors of a model, in their shapes. */
+function matches(
+  names: readonly string[],
+  model: ReadonlyMap<string, HostTensor>,
+  given: ReadonlyMap<string, HostTensor>,
+): boolean {
+  return names.every(name => given.get(name)?.shape.join() === model.get(name)!.shape.join())
 }
 
 /** Beginnings of names that need not be in the file, and are not taken from it if they are. */
-function freeParts(model: ReadonlyMap<string, HostTensor>, part: ModelConfig['weightsPart']): string[] {
+function freeParts(
+  model: ReadonlyMap<string, HostTensor>,
+  given: ReadonlyMap<string, HostTensor>,
+  part: ModelConfig['weightsPart'],
+): string[] {
   switch (part) {
     case 'whole':
       return []
@@ -136,28 +216,31 @@ function freeParts(model: ReadonlyMap<string, HostTensor>, part: ModelConfig['we
       return ['head', ...replacedParts(model)]
     case 'trunk':
     case 'copies':
-      // A gate that both heads share sits beside them.
+    case 'all-but-classes':
+      // A gate that both heads share is outside them.
       return ['head.gate', 'head.constraint', ...replacedParts(model)]
+    case 'auto': {
+      const under = (start: string, tensors: ReadonlyMap<string, unknown>): string[] =>
+        [...tensors.keys()].filter(name => name.startsWith(`${start}.`))
+      // A network's classes are no detector's, and the other way round; one that only classifies has no pyramid.
+      const absent = ['fc', 'fpn', 'head'].filter(
+        start => under(start, model).length === 0 || under(start, given).length === 0,
+      )
+      const mixtures = ['head.gate', 'head.constraint', ...replacedParts(model)]
+      return [...absent, ...mixtures.filter(start => !matches(under(start, model), model, given))]
+    }
   }
-}
-
-/** For each tensor of an expert that of the plain part in the file: `PART.REST` for `PART.experts.I.REST`. */
-function copiedExperts(
-  model: ReadonlyMap<string, HostTensor>,
-  given: ReadonlyMap<string, HostTensor>,
-): Map<string, HostTensor> {
-  const copies = new Map<string, HostTensor>()
-  for (const name of model.keys()) {
-    const plain = given.get(name.replace(/\.experts\.\d+\./, '.'))
-    if (name.includes('.experts.') && plain !== undefined) copies.set(name, plain)
-  }
-  return copies
 }
 
 /** The parts of a published network that mixtures of experts replace, told by where the model has experts. */
 function replacedParts(model: ReadonlyMap<string, HostTensor>): string[] {
   const homes = new Set([...model.keys()].filter(name => name.includes('.experts.')).map(homeOf))
-  return [...homes].flatMap(home => (home === 'stem' ? ['stem', 'conv1', 'bn1'] : [home]))
+  return [...homes].flatMap(home => {
+    if (home === 'stem') return ['stem', 'conv1', 'bn1']
+    // A stage that stays in addition to its experts is not replaced.
+    const added = ['experts', 'gate', 'constraint', 'scale'].map(part => `${home}.${part}`)
+    return model.has(`${home}.0.conv1.weight`) ? added : [home]
+  })
 }
 
 /** `layer4.1.conv2` of `layer4.1.conv2.experts.0.weight`. */

@@ -33,7 +33,12 @@ export interface StartingPoint {
 export interface StartOptions {
   readonly config: Config
   /** The data that there is. */
-  readonly data: { readonly identity: DataIdentity; readonly title: string }
+  readonly data: {
+    readonly identity: DataIdentity
+    readonly title: string
+    /** Of data with boxes: by class. */
+    readonly categoryIds?: readonly number[] | undefined
+  }
   readonly engine: Engine
   readonly step: StepFacts
   /** The run's folder. */
@@ -44,6 +49,8 @@ export interface StartOptions {
   readonly resume: boolean | 'auto'
   /** Told of damaged checkpoints that were passed over. */
   readonly onWarning: (message: string) => void
+  /** Told of what was chosen in weights to start from. */
+  readonly onNote: (message: string) => void
 }
 
 /**
@@ -54,13 +61,21 @@ export interface StartOptions {
  *   is damaged and `resume` is not `auto`
  */
 export async function startingPoint(options: StartOptions): Promise<StartingPoint> {
-  const { config, data, engine, step, run, resume, onWarning, epochsBefore, stepsPerEpoch } = options
+  const { config, data, engine, step, run, resume, onWarning, onNote, epochsBefore, stepsPerEpoch } = options
   const initial = step.initialState(config.seed)
   const found = resume === false ? undefined : latestCheckpoint(run, { fallback: resume === 'auto' })
   const checkpoint = found?.checkpoint
   if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
-    await engine.setState(await withPublishedWeights(initial, config.model), { transfer: true })
+    await engine.setState(
+      await withPublishedWeights(initial, config.model, onNote, {
+        seed: config.seed,
+        categoryIds: data.categoryIds,
+      }),
+      {
+        transfer: true,
+      },
+    )
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       plan: { epochs: config.training.epochs, extensions: [] },

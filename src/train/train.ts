@@ -12,8 +12,9 @@ import { openTask } from '../tasks/kinds.ts'
 import type { Task } from '../tasks/task.ts'
 import { requireTraining } from './device-probe.ts'
 import { TrainingLoop } from './loop.ts'
-import { refuseUnreadableWeights } from './pretrained.ts'
+import { checkWeights } from './pretrained.ts'
 import { refuseOtherConfig, rememberConfig } from './resume.ts'
+import { refuseUnreadableWeights } from './weight-file.ts'
 
 /** What to train, where, and who follows it. */
 export interface TrainOptions {
@@ -89,10 +90,12 @@ function reportProbe(onEvent: TrainOptions['onEvent']): (device: string) => void
 }
 
 /** Before data are opened and networks built, which may take minutes. */
-async function refuseUnreadableBeginning({ config, run }: TrainOptions): Promise<void> {
+async function refuseUnreadableBeginning({ config, task, run }: TrainOptions): Promise<void> {
   const { weights } = config.model
   // A resumed training has its weights in its checkpoint.
-  if (weights !== null && listCheckpoints(run).length === 0) await refuseUnreadableWeights(weights)
+  if (weights === null || listCheckpoints(run).length > 0) return
+  await refuseUnreadableWeights(weights)
+  if (task === undefined) await checkWeights(config)
 }
 
 function reportWait(onEvent: TrainOptions['onEvent']): (wait: LockWait) => void {

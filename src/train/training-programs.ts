@@ -90,7 +90,7 @@ export class TrainingPrograms {
     return new DividedStep(engines, step, parts, await first.load(step.finish, { threads, seldom }), seed)
   }
 
-  /** Lets go of all programs and their memory; those that come up again are made anew. */
+  /** Lets go of all programs and their memory; those that come up again are made again. */
   async release(): Promise<void> {
     const steps = [...this.#ready.values()]
     this.#ready.clear()

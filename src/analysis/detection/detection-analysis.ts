@@ -1,6 +1,6 @@
 import { type SplitName, splitNamed } from '../../data/index.ts'
 import type { DetectionStats } from '../../metrics/detections/index.ts'
-import type { DetectionTask } from '../../tasks/detection/detection-task.ts'
+import { DetectionTask, detection } from '../../tasks/detection/detection-task.ts'
 import { sizesOf } from '../../tasks/detection/evaluate-detector.ts'
 import type { DetectorRecords, TrueObject } from '../../tasks/detection/records.ts'
 import type { EvaluatedVariants } from '../../tasks/task.ts'
@@ -9,13 +9,16 @@ import { type DetectionExtras, groupingOf, type LayerFindings } from '../finding
 import { drained } from '../layer-findings.ts'
 import { type RoutedItems, routedItems, topExperts, weightsOfItems } from '../routed-items.ts'
 import { type Column, parquetFile, routingTable } from '../routing-table.ts'
+import { analysisOf } from '../task-analysis.ts'
 import { testMedians, weightedMedian } from './median-areas.ts'
 import { chooseScenes } from './scene-choice.ts'
 import { scenePictures } from './scene-pictures.ts'
 import { sizeClassOf, sizeNames } from './sizes.ts'
 
 /** What only detectors have: sizes and areas of objects, and scenes (METHOD.md §5.5). */
-export function analysedDetection(
+export const detectionAnalysis = analysisOf(detection, DetectionTask, analysed)
+
+function analysed(
   task: DetectionTask,
   split: SplitName,
   { trained, variants }: EvaluatedVariants<DetectorRecords>,
@@ -70,6 +73,7 @@ export function analysedDetection(
           sizes: [...sizes],
           perSize: [perSize[0]!, perSize[1]!, perSize[2]!],
           crowds: evaluation.counts.crowds,
+          changes: [...(splitNamed(data, split).changes ?? [])],
           detections: evaluation.perCategory.map(({ detections }) => detections),
           layers: own,
           scenes: { images: [...scenes.images], score: scenes.score },

@@ -5,6 +5,9 @@ import { excerpt } from '../../files/json-text.ts'
 /** A rectangle in pixels, as COCO writes it: left edge, top edge, width, height. */
 export type Box = readonly [x: number, y: number, width: number, height: number]
 
+/** An id as lenient reading has it. */
+export type RecordKey = number | string | null
+
 /**
  * One record of a file in COCO's format. Every method reads a member and throws a `MoietyError` of kind `data` that
  * names the file, the record and the member, if it is not what it should be.
@@ -34,6 +37,23 @@ export class CocoRecord {
     const value = this.#required(name)
     if (typeof value === 'number' && Number.isSafeInteger(value)) return value
     return this.refuse(name, `expected a whole number, got ${excerpt(value)}`, 'ids are numbers, not strings')
+  }
+
+  /** The id of a record that may be text, or null where there is none: `"42"` is the number 42. */
+  key(name: string): RecordKey {
+    const value = this.value(name)
+    if (typeof value !== 'string') return value === null ? null : this.id(name)
+    return /^-?\d{1,15}$/.test(value.trim()) ? Number(value) : value
+  }
+
+  /** A member, unchecked; null where there is none. */
+  value(name: string): Json {
+    return Object.hasOwn(this.#members, name) ? (this.#members[name] ?? null) : null
+  }
+
+  /** Path of the record within the file, as `annotations[17]`. */
+  get path(): string {
+    return this.#path
   }
 
   finite(name: string): number {
@@ -114,6 +134,6 @@ export function isNew(ids: Set<number>, id: number): boolean {
 }
 
 /** Message for an image or category id that is not in the annotations. */
-export function unlisted(what: 'image' | 'category', id: number): string {
-  return `expected the id of ${what === 'image' ? 'an image' : 'a category'} listed in the annotations, got ${id}`
+export function unlisted(what: 'image' | 'category', id: RecordKey): string {
+  return `expected the id of ${what === 'image' ? 'an image' : 'a category'} listed in the annotations, got ${id === null ? 'none' : id}`
 }

@@ -1,5 +1,6 @@
 import type { Box } from '../coco/record.ts'
 import type { PerChannel, SkippedFile } from '../dataset.ts'
+import type { MeasureChange, Problem } from '../problems.ts'
 
 /** One object of a scene, or one crowd of objects. */
 export interface SceneObject {
@@ -37,6 +38,8 @@ export interface ScenePixels {
 export interface DetectionSplit {
   readonly length: number
   readonly scenes: readonly Scene[]
+  /** How repairs and conventions change measures of this split. */
+  readonly changes?: readonly MeasureChange[] | undefined
   /**
    * The pixels of some scenes, in the requested order.
    *
@@ -53,7 +56,7 @@ export type Canvas = readonly [height: number, width: number]
 
 /** Scenes with the objects in them, in two splits or three. */
 export interface DetectionDataset {
-  readonly name: 'scenes' | 'coco'
+  readonly name: 'scenes' | 'coco' | 'boxes'
   /** A description of the scenes and their number, for logs. */
   readonly title: string
   /** Names of the classes, by label. */
@@ -80,6 +83,10 @@ export interface DetectionDataset {
   readonly content?: string | undefined
   /** What was skipped or changed by policy, for the caller to report. */
   readonly skipped: readonly SkippedFile[]
+  /** The same and all repairs, by kind. */
+  readonly problems?: readonly Problem[] | undefined
+  /** Of a folder, the format that was found, and where annotations and images are. */
+  readonly layout?: { readonly format: 'coco' | 'yolo' | 'voc'; readonly found: string } | undefined
   /** Further notes on the data, one sentence each, for the caller to report. */
   readonly notices?: readonly string[] | undefined
 }

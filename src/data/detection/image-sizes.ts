@@ -1,7 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import { quoted } from '../../files/json-reader.ts'
 import { type Extent, storedExtent, UnreadableImage } from '../image.ts'
-import type { LocatedImage } from './coco-images.ts'
+import type { SizedImage } from './sized-image.ts'
 
 /**
  * Boxes belong to images of the `width` and `height` that the annotations say. Where the files have been resized or turned since,
@@ -10,13 +10,13 @@ import type { LocatedImage } from './coco-images.ts'
  */
 
 /** Files of a split that are looked at, spread evenly over it. */
-const mostLookedAt = 32
+const maxImagesRead = 32
 
 /** This share of other sizes is no matter of single files. */
 const tooMany = 0.5
 
 interface OtherSize {
-  readonly image: LocatedImage
+  readonly image: SizedImage
   readonly found: Extent
 }
 
@@ -28,11 +28,11 @@ interface OtherSize {
  * @throws MoietyError of kind `data` that says how many, what probably happened, and the key that leaves them to be found one by one
  */
 export async function refuseOtherSizes(
-  images: readonly LocatedImage[],
+  images: readonly SizedImage[],
   file: string,
   unreadable: 'stop' | 'skip',
 ): Promise<void> {
-  const count = Math.min(images.length, mostLookedAt)
+  const count = Math.min(images.length, maxImagesRead)
   const looked = Array.from({ length: count }, (_, i) => images[Math.floor((i * images.length) / count)]!)
   const extents = await Promise.all(looked.map(({ path }) => storedExtent(path).catch(orUnreadable)))
   const others = extents.flatMap((found, i): OtherSize[] => {

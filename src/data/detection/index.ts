@@ -1,11 +1,12 @@
 /**
- * Images with boxes: COCO's format, drawn scenes, batches.
+ * Images with boxes: COCO's, YOLO's and Pascal VOC's format, drawn scenes, batches.
  *
  * @module
  */
 
+export { type BoxFormat, boxFormats } from './box-folder.ts'
+export { type FoundBoxes, findBoxes } from './box-formats.ts'
 export { canvasOf } from './canvas.ts'
-export { holdsCoco } from './coco-layout.ts'
 export {
   type BatchObjects,
   type DetectionBatch,

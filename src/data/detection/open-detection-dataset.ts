@@ -1,15 +1,16 @@
 import { fail } from '../../base/errors.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
-import { needDirectory } from '../missing-directory.ts'
 import { canvasRule } from './canvas.ts'
 import type { DetectionDataset } from './detection-dataset.ts'
-import { openCoco } from './open-coco.ts'
+import { openBoxes } from './open-boxes.ts'
+import type { SplitPaths } from './read-coco.ts'
 import { openScenes } from './scenes.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
 export interface DetectionDataOptions {
-  readonly name: 'scenes' | 'coco'
-  /** Folder of the files; required for `coco`. */
+  /** `boxes` and `coco` are a folder in the format of COCO, YOLO or Pascal VOC. */
+  readonly name: 'scenes' | 'coco' | 'boxes'
+  /** Folder of the files; required except for `scenes`, and where `annotations` are given. */
   readonly directory?: string | null | undefined
   /** Longest side of the canvas in pixels. Default: 128 for scenes, 320 for images. */
   readonly size?: number | undefined
@@ -19,9 +20,14 @@ export interface DetectionDataOptions {
   readonly unreadable?: 'stop' | 'skip' | undefined
   /** Policy for files with many implausible boxes: stop with an error (default), or use them. */
   readonly implausibleBoxes?: 'stop' | 'accept' | undefined
+  /** Annotation files in COCO's format, relative to `directory`, and the folders of their images. Default: found. */
+  readonly annotations?: SplitPaths | null | undefined
+  readonly images?: SplitPaths | null | undefined
+  /** Whether mistakes in annotations are refused instead of repaired and reported. Default: false. */
+  readonly strict?: boolean | undefined
   /** At most this many scenes of each split, the first ones. */
   readonly limit?: Limit | undefined
-  /** Seed of the drawing of scenes. Default: 0. */
+  /** Seed of the drawing of scenes, and of the division of a folder without splits. Default: 0. */
   readonly seed?: number | undefined
   /** Cache folder of the drawn scenes; see `cacheDirectory`. */
   readonly cacheDirectory?: string | undefined
@@ -54,9 +60,26 @@ export async function openDetectionDataset(
     }
     return openScenes({ size, limit, seed, cacheDirectory }, progress)
   }
+  const { annotations, images, strict = false } = options
+  if ((directory === undefined || directory === null) && !annotations?.train) {
+    return fail({
+      kind: 'usage',
+      message: 'expected the folder of annotations and images, got none',
+      where: 'data.directory',
+      help: '--data DIR; docs/detection-data.md shows its layout',
+    })
+  }
   const rule = canvasRule(options.size ?? 320, shortest)
-  return openCoco(
-    { directory: needDirectory({ name, directory }), rule, unreadable, limit, implausibleBoxes },
+  return openBoxes(
+    {
+      ...{ name, rule, unreadable, limit, implausibleBoxes, strict },
+      ...{
+        directory: directory ?? null,
+        annotations: annotations ?? {},
+        images: images ?? {},
+        seed: seed ?? 0,
+      },
+    },
     progress,
   )
 }

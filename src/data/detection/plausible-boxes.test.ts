@@ -43,7 +43,7 @@ function refusal(
     }),
   }
   try {
-    refuseImplausible(file, 'file.json')
+    refuseImplausible(file.images, file.annotations, 'file.json')
     return undefined
   } catch (error) {
     if (!(error instanceof MoietyError)) throw error

@@ -1,7 +1,7 @@
 import { fail } from '../../base/errors.ts'
-import type { CocoAnnotations } from '../coco/annotations.ts'
 import type { Box } from '../coco/record.ts'
-import { clip, leastSide, rounding } from './coco-objects.ts'
+import type { BoxImage, BoxObject } from './box-folder.ts'
+import { clip, leastSide, rounding } from './scene-objects.ts'
 
 /**
  * Detection of annotation files with other conventions than COCO's: corners, fractions of the image, boxes of images of another
@@ -54,9 +54,13 @@ type Verdict = 'plausible' | 'clipped' | 'outside' | 'tiny'
  * @param file - for the error
  * @throws MoietyError of kind `data` with the number of boxes, the probable cause, and the key that accepts them
  */
-export function refuseImplausible({ images, annotations }: CocoAnnotations, file: string): void {
+export function refuseImplausible(
+  images: readonly Pick<BoxImage, 'id' | 'width' | 'height'>[],
+  objects: readonly BoxObject[],
+  file: string,
+): void {
   const extents = new Map(images.map(({ id, width, height }) => [id, { width, height }]))
-  const boxes = annotations.flatMap(({ id, imageId, box, area }) => {
+  const boxes = objects.flatMap(({ id, imageId, box, area }) => {
     const { width, height } = extents.get(imageId)!
     return width === null || height === null ? [] : [{ id, imageId, box, area, width, height }]
   })

@@ -17,4 +17,5 @@ export {
   recallThresholds,
   type SizeLimits,
 } from './settings.ts'
+export { type StatMeaning, statMeanings } from './stat-meanings.ts'
 export type { DetectionStats, IouStats } from './summarise.ts'

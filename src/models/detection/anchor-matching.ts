@@ -1,5 +1,5 @@
 import { fail } from '../../base/errors.ts'
-import { encodeBox } from './box-coding.ts'
+import { type Deviations, encodeBox } from './box-coding.ts'
 
 /** Assignment of anchors to objects, and their targets (METHOD.md §5.1). Boxes are x1, y1, x2, y2 in pixels. */
 export interface MatchingOptions {
@@ -17,6 +17,8 @@ export interface MatchingOptions {
    * has 1 (METHOD.md §5.3). Its centre, and what it overlaps, stay those of the box.
    */
   readonly leastSide?: number
+  /** Of the boxes' codes. Default: `deviations`. */
+  readonly deviations?: Deviations
 }
 
 /** METHOD.md §5.1. */
@@ -151,7 +153,7 @@ export function anchorTargets(
       const at = n * count + a
       if (object >= 0) {
         classTargets[at] = names[object]!
-        encodeBox(boxes, object, anchors, a, boxTargets, 4 * at, options.leastSide)
+        encodeBox(boxes, object, anchors, a, boxTargets, 4 * at, options.leastSide, options.deviations)
       } else classTargets[at] = object === unmatched.ignored ? ignored : background
     }
   }

@@ -12,6 +12,11 @@ export interface AnchorOptions {
   readonly scales: readonly number[]
   /** Height ÷ width; the area is that of the square. */
   readonly ratios: readonly number[]
+  /**
+   * `centred`: in the middle of each position's pixels. `torchvision`: at their first one, with sides and corners in whole pixels, and
+   * positions as far apart as the canvas ÷ their number, rounded down. Default: centred.
+   */
+  readonly placement?: 'centred' | 'torchvision' | undefined
 }
 
 /** METHOD.md §5.1: sides of 4 strides, three to an octave. */
@@ -58,7 +63,7 @@ export function pyramidStrides(stem: StemName): number[] {
 
 /**
  * Every anchor of a canvas: by level, row, column, then ratio, then scale (as torchvision and yhenon order them). The
- * centre of position (i, j) is ((j + ½)·stride, (i + ½)·stride), as in yhenon; torchvision omits the ½ and rounds.
+ * centre of position (i, j) is ((j + ½)·stride, (i + ½)·stride), as in yhenon; torchvision omits the ½ and rounds, see `placement`.
  *
  * @param canvas - height and width in pixels
  * @param strides - of the levels; a level has ⌈extent ÷ stride⌉ positions, as after the convolutions
@@ -78,7 +83,11 @@ export function anchorsOf(
     start = end
   }
   const boxes = new Float32Array(4 * start)
-  for (const level of levels) placeLevel(boxes, level, options)
+  for (const level of levels) {
+    if (options.placement === 'torchvision')
+      placeAsTorchvision(boxes, level, [canvasHeight, canvasWidth], options)
+    else placeLevel(boxes, level, options)
+  }
   return { boxes, levels }
 }
 
@@ -103,4 +112,38 @@ function placeLevel(boxes: Float32Array, level: AnchorLevel, { size, scales, rat
       }
     }
   }
+}
+
+/** torchvision's `AnchorGenerator`, with the sizes of `_default_anchorgen`; in float32, halves rounded to even, as torch does. */
+function placeAsTorchvision(
+  boxes: Float32Array,
+  { stride, height, width, start }: AnchorLevel,
+  [canvasHeight, canvasWidth]: readonly [height: number, width: number],
+  { size, scales, ratios }: AnchorOptions,
+): void {
+  const { fround } = Math
+  const halves = ratios.flatMap(ratio =>
+    scales.map(scale => {
+      const side = Math.trunc(size * stride * scale)
+      const tall = fround(Math.sqrt(fround(ratio)))
+      return [toEven(fround(fround(1 / tall) * side) / 2), toEven(fround(tall * side) / 2)] as const
+    }),
+  )
+  const [down, across] = [Math.floor(canvasHeight / height), Math.floor(canvasWidth / width)]
+  let at = 4 * start
+  for (let row = 0; row < height; row++)
+    for (let column = 0; column < width; column++)
+      for (const [halfWidth, halfHeight] of halves) {
+        boxes[at++] = column * across - halfWidth
+        boxes[at++] = row * down - halfHeight
+        boxes[at++] = column * across + halfWidth
+        boxes[at++] = row * down + halfHeight
+      }
+}
+
+/** The nearest whole number, an even one at a half. */
+function toEven(value: number): number {
+  const low = Math.floor(value)
+  if (value - low !== 0.5) return Math.round(value)
+  return low % 2 === 0 ? low : low + 1
 }

@@ -19,7 +19,10 @@ import {
  *
  * (METHOD.md §5.1; R-CNN's coding with the deviations of Fast R-CNN's code). Boxes are x1, y1, x2, y2 in pixels.
  */
-export const deviations = [0.1, 0.1, 0.2, 0.2] as const
+export const deviations: Deviations = [0.1, 0.1, 0.2, 0.2]
+
+/** What the four numbers of a code are divided by; all 1 in torchvision's RetinaNet. */
+export type Deviations = readonly [x: number, y: number, width: number, height: number]
 
 /** Largest logarithm of a side's growth in decoding: no side grows more than 62.5 times. As in torchvision. */
 export const largestGrowth = Math.log(1000 / 16)
@@ -40,14 +43,14 @@ export function encodeBox(
   target: Float32Array | Float64Array,
   to: number,
   leastSide = 0,
+  divisors = deviations,
 ): void {
   for (const axis of [0, 1] as const) {
     const [low, high] = [boxes[4 * b + axis]!, boxes[4 * b + axis + 2]!]
     const [from, until] = [anchors[4 * a + axis]!, anchors[4 * a + axis + 2]!]
     const length = until - from
-    target[to + axis] = ((low + high) / 2 - (from + until) / 2) / length / deviations[axis]
-    target[to + axis + 2] =
-      Math.log(Math.max(high - low, leastSide) / length) / deviations[axis === 0 ? 2 : 3]
+    target[to + axis] = ((low + high) / 2 - (from + until) / 2) / length / divisors[axis]
+    target[to + axis + 2] = Math.log(Math.max(high - low, leastSide) / length) / divisors[axis === 0 ? 2 : 3]
   }
 }
 
@@ -62,14 +65,15 @@ export function decodedBoxes(
   codes: ArrayLike<number>,
   anchors: ArrayLike<number>,
   canvas: Canvas,
+  divisors = deviations,
 ): Float64Array {
   const boxes = new Float64Array(codes.length)
   for (let at = 0; at < codes.length; at += 4) {
     for (const axis of [0, 1] as const) {
       const [from, until] = [anchors[at + axis]!, anchors[at + axis + 2]!]
       const length = until - from
-      const centre = (from + until) / 2 + codes[at + axis]! * deviations[axis] * length
-      const growth = Math.min(codes[at + axis + 2]! * deviations[axis === 0 ? 2 : 3], largestGrowth)
+      const centre = (from + until) / 2 + codes[at + axis]! * divisors[axis] * length
+      const growth = Math.min(codes[at + axis + 2]! * divisors[axis === 0 ? 2 : 3], largestGrowth)
       const half = (length * Math.exp(growth)) / 2
       // Widths are along x, which is axis 0 of a box and axis 1 of a canvas.
       const end = canvas[axis === 0 ? 1 : 0]
@@ -96,14 +100,19 @@ export function anchorConstant(graph: Graph, boxes: Float32Array): Tensor {
  * @param anchors - [A, 4]
  * @returns [N, A, 4]
  */
-export function decodeBoxes(codes: Tensor, anchors: Tensor, [height, width]: Canvas): Tensor {
+export function decodeBoxes(
+  codes: Tensor,
+  anchors: Tensor,
+  [height, width]: Canvas,
+  divisors = deviations,
+): Tensor {
   const { graph } = codes
   const pair = (first: number, second: number): Tensor => graph.constant('float32', [2], [first, second])
   const [low, high] = [slice(anchors, 1, 0, 2), slice(anchors, 1, 2, 4)]
   const lengths = sub(high, low)
   const centres = div(add(low, high), 2)
-  const shift = mul(slice(codes, 2, 0, 2), pair(deviations[0], deviations[1]))
-  const growth = mul(slice(codes, 2, 2, 4), pair(deviations[2], deviations[3]))
+  const shift = mul(slice(codes, 2, 0, 2), pair(divisors[0], divisors[1]))
+  const growth = mul(slice(codes, 2, 2, 4), pair(divisors[2], divisors[3]))
   const moved = add(mul(shift, lengths), centres)
   const halves = mul(exp(minimum(growth, largestGrowth)), div(lengths, 2))
   const inside = (corners: Tensor): Tensor => maximum(minimum(corners, pair(width, height)), 0)

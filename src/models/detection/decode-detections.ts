@@ -10,7 +10,7 @@ import {
   type Tensor,
   transpose,
 } from '../../graph/index.ts'
-import { type Canvas, decodeBoxes } from './box-coding.ts'
+import { type Canvas, type Deviations, decodeBoxes } from './box-coding.ts'
 import type { ClassScores } from './losses.ts'
 
 /** Which boxes are reported (METHOD.md §5.1). */
@@ -21,6 +21,8 @@ export interface DetectionsOptions {
   readonly iou: number
   /** Maximum number of detections of a category in an image. */
   readonly maxPerClass: number
+  /** Of the boxes' codes. Default: `deviations`. */
+  readonly deviations?: Deviations
 }
 
 /** METHOD.md §5.1; AP counts the best 100 of an image. */
@@ -61,7 +63,7 @@ export function detections(
   const images = classes.value.dim(0)
   const [total, categories] = classes.value.shape.slice(1).map(Number)
   const probabilities = classes.kind === 'logits' ? sigmoid(classes.value) : classes.value
-  const boxes = decodeBoxes(codes, anchors, canvas)
+  const boxes = decodeBoxes(codes, anchors, canvas, options.deviations)
   const chosen = nonMaxSuppression(boxes, transpose(probabilities, [0, 2, 1]), { ...options, count })
   const [image, labels, anchor] = [0, 1, 2].map(column =>
     reshape(slice(chosen, 1, column, column + 1), [count]),

@@ -7,7 +7,7 @@ import { type HeadInitialisation, pyramidValues } from './initialisation.ts'
  * A feature pyramid (Lin et al. 2017; METHOD.md §5.1) with torchvision's names:
  *
  *     P5 = smooth(M5), M5 = lateral(C5);  P4 = smooth(M4), M4 = lateral(C4) + enlarged(M5);  P3 likewise
- *     P6 = 3×3 of stride 2 of C5;  P7 = 3×3 of stride 2 of relu(P6)
+ *     P6 = 3×3 of stride 2 of C5, or of P5;  P7 = 3×3 of stride 2 of relu(P6)
  *
  * Lateral convolutions are 1×1 (`inner_blocks.I.0`), smoothing ones 3×3 (`layer_blocks.I.0`), I = 0 for the finest level;
  * `extra_blocks.p6`, `extra_blocks.p7`. All have a bias.
@@ -23,6 +23,7 @@ export function featurePyramid(
   stages: readonly Tensor[],
   channels: number,
   initialisation: HeadInitialisation = 'torchvision',
+  p6From: 'C5' | 'P5' = 'C5',
 ): Tensor[] {
   const first = pyramidValues(initialisation)
   const laterals = stages.map((stage, i) =>
@@ -44,7 +45,7 @@ export function featurePyramid(
     place(scope, ['extra_blocks', name], inner =>
       biasedConv(inner, x, { outputs: channels, kernel: 3, stride: 2, ...first }),
     )
-  const p6 = halved('p6', stages.at(-1)!)
+  const p6 = halved('p6', (p6From === 'C5' ? stages : levels).at(-1)!)
   return [...levels, p6, halved('p7', relu(p6))]
 }
 

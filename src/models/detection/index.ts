@@ -19,6 +19,7 @@ export * from './anchors.ts'
 export {
   anchorConstant,
   type Canvas,
+  type Deviations,
   decodeBoxes,
   decodedBoxes,
   deviations,

@@ -34,6 +34,8 @@ export interface RetinaNetOptions {
   /** Mixtures of experts in the heads; null: plain heads. */
   readonly mixture: HeadMixture | null
   readonly freeze: Freeze
+  /** Which level P6 is made of. Default: C5, as published. */
+  readonly p6From?: 'C5' | 'P5'
   /** Initialisation of pyramid and heads. Default: torchvision's. */
   readonly initialisation?: HeadInitialisation
 }
@@ -65,10 +67,10 @@ export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOption
   const trunk = isFrozen ? scope.frozen() : scope
   const body = resnetStages(freeze === 'nothing' ? trunk : trunk.withRunningStatistics(), images, {
     ...backbone,
-    frozenTo: freeze === 'early-stages' ? lastEarlyStage : undefined,
+    frozen: freeze === 'early-stages' ? earlyStages : undefined,
   })
   const levels = trunk.in('fpn', inner =>
-    featurePyramid(inner, body.stages.slice(1), channels, initialisation),
+    featurePyramid(inner, body.stages.slice(1), channels, initialisation, options.p6From),
   )
   const heads = scope.in('head', inner =>
     detectionHeads(inner, levels, {
@@ -90,6 +92,7 @@ export function retinanet(scope: Scope, images: Tensor, options: RetinaNetOption
 
 /** Of `early-stages`. */
 const lastEarlyStage = 3
+const earlyStages = new Set([0, 1, 2, lastEarlyStage])
 
 /** The last position of the backbone at which a mixture of experts would not be trained; −1: none. */
 export function frozenPositions(freeze: Freeze): number {

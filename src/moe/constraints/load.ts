@@ -33,7 +33,7 @@ const leastScale = 0.01
  *
  *     Load_i = Σ_n Φ((z_ni − kth excluding i) / s_ni),
  *
- * the probability that expert i would be among the K again if its noise were drawn anew: a smooth stand-in for
+ * the probability that expert i would be among the K again if its noise were drawn again: a smooth stand-in for
  * how many images it gets. z are the clean logits, s the noise's standard deviation, and the threshold is the
  * K-th largest noisy logit of the others.
  */

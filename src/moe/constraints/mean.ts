@@ -3,7 +3,7 @@ import { floats, scalar } from '../../base/tensor.ts'
 import { add, div, greater, mul, stopGradient, sub } from '../../graph/index.ts'
 import { rowCount } from '../../graph/ops/indexing.ts'
 import { defineConstraint } from './definition.ts'
-import { sparingLeast } from './spare.ts'
+import { keepLeastUsed } from './keep-least-used.ts'
 
 /**
  * The mean importance constraint (METHOD.md §3), a hard one. It keeps the running mean share of each expert,
@@ -29,7 +29,7 @@ export const definition = defineConstraint({
   },
   create: ({ threshold }) => ({
     init: experts => ({ a: floats([experts], new Array<number>(experts).fill(0)), t: scalar(0) }),
-    excluded: ({ a }) => sparingLeast(greater(sub(a!, 1 / Number(a!.shape[0])), threshold), a!),
+    excluded: ({ a }) => keepLeastUsed(greater(sub(a!, 1 / Number(a!.shape[0])), threshold), a!),
     update: ({ a, t }, routing) => {
       const share = div(stopGradient(routing.importance), rowCount(routing.weights))
       return { a: div(add(mul(a!, t!), share), add(t!, 1)), t: add(t!, 1) }

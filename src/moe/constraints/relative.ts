@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { floats } from '../../base/tensor.ts'
 import { add, div, greater, mean, stopGradient, sub } from '../../graph/index.ts'
 import { defineConstraint } from './definition.ts'
-import { sparingLeast } from './spare.ts'
+import { keepLeastUsed } from './keep-least-used.ts'
 
 /**
  * The relative importance constraint (METHOD.md §3), a hard one. It keeps
@@ -28,7 +28,7 @@ export const definition = defineConstraint({
   },
   create: ({ threshold }) => ({
     init: experts => ({ r: floats([experts], new Array<number>(experts).fill(0)) }),
-    excluded: ({ r }) => sparingLeast(greater(r!, threshold), r!),
+    excluded: ({ r }) => keepLeastUsed(greater(r!, threshold), r!),
     update: ({ r }, routing) => {
       const importance = stopGradient(routing.importance)
       const average = mean(importance)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { add, div, mul, sqrt, sub, type Tensor } from '../../graph/index.ts'
-import { defineOptimizer, times, type UpdateRule, usualManner, weightDecay } from '../optimizer.ts'
+import { defaultGroupOptions, defineOptimizer, times, type UpdateRule, weightDecay } from '../optimizer.ts'
 
 /** The options of Adam and of AdamW but for the weight decay. */
 export const moments = {
@@ -30,16 +30,16 @@ export function adam(decayOf: 'gradient' | 'parameter'): UpdateRule<AdamOptions>
     const correction1 = memory.evolve('correction1', average(beta1, 1))
     const correction2 = sqrt(memory.evolve('correction2', average(beta2, 1)))
     const scaledRate = div(mul(rate, correction2), correction1)
-    return ({ parameters, value, gradient, manner = usualManner }) => {
-      const decay = manner.weightDecay ?? weightDecay
-      const own = times(rate, manner.rate)
+    return ({ parameters, value, gradient, group = defaultGroupOptions }) => {
+      const decay = group.weightDecay ?? weightDecay
+      const own = times(rate, group.rate)
       const g = decayOf === 'gradient' && decay > 0 ? add(gradient, mul(value, decay)) : gradient
       const m = memory.evolveFor(parameters, 'm', average(beta1, g))
       const v = memory.evolveFor(parameters, 'v', average(beta2, mul(g, g)))
       // (√v / √c₂ + ε)⁻¹ = √c₂ / (√v + ε·√c₂): so that no element is divided by √c₂.
       const denominator = add(sqrt(v), mul(correction2, epsilon))
       const shrunk = decayOf === 'parameter' && decay > 0 ? mul(value, sub(1, mul(own, decay))) : value
-      return sub(shrunk, mul(div(m, denominator), times(scaledRate, manner.rate)))
+      return sub(shrunk, mul(div(m, denominator), times(scaledRate, group.rate)))
     }
   }
 }

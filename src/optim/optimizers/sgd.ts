@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { add, mul, sub } from '../../graph/index.ts'
-import { defineOptimizer, times, usualManner, weightDecay } from '../optimizer.ts'
+import { defaultGroupOptions, defineOptimizer, times, weightDecay } from '../optimizer.ts'
 
 /** SGD with momentum: u ← μu + g; θ ← θ − η·u, or, looking ahead (Nesterov), θ ← θ − η·(g + μu). */
 export const definition = defineOptimizer({
@@ -24,9 +24,9 @@ export const definition = defineOptimizer({
         ],
   update:
     ({ momentum, nesterov, weightDecay }, rate, memory) =>
-    ({ parameters, value, gradient, manner = usualManner }) => {
-      const decay = manner.weightDecay ?? weightDecay
-      const own = times(rate, manner.rate)
+    ({ parameters, value, gradient, group = defaultGroupOptions }) => {
+      const decay = group.weightDecay ?? weightDecay
+      const own = times(rate, group.rate)
       const g = decay > 0 ? add(gradient, mul(value, decay)) : gradient
       if (momentum === 0) return sub(value, mul(g, own))
       const u = memory.evolveFor(parameters, 'velocity', before => add(mul(before, momentum), g))

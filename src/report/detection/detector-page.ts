@@ -1,29 +1,27 @@
-import type { PictureOfScene } from '../../analysis/detection/scene-pictures.ts'
-import type { DetectionExtras } from '../../analysis/findings.ts'
+import type { Pictures } from '../../analysis/analysed.ts'
 import { detectionMeasures } from '../../tasks/detection/measures.ts'
 import type { Definition } from '../definitions-section.ts'
 import { fixed, whole } from '../figures.ts'
 import { countedImages, fact, result } from '../header-section.ts'
 import { html, type Markup, name, shown } from '../markup.ts'
-import { table } from '../parts.ts'
 import { anchor, className, type Reading } from '../reading.ts'
 import type { TaskPage } from '../task-page.ts'
 import { variantsFigure, variantsStyle } from '../variants-figure.ts'
+import { wideTable, wideTableStyle } from '../wide-table.ts'
 import { expertWords, objectsWords, sizeExplained } from './detection-words.ts'
 import { sceneStore, scenesFigure, scenesStyle } from './scenes-section.ts'
 import { areaFigure, sizeFigure, sizesStyle } from './size-figures.ts'
 
 /** What the page of a detector adds: sizes and areas of objects, scenes with boxes, COCO's numbers. */
-export function detectorPage(
-  reading: Reading,
-  extras: DetectionExtras,
-  scenes: readonly PictureOfScene[],
-): TaskPage {
+export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | null {
   const { findings } = reading
+  const { extras } = findings
+  if (extras?.task !== 'detection') return null
+  const scenes = pictures?.task === 'detection' ? pictures.scenes : []
   const { data, measures, layers } = findings
   const [small, medium] = extras.sizes.map(side => fixed(side, 0))
-  const big = (title: string, key: string, beside: string): Markup =>
-    result(title, fixed(measures[key], 3), beside)
+  const big = (title: string, key: string, note: string): Markup =>
+    result(title, fixed(measures[key], 3), note)
   const drawn = (words: string, place: Markup): Markup | null =>
     scenes.length === 0
       ? null
@@ -32,9 +30,9 @@ export function detectorPage(
     (count, size) => `${whole(count)} ${['small', 'medium', 'large'][size] ?? ''}`,
   )
   return {
-    style: sizesStyle + variantsStyle + scenesStyle + tableStyle,
+    style: sizesStyle + variantsStyle + scenesStyle + wideTableStyle,
     store: sceneStore(scenes),
-    title: layers.length === 0 ? 'What is found' : 'Who finds what',
+    title: layers.length === 0 ? 'What is found' : 'Expert roles',
     reaches: `reaches an AP of ${fixed(measures.AP, 3)} on ${countedImages(data.images)} of the ${data.split} split`,
     results: [
       big('AP', 'AP', 'IoU 0.50 to 0.95'),
@@ -52,8 +50,10 @@ export function detectorPage(
         'Objects',
         `${sizes.join(', ')}${extras.crowds === 0 ? '' : `, and ${whole(extras.crowds)} crowds`}`,
       ),
+      ...(extras.changes ?? []).map(({ measure, text }) => fact(`Changes ${measure}`, text)),
     ],
     definitions: layers.length === 0 ? [precision] : [precision, ...ofObjects],
+    items: 'objects',
     hasExperts: false,
     expertLine: (layer, index, expert) => {
       const own = extras.layers[index]
@@ -103,18 +103,18 @@ function categories(reading: Reading): Markup {
   const total = data.perClass.reduce((a, b) => a + b, 0)
   return html`<section aria-labelledby="precision-title"><h2 id="precision-title">AP and AR of every class</h2>
 <p class="lead small muted">COCO’s twelve numbers of the network as trained. A dash is where there is no object.</p>
-<div class="wide-table" tabindex="0" role="region" aria-label="AP and AR of every class">${table({
-    caption: 'AP and AR',
-    heads: ['Class', 'objects', ...names],
-    rows: [
-      ['all', whole(total), ...names.map(key => fixed(measures[key], 3))],
-      ...data.classes.map((_, c) => [
-        html`<a href="#${anchor.class(c)}">${name(shown(className(reading, c)))}</a>`,
-        whole(data.perClass[c]),
-        ...names.map(key => fixed(perClass[key]?.[c], 3)),
-      ]),
-    ],
-  })}</div></section>`
+${wideTable('AP and AR of every class', {
+  caption: 'AP and AR',
+  heads: ['Class', 'objects', ...names],
+  rows: [
+    ['all', whole(total), ...names.map(key => fixed(measures[key], 3))],
+    ...data.classes.map((_, c) => [
+      html`<a href="#${anchor.class(c)}">${name(shown(className(reading, c)))}</a>`,
+      whole(data.perClass[c]),
+      ...names.map(key => fixed(perClass[key]?.[c], 3)),
+    ]),
+  ],
+})}</section>`
 }
 
 const precision: Definition = {
@@ -144,8 +144,3 @@ const ofObjects: readonly Definition[] = [
     chance: '0 without, 1 where size decides the expert.',
   },
 ]
-
-const tableStyle = `
-.wide-table{overflow-x:auto;margin-top:1rem}
-.wide-table th,.wide-table td{white-space:nowrap}
-`

@@ -1,7 +1,7 @@
 import sharp from 'sharp'
 import { decodeImage, decodeStored, type Extent } from '../../data/image.ts'
-import { type Prediction, predictorOf } from '../../predict/predict-run.ts'
 import type { Mark, PredictedImage, Predictions } from '../../predict/predictor.ts'
+import { type Prediction, predictorOf } from '../../predict/predictors.ts'
 import { expertShades, variables } from '../palette.ts'
 import { canWrite, letterHeight, letterWidth, textPath, textWidth } from './letters.ts'
 

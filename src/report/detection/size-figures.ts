@@ -35,7 +35,7 @@ export function sizeFigure(layer: LayerFindings): Markup | null {
     width: 420,
     body: html`<ol class="sizes">${bars}</ol>`,
     after: [
-      html`<p class="legend"><span>parts of a bar: each expert’s mean weight over the objects of that size, whose count is beside it</span></p>`,
+      html`<p class="legend"><span>parts of a bar: each expert’s mean weight over the objects of that size, whose count is next to it</span></p>`,
       numbers({
         caption: 'Mean weight, as a multiple of chance, and objects whose top expert it is',
         heads: ['Objects', ...layer.share.map((_, expert) => chip(expert))],

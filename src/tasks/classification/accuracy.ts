@@ -23,7 +23,7 @@ export function accuracyOf(
   }
 }
 
-/** Per class the images that the network as trained has right, and those of them, and beside them, that a variant has. */
+/** Per class the images that the network as trained has right, and those of them that a variant has, and the others that it has. */
 export interface PairedCounts {
   readonly together: readonly number[]
   /** Right as trained, wrong in the variant. */

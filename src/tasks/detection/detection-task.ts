@@ -38,7 +38,7 @@ import {
   variantsOf,
 } from '../variants.ts'
 import { detectionObjective } from './detection-objective.ts'
-import { anchorsFor, type DetectorModelConfig, detectorOf, isDetector } from './detector-of.ts'
+import { anchorsFor, type DetectorModelConfig, detectorOf, isDetector, matchingOf } from './detector-of.ts'
 import { DetectorEvaluator } from './evaluate-detector.ts'
 import { detectionMeasures } from './measures.ts'
 import type { DetectorRecords } from './records.ts'
@@ -82,12 +82,12 @@ function refuseClassifier(): never {
 /** The `data` of a configuration as what opens it has it. */
 export function detectionData({ data }: Config) {
   const { name } = data
-  if (name === 'scenes' || name === 'coco') return { ...data, name }
+  if (name === 'scenes' || name === 'coco' || name === 'boxes') return { ...data, name }
   return fail({
     kind: 'usage',
     message: `a detector learns from boxes, and ${name} has none`,
     where: 'data.name',
-    help: 'take scenes or coco',
+    help: 'take scenes, coco or boxes',
   })
 }
 
@@ -178,7 +178,7 @@ export class DetectionTask implements Task<DetectorRecords> {
     const [height, width] = batch.canvas
     const anchors = this.#anchorsOn(height, width)
     const total = anchors.boxes.length / 4
-    const { matching } = config.model.detector
+    const matching = matchingOf(config.model.detector)
     const targets = anchorTargets(anchors.boxes, batch.objects, data.classes.length, matching)
     const count = indices.length
     return {

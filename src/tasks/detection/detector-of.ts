@@ -3,9 +3,12 @@ import {
   type Anchors,
   anchorsOf,
   type Canvas,
+  type DetectionsOptions,
   type Detector,
+  type Deviations,
   type HeadGate,
   type HeadMixture,
+  type MatchingOptions,
   pyramidStrides,
   retinanet,
 } from '../../models/detection/index.ts'
@@ -44,7 +47,7 @@ export function detectorOf(
   { detector, ...network }: DetectorModelConfig,
   { classes, override, dispatch }: DetectorOptions,
 ): Detector {
-  const { channels, headDepth, anchors, mixture, freeze, initialisation } = detector
+  const { channels, headDepth, anchors, mixture, freeze, initialisation, conventions } = detector
   const { everywhere, positions, gates } = places(override)
   const backbone = backboneOf(network, { override: everywhere ?? positions, dispatch })
   return (scope, images) =>
@@ -58,12 +61,26 @@ export function detectorOf(
         mixture === null ? null : headMixture(mixture, { override: everywhere, overrides: gates }, dispatch),
       freeze,
       initialisation,
+      p6From: conventions === 'torchvision' ? 'P5' : 'C5',
     })
 }
 
 /** The anchors of a detector on a canvas. */
 export function anchorsFor({ detector, stem }: DetectorModelConfig, canvas: Canvas): Anchors {
-  return anchorsOf(canvas, pyramidStrides(stem), detector.anchors)
+  const placement = detector.conventions === 'torchvision' ? 'torchvision' : 'centred'
+  return anchorsOf(canvas, pyramidStrides(stem), { ...detector.anchors, placement })
+}
+
+const noDeviations: Deviations = [1, 1, 1, 1]
+
+/** How anchors are matched with objects and what they should say of them. */
+export function matchingOf({ matching, conventions }: DetectorConfig): MatchingOptions {
+  return conventions === 'torchvision' ? { ...matching, deviations: noDeviations } : matching
+}
+
+/** Which boxes are reported, and how they are coded. */
+export function detectionsOf({ detections, conventions }: DetectorConfig): DetectionsOptions {
+  return conventions === 'torchvision' ? { ...detections, deviations: noDeviations } : detections
 }
 
 function headMixture(

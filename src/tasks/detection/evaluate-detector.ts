@@ -21,7 +21,7 @@ import { refuseNotFinite } from '../not-finite.ts'
 import { RoutingCollector } from '../routing.ts'
 import type { TestOptions } from '../task.ts'
 import type { RoutingOverrides } from '../variants.ts'
-import { anchorsFor, type DetectorModelConfig, detectorOf } from './detector-of.ts'
+import { anchorsFor, type DetectorModelConfig, detectionsOf, detectorOf, matchingOf } from './detector-of.ts'
 import { detectorProgram } from './detector-program.ts'
 import type { DetectorRecords, FoundObject, TrueObject } from './records.ts'
 import { statsTables } from './stats-tables.ts'
@@ -115,7 +115,7 @@ export class DetectorEvaluator {
 
   #feeds({ images, objects }: DetectionBatch, anchors: Anchors): Map<string, HostTensor> {
     const total = anchors.boxes.length / 4
-    const { matching } = this.model.detector
+    const matching = matchingOf(this.model.detector)
     const targets = anchorTargets(anchors.boxes, objects, this.dataset.classes.length, matching)
     return new Map<string, HostTensor>([
       ['images', images],
@@ -144,7 +144,7 @@ export class DetectorEvaluator {
       detector: this.#detector,
       anchors,
       form: { images, height, width },
-      detections: this.model.detector.detections,
+      detections: detectionsOf(this.model.detector),
       boxWeight: this.model.detector.boxWeight,
       scoreClamp: this.model.detector.scoreClamp,
     })
@@ -185,6 +185,7 @@ class Collected {
     if (!Number.isFinite(this.#loss)) refuseNotFinite(this.#loss, images)
     const evaluation = judged(this.dataset, split, this.#found)
     const sizes = sizesOf(this.dataset)
+    const changes = split.changes ?? []
     return {
       images,
       loss: this.#loss / Math.max(1, images),
@@ -196,8 +197,9 @@ class Collected {
         counts: evaluation.counts,
         perCategory: evaluation.perCategory.map(({ perIoU: _, ...numbers }) => numbers),
         sizes,
+        ...(changes.length === 0 ? {} : { changes }),
       },
-      tables: statsTables(evaluation, sizes),
+      tables: statsTables(evaluation, sizes, changes),
       evaluation,
       found: this.#found,
       objects: this.#objects,

@@ -51,13 +51,25 @@ export function thresholdsOn(scored: ScoredImages, classes: number): number[] {
 
 /** The measures of probabilities alone, without any thresholds that were chosen. */
 export function multiLabelMeasuresOf(scored: ScoredImages, classes: number): Measures {
+  return multiLabelScores(scored, classes).measures
+}
+
+/** The same, and the average precision of each class. */
+export function multiLabelScores(
+  scored: ScoredImages,
+  classes: number,
+): { readonly measures: Measures; readonly perClass: readonly (number | null)[] } {
   const counts = Array.from({ length: classes }, (_, label) => {
     const { scores, positives } = columnOf(scored, label, classes)
     return { ap: averagePrecision(scores, positives), at: countsAt(scores, positives, usualThreshold) }
   })
+  const perClass = counts.map(({ ap }) => ap)
   return {
-    mAP: meanAveragePrecision(counts.map(({ ap }) => ap)),
-    f1: precisionRecall(sumOf(counts.map(({ at }) => at))).f1,
+    measures: {
+      mAP: meanAveragePrecision(perClass),
+      f1: precisionRecall(sumOf(counts.map(({ at }) => at))).f1,
+    },
+    perClass,
   }
 }
 

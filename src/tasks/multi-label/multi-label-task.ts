@@ -30,11 +30,12 @@ import type {
 } from '../task.ts'
 import { byVariantGroup } from '../variant-groups.ts'
 import { type Mixture, overridesOf, type RoutingOverrides, type Variant, variantsOf } from '../variants.ts'
+import { foundAt } from './found-labels.ts'
 import { multiLabelMeasures } from './measures.ts'
 import { MultiLabelEvaluation, runMultiLabel, targetsOf } from './multi-label-evaluation.ts'
 import { multiLabelObjective } from './multi-label-objective.ts'
 import { type MultiLabelProgram, multiLabelProgram } from './multi-label-program.ts'
-import { type MultiLabelResult, multiLabelMeasuresOf } from './multi-label-result.ts'
+import { type MultiLabelResult, multiLabelScores } from './multi-label-result.ts'
 
 /** Saying of each class whether an image shows it. */
 export const multiLabel: TaskKind = {
@@ -58,7 +59,7 @@ export async function openMultiLabelTask(
   if (data.name !== 'multi-label')
     fail({
       kind: 'usage',
-      message: `expected images with any number of labels, but those of ${data.name} have ${data.name === 'coco' || data.name === 'scenes' ? 'boxes' : 'one class each'}`,
+      message: `expected images with any number of labels, but those of ${data.name} have ${['coco', 'boxes', 'scenes'].includes(data.name) ? 'boxes' : 'one class each'}`,
       where: 'data.name',
       help: 'give a labels file or the folder of one: --data DIR',
     })
@@ -66,8 +67,16 @@ export async function openMultiLabelTask(
   return new MultiLabelTask(config, { ...dataset, ...normalisation })
 }
 
+/** What a variant of a multi-label network does on a split. */
+export interface MultiLabelVariant extends VariantResult {
+  /** Average precision. */
+  readonly perClass: readonly (number | null)[]
+  /** [images · classes]: 1 for what it says an image shows, at the thresholds of the network as trained. */
+  readonly found: Uint8Array
+}
+
 /** A configured multi-label network and its data. */
-export class MultiLabelTask implements Task<MultiLabelResult> {
+export class MultiLabelTask implements Task<MultiLabelResult, MultiLabelVariant> {
   readonly kind = multiLabel
   readonly identity
   readonly mixtures: readonly Mixture[]
@@ -161,7 +170,7 @@ export class MultiLabelTask implements Task<MultiLabelResult> {
     engine: Engine,
     split: SplitName,
     { variants: wanted, onEvent = () => undefined }: VariantOptions = {},
-  ): Promise<EvaluatedVariants<MultiLabelResult>> {
+  ): Promise<EvaluatedVariants<MultiLabelResult, MultiLabelVariant>> {
     const { config, data, mixtures } = this
     const onProgress = (done: number, total: number) =>
       onEvent({ kind: 'progress', what: 'evaluating', done, total })
@@ -172,19 +181,22 @@ export class MultiLabelTask implements Task<MultiLabelResult> {
     if (all.length === 0) return { trained, variants: [] }
     const classes = data.classes.length
     const { length, targets } = splitNamed(data, split)
+    const thresholds = trained.classes.map(({ threshold }) => threshold)
     const groups = await byVariantGroup(all, onEvent, async (group, onGroupProgress) => {
       const program = this.#variantProgram(group)
       const loaded = await engine.load(program.program)
       const run = { data, batch: config.training.batch, program, loaded: [loaded] }
       const { probabilities } = (await runMultiLabel(run, split, { onProgress: onGroupProgress }))!
       await loaded.release()
-      return group.map(
-        (variant, v): VariantResult => ({
+      return group.map((variant, v): MultiLabelVariant => {
+        const own = probabilities[v + 1]!
+        return {
           variant,
-          measures: multiLabelMeasuresOf({ length, targets, probabilities: probabilities[v + 1]! }, classes),
+          ...multiLabelScores({ length, targets, probabilities: own }, classes),
           predictions: null,
-        }),
-      )
+          found: foundAt(own, thresholds),
+        }
+      })
     })
     return { trained, variants: groups.flat() }
   }

@@ -1,7 +1,7 @@
-import type { CocoAnnotation } from '../coco/annotations.ts'
 import type { Box } from '../coco/record.ts'
+import type { ProblemKind } from '../problems.ts'
+import type { BoxObject } from './box-folder.ts'
 import type { SceneObject } from './detection-dataset.ts'
-import type { ProblemCounts } from './problem-counts.ts'
 
 /** Boxes narrower or lower than this, in pixels, are treated as empty. */
 export const leastSide = 0.01
@@ -13,32 +13,33 @@ export const rounding = 1
  * The objects of one image, with boxes that lie within it. A box without an extent, or outside of the image, is left
  * out; one that is partly outside is clipped, its area unchanged. Both are counted.
  *
- * @param annotations - of this image
+ * @param found - of this image, boxes in pixels
  * @param labels - the class of each category's id
- * @param width - of the image as the annotations have it, in pixels
- * @param height - likewise
+ * @param size - of the image, in pixels
+ * @param report - called with each problem
  */
 export function objectsOf(
-  annotations: readonly CocoAnnotation[],
+  found: readonly BoxObject[],
   labels: ReadonlyMap<number, number>,
   { width, height }: { readonly width: number; readonly height: number },
-  problems: ProblemCounts,
+  report: (kind: ProblemKind, object: BoxObject) => void,
 ): readonly SceneObject[] {
   const objects: SceneObject[] = []
-  for (const { id, box, area, crowd, categoryId } of annotations) {
+  for (const object of found) {
+    const { id, box, area, crowd, categoryId } = object
     if (box[2] < leastSide || box[3] < leastSide) {
-      problems.add('boxes without an extent, left out', `annotation ${id}`)
+      report('box-without-extent', object)
       continue
     }
     const clipped = clip(box, width, height)
     if (clipped[2] < leastSide || clipped[3] < leastSide) {
-      problems.add('boxes outside of their image, left out', `annotation ${id}`)
+      report('box-outside', object)
       continue
     }
     if (Math.max(box[2] - clipped[2], box[3] - clipped[3]) > rounding) {
-      problems.add('boxes partly outside of their image, clipped to it', `annotation ${id}`)
+      report('box-clipped', object)
     }
-    if (clipped[2] < 1 || clipped[3] < 1) problems.add('boxes smaller than a pixel, used', `annotation ${id}`)
+    if (clipped[2] < 1 || clipped[3] < 1) report('box-below-pixel', object)
     objects.push({ id, box: clipped, label: labels.get(categoryId)!, area, crowd })
   }
   return objects

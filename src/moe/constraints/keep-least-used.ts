@@ -8,7 +8,7 @@ import { and, equal, max, neg, not, type Tensor } from '../../graph/index.ts'
  * @param over - bool [E]
  * @param counter - float32 [E]
  */
-export function sparingLeast(over: Tensor, counter: Tensor): Tensor {
+export function keepLeastUsed(over: Tensor, counter: Tensor): Tensor {
   const least = neg(max(neg(counter)))
   return and(over, not(equal(counter, least)))
 }
