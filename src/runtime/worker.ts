@@ -6,6 +6,7 @@ import type { TensorSpec } from '../graph/program.ts'
 import { blockSize } from './block-size.ts'
 import { withBlockedLayout } from './blocked-layout.ts'
 import { checkTensor, signature } from './check-tensor.ts'
+import { withPlainOps } from './plain-ops.ts'
 import {
   type Answer,
   buffersOf,
@@ -88,6 +89,8 @@ async function answer(request: Request): Promise<Partial<Replies>> {
 
 function encoded(model: Uint8Array | OnnxModel): Uint8Array {
   if (model instanceof Uint8Array) return model
+  if (!settings.rewrite) return encodeOnnx(model)
+  if (settings.device === 'webgpu') return encodeOnnx(withPlainOps(model))
   return encodeOnnx(block === undefined ? model : withBlockedLayout(model, block))
 }
 

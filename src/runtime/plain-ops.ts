@@ -1,0 +1,163 @@
+import type { Dim } from '../graph/dims.ts'
+import { type OnnxDType, type OnnxModel, type OnnxNode, type OnnxTensor, onnxTypes } from '../graph/onnx.ts'
+import { floatOf } from './blocking.ts'
+
+/**
+ * The same model without the ops that ONNX Runtime's WebGPU provider does not have: each is replaced by ops it has. Done to a program
+ * when its session is created, never in a file; on the processor these ops are faster as they are.
+ *
+ * - `BatchNormalization` with the statistics of the batch: means, variances, and one number of each a channel.
+ * - `MaxPool` with the positions of its maxima: the maxima are compared with every tap of the window.
+ */
+export function withPlainOps(model: OnnxModel): OnnxModel {
+  const emit = new Emitter(model)
+  for (const node of model.nodes) {
+    emit.begin(node)
+    if (node.op === 'BatchNormalization' && node.attributes.training_mode === 1) batchNorm(emit, node)
+    else if (node.op === 'MaxPool' && node.outputs.length === 2) maxPool(emit, node)
+    else emit.nodes.push(node)
+  }
+  return { ...model, nodes: emit.nodes, initializers: [...model.initializers, ...emit.constants.values()] }
+}
+
+/** y = γ·(x − μ)/√(σ² + ε) + β. The outputs for the running statistics are μ and σ², so momentum is 0. */
+function batchNorm(emit: Emitter, { inputs, outputs, attributes }: OnnxNode): void {
+  const [x = '', scale = '', shift = ''] = inputs
+  const [y, mean, variance] = outputs
+  const over = emit.ints(0, 2, 3)
+  const perChannel = (vector: string): string => emit.node('Reshape', [vector, emit.ints(-1, 1, 1)])
+  const mu = emit.node('ReduceMean', [x, over], { keepdims: 0 }, mean)
+  const centred = emit.node('Sub', [x, perChannel(mu)])
+  const sigma2 = emit.node(
+    'ReduceMean',
+    [emit.node('Mul', [centred, centred]), over],
+    { keepdims: 0 },
+    variance,
+  )
+  const deviation = emit.node('Sqrt', [
+    emit.node('Add', [sigma2, emit.float(floatOf(attributes.epsilon) ?? 1e-5)]),
+  ])
+  const factor = emit.node('Div', [scale, deviation])
+  emit.node('Add', [emit.node('Mul', [centred, perChannel(factor)]), perChannel(shift)], {}, y)
+}
+
+/**
+ * A maximum comes from the first tap, in row-major order, that has its value. Its position counts through the whole of x. It is int32,
+ * as WebGPU has no int64.
+ */
+function maxPool(emit: Emitter, node: OnnxNode): void {
+  const [x = ''] = node.inputs
+  const [values = '', positions = ''] = node.outputs
+  const [top, left, bottom, right] = intsOf(node, 'pads', 4, 0)
+  const [U, V] = intsOf(node, 'kernel_shape', 2, 1)
+  const [down, across] = intsOf(node, 'strides', 2, 1)
+  const [, , H, W] = emit.extentsOf(x)
+  const [, , I, J] = emit.extentsOf(values)
+  emit.node('MaxPool', [x], node.attributes, values)
+  const padded = emit.node('Pad', [
+    x,
+    emit.ints(0, 0, top!, left!, 0, 0, bottom!, right!),
+    emit.float(Number.NEGATIVE_INFINITY),
+  ])
+  let inPlane: string | undefined
+  for (let tap = U! * V! - 1; tap >= 0; tap--) {
+    const [u, v] = [Math.floor(tap / V!), tap % V!]
+    const seen = emit.node('Slice', [
+      padded,
+      emit.ints(u, v),
+      emit.ints(u + (I - 1) * down! + 1, v + (J - 1) * across! + 1),
+      emit.ints(2, 3),
+      emit.ints(down!, across!),
+    ])
+    const place = (i: number, j: number): number =>
+      within(i * down! - top! + u, H) * W + within(j * across! - left! + v, W)
+    const table = Array.from({ length: I * J }, (_, at) => place(Math.floor(at / J), at % J))
+    const places = emit.constant('int32', [1, 1, I, J], Int32Array.from(table))
+    // The last tap is taken where no other one is: the maximum is not a number then, if it is not there.
+    inPlane =
+      inPlane === undefined ? places : emit.node('Where', [emit.node('Equal', [seen, values]), places, inPlane])
+  }
+  emit.node('Add', [inPlane!, planeOffsets(emit, x, H * W)], {}, positions)
+}
+
+/** [N, C, 1, 1] of int32: where each plane of x begins. */
+function planeOffsets(emit: Emitter, x: string, area: number): string {
+  const planes = emit.node('Slice', [emit.node('Shape', [x]), emit.ints(0), emit.ints(2)])
+  const count = emit.node('ReduceProd', [planes], { keepdims: 0 })
+  const numbers = emit.node('Range', [emit.int(0), count, emit.int(1)])
+  const offsets = emit.node('Mul', [numbers, emit.int(area)])
+  const shape = emit.node('Concat', [planes, emit.ints(1, 1)], { axis: 0 })
+  return emit.node('Cast', [emit.node('Reshape', [offsets, shape])], { to: onnxTypes.int32 })
+}
+
+function within(place: number, extent: number): number {
+  return Math.min(Math.max(place, 0), extent - 1)
+}
+
+function intsOf(
+  { attributes }: OnnxNode,
+  name: string,
+  length: number,
+  otherwise: number,
+): readonly number[] {
+  const found = attributes[name]
+  return Array.isArray(found) ? found : new Array<number>(length).fill(otherwise)
+}
+
+/** Writes the nodes of a model anew, and the constants that they need. */
+class Emitter {
+  readonly nodes: OnnxNode[] = []
+  readonly constants = new Map<string, OnnxTensor>()
+  readonly #shapes: ReadonlyMap<string, readonly Dim[]>
+  #label = ''
+  #count = 0
+
+  constructor({ shapes = new Map() }: OnnxModel) {
+    this.#shapes = shapes
+  }
+
+  /** Sets the node that is rewritten next; its replacements are named after it. */
+  begin({ name }: OnnxNode): void {
+    this.#label = name
+  }
+
+  /** Adds a node and returns the name of its result. */
+  node(
+    op: string,
+    inputs: readonly string[],
+    attributes: OnnxNode['attributes'] = {},
+    output = `plain #${this.#count}`,
+  ): string {
+    this.nodes.push({ op, name: `${this.#label} ${op} ${this.#count++}`, inputs, outputs: [output], attributes })
+    return output
+  }
+
+  /** The shape of a value; extents that are known only when the program runs are NaN. */
+  extentsOf(name: string): readonly [number, number, number, number] {
+    const [n, c, h, w] = (this.#shapes.get(name) ?? []).map(dim => (typeof dim === 'number' ? dim : Number.NaN))
+    return [n ?? Number.NaN, c ?? Number.NaN, h ?? Number.NaN, w ?? Number.NaN]
+  }
+
+  constant(
+    dtype: OnnxDType,
+    shape: readonly number[],
+    values: Float32Array | Int32Array | BigInt64Array,
+  ): string {
+    const name = `plain ${dtype} [${shape.join(' ')}] ${values.join(' ')}`
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    this.constants.set(name, { name, dtype, shape, bytes })
+    return name
+  }
+
+  ints(...values: number[]): string {
+    return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt))
+  }
+
+  int(value: number): string {
+    return this.constant('int64', [], BigInt64Array.of(BigInt(value)))
+  }
+
+  float(value: number): string {
+    return this.constant('float32', [], Float32Array.of(value))
+  }
+}
