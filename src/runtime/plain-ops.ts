@@ -6,19 +6,64 @@ import { floatOf } from './blocking.ts'
  * The same model without the ops that ONNX Runtime's WebGPU provider does not have: each is replaced by ops it has. Done to a program
  * when its session is created, never in a file; on the processor these ops are faster as they are.
  *
- * - `BatchNormalization` with the statistics of the batch: means, variances, and one number of each a channel.
- * - `MaxPool` with the positions of its maxima: the maxima are compared with every tap of the window.
+ * Some of them would be refused: `BatchNormalization` with the statistics of the batch, and `MaxPool` with the positions of its
+ * maxima. The others would run on the processor, for which the device's values are copied there and the step waits.
  */
 export function withPlainOps(model: OnnxModel): OnnxModel {
   const emit = new Emitter(model)
   for (const node of model.nodes) {
     emit.begin(node)
-    if (node.op === 'BatchNormalization' && node.attributes.training_mode === 1) batchNorm(emit, node)
-    else if (node.op === 'MaxPool' && node.outputs.length === 2) maxPool(emit, node)
-    else emit.nodes.push(node)
+    const write = replacements[node.op]
+    if (write === undefined || !write(emit, node)) emit.nodes.push(node)
   }
   return { ...model, nodes: emit.nodes, initializers: [...model.initializers, ...emit.constants.values()] }
 }
+
+/** Writes other nodes for one; false where it can stay. */
+type Replacement = (emit: Emitter, node: OnnxNode) => boolean
+
+const replacements: Readonly<Record<string, Replacement>> = {
+  BatchNormalization: (emit, node) => {
+    if (node.attributes.training_mode !== 1) return false
+    batchNorm(emit, node)
+    return true
+  },
+  MaxPool: (emit, node) => {
+    if (node.outputs.length < 2) return false
+    maxPool(emit, node)
+    return true
+  },
+  /** The processor would count the elements of a copy. */
+  Size: (emit, { inputs, outputs }) => {
+    emit.node('ReduceProd', [emit.node('Shape', inputs)], { keepdims: 0 }, outputs[0])
+    return true
+  },
+  LogSoftmax: (emit, { inputs, outputs, attributes }) => {
+    const axis = emit.ints(Number(attributes.axis ?? -1))
+    const shifted = emit.node('Sub', [inputs[0]!, emit.node('ReduceMax', [inputs[0]!, axis])])
+    const sum = emit.node('ReduceSum', [emit.node('Exp', [shifted]), axis])
+    emit.node('Sub', [shifted, emit.node('Log', [sum])], {}, outputs[0])
+    return true
+  },
+  /** Only what is not a number is neither at most nor at least 0. */
+  IsNaN: (emit, { inputs, outputs }) => {
+    const isEither = (op: string): string => emit.node('Not', [emit.node(op, [inputs[0]!, emit.float(0)])])
+    emit.node('And', [isEither('LessOrEqual'), isEither('GreaterOrEqual')], {}, outputs[0])
+    return true
+  },
+  IsInf: (emit, { inputs, outputs }) => {
+    emit.node('Greater', [emit.node('Abs', [inputs[0]!]), emit.float(largest)], {}, outputs[0])
+    return true
+  },
+  Or: (emit, { inputs, outputs }) => {
+    const neither = emit.node('And', inputs.map(name => emit.node('Not', [name])))
+    emit.node('Not', [neither], {}, outputs[0])
+    return true
+  },
+}
+
+/** The largest finite float32. */
+const largest = (2 - 2 ** -23) * 2 ** 127
 
 /** y = γ·(x − μ)/√(σ² + ε) + β. The outputs for the running statistics are μ and σ², so momentum is 0. */
 function batchNorm(emit: Emitter, { inputs, outputs, attributes }: OnnxNode): void {
