@@ -56,7 +56,10 @@ const replacements: Readonly<Record<string, Replacement>> = {
     return true
   },
   Or: (emit, { inputs, outputs }) => {
-    const neither = emit.node('And', inputs.map(name => emit.node('Not', [name])))
+    const neither = emit.node(
+      'And',
+      inputs.map(name => emit.node('Not', [name])),
+    )
     emit.node('Not', [neither], {}, outputs[0])
     return true
   },
@@ -120,7 +123,9 @@ function maxPool(emit: Emitter, node: OnnxNode): void {
     const places = emit.constant('int32', [1, 1, I, J], Int32Array.from(table))
     // The last tap is taken where no other one is: the maximum is not a number then, if it is not there.
     inPlane =
-      inPlane === undefined ? places : emit.node('Where', [emit.node('Equal', [seen, values]), places, inPlane])
+      inPlane === undefined
+        ? places
+        : emit.node('Where', [emit.node('Equal', [seen, values]), places, inPlane])
   }
   emit.node('Add', [inPlane!, planeOffsets(emit, x, H * W)], {}, positions)
 }
@@ -173,13 +178,21 @@ class Emitter {
     attributes: OnnxNode['attributes'] = {},
     output = `plain #${this.#count}`,
   ): string {
-    this.nodes.push({ op, name: `${this.#label} ${op} ${this.#count++}`, inputs, outputs: [output], attributes })
+    this.nodes.push({
+      op,
+      name: `${this.#label} ${op} ${this.#count++}`,
+      inputs,
+      outputs: [output],
+      attributes,
+    })
     return output
   }
 
   /** The shape of a value; extents that are known only when the program runs are NaN. */
   extentsOf(name: string): readonly [number, number, number, number] {
-    const [n, c, h, w] = (this.#shapes.get(name) ?? []).map(dim => (typeof dim === 'number' ? dim : Number.NaN))
+    const [n, c, h, w] = (this.#shapes.get(name) ?? []).map(dim =>
+      typeof dim === 'number' ? dim : Number.NaN,
+    )
     return [n ?? Number.NaN, c ?? Number.NaN, h ?? Number.NaN, w ?? Number.NaN]
   }
 

@@ -103,6 +103,9 @@ export interface StepTaker extends Pick<Engine, 'setState' | 'readState' | 'stop
   load(program: TrainingStep['program']): Promise<Pick<LoadedProgram, 'step'>>
 }
 
+/** Starts an engine; `profile` is the prefix of the files in which it notes where each operation runs. */
+export type StartEngine = (device: Device, profile?: string) => Promise<StepTaker>
+
 /**
  * Takes the step on a device, through the same engine as a training. The caller has found that the device is there.
  *
@@ -111,10 +114,11 @@ export interface StepTaker extends Pick<Engine, 'setState' | 'readState' | 'stop
 export async function takeProbeStep(
   device: Device,
   { step, state, feeds }: ProbeStep,
-  start: (device: Device) => Promise<StepTaker> = device =>
-    Engine.start({ device, threads: 1, isTried: true }),
+  start: StartEngine = (device, profile) =>
+    Engine.start({ device, threads: 1, isTried: true, ...(profile === undefined ? {} : { profile }) }),
+  profile?: string,
 ): Promise<StepOutcome> {
-  const engine = await start(device)
+  const engine = await start(device, profile)
   try {
     await engine.setState(state)
     const { updates, guards, program } = step
