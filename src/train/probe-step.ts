@@ -8,6 +8,7 @@ import { basicBlock, batchNorm, conv, linear } from '../nn/index.ts'
 import { type Device, Engine, type LoadedProgram } from '../runtime/index.ts'
 import { classifierStepOptions } from './classification-step.ts'
 import { differentiate, optimizerStep, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
+import { staysOf } from './training-programs.ts'
 
 /**
  * The training step that a device is tried with: small, but with every part of the built-in networks. Forward, backward, optimizer
@@ -100,7 +101,10 @@ export type StepOutcome = ReadonlyMap<string, { readonly data: ArrayLike<number 
 
 /** What of an engine takes a step. */
 export interface StepTaker extends Pick<Engine, 'setState' | 'readState' | 'stop'> {
-  load(program: TrainingStep['program']): Promise<Pick<LoadedProgram, 'step'>>
+  load(
+    program: TrainingStep['program'],
+    options: { readonly stays: readonly string[] },
+  ): Promise<Pick<LoadedProgram, 'step'>>
 }
 
 /** Starts an engine; `profile` is the prefix of the files in which it notes where each operation runs. */
@@ -122,7 +126,7 @@ export async function takeProbeStep(
   try {
     await engine.setState(state)
     const { updates, guards, program } = step
-    const loaded = await engine.load(program)
+    const loaded = await engine.load(program, { stays: staysOf(step) })
     const { outputs, nonFinite } = await loaded.step(feeds, { updates, guards })
     if (nonFinite.length > 0)
       fail({ kind: 'diverged', message: `the step gave values that are not finite: ${nonFinite.join(', ')}` })
