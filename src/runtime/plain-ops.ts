@@ -8,6 +8,10 @@ import { floatOf } from './blocking.ts'
  *
  * Some of them would be refused: `BatchNormalization` with the statistics of the batch, and `MaxPool` with the positions of its
  * maxima. The others would run on the processor, for which the device's values are copied there and the step waits.
+ *
+ * Nor does it compute ops of no images, which experts have in sparse dispatch. There an expert without images gets the first one
+ * (`NonZero` gives at least one position): its weight is 0, so it changes no value and no gradient, and what counts the expert's images
+ * still counts none, so BatchNorm keeps its running statistics.
  */
 export function withPlainOps(model: OnnxModel): OnnxModel {
   const emit = new Emitter(model)
@@ -33,8 +37,45 @@ const replacements: Readonly<Record<string, Replacement>> = {
     maxPool(emit, node)
     return true
   },
+  NonZero: (emit, { inputs, outputs }) => {
+    const positions = emit.node('NonZero', inputs)
+    const count = emit.node('Gather', [emit.node('Shape', [positions]), emit.int(1)])
+    const isFilled = emit.node('Min', [count, emit.int(1)])
+    const lacking = emit.node('Reshape', [emit.node('Sub', [emit.int(1), isFilled]), emit.ints(1)])
+    const pads = emit.node('Concat', [emit.ints(0, 0, 0), lacking], { axis: 0 })
+    emit.node('Pad', [positions, pads, emit.int(0)], {}, outputs[0])
+    emit.counts.found(outputs[0]!, isFilled)
+    return true
+  },
+  Squeeze: (emit, { inputs, outputs }) => {
+    emit.counts.squeezed(inputs[0]!, outputs[0]!)
+    return false
+  },
+  Shape: (emit, { inputs, outputs }) => {
+    emit.counts.shaped(inputs[0]!, outputs[0]!)
+    return false
+  },
+  Gather: (emit, { inputs, outputs }) => {
+    emit.counts.picked(inputs[0]!, emit.intsOf(inputs[1]!), outputs[0]!)
+    return false
+  },
+  ReduceProd: (emit, { inputs, outputs }) => {
+    emit.counts.multiplied(inputs[0]!, outputs[0]!)
+    return false
+  },
+  Equal: comparesInt32,
+  Less: comparesInt32,
+  Sign: (emit, { inputs, outputs }) => {
+    const is = (op: string): string =>
+      emit.node('Cast', [emit.node(op, [inputs[0]!, emit.float(0)])], { to: onnxTypes.float32 })
+    emit.node('Sub', [is('Greater'), is('Less')], {}, outputs[0])
+    return true
+  },
+  Cast: countsOnlyOwn,
+  Greater: countsOnlyOwn,
   /** The processor would count the elements of a copy. */
   Size: (emit, { inputs, outputs }) => {
+    emit.counts.shaped(inputs[0]!, outputs[0]!)
     emit.node('ReduceProd', [emit.node('Shape', inputs)], { keepdims: 0 }, outputs[0])
     return true
   },
@@ -63,6 +104,79 @@ const replacements: Readonly<Record<string, Replacement>> = {
     emit.node('Not', [neither], {}, outputs[0])
     return true
   },
+}
+
+/** Classes and indices are compared as int32: WebGPU has no int64. */
+function comparesInt32(emit: Emitter, node: OnnxNode): boolean {
+  const numbers = node.inputs.map(name => emit.intsOf(name))
+  if (numbers.every(known => known === undefined)) return false
+  const inputs = node.inputs.map((name, i) => {
+    const known = numbers[i]
+    return known === undefined
+      ? emit.node('Cast', [name], { to: onnxTypes.int32 })
+      : emit.constant('int32', emit.shapeOf(name)!, Int32Array.from(known))
+  })
+  emit.node(node.op, inputs, node.attributes, node.outputs[0])
+  return true
+}
+
+/** What is computed with a number of elements, as opposed to a shape: without the image that is not the expert's own. */
+function countsOnlyOwn(emit: Emitter, node: OnnxNode): boolean {
+  const [count = '', ...others] = node.inputs
+  const filled = emit.counts.filledIn(count)
+  if (filled.length === 0) return false
+  const own = filled.reduce((product, isFilled) => emit.node('Mul', [product, isFilled]), count)
+  emit.node(node.op, [own, ...others], node.attributes, node.outputs[0])
+  return true
+}
+
+/** Which values of a program are extents, or products of them, and which of the extents are numbers of images that an expert gets. */
+class Counts {
+  /** By the name of such an extent: the value that is 1 where it is positive and 0 where it is not. */
+  readonly #filled = new Map<string, string>()
+  readonly #found = new Map<string, string>()
+  readonly #extents = new Map<string, readonly Dim[]>()
+  readonly #shapes: ReadonlyMap<string, readonly Dim[]>
+
+  constructor(shapes: ReadonlyMap<string, readonly Dim[]>) {
+    this.#shapes = shapes
+  }
+
+  found(positions: string, isFilled: string): void {
+    this.#found.set(positions, isFilled)
+  }
+
+  squeezed(positions: string, output: string): void {
+    const isFilled = this.#found.get(positions)
+    const [extent] = this.#shapes.get(output) ?? []
+    if (isFilled !== undefined && typeof extent === 'string') this.#filled.set(extent, isFilled)
+  }
+
+  shaped(value: string, output: string): void {
+    const shape = this.#shapes.get(value)
+    if (shape !== undefined) this.#extents.set(output, shape)
+  }
+
+  picked(extents: string, axes: readonly number[] | undefined, output: string): void {
+    const shape = this.#extents.get(extents)
+    if (shape !== undefined && axes !== undefined)
+      this.#extents.set(
+        output,
+        axes.map(axis => shape.at(axis)!),
+      )
+  }
+
+  multiplied(extents: string, output: string): void {
+    this.picked(
+      extents,
+      this.#extents.get(extents)?.map((_, axis) => axis),
+      output,
+    )
+  }
+
+  filledIn(count: string): string[] {
+    return (this.#extents.get(count) ?? []).flatMap(extent => this.#filled.get(String(extent)) ?? [])
+  }
 }
 
 /** The largest finite float32. */
@@ -158,12 +272,23 @@ function intsOf(
 class Emitter {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
+  readonly counts: Counts
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
+  readonly #given: ReadonlyMap<string, OnnxTensor>
   #label = ''
   #count = 0
 
-  constructor({ shapes = new Map() }: OnnxModel) {
+  constructor({ shapes = new Map(), initializers }: OnnxModel) {
     this.#shapes = shapes
+    this.#given = new Map(initializers.map(tensor => [tensor.name, tensor]))
+    this.counts = new Counts(shapes)
+  }
+
+  /** The numbers of an int64 constant of the model; undefined for anything else. */
+  intsOf(name: string): number[] | undefined {
+    const tensor = this.#given.get(name)
+    if (tensor?.dtype !== 'int64') return undefined
+    return Array.from(new BigInt64Array(tensor.bytes.slice().buffer), Number)
   }
 
   /** Sets the node that is rewritten next; its replacements are named after it. */
@@ -186,6 +311,11 @@ class Emitter {
       attributes,
     })
     return output
+  }
+
+  /** The shape of a constant of the model. */
+  shapeOf(name: string): readonly number[] | undefined {
+    return this.#given.get(name)?.shape
   }
 
   /** The shape of a value; extents that are known only when the program runs are NaN. */
