@@ -37,7 +37,17 @@ const replacements: Readonly<Record<string, Replacement>> = {
     maxPool(emit, node)
     return true
   },
-  NonZero: (emit, { inputs, outputs }) => {
+  /** Input channels by threes: see `inFours`. */
+  Conv: (emit, node) => {
+    const { semantics } = node
+    if (semantics?.kind !== 'convolution') return false
+    const { inputs } = semantics.channels
+    if (inputs === 3 || inputs % 3 !== 0 || inputs % 4 === 0) return false
+    inFours(emit, node, inputs)
+    return true
+  },
+  NonZero: (emit, { inputs, outputs, semantics }) => {
+    if (semantics?.kind !== 'weightedRows') return false
     const positions = emit.node('NonZero', inputs)
     const count = emit.node('Gather', [emit.node('Shape', [positions]), emit.int(1)])
     const isFilled = emit.node('Min', [count, emit.int(1)])
@@ -118,6 +128,17 @@ function comparesInt32(emit: Emitter, node: OnnxNode): boolean {
   })
   emit.node(node.op, inputs, node.attributes, node.outputs[0])
   return true
+}
+
+/**
+ * A convolution with channels of zeros added up to a multiple of 4. ONNX Runtime 1.30 computes wrong numbers where the input channels
+ * are 6, 9, 15, 18, … and the kernel is larger than 1 × 1 (microsoft/onnxruntime#29651): it reads them by threes there.
+ */
+function inFours(emit: Emitter, { op, inputs, outputs, attributes }: OnnxNode, channels: number): void {
+  const pads = emit.ints(0, 0, 0, 0, 0, 4 - (channels % 4), 0, 0)
+  const [x, kernel, ...bias] = inputs
+  const padded = [x!, kernel!].map(name => emit.node('Pad', [name, pads]))
+  emit.node(op, [...padded, ...bias], attributes, outputs[0])
 }
 
 /** What is computed with a number of elements, as opposed to a shape: without the image that is not the expert's own. */
