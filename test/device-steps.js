@@ -113,7 +113,7 @@ const retinanet = () => {
           channels: 8,
           headDepth: 1,
           matching: { lowQuality: true },
-          mixture: { experts: 2, k: 1, constraint: { name: 'kl' } },
+          mixture: { experts: 2, k: 1, weighting: 'softmax-before-top-k', constraint: { name: 'kl' } },
         },
       },
       optimizer: { name: 'sgd', learningRate: 0.001 },
