@@ -123,7 +123,7 @@ describe.skipIf(icd === undefined)(title, () => {
     for (const [i, loss] of wanted.entries()) expect(got[i]! / loss, `step ${i}`).toBeCloseTo(1, 3)
     const states = [webgpu, cpu].map(run => readCheckpoint(listCheckpoints(run).at(-1)!.path).state)
     const withLoss = (state: (typeof states)[number], losses: number[]) =>
-      new Map([['loss', { data: losses }], ...state])
+      new Map<string, { readonly data: ArrayLike<number | bigint> }>([['loss', { data: losses }], ...state])
     const difference = differenceOf(withLoss(states[0]!, got), withLoss(states[1]!, wanted))
     expect(difference.state, difference.tensor).toBeLessThan(0.02)
 

@@ -120,6 +120,8 @@ export async function openSession(
     logSeverityLevel: silent,
     extra: {
       optimization: { disable_specified_optimizers: needlessRewritings.join(';') },
+      // Indices are int64: without it, what is computed of them is computed on the processor.
+      ...(settings.device === 'webgpu' ? { ep: { webgpuexecutionprovider: { enableInt64: '1' } } } : {}),
       // Additional threads belong to other engines, which wait meanwhile.
       ...(threads > settings.threads ? { session: { intra_op: { allow_spinning: '0' } } } : {}),
     },
