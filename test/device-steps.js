@@ -96,7 +96,7 @@ const classification = (classifier, { batch, size, optimizer }) => {
     ['images', normal([batch, 3, size, size], 'images')],
     ['labels', { dtype: 'int64', shape: [batch], data: labels }],
   ])
-  return { step, feeds, rate: optimizer.learningRate }
+  return { step, feeds: () => feeds, rate: optimizer.learningRate }
 }
 
 /** A RetinaNet on 32 × 32 pixels with mixtures in both heads. */
@@ -130,13 +130,16 @@ const retinanet = () => {
     { boxes: [4, 4, 13, 14], categories: [0] },
     { boxes: [10, 7, 30, 25, 1, 20, 9, 28], categories: [1, 0] },
   ]
-  const targets = anchorTargets(boxes, objects, 2)
-  const feeds = new Map([
-    ['images', normal([batch, 3, side, side], 'images')],
-    ['classTargets', { dtype: 'int64', shape: [batch, anchors], data: targets.classes }],
-    ['boxTargets', floats([batch, anchors, 4], targets.boxes)],
-  ])
-  return { step, feeds, rate: 0.001 }
+  // Every other step is without any object.
+  const steps = [objects, objects.map(() => ({ boxes: [], categories: [] }))].map(scenes => {
+    const targets = anchorTargets(boxes, scenes, 2)
+    return new Map([
+      ['images', normal([batch, 3, side, side], 'images')],
+      ['classTargets', { dtype: 'int64', shape: [batch, anchors], data: targets.classes }],
+      ['boxTargets', floats([batch, anchors, 4], targets.boxes)],
+    ])
+  })
+  return { step, feeds: i => steps[i % 2], rate: 0.001 }
 }
 
 const networks = { mixtures, resnet, retinanet }
@@ -158,7 +161,7 @@ async function taken(device, { step, feeds, rate }, steps, profile) {
         loaded = await engine.load(step.program, { stays: staysOf(step) })
       }
       const { outputs, nonFinite } = await loaded.step(
-        stepFeeds(step, feeds, { step: i, epoch: 0, rate }, 1),
+        stepFeeds(step, feeds(i), { step: i, epoch: 0, rate }, 1),
         step,
       )
       if (nonFinite.length > 0) throw new Error(`not finite in step ${i}: ${nonFinite.join(', ')}`)

@@ -4,7 +4,7 @@ import { floatOf } from './blocking.ts'
 
 /**
  * The same model without the ops that ONNX Runtime's WebGPU provider does not have: each is replaced by ops it has. Done to a program
- * when its session is created, never in a file; on the processor these ops are faster as they are.
+ * when its session is created, never in a file; on the processor the blocked layout finds these ops by their names.
  *
  * Some of them would be refused: `BatchNormalization` with the statistics of the batch, and `MaxPool` with the positions of its
  * maxima. The others would run on the processor, for which the device's values are copied there and the step waits.
