@@ -24,6 +24,11 @@ export function commandLine(): Command {
       positive,
       1,
     )
+    .addOption(
+      new Option('--device <name>', 'with --profile: where our step runs')
+        .choices(['cpu', 'webgpu', 'cuda'])
+        .default('cpu'),
+    )
     .option('--json', 'print the results as JSON')
     .option('--profile', 'print the time of each kind of operation, layer and node of our step instead')
     .option('--curve', 'print how the time of our step grows with experts, K, batch and threads instead')

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Device, placementOf, readTrace } from 'moiety/runtime'
 import { type Case, cases } from './cases.js'
 import { commandLine } from './command-line.js'
 import { type ComparisonOptions, describeComparison, measure, type Result } from './compare-sides.js'
@@ -17,6 +18,7 @@ interface Options extends ComparisonOptions {
   readonly json?: true
   readonly case?: readonly string[]
   readonly profile?: true
+  readonly device: Device
   readonly curve?: true
   readonly detections?: true
   readonly drift?: true
@@ -29,10 +31,16 @@ interface Options extends ComparisonOptions {
 async function profile(timed: Case, options: Options): Promise<Profile> {
   const folder = await mkdtemp(join(tmpdir(), 'moiety-profile-'))
   try {
-    const ours = await Ours.prepare(timed, { threads: options.threads, profile: join(folder, 'step') })
+    const { threads, device } = options
+    const prefix = join(folder, 'step')
+    const ours = await Ours.prepare(timed, { threads, device, profile: prefix })
     for (let i = 0; i < options.warmup + options.rounds; i++) await ours.time()
     await ours.stop()
-    return await readProfile(join(folder, 'step'), options.warmup)
+    const profile = await readProfile(prefix, options.warmup)
+    const trace = await readTrace(prefix)
+    return device === 'cpu' || ours.graph === undefined || trace === undefined
+      ? profile
+      : { ...profile, placement: placementOf(ours.graph, device, trace) }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -47,6 +55,8 @@ async function main(): Promise<void> {
     throw new Error(
       `--profile and --curve look at training steps, and ${options.case?.join(', ')} is an exported network`,
     )
+
+  if (options.device !== 'cpu' && options.profile !== true) throw new Error('--device goes with --profile')
 
   if (
     options.replicas > 1 &&

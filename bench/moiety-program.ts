@@ -1,4 +1,5 @@
-import type { Engine } from 'moiety/runtime'
+import type { Program } from 'moiety/graph'
+import type { Device, Engine } from 'moiety/runtime'
 import {
   type BatchForm,
   type Config,
@@ -84,6 +85,8 @@ export interface OursOptions {
   readonly replicas?: number
   /** Prefix of the files in which the engine notes the time of each operation. */
   readonly profile?: string
+  /** Default: the processor. */
+  readonly device?: Device
 }
 
 /** Moiety's training step of a case, ready to be timed. */
@@ -100,10 +103,14 @@ export class Ours {
     this.parameterCount = step.facts.parameterCount
   }
 
-  static async prepare(timed: Case, { threads, replicas = 1, profile }: OursOptions): Promise<Ours> {
+  static async prepare(
+    timed: Case,
+    { threads, replicas = 1, profile, device = 'cpu' }: OursOptions,
+  ): Promise<Ours> {
     const engines = await startEngines({
       replicas,
       threads,
+      device,
       ...(profile === undefined ? {} : { profile }),
     })
     const programs = new TrainingPrograms(engines, { write: writerOf(timed) }, 42)
@@ -112,6 +119,12 @@ export class Ours {
     await engines[0].setState(step.facts.initialState(42), { transfer: true })
     await programs.spread(step)
     return new Ours(engines, step, batch)
+  }
+
+  /** The step's program, where one engine takes it. */
+  get graph(): Program['graph'] {
+    const { facts } = this.#step
+    return 'program' in facts ? (facts as TrainingStep).program.graph : undefined
   }
 
   /** Seconds that one step takes, from its feeds to its metrics. */

@@ -1,15 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
 import Table from 'cli-table3'
-
-/** One event of ONNX Runtime's profile, which is a Chrome trace: microseconds. */
-interface TraceEvent {
-  readonly cat: string
-  readonly name: string
-  readonly ts: number
-  readonly dur: number
-  readonly args?: { readonly op_name?: string }
-}
+import { type Placement, placementText, readTrace, type TraceEvent } from 'moiety/runtime'
 
 /** Time of a kind of operation, or of one node, in a step. */
 export interface Share {
@@ -26,6 +16,8 @@ export interface Profile {
   /** By name: the engine begins with some kernels of the last layers, so the order of its work says little. */
   readonly layers: readonly LayerShare[]
   readonly nodes: readonly Share[]
+  /** What the processor computed of it, where it ran on another device. */
+  readonly placement?: Placement
 }
 
 /** Milliseconds of a step that a layer takes, or what else has a name of its own: the optimizer, the loss. */
@@ -37,12 +29,8 @@ export interface LayerShare {
 
 /** Reads the profile whose file begins with `prefix`, the first `warmup` steps left out. */
 export async function readProfile(prefix: string, warmup: number): Promise<Profile> {
-  const folder = dirname(prefix)
-  const file = (await readdir(folder)).find(
-    name => name.endsWith('.json') && join(folder, name).startsWith(prefix),
-  )
-  if (file === undefined) throw new Error(`ONNX Runtime wrote no profile that begins with ${prefix}`)
-  const events: TraceEvent[] = JSON.parse(await readFile(join(folder, file), 'utf8'))
+  const events = await readTrace(prefix)
+  if (events === undefined) throw new Error(`ONNX Runtime wrote no profile that begins with ${prefix}`)
   const runs = events
     .filter(event => event.name === 'model_run')
     .sort((a, b) => a.ts - b.ts)
@@ -107,7 +95,14 @@ function layerShares(events: readonly TraceEvent[], steps: number): LayerShare[]
 }
 
 /** The profile as three tables: every kind of operation, every layer, and the 25 nodes that take most. */
-export function describeProfile({ steps, milliseconds, operations, layers, nodes }: Profile): string {
+export function describeProfile({
+  steps,
+  milliseconds,
+  operations,
+  layers,
+  nodes,
+  placement,
+}: Profile): string {
   const byLayer = new Table({
     head: ['layer', 'forward, ms', 'backward, ms', '%'],
     colAligns: ['left', 'right', 'right', 'right'],
@@ -135,5 +130,6 @@ export function describeProfile({ steps, milliseconds, operations, layers, nodes
     table('operation', operations),
     byLayer.toString(),
     table('node', nodes.slice(0, 25)),
+    ...(placement === undefined ? [] : [placementText(placement)]),
   ].join('\n')
 }

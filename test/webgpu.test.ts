@@ -1,12 +1,18 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { fork } from 'node:child_process'
+import { existsSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
-import { newFolder, start, tinyConfig, writeRecipe } from './tiny.ts'
+import { listCheckpoints, readCheckpoint } from '../src/run/checkpoint.ts'
+import { readMetrics } from '../src/run/metrics-log.ts'
+import type { Placement } from '../src/runtime/index.ts'
+import type { StepDifference } from '../src/train/probe-step.ts'
+import { differenceOf } from '../src/train/probe-step.ts'
+import { newFolder, start, tinyConfig, untilLines, writeRecipe, writeTinyCifar } from './tiny.ts'
 
 /*
  * WebGPU without a graphics card: Debian's chromium brings SwiftShader, which is Vulkan on the processor. The engine finds it by the
- * environment. Whether the networks train there is what the probe is to find out, so these tests hold for both outcomes: what doctor
- * says, train does.
+ * environment. It compiles some hundred shaders for a network, which takes most of the time.
  */
 const icd = [
   process.env.SWIFTSHADER_ICD,
@@ -21,64 +27,114 @@ const title =
 const folder = newFolder()
 afterAll(() => rmSync(folder, { recursive: true }))
 
-const moiety = (...words: string[]) =>
-  start(
-    words,
-    undefined,
-    undefined,
-    { VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: dirname(icd!), NO_COLOR: '1' },
-    folder,
-  ).ended
+const environment = { VK_ICD_FILENAMES: icd, LD_LIBRARY_PATH: dirname(icd ?? ''), NO_COLOR: '1' }
+const begin = (...words: string[]) => start(words, undefined, undefined, environment, folder)
+const moiety = (...words: string[]) => begin(...words).ended
 
 interface DeviceJson {
   readonly device: string
   readonly outcome: string
-  readonly reason?: string
+  readonly placement?: Placement
+  readonly pooling?: { readonly outcome: string; readonly placement?: Placement }
 }
 
+/** What `device-steps.js` sends of a network. */
+interface Taken {
+  readonly name: string
+  /** Of each step on the processor. */
+  readonly losses: readonly number[]
+  readonly difference: StepDifference
+  readonly placement: Placement
+}
+
+/** Steps of networks on SwiftShader and on the processor. */
+async function stepsOf(steps: number, ...networks: string[]): Promise<Taken[]> {
+  const program = fileURLToPath(new URL('device-steps.js', import.meta.url))
+  const child = fork(program, ['webgpu', String(steps), ...networks], {
+    silent: true,
+    execArgv: [],
+    env: { ...process.env, ...environment },
+  })
+  const taken: Taken[] = []
+  let said = ''
+  child.stderr!.on('data', text => {
+    said += text
+  })
+  child.stdout!.resume()
+  child.on('message', (one: Taken) => taken.push(one))
+  const code = await new Promise(resolve => child.on('close', resolve))
+  expect(code, said).toBe(0)
+  return taken
+}
+
+/** The losses of a run's steps. */
+const lossesOf = (run: string): number[] =>
+  readMetrics(join(run, 'metrics.jsonl')).flatMap(line => (line.kind === 'step' ? [Number(line.loss)] : []))
+
 describe.skipIf(icd === undefined)(title, () => {
-  // A step compiles some hundred shaders on the processor.
-  it('doctor takes a step of training there, and train gives the same answer before anything else', {
+  it("doctor says that a step of training is the CPU's, and that nothing of it falls back to the CPU", {
     timeout: 400_000,
   }, async () => {
     const doctor = await moiety('doctor', '--json')
     expect(doctor.code, doctor.stderr).toBe(0)
     const { devices }: { readonly devices: readonly DeviceJson[] } = JSON.parse(doctor.stdout)
-    const found = devices.find(({ device }) => device === 'webgpu')!
-    // There is an adapter: not to find it would test nothing.
-    expect(found.outcome).not.toBe('absent')
+    // Three experts by sparse dispatch.
+    const placement = { fallbacks: [], extents: 3 }
+    const trains = { outcome: 'trains', placement }
+    expect(devices.find(({ device }) => device === 'webgpu')).toMatchObject({ ...trains, pooling: trains })
+  })
 
-    const nowhere = join(folder, 'nowhere')
-    const config = { ...tinyConfig(nowhere), engine: { device: 'webgpu' } }
-    const recipe = writeRecipe(folder, config)
-    const training = await moiety('train', recipe)
-    expect(existsSync(join(folder, 'runs')) ? readdirSync(join(folder, 'runs')) : []).toEqual([])
-    if (found.outcome === 'trains') {
-      // Its data is missed.
-      expect(training.stderr).toContain(nowhere)
-      return
+  it("ten steps of mixtures with every constraint, a ResNet-18 and a RetinaNet are the CPU's", {
+    timeout: 900_000,
+  }, async () => {
+    const taken = await stepsOf(10, 'mixtures', 'resnet', 'retinanet')
+    expect(taken.map(({ name }) => name)).toEqual(['mixtures', 'resnet', 'retinanet'])
+    for (const { name, losses, difference, placement } of taken) {
+      // Something was learned, and rounding alone differs; see `tolerancesOf`.
+      expect(new Set(losses).size, name).toBe(10)
+      expect(difference.loss, name).toBeLessThan(1e-3)
+      expect(difference.state, `${name}: ${difference.tensor}`).toBeLessThan(0.02)
+      expect(placement.fallbacks, name).toEqual([])
+      expect(placement.extents, name).toBeGreaterThan(0)
     }
-    expect(found.reason).not.toBe('')
-    const refusal = `error: the device "webgpu" computes here, but does not train this network: ${found.reason}\n  at engine.device\n`
-    expect(training.stderr).toContain(refusal)
-    expect(training.code).toBe(2)
+  })
 
-    // Nor is a run that holds a lock disturbed, or a sweep's folder made.
-    const run = join(folder, 'run')
-    mkdirSync(run)
-    writeFileSync(join(run, 'config.json'), JSON.stringify(config))
-    writeFileSync(join(run, 'run.lock.other'), '{}')
-    const resumed = await moiety('train', '--resume', '--out', run)
-    expect(resumed.stderr).toContain(refusal)
-    expect(readdirSync(run).sort()).toEqual(['config.json', 'run.lock.other'])
-    const sweep = join(folder, 'sweep.json')
-    writeFileSync(
-      sweep,
-      JSON.stringify({ name: 'tiny', title: 'Tiny', recipe: 'recipe.json', grid: {}, seeds: [1, 2] }),
+  it("a training that is killed and resumed there ends where the CPU's does, and its run is evaluated there", {
+    timeout: 900_000,
+  }, async () => {
+    const data = writeTinyCifar(join(folder, 'data'), { train: 64, test: 32 })
+    const optimizer = { name: 'sgd', learningRate: 0.01 }
+    const training = { epochs: 2, batch: 16, checkpointEvery: { steps: 1 }, keepCheckpoints: 3 }
+    const recipe = writeRecipe(folder, { ...tinyConfig(data), optimizer, training })
+    const [cpu, webgpu] = [join(folder, 'cpu'), join(folder, 'webgpu')]
+    expect((await moiety('train', recipe, '--out', cpu)).code).toBe(0)
+
+    const first = begin('train', recipe, '--device', 'webgpu', '--out', webgpu)
+    await untilLines(webgpu, 3, first.child)
+    first.child.kill('SIGKILL')
+    await first.ended
+    expect(existsSync(join(webgpu, 'summary.json'))).toBe(false)
+    const resumed = await moiety('train', '--resume', '--out', webgpu)
+    expect(resumed.code, resumed.stderr).toBe(0)
+
+    const [wanted, got] = [lossesOf(cpu), lossesOf(webgpu)]
+    expect(wanted).toHaveLength(8)
+    expect(got).toHaveLength(8)
+    for (const [i, loss] of wanted.entries()) expect(got[i]! / loss, `step ${i}`).toBeCloseTo(1, 3)
+    const states = [webgpu, cpu].map(run => readCheckpoint(listCheckpoints(run).at(-1)!.path).state)
+    const withLoss = (state: (typeof states)[number], losses: number[]) =>
+      new Map<string, { readonly data: ArrayLike<number | bigint> }>([['loss', { data: losses }], ...state])
+    const difference = differenceOf(withLoss(states[0]!, got), withLoss(states[1]!, wanted))
+    expect(difference.state, difference.tensor).toBeLessThan(0.02)
+
+    const evaluated = await Promise.all(
+      ['cpu', 'webgpu'].map(async device => {
+        const { code, stdout, stderr } = await moiety('eval', webgpu, '--device', device, '--json')
+        expect(code, stderr).toBe(0)
+        return JSON.parse(stdout) as { readonly loss: number; readonly measures: object }
+      }),
     )
-    const swept = await moiety('sweep', sweep, '--out', join(folder, 'swept'))
-    expect(swept.stderr).toContain(refusal)
-    expect(swept.code).toBe(2)
-    expect(existsSync(join(folder, 'swept'))).toBe(false)
+    expect(evaluated[1]!.loss / evaluated[0]!.loss).toBeCloseTo(1, 4)
+    expect(evaluated[1]!.measures).toEqual(evaluated[0]!.measures)
   })
 })

@@ -5,12 +5,13 @@ import { version } from '../files/version.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readPlan } from '../run/extensions.ts'
 import { readEnvironment } from '../run/run-folder.ts'
-import type { Engine } from '../runtime/index.ts'
+import type { Device, Engine } from '../runtime/index.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
 import {
   checkpointIdentity,
   configurationIdentity,
   type DataChoice,
+  type EngineChoice,
   engineOf,
   type OpenedRun,
   openTrainedRun,
@@ -39,6 +40,8 @@ export interface ExplainOptions extends AnalysisOptions {
   readonly split?: SplitName | undefined
   /** Threads of the engine, instead of as many as in training. */
   readonly threads?: number | undefined
+  /** Device of the engine, instead of that of the training. */
+  readonly device?: Device | undefined
   /** Reports how everything comes along, and which images were left out. */
   readonly onEvent?: ((event: TrainEvent) => void) | undefined
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
@@ -66,7 +69,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const onEvent = stoppedBy(options.signal, options.onEvent)
   const onProgress = (what: string, done: number, total: number): void =>
     onEvent({ kind: 'progress', what, done, total })
-  const { seed = 0, threads } = options
+  const { seed = 0, threads, device } = options
   const opened = await openTrainedRun(options.run, {
     task: options.task,
     split: options.split,
@@ -76,12 +79,12 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const { task, split, checkpoint } = opened
   const other =
     options.against === undefined ? undefined : await openOther(options, options.against, opened, onEvent)
-  const analysed = await withEngine(opened, threads, engine =>
+  const analysed = await withEngine(opened, { threads, device }, engine =>
     analyse(task, engine, split, { ...options, onEvent }),
   )
   const theirs =
     other &&
-    (await withEngine(other, threads, async engine => {
+    (await withEngine(other, { threads, device }, async engine => {
       onProgress(`routing images of ${basename(resolve(other.run))}`, 0, 1)
       return (await other.task.withVariants(engine, split, { variants: [], onEvent })).trained
     }))
@@ -122,10 +125,10 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
 
 async function withEngine<T>(
   { task, checkpoint }: OpenedRun,
-  threads: number | undefined,
+  choice: EngineChoice,
   work: (engine: Engine) => Promise<T>,
 ): Promise<T> {
-  const engine = await engineOf({ config: task.config, checkpoint }, threads)
+  const engine = await engineOf({ config: task.config, checkpoint }, choice)
   try {
     return await work(engine)
   } finally {

@@ -2,6 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { exitCodes } from '../base/errors.ts'
 import { type Device, devices } from '../runtime/index.ts'
+import { placementText } from '../runtime/placement.ts'
 import { probeTraining, type TrainingReport } from '../train/device-probe.ts'
 import { print, printJson } from './output.ts'
 import { bytes, clean, type Paint, painter, wrap } from './screen.ts'
@@ -125,11 +126,12 @@ export function deviceFinding({ plain, pooling }: DeviceTrials): Finding {
   }
 }
 
-function saidOf({ device, outcome, difference, seconds = 0, ...report }: TrainingReport): string {
+function saidOf({ device, outcome, difference, seconds = 0, placement, ...report }: TrainingReport): string {
   if (outcome === 'absent') return `not here: ${reasonOf(report)}`
   if (difference === undefined) return `computes, but does not train: ${reasonOf(report)}`
   const reference = device === 'cpu' ? 'float64' : 'the CPU'
-  return `trains: a step is within ${difference.state.toExponential(0)} of ${reference}, ${Math.round(1000 * seconds)} ms`
+  const where = placement === undefined ? '' : `; ${placementText(placement)}`
+  return `trains: a step is within ${difference.state.toExponential(0)} of ${reference}, ${Math.round(1000 * seconds)} ms${where}`
 }
 
 function reasonOf({ reason }: Pick<TrainingReport, 'reason'>): string {

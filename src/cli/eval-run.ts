@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { type EvalOptions, type EvalSummary, evaluateRun } from '../tasks/evaluate-run.ts'
+import { deviceChoice } from './device-flag.ts'
 import type { EvalFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -52,9 +53,11 @@ export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOp
   const k = wholeNumber(flags.k, '--k', 1, 'for example --k 1')
   const only = wholeNumber(flags.only, '--only', 0, counted)
   const without = wholeNumber(flags.without, '--without', 0, counted)
+  const device = deviceChoice(flags.device)
   const data = await dataChoice(flags.data)
   return {
     run,
+    ...(device === undefined ? {} : { device }),
     ...(split === undefined ? {} : { split }),
     ...(data === undefined ? {} : { data }),
     ...(k === undefined ? {} : { k }),

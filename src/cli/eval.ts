@@ -13,6 +13,7 @@ export function addEval(program: Command): void {
     .option('--equal', 'let all experts compute every image, with equal weight')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
+    .option('--device <name>', 'cpu, webgpu or cuda, instead of what trained')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',

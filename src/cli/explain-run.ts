@@ -11,6 +11,7 @@ import {
 } from '../analysis/findings.ts'
 import { measureText } from '../metrics/measure.ts'
 import { measuresOf } from '../tasks/measures.ts'
+import { deviceChoice } from './device-flag.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { ExplainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -64,9 +65,10 @@ async function requestOf(run: string, flags: ExplainFlags): Promise<ExplainReque
   if (against !== undefined) requireRun(against)
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const permutations = wholeNumber(flags.permutations, '--permutations', 1, 'for example --permutations 1000')
+  const device = deviceChoice(flags.device)
   const data = await dataChoice(flags.data)
   for (const folder of [out, charts]) if (folder !== undefined) requireFolder(folder)
-  const options = { run, against, split, threads, permutations, data }
+  const options = { run, against, split, threads, device, permutations, data }
   return { options, out, charts, json: flags.json === true }
 }
 

@@ -17,6 +17,7 @@ export function addExplain(program: Command): void {
     .option('--against <run>', 'match the experts to those of another run')
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
+    .option('--device <name>', 'cpu, webgpu or cuda, instead of what trained')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--permutations <n>', 'permutations that give chance levels (default: 1000; of a detector 2000)')
     .option('--json', 'print the measures as JSON')

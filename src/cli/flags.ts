@@ -23,6 +23,7 @@ export interface EvalDetectionsFlags {
 }
 
 export interface EvalFlags {
+  readonly device?: string
   readonly data?: string
   readonly k?: string
   readonly only?: string
@@ -33,6 +34,7 @@ export interface EvalFlags {
 }
 
 export interface ExplainFlags {
+  readonly device?: string
   readonly out?: string
   readonly charts?: string
   readonly against?: string
@@ -55,6 +57,7 @@ export interface ExportFlags {
 }
 
 export interface PredictFlags {
+  readonly device?: string
   readonly out?: string
   readonly top?: string
   readonly neighbours?: string

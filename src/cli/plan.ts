@@ -14,6 +14,7 @@ import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
 import { withModelFrom } from '../train/model-from.ts'
+import { deviceChoice } from './device-flag.ts'
 import type { TrainFlags } from './flags.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
@@ -176,7 +177,7 @@ export function wholePath(data: string): string {
 function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
   return [
     ...(seed === undefined ? [] : [`seed=${seed}`]),
-    ...(device === undefined ? [] : [`engine.device=${device}`]),
+    ...(device === undefined ? [] : [`engine.device=${deviceChoice(device)}`]),
     ...(threads === undefined ? [] : [`engine.threads=${threads}`]),
   ]
 }

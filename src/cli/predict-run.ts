@@ -7,6 +7,7 @@ import { type Figure, mostPictures, type PredictedImage, type Predictions } from
 import { type Prediction, predictorOf } from '../predict/predictors.ts'
 import { predictionPicture } from '../report/detection/drawn-boxes.ts'
 import { renderPredictions } from '../report/prediction-page.ts'
+import { deviceChoice } from './device-flag.ts'
 import type { PredictFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -92,6 +93,7 @@ async function requestOf(
     data: await dataChoice(flags.data),
     score: scoreOf(flags.score),
     coco: flags.coco === undefined ? undefined : true,
+    device: deviceChoice(flags.device),
     threads: wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2'),
   }
 }

@@ -22,6 +22,7 @@ export function addPredict(program: Command): void {
       '--out <file>',
       "the page, instead of prediction.html in the run; pictures go into a folder of the page's name",
     )
+    .option('--device <name>', 'cpu, webgpu or cuda, instead of what trained')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--json', "print the predictions as JSON, with the pictures' files")
     .addHelpText(

@@ -7,10 +7,19 @@ export type NodeSemantics =
   | ConvolutionSemantics
   | InputGradientSemantics
   | KernelGradientSemantics
+  | WeightedRowsSemantics
 
 /** A `BatchNormalization` that only computes x · scale + shift with its second and third input: mean 0, variance 1. */
 export interface ChannelAffineSemantics {
   readonly kind: 'channelAffine'
+}
+
+/**
+ * A `NonZero` of the rows with a positive weight, by which what is computed of each is multiplied: one more row, with weight 0, would
+ * change no value and no gradient.
+ */
+export interface WeightedRowsSemantics {
+  readonly kind: 'weightedRows'
 }
 
 /** A `Conv` without groups. */
@@ -74,6 +83,7 @@ export function renamedSemantics(semantics: NodeSemantics, rename: (name: string
         ? semantics
         : { ...semantics, rotatedFrom: rename(semantics.rotatedFrom) }
     case 'channelAffine':
+    case 'weightedRows':
     case 'inputGradient':
       return semantics
     case 'kernelGradient':

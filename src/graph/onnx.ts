@@ -14,7 +14,7 @@ export const opset = 18
 export const irVersion = 8
 
 /** TensorProto.DataType. */
-export const onnxTypes = { float32: 1, uint8: 2, int64: 7, bool: 9 } as const
+export const onnxTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const
 
 export type OnnxDType = keyof typeof onnxTypes
 

@@ -45,7 +45,7 @@ export const sparseDispatch: Dispatch = (scope, x, weights, experts, rows = 'ima
   let first: Shape | undefined
   for (const [i, expert] of experts.entries()) {
     const column = columnOf(weights, i)
-    const own = nonzero(greater(column, 0), `${rows} of ${scope.name(`experts.${i}`)}`)
+    const own = nonzero(greater(column, 0), `${rows} of ${scope.name(`experts.${i}`)}`, true)
     const inner = scope.selected({ indices: own, of: x.shape[0]! })
     const result = buildExpert(inner, i, expert, gatherRows(x, own))
     first ??= result.shape

@@ -3,6 +3,7 @@ import { fail } from '../base/errors.ts'
 import { type Config, resolveConfig } from '../config/config.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
+import type { Device } from '../runtime/index.ts'
 import { remembered, trainedNormalisation } from '../tasks/data-identity.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
 import { type DataChoice, engineOf, newestCheckpoint, openTrainedRun } from '../tasks/open-run.ts'
@@ -19,6 +20,8 @@ export interface PredictOptions extends TaskOptions {
   readonly images: readonly string[]
   /** Threads of the engine, instead of as many as in training. */
   readonly threads?: number | undefined
+  /** Device of the engine, instead of that of the training. */
+  readonly device?: Device | undefined
   /** Reports how everything comes along, and which training images were left out. */
   readonly onEvent?: ((event: TrainEvent) => void) | undefined
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
@@ -33,7 +36,7 @@ export interface PredictOptions extends TaskOptions {
  *   for a damaged checkpoint; `diverged` where what the network computes is not finite
  */
 export async function predictRun(options: PredictOptions): Promise<Predictions<Prediction>> {
-  const { run, images: paths, threads, signal, onEvent: listener, ...taskOptions } = options
+  const { run, images: paths, threads, device, signal, onEvent: listener, ...taskOptions } = options
   const onEvent = stoppedBy(signal, listener)
   const onProgress = (what: string, done: number, total: number): void =>
     onEvent({ kind: 'progress', what, done, total })
@@ -47,7 +50,7 @@ export async function predictRun(options: PredictOptions): Promise<Predictions<P
   const needsData = taskOptions.data !== undefined || predictor.usesTrainingImages(taskOptions)
   const opened =
     (needsData ? undefined : withoutData(run, config)) ?? (await withData(run, taskOptions.data, onEvent))
-  const engine = await engineOf(opened, threads)
+  const engine = await engineOf(opened, { threads, device })
   try {
     const predicted = await predictor.predict({ run, ...opened, engine, images, ...taskOptions, onProgress })
     const { settings, routing, detections } = predicted

@@ -22,8 +22,21 @@ export function signature(tensor: Pick<TensorSpec, 'dtype' | 'shape'>): string {
  * @throws MoietyError `data` that names the tensor, what was expected and what was found
  */
 export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<string, number>): void {
+  checkForm(spec, tensor, `tensor ${spec.name}`)
+  checkShape(spec, tensor, symbols)
+}
+
+/**
+ * The same of a tensor whose values are not looked at.
+ *
+ * @throws MoietyError as {@link checkTensor}
+ */
+export function checkShape(
+  spec: TensorSpec,
+  tensor: Pick<HostTensor, 'dtype' | 'shape'>,
+  symbols: Map<string, number>,
+): void {
   const where = `tensor ${spec.name}`
-  checkForm(spec, tensor, where)
   const bound = new Map(symbols)
   const fits =
     tensor.dtype === spec.dtype &&

@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { askProcess } from './ask-process.ts'
+import type { CudaPart } from './cuda-parts.ts'
 import type { ProbeReport } from './probe.ts'
 import { type Device, devices } from './protocol.ts'
 import { builtFile } from './thread.ts'
@@ -47,11 +48,12 @@ export async function probeDevice(
   signal?: AbortSignal,
 ): Promise<{ readonly version: string | undefined; readonly report: DeviceReport }> {
   const reply = await askProcess<ProbeReport>(builtFile('probe'), [device], { patience, signal })
-  const { version, failure } = 'answer' in reply ? reply.answer : { ...reply, version: undefined }
+  const { version, failure, missing } =
+    'answer' in reply ? reply.answer : { ...reply, version: undefined, missing: [] }
   const report: DeviceReport =
     failure === undefined
       ? { device, usable: true }
-      : { device, usable: false, ...explained(device, failure) }
+      : { device, usable: false, ...explained(device, failure, missing) }
   return { version, report }
 }
 
@@ -69,15 +71,29 @@ export function refuseDevice({ device, reason, help }: Omit<DeviceReport, 'usabl
 export const otherDevices = '"cpu" is always available; "moiety doctor" tests all devices'
 
 /** A helpful form of the engine's message; the original where there is none. */
-function explained(device: Device, failure: string): { readonly reason: string; readonly help?: string } {
+export function explained(
+  device: Device,
+  failure: string,
+  missing: readonly CudaPart[] = [],
+): { readonly reason: string; readonly help?: string } {
   if (device === 'cuda' && process.platform !== 'linux') {
     return { reason: 'ONNX Runtime for Node runs on CUDA on Linux only', help: 'use "cpu" or "webgpu"' }
   }
-  if (device === 'cuda' && /Failed to load shared library|is unsupported/.test(failure)) {
+  if (device === 'cuda' && missing.length > 0) {
+    const lacking = missing.map(({ what, libraries }) => `${what} (${libraries.join(', ')})`)
     return {
-      reason: "ONNX Runtime's CUDA libraries are not installed, or CUDA 12 is not",
-      help: 'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js downloads the former',
+      reason: `missing ${lacking.length === 1 ? 'is' : 'are'} ${lacking.join('; ')}`,
+      help: missing.map(({ help }) => help).join('; '),
     }
+  }
+  if (device === 'cuda' && /no CUDA-capable device/.test(failure)) {
+    return {
+      reason: 'CUDA is installed, but finds no graphics card of NVIDIA',
+      help: 'look whether nvidia-smi lists one',
+    }
+  }
+  if (device === 'cuda' && /driver version is insufficient/.test(failure)) {
+    return { reason: 'the NVIDIA driver is too old for CUDA 12', help: 'install driver 525 or newer' }
   }
   if (device === 'webgpu' && /No supported adapters|Failed to get a WebGPU adapter/.test(failure)) {
     return {

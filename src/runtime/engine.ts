@@ -90,16 +90,22 @@ export class Engine {
    *   wait
    * @param options.seldom - on the processor, free the memory of a run at its end, for a program that runs rarely: it takes up
    *   to twice as long then, but does not hold memory between runs
+   * @param options.stays - outputs that become the state in each step and are needed nowhere else: on WebGPU they stay on the
+   *   device. For programs that are only used with `step`
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
   async load(
     program: Program,
-    options: { readonly threads?: number; readonly seldom?: boolean } = {},
+    options: {
+      readonly threads?: number
+      readonly seldom?: boolean
+      readonly stays?: readonly string[]
+    } = {},
   ): Promise<LoadedProgram> {
     const number = this.#programs++
     const { model, graph, inputs, outputs } = program
-    const { threads, seldom = false } = options
-    const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom }
+    const { threads, seldom = false, stays = [] } = options
+    const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom, staying: stays }
     await this.#thread.ask({ kind: 'load', program: number, ...asked })
     return new LoadedProgram(this.#thread, number, program)
   }

@@ -1,4 +1,5 @@
 import { encodeOnnx } from '../graph/onnx.ts'
+import { type CudaPart, missingCudaParts } from './cuda-parts.ts'
 import { type Device, devices } from './protocol.ts'
 import { loadedVersion, openSession, runSession, Tensor } from './session.ts'
 
@@ -11,6 +12,8 @@ import { loadedVersion, openSession, runSession, Tensor } from './session.ts'
 export interface ProbeReport {
   readonly version: string
   readonly failure?: string
+  /** Of CUDA, where it failed. */
+  readonly missing?: readonly CudaPart[]
 }
 
 /** relu(conv(image, ones 2×2) − 20) on the image 1 … 9, worked out by hand: the windows sum to 12, 16, 24, 28. */
@@ -57,7 +60,9 @@ async function probe(device: Device): Promise<ProbeReport> {
       failure: `the probe gave ${came.join(', ')} instead of ${expected.join(', ')}`,
     }
   } catch (error) {
-    return { version: loadedVersion, failure: error instanceof Error ? error.message : String(error) }
+    const failure = error instanceof Error ? error.message : String(error)
+    const missing = device === 'cuda' && process.platform === 'linux' ? missingCudaParts() : []
+    return { version: loadedVersion, failure, missing }
   }
 }
 

@@ -34,6 +34,8 @@ export type Request =
       readonly threads: number | undefined
       /** Whether the memory of a run is reused for the next one. */
       readonly keepsMemory: boolean
+      /** Outputs that stay on the device, where it can keep them. */
+      readonly staying: readonly string[]
     }
   | {
       readonly kind: 'run'

@@ -26,6 +26,18 @@ export function toEngine(tensor: HostTensor): Tensor {
   return fail({ kind: 'data', message: `a ${data.constructor.name} cannot hold values of ${dtype}` })
 }
 
+/** Whether the values of a tensor are on the device, where the host cannot read them. */
+export function isOnDevice({ location }: Tensor): boolean {
+  return location === 'gpu-buffer'
+}
+
+/** Element type and shape of a tensor from the engine. @throws MoietyError `usage` for an element type that Moiety does not have */
+export function specOf(name: string, { type, dims }: Tensor): Pick<HostTensor, 'dtype' | 'shape'> {
+  if (type === 'float32' || type === 'int64' || type === 'bool' || type === 'uint8')
+    return { dtype: type, shape: [...dims] }
+  return unsupported(name, type)
+}
+
 /** A tensor from the engine, which shares the values' memory. */
 export function fromEngine(name: string, tensor: Tensor): HostTensor {
   const { type, data, dims } = tensor
@@ -34,6 +46,10 @@ export function fromEngine(name: string, tensor: Tensor): HostTensor {
   if ((type === 'bool' || type === 'uint8') && data instanceof Uint8Array) {
     return { dtype: type, shape: [...dims], data }
   }
+  return unsupported(name, type)
+}
+
+function unsupported(name: string, type: string): never {
   return fail({
     kind: 'usage',
     message: `the program returned a tensor of ${type}, which Moiety does not support`,
@@ -79,15 +95,20 @@ const needlessRewritings = [
  *
  * @param options.threads - of one operation; the engine's when not given
  * @param options.keepsMemory - whether the memory of a run is reused for the next one. Default: true
+ * @param options.staying - outputs that stay on the device (WebGPU)
  * @throws MoietyError `usage` with the node's name when the model is not valid
  */
 export async function openSession(
   model: Uint8Array,
   settings: EngineSettings,
   program: number,
-  options: { readonly threads?: number | undefined; readonly keepsMemory?: boolean } = {},
+  options: {
+    readonly threads?: number | undefined
+    readonly keepsMemory?: boolean
+    readonly staying?: readonly string[]
+  } = {},
 ): Promise<InferenceSession> {
-  const { threads = settings.threads, keepsMemory = true } = options
+  const { threads = settings.threads, keepsMemory = true, staying = [] } = options
   const wanted: InferenceSession.SessionOptions = {
     executionProviders: settings.device === 'cpu' ? ['cpu'] : [settings.device, 'cpu'],
     executionMode: 'sequential',
@@ -99,10 +120,14 @@ export async function openSession(
     logSeverityLevel: silent,
     extra: {
       optimization: { disable_specified_optimizers: needlessRewritings.join(';') },
+      // Indices are int64: without it, what is computed of them is computed on the processor.
+      ...(settings.device === 'webgpu' ? { ep: { webgpuexecutionprovider: { enableInt64: '1' } } } : {}),
       // Additional threads belong to other engines, which wait meanwhile.
       ...(threads > settings.threads ? { session: { intra_op: { allow_spinning: '0' } } } : {}),
     },
   }
+  if (settings.device === 'webgpu' && staying.length > 0)
+    wanted.preferredOutputLocation = Object.fromEntries(staying.map(name => [name, 'gpu-buffer']))
   if (settings.profile !== undefined) {
     wanted.enableProfiling = true
     wanted.profileFilePrefix = `${settings.profile}-${program}`

@@ -5,7 +5,9 @@ import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
 import { blockSize } from './block-size.ts'
 import { withBlockedLayout } from './blocked-layout.ts'
-import { checkTensor, signature } from './check-tensor.ts'
+import { checkShape, checkTensor, signature } from './check-tensor.ts'
+import { DeviceCopies } from './device-copies.ts'
+import { withPlainOps } from './plain-ops.ts'
 import {
   type Answer,
   buffersOf,
@@ -25,7 +27,7 @@ import {
   type Tensor,
   toEngine,
 } from './session.ts'
-import { held, StateStore } from './state-store.ts'
+import { free, type Held, held, StateStore } from './state-store.ts'
 
 /**
  * The engine's thread. ONNX Runtime blocks the thread that calls it, so everything that computes happens here,
@@ -35,11 +37,14 @@ interface Loaded {
   readonly session: InferenceSession
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
+  /** Whether outputs of it stay on the device, as long as it is there. */
+  readonly ownsState: boolean
 }
 
 const given: ThreadData = workerData
 const shared = new Int32Array(given.flags)
-const state = new StateStore()
+const copies = new DeviceCopies()
+const state = new StateStore(tensors => copies.download(tensors, settings))
 const programs = new Map<number, Loaded>()
 let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined, rewrite: false }
 /** Channels in a block, where convolutions are rewritten to work on blocks. */
@@ -52,11 +57,12 @@ async function answer(request: Request): Promise<Partial<Replies>> {
       block = settings.rewrite && settings.device === 'cpu' ? await blockSize() : undefined
       return { start: true }
     case 'load': {
-      const { model, inputs, outputs, program, threads, keepsMemory } = request
+      const { model, inputs, outputs, program, threads, keepsMemory, staying } = request
       programs.set(program, {
-        session: await openSession(encoded(model), settings, program, { threads, keepsMemory }),
+        session: await openSession(encoded(model), settings, program, { threads, keepsMemory, staying }),
         inputs,
         outputs,
+        ownsState: staying.length > 0,
       })
       return { load: true }
     }
@@ -68,18 +74,21 @@ async function answer(request: Request): Promise<Partial<Replies>> {
       state.replace(request.state)
       return { setState: true }
     case 'readState':
-      return { readState: state.read(request.names) }
+      return { readState: await state.read(request.names) }
     case 'share':
       return { share: state.share(request.names) }
     case 'adopt':
       state.adopt(request.names, request.shared)
       return { adopt: true }
     case 'release': {
+      if (programNumbered(request.program).ownsState) await state.leaveDevice()
       await close(programNumbered(request.program))
       programs.delete(request.program)
       return { release: true }
     }
     case 'stop':
+      state.replace(new Map())
+      await copies.close()
       for (const loaded of programs.values()) await close(loaded)
       programs.clear()
       return { stop: true }
@@ -88,6 +97,8 @@ async function answer(request: Request): Promise<Partial<Replies>> {
 
 function encoded(model: Uint8Array | OnnxModel): Uint8Array {
   if (model instanceof Uint8Array) return model
+  if (!settings.rewrite) return encodeOnnx(model)
+  if (settings.device === 'webgpu') return encodeOnnx(withPlainOps(model))
   return encodeOnnx(block === undefined ? model : withBlockedLayout(model, block))
 }
 
@@ -105,12 +116,22 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
   const names = loaded.outputs.map(spec => spec.name)
   const results = await runSession(loaded.session, gather(loaded, request.feeds), names)
   const values = new Map(names.map(name => [name, held(name, results[name]!)] as const))
-  for (const [output, name] of updates) checkUpdate(output, values.get(output)!.host, name)
-  const nonFinite = guards.filter(name => !allFinite(values.get(name)!.host))
-  const committed = nonFinite.length === 0
-  if (committed) state.update(new Map([...updates].map(([output, name]) => [name, values.get(output)!])))
-  const returned = [...values].filter(([name]) => !updates.has(name))
-  return { outputs: new Map(returned.map(([name, { host }]) => [name, host])), committed, nonFinite }
+  let committed = false
+  let nonFinite: string[] = []
+  try {
+    for (const [output, name] of updates) checkUpdate(output, values.get(output)!.spec, name)
+    nonFinite = guards.filter(name => !allFinite(values.get(name)!))
+    committed = nonFinite.length === 0
+    if (committed) state.update(new Map([...updates].map(([output, name]) => [name, values.get(output)!])))
+  } finally {
+    // Memory on the device is not left to the garbage collector: it must be free before its session is released.
+    const isState = (name: string): boolean => committed && updates.has(name)
+    free([...values].flatMap(([name, one]) => (one.host === undefined && !isState(name) ? [one] : [])))
+  }
+  const returned = [...values].flatMap(([name, { host }]) =>
+    updates.has(name) || host === undefined ? [] : [[name, host] as const],
+  )
+  return { outputs: new Map(returned), committed, nonFinite }
 }
 
 /** Every input of the program: from the feeds, or else from the state. */
@@ -120,24 +141,26 @@ function gather(loaded: Loaded, feeds: ReadonlyMap<string, HostTensor>): Record<
   for (const spec of loaded.inputs) {
     const fed = feeds.get(spec.name)
     const kept = fed === undefined ? state.find(spec.name) : undefined
-    const host =
-      fed ??
-      kept?.host ??
+    const known = fed ?? kept?.host
+    const form =
+      known ??
+      kept?.spec ??
       fail({
         kind: 'usage',
         message: `the program's input is neither fed nor in the state`,
         where: `tensor ${spec.name}, ${signature(spec)}`,
         help: 'feed it, or set a state that holds it',
       })
-    checkTensor(spec, host, symbols)
-    inputs[spec.name] = kept?.engine ?? toEngine(host)
+    if (known === undefined) checkShape(spec, form, symbols)
+    else checkTensor(spec, known, symbols)
+    inputs[spec.name] = kept?.engine ?? toEngine(fed!)
   }
   return inputs
 }
 
 /** An update has the shape and element type of what it replaces. */
-function checkUpdate(output: string, after: HostTensor, name: string): void {
-  const before = state.get(name)
+function checkUpdate(output: string, after: Held['spec'], name: string): void {
+  const before = state.get(name).spec
   const fits = after.dtype === before.dtype && String(after.shape) === String(before.shape)
   if (!fits) {
     fail({
@@ -149,7 +172,8 @@ function checkUpdate(output: string, after: HostTensor, name: string): void {
   }
 }
 
-function allFinite({ data }: HostTensor): boolean {
+function allFinite({ host }: Held): boolean {
+  const data = host?.data
   if (!(data instanceof Float32Array)) return true
   for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false
   return true

@@ -1,5 +1,6 @@
 import type { SplitName } from '../data/index.ts'
 import { type LayerSummary, type Measures, stoppedBy, type TrainEvent } from '../run/events.ts'
+import type { Device } from '../runtime/index.ts'
 import { type DataChoice, engineOf, openTrainedRun } from './open-run.ts'
 import { layerSummaries } from './routing.ts'
 import { describeRouting, mixturesIn, type RoutingChoice, routingOverride } from './routing-choice.ts'
@@ -15,6 +16,8 @@ export interface EvalOptions extends RoutingChoice {
   readonly data?: DataChoice | undefined
   /** By default the one that the run was tested on while it trained. */
   readonly split?: SplitName | undefined
+  /** Device of the engine, instead of that of the training. */
+  readonly device?: Device | undefined
   /** Reports how everything comes along, and which images were left out. */
   readonly onEvent?: ((event: TrainEvent) => void) | undefined
   /** Ends the work after the current batch; the promise is then rejected with its reason. */
@@ -62,7 +65,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
     },
   })
   const { config } = task
-  const engine = await engineOf({ config, checkpoint })
+  const engine = await engineOf({ config, checkpoint }, { device: options.device })
   try {
     const evaluation = task.evaluation([engine], routingOverride(options, task.mixtures))
     const onProgress = (done: number, total: number) =>

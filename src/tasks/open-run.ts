@@ -6,7 +6,7 @@ import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { Extension } from '../run/extensions.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
-import { Engine } from '../runtime/index.ts'
+import { type Device, Engine } from '../runtime/index.ts'
 import { type Normalisation, refuseOtherClasses, trainedNormalisation, usualSplit } from './data-identity.ts'
 import { kindOfTask, openTask } from './kinds.ts'
 import type { Task, TaskKind } from './task.ts'
@@ -115,12 +115,18 @@ export function newestCheckpoint(run: string): Checkpoint {
   })
 }
 
-/** An engine as the run was trained with, or with as many threads as given, whose state is what the run has learned. */
+/** What computes, instead of what computed in training. */
+export interface EngineChoice {
+  readonly device?: Device | undefined
+  readonly threads?: number | undefined
+}
+
+/** An engine as the run was trained with, or as chosen, whose state is what the run has learned. */
 export async function engineOf(
   { config, checkpoint }: { readonly config: Config; readonly checkpoint: Checkpoint },
-  threads = config.engine.threads,
+  choice: EngineChoice = {},
 ): Promise<Engine> {
-  const { device } = config.engine
+  const { device = config.engine.device, threads = config.engine.threads } = choice
   const engine = await Engine.start({ device, ...(threads === null ? {} : { threads }) })
   await engine.setState(checkpoint.state)
   return engine

@@ -1,16 +1,20 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import { type StemName, stems } from '../models/index.ts'
 import { askProcess } from '../runtime/ask-process.ts'
 import { otherDevices, probeDevice, refuseDevice } from '../runtime/devices.ts'
 import type { Device } from '../runtime/index.ts'
+import { type Placement, placementOf, readTrace } from '../runtime/placement.ts'
 import { builtFile } from '../runtime/thread.ts'
 import {
   differenceOf,
   exactProbeStep,
   faultOf,
   probeStep,
+  type StartEngine,
   type StepDifference,
-  type StepTaker,
   takeProbeStep,
 } from './probe-step.ts'
 
@@ -29,6 +33,8 @@ export interface TrainingReport {
   readonly difference?: StepDifference
   /** Of start, compilation and the step on the device. Only where it trains. */
   readonly seconds?: number
+  /** What the processor computes of the step. Only of another device, where it trains. */
+  readonly placement?: Placement
 }
 
 /** What is tried, and for how long. */
@@ -75,7 +81,7 @@ export async function probeTraining(
 
 /** What the process sends: how far the results are from what is right, or why they are not. */
 export type StepReport =
-  | { readonly difference: StepDifference; readonly seconds: number }
+  | { readonly difference: StepDifference; readonly seconds: number; readonly placement?: Placement }
   | { readonly reason: string }
 
 /**
@@ -85,21 +91,28 @@ export type StepReport =
  */
 export async function tryStep(
   device: Device,
-  { pools, start }: { readonly pools: boolean; readonly start?: (device: Device) => Promise<StepTaker> },
+  { pools, start }: { readonly pools: boolean; readonly start?: StartEngine },
 ): Promise<StepReport> {
   const probe = probeStep(pools)
   const [reference, expected] =
     device === 'cpu'
       ? (['float64', exactProbeStep(probe)] as const)
       : (['the CPU', await takeProbeStep('cpu', probe)] as const)
-  const started = performance.now()
+  const folder = mkdtempSync(join(tmpdir(), 'moiety-probe-'))
   try {
-    const difference = differenceOf(await takeProbeStep(device, probe, start), expected)
+    const profile = device === 'cpu' ? undefined : join(folder, 'step')
+    const started = performance.now()
+    const difference = differenceOf(await takeProbeStep(device, probe, start, profile), expected)
     const seconds = (performance.now() - started) / 1000
     const reason = faultOf(device, difference, reference)
-    return reason === undefined ? { difference, seconds } : { reason }
+    if (reason !== undefined) return { reason }
+    const trace = profile === undefined ? undefined : await readTrace(profile)
+    if (trace === undefined) return { difference, seconds }
+    return { difference, seconds, placement: placementOf(probe.step.program.graph!, device, trace) }
   } catch (error) {
     return { reason: sentenceOf(error) }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 

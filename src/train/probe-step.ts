@@ -8,6 +8,7 @@ import { basicBlock, batchNorm, conv, linear } from '../nn/index.ts'
 import { type Device, Engine, type LoadedProgram } from '../runtime/index.ts'
 import { classifierStepOptions } from './classification-step.ts'
 import { differentiate, optimizerStep, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
+import { staysOf } from './training-programs.ts'
 
 /**
  * The training step that a device is tried with: small, but with every part of the built-in networks. Forward, backward, optimizer
@@ -100,8 +101,14 @@ export type StepOutcome = ReadonlyMap<string, { readonly data: ArrayLike<number 
 
 /** What of an engine takes a step. */
 export interface StepTaker extends Pick<Engine, 'setState' | 'readState' | 'stop'> {
-  load(program: TrainingStep['program']): Promise<Pick<LoadedProgram, 'step'>>
+  load(
+    program: TrainingStep['program'],
+    options: { readonly stays: readonly string[] },
+  ): Promise<Pick<LoadedProgram, 'step'>>
 }
+
+/** Starts an engine; `profile` is the prefix of the files in which it notes where each operation runs. */
+export type StartEngine = (device: Device, profile?: string) => Promise<StepTaker>
 
 /**
  * Takes the step on a device, through the same engine as a training. The caller has found that the device is there.
@@ -111,14 +118,15 @@ export interface StepTaker extends Pick<Engine, 'setState' | 'readState' | 'stop
 export async function takeProbeStep(
   device: Device,
   { step, state, feeds }: ProbeStep,
-  start: (device: Device) => Promise<StepTaker> = device =>
-    Engine.start({ device, threads: 1, isTried: true }),
+  start: StartEngine = (device, profile) =>
+    Engine.start({ device, threads: 1, isTried: true, ...(profile === undefined ? {} : { profile }) }),
+  profile?: string,
 ): Promise<StepOutcome> {
-  const engine = await start(device)
+  const engine = await start(device, profile)
   try {
     await engine.setState(state)
     const { updates, guards, program } = step
-    const loaded = await engine.load(program)
+    const loaded = await engine.load(program, { stays: staysOf(step) })
     const { outputs, nonFinite } = await loaded.step(feeds, { updates, guards })
     if (nonFinite.length > 0)
       fail({ kind: 'diverged', message: `the step gave values that are not finite: ${nonFinite.join(', ')}` })

@@ -75,7 +75,8 @@ export class TrainingPrograms {
     const seldom = form.images < this.#most && (task.stepsPerEpoch ?? 0) > longEpoch
     if (others.length === 0) {
       const step = writeStep(task.write(form))
-      return new WholeStep(first, step, await first.load(step.program, { seldom }), seed)
+      const loaded = await first.load(step.program, { seldom, stays: staysOf(step) })
+      return new WholeStep(first, step, loaded, seed)
     }
     const step = writeSharedStep(task.write(form), engines.length)
     const parts = await Promise.all(
@@ -101,6 +102,11 @@ export class TrainingPrograms {
   async spread(step: ReadyStep): Promise<void> {
     await spread(this.engines, step.model)
   }
+}
+
+/** What a step makes of the state, without what is looked at after it. */
+export function staysOf({ updates, guards }: Pick<TrainingStep, 'updates' | 'guards'>): string[] {
+  return [...updates.keys()].filter(output => !guards.includes(output))
 }
 
 const keyOf = ({ images, height, width }: BatchForm): string => `${images}×${height}×${width}`

@@ -246,16 +246,21 @@ export function accumulate(before: Tensor, gradient: Tensor): Tensor {
  * Positions of the true elements of a bool vector [N], as int64 [M].
  *
  * @param count - the name of the extent M, known only when the graph runs
+ * @param isWeighted - whether the results of these positions are multiplied by a weight, which is 0 elsewhere
  * @throws MoietyError (usage) for anything but a bool vector
  */
-export function nonzero(mask: Tensor, count: string): Tensor {
+export function nonzero(mask: Tensor, count: string, isWeighted = false): Tensor {
   if (mask.dtype !== 'bool' || mask.rank !== 1) return shapeError('nonzero', 'a bool vector', [mask])
   return apply({
     name: 'nonzero',
     inputs: [mask],
     outputs: [{ dtype: 'int64', shape: [count] }],
     attributes: { count },
-    lower: (emit, names) => [emit.node('Squeeze', [emit.node('NonZero', names), emit.ints(0)])],
+    lower: (emit, names) => {
+      const positions = emit.node('NonZero', names)
+      if (isWeighted) emit.annotate(positions, { kind: 'weightedRows' })
+      return [emit.node('Squeeze', [positions, emit.ints(0)])]
+    },
     evaluate: ([value]) => {
       const positions = [...value!.data.keys()].filter(i => value!.data[i] !== 0)
       return [{ shape: [positions.length], data: Float64Array.from(positions) }]
