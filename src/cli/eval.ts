@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
+import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { EvalFlags } from './flags.ts'
 
 export function addEval(program: Command): void {
-  program
+  const command = program
     .command('eval')
     .summary('test a trained run')
-    .description('Tests the newest checkpoint of a run, with its experts as trained or chosen otherwise.')
+    .description('Tests a checkpoint of a run, with its experts as trained or chosen otherwise.')
     .argument('<run>', "the run's folder")
     .option('--k <n>', 'let this many experts compute each image')
     .option('--only <i>', 'let this expert alone compute every image')
@@ -14,6 +15,7 @@ export function addEval(program: Command): void {
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--json', 'print the result as JSON')
+  addCheckpointFlags(command)
     .addHelpText(
       'after',
       `

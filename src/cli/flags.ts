@@ -1,3 +1,5 @@
+import type { CheckpointFlags } from './checkpoint-flags.ts'
+
 /** The flags of each command, as commander gives them. A command turns them into a request; nothing below it sees them. */
 
 /** How the categories are sorted. */
@@ -22,7 +24,7 @@ export interface EvalDetectionsFlags {
   readonly json?: true
 }
 
-export interface EvalFlags {
+export interface EvalFlags extends CheckpointFlags {
   readonly data?: string
   readonly k?: string
   readonly only?: string
@@ -32,7 +34,7 @@ export interface EvalFlags {
   readonly json?: true
 }
 
-export interface ExplainFlags {
+export interface ExplainFlags extends CheckpointFlags {
   readonly out?: string
   readonly charts?: string
   readonly against?: string
@@ -43,7 +45,7 @@ export interface ExplainFlags {
   readonly json?: true
 }
 
-export interface ExportFlags {
+export interface ExportFlags extends CheckpointFlags {
   readonly out?: string
   readonly routing: string
   readonly batch?: string
@@ -54,7 +56,7 @@ export interface ExportFlags {
   readonly json?: true
 }
 
-export interface PredictFlags {
+export interface PredictFlags extends CheckpointFlags {
   readonly out?: string
   readonly top?: string
   readonly neighbours?: string

@@ -233,6 +233,19 @@ const trainingSchema = () =>
       .nullable()
       .default(null)
       .describe("the gradient's norm is cut to this; null never cuts"),
+    ema: z
+      .strictObject({
+        decay: z
+          .number()
+          .min(0)
+          .lt(1)
+          .default(0.9998)
+          .describe('d of a ← d·a + (1 − d)·w after each step, at most (1 + step) / (10 + step)'),
+      })
+      .optional()
+      .describe(
+        'keeps a moving average of the weights besides them, by which the network is tested and used; left out: none',
+      ),
     checkpointEvery: z
       .strictObject({
         steps: z
@@ -272,7 +285,27 @@ const trainingSchema = () =>
       .describe(
         "progressive resizing: images are shrunk for the first epochs, one entry after the other, and have the data set's size from then on; null: always",
       ),
-    keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
+    keepCheckpoints: z
+      .int()
+      .min(1)
+      .max(1e6)
+      .default(2)
+      .describe('older checkpoints are removed, but for the best one'),
+    best: z
+      .strictObject({
+        measure: z
+          .string()
+          .min(1)
+          .max(100)
+          .optional()
+          .describe('loss, or the name of a measure such as top1; left out: the one that ranks runs'),
+        mode: z
+          .enum(['max', 'min'])
+          .optional()
+          .describe('whether more or less of it is better; left out: min for the loss, max for all else'),
+      })
+      .optional()
+      .describe('by what the best checkpoint is chosen, which is kept besides the newest ones'),
     collapse: fraction
       .default(0.01)
       .describe("an expert with no more than this share of its layer's importance raises the alarm"),

@@ -11,9 +11,9 @@ import { type ResNetName, resnet, type StemName } from '../models/resnet.ts'
 import { Scope } from '../nn/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import { detectorOf, isDetector } from '../tasks/detection/detector-of.ts'
-import { train } from './train.ts'
 import { withModelFrom } from './model-from.ts'
 import { withPublishedWeights } from './pretrained.ts'
+import { train } from './train.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-from-'))
 afterAll(() => rmSync(folder, { recursive: true }))

@@ -28,6 +28,8 @@ export interface StartingPoint {
   readonly checkpoint: string | undefined
   /** What its callbacks remember. */
   readonly callbacks: Json | undefined
+  /** What the checkpoint remembers of its training; null for a new one. */
+  readonly extra: Json
 }
 
 export interface StartOptions {
@@ -81,6 +83,7 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
       plan: { epochs: config.training.epochs, extensions: [] },
       checkpoint: undefined,
       callbacks: undefined,
+      extra: null,
     }
   }
   refuseOtherData(checkpoint.extra, data.identity, data.title)
@@ -95,5 +98,6 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
     plan: extendedPlan(plan, config, { step: checkpoint.step, stepsPerEpoch }),
     checkpoint: checkpoint.path,
     callbacks: isJsonObject(extra) ? extra.callbacks : undefined,
+    extra,
   }
 }
