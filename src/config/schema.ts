@@ -100,6 +100,12 @@ const dataSchema = () =>
       .describe(
         'with boxes, what to do with an annotation file in which too many of them cannot be right: corners, fractions, those of larger or smaller images; and with files of which most are of another size than it says',
       ),
+    sampling: z
+      .enum(['balanced'])
+      .optional()
+      .describe(
+        'balanced: an epoch of a classifier has as many images of every class, those of rare ones several times; left out: every image once',
+      ),
     limit: z
       .strictObject({
         train: z
@@ -121,6 +127,9 @@ const dataSchema = () =>
     options: options().optional().describe('of a data set of your own, what its definition says'),
   })
 
+const mixingAlpha = (usual: number) =>
+  z.number().gt(0).max(1000).default(usual).describe('the share of an image is drawn from Beta(alpha, alpha)')
+
 const augmentationSchema = () =>
   z.strictObject({
     flip: fraction.default(0.5).describe('how often an image is mirrored left to right'),
@@ -141,6 +150,16 @@ const augmentationSchema = () =>
       .nullable()
       .default(null)
       .describe('random changes of colour; null for none'),
+    mixup: z
+      .strictObject({ alpha: mixingAlpha(0.2) })
+      .optional()
+      .describe('of a classifier, blends the images of a batch and their labels; left out: not'),
+    cutmix: z
+      .strictObject({ alpha: mixingAlpha(1) })
+      .optional()
+      .describe(
+        'of a classifier, puts a rectangle of another image into each; with mixup, each batch has one of the two; left out: not',
+      ),
     transforms: z
       .array(named(transforms))
       .max(100)
@@ -226,6 +245,16 @@ const trainingSchema = () =>
     epochs: z.int().min(1).max(1e6).default(10).describe('how often all training images are seen'),
     batch: z.int().min(1).max(65_536).default(128).describe('images in a step (N)'),
     labelSmoothing: z.number().min(0).lt(1).default(0).describe('probability spread over all classes'),
+    classWeights: z
+      .union([
+        z.literal('balanced'),
+        z.array(z.number().min(0).max(1e6)).min(1).max(1e6),
+        z.record(z.string(), z.number().min(0).max(1e6)),
+      ])
+      .optional()
+      .describe(
+        'of a classifier, how much the images of a class count in the loss: balanced (by one over their number), a list, or some classes by name; scaled so that the mean over training images is 1; left out: 1 each',
+      ),
     clipNorm: z
       .number()
       .gt(0)
@@ -270,6 +299,14 @@ const trainingSchema = () =>
       .default(1)
       .describe(
         "parts of a batch that are computed side by side, each on its share of the threads and on one at least; BatchNorm and soft constraints then see a part's images",
+      ),
+    accumulate: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .optional()
+      .describe(
+        'parts of a batch that are computed one after the other, so that memory is needed for one part only; training.batch stays the images in a step. BatchNorm and soft constraints see the images of a part; left out: 1',
       ),
     resizing: z
       .array(

@@ -1,4 +1,6 @@
-import { add, mul, sub, type Tensor } from '../graph/index.ts'
+import type { HostTensor, State } from '../base/tensor.ts'
+import { add, type Graph, mul, sub, type Tensor } from '../graph/index.ts'
+import { joined, separated } from './trained.ts'
 
 /**
  * The exponential moving average of a network's weights: a ← a + (1 − d)·(w − a) after each step (Polyak and Juditsky 1992;
@@ -34,7 +36,61 @@ export function decayAt(step: number, decay: number): number {
   return Math.min(decay, (1 + step) / (10 + step))
 }
 
-/** @param decay - scalar d */
-export function averaged(before: Tensor, value: Tensor, decay: Tensor): Tensor {
-  return add(before, mul(sub(value, before), sub(1, decay)))
+/** The input of a step that is fed {@link decayAt}. */
+export const decayInput = 'averageDecay'
+
+/** A tensor that a step changes. */
+interface Changed {
+  readonly name: string
+  readonly value: Tensor
+}
+
+/**
+ * New values of the averages, by their names in the state.
+ *
+ * @param changed - new values of parameters and statistics; what is averaged of them
+ */
+export function averageStep(graph: Graph, changed: readonly Changed[]): Map<string, Tensor> {
+  const decay = graph.input(decayInput, 'float32', [], {
+    least: 0,
+    most: 1,
+    expected: 'the decay of the average of the weights, from 0 to 1',
+    help: 'feed what decayAt returns',
+  })
+  const left = sub(1, decay)
+  const next = new Map<string, Tensor>()
+  // All vectors as one, as the optimizer has them.
+  for (const group of alike(changed)) {
+    const shapes = group.map(({ name, value }) => ({
+      name: averageName(name),
+      shape: value.shape.map(Number),
+    }))
+    const before = joined(shapes.map(({ name, shape }) => graph.input(name, 'float32', shape)))
+    const now = joined(group.map(({ value }) => value))
+    const after = add(before, mul(sub(now, before), left))
+    for (const [i, part] of separated(after, shapes).entries()) next.set(shapes[i]!.name, part)
+  }
+  return next
+}
+
+function alike(changed: readonly Changed[]): (readonly Changed[])[] {
+  const vectors = changed.filter(({ value }) => value.rank === 1)
+  const others = changed.filter(({ value }) => value.rank !== 1).map(one => [one])
+  return vectors.length === 0 ? others : [vectors, ...others]
+}
+
+/** A state whose averages begin as what they average. */
+export function withAverages(state: State, names: readonly string[]): Map<string, HostTensor> {
+  const averages = names.map(name => {
+    const { dtype, shape, data } = state.get(name)!
+    return [averageName(name), { dtype, shape, data: data.slice() } as HostTensor] as const
+  })
+  return new Map([...state, ...averages])
+}
+
+/** The state of a network whose weights are their averages. */
+export function averagedState(state: State): Map<string, HostTensor> {
+  const averaged = new Map(state)
+  for (const name of averagesOf(state.keys())) averaged.set(name, state.get(averageName(name))!)
+  return averaged
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import { fail } from '../base/errors.ts'
-import type { HostTensor } from '../base/tensor.ts'
 import type { Json } from '../files/json.ts'
-import { averageName, averagesOf } from '../optim/average.ts'
+import { averagedState, averagesOf } from '../optim/index.ts'
 import { type Checkpoint, latestCheckpoint, listCheckpoints, readCheckpoint } from '../run/checkpoint.ts'
 
 /** Which checkpoint of a run, and which of its weights. */
@@ -112,7 +111,9 @@ function withWeights(
       identity: createHash('sha256').update(`${checkpoint.identity} raw`).digest('hex'),
       description: `${description}, weights without average`,
     }
-  const state = new Map<string, HostTensor>(checkpoint.state)
-  for (const name of averages) state.set(name, checkpoint.state.get(averageName(name))!)
-  return { ...checkpoint, state, description: `${description}, moving average of the weights` }
+  return {
+    ...checkpoint,
+    state: averagedState(checkpoint.state),
+    description: `${description}, moving average of the weights`,
+  }
 }

@@ -51,7 +51,8 @@ export class BestSoFar {
 function refuseUnknown(measure: string, { kind, config }: Task): void {
   const own = (config.training.metrics ?? []).map(({ name }) => name)
   const known = ['loss', ...kind.measures.map(({ name }) => name), ...own]
-  const withRaw = config.training.ema === undefined ? known : [...known, ...known.map(name => `raw.${name}`)]
+  const withRaw =
+    config.training.ema === undefined ? known : [...known, ...known.slice(1).map(name => `raw.${name}`)]
   if (withRaw.includes(measure)) return
   fail({
     kind: 'usage',

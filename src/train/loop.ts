@@ -1,16 +1,18 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { State } from '../base/tensor.ts'
 import type { Callback } from '../config/callback.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { heldOutSplit } from '../data/index.ts'
 import type { Json, JsonObject } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
-import { scheduleAt } from '../optim/index.ts'
+import { averagedState, scheduleAt } from '../optim/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
 import type { TrainingPlan } from '../run/extensions.ts'
 import { configHash, type RunFolder } from '../run/run-folder.ts'
 import type { Engines } from '../runtime/engines.ts'
 import type { BestCheckpoint } from '../tasks/choose-checkpoint.ts'
+import { rawMeasures } from '../tasks/measures.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import { layerSummaries } from '../tasks/routing.ts'
 import type { Evaluated, Evaluation, Task, TaskBatch } from '../tasks/task.ts'
@@ -57,10 +59,14 @@ export class TrainingLoop {
     const { config, task, engines } = parts
     const { optimizer, training, seed } = config
     const { stepsPerEpoch } = task
-    const { clipNorm } = training
-    const write = (form: BatchForm) => ({ objective: task.objective(form), form, optimizer, clipNorm })
+    const { clipNorm, ema } = training
+    const write = (form: BatchForm) => ({ objective: task.objective(form), form, optimizer, clipNorm, ema })
     this.#parts = parts
-    this.#programs = new TrainingPrograms(engines, { write, stepsPerEpoch }, seed)
+    this.#programs = new TrainingPrograms(
+      engines,
+      { write, stepsPerEpoch, accumulate: training.accumulate ?? 1 },
+      seed,
+    )
     this.#work = task.work(0)
     this.#evaluation = task.evaluation(engines)
     this.#best = new BestSoFar(training, task)
@@ -262,12 +268,33 @@ export class TrainingLoop {
 
   /** The network on held-out images; undefined when it was interrupted. */
   async #test(): Promise<{ readonly result: Evaluated; readonly seconds: number } | undefined> {
-    const { onEvent, signal } = this.#parts
+    const { config, onEvent, signal } = this.#parts
     const onProgress = (done: number, total: number) =>
       onEvent({ kind: 'progress', what: 'evaluating', done, total })
     const started = performance.now()
-    const result = await this.#evaluation.run(this.#heldOut, { signal, onProgress })
+    const run = () => this.#evaluation.run(this.#heldOut, { signal, onProgress })
+    const result = config.training.ema === undefined ? await run() : await this.#testAverage(run)
     return result && { result, seconds: (performance.now() - started) / 1000 }
+  }
+
+  /** Tests the average of the weights and, beside it, the weights themselves; the state is then as before. */
+  async #testAverage(run: () => Promise<Evaluated | undefined>): Promise<Evaluated | undefined> {
+    const { task, engines } = this.#parts
+    const raw = await run()
+    if (raw === undefined) return undefined
+    const usual = await this.#programs.for(task.forms(0)[0]!)
+    const set = async (state: State) => {
+      await engines[0].setState(state)
+      await this.#programs.spread(usual)
+    }
+    const state = await engines[0].readState()
+    await set(averagedState(state))
+    try {
+      const result = await run()
+      return result && { ...result, measures: { ...result.measures, ...rawMeasures(raw.measures) } }
+    } finally {
+      await set(state)
+    }
   }
 
   /** @param flush - writes the journal out: a checkpoint must never know more than the log */

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
 import { isJsonObject, type Json } from '../files/json.ts'
+import { withAverages } from '../optim/index.ts'
 import { latestCheckpoint } from '../run/checkpoint.ts'
 import { readPlan, type TrainingPlan } from '../run/extensions.ts'
 import type { Engine } from '../runtime/index.ts'
@@ -69,15 +70,11 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
   const checkpoint = found?.checkpoint
   if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
-    await engine.setState(
-      await withPublishedWeights(initial, config.model, onNote, {
-        seed: config.seed,
-        categoryIds: data.categoryIds,
-      }),
-      {
-        transfer: true,
-      },
-    )
+    const begun = await withPublishedWeights(initial, config.model, onNote, {
+      seed: config.seed,
+      categoryIds: data.categoryIds,
+    })
+    await engine.setState(withAverages(begun, step.average?.names ?? []), { transfer: true })
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       plan: { epochs: config.training.epochs, extensions: [] },
