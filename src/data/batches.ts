@@ -12,7 +12,7 @@ import {
 } from './augmentation.ts'
 import type { PerChannel, Split } from './dataset.ts'
 import { shrinking } from './shrink.ts'
-import { transforms } from './transform.ts'
+import { transforms } from './transforms/registry.ts'
 
 /** The batch for a training or evaluation step. */
 export interface Batch {
