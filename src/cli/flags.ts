@@ -112,6 +112,11 @@ export interface TrainFlags {
   readonly resumeAuto?: true
   readonly device?: string
   readonly threads?: string
+  readonly epochs?: string
+  readonly lr?: string
+  readonly batch?: string
+  readonly size?: string
+  readonly findLr?: true
   readonly json?: true
 }
 

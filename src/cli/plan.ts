@@ -64,7 +64,8 @@ export async function planTraining(
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
-  const { config, notes, recipe, label } = draft
+  const { config, recipe, label } = draft
+  const notes = [...draft.notes, ...warmUpNotes(config, flags)]
   const isClaimed = draft.run === undefined
   return { config, notes, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
@@ -172,11 +173,44 @@ export function wholePath(data: string): string {
   return isPath ? resolve(data) : data
 }
 
-function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
+/** A warm-up has an end of its own, which `--lr` leaves. */
+function warmUpNotes({ schedule, optimizer }: Config, { lr }: TrainFlags): string[] {
+  const to = schedule.warmup?.to
+  if (lr === undefined || to === undefined || to === null || to === optimizer.learningRate) return []
+  return [
+    `--lr is the rate after the warm-up, which still rises to ${to}: --set schedule.warmup.to=${optimizer.learningRate} changes that too`,
+  ]
+}
+
+/** Names of devices that other programs have. */
+const otherDevices: Readonly<Record<string, string>> = {
+  gpu: 'webgpu',
+  mps: 'webgpu',
+  'cuda:0': 'cuda',
+  '0': 'cuda',
+}
+
+/** The device that `--device` names. @throws MoietyError `usage` for another GPU than the first */
+function deviceNamed(name: string): string {
+  if (/^(cuda:)?[1-9]\d*$/.test(name) || /^\d+(,\d+)+$/.test(name))
+    fail({
+      kind: 'usage',
+      message: `expected the first GPU, which a training runs on alone, came "${name}"`,
+      where: '--device',
+      help: `choose the GPU from outside: CUDA_VISIBLE_DEVICES=${name.replace('cuda:', '').split(',')[0]} moiety train --device cuda`,
+    })
+  return otherDevices[name] ?? name
+}
+
+function flagOverrides({ seed, device, threads, epochs, lr, batch, size }: TrainFlags): string[] {
   return [
     ...(seed === undefined ? [] : [`seed=${seed}`]),
-    ...(device === undefined ? [] : [`engine.device=${device}`]),
+    ...(device === undefined ? [] : [`engine.device=${deviceNamed(device)}`]),
     ...(threads === undefined ? [] : [`engine.threads=${threads}`]),
+    ...(epochs === undefined ? [] : [`training.epochs=${epochs}`]),
+    ...(lr === undefined ? [] : [`optimizer.learningRate=${lr}`]),
+    ...(batch === undefined ? [] : [`training.batch=${batch}`]),
+    ...(size === undefined ? [] : [`data.size=${size}`]),
   ]
 }
 
