@@ -149,7 +149,13 @@ async function syntheticPredictions(): Promise<{
   const none = predicted('none.png', true)
   return {
     predictions: {
-      ...{ run: '<run>', task: 'classification', step: 12, settings: { top: 5, neighbours: 8 } },
+      ...{
+        run: '<run>',
+        task: 'classification',
+        step: 12,
+        checkpoint: 'step 12',
+        settings: { top: 5, neighbours: 8 },
+      },
       layers: [
         { name: 'layer3', experts: 4, inputs: 1 },
         { name: 'layer4', experts: 18, inputs: 1 },

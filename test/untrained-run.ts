@@ -9,9 +9,10 @@ import { Graph } from '../src/graph/index.ts'
 import { Scope } from '../src/nn/index.ts'
 import { writeCheckpoint } from '../src/run/checkpoint.ts'
 import { configHash } from '../src/run/run-folder.ts'
+import { chosenCheckpoint } from '../src/tasks/choose-checkpoint.ts'
 import { evaluationProgram } from '../src/tasks/classification/evaluation-program.ts'
 import { classifierOf } from '../src/tasks/classifier-of.ts'
-import { checkpointIdentity, newestCheckpoint } from '../src/tasks/open-run.ts'
+import { checkpointIdentity } from '../src/tasks/open-run.ts'
 
 /** Runs that were never trained but look as if: what a folder holds, with random values, in milliseconds. */
 
@@ -164,7 +165,7 @@ export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
 
 /** Writes a report about the run's newest checkpoint that has captions for its layers, as `moiety explain` does. */
 export function writeCaptions(run: string, layers: readonly object[], more: object = {}): void {
-  const checkpoint = checkpointIdentity(newestCheckpoint(run))
+  const checkpoint = checkpointIdentity(chosenCheckpoint(run))
   writeFileSync(
     join(run, 'report.json'),
     JSON.stringify({

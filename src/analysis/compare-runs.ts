@@ -5,8 +5,9 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { rethrowExhausted } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { chosenCheckpoint } from '../tasks/choose-checkpoint.ts'
 import { remembered, testedOn } from '../tasks/data-identity.ts'
-import { checkpointIdentity, type DataChoice, newestCheckpoint, taskOfRun } from '../tasks/open-run.ts'
+import { checkpointIdentity, type DataChoice, taskOfRun } from '../tasks/open-run.ts'
 import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
 import { type Explanation, explainRun } from './explain-run.ts'
 import { type Findings, findings } from './findings.ts'
@@ -90,7 +91,7 @@ function otherReport(run: string, { run: now, data: { split } }: Findings): stri
 
 /** What `report.json` says, if it is about the newest checkpoint, and held-out images of the data that the run was trained on. */
 function knownFindings(run: string): Findings | undefined {
-  const checkpoint = newestCheckpoint(run)
+  const checkpoint = chosenCheckpoint(run)
   const before = remembered(checkpoint.extra)
   const parsed = findings.safeParse(jsonOf(join(run, 'report.json'), sizeLimits.report))
   if (!parsed.success) return undefined

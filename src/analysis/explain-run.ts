@@ -6,6 +6,7 @@ import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readPlan } from '../run/extensions.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import type { Device, Engine } from '../runtime/index.ts'
+import type { CheckpointChoice } from '../tasks/choose-checkpoint.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
 import {
   checkpointIdentity,
@@ -27,8 +28,8 @@ import { analyse } from './task-analyses.ts'
 import { logOf } from './training-history.ts'
 
 /** Which run to explain, on what, and how thoroughly. */
-export interface ExplainOptions extends AnalysisOptions {
-  /** The run's folder; its newest checkpoint is explained. */
+export interface ExplainOptions extends AnalysisOptions, CheckpointChoice {
+  /** The run's folder. */
   readonly run: string
   /** Another run of the same task on the same classes, whose experts are matched to this one's. */
   readonly against?: string | undefined
@@ -73,6 +74,8 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const opened = await openTrainedRun(options.run, {
     task: options.task,
     split: options.split,
+    checkpoint: options.checkpoint,
+    weights: options.weights,
     onEvent,
     data: options.data,
   })
@@ -201,6 +204,7 @@ function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {
     recipe: readEnvironment(run)?.recipe ?? null,
     step: checkpoint.step,
     checkpoint: checkpointIdentity(checkpoint),
+    which: checkpoint.description,
     configuration: configurationIdentity(config, extensions),
     epochs: config.training.epochs,
     extensions: [...extensions],

@@ -274,6 +274,8 @@ export const findings = z.object({
     step: z.number(),
     /** Hash of the checkpoint that was looked at. */
     checkpoint: z.string(),
+    /** Which checkpoint and weights, in words. */
+    which: z.string().optional(),
     /** Hash of the configuration without the seed and what does not enter the numbers: runs that share it differ in the seed. */
     configuration: z.string(),
     epochs: z.number(),

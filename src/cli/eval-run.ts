@@ -1,5 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { type EvalOptions, type EvalSummary, evaluateRun } from '../tasks/evaluate-run.ts'
+import { checkpointChoice } from './checkpoint-flags.ts'
 import { deviceChoice } from './device-flag.ts'
 import type { EvalFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -26,10 +27,11 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<numb
 }
 
 function evalReport(summary: EvalSummary, paint: Paint): string {
-  const { split, measures, images, loss, routing, tables, layers } = summary
+  const { split, measures, images, loss, routing, tables, layers, checkpoint } = summary
   return [
     headline(measures, paint, imagesOf[split]),
     `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, experts ${clean(routing)}`,
+    `Checkpoint: ${clean(checkpoint)}`,
     ...tables.map(table => textTable(table, paint)),
     ...layers.map(layer => layerTable(layer, paint)),
     ...(layers.length > 0 ? [preferences(layers, paint)] : []),
@@ -58,6 +60,7 @@ export async function evalOptions(run: string, flags: EvalFlags): Promise<EvalOp
   return {
     run,
     ...(device === undefined ? {} : { device }),
+    ...checkpointChoice(flags),
     ...(split === undefined ? {} : { split }),
     ...(data === undefined ? {} : { data }),
     ...(k === undefined ? {} : { k }),

@@ -1,11 +1,12 @@
 import type { Command } from 'commander'
+import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { EvalFlags } from './flags.ts'
 
 export function addEval(program: Command): void {
-  program
+  const command = program
     .command('eval')
     .summary('test a trained run')
-    .description('Tests the newest checkpoint of a run, with its experts as trained or chosen otherwise.')
+    .description('Tests a checkpoint of a run, with its experts as trained or chosen otherwise.')
     .argument('<run>', "the run's folder")
     .option('--k <n>', 'let this many experts compute each image')
     .option('--only <i>', 'let this expert alone compute every image')
@@ -15,6 +16,7 @@ export function addEval(program: Command): void {
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--device <name>', 'cpu, webgpu or cuda, instead of what trained')
     .option('--json', 'print the result as JSON')
+  addCheckpointFlags(command)
     .addHelpText(
       'after',
       `

@@ -11,6 +11,7 @@ import {
 } from '../analysis/findings.ts'
 import { measureText } from '../metrics/measure.ts'
 import { measuresOf } from '../tasks/measures.ts'
+import { checkpointChoice } from './checkpoint-flags.ts'
 import { deviceChoice } from './device-flag.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { ExplainFlags } from './flags.ts'
@@ -68,15 +69,16 @@ async function requestOf(run: string, flags: ExplainFlags): Promise<ExplainReque
   const device = deviceChoice(flags.device)
   const data = await dataChoice(flags.data)
   for (const folder of [out, charts]) if (folder !== undefined) requireFolder(folder)
-  const options = { run, against, split, threads, device, permutations, data }
+  const options = { run, against, split, threads, device, permutations, data, ...checkpointChoice(flags) }
   return { options, out, charts, json: flags.json === true }
 }
 
 function explanationReport(findings: Findings, paint: Paint): string {
-  const { layers, measures, data, extras } = findings
+  const { layers, measures, data, extras, run } = findings
   const changes = (extras?.task === 'detection' ? extras.changes : undefined) ?? []
   return [
     headline(measures, paint, imagesOf[data.split]),
+    ...(run.which === undefined ? [] : [`Checkpoint: ${clean(run.which)}`]),
     ...changes.map(({ measure, text }) => wrap(`Changes ${measure}: ${clean(text)}`, '  ')),
     ...layers.map((layer, index) => layerReport(findings, layer, index, paint)),
     ...(layers.length === 0 ? ['The network has no mixture of experts: there is no routing.'] : []),

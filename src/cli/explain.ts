@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
+import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { ExplainFlags } from './flags.ts'
 
 export function addExplain(program: Command): void {
-  program
+  const command = program
     .command('explain')
     .summary('show how the experts of a trained run specialize')
     .description(
-      'Routes held-out images through the newest checkpoint of a run and writes what each expert has become: report.html to look at, report.json with every measure, routing.parquet with every image; of a detector also objects.parquet with every object.',
+      'Routes held-out images through a checkpoint of a run and writes what each expert has become: report.html to look at, report.json with every measure, routing.parquet with every image; of a detector also objects.parquet with every object.',
     )
     .argument('<run>', "the run's folder")
     .option('--out <folder>', "where to write, instead of the run's folder")
@@ -21,6 +22,7 @@ export function addExplain(program: Command): void {
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--permutations <n>', 'permutations that give chance levels (default: 1000; of a detector 2000)')
     .option('--json', 'print the measures as JSON')
+  addCheckpointFlags(command)
     .addHelpText(
       'after',
       `

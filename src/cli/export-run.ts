@@ -5,6 +5,7 @@ import { nearest } from '../config/shape.ts'
 import type { ExportOptions, ExportSummary } from '../export/index.ts'
 import { readableBytes } from '../files/disk.ts'
 import type { TensorSpec } from '../graph/program.ts'
+import { checkpointChoice } from './checkpoint-flags.ts'
 import type { ExportFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -53,6 +54,7 @@ export function exportOptions(run: string, flags: ExportFlags): ExportOptions {
     routing,
     uint8,
     channelsLast,
+    ...checkpointChoice(flags),
     ...(out === undefined ? {} : { out }),
     ...(batch === undefined ? {} : { batch: batchOf(batch) }),
     ...(safetensors === undefined ? {} : { hub: safetensors === true ? usualHub(run) : safetensors }),
@@ -104,6 +106,7 @@ export function exportReport(summary: ExportSummary, paint: Paint): string {
       other =>
         `${paint.bold(clean(other.file))}   ${readableBytes(other.bytes)}   the same for the other canvas`,
     ),
+    `Of the checkpoint at ${clean(summary.checkpoint)}.`,
     rows.join('\n'),
     `${batchNorms.folded} of ${batchNorms.folded + batchNorms.left} BatchNorms are part of a convolution.`,
     ...(normalisation === undefined

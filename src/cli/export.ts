@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
+import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { ExportFlags } from './flags.ts'
 
 export function addExport(program: Command): void {
-  program
+  const command = program
     .command('export')
     .summary('write a trained run as an ONNX file')
     .description(
-      'Writes the newest checkpoint of a run as one ONNX file (of a detector on two canvases as two) that runs in any ONNX Runtime: Node, Python, a browser.',
+      'Writes a checkpoint of a run as one ONNX file (of a detector on two canvases as two) that runs in any ONNX Runtime: Node, Python, a browser.',
     )
     .argument('<run>', "the run's folder")
     .option(
@@ -26,6 +27,7 @@ export function addExport(program: Command): void {
       'besides, write model.safetensors, config.json and a model card as for a hub; into hub/ in the run when left out',
     )
     .option('--json', 'print what was written as JSON')
+  addCheckpointFlags(command)
     .addHelpText(
       'after',
       `

@@ -1,3 +1,5 @@
+import type { CheckpointFlags } from './checkpoint-flags.ts'
+
 /** The flags of each command, as commander gives them. A command turns them into a request; nothing below it sees them. */
 
 /** How the categories are sorted. */
@@ -22,7 +24,7 @@ export interface EvalDetectionsFlags {
   readonly json?: true
 }
 
-export interface EvalFlags {
+export interface EvalFlags extends CheckpointFlags {
   readonly device?: string
   readonly data?: string
   readonly k?: string
@@ -33,7 +35,7 @@ export interface EvalFlags {
   readonly json?: true
 }
 
-export interface ExplainFlags {
+export interface ExplainFlags extends CheckpointFlags {
   readonly device?: string
   readonly out?: string
   readonly charts?: string
@@ -45,7 +47,7 @@ export interface ExplainFlags {
   readonly json?: true
 }
 
-export interface ExportFlags {
+export interface ExportFlags extends CheckpointFlags {
   readonly out?: string
   readonly routing: string
   readonly batch?: string
@@ -56,7 +58,7 @@ export interface ExportFlags {
   readonly json?: true
 }
 
-export interface PredictFlags {
+export interface PredictFlags extends CheckpointFlags {
   readonly device?: string
   readonly out?: string
   readonly top?: string
@@ -113,6 +115,11 @@ export interface TrainFlags {
   readonly resumeAuto?: true
   readonly device?: string
   readonly threads?: string
+  readonly epochs?: string
+  readonly lr?: string
+  readonly batch?: string
+  readonly size?: string
+  readonly findLr?: true
   readonly json?: true
 }
 

@@ -52,6 +52,27 @@ describe('planning a training', () => {
     expect(run).toBe(join(folder, 'named', 'sample-constraint-kl-seed-7-1'))
   })
 
+  it("takes other programs' names of devices, and short names of what is changed most", async () => {
+    const planned = async (some: Partial<TrainFlags>) =>
+      (await planTraining('sample', flags({ out: join(folder, 'short'), ...some }))).config
+    const { training, optimizer } = await planned({ epochs: '3', lr: '2e-4', batch: '24' })
+    expect([training.epochs, training.batch, optimizer.learningRate]).toEqual([3, 24, 2e-4])
+    const devices = ['gpu', 'mps', '0', 'cuda:0', 'cpu'].map(
+      async device => (await planned({ device })).engine.device,
+    )
+    expect(await Promise.all(devices)).toEqual(['webgpu', 'webgpu', 'cuda', 'cuda', 'cpu'])
+    for (const device of ['1', 'cuda:3', '0,1'])
+      expect(await refusal(() => planned({ device }))).toContain('CUDA_VISIBLE_DEVICES=')
+    expect(await refusal(() => planned({ size: '64' }))).toContain('the images of sample are 32×32')
+    expect(await refusal(() => planned({ epochs: 'ten' }))).toContain('training.epochs')
+  })
+
+  it('says where a warm-up keeps its own end beside --lr', async () => {
+    const warm = ['schedule={"name":"cosine","warmup":{"epochs":2,"from":1e-5,"to":1e-3}}']
+    const { notes } = await planTraining('sample', flags({ out: join(folder, 'w'), lr: '0.01', set: warm }))
+    expect(notes).toEqual([expect.stringContaining('--set schedule.warmup.to=0.01')])
+  })
+
   it('puts every flag into the configuration, --set last', async () => {
     const { config } = await planTraining(
       'sample',

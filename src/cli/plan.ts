@@ -66,7 +66,8 @@ export async function planTraining(
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
-  const { config, notes, recipe, label } = draft
+  const { config, recipe, label } = draft
+  const notes = [...draft.notes, ...warmUpNotes(config, flags)]
   const isClaimed = draft.run === undefined
   return { config, notes, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
@@ -174,11 +175,24 @@ export function wholePath(data: string): string {
   return isPath ? resolve(data) : data
 }
 
-function flagOverrides({ seed, device, threads }: TrainFlags): string[] {
+/** A warm-up has an end of its own, which `--lr` leaves. */
+function warmUpNotes({ schedule, optimizer }: Config, { lr }: TrainFlags): string[] {
+  const to = schedule.warmup?.to
+  if (lr === undefined || to === undefined || to === null || to === optimizer.learningRate) return []
+  return [
+    `--lr is the rate after the warm-up, which still rises to ${to}: --set schedule.warmup.to=${optimizer.learningRate} changes that too`,
+  ]
+}
+
+function flagOverrides({ seed, device, threads, epochs, lr, batch, size }: TrainFlags): string[] {
   return [
     ...(seed === undefined ? [] : [`seed=${seed}`]),
     ...(device === undefined ? [] : [`engine.device=${deviceChoice(device)}`]),
     ...(threads === undefined ? [] : [`engine.threads=${threads}`]),
+    ...(epochs === undefined ? [] : [`training.epochs=${epochs}`]),
+    ...(lr === undefined ? [] : [`optimizer.learningRate=${lr}`]),
+    ...(batch === undefined ? [] : [`training.batch=${batch}`]),
+    ...(size === undefined ? [] : [`data.size=${size}`]),
   ]
 }
 

@@ -7,6 +7,7 @@ import { type Figure, mostPictures, type PredictedImage, type Predictions } from
 import { type Prediction, predictorOf } from '../predict/predictors.ts'
 import { predictionPicture } from '../report/detection/drawn-boxes.ts'
 import { renderPredictions } from '../report/prediction-page.ts'
+import { checkpointChoice } from './checkpoint-flags.ts'
 import { deviceChoice } from './device-flag.ts'
 import type { PredictFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -20,7 +21,7 @@ import {
   requireWithin,
   wholeNumber,
 } from './run-flags.ts'
-import { bar, clean, columns, type Paint, painter, percent, truncate } from './screen.ts'
+import { bar, clean, columns, type Paint, painter, percent, truncate, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
 const barWidth = 24
@@ -91,6 +92,7 @@ async function requestOf(
     top: wholeNumber(flags.top, '--top', 1, 'for example --top 5'),
     neighbours: wholeNumber(flags.neighbours, '--neighbours', 0, 'for example --neighbours 8'),
     data: await dataChoice(flags.data),
+    ...checkpointChoice(flags),
     score: scoreOf(flags.score),
     coco: flags.coco === undefined ? undefined : true,
     device: deviceChoice(flags.device),
@@ -137,12 +139,13 @@ function jsonOf(
 }
 
 function textOf(predictions: Predictions<Prediction>, { page, folder, coco }: Outputs, paint: Paint): string {
-  const { task, images, detections = [] } = predictions
+  const { task, images, checkpoint, detections = [] } = predictions
   const { figures } = predictorOf(task)
   const left = images.length - mostPictures
   return [
     ...images.map(image => imageText(image, figures(image, predictions), paint)),
     [
+      wrap(`Predicted by the checkpoint at ${clean(checkpoint)}.`),
       `The pictures are in ${paint.bold(clean(page))} and, one by one, in ${paint.bold(clean(folder))}`,
       ...(left > 0 ? [`They show the first ${mostPictures} images, not the other ${left}.`] : []),
       ...(coco === undefined

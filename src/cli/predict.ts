@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { PredictFlags } from './flags.ts'
 
 export function addPredict(program: Command): void {
-  program
+  const command = program
     .command('predict')
     .summary('predict what images show with a trained run')
     .description(
@@ -25,6 +26,7 @@ export function addPredict(program: Command): void {
     .option('--device <name>', 'cpu, webgpu or cuda, instead of what trained')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--json', "print the predictions as JSON, with the pictures' files")
+  addCheckpointFlags(command)
     .addHelpText(
       'after',
       `

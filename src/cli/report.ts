@@ -18,12 +18,23 @@ export function trainReport(summary: TrainSummary, paint: Paint): string {
     ...(Object.keys(summary.measures).length === 0 ? [] : [headline(summary.measures, paint, what)]),
     ...summary.layers.map(layer => layerTable(layer, paint)),
     ...(preferred ? [preferences(summary.layers, paint)] : []),
+    ...bestLine(summary),
     `${paint.bold(summary.interrupted ? 'Interrupted' : 'Done')} in ${duration(summary.seconds)}. Everything is in ${paint.bold(clean(summary.run))}`,
     ...(summary.interrupted ? [`Continue with: moiety train --resume --out ${shellWord(summary.run)}`] : []),
     ...(preferred && !summary.interrupted
       ? [`Pictures of all this: npx moiety explain ${shellWord(summary.run)}`]
       : []),
   ].join('\n\n')
+}
+
+/** Which checkpoint is the best one, where it is not the last. */
+function bestLine({ best, run, measures }: TrainSummary): string[] {
+  if (best === undefined || measures[best.measure] === best.value) return []
+  const definition = measuresOf(measures).find(({ name }) => name === best.measure)
+  const value = definition === undefined ? best.value.toPrecision(4) : measureText(definition, best.value)
+  return [
+    `Best ${definition?.label ?? best.measure}: ${value} after epoch ${best.epoch + 1} (step ${best.step}). Use it with: moiety eval ${shellWord(run)} --checkpoint best`,
+  ]
 }
 
 /** The measures that describe a run best, the ranking one first: `Held-out images   71.3 % top-1   93.1 % top-5`. */

@@ -25,8 +25,16 @@ export function addTrain(program: Command): void {
       'continue from the newest checkpoint of the run; --resume=auto passes over damaged ones',
     )
     .addOption(new Option('--resume-auto').hideHelp())
-    .option('--device <name>', 'cpu, webgpu or cuda')
+    .option('--epochs <n>', 'how often all training images are seen (training.epochs)')
+    .option('--lr <rate>', 'the learning rate (optimizer.learningRate)')
+    .option('--batch <n>', 'images in a step (training.batch)')
+    .option('--size <pixels>', 'height and width of an image (data.size)')
+    .option('--device <name>', 'cpu, webgpu or cuda; gpu and mps mean webgpu, and 0 means cuda')
     .option('--threads <n>', 'how many threads compute (default: all cores)')
+    .option(
+      '--find-lr',
+      'instead of training, try rising learning rates on up to 100 steps and suggest one; writes nothing',
+    )
     .option('--json', 'print the summary as JSON')
     .addHelpText(
       'after',
@@ -36,9 +44,16 @@ Examples:
   moiety train cifar100-small --data DIR --with constraint=relative --seed 43
   moiety train paper-cifar100 --with constraint=kl,experts=10,position=3 --data DIR
   moiety train --resume --out runs/sample-1
+  moiety train --epochs 5 --lr 0.001 --batch 64
+  moiety train --find-lr
   moiety train --set training.epochs=2 --set model.moe.0.experts=8`,
     )
     .action(async (recipe: string | undefined, flags: TrainFlags) => {
+      if (flags.findLr) {
+        const { runFindLr } = await import('./find-lr-run.ts')
+        process.exitCode = await runFindLr(recipe, flags)
+        return
+      }
       const { runTraining } = await import('./train-run.ts')
       process.exitCode = await runTraining(recipe, flags)
     })

@@ -44,6 +44,7 @@ export const safeToChange: readonly SafeChange[] = [
     allowed: (before, after) => typeof before === 'number' && typeof after === 'number' && after >= before,
   },
   { path: 'training.keepCheckpoints', reason: 'what is kept on disk does not enter the numbers' },
+  { path: 'training.best', reason: 'which checkpoint is kept besides does not enter the numbers' },
   { path: 'training.checkpointEvery', reason: 'when the state is written down does not enter the numbers' },
   { path: 'training.evaluateEvery', reason: 'looking at held-out images does not change the network' },
   { path: 'training.collapse', reason: 'the alarm reports and does not enter the numbers' },

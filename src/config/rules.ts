@@ -19,6 +19,7 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
     ...optimizerRules(config),
     ...scheduleRules(config),
     ...replicaRules(config),
+    ...classRules(config),
     ...resizingRules(config, imageSize),
     ...samePosition(config),
     ...detectorRules(config, imageSize, routingRules),
@@ -174,16 +175,49 @@ function scheduleRules({ schedule, training }: ParsedConfig): Mistake[] {
   return mistakes
 }
 
-function replicaRules({ training: { replicas, batch } }: ParsedConfig): Mistake[] {
+function replicaRules({ training: { replicas, accumulate = 1, batch }, model }: ParsedConfig): Mistake[] {
   // One image is no statistics: where a map is of one pixel, BatchNorm would make zeros of it.
-  if (replicas === 1 || 2 * replicas <= batch) return []
+  const least = model.detector === null ? 2 : 1
+  if (replicas > 1 && 2 * replicas > batch)
+    return [
+      {
+        path: ['training', 'replicas'],
+        message: `a batch of ${batch} images cannot be divided into ${replicas} parts of two images or more`,
+        help: 'lower training.replicas to the number of cores, or raise training.batch',
+      },
+    ]
+  const parts = replicas * accumulate
+  if (accumulate === 1 || least * parts <= batch) return []
   return [
     {
-      path: ['training', 'replicas'],
-      message: `a batch of ${batch} images cannot be divided into ${replicas} parts of two images or more`,
-      help: 'lower training.replicas to the number of cores, or raise training.batch',
+      path: ['training', 'accumulate'],
+      message: `a batch of ${batch} images cannot be divided into ${parts} parts of ${least === 2 ? 'two images or more' : 'an image or more'}`,
+      help: `training.batch is the images of a whole step: for ${accumulate} parts of 32 images, ${accumulate * replicas * 32}`,
     },
   ]
+}
+
+/** What needs one class for each image. */
+function classRules({ data, augmentation, training, model }: ParsedConfig): Mistake[] {
+  if (model.detector === null && data.name !== 'multi-label') return []
+  const given: readonly [path: Path, value: unknown][] = [
+    [['data', 'sampling'], data.sampling],
+    [['augmentation', 'mixup'], augmentation.mixup],
+    [['augmentation', 'cutmix'], augmentation.cutmix],
+    [['training', 'classWeights'], training.classWeights],
+  ]
+  const whose = model.detector === null ? 'multi-label have any number of them' : 'a detector have none'
+  return given.flatMap(([path, value]) =>
+    value === undefined
+      ? []
+      : [
+          {
+            path,
+            message: `it needs one class for each image, and the images of ${whose}`,
+            help: 'leave it out; it is for classifiers',
+          },
+        ],
+  )
 }
 
 function resizingRules(

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Component, NamedOptions, Registry } from '../base/component.ts'
 import type { DeepReadonly } from '../base/schemas.ts'
 import { allDataNames } from '../data/custom-dataset.ts'
-import { transforms } from '../data/transform.ts'
+import { transforms } from '../data/transforms/registry.ts'
 import { metrics } from '../metrics/metric.ts'
 import { networks } from '../models/network.ts'
 import { type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from '../optim/index.ts'
@@ -101,6 +101,12 @@ const dataSchema = () =>
       .describe(
         'with boxes, what to do with an annotation file in which too many of them cannot be right: corners, fractions, those of larger or smaller images; and with files of which most are of another size than it says',
       ),
+    sampling: z
+      .enum(['balanced'])
+      .optional()
+      .describe(
+        'balanced: an epoch of a classifier has as many images of every class, those of rare ones several times; left out: every image once',
+      ),
     limit: z
       .strictObject({
         train: z
@@ -122,6 +128,9 @@ const dataSchema = () =>
     options: options().optional().describe('of a data set of your own, what its definition says'),
   })
 
+const mixingAlpha = (usual: number) =>
+  z.number().gt(0).max(1000).default(usual).describe('the share of an image is drawn from Beta(alpha, alpha)')
+
 const augmentationSchema = () =>
   z.strictObject({
     flip: fraction.default(0.5).describe('how often an image is mirrored left to right'),
@@ -142,6 +151,16 @@ const augmentationSchema = () =>
       .nullable()
       .default(null)
       .describe('random changes of colour; null for none'),
+    mixup: z
+      .strictObject({ alpha: mixingAlpha(0.2) })
+      .optional()
+      .describe('of a classifier, blends the images of a batch and their labels; left out: not'),
+    cutmix: z
+      .strictObject({ alpha: mixingAlpha(1) })
+      .optional()
+      .describe(
+        'of a classifier, puts a rectangle of another image into each; with mixup, each batch has one of the two; left out: not',
+      ),
     transforms: z
       .array(named(transforms))
       .max(100)
@@ -227,6 +246,16 @@ const trainingSchema = () =>
     epochs: z.int().min(1).max(1e6).default(10).describe('how often all training images are seen'),
     batch: z.int().min(1).max(65_536).default(128).describe('images in a step (N)'),
     labelSmoothing: z.number().min(0).lt(1).default(0).describe('probability spread over all classes'),
+    classWeights: z
+      .union([
+        z.literal('balanced'),
+        z.array(z.number().min(0).max(1e6)).min(1).max(1e6),
+        z.record(z.string(), z.number().min(0).max(1e6)),
+      ])
+      .optional()
+      .describe(
+        'of a classifier, how much the images of a class count in the loss: balanced (by one over their number), a list, or some classes by name; scaled so that the mean over training images is 1; left out: 1 each',
+      ),
     clipNorm: z
       .number()
       .gt(0)
@@ -234,6 +263,19 @@ const trainingSchema = () =>
       .nullable()
       .default(null)
       .describe("the gradient's norm is cut to this; null never cuts"),
+    ema: z
+      .strictObject({
+        decay: z
+          .number()
+          .min(0)
+          .lt(1)
+          .default(0.9998)
+          .describe('d of a ← d·a + (1 − d)·w after each step, at most (1 + step) / (10 + step)'),
+      })
+      .optional()
+      .describe(
+        'keeps a moving average of the weights besides them, by which the network is tested and used; left out: none',
+      ),
     checkpointEvery: z
       .strictObject({
         steps: z
@@ -259,6 +301,14 @@ const trainingSchema = () =>
       .describe(
         "parts of a batch that are computed side by side, each on its share of the threads and on one at least; BatchNorm and soft constraints then see a part's images",
       ),
+    accumulate: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .optional()
+      .describe(
+        'parts of a batch that are computed one after the other, so that memory is needed for one part only; training.batch stays the images in a step. BatchNorm and soft constraints see the images of a part; left out: 1',
+      ),
     resizing: z
       .array(
         z.strictObject({
@@ -273,7 +323,27 @@ const trainingSchema = () =>
       .describe(
         "progressive resizing: images are shrunk for the first epochs, one entry after the other, and have the data set's size from then on; null: always",
       ),
-    keepCheckpoints: z.int().min(1).max(1e6).default(2).describe('older checkpoints are removed'),
+    keepCheckpoints: z
+      .int()
+      .min(1)
+      .max(1e6)
+      .default(2)
+      .describe('older checkpoints are removed, but for the best one'),
+    best: z
+      .strictObject({
+        measure: z
+          .string()
+          .min(1)
+          .max(100)
+          .optional()
+          .describe('loss, or the name of a measure such as top1; left out: the one that ranks runs'),
+        mode: z
+          .enum(['max', 'min'])
+          .optional()
+          .describe('whether more or less of it is better; left out: min for the loss, max for all else'),
+      })
+      .optional()
+      .describe('by what the best checkpoint is chosen, which is kept besides the newest ones'),
     collapse: fraction
       .default(0.01)
       .describe("an expert with no more than this share of its layer's importance raises the alarm"),

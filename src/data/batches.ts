@@ -12,7 +12,7 @@ import {
 } from './augmentation.ts'
 import type { PerChannel, Split } from './dataset.ts'
 import { shrinking } from './shrink.ts'
-import { transforms } from './transform.ts'
+import { transforms } from './transforms/registry.ts'
 
 /** The batch for a training or evaluation step. */
 export interface Batch {
@@ -36,6 +36,8 @@ export interface BatchOptions {
   readonly classes?: number | undefined
   readonly seed: number
   readonly epoch: number
+  /** What the random numbers of each image are drawn for. Default: its number in the split. */
+  readonly numbers?: Uint32Array | undefined
 }
 
 /** The order in which an epoch visits `length` images, a function of seed and epoch. */
@@ -73,7 +75,7 @@ export async function makeBatch(
 export async function imageBatch(
   split: Pick<Split, 'load'>,
   indices: Uint32Array | readonly number[],
-  { mean, std, augmentation, size: wanted, seed, epoch }: Omit<BatchOptions, 'classes'>,
+  { mean, std, augmentation, size: wanted, seed, epoch, numbers }: Omit<BatchOptions, 'classes'>,
 ): Promise<HostTensor> {
   const count = indices.length
   const pixels = checkedPixels(await split.load(indices), count)
@@ -91,7 +93,7 @@ export async function imageBatch(
   const placed = new Float32Array(perImage)
   const coloured = new Float32Array(perImage)
   const changing = (augmentation?.transforms ?? []).map(one => createNamed(transforms, one))
-  for (const [position, index] of indices.entries()) {
+  for (const [position, index] of (numbers ?? indices).entries()) {
     const raw = pixels.subarray(position * perImage, (position + 1) * perImage)
     const own = images.subarray(position * 3 * side * side, (position + 1) * 3 * side * side)
     const out = shrink === undefined ? own : placed

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Creator, type CreatorSpec, defineCreator, Registry } from '../base/component.ts'
+import { type Creator, type CreatorSpec, defineCreator } from '../base/component.ts'
 import type { Draws } from '../base/random.ts'
 
 /**
@@ -30,6 +30,3 @@ export function defineTransform<const Name extends string, Options extends z.Zod
 ) {
   return defineCreator('transform', spec)
 }
-
-/** Transforms that a program or `--use` has added; flips, crops and jitter are keys of `augmentation`. */
-export const transforms = new Registry<TransformDefinition, readonly []>('transform', [])

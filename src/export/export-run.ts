@@ -7,6 +7,7 @@ import { replaceFiles } from '../files/replace-files.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import type { Canvas } from '../models/index.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
+import type { CheckpointChoice } from '../tasks/choose-checkpoint.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
 import { describeModel } from './describe.ts'
 import { exportedDetector } from './export-detector.ts'
@@ -16,8 +17,8 @@ import { encodeMetadata, type ModelMetadata } from './metadata.ts'
 import { type RunFacts, readRun } from './run-facts.ts'
 
 /** Which run to export, in what form, and where to. */
-export interface ExportOptions {
-  /** The run's folder; its newest checkpoint is exported. */
+export interface ExportOptions extends CheckpointChoice {
+  /** The run's folder. */
   readonly run: string
   /**
    * The ONNX file; default: `model.onnx` in the run's folder. A detector whose images come on two canvases gets two
@@ -53,6 +54,8 @@ export interface ExportSummary extends ExportedFile {
   readonly run: string
   /** Training steps of the checkpoint. */
   readonly step: number
+  /** Which checkpoint and weights, in words. */
+  readonly checkpoint: string
   readonly opset: number
   readonly irVersion: number
   /** The same network for another canvas; none for a classifier, or a detector whose canvas is square. */
@@ -84,7 +87,10 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   const { batch = routing === 'dense' ? 1 : null } = options
   if (options.out !== undefined) refusePlace(options.out)
   refuseBatch(batch)
-  const facts = await readRun(run, onEvent)
+  const facts = await readRun(run, onEvent, {
+    checkpoint: options.checkpoint,
+    weights: options.weights,
+  })
   const form: ModelForm = { routing, batch, uint8, channelsLast }
   const { config, checkpoint } = facts
   const made = []
@@ -108,6 +114,7 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   return {
     run,
     step: checkpoint.step,
+    checkpoint: checkpoint.description,
     ...one,
     opset,
     irVersion,

@@ -5,10 +5,10 @@ import type { Checkpoint } from '../run/checkpoint.ts'
 import type { Measures, TrainEvent } from '../run/events.ts'
 import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
+import { type CheckpointChoice, type ChosenCheckpoint, chosenCheckpoint } from '../tasks/choose-checkpoint.ts'
 import { refuseOtherClasses, remembered } from '../tasks/data-identity.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
 import { taskMeasures } from '../tasks/measures.ts'
-import { checkpointIdentity, newestCheckpoint } from '../tasks/open-run.ts'
 import { type Captions, readCaptions } from './read-captions.ts'
 
 /** Mean and standard deviation of pixel/255, for red, green and blue. */
@@ -35,7 +35,7 @@ export interface DataFacts {
 /** The facts of a run. */
 export interface RunFacts {
   readonly config: Config
-  readonly checkpoint: Checkpoint
+  readonly checkpoint: ChosenCheckpoint
   readonly recipe: string
   readonly data: DataFacts
   /** Of this checkpoint on held-out images, from 0 to 1; undefined where it was not tested. */
@@ -48,15 +48,19 @@ export interface RunFacts {
 }
 
 /**
- * Reads the facts of a run, without opening its data if its newest checkpoint records enough.
+ * Reads the facts of a run, without opening its data if its checkpoint records enough.
  *
  * @param onEvent - called with warnings and progress
  * @throws MoietyError `usage` for a folder that is no run, or a run without a checkpoint; `disk` for a damaged one; `data`
  *   where the names of the classes are unknown
  */
-export async function readRun(run: string, onEvent: (event: TrainEvent) => void): Promise<RunFacts> {
+export async function readRun(
+  run: string,
+  onEvent: (event: TrainEvent) => void,
+  choice: CheckpointChoice = {},
+): Promise<RunFacts> {
   const config = resolveConfig(readConfig(run), run)
-  const checkpoint = newestCheckpoint(run)
+  const checkpoint = chosenCheckpoint(run, choice)
   const warn = (message: string): void => onEvent({ kind: 'warning', message })
   if (configHash(withoutSafeKeys(config)) !== checkpoint.config)
     warn(`the configuration of ${run} is not the one that its checkpoint was trained with`)
@@ -66,7 +70,7 @@ export async function readRun(run: string, onEvent: (event: TrainEvent) => void)
     recipe: readEnvironment(run)?.recipe ?? 'not known',
     data: await dataFacts(config, checkpoint, onEvent),
     ...measured(run, checkpoint.step),
-    captions: readCaptions(run, checkpointIdentity(checkpoint), warn),
+    captions: readCaptions(run, checkpoint.identity, warn),
   }
 }
 

@@ -13,8 +13,8 @@ import type { DetectionTargets } from './detection/losses.ts'
  *
  * @param images - N
  */
-export function labelInput(graph: Graph, images: Dim, classes: number): Tensor {
-  return graph.input('labels', 'int64', [images], {
+export function labelInput(graph: Graph, images: Dim, classes: number, name = 'labels'): Tensor {
+  return graph.input(name, 'int64', [images], {
     least: 0,
     most: classes - 1,
     expected: `class labels from 0 to ${classes - 1}`,

@@ -1,5 +1,15 @@
 export type { ComponentSource, OptionMistake } from '../base/component.ts'
 export {
+  averagedState,
+  averageName,
+  averageStep,
+  averagesOf,
+  decayAt,
+  decayInput,
+  isAveragedStatistic,
+  withAverages,
+} from './average.ts'
+export {
   clipGradients,
   gradientNorm,
   type OptimizerStep,

@@ -4,17 +4,18 @@ import { type Config, resolveConfig } from '../config/config.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readConfig } from '../run/run-folder.ts'
 import type { Device } from '../runtime/index.ts'
+import { type CheckpointChoice, chosenCheckpoint } from '../tasks/choose-checkpoint.ts'
 import { remembered, trainedNormalisation } from '../tasks/data-identity.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
-import { type DataChoice, engineOf, newestCheckpoint, openTrainedRun } from '../tasks/open-run.ts'
+import { type DataChoice, engineOf, openTrainedRun } from '../tasks/open-run.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
 import { checkedImages, type GivenImage, imageFiles } from './given-images.ts'
 import type { InputRouting, PredictedImage, Predictions, Predictor, TaskOptions } from './predictor.ts'
 import { type Prediction, predictorOf } from './predictors.ts'
 
 /** Which run predicts what for which images. */
-export interface PredictOptions extends TaskOptions {
-  /** The run's folder; its newest checkpoint predicts. */
+export interface PredictOptions extends TaskOptions, CheckpointChoice {
+  /** The run's folder. */
   readonly run: string
   /** JPEG, PNG or WebP files, and folders of them. */
   readonly images: readonly string[]
@@ -36,7 +37,18 @@ export interface PredictOptions extends TaskOptions {
  *   for a damaged checkpoint; `diverged` where what the network computes is not finite
  */
 export async function predictRun(options: PredictOptions): Promise<Predictions<Prediction>> {
-  const { run, images: paths, threads, device, signal, onEvent: listener, ...taskOptions } = options
+  const {
+    run,
+    images: paths,
+    threads,
+    device,
+    signal,
+    onEvent: listener,
+    checkpoint,
+    weights,
+    ...taskOptions
+  } = options
+  const choice = { checkpoint, weights }
   const onEvent = stoppedBy(signal, listener)
   const onProgress = (what: string, done: number, total: number): void =>
     onEvent({ kind: 'progress', what, done, total })
@@ -49,7 +61,8 @@ export async function predictRun(options: PredictOptions): Promise<Predictions<P
   if (predictor.orientation === 'stored') warnOfTurned(images, onEvent)
   const needsData = taskOptions.data !== undefined || predictor.usesTrainingImages(taskOptions)
   const opened =
-    (needsData ? undefined : withoutData(run, config)) ?? (await withData(run, taskOptions.data, onEvent))
+    (needsData ? undefined : withoutData(run, config, choice)) ??
+    (await withData(run, taskOptions.data, choice, onEvent))
   const engine = await engineOf(opened, { threads, device })
   try {
     const predicted = await predictor.predict({ run, ...opened, engine, images, ...taskOptions, onProgress })
@@ -58,6 +71,7 @@ export async function predictRun(options: PredictOptions): Promise<Predictions<P
       run: basename(resolve(run)),
       task: predictor.task,
       step: opened.checkpoint.step,
+      checkpoint: opened.checkpoint.description,
       settings,
       layers: routing.map(({ name, experts, inputs }) => ({ name, experts, inputs })),
       images: images.map(
@@ -86,16 +100,21 @@ function refuseOptions(given: TaskOptions, { task, options }: Predictor<Predicti
 }
 
 /** A run without its data; undefined for a checkpoint of an earlier version, which does not say how images are normalised. */
-function withoutData(run: string, config: Config) {
-  const checkpoint = newestCheckpoint(run)
+function withoutData(run: string, config: Config, choice: CheckpointChoice) {
+  const checkpoint = chosenCheckpoint(run, choice)
   const { extra } = checkpoint
   const [known, normalisation] = [remembered(extra), trainedNormalisation(extra)]
   if (known === undefined || normalisation === undefined) return undefined
   return { config, checkpoint, known: { ...known, ...normalisation }, task: undefined }
 }
 
-async function withData(run: string, data: DataChoice | undefined, onEvent: (event: TrainEvent) => void) {
-  const { task, checkpoint } = await openTrainedRun(run, { split: 'train', onEvent, data })
+async function withData(
+  run: string,
+  data: DataChoice | undefined,
+  choice: CheckpointChoice,
+  onEvent: (event: TrainEvent) => void,
+) {
+  const { task, checkpoint } = await openTrainedRun(run, { split: 'train', onEvent, data, ...choice })
   const { mean, std } = task.data
   return { config: task.config, checkpoint, known: { ...task.identity, mean, std }, task }
 }

@@ -69,6 +69,8 @@ export interface Predictions<P> {
   readonly task: string
   /** Of the checkpoint. */
   readonly step: number
+  /** Which checkpoint and weights, in words. */
+  readonly checkpoint: string
   /** The task's options as they were in effect. */
   readonly settings: Readonly<Record<string, number>>
   readonly layers: readonly PredictedLayer[]

@@ -26,6 +26,7 @@ ${fact('Classes', classes(data.classes.length, data.superclasses?.length ?? 0))}
 ${fact('Model', shown(run.model))}
 ${fact('Parameters', html`${parameters(run.parameters)}, ${parameters(run.activeParameters)} of them active for an image`)}
 ${fact('Trained for', `${whole(run.epochs)} epoch${run.epochs === 1 ? '' : 's'}, ${whole(run.step)} steps`)}
+${run.which === undefined ? null : fact('Checkpoint', shown(run.which))}
 ${fact('Seed', String(run.seed))}
 ${fact('Moiety', run.moiety)}
 </dl>

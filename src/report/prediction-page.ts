@@ -14,13 +14,13 @@ export function renderPredictions(
   predictions: Predictions<Prediction>,
   pictures: readonly Uint8Array[],
 ): string {
-  const { run, task, step, images } = predictions
+  const { run, task, checkpoint, images } = predictions
   const predictor = predictorOf(task)
   const left = images.length - pictures.length
   const style = predictor.marks === undefined ? 'asked' : 'seen'
   return shell({
     title: images.length === 1 ? 'One image' : `${images.length} images`,
-    kicker: `Predictions of ${shown(run)} after ${step} steps`,
+    kicker: `Predictions of ${shown(run)} at ${shown(checkpoint)}`,
     body: [
       predictor.notes(predictions).map(note => html`<p>${shown(note)}</p>\n`),
       pictures.map((png, i) => {

@@ -31,6 +31,8 @@ const removing = '.removing-'
 export interface WriteOptions {
   /** How many checkpoints to keep, this one included. Default: all. */
   readonly keep?: number
+  /** Steps of checkpoints that are kept besides. */
+  readonly alsoKeep?: readonly number[]
   /** The tensors of `optimizer.safetensors`. Default: those named `optimizer.…`. */
   readonly isOptimizer?: (name: string) => boolean
   readonly disk?: Disk
@@ -102,7 +104,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   }
   attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
   removeFolder(disk, folder, `${replaced}${name}`)
-  if (options.keep !== undefined) prune(run, step, options.keep, disk)
+  if (options.keep !== undefined) prune(run, step, options.keep, options.alsoKeep ?? [], disk)
   return path
 }
 
@@ -135,9 +137,10 @@ function removeFolder(disk: Disk, folder: string, name: string): void {
 }
 
 /** Checkpoints after `step` are kept: they are of a run that was resumed from an earlier checkpoint. */
-function prune(run: string, step: number, keep: number, disk: Disk): void {
+function prune(run: string, step: number, keep: number, alsoKeep: readonly number[], disk: Disk): void {
   const places = listCheckpoints(run, disk).filter(place => place.step <= step)
   for (const place of places.slice(0, Math.max(0, places.length - Math.max(1, keep)))) {
+    if (alsoKeep.includes(place.step)) continue
     removeFolder(disk, folderOf(run), nameOf(place.step))
   }
 }

@@ -85,4 +85,11 @@ export interface TrainSummary {
   /** Time of the training, whole epochs before a resume included; the time of an interrupted epoch is not known. */
   readonly seconds: number
   readonly layers: readonly LayerSummary[]
+  /** The test that was best, whose checkpoint is kept; absent where there was none. */
+  readonly best?: {
+    readonly measure: string
+    readonly value: number
+    readonly step: number
+    readonly epoch: number
+  }
 }

@@ -10,7 +10,8 @@ import { resolveConfig } from '../config/config.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { outcomeOf } from '../sweep/outcome.ts'
 import { outcomesUnless } from '../sweep/run-sweep.ts'
-import { checkpointIdentity, newestCheckpoint } from '../tasks/open-run.ts'
+import { chosenCheckpoint } from '../tasks/choose-checkpoint.ts'
+import { checkpointIdentity } from '../tasks/open-run.ts'
 import { latestCheckpoint, listCheckpoints, writeCheckpoint } from './checkpoint.ts'
 import { acquireLock } from './lock.ts'
 import { encodeLine, metricsPath, readMetrics } from './metrics-log.ts'
@@ -96,13 +97,13 @@ describe('the newest checkpoint, read while the run trains,', () => {
 
   it('has an identity that stays when the training has removed its files', () => {
     write(1)
-    const first = newestCheckpoint(run)
+    const first = chosenCheckpoint(run)
     write(2)
-    const second = newestCheckpoint(run)
+    const second = chosenCheckpoint(run)
     expect(listCheckpoints(run).map(place => place.step)).toEqual([2])
     expect(checkpointIdentity(first)).toMatch(/^[0-9a-f]{64}$/)
     expect(checkpointIdentity(second)).not.toBe(checkpointIdentity(first))
-    expect(checkpointIdentity(newestCheckpoint(run))).toBe(checkpointIdentity(second))
+    expect(checkpointIdentity(chosenCheckpoint(run))).toBe(checkpointIdentity(second))
   })
 })
 

@@ -1,14 +1,15 @@
 import type { SplitName } from '../data/index.ts'
 import { type LayerSummary, type Measures, stoppedBy, type TrainEvent } from '../run/events.ts'
 import type { Device } from '../runtime/index.ts'
+import type { CheckpointChoice } from './choose-checkpoint.ts'
 import { type DataChoice, engineOf, openTrainedRun } from './open-run.ts'
 import { layerSummaries } from './routing.ts'
 import { describeRouting, mixturesIn, type RoutingChoice, routingOverride } from './routing-choice.ts'
 import type { Task, TextTable } from './task.ts'
 
 /** Which run to evaluate, on what, and with which experts. */
-export interface EvalOptions extends RoutingChoice {
-  /** The run's folder; its newest checkpoint is evaluated. */
+export interface EvalOptions extends RoutingChoice, CheckpointChoice {
+  /** The run's folder. */
   readonly run: string
   /** The run's task, where its configuration does not describe it. */
   readonly task?: Task | undefined
@@ -32,6 +33,8 @@ export interface EvalSummary {
   readonly split: SplitName
   /** Of the checkpoint. */
   readonly step: number
+  /** Which checkpoint and weights, in words. */
+  readonly checkpoint: string
   readonly images: number
   /** Mean over images. */
   readonly loss: number
@@ -47,7 +50,7 @@ export interface EvalSummary {
 }
 
 /**
- * Evaluates the newest checkpoint of a run, with its experts as trained or chosen otherwise.
+ * Evaluates a checkpoint of a run, by default the newest one, with its experts as trained or chosen otherwise.
  *
  * @throws MoietyError `usage` for a folder that is no run, a run without a checkpoint, data with other classes, or experts that
  *   its mixtures do not have; `data`; `disk` for a damaged checkpoint; `diverged` where the loss is not finite
@@ -57,6 +60,8 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
   const onEvent = stoppedBy(options.signal, options.onEvent)
   const { task, checkpoint, split } = await openTrainedRun(run, {
     task: options.task,
+    checkpoint: options.checkpoint,
+    weights: options.weights,
     data,
     split: wanted,
     onEvent,
@@ -77,6 +82,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
       task: task.kind.name,
       split,
       step: checkpoint.step,
+      checkpoint: checkpoint.description,
       images,
       loss,
       measures,

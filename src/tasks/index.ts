@@ -5,6 +5,7 @@
  */
 
 export type { Json, JsonObject } from '../files/json.ts'
+export type { CheckpointChoice } from './choose-checkpoint.ts'
 export {
   type ClassificationTaskOptions,
   classificationTask,

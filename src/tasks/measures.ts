@@ -22,8 +22,24 @@ export function measuresOf(measures: Measures): readonly MeasureDefinition[] {
   return known.length === 0 ? [] : [...known, ...others.map(definitionOf)]
 }
 
+const rawPrefix = 'raw.'
+
+/** What the weights of a run with `training.ema` measure, beside what their moving average does. */
+export function rawMeasures(measures: Measures): Measures {
+  return Object.fromEntries(Object.entries(measures).map(([name, value]) => [rawPrefix + name, value]))
+}
+
 /** Of a metric of the user's own; whoever only reads results need not have loaded it. */
 function definitionOf(name: string): MeasureDefinition {
+  const averaged = name.startsWith(rawPrefix) ? name.slice(rawPrefix.length) : undefined
+  const known = taskMeasures.find(one => one.name === averaged)
+  if (known !== undefined)
+    return {
+      name,
+      title: `${known.title} of the weights without average`,
+      label: `raw ${known.label}`,
+      format: known.format,
+    }
   return { name, title: name, label: name, format: metrics.find(name)?.format ?? 'fraction' }
 }
 

@@ -2,11 +2,12 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { type OnProgress, type SplitName, splitNamed } from '../data/index.ts'
 import { holdsLabels } from '../data/tables/find-label-files.ts'
-import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
+import type { Checkpoint } from '../run/checkpoint.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { Extension } from '../run/extensions.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
 import { type Device, Engine } from '../runtime/index.ts'
+import { type CheckpointChoice, type ChosenCheckpoint, chosenCheckpoint } from './choose-checkpoint.ts'
 import { type Normalisation, refuseOtherClasses, trainedNormalisation, usualSplit } from './data-identity.ts'
 import { kindOfTask, openTask } from './kinds.ts'
 import type { Task, TaskKind } from './task.ts'
@@ -19,18 +20,18 @@ export interface DataChoice {
   readonly limit?: Config['data']['limit'] | undefined
 }
 
-/** A run that has been trained, with its newest checkpoint, its task and its data. */
+/** A run that has been trained, with a checkpoint, its task and its data. */
 export interface OpenedRun {
   /** The run's folder. */
   readonly run: string
   /** Its data is normalised by the mean and standard deviation that the network was trained with, whatever images these are. */
   readonly task: Task
-  readonly checkpoint: Checkpoint
+  readonly checkpoint: ChosenCheckpoint
   /** The split to evaluate; it has an image. */
   readonly split: SplitName
 }
 
-export interface OpenOptions {
+export interface OpenOptions extends CheckpointChoice {
   /** The run's task, where its configuration does not describe it. */
   readonly task?: Task | undefined
   /** Data with the same classes, instead of what the run was trained on. */
@@ -53,7 +54,7 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
   const { onEvent = () => undefined, data } = options
   const config = resolveConfig(readConfig(run), run)
   options.check?.(config)
-  const checkpoint = newestCheckpoint(run)
+  const checkpoint = chosenCheckpoint(run, { checkpoint: options.checkpoint, weights: options.weights })
   const onProgress: OnProgress = progress => onEvent({ kind: 'progress', ...progress })
   const normalisation =
     trainedNormalisation(checkpoint.extra) ??
@@ -97,22 +98,6 @@ async function ownNormalisation(config: Config, run: string, onProgress: OnProgr
 /** The task of a run. @throws MoietyError `usage`, `disk` */
 export function taskOfRun(run: string): TaskKind {
   return kindOfTask(resolveConfig(readConfig(run), run))
-}
-
-/**
- * The newest checkpoint of a run.
- *
- * @throws MoietyError `usage` where there is none yet; `disk` where it is damaged
- */
-export function newestCheckpoint(run: string): Checkpoint {
-  const { checkpoint } = latestCheckpoint(run, { fallback: false })
-  if (checkpoint !== undefined) return checkpoint
-  return fail({
-    kind: 'usage',
-    message: 'the run has no checkpoint yet',
-    where: run,
-    help: 'a training writes one after each epoch; wait for it, or resume the training',
-  })
 }
 
 /** What computes, instead of what computed in training. */

@@ -10,11 +10,13 @@ export class SquareBatches {
   /**
    * @param images - how many there are to train on
    * @param size - their height and width
+   * @param order - of an epoch, other than all images once at random
    */
   constructor(
     readonly config: Pick<Config, 'seed' | 'training'>,
     readonly images: number,
     readonly size: number,
+    readonly order?: (epoch: number) => Uint32Array,
   ) {
     this.stepsPerEpoch = Math.ceil(images / config.training.batch)
   }
@@ -35,7 +37,7 @@ export class SquareBatches {
 
   batches(epoch: number): Uint32Array[] {
     const { batch } = this.config.training
-    const order = epochOrder(this.images, this.config.seed, epoch)
+    const order = this.order?.(epoch) ?? epochOrder(this.images, this.config.seed, epoch)
     return Array.from({ length: this.stepsPerEpoch }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
   }
 

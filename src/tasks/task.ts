@@ -93,6 +93,8 @@ export interface Task<out E extends Evaluated = Evaluated, out V extends Variant
   readonly data: TaskData
   /** Warnings about the data: files that were left out, boxes that were changed. */
   readonly notices: readonly TrainEvent[]
+  /** What a training says of its data before it begins. */
+  readonly trainingNotes?: readonly string[]
   readonly identity: DataIdentity
   readonly facts: NetworkFacts
   /** The mixtures of the network in the order in which its programs report them. */

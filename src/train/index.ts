@@ -60,6 +60,7 @@ export { classifierStepOptions, type StepOptions, trainingStep } from './classif
 export { type DetectionStepOptions, detectionStep } from './detection-step.ts'
 export { probeTraining, type TrainingProbeOptions, type TrainingReport } from './device-probe.ts'
 export { type Drift, type DriftOptions, measureDrift, type StepDrift } from './drift.ts'
+export { type FindOptions, type FoundRate, findLearningRate, type TriedRate } from './find-learning-rate.ts'
 export { type FromWeights, withModelFrom } from './model-from.ts'
 export type { StepDifference } from './probe-step.ts'
 export {

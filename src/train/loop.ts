@@ -1,18 +1,22 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { State } from '../base/tensor.ts'
 import type { Callback } from '../config/callback.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { heldOutSplit } from '../data/index.ts'
-import type { Json } from '../files/json.ts'
+import type { Json, JsonObject } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
-import { scheduleAt } from '../optim/index.ts'
+import { averagedState, scheduleAt } from '../optim/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import type { TrainEvent, TrainSummary } from '../run/events.ts'
 import type { TrainingPlan } from '../run/extensions.ts'
 import { configHash, type RunFolder } from '../run/run-folder.ts'
 import type { Engines } from '../runtime/engines.ts'
+import type { BestCheckpoint } from '../tasks/choose-checkpoint.ts'
+import { rawMeasures } from '../tasks/measures.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import { layerSummaries } from '../tasks/routing.ts'
 import type { Evaluated, Evaluation, Task, TaskBatch } from '../tasks/task.ts'
+import { BestSoFar } from './best-so-far.ts'
 import { Callbacks } from './callbacks.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, emptyEpoch, writeSums } from './epoch-sums.ts'
@@ -40,6 +44,7 @@ export class TrainingLoop {
   readonly #programs: TrainingPrograms
   readonly #evaluation: Evaluation
   readonly #callbacks: Callbacks
+  readonly #best: BestSoFar
   /** The split that the training is tested on. */
   readonly #heldOut: 'val' | 'test'
   #position: Position | undefined
@@ -54,12 +59,17 @@ export class TrainingLoop {
     const { config, task, engines } = parts
     const { optimizer, training, seed } = config
     const { stepsPerEpoch } = task
-    const { clipNorm } = training
-    const write = (form: BatchForm) => ({ objective: task.objective(form), form, optimizer, clipNorm })
+    const { clipNorm, ema } = training
+    const write = (form: BatchForm) => ({ objective: task.objective(form), form, optimizer, clipNorm, ema })
     this.#parts = parts
-    this.#programs = new TrainingPrograms(engines, { write, stepsPerEpoch }, seed)
+    this.#programs = new TrainingPrograms(
+      engines,
+      { write, stepsPerEpoch, accumulate: training.accumulate ?? 1 },
+      seed,
+    )
     this.#work = task.work(0)
     this.#evaluation = task.evaluation(engines)
+    this.#best = new BestSoFar(training, task)
     this.#heldOut = heldOutSplit(task.data)
     this.#callbacks = new Callbacks(training, parts.callbacks, () => engines[0].readState())
   }
@@ -68,7 +78,7 @@ export class TrainingLoop {
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, task, engines, folder, onEvent } = this.#parts
     const usual = await this.#programs.for(task.forms(0)[0]!)
-    const { position, plan, checkpoint, callbacks } = await startingPoint({
+    const { position, plan, checkpoint, callbacks, extra } = await startingPoint({
       config,
       data: { identity: task.identity, title: task.data.title, categoryIds: task.data.categoryIds },
       engine: engines[0],
@@ -81,6 +91,7 @@ export class TrainingLoop {
       onNote: message => onEvent({ kind: 'note', message }),
     })
     this.#callbacks.restore(callbacks)
+    this.#best.restore(extra)
     await this.#programs.spread(usual)
     this.#lastCheckpoint = checkpoint
     // All of them now, while a signal ends the process at once and loses nothing.
@@ -126,6 +137,7 @@ export class TrainingLoop {
         if (test !== undefined)
           await this.#callbacks.epoch(reporter.tested(position, this.#heldOut, test.result, test.seconds))
         reporter.alarm(position, test?.result.layers ?? trained.layers)
+        if (test !== undefined) this.#best.consider(test.result, position)
         evaluated = test?.result
         position.epoch += 1
         position.batch = 0
@@ -256,12 +268,33 @@ export class TrainingLoop {
 
   /** The network on held-out images; undefined when it was interrupted. */
   async #test(): Promise<{ readonly result: Evaluated; readonly seconds: number } | undefined> {
-    const { onEvent, signal } = this.#parts
+    const { config, onEvent, signal } = this.#parts
     const onProgress = (done: number, total: number) =>
       onEvent({ kind: 'progress', what: 'evaluating', done, total })
     const started = performance.now()
-    const result = await this.#evaluation.run(this.#heldOut, { signal, onProgress })
+    const run = () => this.#evaluation.run(this.#heldOut, { signal, onProgress })
+    const result = config.training.ema === undefined ? await run() : await this.#testAverage(run)
     return result && { result, seconds: (performance.now() - started) / 1000 }
+  }
+
+  /** Tests the average of the weights and, beside it, the weights themselves; the state is then as before. */
+  async #testAverage(run: () => Promise<Evaluated | undefined>): Promise<Evaluated | undefined> {
+    const { task, engines } = this.#parts
+    const raw = await run()
+    if (raw === undefined) return undefined
+    const usual = await this.#programs.for(task.forms(0)[0]!)
+    const set = async (state: State) => {
+      await engines[0].setState(state)
+      await this.#programs.spread(usual)
+    }
+    const state = await engines[0].readState()
+    await set(averagedState(state))
+    try {
+      const result = await run()
+      return result && { ...result, measures: { ...result.measures, ...rawMeasures(raw.measures) } }
+    } finally {
+      await set(state)
+    }
   }
 
   /** @param flush - writes the journal out: a checkpoint must never know more than the log */
@@ -275,11 +308,25 @@ export class TrainingLoop {
       batch,
       config: configHash(withoutSafeKeys(config)),
       state: await engines[0].readState(),
-      extra: { ...writeSums(sums), data: task.identity, plan: this.#plan!, ...this.#savedCallbacks() },
+      extra: {
+        ...writeSums(sums),
+        data: task.identity,
+        plan: this.#plan!,
+        ...this.#savedCallbacks(),
+        ...this.#savedBest(),
+      },
     }
-    const path = writeCheckpoint(folder.path, content, { keep: config.training.keepCheckpoints })
+    const path = writeCheckpoint(folder.path, content, {
+      keep: config.training.keepCheckpoints,
+      alsoKeep: this.#best.current === undefined ? [] : [this.#best.current.step],
+    })
     this.#lastCheckpoint = path
     onEvent({ kind: 'checkpoint', path })
+  }
+
+  #savedBest(): { readonly best?: BestCheckpoint & JsonObject } {
+    const best = this.#best.current
+    return best === undefined ? {} : { best: { ...best } }
   }
 
   #savedCallbacks(): { readonly callbacks?: Json } {
@@ -295,6 +342,7 @@ export class TrainingLoop {
       split: this.#heldOut,
       measures: result?.measures ?? {},
       seconds,
+      ...this.#savedBest(),
       layers: result === undefined ? [] : layerSummaries(result, task.data.classes),
     }
   }

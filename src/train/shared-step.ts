@@ -1,8 +1,9 @@
 import type { HostTensor } from '../base/tensor.ts'
 import { add, Graph, lower, mul, type Program, sub, type Tensor } from '../graph/index.ts'
-import { zerosFor } from '../optim/index.ts'
+import { withAverages, zerosFor } from '../optim/index.ts'
 import { partSizes } from '../runtime/engines.ts'
 import {
+  averageOf,
   type Diagnosis,
   type Differentiated,
   diagnose,
@@ -25,12 +26,12 @@ import {
  * BatchNorm are weighted so too, whatever the expert got of each part: one that got nothing of a part keeps its averages there.
  */
 export interface SharedStep extends StepFacts {
-  /** How many images each part has; R of them. */
+  /** How many images each part has; R of them, or R times as many as are accumulated. */
   readonly sizes: readonly number[]
   /** The passes of a part with so many images; its state is the model without the optimizer. */
   readonly passes: ReadonlyMap<number, PartPasses>
   /**
-   * Fed outputs of the parts' programs, those that are its inputs by {@link ofPart}, and `learningRate`; gives the new state and
+   * Fed outputs of the parts' programs, those that are its inputs by {@link ofPart}, `learningRate` and the decay of an average; gives the new state and
    * the metrics of a `TrainingStep`.
    */
   readonly finish: Program
@@ -52,10 +53,13 @@ export function ofPart(part: number, output: string): string {
   return `${output} of part ${part}`
 }
 
-/** Writes a step that is shared by `parts`. */
-export function writeSharedStep(options: WriteStepOptions, parts: number): SharedStep {
-  const { form, optimizer, clipNorm } = options
-  const sizes = partSizes(form.images, parts)
+/**
+ * Writes a step that is shared by `engines`, each of which computes `accumulate` parts one after the other. Part p is computed by
+ * engine p mod `engines`, which adds up its parts' gradients: that many gradients only are given to the last program.
+ */
+export function writeSharedStep(options: WriteStepOptions, engines: number, accumulate = 1): SharedStep {
+  const { form, optimizer, clipNorm, ema } = options
+  const sizes = partSizes(form.images, engines * accumulate)
   const passes = new Map(
     [...new Set(sizes)].map(images => [
       images,
@@ -66,10 +70,15 @@ export function writeSharedStep(options: WriteStepOptions, parts: number): Share
 
   const graph = new Graph()
   const shares = sizes.map(size => size / form.images)
-  const combined = (name: string, { shape }: Tensor, together: 'mean' | 'sum' | 'same'): Tensor => {
+  const combined = (
+    name: string,
+    { shape }: Tensor,
+    together: 'mean' | 'sum' | 'same',
+    given = sizes.length,
+  ): Tensor => {
     const of = (part: number): Tensor => graph.input(ofPart(part, name), 'float32', shape)
     if (together === 'same') return of(0)
-    const others = sizes.slice(1).map((_, i) => of(i + 1))
+    const others = sizes.slice(1, given).map((_, i) => of(i + 1))
     if (together === 'sum') return others.reduce((total, other) => add(total, other), of(0))
     // From the first one on, so that the mean of equal values is that value, to the bit.
     return others.reduce((mean, other, i) => add(mean, mul(sub(other, of(0)), shares[i + 1]!)), of(0))
@@ -78,13 +87,15 @@ export function writeSharedStep(options: WriteStepOptions, parts: number): Share
     name,
     shape,
     // Each part has weighted its own already, which costs nothing there.
-    gradient: combined(gradientOf(name), gradient, 'sum'),
+    gradient: combined(gradientOf(name), gradient, 'sum', engines),
   }))
   const { norm, optimized } = optimizerStep(graph, derivatives, optimizer, clipNorm)
-  const changed = new Map([
+  const changed = new Map<string, Tensor>([
     ...optimized.updates,
     ...[...any.assigned].map(([name, value]) => [name, combined(nextValue(name), value, 'mean')] as const),
   ])
+  const { average, next } = averageOf(graph, derivatives, changed, ema)
+  for (const [name, value] of next) changed.set(name, value)
   const outputs = new Map([
     ...[...any.metrics].map(
       ([name, { value, together }]) => [name, combined(name, value, together)] as const,
@@ -94,8 +105,12 @@ export function writeSharedStep(options: WriteStepOptions, parts: number): Share
   ])
   return {
     ...any.facts,
+    average,
     initialState: seed =>
-      new Map<string, HostTensor>([...any.facts.initialState(seed), ...zerosFor(optimized.own)]),
+      withAverages(
+        new Map<string, HostTensor>([...any.facts.initialState(seed), ...zerosFor(optimized.own)]),
+        average?.names ?? [],
+      ),
     sizes,
     passes: new Map([...passes].map(([images, pass]) => [images, partPasses(pass)])),
     finish: lower(outputs),
@@ -105,8 +120,22 @@ export function writeSharedStep(options: WriteStepOptions, parts: number): Share
   }
 }
 
+const gradientPrefix = 'gradient of '
+
 function gradientOf(name: string): string {
-  return `gradient of ${name}`
+  return gradientPrefix + name
+}
+
+/** Adds a part's gradients to those of the part that the same engine computed first, in place. */
+export function addGradients(
+  sums: ReadonlyMap<string, HostTensor>,
+  outputs: ReadonlyMap<string, HostTensor>,
+): void {
+  for (const [name, { data }] of sums) {
+    if (!name.startsWith(gradientPrefix) || !(data instanceof Float32Array)) continue
+    const other = outputs.get(name)!.data as Float32Array
+    for (let i = 0; i < data.length; i++) data[i]! += other[i]!
+  }
 }
 
 function partPasses({ loss, gradients, metrics, assigned, noise }: Differentiated): PartPasses {

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
 import { isJsonObject, type Json } from '../files/json.ts'
+import { withAverages } from '../optim/index.ts'
 import { latestCheckpoint } from '../run/checkpoint.ts'
 import { readPlan, type TrainingPlan } from '../run/extensions.ts'
 import type { Engine } from '../runtime/index.ts'
@@ -28,6 +29,8 @@ export interface StartingPoint {
   readonly checkpoint: string | undefined
   /** What its callbacks remember. */
   readonly callbacks: Json | undefined
+  /** What the checkpoint remembers of its training; null for a new one. */
+  readonly extra: Json
 }
 
 export interface StartOptions {
@@ -67,20 +70,17 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
   const checkpoint = found?.checkpoint
   if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
-    await engine.setState(
-      await withPublishedWeights(initial, config.model, onNote, {
-        seed: config.seed,
-        categoryIds: data.categoryIds,
-      }),
-      {
-        transfer: true,
-      },
-    )
+    const begun = await withPublishedWeights(initial, config.model, onNote, {
+      seed: config.seed,
+      categoryIds: data.categoryIds,
+    })
+    await engine.setState(withAverages(begun, step.average?.names ?? []), { transfer: true })
     return {
       position: { step: 0, epoch: 0, batch: 0, sums: emptyEpoch(step.layers) },
       plan: { epochs: config.training.epochs, extensions: [] },
       checkpoint: undefined,
       callbacks: undefined,
+      extra: null,
     }
   }
   refuseOtherData(checkpoint.extra, data.identity, data.title)
@@ -95,5 +95,6 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
     plan: extendedPlan(plan, config, { step: checkpoint.step, stepsPerEpoch }),
     checkpoint: checkpoint.path,
     callbacks: isJsonObject(extra) ? extra.callbacks : undefined,
+    extra,
   }
 }

@@ -1,5 +1,6 @@
 import { draws } from '../base/random.ts'
 import { type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
+import { decayAt, decayInput } from '../optim/index.ts'
 import type { NoiseInput, StepFacts, TrainingStep } from './step.ts'
 
 /** When a step is taken. */
@@ -17,12 +18,23 @@ export interface StepMoment {
  * @param seed - the noise is a function of it, the layer and the number of the step
  */
 export function stepFeeds(
-  step: Pick<TrainingStep, 'noise' | 'needsEpoch'>,
+  step: Pick<TrainingStep, 'noise' | 'needsEpoch' | 'average'>,
   batch: ReadonlyMap<string, HostTensor>,
   moment: StepMoment,
   seed: number,
 ): Map<string, HostTensor> {
-  return new Map([...passFeeds(step, batch, moment, seed), ['learningRate', scalar(moment.rate)]])
+  return new Map([...passFeeds(step, batch, moment, seed), ...rateFeeds(step, moment)])
+}
+
+/** What only the optimizer and the average of the weights are fed. */
+export function rateFeeds(
+  { average }: Pick<StepFacts, 'average'>,
+  { step, rate }: StepMoment,
+): (readonly [string, HostTensor])[] {
+  return [
+    ['learningRate', scalar(rate)],
+    ...(average === undefined ? [] : [[decayInput, scalar(decayAt(step, average.decay))] as const]),
+  ]
 }
 
 /**

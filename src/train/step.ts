@@ -24,11 +24,14 @@ import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '..
 import { checkedObject, checkedTensor, describeGiven } from '../nn/contract.ts'
 import { type Distribution, Scope } from '../nn/index.ts'
 import {
+  averageStep,
   clipGradients,
   gradientNorm,
+  isAveragedStatistic,
   type OptimizerStep,
   optimize,
   trainedTogether,
+  withAverages,
   zerosFor,
 } from '../optim/index.ts'
 import type { BatchForm, BuildObjective, Objective } from '../tasks/objective.ts'
@@ -40,6 +43,8 @@ export interface WriteStepOptions {
   readonly optimizer: OptimizerConfig
   /** Largest norm of all gradients together; null: as they are. */
   readonly clipNorm: number | null
+  /** Keeps a moving average of the weights in the state (see `averageStep`). Default: none. */
+  readonly ema?: { readonly decay: number } | undefined
 }
 
 /** An input of random numbers that every step must feed. */
@@ -49,9 +54,18 @@ export interface NoiseInput {
   readonly distribution: Distribution
 }
 
+/** A moving average of weights. */
+export interface WeightAverage {
+  readonly decay: number
+  /** The tensors of the state that are averaged. */
+  readonly names: readonly string[]
+}
+
 /** What the loop and its log have to know of a training step, however it is computed. */
 export interface StepFacts {
   readonly needsEpoch: boolean
+  /** What moving average of the weights the state keeps; undefined: none. */
+  readonly average?: WeightAverage | undefined
   readonly layers: readonly LayerInfo[]
   /** Outputs that are sums over the batch's images, besides the losses, which are means. */
   readonly measures: readonly string[]
@@ -99,6 +113,8 @@ export function writeStep(options: WriteStepOptions): TrainingStep {
   const { optimizer, clipNorm } = options
   const { norm, optimized } = optimizerStep(graph, raw, optimizer, clipNorm)
   const changed = new Map([...optimized.updates, ...assigned])
+  const { average, next } = averageOf(graph, raw, changed, options.ema)
+  for (const [name, value] of next) changed.set(name, value)
   const outputs = new Map([
     ...[...metrics].map(([name, { value }]) => [name, value] as const),
     ['gradientNorm', norm] as const,
@@ -111,9 +127,35 @@ export function writeStep(options: WriteStepOptions): TrainingStep {
     noise,
     model,
     ...facts,
-    initialState: seed => new Map([...facts.initialState(seed), ...zerosFor(optimized.own)]),
+    average,
+    initialState: seed =>
+      withAverages(new Map([...facts.initialState(seed), ...zerosFor(optimized.own)]), average?.names ?? []),
     diagnosis: () => diagnose([loss, norm]),
   }
+}
+
+/** The average of what a step changes: parameters and BatchNorm's statistics. */
+export function averageOf(
+  graph: Graph,
+  parameters: readonly Pick<Derivative, 'name'>[],
+  changed: ReadonlyMap<string, Tensor>,
+  ema: WriteStepOptions['ema'],
+): { readonly average: WeightAverage | undefined; readonly next: ReadonlyMap<string, Tensor> } {
+  if (ema === undefined) return { average: undefined, next: new Map() }
+  const { decay } = ema
+  checkNumber(decay, value => value >= 0 && value < 1, {
+    where: 'ema.decay',
+    expected: 'a number from 0 and below 1',
+  })
+  const learned = new Set(parameters.map(({ name }) => name))
+  const wanted = [...changed].filter(([name]) => learned.has(name) || isAveragedStatistic(name))
+  const next = graph.within('average', () =>
+    averageStep(
+      graph,
+      wanted.map(([name, value]) => ({ name, value })),
+    ),
+  )
+  return { average: { decay, names: wanted.map(([name]) => name) }, next }
 }
 
 /** The output that holds what a tensor of the state becomes. */

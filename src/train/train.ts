@@ -123,6 +123,7 @@ async function prepare(
   const task = given ?? (await openTask(config, { onProgress }))
   task.checkTrainable()
   for (const notice of task.notices) onEvent(notice)
+  for (const message of task.trainingNotes ?? []) onEvent({ kind: 'note', message })
   const training = new TrainingLoop({ config, task, engines, folder, signal, callbacks, onEvent })
   await training.begin(resume)
   return training

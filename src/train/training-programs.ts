@@ -1,12 +1,12 @@
-import { type HostTensor, scalar, sizeOf } from '../base/tensor.ts'
+import { type HostTensor, sizeOf } from '../base/tensor.ts'
 import type { Engines } from '../runtime/engines.ts'
 import type { Engine, LoadedProgram, StepResult } from '../runtime/index.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import type { TaskBatch } from '../tasks/task.ts'
 import { firstNonFinite } from './diagnose.ts'
-import { ofPart, type PartPasses, type SharedStep, writeSharedStep } from './shared-step.ts'
+import { addGradients, ofPart, type PartPasses, type SharedStep, writeSharedStep } from './shared-step.ts'
 import { type StepFacts, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
-import { passFeeds, type StepMoment, stepFeeds } from './step-feeds.ts'
+import { passFeeds, rateFeeds, type StepMoment, stepFeeds } from './step-feeds.ts'
 
 /** What knows its training step for batches of any form. */
 export interface StepWriter {
@@ -14,6 +14,8 @@ export interface StepWriter {
   write(form: BatchForm): WriteStepOptions
   /** Where it is known. */
   readonly stepsPerEpoch?: number
+  /** Parts of a batch that each engine computes one after the other. Default: 1. */
+  readonly accumulate?: number
 }
 
 /** Steps of an epoch beyond which the memory of the rest's program counts for more than its time. */
@@ -73,17 +75,23 @@ export class TrainingPrograms {
     this.#most = Math.max(this.#most, form.images)
     // The rest of an epoch, or on each canvas: once in it.
     const seldom = form.images < this.#most && (task.stepsPerEpoch ?? 0) > longEpoch
-    if (others.length === 0) {
+    const { accumulate = 1 } = task
+    if (others.length === 0 && accumulate === 1) {
       const step = writeStep(task.write(form))
       const loaded = await first.load(step.program, { seldom, stays: staysOf(step) })
       return new WholeStep(first, step, loaded, seed)
     }
-    const step = writeSharedStep(task.write(form), engines.length)
+    const step = writeSharedStep(task.write(form), engines.length, accumulate)
+    const loads = new Map<string, Promise<LoadedProgram>>()
     const parts = await Promise.all(
       step.sizes.map(async (size, part) => {
         const passes = step.passes.get(size)!
-        const loaded = await engines[part]!.load(passes.program, { seldom })
-        return { size, passes, engine: engines[part]!, loaded }
+        const place = part % engines.length
+        const engine = engines[place]!
+        const key = `${size} on ${place}`
+        const loading = loads.get(key) ?? engine.load(passes.program, { seldom })
+        loads.set(key, loading)
+        return { size, passes, engine, loaded: await loading }
       }),
     )
     // The other engines wait meanwhile, so it has all threads.
@@ -160,7 +168,7 @@ interface Part {
   readonly loaded: LoadedProgram
 }
 
-/** Each engine computes its part; the first one takes the step, and tells the others. */
+/** Each engine computes its parts; the first one takes the step, and tells the others. */
 class DividedStep implements ReadyStep {
   constructor(
     readonly engines: Engines,
@@ -177,20 +185,35 @@ class DividedStep implements ReadyStep {
   async take(batch: TaskBatch, moment: StepMoment): Promise<StepResult> {
     const { updates, guards, model, finish } = this.facts
     const feeds = this.#feeds(batch, moment)
-    const results = await Promise.all(
-      this.parts.map(({ loaded }, part) => loaded.run(feeds[part]!, { transfer: true })),
-    )
-    const found = results.flatMap((outputs, part) =>
-      [...outputs].map(([name, tensor]) => [ofPart(part, name), tensor] as const),
-    )
     const needed = new Set(finish.inputs.map(({ name }) => name))
-    const given = [...found, ['learningRate', scalar(moment.rate)] as const].filter(([name]) =>
-      needed.has(name),
-    )
+    const found = (
+      await Promise.all(this.engines.map((_, place) => this.#passesOf(place, feeds, needed)))
+    ).flat()
+    const given = [...found, ...rateFeeds(this.facts, moment)].filter(([name]) => needed.has(name))
     const result = await this.finishing.step(new Map(given), { updates, guards, transfer: true })
     // All of them, also those that had no part of a small batch: they evaluate, and have one of the next.
     if (result.committed) await this.#updateOthers(model)
     return result
+  }
+
+  /** Runs the parts of an engine one after the other, and adds up their gradients, so that no more than two are in memory. */
+  async #passesOf(
+    place: number,
+    feeds: readonly Map<string, HostTensor>[],
+    needed: ReadonlySet<string>,
+  ): Promise<(readonly [string, HostTensor])[]> {
+    const found: (readonly [string, HostTensor])[] = []
+    let sums: ReadonlyMap<string, HostTensor> | undefined
+    for (let part = place; part < this.parts.length; part += this.engines.length) {
+      const outputs = await this.parts[part]!.loaded.run(feeds[part]!, { transfer: true })
+      if (sums === undefined) sums = outputs
+      else addGradients(sums, outputs)
+      for (const [name, tensor] of outputs) {
+        const input = ofPart(part, name)
+        if (needed.has(input)) found.push([input, tensor])
+      }
+    }
+    return found
   }
 
   /** Gives the other engines, which `spread` has given a state, the first one's new values. */
@@ -210,7 +233,8 @@ class DividedStep implements ReadyStep {
   }
 
   async release(): Promise<void> {
-    await Promise.all([this.finishing, ...this.parts.map(({ loaded }) => loaded)].map(one => one.release()))
+    const loaded = new Set([this.finishing, ...this.parts.map(part => part.loaded)])
+    await Promise.all([...loaded].map(one => one.release()))
   }
 
   /** What each part is fed: its images, the same rates for all, and noise of its own. */

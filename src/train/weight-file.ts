@@ -7,6 +7,7 @@ import { openRegularFile, readRegularFile, sizeLimits } from '../files/regular-f
 import { decodeSafetensors } from '../files/safetensors.ts'
 import { conversion, decodeTorchFile, isTorchFile } from '../files/torch-file.ts'
 import { hostTensor, TorchTensor } from '../files/torch-tensors.ts'
+import { averagedState } from '../optim/index.ts'
 import { latestCheckpoint, listCheckpoints } from '../run/checkpoint.ts'
 import { readConfig } from '../run/run-folder.ts'
 import { chooseEntry } from './weight-entries.ts'
@@ -102,7 +103,7 @@ const isFolder = (path: string): boolean => kindOf(path) === 'folder'
 function checkpointOf(run: string): Weights {
   const { checkpoint } = latestCheckpoint(run, { fallback: false })
   if (checkpoint === undefined) return refuseWithoutCheckpoint(run)
-  const model = [...checkpoint.state].filter(([name]) => !name.startsWith('optimizer.'))
+  const model = [...averagedState(checkpoint.state)].filter(([name]) => !name.startsWith('optimizer.'))
   return {
     file: join(checkpoint.path, 'model.safetensors'),
     tensors: namedAsHere(new Map(model)),

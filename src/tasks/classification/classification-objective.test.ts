@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Graph, gradients, interpret } from '../../graph/index.ts'
+import { Graph, gradients, interpret, oneHot } from '../../graph/index.ts'
 import { crossEntropy } from './classification-objective.ts'
 
 describe('the cross entropy', () => {
@@ -10,7 +10,10 @@ describe('the cross entropy', () => {
   function lossAndGradient(labelSmoothing: number): { loss: number; gradient: number[] } {
     const graph = new Graph()
     const x = graph.input('x', 'float32', [2, 2])
-    const loss = crossEntropy(x, graph.input('labels', 'int64', [2]), { classes: 2, labelSmoothing })
+    const loss = crossEntropy(x, oneHot(graph.input('labels', 'int64', [2]), 2), {
+      classes: 2,
+      labelSmoothing,
+    })
     const [value, slope] = interpret(
       [loss, ...gradients(loss, [x])],
       new Map([

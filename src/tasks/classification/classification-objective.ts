@@ -1,5 +1,5 @@
 import { checkNumber, isCount } from '../../base/numbers.ts'
-import { add, logSoftmax, mean, mul, neg, oneHot, sum, type Tensor } from '../../graph/index.ts'
+import { add, logSoftmax, mean, mul, neg, oneHot, reshape, sub, sum, type Tensor } from '../../graph/index.ts'
 import { correctCounts } from '../../metrics/correct-counts.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import { type Classifier, labelInput } from '../../models/index.ts'
@@ -11,6 +11,10 @@ export interface ClassificationObjectiveOptions {
   readonly classifier: Classifier
   readonly classes: number
   readonly labelSmoothing: number
+  /** How much each class counts in the loss. Default: 1 each. */
+  readonly classWeights?: readonly number[] | undefined
+  /** Whether images are mixed: `otherLabels` int64 [N] and `labelShares` float32 [N] are fed too. Default: not. */
+  readonly mixed?: boolean | undefined
 }
 
 /**
@@ -20,7 +24,7 @@ export interface ClassificationObjectiveOptions {
  * @throws MoietyError (usage) for options that cannot be, or a classifier that returns something else than it must
  */
 export function classificationObjective(options: ClassificationObjectiveOptions): BuildObjective {
-  const { classifier, classes, labelSmoothing } = options
+  const { classifier, classes, labelSmoothing, classWeights, mixed = false } = options
   checkFunction(classifier, {
     what: 'a classifier',
     where: 'classifier',
@@ -31,6 +35,11 @@ export function classificationObjective(options: ClassificationObjectiveOptions)
     where: 'labelSmoothing',
     expected: 'a number from 0 and below 1',
   })
+  if (classWeights !== undefined)
+    checkNumber(classWeights.length, length => length === classes, {
+      where: 'classWeights.length',
+      expected: `a weight for each of ${classes} classes`,
+    })
   return (scope, images) => {
     const labels = labelInput(scope.graph, images.dim(0), classes)
     const { logits, losses, stats } = checkedClassification(
@@ -38,19 +47,51 @@ export function classificationObjective(options: ClassificationObjectiveOptions)
       images,
       classes,
     )
-    const taskLoss = scope.graph.within('loss', () => crossEntropy(logits, labels, options))
+    const taskLoss = scope.graph.within('loss', () =>
+      crossEntropy(logits, mixed ? mixedTarget(labels, classes) : oneHot(labels, classes), options),
+    )
     return { taskLoss, losses, stats, measures: new Map(correctCounts(logits, labels)) }
   }
 }
 
-/** −Σ_c q_c ln p_c averaged over images, q the label smoothed over all classes (Szegedy et al. 2016). */
+/** λ for one class and 1 − λ for the other, [N, classes]. */
+function mixedTarget(labels: Tensor, classes: number): Tensor {
+  const { graph } = labels
+  const [images] = labels.shape
+  const others = labelInput(graph, images!, classes, mixedInputs.others)
+  const shares = graph.input(mixedInputs.shares, 'float32', [images!], {
+    least: 0,
+    most: 1,
+    expected: "the share of each image's first class, from 0 to 1",
+    help: 'feed what mixLabels returns',
+  })
+  const share = reshape(shares, [images!, 1])
+  return add(mul(oneHot(labels, classes), share), mul(oneHot(others, classes), sub(1, share)))
+}
+
+/** Names of the inputs of a step for mixed images, besides `images` and `labels`. */
+export const mixedInputs = { others: 'otherLabels', shares: 'labelShares' } as const
+
+/**
+ * −Σ_c w_c q_c ln p_c averaged over images, q the target smoothed over all classes (Szegedy et al. 2016), w the weights of the
+ * classes, as torch's `CrossEntropyLoss(weight, label_smoothing)` has them in the sum.
+ *
+ * @param target - [N, classes], rows that sum to 1
+ */
 export function crossEntropy(
   logits: Tensor,
-  labels: Tensor,
-  { classes, labelSmoothing }: Pick<ClassificationObjectiveOptions, 'classes' | 'labelSmoothing'>,
+  target: Tensor,
+  {
+    classes,
+    labelSmoothing,
+    classWeights,
+  }: Pick<ClassificationObjectiveOptions, 'classes' | 'labelSmoothing' | 'classWeights'>,
 ): Tensor {
-  const target = oneHot(labels, classes)
   const smoothed =
     labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes)
-  return neg(mean(sum(mul(logSoftmax(logits), smoothed), [1])))
+  const weighted =
+    classWeights === undefined
+      ? smoothed
+      : mul(smoothed, logits.graph.constant('float32', [1, classes], classWeights))
+  return neg(mean(sum(mul(logSoftmax(logits), weighted), [1])))
 }

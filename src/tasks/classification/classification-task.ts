@@ -1,5 +1,9 @@
+import { draws } from '../../base/random.ts'
+import type { HostTensor } from '../../base/tensor.ts'
 import type { Config } from '../../config/config.ts'
+import { balancedOrder, imageOf } from '../../data/balanced-order.ts'
 import { type Dataset, makeBatch, openDataset, type SplitName, splitNamed } from '../../data/index.ts'
+import { drawMixing, mixImages, mixLabels } from '../../data/mixing.ts'
 import type { Classifier } from '../../models/index.ts'
 import type { TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
@@ -30,11 +34,15 @@ import type {
 import { byVariantGroup } from '../variant-groups.ts'
 import { type Mixture, overridesOf, type RoutingOverrides, type Variant, variantsOf } from '../variants.ts'
 import { accuracyOf } from './accuracy.ts'
-import { classificationObjective } from './classification-objective.ts'
+import { countsOf, resolveClassWeights } from './class-weights.ts'
+import { classificationObjective, mixedInputs } from './classification-objective.ts'
 import { type ClassificationResult, evaluateSplit } from './evaluate-split.ts'
 import { type EvaluationProgram, evaluationProgram } from './evaluation-program.ts'
 import { classificationMeasures } from './measures.ts'
 import { checkTrainable } from './trainable.ts'
+
+/** More would hide what else a training says at its start. */
+const mostClasses = 24
 
 /** Giving each image one class. */
 export const classification: TaskKind = {
@@ -73,7 +81,13 @@ export class ClassificationTask implements Task<ClassificationResult> {
   ) {
     this.identity = identityOf(data)
     this.mixtures = network === undefined ? mixturesOf(config.model, data) : builtMixtures(network, data)
-    this.#batches = new SquareBatches(config, data.train.length, data.size)
+    const { labels } = data.train
+    this.#batches = new SquareBatches(
+      config,
+      data.train.length,
+      data.size,
+      config.data.sampling === undefined ? undefined : epoch => balancedOrder(labels, config.seed, epoch),
+    )
   }
 
   get facts(): NetworkFacts {
@@ -113,22 +127,73 @@ export class ClassificationTask implements Task<ClassificationResult> {
     return this.#batches.batches(epoch)
   }
 
-  async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
+  async load(numbers: Uint32Array, epoch: number): Promise<TaskBatch> {
     const { mean, std, train, classes } = this.data
     const { augmentation, seed } = this.config
-    const form = this.#batches.form(indices.length, epoch)
+    const form = this.#batches.form(numbers.length, epoch)
+    const indices = numbers.map(number => imageOf(number, train.length))
     const { images, labels } = await makeBatch(train, indices, {
+      numbers,
       ...{ mean, std, augmentation, seed, epoch },
       classes: classes.length,
       size: form.height,
     })
     return {
       form,
-      feeds: new Map([
-        ['images', images],
-        ['labels', labels],
-      ]),
+      feeds: this.#isMixed
+        ? this.#mixed(images, labels, numbers, epoch)
+        : new Map([
+            ['images', images],
+            ['labels', labels],
+          ]),
     }
+  }
+
+  get #isMixed(): boolean {
+    const { mixup, cutmix } = this.config.augmentation
+    return mixup !== undefined || cutmix !== undefined
+  }
+
+  /** A batch whose images are mixed, all by one λ, which is drawn for the first of them. */
+  #mixed(images: HostTensor, labels: HostTensor, numbers: Uint32Array, epoch: number): TaskBatch['feeds'] {
+    const { augmentation, seed } = this.config
+    const mixing = drawMixing(augmentation, images.shape[2]!, draws(seed, 'mix', epoch, numbers[0]))
+    const targets = mixLabels(labels, mixing)
+    return new Map([
+      ['images', mixImages(images, mixing)],
+      ['labels', targets.labels],
+      [mixedInputs.others, targets.others],
+      [mixedInputs.shares, targets.shares],
+    ])
+  }
+
+  /** Images of each class, where the configuration weights or draws by them. */
+  get trainingNotes(): string[] {
+    const { data, training } = this.config
+    if (data.sampling === undefined && training.classWeights === undefined) return []
+    const { classes, train } = this.data
+    const counts = countsOf(train.labels, classes.length)
+    const weights = this.#classWeights()
+    const rows = classes.map((name, i) => {
+      const weight = weights === undefined ? '' : ` (weight ${weights[i]!.toPrecision(3)})`
+      return `${name} ${counts[i]}${weight}`
+    })
+    const left = rows.length - mostClasses
+    const listed = [...rows.slice(0, mostClasses), ...(left > 0 ? [`and ${left} more classes`] : [])]
+    const drawn =
+      data.sampling === undefined
+        ? []
+        : [
+            `an epoch has about ${Math.round(train.length / counts.filter(count => count > 0).length)} images of each class, rare ones several times`,
+          ]
+    return [`training images: ${listed.join(', ')}`, ...drawn]
+  }
+
+  #classWeights(): number[] | undefined {
+    const { classWeights } = this.config.training
+    if (classWeights === undefined) return undefined
+    const { classes, train } = this.data
+    return resolveClassWeights(classWeights, classes, countsOf(train.labels, classes.length))
   }
 
   objective(): BuildObjective {
@@ -136,6 +201,8 @@ export class ClassificationTask implements Task<ClassificationResult> {
       classifier: this.#classifier({}),
       classes: this.data.classes.length,
       labelSmoothing: this.config.training.labelSmoothing,
+      classWeights: this.#classWeights(),
+      mixed: this.#isMixed,
     })
   }
 

@@ -1,0 +1,63 @@
+import { fail } from '../base/errors.ts'
+import type { TrainingConfig } from '../config/config.ts'
+import type { Json } from '../files/json.ts'
+import { type BestCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
+import type { Evaluated, Task } from '../tasks/task.ts'
+
+/**
+ * Which of a training's tests was best, so that the checkpoint after it is kept. As `ModelCheckpoint` of Keras and Lightning does:
+ * a test must be better than all before it, so that of equal ones the first counts; what cannot be measured never is.
+ */
+export class BestSoFar {
+  readonly #measure: string
+  readonly #sign: 1 | -1
+  #best: BestCheckpoint | undefined
+
+  /** @throws MoietyError (usage) for a measure that the task does not have */
+  constructor({ best }: Pick<TrainingConfig, 'best' | 'metrics'>, task: Task) {
+    this.#measure = best?.measure ?? task.kind.measures[0]!.name
+    this.#sign = (best?.mode ?? (this.#measure.endsWith('loss') ? 'min' : 'max')) === 'min' ? -1 : 1
+    refuseUnknown(this.#measure, task)
+  }
+
+  /** Undefined before the first test. */
+  get current(): BestCheckpoint | undefined {
+    return this.#best
+  }
+
+  /** Goes on from what a checkpoint remembers. */
+  restore(extra: Json): void {
+    const before = rememberedBest(extra)
+    // A resume may rank by another measure, and then only compares what comes.
+    this.#best = before?.measure === this.#measure ? before : undefined
+  }
+
+  /**
+   * @param place - of the checkpoint after this test
+   * @returns whether it is the best one so far
+   */
+  consider(
+    { loss, measures }: Pick<Evaluated, 'loss' | 'measures'>,
+    place: { readonly step: number; readonly epoch: number },
+  ): boolean {
+    const value = this.#measure === 'loss' ? loss : measures[this.#measure]
+    if (value === null || value === undefined || !Number.isFinite(value)) return false
+    if (this.#best !== undefined && this.#sign * (value - this.#best.value) <= 0) return false
+    this.#best = { measure: this.#measure, value, step: place.step, epoch: place.epoch }
+    return true
+  }
+}
+
+function refuseUnknown(measure: string, { kind, config }: Task): void {
+  const own = (config.training.metrics ?? []).map(({ name }) => name)
+  const known = ['loss', ...kind.measures.map(({ name }) => name), ...own]
+  const withRaw =
+    config.training.ema === undefined ? known : [...known, ...known.slice(1).map(name => `raw.${name}`)]
+  if (withRaw.includes(measure)) return
+  fail({
+    kind: 'usage',
+    message: `expected one of ${withRaw.join(', ')}, came "${measure}"`,
+    where: 'training.best.measure',
+    help: `leave it out to rank by ${kind.measures[0]!.name}`,
+  })
+}
