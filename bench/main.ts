@@ -38,9 +38,9 @@ async function profile(timed: Case, options: Options): Promise<Profile> {
     await ours.stop()
     const profile = await readProfile(prefix, options.warmup)
     const trace = await readTrace(prefix)
-    return device === 'cpu' || ours.graph === undefined || trace === undefined
+    return device === 'cpu' || ours.program === undefined || trace === undefined
       ? profile
-      : { ...profile, placement: placementOf(ours.graph, device, trace) }
+      : { ...profile, placement: placementOf(ours.program, device, trace) }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -122,9 +122,9 @@ export class Ours {
   }
 
   /** The step's program, where one engine takes it. */
-  get graph(): Program['graph'] {
+  get program(): Program | undefined {
     const { facts } = this.#step
-    return 'program' in facts ? (facts as TrainingStep).program.graph : undefined
+    return 'program' in facts ? (facts as TrainingStep).program : undefined
   }
 
   /** Seconds that one step takes, from its feeds to its metrics. */

@@ -186,7 +186,7 @@ try {
     const seconds = (performance.now() - started) / 1000
     const withLoss = ({ losses, state }) => new Map([['loss', { data: losses }], ...state])
     const trace = await readTrace(profile)
-    const placement = placementOf(network.step.program.graph, device, trace)
+    const placement = placementOf(network.step.program, device, trace)
     const difference = differenceOf(withLoss(there), withLoss(cpu))
     const answer = { name, losses: cpu.losses, difference, placement, seconds }
     process.send?.(answer)

@@ -37,6 +37,7 @@ export type {
   InputGradientSemantics,
   KernelGradientSemantics,
   NodeSemantics,
+  WeightedRowsSemantics,
 } from './node-semantics.ts'
 export { irVersion, type OnnxAttribute, opset } from './onnx.ts'
 export * from './ops/broadcast.ts'

@@ -55,7 +55,11 @@ it('counts what the processor computes of what the device has computed, each nod
     ran('Gather_token_1', 'Gather', cpu, 'int64'),
     ran('fused', 'FusedGemm', cpu),
   ]
-  const placement = placementOf(model, 'cuda', trace)
+  const placement = placementOf(
+    { model: new Uint8Array(), graph: model, inputs: [], outputs: [] },
+    'cuda',
+    trace,
+  )
   expect(placement).toEqual({
     fallbacks: [
       { op: 'Unique', count: 1 },

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { OnnxModel, OnnxNode } from '../graph/onnx.ts'
+import type { Program } from '../graph/program.ts'
 import { withPlainOps } from './plain-ops.ts'
 import type { Device } from './protocol.ts'
 
@@ -43,9 +44,13 @@ export async function readTrace(prefix: string): Promise<readonly TraceEvent[] |
   return file === undefined ? undefined : JSON.parse(await readFile(join(folder, file), 'utf8'))
 }
 
+/** Of a program that is there only as a file: all that the processor runs counts. */
+const empty: OnnxModel = { name: '', nodes: [], initializers: [], inputs: [], outputs: [] }
+
 /** Where the nodes of a program ran, by the profile of a run. */
-export function placementOf(model: OnnxModel, device: Device, trace: readonly TraceEvent[]): Placement {
-  const loaded = device === 'webgpu' ? withPlainOps(model) : model
+export function placementOf(program: Program, device: Device, trace: readonly TraceEvent[]): Placement {
+  const { graph = empty } = program
+  const loaded = device === 'webgpu' ? withPlainOps(graph) : graph
   const nodes = new Map(loaded.nodes.map(node => [node.name, node]))
   const known = knownToHost(loaded)
   const counts = new Map<string, number>()

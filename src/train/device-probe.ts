@@ -108,7 +108,7 @@ export async function tryStep(
     if (reason !== undefined) return { reason }
     const trace = profile === undefined ? undefined : await readTrace(profile)
     if (trace === undefined) return { difference, seconds }
-    return { difference, seconds, placement: placementOf(probe.step.program.graph!, device, trace) }
+    return { difference, seconds, placement: placementOf(probe.step.program, device, trace) }
   } catch (error) {
     return { reason: sentenceOf(error) }
   } finally {
