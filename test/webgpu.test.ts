@@ -104,15 +104,15 @@ describe.skipIf(icd === undefined)(title, () => {
   it("a training that is killed and resumed there ends where the CPU's does, and its run is evaluated there", {
     timeout: 900_000,
   }, async () => {
-    const data = writeTinyCifar(join(folder, 'data'), { train: 64, test: 32 })
+    const data = writeTinyCifar(join(folder, 'data'), { train: 48, test: 32 })
     const optimizer = { name: 'sgd', learningRate: 0.01 }
-    const training = { epochs: 2, batch: 16, checkpointEvery: { steps: 1 }, keepCheckpoints: 3 }
+    const training = { epochs: 1, batch: 16, checkpointEvery: { steps: 1 }, keepCheckpoints: 3 }
     const recipe = writeRecipe(folder, { ...tinyConfig(data), optimizer, training })
     const [cpu, webgpu] = [join(folder, 'cpu'), join(folder, 'webgpu')]
     expect((await moiety('train', recipe, '--out', cpu)).code).toBe(0)
 
     const first = begin('train', recipe, '--device', 'webgpu', '--out', webgpu)
-    await untilLines(webgpu, 3, first.child)
+    await untilLines(webgpu, 1, first.child)
     first.child.kill('SIGKILL')
     await first.ended
     expect(existsSync(join(webgpu, 'summary.json'))).toBe(false)
@@ -120,15 +120,15 @@ describe.skipIf(icd === undefined)(title, () => {
     expect(resumed.code, resumed.stderr).toBe(0)
 
     const [wanted, got] = [lossesOf(cpu), lossesOf(webgpu)]
-    expect(wanted).toHaveLength(8)
-    expect(got).toHaveLength(8)
+    expect(wanted).toHaveLength(3)
+    expect(got).toHaveLength(3)
     for (const [i, loss] of wanted.entries()) expect(got[i]! / loss, `step ${i}`).toBeCloseTo(1, 3)
     const states = [webgpu, cpu].map(run => readCheckpoint(listCheckpoints(run).at(-1)!.path).state)
     const withLoss = (state: (typeof states)[number], losses: number[]) =>
       new Map<string, { readonly data: ArrayLike<number | bigint> }>([['loss', { data: losses }], ...state])
     const difference = differenceOf(withLoss(states[0]!, got), withLoss(states[1]!, wanted))
-    // An input of relu turns by rounding in the fourth step: to 4e-3 from 4e-6, and to 0.12 in the last. A wrong gradient is 1 or more.
-    expect(difference.state, difference.tensor).toBeLessThan(0.3)
+    // Rounding gives 4e-6 after three steps; later an input of relu may change its sign by rounding.
+    expect(difference.state, difference.tensor).toBeLessThan(1e-3)
 
     const evaluated = await Promise.all(
       ['cpu', 'webgpu'].map(async device => {

@@ -1,11 +1,13 @@
 import { expect, it } from 'vitest'
 import { deviceChoice } from './device-flag.ts'
 
-it('takes the names of devices and says them where another one is given', () => {
+it("takes the names of devices, also other programs', and says them where another one is given", () => {
   expect(deviceChoice(undefined)).toBeUndefined()
-  expect(deviceChoice('webgpu')).toBe('webgpu')
+  expect(['webgpu', 'GPU', 'mps', '0', 'cuda:0'].map(deviceChoice)).toEqual([
+    ...['webgpu', 'webgpu', 'webgpu', 'cuda', 'cuda'],
+  ])
   expect(() => deviceChoice('tpu')).toThrow('expected cpu, webgpu or cuda, came "tpu"')
-  for (const word of ['gpu', 'GPU'])
+  for (const word of ['1', 'cuda:3', '0,1'])
     try {
       deviceChoice(word)
       expect.unreachable()
@@ -13,7 +15,7 @@ it('takes the names of devices and says them where another one is given', () => 
       expect(error).toMatchObject({
         kind: 'usage',
         where: '--device',
-        help: expect.stringContaining('cuda one of'),
+        help: expect.stringContaining('CUDA_VISIBLE_DEVICES='),
       })
     }
 })

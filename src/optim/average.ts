@@ -40,7 +40,7 @@ export function decayAt(step: number, decay: number): number {
 export const decayInput = 'averageDecay'
 
 /** A tensor that a step changes. */
-interface Changed {
+export interface Changed {
   readonly name: string
   readonly value: Tensor
 }

@@ -4,6 +4,7 @@ export {
   averageName,
   averageStep,
   averagesOf,
+  type Changed,
   decayAt,
   decayInput,
   isAveragedStatistic,
