@@ -28,6 +28,9 @@ export function addTrain(program: Command): void {
     .option('--device <name>', 'cpu, webgpu or cuda')
     .option('--threads <n>', 'how many threads compute (default: all cores)')
     .option('--json', 'print the summary as JSON')
+    .showHelpAfterError(
+      '(add --help for what is possible; keys of the configuration are given by --set, such as --set training.epochs=2)',
+    )
     .addHelpText(
       'after',
       `

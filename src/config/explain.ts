@@ -123,11 +123,14 @@ function wrongChoice(path: Path, value: unknown, choices: readonly string[]): Mi
   return {
     path,
     message: `expected one of ${choices.join(', ')}, came ${showValue(value)}`,
-    help:
-      guess === undefined
-        ? `${showPath(path)} decides which other keys there are`
-        : `did you mean ${showValue(guess)}?`,
+    help: guess === undefined ? decides(path, value, choices) : `did you mean ${showValue(guess)}?`,
   }
+}
+
+function decides(path: Path, value: unknown, [choice]: readonly string[]): string {
+  const place = showPath(path)
+  const example = value === undefined ? `set it too, for example to ${choice}: ` : ''
+  return `${example}${place} decides which other keys there are`
 }
 
 function optionsOf(schema: z.core.$ZodType): string[] {
