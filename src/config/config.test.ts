@@ -141,7 +141,7 @@ describe('resolveConfig', () => {
       [layer({ noise: 'yes' }), 'expected true, false or null, came "yes"'],
       [
         { training: { metrics: [{ name: 'f2' }] } },
-        'expected the name of a component that --use loads, came "f2"',
+        'expected the name of a component that --use loads, came "f2"\n  at training.metrics.0.name in test.json\n  help: load the file that defines it by --use FILE, or by "use" in the recipe',
       ],
       [
         { model: { network: { width: 3 } } },
