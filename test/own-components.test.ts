@@ -80,6 +80,10 @@ describe('components of a user’s own', () => {
     const evaluated = json(await succeeded('eval', run, ...use, '--json'))
     const { measures } = Object(json(readFileSync(join(run, 'summary.json'), 'utf8')))
     expect(Object(evaluated).measures).toEqual(measures)
+    for (const choice of [['--k', '1'], ['--only', '0'], ['--without', '2'], ['--equal']])
+      expect(await succeeded('eval', run, ...use, ...choice)).toContain('top-1')
+    const { code, stderr } = await moiety('eval', run, ...use, '--only', '3')
+    expect([code, stderr]).toEqual([2, expect.stringContaining('there is no expert 3: experts are 0 to 2')])
     await succeeded('explain', run, ...use)
     const report = json(readFileSync(join(run, 'report.json'), 'utf8'))
     expect(Object(report).layers.map(({ name }: { name: string }) => name)).toEqual(['mixture'])
@@ -130,14 +134,15 @@ describe('components of a user’s own', () => {
       name: 'own',
       title: 'Own',
       recipe: 'own-components.json',
-      grid: { 'model.network.experts': [2, 3] },
+      grid: { 'model.network.experts': [2, 3], 'data.options.train': [48, 96] },
+      exclude: [{ experts: 3, train: 48 }],
       seeds: [1],
       set: { 'training.epochs': 1 },
     }
     writeFileSync(join(folder, 'sweep.json'), JSON.stringify(sweep))
     const out = join(folder, 'sweep')
     const said = await succeeded('sweep', join(folder, 'sweep.json'), '--out', out, '--no-trial', ...use)
-    expect(said).toContain('2 of 2 runs finished')
+    expect(said).toContain('3 of 3 runs finished')
     const table = await succeeded('table', out, '--value', 'confidence', ...use)
     expect(table).toContain('confidence')
     expect(table).toMatch(/0\.\d+/)

@@ -56,6 +56,11 @@ export function schemaBelow(schema: Schema, key: string | number, input: unknown
   const inner = bare(schema).schema
   if (inner instanceof z.ZodArray) return /^\d+$/.test(String(key)) ? inner.element : undefined
   if (inner instanceof z.ZodTuple) return inner.def.items[Number(key)]
+  // Options that a component's own schema checks.
+  if (inner instanceof z.ZodRecord || inner instanceof z.ZodUnknown) {
+    if (key === '__proto__' || (Array.isArray(input) && !/^\d+$/.test(String(key)))) return undefined
+    return inner instanceof z.ZodRecord ? inner.valueType : inner
+  }
   const shapes = shapesOf(schema, input).filter(shape => Object.hasOwn(shape, key))
   return shapes[0]?.[key]
 }
@@ -73,7 +78,10 @@ function describeBare(schema: Schema): string {
   if (schema instanceof z.ZodBoolean) return 'true or false'
   if (schema instanceof z.ZodString) return 'text'
   if (schema instanceof z.ZodNull) return 'null'
-  if (schema instanceof z.ZodEnum) return oneOf(schema.options.map(String))
+  if (schema instanceof z.ZodEnum)
+    return schema.options.length === 0
+      ? 'the name of a component that --use loads'
+      : oneOf(schema.options.map(String))
   if (schema instanceof z.ZodLiteral) return oneOf(namesOf(schema))
   if (schema instanceof z.ZodTuple) {
     const items = schema.def.items.map(describeSchema)

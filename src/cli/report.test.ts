@@ -69,11 +69,14 @@ describe('the report of a training', () => {
 
   it('says how to go on after an interruption', () => {
     const interrupted = trainReport(summary({ interrupted: true, run: 'my runs/a' }), plain)
-    expect(interrupted).toContain("moiety train --resume --out 'my runs/a'")
+    expect(interrupted).toContain("npx moiety train --resume --out 'my runs/a'")
+    const own = trainReport(summary({ interrupted: true }), plain, ['/a b/own.js', '/c.js'])
+    expect(own).toContain("npx moiety train --resume --out runs/sample-1 --use '/a b/own.js' --use /c.js")
   })
 
   it('says how to see more, where there are experts and the training is done', () => {
     expect(text).toContain('npx moiety explain runs/sample-1')
+    expect(trainReport(summary(), plain, ['/c.js'])).toContain('npx moiety explain runs/sample-1 --use /c.js')
     expect(trainReport(summary({ layers: [] }), plain)).not.toContain('explain')
     expect(trainReport(summary({ interrupted: true }), plain)).not.toContain('explain')
   })

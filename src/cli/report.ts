@@ -10,8 +10,13 @@ import { bar, clean, columns, duration, type Paint, percent, truncate } from './
 const barWidth = 24
 const mostRows = 32
 
-/** Everything that `moiety train` says at the end: accuracy, utilization and specialization of experts, and the folder. */
-export function trainReport(summary: TrainSummary, paint: Paint): string {
+/**
+ * Everything that `moiety train` says at the end: accuracy, utilization and specialization of experts, and the folder.
+ *
+ * @param files - with the components that the run needs; what looks at it or continues it loads them again
+ */
+export function trainReport(summary: TrainSummary, paint: Paint, files: readonly string[] = []): string {
+  const run = [shellWord(summary.run), ...files.map(file => `--use ${shellWord(file)}`)].join(' ')
   const what = summary.split === 'val' ? 'validation images' : 'held-out images'
   const preferred = summary.layers.some(layer => layer.preferred.length > 0)
   return [
@@ -20,10 +25,8 @@ export function trainReport(summary: TrainSummary, paint: Paint): string {
     ...(preferred ? [preferences(summary.layers, paint)] : []),
     ...bestLine(summary),
     `${paint.bold(summary.interrupted ? 'Interrupted' : 'Done')} in ${duration(summary.seconds)}. Everything is in ${paint.bold(clean(summary.run))}`,
-    ...(summary.interrupted ? [`Continue with: moiety train --resume --out ${shellWord(summary.run)}`] : []),
-    ...(preferred && !summary.interrupted
-      ? [`Pictures of all this: npx moiety explain ${shellWord(summary.run)}`]
-      : []),
+    ...(summary.interrupted ? [`Continue with: npx moiety train --resume --out ${run}`] : []),
+    ...(preferred && !summary.interrupted ? [`Pictures of all this: npx moiety explain ${run}`] : []),
   ].join('\n\n')
 }
 

@@ -55,7 +55,7 @@ export async function runTraining(
     if (flags.json) printJson(summary)
     else {
       const { trainReport } = await import('./report.ts')
-      print(`\n${trainReport(summary, painter(process.stdout))}`)
+      print(`\n${trainReport(summary, painter(process.stdout), config.use?.files)}`)
     }
     return summary.interrupted && signal !== undefined ? exitCodeOf(signal) : 0
   } catch (cause) {

@@ -36,6 +36,9 @@ export function addTrain(program: Command): void {
       'instead of training, try rising learning rates on up to 100 steps and suggest one; writes nothing',
     )
     .option('--json', 'print the summary as JSON')
+    .showHelpAfterError(
+      '(add --help for what is possible; keys of the configuration are given by --set, such as --set training.epochs=2)',
+    )
     .addHelpText(
       'after',
       `

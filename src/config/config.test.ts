@@ -140,6 +140,15 @@ describe('resolveConfig', () => {
       ],
       [{ augmentation: { flip: null } }, 'expected a number from 0 to 1, came null'],
       [layer({ noise: 'yes' }), 'expected true, false or null, came "yes"'],
+      [
+        { training: { metrics: [{ name: 'f2' }] } },
+        'expected the name of a component that --use loads, came "f2"\n  at training.metrics.0.name in test.json\n  help: load the file that defines it by --use FILE, or by "use" in the recipe',
+      ],
+      [
+        { model: { network: { width: 3 } } },
+        'expected the name of a component that --use loads, came nothing',
+      ],
+      [{ optimizer: { learningRate: 0.1 } }, 'set it too, for example to adam: optimizer.name decides'],
     ]
     for (const [input, message] of cases) expect(refused(input)).toContain(message)
   })
@@ -336,6 +345,17 @@ describe('applyOverrides', () => {
     expect(applyOverrides({ optimizer: { learningRate: 1 } }, ['optimizer.name=sgd'])).toEqual({
       optimizer: { learningRate: 1, name: 'sgd' },
     })
+  })
+
+  it('sets single options of a data set, whatever they are', () => {
+    const set = ['data.options.count=30', 'data.options.noise.kind=white', 'data.options.noise.sizes=[1, 2]']
+    expect(applyOverrides({ data: { options: { classes: 3 } } }, set)).toEqual({
+      data: { options: { classes: 3, count: 30, noise: { kind: 'white', sizes: [1, 2] } } },
+    })
+    const refusedIn = (input: object, text: string) => refusal(() => applyOverrides(input, [text]))
+    for (const path of ['data.options.__proto__', 'data.options.a.__proto__.b'])
+      expect(refusedIn({}, `${path}=1`)).toContain('__proto__')
+    expect(refusedIn({ data: { options: { sizes: [1] } } }, 'data.options.sizes.x=1')).toContain('is a list')
   })
 
   it('suggests the nearest path, and refuses prototype names', () => {

@@ -103,7 +103,9 @@ function wrongValue(path: Path, input: unknown): Mistake {
   const parentSchema = schemaAt(parent, input)
   const choices = path.at(-1) === 'name' && parentSchema !== undefined ? choicesOf(parentSchema) : []
   if (choices.length > 0) return wrongChoice(path, value, choices)
-  const description = descriptionOf(schema)
+  const description = isEmptyChoice(schema)
+    ? 'load the file that defines it by --use FILE, or by "use" in the recipe'
+    : descriptionOf(schema)
   if (typeof value === 'string' && choicesOf(schema).includes(value))
     return {
       path,
@@ -123,11 +125,19 @@ function wrongChoice(path: Path, value: unknown, choices: readonly string[]): Mi
   return {
     path,
     message: `expected one of ${choices.join(', ')}, came ${showValue(value)}`,
-    help:
-      guess === undefined
-        ? `${showPath(path)} decides which other keys there are`
-        : `did you mean ${showValue(guess)}?`,
+    help: guess === undefined ? decides(path, value, choices) : `did you mean ${showValue(guess)}?`,
   }
+}
+
+function decides(path: Path, value: unknown, [choice]: readonly string[]): string {
+  const place = showPath(path)
+  const example = value === undefined ? `set it too, for example to ${choice}: ` : ''
+  return `${example}${place} decides which other keys there are`
+}
+
+/** A choice of components of which none comes with Moiety and none is loaded. */
+function isEmptyChoice(schema: z.core.$ZodType): boolean {
+  return schema instanceof z.ZodEnum && schema.options.length === 0
 }
 
 function optionsOf(schema: z.core.$ZodType): string[] {

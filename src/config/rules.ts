@@ -146,7 +146,7 @@ function networkRules({ model }: ParsedConfig): Mistake[] {
           {
             path: ['model', 'weightsPart'],
             message: `${described}, so nothing is known of its parts`,
-            help: 'leave weightsPart out',
+            help: 'leave weightsPart and model.from out; model.weights names a file with all of its tensors, or a run',
           },
         ]),
   ]

@@ -28,7 +28,7 @@ function named<Any extends Component, Known extends readonly Any[]>(
   const [first, ...others]: readonly z.ZodObject[] = registry.schemas
   const schema =
     first === undefined
-      ? z.strictObject({ name: z.enum([]) })
+      ? z.strictObject({ name: z.enum([]).describe('which one; its options are the other keys') })
       : z.discriminatedUnion('name', [first, ...others])
   return schema as z.ZodType<object> as z.ZodType<NamedOptions>
 }

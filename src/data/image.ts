@@ -205,5 +205,10 @@ function explain(cause: unknown): string {
   if (failure !== undefined) return `${failure.meaning} (${failure.code})`
   // The decoder's message may be lost where several images are decoded at a time.
   if (cause instanceof Error && cause.message === 'Unknown error') return 'the image data is damaged'
-  return cause instanceof Error ? cause.message.trim().replaceAll(/\s*\n\s*/g, '; ') : String(cause)
+  return cause instanceof Error
+    ? cause.message
+        .trim()
+        .replaceAll(/\s*\n\s*/g, '; ')
+        .replace(/[\s:;]+$/, '')
+    : String(cause)
 }

@@ -143,7 +143,7 @@ export function refuseOtherClasses(
         ? `class ${other} was "${before[other]}" when the run was trained, but is "${classes[other]}" in the data`
         : `the run knows ${before.length} classes, but the data has ${classes.length}`,
     where: title,
-    help: 'give the data that the run was trained on, or data with the same classes',
+    help: 'give the data that the run was trained on, or data with the same classes; a run of a task that a program made is opened by that program',
   })
 }
 

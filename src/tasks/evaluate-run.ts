@@ -66,7 +66,9 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
     split: wanted,
     onEvent,
     check: config => {
-      if (options.task === undefined) routingOverride(options, mixturesIn(config.model))
+      // Of a network that its own code builds, the mixtures are known once it is built.
+      if (options.task === undefined && config.model.network === undefined)
+        routingOverride(options, mixturesIn(config.model))
     },
   })
   const { config } = task

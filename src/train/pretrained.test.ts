@@ -194,7 +194,9 @@ describe('published weights', () => {
     it('begin each expert as a copy of the trained head (copies)', async () => {
       const config = detector({ mixture: { experts: 3 } }, { weights: baseline(), weightsPart: 'copies' })
       const initial = initialDetector(config, 1)
-      const state = await withPublishedWeights(initial, config)
+      const notes: string[] = []
+      const state = await withPublishedWeights(initial, config, note => notes.push(note))
+      expect(notes.join('\n')).not.toContain('the weights do not have it')
       for (const head of ['classification_head.cls_logits', 'regression_head.bbox_reg']) {
         const [name, leaf] = head.split('.')
         for (const expert of [0, 1, 2])
@@ -229,7 +231,11 @@ describe('published weights', () => {
         'test',
       )
       const config = isDetector(resolved) ? resolved : expect.unreachable('it is a detector')
-      const state = await withPublishedWeights(initialDetector(config, 1), config)
+      const notes: string[] = []
+      const state = await withPublishedWeights(initialDetector(config, 1), config, note => notes.push(note))
+      expect(notes.slice(1)).toEqual([
+        'experts of layer4 begin as copies of the weights, and its gate at random',
+      ])
       for (const leaf of ['0.conv1.weight', '1.bn2.running_var', '0.downsample.0.weight'])
         for (const expert of [0, 1])
           expect(same(state.get(`layer4.experts.${expert}.${leaf}`), plain.get(`layer4.${leaf}`)), leaf).toBe(

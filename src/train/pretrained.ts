@@ -132,7 +132,7 @@ function matched(
       ].join('; or '),
     })
   }
-  return { state, notes: ['auto', 'copies'].includes(part) ? notesOn(model, given, isFree) : [] }
+  return { state, notes: ['auto', 'copies'].includes(part) ? notesOn(model, given, isFree, copied) : [] }
 }
 
 /** All settings at once that would fit a file. */
@@ -147,11 +147,12 @@ function proposal(given: ReadonlyMap<string, HostTensor>, file: string): string 
   return `--set model.from=${shellWord(file)} alone sets what fits the file: ${settings.join(' ')} model.weightsPart=auto`
 }
 
-/** Of `auto`: what the classes' outputs and other parts begin as. */
+/** Of `auto` and `copies`: what the classes' outputs and other parts begin as. */
 function notesOn(
   model: ReadonlyMap<string, HostTensor>,
   given: ReadonlyMap<string, HostTensor>,
   isFree: (name: string) => boolean,
+  copied: ReadonlyMap<string, HostTensor>,
 ): string[] {
   const starts = new Set([...model.keys()].filter(isFree).map(partOf))
   const outputs = [...model].find(([name]) => isClassOutput(name) && name.endsWith('.weight'))
@@ -163,6 +164,8 @@ function notesOn(
         ]
   const parts = [...starts].map(start => {
     const [theirs, own] = [given, model].map(tensors => tensors.get(`${start}.weight`)?.shape[0])
+    if ([...copied.keys()].some(name => name.startsWith(`${start}.`)))
+      return `experts of ${start} begin as copies of the weights, and its gate at random`
     if (!isClassOutput(`${start}.`)) return `${start} begins at random: the weights do not have it`
     if (theirs === undefined) return `${start} begins at random: the weights have no outputs for classes`
     return `${start} begins at random: the weights have ${theirs} outputs for classes, the model ${own}`
