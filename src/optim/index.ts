@@ -4,6 +4,7 @@ export {
   averageName,
   averageStep,
   averagesOf,
+  type ChangedTensor,
   decayAt,
   decayInput,
   isAveragedStatistic,

@@ -50,6 +50,7 @@ export {
   type NoiseInput,
   type StepFacts,
   type TrainingStep,
+  type WeightAverage,
   type WriteStepOptions,
   writeStep,
 } from '../train/step.ts'

@@ -18,6 +18,7 @@ export interface FindOptions {
   /** The last one. Default: 10. */
   readonly to?: number
   readonly signal?: AbortSignal | undefined
+  /** Receives progress, warnings and notes. */
   readonly onEvent?: (event: TrainEvent) => void
 }
 

@@ -72,6 +72,7 @@ export {
   type NoiseInput,
   type StepFacts,
   type TrainingStep,
+  type WeightAverage,
   type WriteStepOptions,
   writeStep,
 } from './step.ts'
