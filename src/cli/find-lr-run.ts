@@ -1,5 +1,4 @@
 import { fail } from '../base/errors.ts'
-import { unclaimRunFolder } from '../run/run-folder.ts'
 import { type FoundRate, findLearningRate } from '../train/find-learning-rate.ts'
 import type { TrainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -17,9 +16,8 @@ export async function runFindLr(name: string | undefined, flags: TrainFlags): Pr
       message: '--find-lr begins at the first state, so it excludes --resume',
       help: 'give one of them',
     })
-  const { config, notes, run, isClaimed } = await planTraining(name, flags)
-  // Nothing is written: the folder was only chosen.
-  if (isClaimed) unclaimRunFolder(run)
+  // A folder that is named is not made; nothing is written.
+  const { config, notes } = await planTraining(name, { ...flags, out: flags.out ?? 'find-lr' })
   const progress = createProgress(process.stderr, 1)
   for (const note of notes) progress.say(`note: ${clean(note)}`)
   try {
@@ -49,7 +47,8 @@ export function findReport(
     'right',
     'left',
   ])
-  const most = Math.max(...tried.map(({ smoothed }) => smoothed))
+  // What grows beyond bounds would leave nothing to see of the rest.
+  const most = 1.5 * (tried[0]?.smoothed ?? 1)
   const every = Math.max(1, Math.ceil(tried.length / rows))
   for (const [i, { rate, loss, smoothed }] of tried.entries())
     if (i % every === 0 || i === tried.length - 1)
@@ -57,7 +56,7 @@ export function findReport(
         rate.toExponential(1),
         loss.toFixed(3),
         smoothed.toFixed(3),
-        bar(smoothed / most, barWidth),
+        bar(Math.min(1, smoothed / most), barWidth),
       ])
   const last = tried.at(-1)?.rate.toExponential(1) ?? 'the first rate'
   return [

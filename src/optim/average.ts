@@ -39,8 +39,8 @@ export function decayAt(step: number, decay: number): number {
 /** The input of a step that is fed {@link decayAt}. */
 export const decayInput = 'averageDecay'
 
-/** A tensor that a step changes. */
-export interface Changed {
+/** A tensor of the state and what a step makes of it. */
+export interface ChangedTensor {
   readonly name: string
   readonly value: Tensor
 }
@@ -50,7 +50,7 @@ export interface Changed {
  *
  * @param changed - new values of parameters and statistics; what is averaged of them
  */
-export function averageStep(graph: Graph, changed: readonly Changed[]): Map<string, Tensor> {
+export function averageStep(graph: Graph, changed: readonly ChangedTensor[]): Map<string, Tensor> {
   const decay = graph.input(decayInput, 'float32', [], {
     least: 0,
     most: 1,
@@ -73,7 +73,7 @@ export function averageStep(graph: Graph, changed: readonly Changed[]): Map<stri
   return next
 }
 
-function alike(changed: readonly Changed[]): (readonly Changed[])[] {
+function alike(changed: readonly ChangedTensor[]): (readonly ChangedTensor[])[] {
   const vectors = changed.filter(({ value }) => value.rank === 1)
   const others = changed.filter(({ value }) => value.rank !== 1).map(one => [one])
   return vectors.length === 0 ? others : [vectors, ...others]

@@ -4,7 +4,7 @@ export {
   averageName,
   averageStep,
   averagesOf,
-  type Changed,
+  type ChangedTensor,
   decayAt,
   decayInput,
   isAveragedStatistic,

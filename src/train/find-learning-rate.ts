@@ -18,7 +18,7 @@ export interface FindOptions {
   /** The last one. Default: 10. */
   readonly to?: number
   readonly signal?: AbortSignal | undefined
-  /** Reports every step and warning. */
+  /** Receives progress, warnings and notes. */
   readonly onEvent?: (event: TrainEvent) => void
 }
 
