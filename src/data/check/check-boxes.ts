@@ -37,7 +37,7 @@ export async function checkBoxes(
   const categories =
     folder && (await Promise.resolve(folder).then(uniqueCategories).catch(orRefused(problems)))
   if (folder === undefined || categories === undefined) {
-    const { images: scanned } = await scanTree(directory, problems)
+    const { images: scanned } = await scanTree(directory, problems, 'by their names')
     const listed = splitNames.flatMap(split =>
       scanned.filter(each => each.split === split).map(({ path }) => ({ path, split, labels: [] })),
     )

@@ -56,7 +56,7 @@ export async function listImages(
   const read = await readClassFolders(directory, options).catch(orRefused(problems))
   if (read === undefined) return await listTree(directory, 'folder', problems)
   // For what reading leaves out.
-  await scanTree(directory, problems)
+  await scanTree(directory, problems, 'every file in a class')
   return listingOf('folder', read, problems)
 }
 
@@ -137,7 +137,11 @@ async function listTree(
   kind: ImageListing['kind'],
   problems: FoundProblems,
 ): Promise<ImageListing> {
-  const { images, folders } = await scanTree(directory, problems)
+  const { images, folders } = await scanTree(
+    directory,
+    problems,
+    kind === 'folder' ? 'every file in a class' : 'by their names',
+  )
   const inClasses = images.filter(({ className, path }) => {
     if (className === '') problems.add('misplaced-file', problems.pathOf(path))
     return className !== ''

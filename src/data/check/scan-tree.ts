@@ -29,8 +29,14 @@ const deepest = 8
 /**
  * Lists the images of a folder in any shape, where reading it as classes ends at the first mistake: a class is the path of its folder
  * below that of a split. Reports junk, and links that lead out.
+ *
+ * @param counted - which files are images: in a folder of classes any other may be a damaged one
  */
-export async function scanTree(directory: string, problems: FoundProblems): Promise<ScannedTree> {
+export async function scanTree(
+  directory: string,
+  problems: FoundProblems,
+  counted: 'every file in a class' | 'by their names',
+): Promise<ScannedTree> {
   const root = await realpath(directory)
   const images: ScannedImage[] = []
   const folders: { readonly split: SplitName; readonly className: string }[] = []
@@ -55,8 +61,7 @@ export async function scanTree(directory: string, problems: FoundProblems): Prom
     for (const name of files) {
       const path = join(folder, name)
       if (isJunkFile(name, role)) problems.add('junk', problems.pathOf(path))
-      // Among images anything may be a damaged image; elsewhere only what has the name of one is.
-      else if (below.length === 0 || isImageName(name))
+      else if ((counted === 'every file in a class' && below.length === 0) || isImageName(name))
         images.push({ path, split, className: names.join('/') })
     }
     if (below.length === 0 && names.length > 0 && !files.some(name => !isJunkFile(name, role)))
