@@ -112,9 +112,15 @@ describe('moiety data check --json', () => {
     )
     write(folder, 'data/images/train/b.jpg', 'no image')
     const found = await check()
-    expect(found).toMatchObject({ code: 0, kind: 'yolo', task: 'detection' })
+    // A sixth of the lines, which training refuses.
+    expect(found).toMatchObject({ code: 3, kind: 'yolo', task: 'detection' })
     expect(found.splits).toMatchObject({ train: { images: 3, objects: 3 }, val: { images: 2, objects: 2 } })
-    expect(found.problems).toMatchObject({ 'unreadable-label': 1, 'unknown-category': 1, unreadable: 1 })
+    expect(found.problems).toMatchObject({
+      'unreadable-label': 1,
+      'unknown-category': 1,
+      unreadable: 1,
+      refused: 2,
+    })
   })
 
   it('of a COCO folder', async () => {

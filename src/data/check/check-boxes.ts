@@ -28,16 +28,19 @@ export async function checkBoxes(
   problems: FoundProblems,
   pass: PassOptions,
 ): Promise<CheckedBoxes> {
-  const format = new Problems()
+  const format = new Problems((part, error) =>
+    problems.addError(part === 'record' ? 'bad-record' : 'refused', error),
+  )
   const reading = { problems: format, seed: 0, most: () => Number.POSITIVE_INFINITY, progress: pass.progress }
   const common = { kind: found.format, task: 'detection', hasDeclaredClasses: true } as const
   const onUnreadable = ({ path }: ListedImage, reason: string): void =>
     problems.add('unreadable', `${problems.pathOf(path)}: ${reason}`)
+  // For files that are not part of the data.
+  const { images: scanned } = await scanTree(directory, problems, 'by their names')
   const folder = await found.read(reading).catch(orRefused(problems))
   const categories =
     folder && (await Promise.resolve(folder).then(uniqueCategories).catch(orRefused(problems)))
   if (folder === undefined || categories === undefined) {
-    const { images: scanned } = await scanTree(directory, problems, 'by their names')
     const listed = splitNames.flatMap(split =>
       scanned.filter(each => each.split === split).map(({ path }) => ({ path, split, labels: [] })),
     )

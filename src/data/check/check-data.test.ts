@@ -267,6 +267,37 @@ describe('boxes that training refuses or repairs', () => {
     expect(splits.train?.images).toBe(2)
   })
 
+  it('in records that are refused are counted, and all others are read', async () => {
+    await coco(({ annotations, images }) => {
+      annotations.push({ id: 3, image_id: 1, category_id: 1, bbox: [1, 2, 'x', 4] })
+      annotations.push({ id: 4, image_id: 2, category_id: 1, bbox: [1, 2, 3] })
+      annotations.push({ id: 5, image_id: 2, category_id: 77, bbox: [1, 2, 3, 4], area: 12, iscrowd: 0 })
+      images.push({ id: 9 })
+    })
+    const { usable, splits, problems } = await report()
+    expect([usable, splits]).toEqual([
+      false,
+      { train: { images: 2, objects: 2 }, val: { images: 2, objects: 2 } },
+    ])
+    expect(await counts()).toMatchObject({ 'bad-record': 6, refused: 2, 'unknown-category': 2 })
+    expect(problems.find(({ kind }) => kind === 'bad-record')!.examples[0]).toBe(
+      'expected a finite number, got "x" (annotations/instances_train2017.json, annotations[2].bbox[2])',
+    )
+  })
+
+  it('in damaged files of Pascal VOC are counted, and all others are read', async () => {
+    await layouts['Pascal VOC']!.write(folder)
+    put('VOCdevkit/VOC2012/Annotations/a.xml', '<annotation><object>')
+    put('VOCdevkit/VOC2012/Annotations/e.xml', '')
+    const { splits, usable } = await report()
+    expect([usable, splits.train, splits.val]).toEqual([
+      false,
+      { images: 3, objects: 2 },
+      { images: 1, objects: 1 },
+    ])
+    expect(await counts()).toMatchObject({ 'bad-record': 2 })
+  })
+
   it('in a damaged file are one problem, and images are still looked at', async () => {
     await coco(() => undefined)
     put('annotations/instances_train2017.json', '{"images": [')

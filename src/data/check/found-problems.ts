@@ -6,6 +6,7 @@ import { type Problem, type ProblemKind, problemKinds } from '../problems.ts'
 const checkKinds = {
   refused: 'refused: training does not begin until it is corrected',
   'bad-row': 'refused: training stops at the first such row; --repair leaves them out',
+  'bad-record': 'refused: training stops at the first such record; --repair leaves them out',
   'empty-class': 'refused: every class needs images; remove the folder or fill it',
   'class-without-training-images': 'refused: nothing can be learned about it; add training images',
   'unknown-class': 'refused: a class of val or test needs training images',

@@ -57,7 +57,7 @@ export async function scanTree(
       else if (isFolder) below.push(entry.name)
       else files.push(entry.name)
     }
-    const role = below.length > 0 ? 'file next to folders' : 'file'
+    const role = counted === 'every file in a class' && below.length > 0 ? 'file next to folders' : 'file'
     for (const name of files) {
       const path = join(folder, name)
       if (isJunkFile(name, role)) problems.add('junk', problems.pathOf(path))

@@ -163,7 +163,7 @@ async function splitOf(
   await refuseLeaving(folder, root)
   const owners = new Map<string, number>()
   const images: BoxImage[] = []
-  for (const [i, image] of read.images.entries()) {
+  const take = async (image: CocoImage, i: number): Promise<void> => {
     const where = `${file}, images[${i}].file_name`
     const name = nameOf(image, where)
     const { path, spelling } = await finder.find(folder, name, where)
@@ -180,6 +180,7 @@ async function splitOf(
     owners.set(path, image.id)
     images.push({ id: image.id, name, path, width: image.width, height: image.height })
   }
+  for (const [i, image] of read.images.entries()) await take(image, i).catch(problems.orRefused('record'))
   const objects = read.annotations.filter(({ categoryId }) => categories.has(categoryId))
   return { source: file, folder, root, images, objects, unit: 'pixels', total: images.length }
 }
