@@ -24,7 +24,7 @@ ${head({ title: shown(report.name), generator: 'Moiety', style })}
 <main>
 <section><h2>Problems</h2>${problemList(report.problems)}</section>
 ${report.boxes === null ? null : boxSection(report.boxes)}
-<section><h2>Classes, rarest first</h2>${classSections(report, sheets)}</section>
+<section><h2>Classes, rarest first</h2>${report.boxes === null ? null : html`<p class="lead">Boxes with solid lines are objects of the class, those with dashed lines of others.</p>`}${classSections(report, sheets)}</section>
 ${report.notices.length === 0 ? null : html`<section><h2>Notes</h2>${report.notices.map(note => html`<p class="lead">${shown(note)}</p>`)}</section>`}
 </main>
 </div>

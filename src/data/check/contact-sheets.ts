@@ -28,8 +28,9 @@ export interface ContactSheet {
 
 /** Classes that are shown, the rarest, and images of each. */
 const mostClasses = 60
-const perClass = 8
-const side = { whole: 112, boxes: 288 }
+const perClass = { whole: 8, boxes: 4 }
+/** Longer side of their pictures, in pixels. */
+const side = { whole: 112, boxes: 256 }
 
 /** Images of each class, evenly spread over those that it has, rarest class first; nothing else is read again. */
 export async function contactSheets({
@@ -44,7 +45,7 @@ export async function contactSheets({
   for (const { name, images: count, objects } of report.classes.slice(0, mostClasses)) {
     const label = labels.get(name)!
     const own = byClass[label]!
-    const most = Math.min(perClass, own.length)
+    const most = Math.min(objects === undefined ? perClass.whole : perClass.boxes, own.length)
     const chosen = Array.from({ length: most }, (_, i) => own[Math.floor((i * own.length) / most)]!)
     const pictures = await Promise.all(chosen.map(image => pictureOf(image, label, classes)))
     sheets.push({ name, images: count, objects, pictures: pictures.filter(each => each !== undefined) })
