@@ -1,16 +1,16 @@
 import type { Command } from 'commander'
-import type { GetFlags } from './flags.ts'
+import type { DataCheckFlags, GetFlags } from './flags.ts'
 import { refuseWord } from './output.ts'
 
 export function addData(program: Command): void {
   const data = program
     .command('data')
-    .summary('list data sets; get one')
+    .summary('list data sets; get or check one')
     .description('Lists the data sets that Moiety reads.')
     .option('--json', 'print them as JSON')
     .allowExcessArguments()
     .action(async (flags: { readonly json?: true }, command: Command) => {
-      refuseWord('data', command.args[0], ['get'])
+      refuseWord('data', command.args[0], ['get', 'check'])
       const { listData } = await import('./data-get.ts')
       listData(flags.json === true)
     })
@@ -24,5 +24,34 @@ export function addData(program: Command): void {
     .action(async (name: string, _flags: unknown, command: Command) => {
       const { getData } = await import('./data-get.ts')
       await getData(name, command.optsWithGlobals<GetFlags>())
+    })
+  data
+    .command('check')
+    .summary('find mistakes in a data set')
+    .description(
+      'Reads every image and label of a data set once and reports what it has and all problems, without stopping at the first.',
+    )
+    .argument('<dir>', 'the folder of the data set, or its labels file, as for --data')
+    .option('--json', 'print what was found as JSON')
+    .option('--out <file>', 'write a page with images of each class, boxes drawn')
+    .option(
+      '--repair <dir>',
+      'write a copy without unreadable images and duplicates: folders of classes, COCO for boxes, labels.jsonl for several labels',
+    )
+    .addHelpText(
+      'after',
+      `
+Nothing is written without --out or --repair. Exit codes: 0 where the data can be trained on, also with problems (unreadable images
+need --set data.unreadable=skip); 3 where training refuses it: a problem is handled "refused".
+
+Examples:
+  moiety data check photos
+  moiety data check photos --json
+  moiety data check photos --out data-check.html
+  moiety data check photos --repair photos-repaired`,
+    )
+    .action(async (directory: string, _flags: unknown, command: Command) => {
+      const { runDataCheck } = await import('./data-check-run.ts')
+      process.exitCode = await runDataCheck(directory, command.optsWithGlobals<DataCheckFlags>())
     })
 }

@@ -17,6 +17,12 @@ export interface GetFlags {
   readonly json?: true
 }
 
+export interface DataCheckFlags {
+  readonly json?: true
+  readonly out?: string
+  readonly repair?: string
+}
+
 export interface EvalDetectionsFlags {
   readonly perCategory?: true
   readonly sort: (typeof orders)[number]

@@ -50,6 +50,7 @@ export function createProgress(
   let lastPlain = Number.NEGATIVE_INFINITY
   let training: Epoch | undefined
   let stage = ''
+  let stageBegan = 0
 
   const clear = () => {
     if (drawn) screen.write('\r\u001b[K')
@@ -101,14 +102,24 @@ export function createProgress(
       case 'progress': {
         const first = stage !== event.what
         stage = event.what
+        if (first) stageBegan = now()
         return draw(
-          `${clean(event.what)} ${bar(event.done / event.total, 20)} ${event.done} of ${event.total}`,
+          `${clean(event.what)} ${bar(event.done / event.total, 20)} ${event.done} of ${event.total}${timeLeft(event, now() - stageBegan)}`,
           first,
         )
       }
     }
   }
   return { show, say, end: clear }
+}
+
+/** Of a stage that has taken a while, how long the rest takes at the same speed. */
+function timeLeft(
+  { done, total }: { readonly done: number; readonly total: number },
+  seconds: number,
+): string {
+  if (seconds < 3 || done === 0 || done >= total) return ''
+  return `, ${duration((seconds * (total - done)) / done)} left`
 }
 
 function startLine({

@@ -130,13 +130,13 @@ function someOf(names: readonly string[]): string {
 }
 
 /** A fifth of the files of every class for testing, at random by `seed`; at least one stays for training. */
-function splitByFile(
-  items: readonly LabelledImage[],
+export function splitByFile<I extends LabelledImage>(
+  items: readonly I[],
   classes: number,
   seed: number,
-): { readonly train: readonly LabelledImage[]; readonly test: readonly LabelledImage[] } {
-  const testing = new Set<LabelledImage>()
-  const byClass = Array.from({ length: classes }, (): LabelledImage[] => [])
+): { readonly train: readonly I[]; readonly test: readonly I[] } {
+  const testing = new Set<I>()
+  const byClass = Array.from({ length: classes }, (): I[] => [])
   for (const item of items) byClass[item.label]!.push(item)
   for (const [label, own] of byClass.entries()) {
     const order = draws(seed, 'folder split', 0, label).permutation(own.length)

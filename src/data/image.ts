@@ -98,6 +98,47 @@ export async function decodeStored(path: string, stored: Extent, wanted: Extent)
   return planesOf(path, image.resize(wanted.width, wanted.height, { fit: 'fill', kernel: 'linear' }))
 }
 
+/** What a file says about its image. */
+export interface ImageFacts extends Extent {
+  /** EXIF's, 1 to 8. */
+  readonly orientation: number
+  /** Channels as they are stored, as `RGB` or `grey, alpha, 16 bit`. */
+  readonly channels: string
+}
+
+/**
+ * Decodes an image, so that damage anywhere in it is found, and gives what its header says.
+ *
+ * @throws UnreadableImage as {@link decodeImage}
+ */
+export async function examineImage(source: ImageBytes): Promise<ImageFacts> {
+  const image = await openImage(source)
+  const found = await image.metadata().catch((cause: unknown) => {
+    throw new UnreadableImage(source.name, explain(cause), cause)
+  })
+  // Of the whole file, but few pixels are produced.
+  await planesOf(source.name, image.resize(32, 32, { fit: 'fill' }))
+  const { width, height, orientation = 1, channels, space, depth, hasAlpha } = found
+  const colours = channels - (hasAlpha ? 1 : 0)
+  const kind = space === 'cmyk' ? 'CMYK' : colours === 1 ? 'grey' : 'RGB'
+  const extras = [...(hasAlpha ? ['alpha'] : []), ...(depth === 'uchar' ? [] : ['16 bit'])]
+  return { width, height, orientation, channels: [kind, ...extras].join(', ') }
+}
+
+/** A picture of an image, its longer side as given, as a JPEG; turned as EXIF says or not. @throws UnreadableImage */
+export async function thumbnail(source: ImageBytes, side: number, isTurned: boolean): Promise<Uint8Array> {
+  const image = await openImage(source)
+  return await (isTurned ? image.autoOrient() : image)
+    .resize(side, side, { fit: 'inside', withoutEnlargement: true })
+    .flatten({ background: '#fff' })
+    .toColourspace('srgb')
+    .jpeg({ quality: 80 })
+    .toBuffer()
+    .catch((cause: unknown) => {
+      throw new UnreadableImage(source.name, explain(cause), cause)
+    })
+}
+
 async function openImage(source: ImageSource): Promise<Sharp> {
   const bytes = typeof source === 'string' ? await readImageFile(source) : await bytesOf(source)
   if (isBmp(bytes)) return openBmp(nameOf(source), bytes)
@@ -153,7 +194,8 @@ async function planesOf(path: string, image: Sharp): Promise<Uint8Array> {
   return toPlanes(pixels.data, pixels.info.channels)
 }
 
-async function readImageFile(path: string): Promise<Uint8Array> {
+/** The content of an image file. @throws UnreadableImage for one that is missing, no file, or larger than the limit */
+export async function readImageFile(path: string): Promise<Uint8Array> {
   try {
     const file = await openRegularFile(path)
     try {

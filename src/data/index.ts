@@ -52,11 +52,13 @@ export { type DataOptions, openDataset } from './open-dataset.ts'
 export {
   type AffectedMeasure,
   type MeasureChange,
+  type OnRefusal,
   type Problem,
   type ProblemKind,
   type ProblemKindFacts,
   Problems,
   problemKinds,
+  type RefusedPart,
 } from './problems.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'

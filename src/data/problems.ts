@@ -1,5 +1,5 @@
 import { basename, relative } from 'node:path'
-import { fail } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 import type { SkippedFile } from './dataset.ts'
 
 /** A measure whose value depends on how a problem was handled. */
@@ -127,9 +127,44 @@ interface Found {
   readonly examples: string[]
 }
 
+/** What of a data set is refused. */
+export type RefusedPart = 'record' | 'whole'
+
+/** Called with an error that would end the opening of a data set. */
+export type OnRefusal = (part: RefusedPart, error: MoietyError) => void
+
 /** Collects the problems of a data set by kind and by the file or folder that they are in. */
 export class Problems {
   readonly #found = new Map<ProblemKind, Map<string, Found>>()
+  readonly #onRefusal: OnRefusal | undefined
+
+  /** @param onRefusal - called with each error that {@link unlessRefused} goes on after; by default it does not */
+  constructor(onRefusal?: OnRefusal) {
+    this.#onRefusal = onRefusal
+  }
+
+  /**
+   * What `work` gives; undefined where it refuses the data, in a check that goes on.
+   *
+   * @param part - what is refused: a record, which can be left out, or the data as a whole
+   */
+  unlessRefused<T>(part: RefusedPart, work: () => T): T | undefined {
+    try {
+      return work()
+    } catch (cause) {
+      return this.orRefused(part)(cause)
+    }
+  }
+
+  /** {@link unlessRefused} for `catch` of a promise. */
+  orRefused(part: RefusedPart): (cause: unknown) => undefined {
+    return cause => {
+      if (this.#onRefusal === undefined || !(cause instanceof MoietyError) || cause.kind !== 'data')
+        throw cause
+      this.#onRefusal(part, cause)
+      return undefined
+    }
+  }
 
   /**
    * Counts a problem.

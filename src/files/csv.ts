@@ -1,4 +1,4 @@
-import { fail } from '../base/errors.ts'
+import { MoietyError } from '../base/errors.ts'
 
 /** A record of a CSV file, and the line on which it begins, counted from 1. */
 export interface CsvRecord {
@@ -13,19 +13,29 @@ export interface CsvRecord {
  *
  * @param file - what the text is, for messages
  * @param separator - what is between fields where it is no comma, as in files of spreadsheets (`;`) and TSV (a tab)
+ * @param onOtherLength - called for each record with another number of fields, which is then left out; by default the first is an error
  * @throws MoietyError `data` that names the line
  */
-export function parseCsv(text: string, file: string, separator: CsvSeparator = ','): CsvRecord[] {
+export function parseCsv(
+  text: string,
+  file: string,
+  separator: CsvSeparator = ',',
+  onOtherLength: (reason: MoietyError) => void = reason => {
+    throw reason
+  },
+): CsvRecord[] {
   const records: CsvRecord[] = []
   const scanner = new CsvScanner(text, file, separator)
   for (let record = scanner.next(); record !== undefined; record = scanner.next()) {
     const expected = records[0]?.fields.length ?? record.fields.length
-    if (record.fields.length !== expected)
-      refuse(
-        `expected ${expected} fields as in the first line, found ${record.fields.length}`,
-        `${file}, line ${record.line}`,
+    if (record.fields.length === expected) records.push(record)
+    else
+      onOtherLength(
+        refusal(
+          `expected ${expected} fields as in the first line, found ${record.fields.length}`,
+          `${file}, line ${record.line}`,
+        ),
       )
-    records.push(record)
   }
   return records
 }
@@ -114,11 +124,15 @@ class CsvScanner {
 
 const tooLong = `expected fields of at most ${longestField} characters, found a longer one`
 
-function refuse(message: string, where: string): never {
-  return fail({
+function refusal(message: string, where: string): MoietyError {
+  return new MoietyError({
     kind: 'data',
     message,
     where,
     help: 'write commas between fields, and "…" around a field that holds a comma, a quote (twice: "") or a line break',
   })
+}
+
+function refuse(message: string, where: string): never {
+  throw refusal(message, where)
 }

@@ -68,7 +68,11 @@ export function readCocoAnnotations(file: string, options: ReadCocoOptions = {})
   const lists = ['images', 'categories', 'annotations']
   const { root, lengths, hasMark } = readJsonRecords(file, {
     lists,
-    record: (list, value, _, path) => reader.take(list, new CocoRecord(file, path, value)),
+    record: (list, value, _, path) => {
+      const take = (): void => reader.take(list, new CocoRecord(file, path, value))
+      if (options.problems === undefined) take()
+      else options.problems.unlessRefused('record', take)
+    },
     onProgress: options.onProgress,
   })
   if (hasMark) options.problems?.add('byte-order-mark', file, basename(file))
@@ -161,11 +165,15 @@ class AnnotationReader {
       }
       return [{ id: typeof key === 'number' ? key : free++, imageId, categoryId, box, area, crowd }]
     })
-    if (unknown.length > mostUnknown * this.#annotations.length)
-      this.#refuseUnlisted(unknown[0]!.at, 'category_id', unknown[0]!.key)
+    this.#problems?.unlessRefused('whole', () => {
+      if (unknown.length > mostUnknown * this.#annotations.length)
+        this.#refuseUnlisted(unknown[0]!.at, 'category_id', unknown[0]!.key)
+    })
     for (const { at, key } of unknown) this.#repair('unknown-category', at, 'category_id', key)
-    if (annotations.length === 0 && this.#annotations.length > 0)
-      this.#refuseUnlisted(0, 'image_id', this.#annotations[0]!.imageKey)
+    this.#problems?.unlessRefused('whole', () => {
+      if (annotations.length === 0 && this.#annotations.length > 0)
+        this.#refuseUnlisted(0, 'image_id', this.#annotations[0]!.imageKey)
+    })
     return {
       images: this.#images.map(({ key: _, ...image }, i) => ({ id: imageIds.list[i]!, ...image })),
       categories: this.#categories.map(({ name, supercategory }, i) => {

@@ -138,8 +138,8 @@ function untrainedClasses(scenes: readonly Scene[], classes: readonly string[]):
   return [`categories without training objects: ${named} (${missing.length} of ${classes.length})`]
 }
 
-/** By ascending id. */
-function uniqueCategories({ categories, splits, root }: BoxFolder): readonly CocoCategory[] {
+/** The classes by ascending id. @throws MoietyError `data` for a name that two of them have */
+export function uniqueCategories({ categories, splits, root }: BoxFolder): readonly CocoCategory[] {
   const names = new Set<string>()
   const where = splits.get('val')?.source ?? splits.get('train')?.source ?? root
   for (const { name } of categories) {
@@ -165,11 +165,12 @@ function superclassesOf(categories: readonly CocoCategory[]): readonly string[] 
 interface SceneContext {
   readonly folder: BoxFolder
   readonly labels: ReadonlyMap<number, number>
-  readonly options: BoxesOptions
+  readonly options: Pick<BoxesOptions, 'implausibleBoxes'>
   readonly problems: Problems
 }
 
-function scenesOf(
+/** The objects of each image, in pixels and within it. @throws MoietyError `data` for implausible boxes under `stop` */
+export function scenesOf(
   images: readonly SizedImage[],
   split: BoxSplit,
   { folder, labels, options, problems }: SceneContext,

@@ -1,5 +1,5 @@
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path'
-import { fail } from '../../base/errors.ts'
+import { fail, MoietyError } from '../../base/errors.ts'
 import { kindOf } from '../../files/disk.ts'
 import { quoted } from '../../files/json-reader.ts'
 import {
@@ -163,7 +163,7 @@ async function splitOf(
   await refuseLeaving(folder, root)
   const owners = new Map<string, number>()
   const images: BoxImage[] = []
-  for (const [i, image] of read.images.entries()) {
+  const take = async (image: CocoImage, i: number): Promise<void> => {
     const where = `${file}, images[${i}].file_name`
     const name = nameOf(image, where)
     const { path, spelling } = await finder.find(folder, name, where)
@@ -180,6 +180,7 @@ async function splitOf(
     owners.set(path, image.id)
     images.push({ id: image.id, name, path, width: image.width, height: image.height })
   }
+  for (const [i, image] of read.images.entries()) await take(image, i).catch(problems.orRefused('record'))
   const objects = read.annotations.filter(({ categoryId }) => categories.has(categoryId))
   return { source: file, folder, root, images, objects, unit: 'pixels', total: images.length }
 }
@@ -208,13 +209,21 @@ async function fullestFolder({ file, read, folders }: Side, finder: ImageFinder)
     for (let i = 0; i < count; i++) {
       const at = Math.floor((i * read.images.length) / count)
       const where = `${file}, images[${at}].file_name`
-      const { path, spelling } = await finder.find(folder, nameOf(read.images[at]!, where), where)
+      const { fileName } = read.images[at]!
+      const found = fileName === null ? undefined : await finder.find(folder, fileName, where).catch(orLater)
+      // Without a name, or with one that leaves the folder: refused where all are looked for.
+      if (found === undefined) continue
+      const { path, spelling } = found
       if ((await finder.absence(path)) !== 'missing') score += spelling.includes('folder-prefix') ? 1 : 2
     }
     if (score > best.score) best = { folder, score }
     if (score === 2 * count) break
   }
   return best.folder
+}
+
+function orLater(cause: unknown): undefined {
+  if (!(cause instanceof MoietyError) || cause.kind !== 'data') throw cause
 }
 
 /** The categories, which must be the same in all files. */

@@ -75,14 +75,15 @@ export async function readVocFolder(root: string, found: VocFiles, reading: BoxR
       files,
       async file => {
         await refuseLeaving(file.path, root)
-        return await readVocXml(file.path)
+        return await readVocXml(file.path).catch(reading.problems.orRefused('record'))
       },
       onProgress,
     )
-    read.set(
-      role,
-      files.map((file, i) => ({ ...file, xml: xmls[i]! })),
-    )
+    const readable = files.flatMap((file, i) => {
+      const xml = xmls[i]
+      return xml === undefined ? [] : [{ ...file, xml }]
+    })
+    if (readable.length > 0 || files.length === 0) read.set(role, readable)
   }
   const objects = [...read.values()].flat().flatMap(({ xml }) => xml.objects)
   const names = [...new Set(objects.map(({ name }) => name))].sort()

@@ -269,8 +269,9 @@ function checkedSplit(
   const { source, images } = split
   const example = (object: BoxObject): string =>
     `${quoted(images[object.imageId - 1]!.name)}: class ${object.categoryId}, ${object.box.map(value => value.toPrecision(4)).join(' ')}`
-  const refuse = (message: string, help: string): never =>
-    fail({ kind: 'data', message, where: source, help })
+  const refuse = (message: string, help: string): void => {
+    problems.unlessRefused('whole', () => fail({ kind: 'data', message, where: source, help }))
+  }
   if (unreadable > mostWrong * lines)
     refuse(
       `expected lines of a class and a box, "class x y width height", or a class and an outline; ${unreadable} of ${lines} lines are not`,

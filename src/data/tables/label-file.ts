@@ -1,5 +1,5 @@
 import { basename, normalize } from 'node:path'
-import { fail } from '../../base/errors.ts'
+import { fail, MoietyError } from '../../base/errors.ts'
 import { type CsvSeparator, parseCsv } from '../../files/csv.ts'
 import { rethrowExhausted, systemFailure } from '../../files/disk.ts'
 import { JsonReader, type JsonValue, quoted } from '../../files/json-reader.ts'
@@ -44,6 +44,20 @@ export interface LabelSource {
 const forms =
   'A labels file has a path and a label for each image: CSV with the header path,label or path,label,split, JSON [{"path": …, "label": …}, …], or JSON lines of such objects. Several labels an image: a column labels (separated by ; or |), a column of 0 and 1 for each class, or "labels": […]. Other usual names of columns are docs/your-data.md'
 
+/** Called with the reason for which a row is left out. */
+export type OnBadRow = (reason: MoietyError) => void
+
+/** What `work` gives in a list; empty for a row that is left out. */
+function unlessBad<T>(onBadRow: OnBadRow | undefined, work: () => T): readonly T[] {
+  try {
+    return [work()]
+  } catch (cause) {
+    if (onBadRow === undefined || !(cause instanceof MoietyError) || cause.kind !== 'data') throw cause
+    onBadRow(cause)
+    return []
+  }
+}
+
 /** A row before it is checked against the others. */
 interface Row {
   readonly path: string
@@ -63,24 +77,32 @@ interface Rows {
 /**
  * Reads the labels of images; the form is that of the file's name: `.csv`, `.tsv`, `.json`, or `.jsonl`.
  *
+ * @param onBadRow - called for each such row, which is then left out; by default the first one is an error
  * @throws MoietyError `data` that names the line of a row that is malformed, repeats an image or a label, or names a split that is
  *   none
  */
-export async function readLabelFiles(sources: readonly LabelSource[]): Promise<LabelFile> {
+export async function readLabelFiles(
+  sources: readonly LabelSource[],
+  onBadRow?: OnBadRow,
+): Promise<LabelFile> {
   const read: (Rows & LabelSource)[] = []
-  for (const source of sources) read.push({ ...source, ...rowsOf(source.file, await readText(source.file)) })
+  for (const source of sources)
+    read.push({ ...source, ...rowsOf(source.file, await readText(source.file), onBadRow) })
   const all = read.flatMap(({ rows }) => rows)
   if (all.length === 0)
     refuse('expected images with their labels, found none', sources.map(({ file }) => file).join(', '), forms)
   const isList = read.some(({ columns }) => columns.isList) || holdsLists(all)
-  const listed = all.map(({ labels, where }) => listOf(labels, isList, where))
+  const own = read.flatMap(source =>
+    source.rows.flatMap(row =>
+      unlessBad(onBadRow, () => ({ row, source, names: listOf(row.labels, isList, row.where) })),
+    ),
+  )
   const marked = read.find(({ classes }) => classes !== undefined)?.classes
-  const classes = marked ?? classesOf(listed)
+  const classes = marked ?? classesOf(own.map(({ names }) => names))
   const labelOf = new Map(classes.map((name, label) => [name, label]))
   const seen = new Map<string, string>()
-  let at = 0
-  const images = read.flatMap(source =>
-    source.rows.map(({ path, split, where }): LabelledRow => {
+  const images = own.flatMap(({ row: { path, split, where }, source, names }) =>
+    unlessBad(onBadRow, (): LabelledRow => {
       if (path.trim() === '') refuse('expected the path of an image, found none', where)
       const key = `${split ?? source.split ?? ''} ${normalize(path)}`
       const before = seen.get(key)
@@ -91,13 +113,13 @@ export async function readLabelFiles(sources: readonly LabelSource[]): Promise<L
           'list each image once, with all its labels',
         )
       seen.set(key, where)
-      const own = split === undefined ? source.split : splitOf(split, where)
-      return { path, split: own, labels: placesOf(listed[at++]!, labelOf, where), where, file: source.file }
+      const role = split === undefined ? source.split : splitOf(split, where)
+      return { path, split: role, labels: placesOf(names, labelOf, where), where, file: source.file }
     }),
   )
   refuseMixedSplits(images)
   return {
-    ...{ classes, images, isSeveral: listed.some(({ length }) => length !== 1) },
+    ...{ classes, images, isSeveral: own.some(({ names }) => names.length !== 1) },
     read: read.map(each => `${basename(each.file)} (${columnsInWords(each.columns)})`).join(', '),
     leftOut: [...new Set(read.flatMap(({ columns }) => columns.others))],
   }
@@ -142,10 +164,10 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-function rowsOf(file: string, text: string): Rows {
-  if (/\.(csv|tsv)$/i.test(file)) return csvRows(file, text)
-  if (/\.json$/i.test(file)) return jsonRows(file, text)
-  if (/\.(jsonl|ndjson)$/i.test(file)) return jsonLines(file, text)
+function rowsOf(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
+  if (/\.(csv|tsv)$/i.test(file)) return csvRows(file, text, onBadRow)
+  if (/\.json$/i.test(file)) return jsonRows(file, text, onBadRow)
+  if (/\.(jsonl|ndjson)$/i.test(file)) return jsonLines(file, text, onBadRow)
   return refuse('expected a labels file that ends in .csv, .tsv, .json or .jsonl', file, forms)
 }
 
@@ -161,8 +183,8 @@ export function separatorOf(file: string, text: string): CsvSeparator {
   return separators.find(isTable) ?? separators.find(each => line.includes(each)) ?? ','
 }
 
-function csvRows(file: string, text: string): Rows {
-  const records = parseCsv(text, file, separatorOf(file, text))
+function csvRows(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
+  const records = parseCsv(text, file, separatorOf(file, text), onBadRow)
   const [top] = records
   const where = `${file}, line ${top?.line ?? 1}`
   const hasHeader = top === undefined || isHeader(top.fields)
@@ -190,15 +212,17 @@ function csvRows(file: string, text: string): Rows {
     name === undefined ? -1 : names.indexOf(name),
   )
   const marks = columns.classes.map(name => [name, names.indexOf(name)] as const)
-  const rows = data.map(({ fields, line }) => {
-    const place = `${file}, line ${line}`
-    return {
-      path: fields[path!]!,
-      labels: label! < 0 ? marked(marks, fields, place) : fields[label!]!,
-      split: split! < 0 ? undefined : fields[split!]!,
-      where: place,
-    }
-  })
+  const rows = data.flatMap(({ fields, line }) =>
+    unlessBad(onBadRow, () => {
+      const place = `${file}, line ${line}`
+      return {
+        path: fields[path!]!,
+        labels: label! < 0 ? marked(marks, fields, place) : fields[label!]!,
+        split: split! < 0 ? undefined : fields[split!]!,
+        where: place,
+      }
+    }),
+  )
   return columns.label === undefined ? { rows, columns, classes: columns.classes } : { rows, columns }
 }
 
@@ -235,22 +259,26 @@ function marked(
   })
 }
 
-function jsonRows(file: string, text: string): Rows {
+function jsonRows(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
   const reader = new JsonReader(text, file)
   const records = new JsonRecords(file)
-  reader.array('the list of images', () => records.read(reader, `${file}, line ${reader.line}`))
+  reader.array('the list of images', () => {
+    unlessBad(onBadRow, () => records.read(reader, `${file}, line ${reader.line}`))
+  })
   reader.end()
   return records.rows
 }
 
-function jsonLines(file: string, text: string): Rows {
+function jsonLines(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
   const records = new JsonRecords(file)
   for (const [i, line] of text.split('\n').entries()) {
     if (line.trim() === '') continue
-    const where = `${file}, line ${i + 1}`
-    const reader = new JsonReader(line, where)
-    records.read(reader, where)
-    reader.end()
+    unlessBad(onBadRow, () => {
+      const where = `${file}, line ${i + 1}`
+      const reader = new JsonReader(line, where)
+      records.read(reader, where)
+      reader.end()
+    })
   }
   return records.rows
 }
