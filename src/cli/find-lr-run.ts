@@ -37,7 +37,7 @@ const barWidth = 30
 
 /** Every few rates with their losses, and which one to take. */
 export function findReport(
-  { tried, steepest, tenthOfBest, diverged }: FoundRate,
+  { tried, valley, tenthOfBest, diverged }: FoundRate,
   usual: number,
   paint: Paint,
 ): string {
@@ -64,12 +64,12 @@ export function findReport(
     diverged
       ? `The loss grew beyond bounds at ${last}; no higher rate was tried.`
       : `The loss did not grow beyond bounds up to ${last}.`,
-    steepest === null || tenthOfBest === null
+    valley === null || tenthOfBest === null
       ? paint.warn(
           'The loss fell at no rate, so none is suggested: look at the data, or try a larger network.',
         )
       : wrap(
-          `It fell steepest at ${steepest.toExponential(1)}; a tenth of the rate where it was smallest is ${tenthOfBest.toExponential(1)}. The configuration has ${usual}. Suggestion: --lr ${steepest.toPrecision(2)}`,
+          `The middle of its fall is at ${valley.toExponential(1)}; a tenth of the rate where it was smallest is ${tenthOfBest.toExponential(1)}. The configuration has ${usual}. Suggestion: --lr ${valley.toPrecision(2)}`,
         ),
   ].join('\n\n')
 }

@@ -33,8 +33,8 @@ export interface TriedRate {
 /** What the learning rates brought. */
 export interface FoundRate {
   readonly tried: readonly TriedRate[]
-  /** Where the smoothed loss falls steepest, by the logarithm of the rate; null where it never falls. */
-  readonly steepest: number | null
+  /** In the middle of the smoothed loss's longest fall (see `valleyOf`); null where it does not fall. */
+  readonly valley: number | null
   /** A tenth of the rate where it is smallest. */
   readonly tenthOfBest: number | null
   /** Whether the loss grew so much, or was not finite, that no higher rate was tried. */
@@ -120,8 +120,26 @@ export function smooth(values: readonly number[]): number[] {
 
 const hasDiverged = (smoothed: readonly number[]): boolean => smoothed.at(-1)! > 4 * Math.min(...smoothed)
 
-/** First steps that are not suggested: their means are of few steps. */
+/** First steps that are not suggested, for their means are of few steps; a shorter fall is none. */
 const warm = 10
+
+/**
+ * The middle of the longest fall, which steps that rise may interrupt: fastai's `valley`. Unlike the steepest place it does not
+ * depend on the noise of single batches.
+ */
+function valleyOf(losses: readonly number[]): number | undefined {
+  const lengths = losses.map(() => 1)
+  let end = 0
+  for (let i = 1; i < losses.length; i++) {
+    for (let j = 0; j < i; j++)
+      if (losses[i]! < losses[j]! && lengths[i]! < lengths[j]! + 1) lengths[i] = lengths[j]! + 1
+    if (lengths[end]! < lengths[i]!) end = i
+  }
+  const longest = lengths[end] ?? 0
+  if (longest < warm) return undefined
+  const section = longest / 3
+  return end - longest + Math.floor(section) + Math.floor(section / 2)
+}
 
 /**
  * @param rates - that were to be tried
@@ -130,19 +148,15 @@ const warm = 10
 export function foundIn(rates: readonly number[], losses: readonly number[]): FoundRate {
   const smoothed = smooth(losses)
   const tried = losses.map((loss, i) => ({ rate: rates[i]!, loss, smoothed: smoothed[i]! }))
-  const inner = tried.slice(1, -1).flatMap(({ rate }, i) => {
-    const slope = smoothed[i + 2]! - smoothed[i]!
-    return i + 1 < warm || slope >= 0 ? [] : [{ rate, slope }]
-  })
-  const steepest = inner.reduce((a, b) => (b.slope < a.slope ? b : a), { rate: Number.NaN, slope: 0 })
+  const valley = valleyOf(smoothed)
   const best = tried.slice(warm).reduce((a, b) => (b.smoothed < a.smoothed ? b : a), {
     rate: Number.NaN,
     smoothed: Infinity,
   })
   return {
     tried,
-    steepest: Number.isNaN(steepest.rate) ? null : steepest.rate,
-    tenthOfBest: Number.isNaN(best.rate) || Number.isNaN(steepest.rate) ? null : best.rate / 10,
+    valley: valley === undefined ? null : rates[valley]!,
+    tenthOfBest: valley === undefined || Number.isNaN(best.rate) ? null : best.rate / 10,
     diverged: tried.length < rates.length || (smoothed.length > 0 && hasDiverged(smoothed)),
   }
 }
