@@ -70,7 +70,7 @@ export interface DataCheck {
  * @throws MoietyError `data` where there is no such folder or file
  */
 export async function checkData(directory: string, pass: PassOptions = {}): Promise<DataCheck> {
-  const problems = new FoundProblems(resolve(directory), await rootOf(directory))
+  const problems = new FoundProblems(...(await rootsOf(directory)))
   const { images, ...listing } = await checkedImages(directory, problems, pass)
   reportEmptyClasses(listing, images, problems)
   const surplus = findDuplicates(images, problems)
@@ -91,8 +91,8 @@ export async function checkData(directory: string, pass: PassOptions = {}): Prom
   return { report, classes: listing.classes, images, surplus }
 }
 
-/** The folder that is not to be seen in texts. */
-async function rootOf(directory: string): Promise<string> {
+/** The folder that is not to be seen in texts, as it was given and with its links followed. */
+async function rootsOf(directory: string): Promise<readonly [string, string]> {
   const kind = kindOf(directory)
   if (kind !== 'folder' && kind !== 'file')
     fail({
@@ -101,8 +101,8 @@ async function rootOf(directory: string): Promise<string> {
       where: directory,
       help: 'name the folder that --data would name',
     })
-  const path = await realpath(directory)
-  return kind === 'folder' ? path : dirname(path)
+  const folder = kind === 'folder' ? directory : dirname(directory)
+  return [resolve(folder), await realpath(folder)]
 }
 
 async function checkedImages(
