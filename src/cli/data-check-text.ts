@@ -25,7 +25,9 @@ export function dataCheckText(report: DataReport, paint: Paint): string {
           ].join('\n'),
         )),
     ...(usable ? [] : [paint.bad('training refuses this data until what is marked "refused" is corrected')]),
-  ].join('\n\n')
+  ]
+    .filter(part => part !== '')
+    .join('\n\n')
 }
 
 function splitLines({ splits, division }: DataReport): readonly string[] {

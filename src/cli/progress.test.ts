@@ -112,3 +112,21 @@ describe('the progress of a training', () => {
     expect(text).not.toContain('\u001b')
   })
 })
+
+describe('the progress of a slow stage', () => {
+  it('says how long the rest takes at the same speed, after a few seconds', () => {
+    let time = 0
+    let text = ''
+    const write = (part: string) => {
+      text += part
+    }
+    const progress = createProgress({ isTTY: true, hasColors: () => false, write }, 0, () => time)
+    const show = (done: number) =>
+      progress.show({ kind: 'progress', what: 'checking images', done, total: 100 })
+    show(1)
+    expect(text).not.toContain('left')
+    time = 10
+    show(20)
+    expect(text).toContain('20 of 100, 40 s left')
+  })
+})

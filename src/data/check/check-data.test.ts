@@ -171,6 +171,14 @@ describe('a table', () => {
     )
   })
 
+  it('given as a file is read, and shows no path outside of its folder', async () => {
+    for (let i = 0; i < 3; i++) put(`${i}.png`, await picture(i))
+    put('labels.csv', 'path,label,split\n0.png,cat,train\n1.png,cat,test\n2.png,cat,x\n')
+    const { report: found } = await checkData(join(folder, 'labels.csv'))
+    expect([found.name, found.splits]).toEqual(['labels.csv', { train: { images: 1 }, test: { images: 1 } }])
+    expect(JSON.stringify(found)).not.toContain(folder)
+  })
+
   it('with several labels an image is of that task', async () => {
     for (let i = 0; i < 4; i++) put(`${i}.png`, await picture(i))
     put('labels.csv', 'path,labels,split\n0.png,a;b,train\n1.png,a,train\n2.png,b,test\n3.png,,test\n')

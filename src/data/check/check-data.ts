@@ -66,17 +66,19 @@ export interface DataCheck {
  * Checks a data set in one pass over all of its images, without ending at a problem. Every image is read and decoded once; in memory
  * are a few at a time, and some hundred bytes for each of the others.
  *
- * @param directory - a folder, or a labels file
+ * @param given - a folder, or a labels file
  * @throws MoietyError `data` where there is no such folder or file
  */
-export async function checkData(directory: string, pass: PassOptions = {}): Promise<DataCheck> {
-  const problems = new FoundProblems(resolve(directory), await rootOf(directory))
+export async function checkData(given: string, pass: PassOptions = {}): Promise<DataCheck> {
+  // So that texts have one form of it, which is taken off.
+  const directory = resolve(given)
+  const problems = new FoundProblems(...(await rootsOf(directory)))
   const { images, ...listing } = await checkedImages(directory, problems, pass)
   reportEmptyClasses(listing, images, problems)
   const surplus = findDuplicates(images, problems)
   const isDetection = listing.task === 'detection'
   const report: DataReport = {
-    name: basename(resolve(directory)),
+    name: basename(directory),
     ...{ kind: listing.kind, task: listing.task, usable: !problems.isRefused },
     splits: splitCounts(images, isDetection),
     division: listing.division ?? null,
@@ -91,8 +93,8 @@ export async function checkData(directory: string, pass: PassOptions = {}): Prom
   return { report, classes: listing.classes, images, surplus }
 }
 
-/** The folder that is not to be seen in texts. */
-async function rootOf(directory: string): Promise<string> {
+/** The folder that is not to be seen in texts, as it was given and with its links followed. */
+async function rootsOf(directory: string): Promise<readonly [string, string]> {
   const kind = kindOf(directory)
   if (kind !== 'folder' && kind !== 'file')
     fail({
@@ -101,8 +103,8 @@ async function rootOf(directory: string): Promise<string> {
       where: directory,
       help: 'name the folder that --data would name',
     })
-  const path = await realpath(directory)
-  return kind === 'folder' ? path : dirname(path)
+  const folder = kind === 'folder' ? directory : dirname(directory)
+  return [folder, await realpath(folder)]
 }
 
 async function checkedImages(

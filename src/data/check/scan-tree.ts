@@ -57,12 +57,12 @@ export async function scanTree(
       else if (isFolder) below.push(entry.name)
       else files.push(entry.name)
     }
+    const isClass = counted === 'every file in a class' && below.length === 0 && names.length > 0
     const role = counted === 'every file in a class' && below.length > 0 ? 'file next to folders' : 'file'
     for (const name of files) {
       const path = join(folder, name)
       if (isJunkFile(name, role)) problems.add('junk', problems.pathOf(path))
-      else if ((counted === 'every file in a class' && below.length === 0) || isImageName(name))
-        images.push({ path, split, className: names.join('/') })
+      else if (isClass || isImageName(name)) images.push({ path, split, className: names.join('/') })
     }
     if (below.length === 0 && names.length > 0 && !files.some(name => !isJunkFile(name, role)))
       folders.push({ split, className: names.join('/') })
