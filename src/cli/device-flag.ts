@@ -30,6 +30,6 @@ export function deviceChoice(device: string | undefined): Device | undefined {
     help:
       guess === undefined
         ? 'webgpu is any graphics card (Vulkan, Metal, Direct3D 12), cuda one of NVIDIA; `moiety doctor` tests all'
-        : `did you mean ${guess}?`,
+        : `did you mean "${guess}"?`,
   })
 }

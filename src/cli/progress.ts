@@ -1,7 +1,7 @@
 import { terminal } from '../base/escaping.ts'
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { LayerStats, Measures, TrainEvent } from '../run/events.ts'
-import { taskMeasures } from '../tasks/measures.ts'
+import { taskMeasures } from '../tasks/task-measures.ts'
 import {
   bar,
   clean,

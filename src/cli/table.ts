@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { taskMeasures } from '../tasks/measures.ts'
+import { taskMeasures } from '../tasks/task-measures.ts'
 import type { TableFlags } from './flags.ts'
 
 export function addTable(program: Command): void {

@@ -8,7 +8,7 @@ import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
 import { type CheckpointChoice, type ChosenCheckpoint, chosenCheckpoint } from '../tasks/choose-checkpoint.ts'
 import { refuseOtherClasses, remembered } from '../tasks/data-identity.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
-import { taskMeasures } from '../tasks/measures.ts'
+import { taskMeasures } from '../tasks/task-measures.ts'
 import { type Captions, readCaptions } from './read-captions.ts'
 
 /** Mean and standard deviation of pixel/255, for red, green and blue. */

@@ -1,7 +1,8 @@
 import { fail } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
 import type { MeasureDefinition } from '../metrics/measure.ts'
-import { measuresOf, taskMeasures } from '../tasks/measures.ts'
+import { measuresOf } from '../tasks/measures.ts'
+import { taskMeasures } from '../tasks/task-measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
 
 /** A number that finished runs have, as a table shows it. */

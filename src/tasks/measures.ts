@@ -1,23 +1,11 @@
 import type { MeasureDefinition } from '../metrics/measure.ts'
 import { metrics } from '../metrics/metric.ts'
 import type { Measures } from '../run/events.ts'
-import { classificationMeasures } from './classification/measures.ts'
-import { detectionMeasures } from './detection/measures.ts'
-import { multiLabelMeasures } from './multi-label/measures.ts'
-
-/** What each task is measured by; the first measure of a task ranks its runs. Light, for commands that only read results. */
-const byTask: readonly (readonly MeasureDefinition[])[] = [
-  classificationMeasures,
-  multiLabelMeasures,
-  detectionMeasures,
-]
-
-/** The measures of every task, in the order of tables. */
-export const taskMeasures: readonly MeasureDefinition[] = byTask.flat()
+import { measuresByTask, taskMeasures } from './task-measures.ts'
 
 /** The measures of the task that a run's numbers belong to, then those of the user's own; none where it has no numbers. */
 export function measuresOf(measures: Measures): readonly MeasureDefinition[] {
-  const known = byTask.find(([ranking]) => ranking !== undefined && ranking.name in measures) ?? []
+  const known = measuresByTask.find(([ranking]) => ranking !== undefined && ranking.name in measures) ?? []
   const others = Object.keys(measures).filter(name => !known.some(one => one.name === name))
   return known.length === 0 ? [] : [...known, ...others.map(definitionOf)]
 }
