@@ -1,52 +1,35 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { State } from '../base/tensor.ts'
-import type { Callback } from '../config/callback.ts'
-import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
-import { heldOutSplit } from '../data/index.ts'
+import { resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import type { Json, JsonObject } from '../files/json.ts'
 import type { LayerInfo } from '../moe/index.ts'
-import { averagedState, scheduleAt } from '../optim/index.ts'
+import { scheduleAt } from '../optim/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
-import type { TrainEvent, TrainSummary } from '../run/events.ts'
+import type { TrainSummary } from '../run/events.ts'
 import type { TrainingPlan } from '../run/extensions.ts'
-import { configHash, type RunFolder } from '../run/run-folder.ts'
-import type { Engines } from '../runtime/engines.ts'
+import { configHash } from '../run/run-folder.ts'
 import type { BestCheckpoint } from '../tasks/choose-checkpoint.ts'
-import { rawMeasures } from '../tasks/measures.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import { layerSummaries } from '../tasks/routing.ts'
-import type { Evaluated, Evaluation, Task, TaskBatch } from '../tasks/task.ts'
+import type { Evaluated, TaskBatch } from '../tasks/task.ts'
 import { BestSoFar } from './best-so-far.ts'
 import { Callbacks } from './callbacks.ts'
 import { divergence } from './diagnose.ts'
 import { addStep, emptyEpoch, writeSums } from './epoch-sums.ts'
+import { HeldOutTest } from './held-out-test.ts'
 import { openJournal } from './journal.ts'
 import { Reporter } from './reporter.ts'
 import { secondsSoFar } from './resume.ts'
 import { type Position, startingPoint } from './starting-point.ts'
+import type { TrainingParts } from './training-parts.ts'
 import { TrainingPrograms } from './training-programs.ts'
-
-/** What a training works with. */
-export interface TrainingParts {
-  readonly config: Config
-  readonly task: Task
-  readonly engines: Engines
-  readonly folder: RunFolder
-  readonly signal: AbortSignal | undefined
-  readonly onEvent: (event: TrainEvent) => void
-  /** Besides those that the configuration names. */
-  readonly callbacks: readonly Callback[]
-}
 
 /** One training, from its first or resumed step to its end. */
 export class TrainingLoop {
   readonly #parts: TrainingParts
   readonly #programs: TrainingPrograms
-  readonly #evaluation: Evaluation
+  readonly #test: HeldOutTest
   readonly #callbacks: Callbacks
   readonly #best: BestSoFar
-  /** The split that the training is tested on. */
-  readonly #heldOut: 'val' | 'test'
   #position: Position | undefined
   #plan: TrainingPlan | undefined
   #layers: readonly LayerInfo[] = []
@@ -68,9 +51,8 @@ export class TrainingLoop {
       seed,
     )
     this.#work = task.work(0)
-    this.#evaluation = task.evaluation(engines)
+    this.#test = new HeldOutTest(parts, this.#programs)
     this.#best = new BestSoFar(training, task)
-    this.#heldOut = heldOutSplit(task.data)
     this.#callbacks = new Callbacks(training, parts.callbacks, () => engines[0].readState())
   }
 
@@ -96,7 +78,7 @@ export class TrainingLoop {
     this.#lastCheckpoint = checkpoint
     // All of them now, while a signal ends the process at once and loses nothing.
     if (position.epoch < config.training.epochs) await this.#programsOf(position.epoch)
-    await this.#evaluation.prepare(this.#heldOut)
+    await this.#test.prepare()
     this.#position = position
     this.#plan = plan
     this.#layers = usual.facts.layers
@@ -126,8 +108,8 @@ export class TrainingLoop {
     try {
       while (position.epoch < config.training.epochs && this.#callbacks.stopReason === undefined) {
         const isWhole = await this.#epoch(position, reporter)
-        const isTestDue = this.#isTestDue(position.epoch)
-        const test = isWhole && isTestDue ? await this.#test() : undefined
+        const isTestDue = this.#test.isDue(position.epoch)
+        const test = isWhole && isTestDue ? await this.#test.run() : undefined
         if (!isWhole || (isTestDue && test === undefined)) {
           await this.#checkpoint(position, flush)
           return this.#summary(evaluated, true, elapsed())
@@ -135,7 +117,7 @@ export class TrainingLoop {
         const trained = reporter.trained(position)
         await this.#callbacks.epoch(trained)
         if (test !== undefined)
-          await this.#callbacks.epoch(reporter.tested(position, this.#heldOut, test.result, test.seconds))
+          await this.#callbacks.epoch(reporter.tested(position, this.#test.split, test.result, test.seconds))
         reporter.alarm(position, test?.result.layers ?? trained.layers)
         if (test !== undefined) this.#best.consider(test.result, position)
         evaluated = test?.result
@@ -146,7 +128,7 @@ export class TrainingLoop {
       }
       this.#reportStop(position)
       const seconds = elapsed()
-      evaluated ??= (await this.#test())?.result
+      evaluated ??= (await this.#test.run())?.result
       const summary = this.#summary(evaluated, evaluated === undefined, seconds)
       if (!summary.interrupted) {
         await this.#callbacks.end()
@@ -260,43 +242,6 @@ export class TrainingLoop {
     }
   }
 
-  /** After every so many epochs, and after the last. */
-  #isTestDue(epoch: number): boolean {
-    const { epochs, evaluateEvery } = this.#parts.config.training
-    return (epoch + 1) % evaluateEvery === 0 || epoch + 1 === epochs
-  }
-
-  /** The network on held-out images; undefined when it was interrupted. */
-  async #test(): Promise<{ readonly result: Evaluated; readonly seconds: number } | undefined> {
-    const { config, onEvent, signal } = this.#parts
-    const onProgress = (done: number, total: number) =>
-      onEvent({ kind: 'progress', what: 'evaluating', done, total })
-    const started = performance.now()
-    const run = () => this.#evaluation.run(this.#heldOut, { signal, onProgress })
-    const result = config.training.ema === undefined ? await run() : await this.#testAverage(run)
-    return result && { result, seconds: (performance.now() - started) / 1000 }
-  }
-
-  /** Tests the average of the weights and, beside it, the weights themselves; the state is then as before. */
-  async #testAverage(run: () => Promise<Evaluated | undefined>): Promise<Evaluated | undefined> {
-    const { task, engines } = this.#parts
-    const raw = await run()
-    if (raw === undefined) return undefined
-    const usual = await this.#programs.for(task.forms(0)[0]!)
-    const set = async (state: State) => {
-      await engines[0].setState(state)
-      await this.#programs.spread(usual)
-    }
-    const state = await engines[0].readState()
-    await set(averagedState(state))
-    try {
-      const result = await run()
-      return result && { ...result, measures: { ...result.measures, ...rawMeasures(raw.measures) } }
-    } finally {
-      await set(state)
-    }
-  }
-
   /** @param flush - writes the journal out: a checkpoint must never know more than the log */
   async #checkpoint({ step, epoch, batch, sums }: Position, flush: () => void): Promise<void> {
     const { config, task, engines, folder, onEvent } = this.#parts
@@ -339,7 +284,7 @@ export class TrainingLoop {
     return {
       run: folder.path,
       interrupted,
-      split: this.#heldOut,
+      split: this.#test.split,
       measures: result?.measures ?? {},
       seconds,
       ...this.#savedBest(),
