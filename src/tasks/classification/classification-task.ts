@@ -5,7 +5,6 @@ import { balancedOrder, imageOf } from '../../data/balanced-order.ts'
 import { type Dataset, makeBatch, openDataset, type SplitName, splitNamed } from '../../data/index.ts'
 import { drawMixing, mixImages, mixLabels } from '../../data/mixing.ts'
 import type { Classifier } from '../../models/index.ts'
-import type { TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
 import {
   builtMixtures,
@@ -16,9 +15,9 @@ import {
   routed,
 } from '../classifier-of.ts'
 import { identityOf } from '../data-identity.ts'
-import type { BatchForm, BuildObjective } from '../objective.ts'
+import type { BuildObjective } from '../objective.ts'
 import { LoadedPrograms } from '../run-split.ts'
-import { SquareBatches } from '../square-batches.ts'
+import { SquareImageTask } from '../square-image-task.ts'
 import type {
   EvaluatedVariants,
   Evaluation,
@@ -67,27 +66,22 @@ export async function openClassification(
 }
 
 /** A configured classifier and its data. */
-export class ClassificationTask implements Task<ClassificationResult> {
+export class ClassificationTask extends SquareImageTask<Dataset> implements Task<ClassificationResult> {
   readonly kind = classification
   readonly identity
   readonly mixtures: readonly Mixture[]
-  readonly #batches: SquareBatches
 
   /** @param network - a network of the user's own, instead of the one that `config.model` describes */
   constructor(
-    readonly config: Config,
-    readonly data: Dataset,
+    config: Config,
+    data: Dataset,
     readonly network?: Classifier,
   ) {
+    const { labels } = data.train
+    const isBalanced = config.data.sampling !== undefined
+    super(config, data, isBalanced ? epoch => balancedOrder(labels, config.seed, epoch) : undefined)
     this.identity = identityOf(data)
     this.mixtures = network === undefined ? mixturesOf(config.model, data) : builtMixtures(network, data)
-    const { labels } = data.train
-    this.#batches = new SquareBatches(
-      config,
-      data.train.length,
-      data.size,
-      config.data.sampling === undefined ? undefined : epoch => balancedOrder(labels, config.seed, epoch),
-    )
   }
 
   get facts(): NetworkFacts {
@@ -99,38 +93,14 @@ export class ClassificationTask implements Task<ClassificationResult> {
     return { description, parameters, activeParameters }
   }
 
-  get notices(): TrainEvent[] {
-    const { skipped, notices = [] } = this.data
-    return [
-      ...(skipped.length === 0 ? [] : [{ kind: 'skipped', files: skipped } as const]),
-      ...notices.map(message => ({ kind: 'warning', message }) as const),
-    ]
-  }
-
   checkTrainable(): void {
     checkTrainable(this.data)
-  }
-
-  get stepsPerEpoch() {
-    return this.#batches.stepsPerEpoch
-  }
-
-  forms(epoch: number): BatchForm[] {
-    return this.#batches.forms(epoch)
-  }
-
-  work(epoch: number): number {
-    return this.#batches.work(epoch)
-  }
-
-  batches(epoch: number): Uint32Array[] {
-    return this.#batches.batches(epoch)
   }
 
   async load(numbers: Uint32Array, epoch: number): Promise<TaskBatch> {
     const { mean, std, train, classes } = this.data
     const { augmentation, seed } = this.config
-    const form = this.#batches.form(numbers.length, epoch)
+    const form = this.form(numbers.length, epoch)
     const indices = numbers.map(number => imageOf(number, train.length))
     const { images, labels } = await makeBatch(train, indices, {
       numbers,

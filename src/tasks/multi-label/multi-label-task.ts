@@ -11,12 +11,11 @@ import {
 } from '../../data/index.ts'
 import { needDirectory } from '../../data/missing-directory.ts'
 import { precisionRecall } from '../../metrics/label-thresholds.ts'
-import type { TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
 import { classifierOf, mixturesOf, networkText } from '../classifier-of.ts'
 import { identity, splitsOf } from '../data-identity.ts'
-import type { BatchForm, BuildObjective } from '../objective.ts'
-import { SquareBatches } from '../square-batches.ts'
+import type { BuildObjective } from '../objective.ts'
+import { SquareImageTask } from '../square-image-task.ts'
 import type {
   EvaluatedVariants,
   Evaluation,
@@ -76,21 +75,20 @@ export interface MultiLabelVariant extends VariantResult {
 }
 
 /** A configured multi-label network and its data. */
-export class MultiLabelTask implements Task<MultiLabelResult, MultiLabelVariant> {
+export class MultiLabelTask
+  extends SquareImageTask<MultiLabelDataset>
+  implements Task<MultiLabelResult, MultiLabelVariant>
+{
   readonly kind = multiLabel
   readonly identity
   readonly mixtures: readonly Mixture[]
-  readonly #batches: SquareBatches
 
-  constructor(
-    readonly config: Config,
-    readonly data: MultiLabelDataset,
-  ) {
+  constructor(config: Config, data: MultiLabelDataset) {
+    super(config, data)
     const hash = createHash('sha256')
     for (const { targets } of splitsOf(data)) hash.update(targets)
     this.identity = identity(data, hash.digest('hex'))
     this.mixtures = mixturesOf(config.model, data)
-    this.#batches = new SquareBatches(config, data.train.length, data.size)
   }
 
   get facts(): NetworkFacts {
@@ -98,38 +96,14 @@ export class MultiLabelTask implements Task<MultiLabelResult, MultiLabelVariant>
     return { description: networkText(this.config.model), parameters, activeParameters }
   }
 
-  get notices(): TrainEvent[] {
-    const { skipped, notices = [] } = this.data
-    return [
-      ...(skipped.length === 0 ? [] : [{ kind: 'skipped', files: skipped } as const]),
-      ...notices.map(message => ({ kind: 'warning', message }) as const),
-    ]
-  }
-
   checkTrainable(): void {
     checkTrainable(this.data)
-  }
-
-  get stepsPerEpoch() {
-    return this.#batches.stepsPerEpoch
-  }
-
-  forms(epoch: number): BatchForm[] {
-    return this.#batches.forms(epoch)
-  }
-
-  work(epoch: number): number {
-    return this.#batches.work(epoch)
-  }
-
-  batches(epoch: number): Uint32Array[] {
-    return this.#batches.batches(epoch)
   }
 
   async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
     const { mean, std, train, classes } = this.data
     const { augmentation, seed } = this.config
-    const form = this.#batches.form(indices.length, epoch)
+    const form = this.form(indices.length, epoch)
     const images = await imageBatch(train, indices, {
       mean,
       std,
