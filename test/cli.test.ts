@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { dataNames } from '../src/data/data-names.ts'
+import { builtInDatasets } from '../src/data/datasets/registry.ts'
 import { compileForNode } from './compiled.ts'
 
 // These tests run what `npm test` has built before.
@@ -197,9 +197,9 @@ describe('moiety data', () => {
   it('lists the data sets', async () => {
     const { code, out } = await moiety('data')
     expect(code).toBe(0)
-    for (const name of dataNames) expect(out).toMatch(new RegExp(`^${name}  `, 'm'))
+    for (const { name } of builtInDatasets) expect(out).toMatch(new RegExp(`^${name}  `, 'm'))
     const listed = json((await moiety('data', '--json')).out)
-    expect(listed).toMatchObject(dataNames.map(name => ({ name })))
+    expect(listed).toMatchObject(builtInDatasets.map(({ name }) => ({ name })))
   })
 })
 

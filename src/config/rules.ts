@@ -1,6 +1,7 @@
 import type { OptionMistake } from '../base/component.ts'
 import { describeSchema, showValue } from '../base/schemas.ts'
-import { datasets } from '../data/custom-dataset.ts'
+import { datasets, sizesOf, taskOfData } from '../data/datasets/registry.ts'
+import { metrics } from '../metrics/metric.ts'
 import { constraints } from '../moe/index.ts'
 import { optimizers, schedules } from '../optim/index.ts'
 import { detectorRules } from './detector-rules.ts'
@@ -35,11 +36,15 @@ type RoutingKeys = Pick<Layer, 'experts' | 'k' | 'weighting' | 'noise' | 'constr
 
 function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: number): Mistake[] {
   const mistakes: Mistake[] = []
-  if (['sample', 'cifar10', 'cifar100'].includes(data.name) && data.size !== null && data.size !== 32)
+  const { usual, range: [least, most] = [0, Number.POSITIVE_INFINITY] } = sizesOf(data.name)
+  if (data.size !== null && (data.size < least || data.size > most))
     mistakes.push({
       path: ['data', 'size'],
-      message: `the images of ${data.name} are 32×32, came size ${data.size}`,
-      help: 'leave data.size out; only folder, multi-label, scenes and coco have sizes',
+      message:
+        least === most
+          ? `the images of ${data.name} are ${usual}×${usual}, came size ${data.size}`
+          : `${data.name} are drawn at ${least} to ${most} pixels, came ${data.size}`,
+      help: `leave data.size out for ${usual}`,
     })
   if (augmentation.crop !== null && augmentation.crop.padding >= imageSize)
     mistakes.push({
@@ -105,16 +110,26 @@ function dataOptionRules({ data: { name, options = {} } }: ParsedConfig): Mistak
   })
 }
 
-function metricRules({ data, model, training }: ParsedConfig): Mistake[] {
-  const isClassifier = model.detector === null && data.name !== 'multi-label'
-  if (isClassifier || (training.metrics ?? []).length === 0) return []
-  return [
-    {
-      path: ['training', 'metrics'],
-      message: 'metrics are given the class of each image, and these images have not one each',
-      help: 'leave training.metrics out',
-    },
-  ]
+/** Whether the images of a configuration have one class each: those of a detector and of multi-label have not. */
+function hasOneClassEach({ data, model }: Pick<ParsedConfig, 'data' | 'model'>): boolean {
+  return model.detector === null && taskOfData(data.name) !== 'multi-label'
+}
+
+/** A metric is given what the networks of its task give. */
+function metricRules(config: ParsedConfig): Mistake[] {
+  const { data, model, training } = config
+  const task = model.detector === null ? taskOfData(data.name) : 'detection'
+  return (training.metrics ?? []).flatMap(({ name }, i): Mistake[] => {
+    const own = metrics.get(name).task
+    if (own === task) return []
+    return [
+      {
+        path: ['training', 'metrics', i, 'name'],
+        message: `the metric "${name}" is for ${own}, but this is ${task}`,
+        help: `leave it out, or define one with task: '${task}'`,
+      },
+    ]
+  })
 }
 
 /** A network of a user's own is all of the network. */
@@ -199,7 +214,7 @@ function replicaRules({ training: { replicas, accumulate = 1, batch }, model }: 
 
 /** What needs one class for each image. */
 function classRules({ data, augmentation, training, model }: ParsedConfig): Mistake[] {
-  if (model.detector === null && data.name !== 'multi-label') return []
+  if (hasOneClassEach({ data, model })) return []
   const given: readonly [path: Path, value: unknown][] = [
     [['data', 'sampling'], data.sampling],
     [['augmentation', 'mixup'], augmentation.mixup],
@@ -267,7 +282,7 @@ function samePosition({ model }: ParsedConfig): Mistake[] {
 
 /** The images of a detector have boxes of many classes, and those of multi-label any number of classes: none has one of its own. */
 function labelRules({ data, model }: ParsedConfig): Mistake[] {
-  if (model.detector === null && data.name !== 'multi-label') return []
+  if (hasOneClassEach({ data, model })) return []
   const mixture = model.detector?.mixture ?? null
   const whose = model.detector === null ? 'of multi-label have any number of them' : 'of a detector have none'
   const layers: readonly [Path, RoutingKeys][] = [

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Component, NamedOptions, Registry } from '../base/component.ts'
 import type { DeepReadonly } from '../base/schemas.ts'
-import { allDataNames } from '../data/custom-dataset.ts'
+import { allDataNames } from '../data/datasets/registry.ts'
 import { transforms } from '../data/transforms/registry.ts'
 import { metrics } from '../metrics/metric.ts'
 import { networks } from '../models/network.ts'
@@ -351,7 +351,7 @@ const trainingSchema = () =>
       .array(named(metrics))
       .max(100)
       .optional()
-      .describe('what else is measured on held-out images of a classifier; --use loads metrics'),
+      .describe('what else is measured on held-out images; --use loads metrics'),
     callbacks: z
       .array(named(callbacks))
       .max(100)

@@ -1,7 +1,6 @@
 import { kindOf } from '../files/disk.ts'
 import { findCifar } from './cifar.ts'
-import { allDataNames } from './custom-dataset.ts'
-import type { DataName } from './data-names.ts'
+import { allDataNames, type DataName } from './datasets/registry.ts'
 import { findBoxes } from './detection/index.ts'
 import { holdsLabels, holdsSeveralLabels } from './tables/find-label-files.ts'
 

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/path-inside.ts'
-import type { ProblemKind } from '../problems.ts'
+import type { ProblemKind } from '../problem-kinds.ts'
 
 /** Why an image is not available. */
 export type Absence = Extract<ProblemKind, 'missing' | 'leads-out' | 'not-a-file'>

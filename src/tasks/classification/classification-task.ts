@@ -2,6 +2,7 @@ import { draws } from '../../base/random.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import type { Config } from '../../config/config.ts'
 import { balancedOrder, imageOf } from '../../data/balanced-order.ts'
+import { taskOfData } from '../../data/datasets/registry.ts'
 import { type Dataset, makeBatch, openDataset, type SplitName, splitNamed } from '../../data/index.ts'
 import { drawMixing, mixImages, mixLabels } from '../../data/mixing.ts'
 import type { Classifier } from '../../models/index.ts'
@@ -48,7 +49,7 @@ export const classification: TaskKind = {
   name: 'classification',
   exportName: 'image-classification',
   measures: classificationMeasures,
-  accepts: ({ model, data }) => model.detector === null && data.name !== 'multi-label',
+  accepts: ({ model, data }) => model.detector === null && taskOfData(data.name) !== 'multi-label',
   open: openClassification,
 }
 

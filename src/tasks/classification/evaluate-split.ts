@@ -1,10 +1,8 @@
-import { createNamed, type NamedOptions } from '../../base/component.ts'
-import { fail } from '../../base/errors.ts'
+import type { NamedOptions } from '../../base/component.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import { type Dataset, makeBatch, type Split } from '../../data/index.ts'
-import { type Predictions, metrics as registry } from '../../metrics/metric.ts'
-import { describeGiven } from '../../nn/contract.ts'
 import type { LoadedProgram } from '../../runtime/index.ts'
+import { ownMeasures } from '../own-metrics.ts'
 import { runSplit } from '../run-split.ts'
 import type { Evaluated, TestOptions } from '../task.ts'
 import type { EvaluationProgram } from './evaluation-program.ts'
@@ -72,7 +70,7 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
       measures: {
         top1: counts.correct1 / result.images,
         top5: counts.correct5 / result.images,
-        ...measured(metrics, { labels: split.labels, probabilities, classes }),
+        ...ownMeasures<'classification'>(metrics, { labels: split.labels, probabilities, classes }),
       },
       items: Array.from(split.labels, (label, image) => ({ image, label, level: 0 })),
       details: {},
@@ -80,23 +78,6 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
       labels: split.labels,
       predictions,
     }
-  )
-}
-
-/** What metrics of the user's own measure, by their names. @throws MoietyError (usage) for anything but a number */
-function measured(metrics: readonly NamedOptions[], predictions: Predictions): Record<string, number | null> {
-  return Object.fromEntries(
-    metrics.map(one => {
-      const value: unknown = createNamed(registry, one)(predictions)
-      if (typeof value !== 'number')
-        fail({
-          kind: 'usage',
-          message: `expected the metric "${one.name}" to return a number, but got ${describeGiven(value)}`,
-          where: 'training.metrics',
-          help: 'return NaN where there is nothing to measure',
-        })
-      return [one.name, Number.isFinite(value) ? value : null]
-    }),
   )
 }
 

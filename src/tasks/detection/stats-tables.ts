@@ -1,4 +1,4 @@
-import type { MeasureChange } from '../../data/problems.ts'
+import type { MeasureChange } from '../../data/problem-kinds.ts'
 import {
   type DetectionEvaluation,
   type SizeLimits,

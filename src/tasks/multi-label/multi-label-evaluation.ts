@@ -1,7 +1,9 @@
+import type { NamedOptions } from '../../base/component.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import { imageBatch, type MultiLabelDataset, type SplitName, splitNamed } from '../../data/index.ts'
 import type { Engine, LoadedProgram } from '../../runtime/index.ts'
 import { floatsOf } from '../../runtime/outputs.ts'
+import { ownMeasures } from '../own-metrics.ts'
 import { LoadedPrograms, runSplit } from '../run-split.ts'
 import type { Evaluated, Evaluation, TestOptions } from '../task.ts'
 import type { MultiLabelProgram } from './multi-label-program.ts'
@@ -93,6 +95,8 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
     readonly batch: number,
     engines: readonly Engine[],
     readonly program: MultiLabelProgram,
+    /** What is measured besides, of the user's own. */
+    readonly metrics: readonly NamedOptions[] = [],
   ) {
     this.#programs = new LoadedPrograms(engines, program.program)
   }
@@ -129,7 +133,10 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
       loss,
       layers,
       routing,
-      measures: multiLabelMeasuresOf(scored, names.length),
+      measures: {
+        ...multiLabelMeasuresOf(scored, names.length),
+        ...ownMeasures<'multi-label'>(this.metrics, { ...scored, classes: names }),
+      },
       items: itemsOf(targets, names.length),
       details: { thresholdsFrom, classes },
       tables: [classTable(classes, thresholdsFrom, split)],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { fail } from '../../base/errors.ts'
 import type { Config } from '../../config/config.ts'
+import { taskOfData } from '../../data/datasets/registry.ts'
 import {
   heldOutSplit,
   imageBatch,
@@ -10,6 +11,7 @@ import {
   splitNamed,
 } from '../../data/index.ts'
 import { needDirectory } from '../../data/missing-directory.ts'
+import { openOwn } from '../../data/own-data.ts'
 import { precisionRecall } from '../../metrics/label-thresholds.ts'
 import type { Engine } from '../../runtime/index.ts'
 import { classifierOf, mixturesOf, networkText } from '../classifier-of.ts'
@@ -41,7 +43,7 @@ export const multiLabel: TaskKind = {
   name: 'multi-label',
   exportName: 'multi-label-image-classification',
   measures: multiLabelMeasures,
-  accepts: ({ model, data }) => model.detector === null && data.name === 'multi-label',
+  accepts: ({ model, data }) => model.detector === null && taskOfData(data.name) === 'multi-label',
   open: openMultiLabelTask,
 }
 
@@ -55,14 +57,15 @@ export async function openMultiLabelTask(
   { onProgress, normalisation }: OpenTaskOptions = {},
 ): Promise<MultiLabelTask> {
   const { data } = config
-  if (data.name !== 'multi-label')
+  const own = await openOwn('multi-label', data, onProgress)
+  if (own === undefined && data.name !== 'multi-label')
     fail({
       kind: 'usage',
-      message: `expected images with any number of labels, but those of ${data.name} have ${['coco', 'boxes', 'scenes'].includes(data.name) ? 'boxes' : 'one class each'}`,
+      message: `expected images with any number of labels, but those of ${data.name} have ${taskOfData(data.name) === 'detection' ? 'boxes' : 'one class each'}`,
       where: 'data.name',
       help: 'give a labels file or the folder of one: --data DIR',
     })
-  const dataset = await openMultiLabel({ ...data, directory: needDirectory(data) }, onProgress)
+  const dataset = own ?? (await openMultiLabel({ ...data, directory: needDirectory(data) }, onProgress))
   return new MultiLabelTask(config, { ...dataset, ...normalisation })
 }
 
@@ -137,7 +140,8 @@ export class MultiLabelTask
   }
 
   evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<MultiLabelResult> {
-    return new MultiLabelEvaluation(this.data, this.config.training.batch, engines, this.#program(overrides))
+    const { batch, metrics } = this.config.training
+    return new MultiLabelEvaluation(this.data, batch, engines, this.#program(overrides), metrics)
   }
 
   async withVariants(
