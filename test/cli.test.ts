@@ -236,7 +236,7 @@ describe('moiety doctor', () => {
 describe('signals', () => {
   const compiled = compileForNode('src/cli/signals.ts')
   afterAll(() => rm(compiled.folder, { recursive: true }))
-  /** Work that goes on until it is told to stop, and for ever after that when `deaf`. */
+  /** Work that continues until it is told to stop, and for ever after that when `deaf`. */
   const program = (deaf: boolean) => `
     import { exitCodeOf, interruptible } from ${JSON.stringify(compiled.file)}
     const work = abort => new Promise(resolve => {

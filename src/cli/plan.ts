@@ -40,7 +40,7 @@ interface Draft {
 }
 
 /**
- * @param runs - where runs go that are not told where
+ * @param runs - where runs go without --out
  * @throws MoietyError of kind `usage` or `data` for whatever does not fit together
  */
 export async function planTraining(
@@ -168,7 +168,7 @@ export async function chosenData(data: string): Promise<DataChoice> {
   })
 }
 
-/** What `--data` was given, for whoever reads it in another folder or on another machine: a path as a whole one. */
+/** What `--data` was given, to be read in another folder or on another machine: a path as a whole one. */
 export function wholePath(data: string): string {
   const isPath = !allDataNames().some(name => name === data) && isThere(data)
   return isPath ? resolve(data) : data

@@ -170,6 +170,6 @@ export function endText(
     ...(failed.length === 0 ? [] : [`What they said is in ${clean(join(folder, 'logs'))}`]),
     done === plan.runs.length
       ? `The results: moiety table ${shellWord(folder)}`
-      : `The same command goes on. The results so far: moiety table ${shellWord(folder)}`,
+      : `The same command continues. The results so far: moiety table ${shellWord(folder)}`,
   ].join('\n')
 }

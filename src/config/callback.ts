@@ -41,9 +41,9 @@ export interface Callback {
   onEpoch?(epoch: EpochReport, training: TrainingControl): void | Promise<void>
   /** Called when the training is finished, not where it is interrupted. */
   onEnd?(): void | Promise<void>
-  /** What the callback remembers, for the checkpoint: a training that is resumed then goes on as if it had not stopped. */
+  /** What the callback remembers, for the checkpoint: a training that is resumed then continues as if it had not stopped. */
   save?(): Json
-  /** Called with what `save` returned before the training goes on. */
+  /** Called with what `save` returned before the training continues. */
   restore?(saved: Json): void
 }
 

@@ -101,7 +101,7 @@ function add(one: Definition, source: ComponentSource | null): void {
 /** The function that a definition must have; all others create what they are. */
 const makers: Readonly<Partial<Record<ComponentType, string>>> = { optimizer: 'update', schedule: 'rateAt' }
 
-/** Whether a value is what one of these functions made; their own checks have looked at the rest. */
+/** Whether a value is what one of these functions made; the rest was checked when it was defined. */
 export function isDefinition(value: unknown): value is Definition {
   const type = componentTypes.find(name => name === child(value, 'component'))
   return (

@@ -339,7 +339,7 @@ function expertRules({ style, position, expertWidth }: Layer, path: Path): Mista
       path: [...path, 'style'],
       message:
         style === 'shared'
-          ? 'the stem (position 0) is no stage that could stay beside experts'
+          ? 'the stem (position 0) is not a stage to which experts can be added'
           : 'the stem (position 0) has no shortcut, so it has no residual form',
       help: 'set style to block or conv, or take a position from 1 to 4',
     })

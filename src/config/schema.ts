@@ -292,7 +292,7 @@ const trainingSchema = () =>
       .min(1)
       .max(1e6)
       .default(1)
-      .describe('held-out images are looked at after every so many epochs, and after the last'),
+      .describe('held-out images are evaluated after every so many epochs, and after the last'),
     replicas: z
       .int()
       .min(1)
@@ -408,7 +408,7 @@ type ParsedDetector = NonNullable<Parsed['model']['detector']>
 export type MoeLayerConfig = DeepReadonly<
   Omit<ParsedLayer, 'noise' | 'gate'> & { noise: boolean; gate: GateConfig }
 >
-/** What keeps the experts of a layer balanced, told apart by `name`. */
+/** What keeps the experts of a layer balanced, by its `name`. */
 export type ConstraintConfig = MoeLayerConfig['constraint']
 /** Mixtures of experts in the heads of a detector, with every default explicit. */
 export type HeadMixtureConfig = DeepReadonly<

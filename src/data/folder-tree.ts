@@ -140,10 +140,10 @@ async function splitsOf(
   }
   if (splits.size === 0) return undefined
   const found = splitNames.flatMap(role => splits.get(role) ?? []).map(name => `${name}/`)
-  const beside = named.filter(name => ![...splits.values()].includes(name))
-  if (beside.length > 0) {
-    const more = beside.length > 5 ? ` and ${beside.length - 5} more` : ''
-    const others = beside.slice(0, 5).map(name => `${name}/`)
+  const nextTo = named.filter(name => ![...splits.values()].includes(name))
+  if (nextTo.length > 0) {
+    const more = nextTo.length > 5 ? ` and ${nextTo.length - 5} more` : ''
+    const others = nextTo.slice(0, 5).map(name => `${name}/`)
     refuseSplits(`found ${found.join(', ')}, named like a split, next to ${others.join(', ')}${more}`, root)
   }
   if (!splits.has('train')) refuseSplits(`found ${found.join(', ')} and no train/`, root)

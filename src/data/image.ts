@@ -59,7 +59,7 @@ export interface Extent {
 /**
  * Size and orientation from the header of an image file.
  *
- * @returns the stored extent, whether EXIF rotates or mirrors it, and EXIF's orientation: 1, as it is stored, to 8
+ * @returns the stored extent, whether EXIF rotates or mirrors it, and EXIF's orientation: 1, as stored, to 8
  * @throws UnreadableImage for a file that is missing, of another format, damaged at its beginning, or larger than the limits
  */
 export async function storedExtent(

@@ -7,7 +7,7 @@ import { imageEndings, isImageName } from '../data/image-names.ts'
 import { isJunkFile } from '../data/junk-files.ts'
 import { kindOf, reasonOf, rethrowExhausted } from '../files/disk.ts'
 
-/** An image to predict. Its extent is as it is stored. */
+/** An image to predict. Its extent is that of the stored image. */
 export interface GivenImage extends Extent {
   readonly path: string
   /** Whether its EXIF asks to have it turned or mirrored. */

@@ -110,7 +110,7 @@ export type Figure =
 
 /** A box with a label that is drawn onto a picture. */
 export interface Mark {
-  /** In pixels of the image as it is stored. */
+  /** In pixels of the image as stored. */
   readonly box: Box
   /** What the label says, and what it says where the letters cannot write that. */
   readonly name: string

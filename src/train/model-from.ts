@@ -4,7 +4,7 @@ import { isJsonObject, type JsonObject } from '../files/json.ts'
 import { networkOf, settingsFor } from './network-of-weights.ts'
 import { readWeights, refuseUnreadableWeights } from './weight-file.ts'
 
-/** A configuration in which `model.from` was replaced, and what a person is told of it. */
+/** A configuration in which `model.from` was replaced, and what is reported of it. */
 export interface FromWeights {
   readonly input: unknown
   readonly notes: readonly string[]
@@ -71,7 +71,7 @@ export async function withModelFrom(input: unknown, fixed: readonly string[] = [
   const open =
     found.stem === null && !isJsonObject(trained)
       ? [
-          'its stem is a 3×3 convolution whose stride cannot be told from tensors; model.stem=strided is the other possibility',
+          'its stem is a 3×3 convolution whose stride cannot be read from tensors; model.stem=strided is the other possibility',
         ]
       : []
   return { input: { ...input, model: next }, notes: [`${from} sets ${said.join(' ')}`, ...open] }

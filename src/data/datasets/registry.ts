@@ -40,7 +40,7 @@ export function needsFolder(name: string): boolean {
   return facts !== undefined && facts.source !== 'drawn'
 }
 
-/** Whether the folder says which data set it is, where others are the same wherever they lie. Images with boxes are told apart by their files. */
+/** Whether the folder says which data set it is, where others are the same wherever they lie. Images with boxes are identified by their files. */
 export function isOfFolder(name: unknown): boolean {
   const facts = builtInDataset(name)
   return facts === undefined || (facts.source === 'user' && facts.task !== 'detection')

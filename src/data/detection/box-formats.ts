@@ -90,5 +90,5 @@ export async function readBoxes(directory: string, reading: BoxReading): Promise
 const layouts = [
   'COCO (annotations/instances_train2017.json and train2017/; instances_train.json and images/; train/_annotations.coco.json; result.json and images/; likewise for val and test)',
   'YOLO (data.yaml; images/train/ and labels/train/; train/images/ and train/labels/)',
-  'Pascal VOC (Annotations/, JPEGImages/ and ImageSets/Main/; XML files beside images in train/)',
+  'Pascal VOC (Annotations/, JPEGImages/ and ImageSets/Main/; XML files next to images in train/)',
 ].join('; ')

@@ -15,7 +15,7 @@ export interface CocoFiles {
   readonly others: readonly string[]
 }
 
-/** Words in names of annotation files beside that of a split. */
+/** Words in names of annotation files next to that of a split. */
 const fillers = new Set([
   ...['instances', 'instance', 'annotations', 'annotation', 'ann', 'anns', 'coco', 'labels', 'label'],
   ...[
@@ -94,7 +94,7 @@ function largestFamily(all: readonly Candidate[]): CocoFiles | undefined {
   const families = new Map<string, Map<SplitName | 'all', string>>()
   for (const { path, role, pattern } of candidates) {
     const files = families.get(pattern) ?? new Map<SplitName | 'all', string>()
-    // Beside a file it may have been compressed from.
+    // Next to a file it may have been compressed from.
     if (!files.has(role)) files.set(role, path)
     families.set(pattern, files)
   }

@@ -30,10 +30,10 @@ export class ImageFinder {
   }
 
   /**
-   * The file of a name, read as it is or, where there is none, as other systems and tools write it.
+   * The file of a name, read unchanged or, where there is none, as other systems and tools write it.
    *
    * @param where - of the name, for the error
-   * @returns the path; that of the name as it is, where there is no file
+   * @returns the path; that of the unchanged name, where there is no file
    * @throws MoietyError of kind `data` for a name that is absolute or leaves the folder
    */
   async find(folder: string, name: string, where: string): Promise<FoundImage> {

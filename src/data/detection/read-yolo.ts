@@ -137,7 +137,7 @@ async function namesIn(file: string): Promise<readonly CocoCategory[]> {
   return names.map((name, id) => ({ id, name: name === '' ? `class ${id}` : name, supercategory: null }))
 }
 
-/** The label file of each image: `labels` for the last `images` of its path, or beside it. Reports label files without an image. */
+/** The label file of each image: `labels` for the last `images` of its path, or next to it. Reports label files without an image. */
 async function labelFiles(
   images: readonly string[],
   root: string,

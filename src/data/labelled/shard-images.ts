@@ -73,7 +73,7 @@ interface Found {
 }
 
 /**
- * Images in tar shards of WebDataset, `key.jpg` beside `key.cls`, `key.json` or `key.txt`. Only the headers and labels are read now.
+ * Images in tar shards of WebDataset, `key.jpg` with `key.cls`, `key.json` or `key.txt`. Only the headers and labels are read now.
  *
  * @throws MoietyError `data` for archives that are damaged or refused, or without labels
  */
@@ -192,7 +192,7 @@ function labelOfJson(text: string, where: string): LabelValue {
   )
 }
 
-/** The names of classes beside the shards, one a line. */
+/** The names of classes next to the shards, one a line. */
 async function declaredClasses(directory: string): Promise<readonly string[] | undefined> {
   for (const name of ['classes.txt', 'classnames.txt', 'class_names.txt', 'labels.txt']) {
     const path = join(directory, name)

@@ -12,7 +12,7 @@ import { type LabelSource, readLabelFiles, separatorOf } from './label-file.ts'
 
 const endings = /\.(csv|tsv|json|jsonl|ndjson)$/i
 
-/** Words beside a split's name in the name of a labels file: `train_labels.csv`. */
+/** Words next to a split's name in the name of a labels file: `train_labels.csv`. */
 const fillers = /[\s_.-]*(labels?|annotations?|metadata|list|files?|classes)[\s_.-]*/gi
 
 /** Tables that look like labels and are predictions. */
@@ -84,7 +84,7 @@ export function holdsLabels(path: string): boolean {
   return tablesIn(path).length > 0 || belowSplits(path).some(({ split }) => split === 'train')
 }
 
-/** Whether an image has several labels or none. A file that cannot be read says nothing: whoever opens it says why. */
+/** Whether an image has several labels or none. A file that cannot be read counts as neither; opening it reports why. */
 export async function holdsSeveralLabels(path: string): Promise<boolean> {
   try {
     return (await readLabelFiles(findLabelFiles(path).sources)).isSeveral
@@ -114,12 +114,12 @@ function entriesOf(folder: string) {
   try {
     return readdirSync(folder, { withFileTypes: true })
   } catch {
-    // One that cannot be listed says nothing; whoever opens the data says why.
+    // One that cannot be listed is skipped; opening the data reports why.
     return []
   }
 }
 
-/** So much of a file is looked at; a header may name thousands of classes. */
+/** So much of a file is read; a header may name thousands of classes. */
 const looked = 1 << 18
 
 /** A folder of classes may hold a table of another kind. */

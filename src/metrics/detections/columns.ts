@@ -64,7 +64,7 @@ function placesOf(
   }
 }
 
-/** Item numbers by category, then by image, then as told, then as they came. */
+/** Item numbers by category, then by image, then in the given order. */
 function ordered({ categories, images }: Places, then: (a: number, b: number) => number): Uint32Array {
   return Uint32Array.from(categories.keys()).sort(
     (a, b) => categories[a]! - categories[b]! || images[a]! - images[b]! || then(a, b) || a - b,

@@ -22,7 +22,7 @@ export interface DetectionEvaluationOptions {
    * images that are smaller than COCO's.
    */
   readonly sizes?: SizeLimits
-  /** Told after each category. */
+  /** Called after each category. */
   readonly onProgress?: (done: number, total: number) => void
 }
 

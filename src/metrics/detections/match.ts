@@ -10,7 +10,7 @@ import { type AreaRange, iouThresholds } from './settings.ts'
  * - an object is taken once, a crowd as often as one likes;
  * - crowds and objects outside of the range are *ignored*: taken only where nothing else is left to take. Who takes one
  *   is neither right nor wrong, and neither is a detection outside of the range that takes nothing;
- * - whoever else takes nothing is wrong.
+ * - any other detection without a match is a false positive.
  *
  * Both limits of a range belong to it; an object's area is that of its outline, a detection's that of its box.
  */

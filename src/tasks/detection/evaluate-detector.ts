@@ -107,7 +107,7 @@ export class DetectorEvaluator {
     return this.engines[number % this.engines.length]!
   }
 
-  /** Lets go of its programs and their memory. */
+  /** Releases its programs and their memory. */
   async release(): Promise<void> {
     for (const ready of this.#ready.values()) await (await ready).loaded.release()
     this.#ready.clear()
@@ -132,7 +132,7 @@ export class DetectorEvaluator {
     if (known !== undefined) return await known
     const making = this.#make(engine, images, canvas)
     this.#ready.set(key, making)
-    // Whoever asks again may have more luck.
+    // A later request tries again.
     making.catch(() => this.#ready.delete(key))
     return await making
   }
