@@ -13,8 +13,10 @@ import type { Sweep } from '../sweep/sweep-file.ts'
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
 import type { TrainerCommand } from '../sweep/trainer.ts'
+import { kindOfTask } from '../tasks/kinds.ts'
 import { type Score, scoreOf } from '../tasks/measures.ts'
 import { requireTraining } from '../train/device-probe.ts'
+import { refuseUnknownMeasures } from '../train/known-measures.ts'
 import type { SweepFlags } from './flags.ts'
 import { say } from './output.ts'
 import { dataOverrides } from './plan.ts'
@@ -52,6 +54,7 @@ export async function planCommand(
   const { sweep, recipe, source } = await loadSweep(file)
   const overrides = await dataOverrides(data)
   const plan = planSweep({ sweep, recipe, overrides, source })
+  for (const { config } of plan.runs) refuseUnknownMeasures(config.training, kindOfTask(config))
   const record = recordOf(sweep, recipe, plan)
   const folder = folderOf(out, sweep.name)
   refuseOtherSweep(folder, record)

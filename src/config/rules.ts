@@ -212,27 +212,39 @@ function replicaRules({ training: { replicas, accumulate = 1, batch }, model }: 
   ]
 }
 
-/** What needs one class for each image. */
+/** What needs labels of whole images, or one of each. */
 function classRules({ data, augmentation, training, model }: ParsedConfig): Mistake[] {
+  const isDetector = model.detector !== null
   if (hasOneClassEach({ data, model })) return []
-  const given: readonly [path: Path, value: unknown][] = [
-    [['data', 'sampling'], data.sampling],
-    [['augmentation', 'mixup'], augmentation.mixup],
-    [['augmentation', 'cutmix'], augmentation.cutmix],
-    [['training', 'classWeights'], training.classWeights],
-  ]
-  const whose = model.detector === null ? 'multi-label have any number of them' : 'a detector have none'
-  return given.flatMap(([path, value]) =>
-    value === undefined
-      ? []
-      : [
-          {
-            path,
-            message: `it needs one class for each image, and the images of ${whose}`,
-            help: 'leave it out; it is for classifiers',
-          },
-        ],
+  const mistake = (path: Path, value: unknown, because: string, help: string): Mistake[] =>
+    value === undefined ? [] : [{ path, message: because, help }]
+  const sampling = mistake(
+    ['data', 'sampling'],
+    data.sampling,
+    `it needs one class for each image, and the images of ${isDetector ? 'a detector have none' : 'multi-label have any number of them'}`,
+    isDetector
+      ? 'leave it out; it is for classifiers'
+      : 'leave it out; training.classWeights=balanced weights classes',
   )
+  if (!isDetector) return sampling
+  const boxes = 'boxes of blended images would be of objects that are half there'
+  const mosaic = 'leave it out; augmentation.mosaic joins images with boxes'
+  return [
+    ...sampling,
+    ...mistake(['augmentation', 'mixup'], augmentation.mixup, boxes, mosaic),
+    ...mistake(
+      ['augmentation', 'cutmix'],
+      augmentation.cutmix,
+      'rectangles would hide parts of objects whose boxes stay',
+      mosaic,
+    ),
+    ...mistake(
+      ['training', 'classWeights'],
+      training.classWeights,
+      "the focal loss of a detector weights anchors by how hard they are, nearly all of which are background; classes' counts play no part in it",
+      'leave it out; it is for classifiers',
+    ),
+  ]
 }
 
 function resizingRules(

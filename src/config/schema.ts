@@ -154,12 +154,14 @@ const augmentationSchema = () =>
     mixup: z
       .strictObject({ alpha: mixingAlpha(0.2) })
       .optional()
-      .describe('of a classifier, blends the images of a batch and their labels; left out: not'),
+      .describe(
+        'of classifiers, also of several labels, blends the images of a batch and their labels; left out: not',
+      ),
     cutmix: z
       .strictObject({ alpha: mixingAlpha(1) })
       .optional()
       .describe(
-        'of a classifier, puts a rectangle of another image into each; with mixup, each batch has one of the two; left out: not',
+        'of classifiers, also of several labels, puts a rectangle of another image into each; with mixup, each batch has one of the two; left out: not',
       ),
     transforms: z
       .array(named(transforms))
@@ -254,7 +256,7 @@ const trainingSchema = () =>
       ])
       .optional()
       .describe(
-        'of a classifier, how much the images of a class count in the loss: balanced (by one over their number), a list, or some classes by name; scaled so that the mean over training images is 1; left out: 1 each',
+        'of classifiers, how much the images of a class count in the loss: balanced (by one over their number), a list, or some classes by name; scaled so that the mean over training images is 1. With several labels an image, in the loss of that class, not scaled; balanced is the images without the class over those with it; left out: 1 each',
       ),
     clipNorm: z
       .number()

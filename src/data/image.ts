@@ -63,11 +63,11 @@ export interface Extent {
  * @throws UnreadableImage for a file that is missing, of another format, damaged at its beginning, or larger than the limits
  */
 export async function storedExtent(
-  path: string,
+  source: ImageSource,
 ): Promise<Extent & { readonly turned: boolean; readonly orientation: number }> {
-  const image = await openImage(path)
+  const image = await openImage(source)
   const found = await image.metadata().catch((cause: unknown) => {
-    throw new UnreadableImage(path, explain(cause), cause)
+    throw new UnreadableImage(nameOf(source), explain(cause), cause)
   })
   const { width, height, orientation = 1 } = found
   return { width, height, turned: orientation !== 1, orientation }

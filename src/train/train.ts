@@ -8,9 +8,10 @@ import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
 import { createRun, openRun, type RunFolder, readConfig, refuseTaken } from '../run/run-folder.ts'
 import { type Engines, startEngines } from '../runtime/engines.ts'
 import { engineVersion } from '../runtime/index.ts'
-import { openTask } from '../tasks/kinds.ts'
+import { kindOfTask, openTask } from '../tasks/kinds.ts'
 import type { Task } from '../tasks/task.ts'
 import { requireTraining } from './device-probe.ts'
+import { refuseUnknownMeasures } from './known-measures.ts'
 import { TrainingLoop } from './loop.ts'
 import { checkWeights } from './pretrained.ts'
 import { refuseOtherConfig, rememberConfig } from './resume.ts'
@@ -51,6 +52,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   // Before any lock is touched: a command that is refused anyway must not disturb a training that runs.
   if (resume === false) refuseTaken(options.run)
   else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
+  refuseUnknownMeasures(config.training, options.task?.kind ?? kindOfTask(config))
   await refuseUnreadableBeginning(options)
   await requireTraining([config], {
     signal: options.signal,
