@@ -4,6 +4,7 @@ import type { Engine, LoadedProgram } from '../../runtime/index.ts'
 import { floatsOf } from '../../runtime/outputs.ts'
 import { LoadedPrograms, runSplit } from '../run-split.ts'
 import type { Evaluated, Evaluation, TestOptions } from '../task.ts'
+import { labelTables, summarizeLabels } from './label-answers.ts'
 import type { MultiLabelProgram } from './multi-label-program.ts'
 import {
   classResults,
@@ -124,6 +125,7 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
     )
     const classes = classResults(scored, names, thresholds)
     const { images, loss, layers, routing } = result
+    const answers = summarizeLabels(scored, thresholds, routing)
     return {
       images,
       loss,
@@ -131,12 +133,13 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
       routing,
       measures: multiLabelMeasuresOf(scored, names.length),
       items: itemsOf(targets, names.length),
-      details: { thresholdsFrom, classes },
-      tables: [classTable(classes, thresholdsFrom, split)],
+      details: { thresholdsFrom, classes, ...answers },
+      tables: [classTable(classes, thresholdsFrom, split), ...labelTables(answers, names)],
       targets,
       probabilities: scored.probabilities,
       classes,
       thresholdsFrom,
+      answers,
     }
   }
 
