@@ -1,5 +1,5 @@
-import type { DataName } from './datasets/registry.ts'
 import type { Limit, OnProgress } from './dataset.ts'
+import type { DataName } from './datasets/registry.ts'
 import { readBoxes } from './detection/box-formats.ts'
 import { readCocoPaths, type SplitPaths } from './detection/read-coco.ts'
 import { splitByFile } from './folder.ts'

@@ -6,6 +6,7 @@ import { floatsOf } from '../../runtime/outputs.ts'
 import { ownMeasures } from '../own-metrics.ts'
 import { LoadedPrograms, runSplit } from '../run-split.ts'
 import type { Evaluated, Evaluation, TestOptions } from '../task.ts'
+import { labelTables, summarizeLabels } from './label-answers.ts'
 import type { MultiLabelProgram } from './multi-label-program.ts'
 import {
   classResults,
@@ -128,6 +129,7 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
     )
     const classes = classResults(scored, names, thresholds)
     const { images, loss, layers, routing } = result
+    const answers = summarizeLabels(scored, thresholds, routing)
     return {
       images,
       loss,
@@ -138,12 +140,13 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
         ...ownMeasures<'multi-label'>(this.metrics, { ...scored, classes: names }),
       },
       items: itemsOf(targets, names.length),
-      details: { thresholdsFrom, classes },
-      tables: [classTable(classes, thresholdsFrom, split)],
+      details: { thresholdsFrom, classes, ...answers },
+      tables: [classTable(classes, thresholdsFrom, split), ...labelTables(answers, names)],
       targets,
       probabilities: scored.probabilities,
       classes,
       thresholdsFrom,
+      answers,
     }
   }
 
