@@ -65,6 +65,7 @@ export interface ExportFlags extends CheckpointFlags {
 }
 
 export interface PredictFlags extends CheckpointFlags {
+  readonly skipUnreadable?: true
   readonly device?: string
   readonly out?: string
   readonly top?: string
