@@ -18,6 +18,7 @@ export interface GetFlags {
 }
 
 export interface DataCheckFlags {
+  readonly set: readonly string[]
   readonly json?: true
   readonly out?: string
   readonly repair?: string

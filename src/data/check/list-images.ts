@@ -4,7 +4,8 @@ import { openCifar } from '../cifar.ts'
 import type { OnProgress, Split } from '../dataset.ts'
 import { splitByFile } from '../folder.ts'
 import { readClassFolders } from '../labelled/class-folders.ts'
-import type { LabelledImages } from '../labelled/labelled-images.ts'
+import { homeOf } from '../labelled/container-files.ts'
+import type { LabelledImages, ReadOptions } from '../labelled/labelled-images.ts'
 import { holdsParquet, readParquetImages } from '../labelled/parquet-images.ts'
 import { holdsShards, readShardImages } from '../labelled/shard-images.ts'
 import { splitByLabels } from '../multi-label/label-splits.ts'
@@ -31,6 +32,11 @@ export function orRefused(
   }
 }
 
+interface ListOptions {
+  readonly followLinks?: boolean | undefined
+  readonly progress?: OnProgress | undefined
+}
+
 /**
  * Lists the labelled images of a folder or of a labels file, as training would read them. Where training would refuse the data, what
  * can be listed all the same.
@@ -38,12 +44,12 @@ export function orRefused(
 export async function listImages(
   directory: string,
   problems: FoundProblems,
-  progress?: OnProgress,
+  { followLinks = false, progress }: ListOptions,
 ): Promise<ImageListing> {
-  const options = { unreadable: 'skip', followLinks: false } as const
+  const options = { unreadable: 'skip', followLinks } as const
   if (holdsLabels(directory)) {
-    const table = await listTable(directory, problems).catch(orRefused(problems))
-    return table ?? (await listTree(directory, 'table', problems))
+    const table = await listTable(directory, options, problems).catch(orRefused(problems))
+    return table ?? (await listTree(directory, 'table', problems, followLinks))
   }
   if (await holdsParquet(directory)) {
     const read = await readParquetImages(directory, options, progress).catch(orRefused(problems))
@@ -54,9 +60,9 @@ export async function listImages(
     return listingOf('webdataset', read, problems)
   }
   const read = await readClassFolders(directory, options).catch(orRefused(problems))
-  if (read === undefined) return await listTree(directory, 'folder', problems)
+  if (read === undefined) return await listTree(directory, 'folder', problems, followLinks)
   // For what reading leaves out.
-  await scanTree(directory, problems, 'every file in a class')
+  await scanTree(directory, problems, 'every file in a class', followLinks)
   return listingOf('folder', read, problems)
 }
 
@@ -95,12 +101,16 @@ function listingOf(
 }
 
 /** A labels file with one label an image, or several; rows that training refuses are left out. */
-async function listTable(directory: string, problems: FoundProblems): Promise<ImageListing> {
+async function listTable(
+  directory: string,
+  options: ReadOptions,
+  problems: FoundProblems,
+): Promise<ImageListing> {
   const { sources, root } = findLabelFiles(directory)
   const { classes, images, isSeveral, read } = await readLabelFiles(sources, row =>
     problems.addError('bad-row', row),
   )
-  const { images: located, missing } = await locateImages(images, { root, unreadable: 'skip' })
+  const { images: located, missing } = await locateImages(images, { ...options, root })
   for (const { path, reason } of missing) problems.add('missing', `${problems.pathOf(path)}: ${reason}`)
   const isDivided = located.some(({ split }) => split !== undefined && split !== 'train')
   const divided = isDivided
@@ -136,11 +146,13 @@ async function listTree(
   directory: string,
   kind: ImageListing['kind'],
   problems: FoundProblems,
+  followLinks: boolean,
 ): Promise<ImageListing> {
   const { images, folders } = await scanTree(
-    directory,
+    homeOf(directory),
     problems,
     kind === 'folder' ? 'every file in a class' : 'by their names',
+    followLinks,
   )
   const inClasses = images.filter(({ className, path }) => {
     if (className === '') problems.add('misplaced-file', problems.pathOf(path))
