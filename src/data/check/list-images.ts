@@ -3,16 +3,16 @@ import { MoietyError } from '../../base/errors.ts'
 import { openCifar } from '../cifar.ts'
 import type { OnProgress, Split } from '../dataset.ts'
 import { splitByFile } from '../folder.ts'
-import { readClassFolders } from '../labelled/class-folders.ts'
 import { homeOf } from '../labelled/container-files.ts'
 import type { LabelledImages, ReadOptions } from '../labelled/labelled-images.ts'
 import { holdsParquet, readParquetImages } from '../labelled/parquet-images.ts'
+import { readFolders } from '../labelled/read-labelled.ts'
 import { holdsShards, readShardImages } from '../labelled/shard-images.ts'
 import { splitByLabels } from '../multi-label/label-splits.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import { findLabelFiles, holdsLabels } from '../tables/find-label-files.ts'
 import { inOrder, readLabelFiles } from '../tables/label-file.ts'
-import { locateImages } from '../tables/locate-images.ts'
+import { leftOutPrefixes, locateImages } from '../tables/locate-images.ts'
 import type { ImageListing, ListedImage } from './checked-images.ts'
 import type { FoundProblems } from './found-problems.ts'
 import { scanTree } from './scan-tree.ts'
@@ -59,7 +59,7 @@ export async function listImages(
     const read = await readShardImages(directory, options, progress).catch(orRefused(problems))
     return listingOf('webdataset', read, problems)
   }
-  const read = await readClassFolders(directory, options).catch(orRefused(problems))
+  const read = await readFolders(directory, options).catch(orRefused(problems))
   if (read === undefined) return await listTree(directory, 'folder', problems, followLinks)
   // For what reading leaves out.
   await scanTree(directory, problems, 'every file in a class', followLinks)
@@ -110,7 +110,7 @@ async function listTable(
   const { classes, images, isSeveral, read } = await readLabelFiles(sources, row =>
     problems.addError('bad-row', row),
   )
-  const { images: located, missing } = await locateImages(images, { ...options, root })
+  const { images: located, missing, prefixes } = await locateImages(images, { ...options, root })
   for (const { path, reason } of missing) problems.add('missing', `${problems.pathOf(path)}: ${reason}`)
   const isDivided = located.some(({ split }) => split !== undefined && split !== 'train')
   const divided = isDivided
@@ -137,7 +137,7 @@ async function listTable(
     ...{ classes, hasDeclaredClasses: false },
     images: splitNames.flatMap(of),
     division: isDivided ? undefined : division,
-    notices: [`labels are from ${read}`],
+    notices: [`labels are from ${read}`, ...leftOutPrefixes(prefixes)],
   }
 }
 
