@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { DataCheckFlags, GetFlags } from './flags.ts'
-import { refuseWord } from './output.ts'
+import { refuseWord, repeatable } from './output.ts'
 
 export function addData(program: Command): void {
   const data = program
@@ -31,7 +31,13 @@ export function addData(program: Command): void {
     .description(
       'Reads every image and label of a data set once and reports what it has and all problems, without stopping at the first.',
     )
-    .argument('<dir>', 'the folder of the data set, or its labels file, as for --data')
+    .argument('<dir>', 'the folder of the data set, or its file, as for --data')
+    .addOption(
+      repeatable(
+        '--set <path=value>',
+        'read the data with data.followLinks, data.annotations.* or data.images.*, as in training',
+      ),
+    )
     .option('--json', 'print what was found as JSON')
     .option('--out <file>', 'write a page with images of each class, boxes drawn')
     .option(
@@ -48,7 +54,8 @@ Examples:
   moiety data check photos
   moiety data check photos --json
   moiety data check photos --out data-check.html
-  moiety data check photos --repair photos-repaired`,
+  moiety data check photos --repair photos-repaired
+  moiety data check photos --set data.followLinks=true`,
     )
     .action(async (directory: string, _flags: unknown, command: Command) => {
       const { runDataCheck } = await import('./data-check-run.ts')

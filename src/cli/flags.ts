@@ -18,6 +18,7 @@ export interface GetFlags {
 }
 
 export interface DataCheckFlags {
+  readonly set: readonly string[]
   readonly json?: true
   readonly out?: string
   readonly repair?: string
@@ -65,6 +66,7 @@ export interface ExportFlags extends CheckpointFlags {
 }
 
 export interface PredictFlags extends CheckpointFlags {
+  readonly skipUnreadable?: true
   readonly device?: string
   readonly out?: string
   readonly top?: string

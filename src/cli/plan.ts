@@ -1,4 +1,4 @@
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
@@ -166,10 +166,25 @@ export async function chosenData(data: string): Promise<DataChoice> {
     message:
       found === undefined
         ? `there is neither a data set nor a folder "${data}"`
-        : `expected a folder, or a file with labels, but "${data}" is another file`,
+        : `expected a folder, or a file with the labels, boxes or images of a data set (${dataFiles}), but "${data}" is another file`,
     where: '--data',
-    help: guess === undefined ? `a data set is ${allDataNames().join(', ')}` : `did you mean ${guess}?`,
+    help:
+      found === 'file'
+        ? helpOfFile(data)
+        : guess === undefined
+          ? `a data set is ${allDataNames().join(', ')}`
+          : `did you mean ${guess}?`,
   })
+}
+
+const dataFiles = '.csv, .tsv, .json, .jsonl, .yaml, .parquet, .tar'
+
+/** What to give instead of a file that is no data set. */
+function helpOfFile(file: string): string {
+  const folder = `--data ${JSON.stringify(dirname(file))}`
+  return /\.(zip|7z|rar|gz|bz2|xz|zst)$/i.test(file)
+    ? 'unpack the archive, and give the folder'
+    : `give the folder of the data set, as in ${folder}; docs/your-data.md shows the layouts`
 }
 
 /** What `--data` was given, to be read in another folder or on another machine: a path as a whole one. */

@@ -65,6 +65,11 @@ export class Problems {
     this.#found.set(kind, places.set(where, found))
   }
 
+  /** How many problems of a kind were found so far. */
+  count(kind: ProblemKind): number {
+    return [...(this.#found.get(kind)?.values() ?? [])].reduce((sum, found) => sum + found.count, 0)
+  }
+
   get empty(): boolean {
     return this.#found.size === 0
   }
@@ -76,7 +81,7 @@ export class Problems {
       const examples = [...places].flatMap(([where, found]) =>
         found.examples.map(example => (isOne ? example : `${relative(root, where) || '.'}: ${example}`)),
       )
-      const count = [...places.values()].reduce((sum, found) => sum + found.count, 0)
+      const count = this.count(kind)
       return { kind, count, examples: examples.slice(0, shown), handled: factsOf(kind).handled }
     })
   }

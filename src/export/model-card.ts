@@ -139,7 +139,8 @@ function measuredInWords({ accuracy, coco_metrics: numbers, measures }: ModelMet
 function placement({ longest, shortest, score }: NonNullable<ModelMetadata['detection']>): string {
   return (
     `An image keeps its aspect: it is scaled until its longer side has ${longest} pixels or its shorter one ${shortest}, ` +
-    `normalised, and put into the upper left corner; the rest is 0. Detections have a score above ${score}.`
+    'each side rounded, normalised, and put into the upper left corner; the rest is 0. Boxes go back by the ratios of these sides, ' +
+    `each axis by its own. Detections have a score above ${score}.`
   )
 }
 

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../../base/errors.ts'
+import { kindOf } from '../../files/disk.ts'
 import { quoted } from '../../files/json-reader.ts'
 import type { CocoCategory } from '../coco/annotations.ts'
 import { contentIdentity } from '../content-identity.ts'
@@ -100,7 +101,7 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
   )
   return {
     name: options.name,
-    title: `images with boxes of the folder ${basename(resolve(directory ?? folder.root))} (${kind}): ${classes.length} classes, ${titleCounts(all, limit, { train, val, test })}`,
+    title: `images with boxes of the ${directory !== null && kindOf(directory) === 'file' ? 'file' : 'folder'} ${basename(resolve(directory ?? folder.root))} (${kind}): ${classes.length} classes, ${titleCounts(all, limit, { train, val, test })}`,
     classes,
     categoryIds: categories.map(({ id }) => id),
     superclasses,

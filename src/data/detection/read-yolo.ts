@@ -121,8 +121,7 @@ async function imagesOf(
     // Ultralytics writes whole paths; those of this folder are as good as relative ones.
     const isOwn = isAbsolute(name) && resolve(name).startsWith(root + sep)
     const own = isOwn ? relative(root, resolve(name)) : name
-    const near = await finder.find(dirname(path), own, where)
-    const found = (await finder.absence(near.path)) === 'missing' ? await finder.find(root, own, where) : near
+    const found = await finder.findIn([dirname(path), root], own, where)
     for (const kind of found.spelling) problems.add(kind, path, quoted(name))
     images.push(found.path)
   }

@@ -9,14 +9,14 @@ import type { OnProgress } from '../dataset.ts'
 import { mostBytes, UnreadableImage } from '../image.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import { leftOutColumns } from '../tables/label-file.ts'
-import { filesNamed, splitsOfFiles } from './container-files.ts'
+import { filesNamed, homeOf, splitsOfFiles } from './container-files.ts'
 import { classesOfLabels, type LabelValue, labelValue } from './label-values.ts'
 import type { LabelledImage, LabelledImages, ReadOptions } from './labelled-images.ts'
 import { type ParquetColumns, parquetColumns } from './parquet-features.ts'
 
 const pattern = /\.parquet$/i
 
-/** Whether a folder has Parquet files with images and labels; a file that cannot be read is opened to say why. */
+/** Whether a folder has Parquet files with images and labels, or is such a file; one that cannot be read is opened to say why. */
 export async function holdsParquet(directory: string): Promise<boolean> {
   const [first] = await filesNamed(directory, pattern)
   if (first === undefined) return false
@@ -54,6 +54,7 @@ export async function readParquetImages(
   { followLinks }: ReadOptions,
   progress?: OnProgress,
 ): Promise<LabelledImages> {
+  const home = homeOf(directory)
   const paths = await filesNamed(directory, pattern)
   const found = await splitsOfFiles(directory, paths, followLinks)
   const rows: Row[] = []
@@ -63,7 +64,7 @@ export async function readParquetImages(
   for (const split of splitNames)
     for (const path of found[split] ?? []) {
       const file = await openParquet(path)
-      columns ??= await parquetColumns(file, directory)
+      columns ??= await parquetColumns(file, home)
       if (columns === undefined) refuseColumns(file)
       unlabelled += await readLabels(file, split, columns, rows)
       files.push(file)
@@ -79,10 +80,10 @@ export async function readParquetImages(
     where,
   )
   const superclasses = superclassesOf(rows, places, classes.length, columns, where)
-  const groups = new GroupCache(columns, followLinks ? undefined : await realpath(directory))
+  const groups = new GroupCache(columns, followLinks ? undefined : await realpath(home))
   const images = rows.map(({ file, row, split }, at): RowImage & { readonly split: SplitName } => ({
     path: `${file.path}, row ${row}`,
-    place: `${relative(directory, file.path)} ${row}`,
+    place: `${relative(home, file.path)} ${row}`,
     label: places[at]!,
     read: () => groups.image(file, row),
     split,
@@ -92,6 +93,7 @@ export async function readParquetImages(
   const names = [image, label, ...(coarse === undefined ? [] : [coarse])].join(', ')
   const left = found.others.map(path => basename(path))
   return {
+    container: home === directory ? undefined : 'file',
     ...{ classes, hasDeclaredClasses: columns.classes !== undefined },
     superclasses: superclasses?.names,
     superclassOf: superclasses?.of,

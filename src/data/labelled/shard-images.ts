@@ -9,7 +9,7 @@ import type { OnProgress } from '../dataset.ts'
 import { imageEndings } from '../image-names.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import { labelColumn } from '../tables/columns.ts'
-import { filesNamed, splitsOfFiles } from './container-files.ts'
+import { filesNamed, homeOf, splitsOfFiles } from './container-files.ts'
 import { classesOfLabels, type LabelValue, labelValue } from './label-values.ts'
 import type { LabelledImage, LabelledImages, ReadOptions } from './labelled-images.ts'
 
@@ -20,7 +20,7 @@ const labelEndings = ['cls', 'json', 'txt', 'label', 'class'] as const
 /** Bytes of a label, and of a JSON with one. */
 const mostLabel = 1 << 20
 
-/** Whether a folder has shards of WebDataset: archives with an image and its label, by their first files. */
+/** Whether a folder has shards of WebDataset, or a file is one: archives with an image and its label, by their first files. */
 export async function holdsShards(directory: string): Promise<boolean> {
   const [first] = await filesNamed(directory, pattern)
   if (first === undefined) return false
@@ -91,7 +91,7 @@ export async function readShardImages(
       'unpack it: gunzip FILE.tar.gz gives FILE.tar',
     )
   const files = await splitsOfFiles(directory, paths, followLinks)
-  const root = await realpath(directory)
+  const root = await realpath(homeOf(directory))
   const found: Found[] = []
   const counts = { shards: 0, without: 0, others: 0 }
   for (const split of splitNames)
@@ -135,6 +135,7 @@ export async function readShardImages(
     return own.length === 0 ? undefined : own
   }
   return {
+    container: homeOf(directory) === directory ? undefined : 'file',
     ...{ classes, hasDeclaredClasses: declared !== undefined },
     ...{ train: of('train') ?? [], val: of('val'), test: of('test') },
     notices: [

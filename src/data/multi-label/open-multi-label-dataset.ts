@@ -5,7 +5,7 @@ import { openImages, photographs } from '../decoded-images.ts'
 import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
 import { findLabelFiles } from '../tables/find-label-files.ts'
 import { type LabelledRow, leftOutColumns, readLabelFiles } from '../tables/label-file.ts'
-import { locateImages } from '../tables/locate-images.ts'
+import { leftOutPrefixes, locateImages } from '../tables/locate-images.ts'
 import { splitByLabels, spreadOverLabels } from './label-splits.ts'
 import type { MultiLabelDataset, MultiLabelSplit } from './multi-label-dataset.ts'
 
@@ -77,6 +77,7 @@ export async function openMultiLabel(
     notices: [
       `labels are from ${read}; any number an image`,
       ...leftOutColumns(leftOut),
+      ...leftOutPrefixes(found.flatMap(({ prefixes }) => prefixes)),
       ...splitNames.flatMap(name => emptyClasses(name, used[name], classes)),
     ],
   }

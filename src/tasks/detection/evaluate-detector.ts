@@ -216,7 +216,7 @@ class Collected {
   }
 
   #addFound(
-    { indices, scales }: DetectionBatch,
+    { indices, sizes }: DetectionBatch,
     outputs: ReadonlyMap<string, HostTensor>,
     anchors: Anchors,
   ): void {
@@ -227,9 +227,10 @@ class Collected {
       const place = Number(image![m])
       const index = indices[place]!
       const { id, width, height } = this.split.scenes[index]!
+      const [rows, columns] = sizes[place]!
       const edge = (i: number) => {
-        const value = Number(boxes![4 * m + i]) / scales[place]!
-        return Math.min(Math.max(value, 0), i % 2 === 0 ? width : height)
+        const [stored, shown] = i % 2 === 0 ? [width, columns] : [height, rows]
+        return Math.min(Math.max((Number(boxes![4 * m + i]) * stored) / shown, 0), stored)
       }
       const [left, top, right, bottom] = [edge(0), edge(1), edge(2), edge(3)]
       const label = Number(labels![m])
