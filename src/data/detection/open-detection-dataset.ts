@@ -1,5 +1,6 @@
 import { fail } from '../../base/errors.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
+import type { CacheOptions } from '../pixels/cache-options.ts'
 import { canvasRule } from './canvas.ts'
 import type { DetectionDataset } from './detection-dataset.ts'
 import { openBoxes } from './open-boxes.ts'
@@ -7,7 +8,7 @@ import type { SplitPaths } from './read-coco.ts'
 import { openScenes } from './scenes.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
-export interface DetectionDataOptions {
+export interface DetectionDataOptions extends CacheOptions {
   /** `boxes` and `coco` are a folder in the format of COCO, YOLO or Pascal VOC. */
   readonly name: 'scenes' | 'coco' | 'boxes'
   /** Folder of the files; required except for `scenes`, and where `annotations` are given. */
@@ -60,7 +61,7 @@ export async function openDetectionDataset(
     }
     return openScenes({ size, limit, seed, cacheDirectory }, progress)
   }
-  const { annotations, images, strict = false } = options
+  const { annotations, images, strict = false, cache, cacheLimit } = options
   if ((directory === undefined || directory === null) && !annotations?.train) {
     return fail({
       kind: 'usage',
@@ -72,7 +73,7 @@ export async function openDetectionDataset(
   const rule = canvasRule(options.size ?? 320, shortest)
   return openBoxes(
     {
-      ...{ name, rule, unreadable, limit, implausibleBoxes, strict },
+      ...{ name, rule, unreadable, limit, implausibleBoxes, strict, cache, cacheLimit },
       ...{
         directory: directory ?? null,
         annotations: annotations ?? {},

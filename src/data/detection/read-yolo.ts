@@ -10,7 +10,7 @@ import type { BoxFolder, BoxImage, BoxObject, BoxReading, BoxSplit } from './box
 import { divide, divisionInWords } from './divide.ts'
 import { imagesBelow, listFolder, refuseLeaving } from './folder-listing.ts'
 import { ImageFinder } from './image-finder.ts'
-import { mapConcurrently } from './map-concurrently.ts'
+import { mapConcurrently } from '../map-concurrently.ts'
 import { readMarkedText } from './text-file.ts'
 import { readYoloLine } from './yolo-labels.ts'
 import { orderedSplits, stemOf, type YoloFiles } from './yolo-layout.ts'
