@@ -3,6 +3,7 @@ import { rethrowExhausted } from '../files/disk.ts'
 import type { OnProgress } from './dataset.ts'
 import type { ImageFile } from './image-files.ts'
 import { mapConcurrently } from './map-concurrently.ts'
+import type { ImageStates } from './pixels/image-states.ts'
 import { scan } from './pixels/scan.ts'
 
 /**
@@ -16,14 +17,17 @@ const mostRead = 64e6
  * name, and when two are swapped. Independent of the names and of the folder's path. Of a data set larger than 64 MB a file that is
  * replaced by one of exactly the same size may go unnoticed.
  *
+ * @param states - of the files, see {@link statesOf}
  * @param most - bytes that are read at most
  */
 export async function contentIdentity(
   files: readonly ImageFile[],
-  most = mostRead,
+  states: ImageStates,
   progress?: OnProgress,
+  most = mostRead,
 ): Promise<string> {
-  const sizes = await sizesOf(files, progress)
+  // A file that cannot be read is skipped, or is an error when it is decoded.
+  const sizes = Float64Array.from(files, ({ bytes }, at) => bytes ?? (states[4 * at]! || 0))
   const total = sizes.reduce((sum, size) => sum + size, 0)
   const every = Math.max(1, Math.ceil(total / most))
   const read = files.filter((_, i) => i % every === 0 && sizes[i]! <= most)
@@ -32,36 +36,25 @@ export async function contentIdentity(
   return hash.digest('hex')
 }
 
-async function sizesOf(files: readonly ImageFile[], progress: OnProgress | undefined): Promise<Float64Array> {
-  const sizes = Float64Array.from(files, ({ bytes }) => bytes ?? 0)
-  const unknown = files.flatMap(({ bytes }, at) => (bytes === undefined ? [at] : []))
-  const paths = unknown.map(at => files[at]!.path)
-  const { states } = await scan(paths, 'nothing', 'looking at files', progress)
-  // A file that cannot be read is skipped, or is an error when it is decoded.
-  for (const [i, at] of unknown.entries()) sizes[at] = states[4 * i]! || 0
-  return sizes
-}
-
 const noContent = createHash('sha256').digest()
 
 async function hashesOf(
   files: readonly ImageFile[],
   progress: OnProgress | undefined,
 ): Promise<readonly Uint8Array[]> {
-  const whole = files.filter(({ read }) => read === undefined)
-  const { states, contents } = await scan(
-    whole.map(({ path }) => path),
-    'hash',
-    'hashing files',
-    progress,
+  const whole = files.flatMap(({ read }, at) => (read === undefined ? [at] : []))
+  const paths = whole.map(at => files[at]!.path)
+  const { states, contents } = await scan(paths, 'hash', 'hashing files', progress)
+  const hashes = new Array<Uint8Array>(files.length)
+  for (const [i, at] of whole.entries())
+    hashes[at] = Number.isNaN(states[4 * i]!) ? noContent : contents.subarray(32 * i, 32 * i + 32)
+  await mapConcurrently(
+    files.flatMap((file, at) => (file.read === undefined ? [] : [at])),
+    async at => {
+      hashes[at] = await hashOfPart(files[at]!)
+    },
   )
-  const hashes = new Map(
-    whole.map((file, i) => [
-      file,
-      Number.isNaN(states[4 * i]!) ? noContent : contents.subarray(32 * i, 32 * i + 32),
-    ]),
-  )
-  return await mapConcurrently(files, async file => hashes.get(file) ?? (await hashOfPart(file)))
+  return hashes
 }
 
 async function hashOfPart({ path, read }: ImageFile): Promise<Uint8Array> {

@@ -4,6 +4,7 @@ import { beginsAsImage, decodeImage, UnreadableImage } from './image.ts'
 import type { ImageFile } from './image-files.ts'
 import type { CacheOptions } from './pixels/cache-options.ts'
 import { DecodedPixels, type Decoder, type Outcome } from './pixels/decoded-pixels.ts'
+import type { ImageStates } from './pixels/image-states.ts'
 import { scan } from './pixels/scan.ts'
 
 /** How image files are decoded. */
@@ -16,6 +17,7 @@ export interface DecodingOptions extends CacheOptions {
   readonly memory?: number | undefined
   /** Of the files, see `contentIdentity`. */
   readonly content: string
+  readonly states: ImageStates
   /** What they are images of, for lists of caches. */
   readonly title: string
 }
@@ -52,7 +54,7 @@ export async function openImages(
   progress?: OnProgress,
 ): Promise<DecodedImages> {
   checkSize(size)
-  const pixels = await DecodedPixels.open(files, squareDecoder(size), { ...options, memory, progress })
+  const pixels = DecodedPixels.open(files, squareDecoder(size), { ...options, memory, progress })
   const load: Split['load'] = async images => {
     const outcomes = await pixels.load(images)
     const out = new Uint8Array(outcomes.length * 3 * size * size)

@@ -262,22 +262,19 @@ class TreeReader {
         help: 'use the same depth everywhere: DIR/class/image or DIR/superclass/class/image',
       })
     }
-    return await mapConcurrently(
-      folders,
-      async name => {
-        const place = join(folder, name)
-        const listing = this.#images(await list(place, this.root))
-        if (listing.folders.length > 0) {
-          fail({
-            kind: 'data',
-            message: `expected images in superclass/class, found the folder ${listing.folders[0]} there`,
-            where: place,
-            help: `at most two levels of folders: DIR/superclass/class/image. ${layouts}`,
-          })
-        }
-        return withFiles(superclass, name, place, listing, emptiness)
-      },
-    )
+    return await mapConcurrently(folders, async name => {
+      const place = join(folder, name)
+      const listing = this.#images(await list(place, this.root))
+      if (listing.folders.length > 0) {
+        fail({
+          kind: 'data',
+          message: `expected images in superclass/class, found the folder ${listing.folders[0]} there`,
+          where: place,
+          help: `at most two levels of folders: DIR/superclass/class/image. ${layouts}`,
+        })
+      }
+      return withFiles(superclass, name, place, listing, emptiness)
+    })
   }
 
   /** The relevant entries of a folder of images. */

@@ -14,6 +14,7 @@ import { openImages, photographs } from './decoded-images.ts'
 import type { LabelledImage, LabelledImages } from './labelled/labelled-images.ts'
 import { readLabelled } from './labelled/read-labelled.ts'
 import type { CacheOptions } from './pixels/cache-options.ts'
+import { statesOf } from './pixels/image-states.ts'
 import { titleCounts } from './split-names.ts'
 
 /** Options of a folder of images. */
@@ -60,12 +61,13 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const labels = Int32Array.from(every, ({ label }) => label)
   const coarse = superclassOf && labels.map(label => superclassOf[label]!)
 
-  const content = await (found.content?.(every) ?? contentIdentity(every, undefined, progress))
+  const states = await statesOf(every, progress)
+  const content = await (found.content?.(every) ?? contentIdentity(every, states, progress))
   const { cache, cacheLimit } = options
   const title = `${basename(resolve(directory))} at ${size}×${size}`
   const { load, skipped, notices } = await openImages(
     every,
-    { size, unreadable, memory, cache, cacheLimit, content, title },
+    { size, unreadable, memory, cache, cacheLimit, content, states, title },
     progress,
   )
   const whole: Split = { length: every.length, labels, coarse, load }

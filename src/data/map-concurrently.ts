@@ -20,11 +20,11 @@ export async function mapConcurrently<T, R>(
       const at = next++
       try {
         results[at] = await action(items[at]!)
+        onProgress?.(++done, items.length)
       } catch (cause) {
         next = items.length
         throw cause
       }
-      onProgress?.(++done, items.length)
     }
   }
   await Promise.all(Array.from({ length: together }, worker))

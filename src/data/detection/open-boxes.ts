@@ -6,6 +6,7 @@ import { contentIdentity } from '../content-identity.ts'
 import type { Limit, OnProgress, PerChannel } from '../dataset.ts'
 import type { CacheOptions } from '../pixels/cache-options.ts'
 import { DecodedPixels } from '../pixels/decoded-pixels.ts'
+import { statesOf } from '../pixels/image-states.ts'
 import { Problems } from '../problems.ts'
 import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
 import { type BoxFolder, type BoxObject, type BoxSplit, boxFormats } from './box-folder.ts'
@@ -82,11 +83,12 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
   for (const [name, split] of folder.splits)
     present.set(name, await presentImages(split.images.slice(0, most(name)), split, options, problems))
   const files = [...present.values()].flatMap(({ images: own }) => own.map(({ path }) => ({ path })))
-  const content = await contentIdentity(files, undefined, progress)
+  const states = await statesOf(files, progress)
+  const content = await contentIdentity(files, states, progress)
   const { cache, cacheLimit } = options
   const longest = rule.longest === rule.shortest ? '' : `, at most ${rule.shortest} on the shorter side`
-  const pixels = await DecodedPixels.open(files, canvasDecoder(rule), {
-    ...{ cache, cacheLimit, content, memory: 0, progress },
+  const pixels = DecodedPixels.open(files, canvasDecoder(rule), {
+    ...{ cache, cacheLimit, content, states, memory: 0, progress },
     title: `${basename(resolve(directory ?? folder.root))} at ${rule.longest} pixels${longest}`,
   })
   const opened = new Map<SplitName, Opened>()
@@ -135,7 +137,7 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
     train,
     val,
     test,
-    content: used.length === files.length ? content : await contentIdentity(used),
+    content: used.length === files.length ? content : await identityOfUsed(used, progress),
     skipped: problems.skipped(folder.root),
     problems: problems.list(folder.root),
     layout: { format: folder.format, found: folder.layout },
@@ -145,6 +147,13 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
       ...untrainedClasses(train.scenes, classes),
     ],
   }
+}
+
+async function identityOfUsed(
+  files: readonly { readonly path: string }[],
+  progress: OnProgress | undefined,
+): Promise<string> {
+  return await contentIdentity(files, await statesOf(files, progress), progress)
 }
 
 interface Opened {

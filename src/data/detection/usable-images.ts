@@ -28,6 +28,8 @@ export interface ImagePolicy {
 /** The images of a split that are there, and what was lost of it, for errors. */
 export interface PresentImages {
   readonly images: readonly BoxImage[]
+  /** With those that are missing. */
+  readonly total: number
   readonly lost: Problems
 }
 
@@ -48,7 +50,9 @@ export async function presentImages(
   for (const image of images) {
     const absence = await finder.absence(image.path)
     if (absence === undefined) there.push(image)
-    else for (const list of [problems, lost]) list.add(absence, folder, `${quoted(image.name)} (image ${image.id})`)
+    else
+      for (const list of [problems, lost])
+        list.add(absence, folder, `${quoted(image.name)} (image ${image.id})`)
   }
   if (unreadable === 'stop' && !lost.empty)
     fail({
@@ -57,7 +61,7 @@ export async function presentImages(
       where: folder,
       help: 'add them, correct file_name, or skip such images with --set data.unreadable=skip',
     })
-  return { images: there, lost }
+  return { images: there, total: images.length, lost }
 }
 
 /** An image with its place among the decoded ones. */
@@ -74,7 +78,7 @@ export interface PlacedImage extends SizedImage {
  *   most are of another size than the annotations say
  */
 export async function usableImages(
-  { images, lost }: PresentImages,
+  { images, total, lost }: PresentImages,
   split: BoxSplit,
   pixels: DecodedPixels,
   first: number,
@@ -109,9 +113,12 @@ export async function usableImages(
     await refuseOtherSizes(sized, split.source, unreadable)
   if (unreadable === 'stop') return sized
   const checks = pixels.isCached
-    ? (await pixels.examine(sized.map(({ place }) => place), progress)).map((outcome, i) =>
-        outcome instanceof UnreadableImage ? outcome : otherSize(sized[i]!, outcome),
-      )
+    ? (
+        await pixels.examine(
+          sized.map(({ place }) => place),
+          progress,
+        )
+      ).map((outcome, i) => (outcome instanceof UnreadableImage ? outcome : otherSize(sized[i]!, outcome)))
     : await mapConcurrently(
         sized,
         image => decodeStored(image.path, image, checkingExtent).then(() => undefined, orUnreadable),
@@ -125,7 +132,7 @@ export async function usableImages(
   if (kept.length === 0) {
     fail({
       kind: 'data',
-      message: `expected images that can be read, of ${images.length}: ${lost
+      message: `expected images that can be read, of ${total}: ${lost
         .skipped(root)
         .map(({ reason }) => reason)
         .join('; ')}`,

@@ -3,6 +3,7 @@ import { contentIdentity } from '../content-identity.ts'
 import { type Limit, loadOf, type OnProgress } from '../dataset.ts'
 import { openImages, photographs } from '../decoded-images.ts'
 import type { CacheOptions } from '../pixels/cache-options.ts'
+import { statesOf } from '../pixels/image-states.ts'
 import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
 import { findLabelFiles } from '../tables/find-label-files.ts'
 import { type LabelledRow, leftOutColumns, readLabelFiles } from '../tables/label-file.ts'
@@ -53,12 +54,13 @@ export async function openMultiLabel(
   const found = await Promise.all(chosen.map(one => locateImages(one, { ...options, root, unreadable })))
   const located = found.map(one => one.images)
   const every = located.flat()
-  const content = await contentIdentity(every, undefined, progress)
+  const states = await statesOf(every, progress)
+  const content = await contentIdentity(every, states, progress)
   const { cache, cacheLimit } = options
   const title = `${basename(resolve(directory))} at ${size}×${size}`
   const { load, skipped, notices } = await openImages(
     every,
-    { size, unreadable, memory, cache, cacheLimit, content, title },
+    { size, unreadable, memory, cache, cacheLimit, content, states, title },
     progress,
   )
   const left = new Set(skipped.map(({ path }) => path))

@@ -1,9 +1,8 @@
-import { createHash } from 'node:crypto'
 import { reasonOf } from '../../files/disk.ts'
 import type { OnProgress } from '../dataset.ts'
 import {
-  type ImageBytes,
   decoding,
+  type ImageBytes,
   readImageWithState,
   type StoredPixels,
   UnreadableImage,
@@ -11,10 +10,10 @@ import {
 import type { ImageFile } from '../image-files.ts'
 import { mapConcurrently } from '../map-concurrently.ts'
 import type { CacheOptions } from './cache-options.ts'
+import type { ImageStates } from './image-states.ts'
 import { cacheFolderOf, openPixelCache } from './pixel-caches.ts'
 import { contentDigestOf, equalBytes, type PixelEntry } from './pixel-entry.ts'
 import type { PixelFile, WriteAt } from './pixel-file.ts'
-import { scan } from './scan.ts'
 
 /** How images become pixels. */
 export interface Decoder {
@@ -29,6 +28,7 @@ export interface Decoder {
 export interface PixelOptions extends CacheOptions {
   /** Of the files, see `contentIdentity`. */
   readonly content: string
+  readonly states: ImageStates
   /** What they are images of, for people. */
   readonly title: string
   /** Most bytes of pixels in memory, where there is no cache. */
@@ -64,28 +64,21 @@ export class DecodedPixels {
     file: PixelFile | undefined,
     /** What was found on opening, for the user. */
     readonly note: string | undefined,
-    /** States of the files, four numbers each; without a cache none. */
-    readonly states: Float64Array,
   ) {
     this.#file = file
     this.#held = file === undefined ? this.#memory() : undefined
     this.#groups = groupsOf(files)
   }
 
-  static async open(
-    files: readonly ImageFile[],
-    decoder: Decoder,
-    options: PixelOptions,
-  ): Promise<DecodedPixels> {
+  static open(files: readonly ImageFile[], decoder: Decoder, options: PixelOptions): DecodedPixels {
     const folder = cacheFolderOf(options.cache)
     if (folder === undefined || files.length === 0)
-      return new DecodedPixels(files, decoder, options, undefined, undefined, new Float64Array(0))
+      return new DecodedPixels(files, decoder, options, undefined, undefined)
     const { content, title } = options
     const key = JSON.stringify({ content, rule: decoder.rule, images: files.length, decoding })
     const facts = { key, title, images: files.length, slot: decoder.slot }
     const { file, note } = openPixelCache(facts, folder, options.cacheLimit, options.writeAt)
-    const states = file === undefined ? new Float64Array(0) : await statesOf(files, options.progress)
-    return new DecodedPixels(files, decoder, options, file, note, states)
+    return new DecodedPixels(files, decoder, options, file, note)
   }
 
   /** Images of which the cache has nothing that is valid. */
@@ -229,7 +222,7 @@ export class DecodedPixels {
   }
 
   #state(image: number): Float64Array {
-    return this.states.subarray(4 * image, 4 * image + 4)
+    return this.options.states.subarray(4 * image, 4 * image + 4)
   }
 
   get #canWrite(): boolean {
@@ -252,7 +245,7 @@ export class DecodedPixels {
       this.#isFull = true
       this.#held = this.#memory()
       const what = `decoded images are no longer cached: ${reasonOf(cause)}; training goes on without`
-      this.options.progress?.({ done: 1, total: 1, what })
+      this.options.progress?.({ done: 1, total: 1, what, isNote: true })
     }
   }
 
@@ -276,30 +269,6 @@ function stampAt(state: Float64Array, now: number): Float64Array {
   if (changed === undefined) return noStamp
   const isOld = Math.max(modified!, changed) < now - tick
   return isOld ? state : noStamp
-}
-
-/** Of a part of a file, its place in the file is a part of its state. */
-async function statesOf(
-  files: readonly ImageFile[],
-  progress: OnProgress | undefined,
-): Promise<Float64Array> {
-  const own = files.map(({ path, read, container }) => (read === undefined ? path : container))
-  const paths = [...new Set(own.filter(path => path !== undefined))]
-  const found = await scan(paths, 'nothing', 'looking at files', progress)
-  if (paths.length === files.length && files.every(({ read }) => read === undefined)) return found.states
-  const placeOf = new Map(paths.map((path, place) => [path, place]))
-  const states = new Float64Array(4 * files.length).fill(Number.NaN)
-  for (const [image, { path, read }] of files.entries()) {
-    const place = own[image] === undefined ? undefined : placeOf.get(own[image])!
-    if (place === undefined) continue
-    states.set(found.states.subarray(4 * place, 4 * place + 4), 4 * image)
-    if (read !== undefined) states[4 * image + 3] = placeNumber(found.states[4 * place + 3]!, path)
-  }
-  return states
-}
-
-function placeNumber(file: number, path: string): number {
-  return createHash('sha256').update(`${file} ${path}`).digest().readUIntLE(0, 6)
 }
 
 function groupsOf(files: readonly ImageFile[]): ReadonlyMap<string, readonly number[]> {

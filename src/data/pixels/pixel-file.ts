@@ -6,7 +6,14 @@ import { ignoringErrors } from '../../files/atomic-write.ts'
 import { codeOf } from '../../files/disk.ts'
 import { openForWriting, openRegular } from '../../files/regular-file.ts'
 import { temporaryName } from '../../files/temporary-name.ts'
-import { entryBytes, equalBytes, type PixelEntry, pixelDigestOf, readEntry, writeEntry } from './pixel-entry.ts'
+import {
+  entryBytes,
+  equalBytes,
+  type PixelEntry,
+  pixelDigestOf,
+  readEntry,
+  writeEntry,
+} from './pixel-entry.ts'
 
 /**
  * A cache of pixels: a header, an entry for each image (`pixel-entry.ts`), and a place for the pixels of each. The file has its full
@@ -153,7 +160,8 @@ export function openPixelFile(
 ): PixelFile | undefined {
   const { file, isWritable } = openWritable(path)
   const found = factsIn(file)
-  const isSame = found !== undefined && found.key === facts.key && fs.fstatSync(file).size === bytesOfPixelFile(facts)
+  const isSame =
+    found !== undefined && found.key === facts.key && fs.fstatSync(file).size === bytesOfPixelFile(facts)
   if (isSame) return new PixelFile(file, facts, isWritable, writeAt)
   fs.closeSync(file)
   return undefined

@@ -57,14 +57,36 @@ export async function scan(
       return reply
     })
   else {
-    const threads = Array.from({ length: mostThreads }, () => new ScanThread())
+    const threads = takeThreads()
     try {
       await Promise.all(threads.map(thread => work(request => thread.look(request))))
     } finally {
-      for (const thread of threads) thread.end()
+      giveBack(threads)
     }
   }
   return { states, contents }
+}
+
+/** Opening looks at files several times, and threads take longer to start than to look at a thousand files. */
+let idle: readonly ScanThread[] = []
+const idleMilliseconds = 1000
+
+function takeThreads(): readonly ScanThread[] {
+  const threads = idle
+  idle = []
+  return threads.length > 0 ? threads : Array.from({ length: mostThreads }, () => new ScanThread())
+}
+
+function giveBack(threads: readonly ScanThread[]): void {
+  if (idle.length > 0) for (const thread of threads) thread.end()
+  else {
+    idle = threads
+    setTimeout(() => {
+      if (idle !== threads) return
+      idle = []
+      for (const thread of threads) thread.end()
+    }, idleMilliseconds).unref()
+  }
 }
 
 /** A thread of its own text, so that it needs no file of its own in a bundle. */
@@ -84,6 +106,7 @@ class ScanThread {
   #hasFailed = false
 
   constructor() {
+    this.#worker.unref()
     this.#worker.on('message', (reply: ScanReply) => this.#settle?.resolve(reply))
     this.#worker.on('error', cause => {
       this.#hasFailed = true
@@ -96,8 +119,11 @@ class ScanThread {
       ? undefined
       : await new Promise<ScanReply>((resolve, reject) => {
           this.#settle = { resolve, reject }
+          this.#worker.ref()
           this.#worker.postMessage(request)
-        }).catch(() => undefined)
+        })
+          .catch(() => undefined)
+          .finally(() => this.#worker.unref())
     // For example too little memory for a thread: then the main thread looks.
     return reply ?? scanFiles(request, fs, createHash)
   }
