@@ -32,28 +32,25 @@ export async function contentIdentity(
   const every = Math.max(1, Math.ceil(total / most))
   const read = files.filter((_, i) => i % every === 0 && sizes[i]! <= most)
   const hash = createHash('sha256').update(sizes)
-  for (const each of await hashesOf(read, progress)) hash.update(each)
+  hash.update(await hashesOf(read, progress))
   return hash.digest('hex')
 }
 
 const noContent = createHash('sha256').digest()
 
-async function hashesOf(
-  files: readonly ImageFile[],
-  progress: OnProgress | undefined,
-): Promise<readonly Uint8Array[]> {
-  const whole = files.flatMap(({ read }, at) => (read === undefined ? [at] : []))
-  const paths = whole.map(at => files[at]!.path)
-  const { states, contents } = await scan(paths, 'hash', 'hashing files', progress)
-  const hashes = new Array<Uint8Array>(files.length)
-  for (const [i, at] of whole.entries())
-    hashes[at] = Number.isNaN(states[4 * i]!) ? noContent : contents.subarray(32 * i, 32 * i + 32)
-  await mapConcurrently(
-    files.flatMap((file, at) => (file.read === undefined ? [] : [at])),
-    async at => {
-      hashes[at] = await hashOfPart(files[at]!)
-    },
-  )
+/** The SHA-256 of each, one after another. */
+async function hashesOf(files: readonly ImageFile[], progress: OnProgress | undefined): Promise<Uint8Array> {
+  const isWhole = files.map(({ read }) => read === undefined)
+  const whole = files.flatMap(({ path }, at) => (isWhole[at] ? [path] : []))
+  const { states, contents } = await scan(whole, 'hash', 'hashing files', progress)
+  for (let i = 0; i < whole.length; i++) if (Number.isNaN(states[4 * i]!)) contents.set(noContent, 32 * i)
+  const parts = files.flatMap((_, at) => (isWhole[at] ? [] : [at]))
+  if (parts.length === 0) return contents
+  const hashes = new Uint8Array(32 * files.length)
+  let next = 0
+  for (const [at, isOwn] of isWhole.entries())
+    if (isOwn) hashes.set(contents.subarray(32 * next, 32 * ++next), 32 * at)
+  await mapConcurrently(parts, async at => hashes.set(await hashOfPart(files[at]!), 32 * at))
   return hashes
 }
 

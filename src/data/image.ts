@@ -280,13 +280,14 @@ export async function readImageWithState(path: string): Promise<{ bytes: Uint8Ar
  * also take formats that can refer to other files (SVG).
  */
 function isKnownFormat(bytes: Uint8Array): boolean {
+  if (isJpeg(bytes)) return true
   const ascii = (from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to))
   const png = ascii(0, 8) === '\x89PNG\r\n\x1a\n'
   const webp = ascii(0, 4) === 'RIFF' && ascii(8, 12) === 'WEBP'
   const avif = ascii(4, 8) === 'ftyp' && /^(avif|avis|mif1)$/.test(ascii(8, 12))
   const gif = /^GIF8[79]a$/.test(ascii(0, 6))
   const tiff = /^(II\*\0|MM\0\*)$/.test(ascii(0, 4))
-  return isJpeg(bytes) || png || webp || avif || gif || tiff
+  return png || webp || avif || gif || tiff
 }
 
 const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff

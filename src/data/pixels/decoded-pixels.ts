@@ -51,6 +51,8 @@ export type Outcome = StoredPixels | UnreadableImage
 export class DecodedPixels {
   /** Pixels in memory. */
   #held: (StoredPixels | undefined)[] | undefined
+  /** 1 for an image whose entry this process has compared with its file, or written. */
+  readonly #verified: Uint8Array
   readonly #unreadable = new Map<number, UnreadableImage>()
   readonly #pending = new Map<number, Promise<Outcome>>()
   readonly #groups: ReadonlyMap<string, readonly number[]>
@@ -68,6 +70,7 @@ export class DecodedPixels {
     this.#file = file
     this.#held = file === undefined ? this.#memory() : undefined
     this.#groups = groupsOf(files)
+    this.#verified = new Uint8Array(files.length)
   }
 
   static open(files: readonly ImageFile[], decoder: Decoder, options: PixelOptions): DecodedPixels {
@@ -165,6 +168,7 @@ export class DecodedPixels {
         const cached = await this.#read(image, entry)
         if (cached !== undefined) {
           await this.#write(file => file.writeEntry(image, { ...entry, stamp }))
+          this.#verified[image] = 1
           return cached
         }
       }
@@ -174,6 +178,7 @@ export class DecodedPixels {
       await this.#write(file =>
         file.write(image, { width, height, stored, orientation, stamp, contentDigest }, pixels),
       )
+      this.#verified[image] = 1
       return decoded
     } catch (cause) {
       if (cause instanceof UnreadableImage) return cause
@@ -209,6 +214,7 @@ export class DecodedPixels {
     if (entry === undefined) return undefined
     const state = this.#state(image)
     // NaN, of a file that is missing, is not equal to itself.
+    if (this.#verified[image] === 1) return entry
     const isSame = entry.stamp[2] !== 0 && entry.stamp.every((value, i) => value === state[i])
     return isSame ? entry : undefined
   }
