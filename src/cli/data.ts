@@ -1,16 +1,17 @@
-import type { Command } from 'commander'
-import type { DataCheckFlags, GetFlags } from './flags.ts'
+import { type Command, Option } from 'commander'
+import { fail } from '../base/errors.ts'
+import type { DataCacheFlags, DataCheckFlags, GetFlags } from './flags.ts'
 import { refuseWord, repeatable } from './output.ts'
 
 export function addData(program: Command): void {
   const data = program
     .command('data')
-    .summary('list data sets; get or check one')
+    .summary('list data sets; get or check one; see and delete caches')
     .description('Lists the data sets that Moiety reads.')
     .option('--json', 'print them as JSON')
     .allowExcessArguments()
     .action(async (flags: { readonly json?: true }, command: Command) => {
-      refuseWord('data', command.args[0], ['get', 'check'])
+      refuseWord('data', command.args[0], ['get', 'check', 'cache'])
       const { listData } = await import('./data-get.ts')
       listData(flags.json === true)
     })
@@ -61,4 +62,40 @@ Examples:
       const { runDataCheck } = await import('./data-check-run.ts')
       process.exitCode = await runDataCheck(directory, command.optsWithGlobals<DataCheckFlags>())
     })
+  data
+    .command('cache')
+    .summary('list or delete decoded images that are kept')
+    .description(
+      'Lists what Moiety keeps of data sets, which can be made again: decoded images and drawings, what was used last first.',
+    )
+    .option('--dir <dir>', 'the folder of data.cache (default: MOIETY_CACHE, or .cache/moiety)')
+    .option('--delete', 'delete all that is listed')
+    .addOption(
+      new Option('--older-than <days>', 'only what was not used for so many days').argParser(dayCount),
+    )
+    .option('--json', 'print it as JSON')
+    .addHelpText(
+      'after',
+      `
+A run that uses a cache goes on when it is deleted. docs/your-data.md says what is kept.
+
+Examples:
+  moiety data cache
+  moiety data cache --delete --older-than 30`,
+    )
+    .action(async (_flags: unknown, command: Command) => {
+      const { manageCaches } = await import('./data-cache.ts')
+      manageCaches(command.optsWithGlobals<DataCacheFlags>())
+    })
+}
+
+function dayCount(text: string): number {
+  const days = Number(text)
+  if (text.trim() !== '' && days >= 0 && Number.isFinite(days)) return days
+  return fail({
+    kind: 'usage',
+    message: `expected a number of days, got "${text}"`,
+    where: '--older-than',
+    help: '--older-than 30',
+  })
 }

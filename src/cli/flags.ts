@@ -24,6 +24,14 @@ export interface DataCheckFlags {
   readonly repair?: string
 }
 
+export interface DataCacheFlags {
+  readonly json?: true
+  readonly dir?: string
+  readonly delete?: true
+  /** Days. */
+  readonly olderThan?: number
+}
+
 export interface EvalDetectionsFlags {
   readonly perCategory?: true
   readonly sort: (typeof orders)[number]

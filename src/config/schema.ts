@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Component, NamedOptions, Registry } from '../base/component.ts'
 import type { DeepReadonly } from '../base/schemas.ts'
 import { allDataNames } from '../data/datasets/registry.ts'
+import { usualCacheLimit } from '../data/pixels/cache-options.ts'
 import { transforms } from '../data/transforms/registry.ts'
 import { metrics } from '../metrics/metric.ts'
 import { networks } from '../models/network.ts'
@@ -94,6 +95,25 @@ const dataSchema = () =>
       .default(false)
       .describe(
         'without boxes, whether symbolic links may lead out of data.directory; those within it are followed',
+      ),
+    cache: z
+      .string()
+      .min(1)
+      .max(4096)
+      .default('auto')
+      .describe(
+        'where decoded images are kept for the next epoch and the next command; auto: in the folder MOIETY_CACHE or .cache/moiety; off: nowhere; or a folder, with a / in it',
+      )
+      .refine(value => value === 'auto' || value === 'off' || /[/\\]/.test(value), {
+        error: 'expected auto, off, or a folder, as ./cache',
+      }),
+    cacheLimit: z
+      .number()
+      .gt(0)
+      .max(1e6)
+      .default(usualCacheLimit)
+      .describe(
+        'most gigabytes that the decoded images of all data sets take in that folder; those that were not used for the longest time are deleted',
       ),
     implausibleBoxes: z
       .enum(['stop', 'accept'])

@@ -12,11 +12,12 @@ import { type DataName, taskOfData } from './datasets/registry.ts'
 import { openFolder } from './folder.ts'
 import { needDirectory } from './missing-directory.ts'
 import { openOwn } from './own-data.ts'
+import type { CacheOptions } from './pixels/cache-options.ts'
 import { openSample } from './sample.ts'
 import { usedInWords } from './split-names.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
-export interface DataOptions {
+export interface DataOptions extends CacheOptions {
   readonly name: DataName
   /** Of a data set of the user's own. */
   readonly options?: Readonly<Record<string, unknown>> | undefined

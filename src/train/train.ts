@@ -3,7 +3,7 @@ import type { Config } from '../config/config.ts'
 import type { Progress } from '../data/index.ts'
 import { listCheckpoints } from '../run/checkpoint.ts'
 import { describeEnvironment } from '../run/environment.ts'
-import type { TrainEvent, TrainSummary } from '../run/events.ts'
+import { progressEvent, type TrainEvent, type TrainSummary } from '../run/events.ts'
 import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
 import { createRun, openRun, type RunFolder, readConfig, refuseTaken } from '../run/run-folder.ts'
 import { type Engines, startEngines } from '../runtime/engines.ts'
@@ -121,7 +121,7 @@ async function prepare(
   folder: RunFolder,
   { config, task: given, resume, signal, callbacks = [], onEvent = () => undefined }: TrainOptions,
 ): Promise<TrainingLoop> {
-  const onProgress = (progress: Progress) => onEvent({ kind: 'progress', ...progress })
+  const onProgress = (progress: Progress) => onEvent(progressEvent(progress))
   const task = given ?? (await openTask(config, { onProgress }))
   task.checkTrainable()
   for (const notice of task.notices) onEvent(notice)

@@ -2,6 +2,7 @@ import { fail } from '../../base/errors.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
 import { type DataName, taskOfData } from '../datasets/registry.ts'
 import { openOwn } from '../own-data.ts'
+import type { CacheOptions } from '../pixels/cache-options.ts'
 import { canvasRule } from './canvas.ts'
 import type { DetectionDataset } from './detection-dataset.ts'
 import { openBoxes } from './open-boxes.ts'
@@ -9,7 +10,7 @@ import type { SplitPaths } from './read-coco.ts'
 import { openScenes } from './scenes.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
-export interface DetectionDataOptions {
+export interface DetectionDataOptions extends CacheOptions {
   /** `boxes` and `coco` are a folder in the format of COCO, YOLO or Pascal VOC. */
   readonly name: DataName
   /** Of a data set of the user's own. */
@@ -73,7 +74,7 @@ export async function openDetectionDataset(
       where: 'data.name',
       help: 'take scenes, coco or boxes',
     })
-  const { annotations, images, strict = false } = options
+  const { annotations, images, strict = false, cache, cacheLimit } = options
   if ((directory === undefined || directory === null) && !annotations?.train) {
     return fail({
       kind: 'usage',
@@ -85,7 +86,7 @@ export async function openDetectionDataset(
   const rule = canvasRule(options.size ?? 320, shortest)
   return openBoxes(
     {
-      ...{ name, rule, unreadable, limit, implausibleBoxes, strict },
+      ...{ name, rule, unreadable, limit, implausibleBoxes, strict, cache, cacheLimit },
       ...{
         directory: directory ?? null,
         annotations: annotations ?? {},

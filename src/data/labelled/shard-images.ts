@@ -108,6 +108,7 @@ export async function readShardImages(
               path: `${path}/${image.name}`,
               bytes: image.bytes,
               label: 0,
+              container: path,
               read: () => readTarEntry(path, image),
             },
           })
