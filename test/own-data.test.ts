@@ -3,7 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { resolveConfig } from '../src/config/config.ts'
 import { type DetectionDataset, defineDataset, type MultiLabelDataset } from '../src/data/index.ts'
+import { sigmoid, softmax, square, sub, sum } from '../src/graph/index.ts'
 import { defineMetric } from '../src/metrics/metric.ts'
+import { defineLoss } from '../src/models/loss.ts'
+import { readMetrics } from '../src/run/metrics-log.ts'
 import { evaluateRun, openTask } from '../src/tasks/index.ts'
 import { addComponents, train } from '../src/train/index.ts'
 import { newFolder } from './tiny.ts'
@@ -99,7 +102,65 @@ const broken = defineDataset({
   },
 })
 
-addComponents([tags, parts, shown, objects, broken])
+const brightness = defineDataset({
+  name: 'brightness',
+  description: 'dark and bright images',
+  options: {},
+  create: () => () => {
+    const train = { pixels: pixels(8), size, labels: [0, 0, 0, 0, 1, 1, 1, 1] }
+    return { title: 'brightness', classes: ['dark', 'bright'], train, test: train }
+  },
+})
+
+/** Σ (p − q)² over the classes (Brier 1950), of probabilities by softmax or sigmoid. */
+const brierLoss = defineLoss({
+  name: 'brier',
+  description: 'squared error of the probabilities',
+  options: { of: z.enum(['softmax', 'sigmoid']).default('softmax').describe('what gives probabilities') },
+  create:
+    ({ of }) =>
+    (logits, targets) => {
+      const probabilities = of === 'softmax' ? softmax(logits) : sigmoid(logits)
+      return sum(square(sub(probabilities, targets)), [1])
+    },
+})
+
+const brierScore = defineMetric({
+  name: 'brier-score',
+  description: 'the same, by the probabilities',
+  format: 'fraction',
+  options: {},
+  create:
+    () =>
+    ({ labels: given, probabilities, classes }) =>
+      probabilities.reduce(
+        (total, p, i) =>
+          total + (p - Number(given[Math.floor(i / classes.length)] === i % classes.length)) ** 2,
+        0,
+      ) / given.length,
+})
+
+const brierOfLabels = defineMetric({
+  name: 'brier-of-labels',
+  description: 'the same, of several labels',
+  task: 'multi-label',
+  format: 'fraction',
+  options: {},
+  create:
+    () =>
+    ({ targets, probabilities, classes }) =>
+      probabilities.reduce((total, p, i) => total + (p - targets[i]!) ** 2, 0) /
+      (targets.length / classes.length),
+})
+
+const wrong = defineLoss({
+  name: 'one-number',
+  description: 'a mean over the images, which training takes itself',
+  options: {},
+  create: () => (logits, targets) => sum(square(sub(logits, targets))),
+})
+
+addComponents([tags, parts, shown, objects, broken, brightness, brierLoss, brierScore, brierOfLabels, wrong])
 
 const moe = [{ position: 4, experts: 3, k: 2, style: 'conv', constraint: { name: 'importance' } }]
 const training = { epochs: 2, batch: 4 }
@@ -190,6 +251,43 @@ describe('a data set of a user’s own with boxes', () => {
   })
 })
 
+describe('a loss of a user’s own', () => {
+  it.each([
+    ['brier-score', { data: { name: 'brightness' }, training: { loss: { name: 'brier' } } }],
+    ['brier-of-labels', { data: { name: 'tags' }, training: { loss: { name: 'brier', of: 'sigmoid' } } }],
+  ])('is minimised and reported: %s', async (name, given) => {
+    const run = join(newFolder(), 'run')
+    const config = resolveConfig(
+      { ...given, model: { width: 4 }, training: { ...training, ...given.training, metrics: [{ name }] } },
+      'test',
+    )
+    const { measures } = await train({ config, run, recipe: 'brier', resume: false })
+    const steps = readMetrics(join(run, 'metrics.jsonl')).flatMap(line =>
+      line.kind === 'step' ? [line.loss] : [],
+    )
+    // Less than 2 an image; cross-entropy knows no such bound, and learns with other gradients.
+    expect(steps.every(one => Number(one) > 0 && Number(one) <= 2)).toBe(true)
+    const evaluated = await evaluateRun({ run })
+    expect(evaluated.measures).toEqual(measures)
+    expect(evaluated.loss).toBeCloseTo(measures[name]!, 5)
+  })
+
+  it('that gives one number for a batch is refused', async () => {
+    const config = resolveConfig(
+      {
+        data: { name: 'brightness' },
+        model: { width: 4 },
+        training: { ...training, loss: { name: 'one-number' } },
+      },
+      'test',
+    )
+    const run = join(newFolder(), 'run')
+    await expect(train({ config, run, recipe: 'wrong', resume: false })).rejects.toThrow(
+      'a loss must return the loss of each image, float32',
+    )
+  })
+})
+
 describe('configurations', () => {
   it.each([
     [
@@ -198,6 +296,11 @@ describe('configurations', () => {
     ],
     [{ training: { metrics: [{ name: 'shown' }] } }, 'for multi-label, but this is classification'],
     [{ ...multiLabel, data: { name: 'parts' } }, 'parts has boxes and no single class an image'],
+    [{ ...detection, training: { loss: { name: 'brier' } } }, 'a detector has boxes, too'],
+    [
+      { data: { name: 'brightness' }, training: { loss: { name: 'brier' }, classWeights: 'balanced' } },
+      'this is trained with the loss brier',
+    ],
     [{ ...detection, data: { name: 'tags' } }, 'a detector learns from boxes, and tags has none'],
   ])('refuse data and metrics of another task: %#', (given, message) => {
     expect(() => resolveConfig(given, 'test')).toThrow(message)

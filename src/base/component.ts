@@ -10,6 +10,7 @@ export const componentTypes = [
   'optimizer',
   'schedule',
   'network',
+  'loss',
   'dataset',
   'transform',
   'metric',

@@ -12,6 +12,7 @@ import { datasets } from '../data/datasets/registry.ts'
 import type { TransformDefinition } from '../data/transform.ts'
 import { transforms } from '../data/transforms/registry.ts'
 import { type MetricDefinition, metrics } from '../metrics/metric.ts'
+import { type LossDefinition, losses } from '../models/loss.ts'
 import { type NetworkDefinition, networks } from '../models/network.ts'
 import { type ConstraintDefinition, constraints, type GateDefinition, gates } from '../moe/index.ts'
 import { type OptimizerDefinition, optimizers, type ScheduleDefinition, schedules } from '../optim/index.ts'
@@ -25,6 +26,7 @@ export type Definition =
   | OptimizerDefinition
   | ScheduleDefinition
   | NetworkDefinition
+  | LossDefinition
   | DatasetDefinition
   | TransformDefinition
   | MetricDefinition
@@ -37,6 +39,7 @@ const registries = {
   optimizer: optimizers,
   schedule: schedules,
   network: networks,
+  loss: losses,
   dataset: datasets,
   transform: transforms,
   metric: metrics,

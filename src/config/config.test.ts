@@ -475,7 +475,7 @@ describe('the configuration of a detector', () => {
       'the shortcut around a mixture at position 1 is the input',
       { model: { weights: 'x', weightsPart: 'copies', moe: [{ position: 1 }] } },
     ],
-    ['no stage that could stay beside experts', { model: { moe: [{ position: 0, style: 'shared' }] } }],
+    ['is not a stage to which experts can be added', { model: { moe: [{ position: 0, style: 'shared' }] } }],
     [
       'the shorter side, 400, cannot be longer',
       { ...detector(), data: { name: 'coco', size: 320, shortest: 400 } },

@@ -102,6 +102,7 @@ function usedBy({
     optimizer: [optimizer.name],
     schedule: [schedule.name],
     network: namesOf(model.network),
+    loss: namesOf(training.loss),
     dataset: [data.name],
     transform: namesOf(...(augmentation.transforms ?? [])),
     metric: namesOf(...(training.metrics ?? [])),

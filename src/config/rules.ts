@@ -17,6 +17,7 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
     ...dataOptionRules(config),
     ...networkRules(config),
     ...metricRules(config),
+    ...lossRules(config),
     ...optimizerRules(config),
     ...scheduleRules(config),
     ...replicaRules(config),
@@ -130,6 +131,29 @@ function metricRules(config: ParsedConfig): Mistake[] {
       },
     ]
   })
+}
+
+/** A loss of the user's own is all of the loss of a network that gives a logit for each class. */
+function lossRules({ model, training }: ParsedConfig): Mistake[] {
+  const { loss, classWeights } = training
+  if (loss === undefined) return []
+  if (model.detector !== null)
+    return [
+      {
+        path: ['training', 'loss'],
+        message: `the loss ${loss.name} is given a logit for each class, and a detector has boxes, too`,
+        help: 'leave training.loss out',
+      },
+    ]
+  return classWeights === undefined
+    ? []
+    : [
+        {
+          path: ['training', 'classWeights'],
+          message: `they weight the cross-entropy, and this is trained with the loss ${loss.name}`,
+          help: 'leave them out, or weight classes in the loss',
+        },
+      ]
 }
 
 /** A network of a user's own is all of the network. */

@@ -5,6 +5,7 @@ import { allDataNames } from '../data/datasets/registry.ts'
 import { usualCacheLimit } from '../data/pixels/cache-options.ts'
 import { transforms } from '../data/transforms/registry.ts'
 import { metrics } from '../metrics/metric.ts'
+import { losses } from '../models/loss.ts'
 import { networks } from '../models/network.ts'
 import { type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from '../optim/index.ts'
 import { callbacks } from './callbacks.ts'
@@ -369,6 +370,9 @@ const trainingSchema = () =>
     collapse: fraction
       .default(0.01)
       .describe("an expert with no more than this share of its layer's importance raises the alarm"),
+    loss: named(losses)
+      .optional()
+      .describe('a loss of your own; --use loads it. Left out: cross-entropy, of a detector the focal loss'),
     metrics: z
       .array(named(metrics))
       .max(100)

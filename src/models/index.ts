@@ -7,6 +7,7 @@ export { activeParameterCount } from './active-parameters.ts'
 export * from './detection/index.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'
+export { defineLoss, type Loss, type LossDefinition } from './loss.ts'
 export { defineNetwork, type NetworkBuilder, type NetworkDefinition, type NetworkResult } from './network.ts'
 export {
   type BackboneOptions,

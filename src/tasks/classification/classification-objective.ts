@@ -3,6 +3,7 @@ import { add, logSoftmax, mean, mul, neg, oneHot, reshape, sub, sum, type Tensor
 import { correctCounts } from '../../metrics/correct-counts.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import { type Classifier, labelInput } from '../../models/index.ts'
+import { type Loss, lossOf } from '../../models/loss.ts'
 import { checkFunction } from '../../nn/contract.ts'
 import { mixedInputs, shareInput } from '../mixed-inputs.ts'
 import type { BuildObjective } from '../objective.ts'
@@ -12,6 +13,8 @@ export interface ClassificationObjectiveOptions {
   readonly classifier: Classifier
   readonly classes: number
   readonly labelSmoothing: number
+  /** Instead of the cross-entropy. */
+  readonly loss?: Loss | undefined
   /** How much each class counts in the loss. Default: 1 each. */
   readonly classWeights?: readonly number[] | undefined
   /** Whether images are mixed: `otherLabels` int64 [N] and `labelShares` float32 [N] are fed too. Default: not. */
@@ -25,7 +28,7 @@ export interface ClassificationObjectiveOptions {
  * @throws MoietyError (usage) for options that cannot be, or a classifier that returns something else than it must
  */
 export function classificationObjective(options: ClassificationObjectiveOptions): BuildObjective {
-  const { classifier, classes, labelSmoothing, classWeights, mixed = false } = options
+  const { classifier, classes, labelSmoothing, loss, classWeights, mixed = false } = options
   checkFunction(classifier, {
     what: 'a classifier',
     where: 'classifier',
@@ -48,9 +51,12 @@ export function classificationObjective(options: ClassificationObjectiveOptions)
       images,
       classes,
     )
-    const taskLoss = scope.graph.within('loss', () =>
-      crossEntropy(logits, mixed ? mixedTarget(labels, classes) : oneHot(labels, classes), options),
-    )
+    const taskLoss = scope.graph.within('loss', () => {
+      const target = mixed ? mixedTarget(labels, classes) : oneHot(labels, classes)
+      return loss === undefined
+        ? crossEntropy(logits, target, options)
+        : mean(lossOf(loss, logits, smoothed(target, options)))
+    })
     return { taskLoss, losses, stats, measures: new Map(correctCounts(logits, labels)) }
   }
 }
@@ -79,11 +85,17 @@ export function crossEntropy(
     classWeights,
   }: Pick<ClassificationObjectiveOptions, 'classes' | 'labelSmoothing' | 'classWeights'>,
 ): Tensor {
-  const smoothed =
-    labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes)
+  const smooth = smoothed(target, { classes, labelSmoothing })
   const weighted =
     classWeights === undefined
-      ? smoothed
-      : mul(smoothed, logits.graph.constant('float32', [1, classes], classWeights))
+      ? smooth
+      : mul(smooth, logits.graph.constant('float32', [1, classes], classWeights))
   return neg(mean(sum(mul(logSoftmax(logits), weighted), [1])))
+}
+
+function smoothed(
+  target: Tensor,
+  { classes, labelSmoothing }: Pick<ClassificationObjectiveOptions, 'classes' | 'labelSmoothing'>,
+): Tensor {
+  return labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / classes)
 }

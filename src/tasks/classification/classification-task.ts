@@ -6,6 +6,7 @@ import { taskOfData } from '../../data/datasets/registry.ts'
 import { type Dataset, makeBatch, openDataset, type SplitName, splitNamed } from '../../data/index.ts'
 import { drawMixing, isMixed, mixImages, mixLabels } from '../../data/mixing.ts'
 import type { Classifier } from '../../models/index.ts'
+import { type Loss, namedLoss } from '../../models/loss.ts'
 import type { Engine } from '../../runtime/index.ts'
 import { countsOf, countsText, resolveClassWeights } from '../class-weights.ts'
 import {
@@ -70,16 +71,23 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
   readonly identity
   readonly mixtures: readonly Mixture[]
 
-  /** @param network - a network of the user's own, instead of the one that `config.model` describes */
+  readonly #loss: Loss | undefined
+
+  /**
+   * @param network - a network of the user's own, instead of the one that `config.model` describes
+   * @param loss - likewise, instead of the one that `config.training` names
+   */
   constructor(
     config: Config,
     data: Dataset,
     readonly network?: Classifier,
+    loss?: Loss,
   ) {
     const { labels } = data.train
     const isBalanced = config.data.sampling !== undefined
     super(config, data, isBalanced ? epoch => balancedOrder(labels, config.seed, epoch) : undefined)
     this.identity = identityOf(data)
+    this.#loss = loss ?? namedLoss(config.training.loss)
     this.mixtures = network === undefined ? mixturesOf(config.model, data) : builtMixtures(network, data)
   }
 
@@ -155,6 +163,7 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
 
   objective(): BuildObjective {
     return classificationObjective({
+      loss: this.#loss,
       classifier: this.#classifier({}),
       classes: this.data.classes.length,
       labelSmoothing: this.config.training.labelSmoothing,
@@ -169,6 +178,7 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
 
   evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<ClassificationResult> {
     const evaluation = evaluationProgram({
+      loss: this.#loss,
       classifier: this.#classifier({ override: overrides }),
       size: this.data.size,
     })
@@ -202,6 +212,7 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
     const build = (variant: Variant) =>
       this.#classifier({ override: overridesOf(variant, mixtures), dispatch: 'stacked' })
     return evaluationProgram({
+      loss: this.#loss,
       classifier: build({ kind: 'trained' }),
       size: data.size,
       variants: variants.map(build),

@@ -3,6 +3,7 @@ import { type ArrayData, datasetOfArrays } from '../../data/array-data.ts'
 import type { Dataset } from '../../data/index.ts'
 import type { JsonObject } from '../../files/json.ts'
 import type { Classifier } from '../../models/index.ts'
+import type { Loss } from '../../models/loss.ts'
 import type { Task } from '../task.ts'
 import { ClassificationTask } from './classification-task.ts'
 import type { ClassificationResult } from './evaluate-split.ts'
@@ -14,6 +15,8 @@ export interface ClassificationTaskOptions {
   /** `(scope, images) => ({ logits, losses, stats })`, built of the layers of `moiety/nn` and `moiety/moe`. */
   readonly network: Classifier
   readonly data: Dataset | ArrayData
+  /** The loss of each image; by default the cross-entropy. */
+  readonly loss?: Loss | undefined
 }
 
 /**
@@ -26,7 +29,8 @@ export function classificationTask({
   config,
   network,
   data,
+  loss,
 }: ClassificationTaskOptions): Task<ClassificationResult> & { readonly config: Config } {
   const dataset = 'mean' in data ? data : datasetOfArrays(data)
-  return new ClassificationTask(resolveConfig(config, 'classificationTask'), dataset, network)
+  return new ClassificationTask(resolveConfig(config, 'classificationTask'), dataset, network, loss)
 }

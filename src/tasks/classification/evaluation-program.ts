@@ -13,6 +13,7 @@ import {
 import { correctCounts } from '../../metrics/correct-counts.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import { activeParameterCount, type Classifier, labelInput } from '../../models/index.ts'
+import { type Loss, lossOf } from '../../models/loss.ts'
 import { type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
 import { routingOutputs } from '../routing.ts'
@@ -31,6 +32,8 @@ export interface EvaluationProgramOptions {
   readonly classifier: Classifier
   /** Height and width of an image. */
   readonly size: number
+  /** Instead of the cross-entropy. */
+  readonly loss?: Loss | undefined
   /** The same network with other routing; what it shares with `classifier` is computed once. */
   readonly variants?: readonly Classifier[] | undefined
 }
@@ -38,7 +41,7 @@ export interface EvaluationProgramOptions {
 /**
  * A classifier as a program for any number of images. `LoadedProgram` refuses labels that are not among its classes.
  *
- * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N]. Given: `logits` [N, classes], `loss` (cross-entropy summed
+ * Fed: `images` float32 [N, 3, S, S], `labels` int64 [N]. Given: `logits` [N, classes], `loss` (cross-entropy, or the given one, summed
  * over images), `correct1`, `correct5` (counts), and per layer `NAME.weights` and `NAME.logits` [N, E] and its
  * constraint's counters (`NAME.counters.r`). With `variants`, also `predictions` int64 [N, 1 + variants]: the class that the
  * classifier gives each image, and that each variant gives it.
@@ -52,6 +55,7 @@ export interface EvaluationProgramOptions {
 export function evaluationProgram({
   classifier,
   size,
+  loss,
   variants,
 }: EvaluationProgramOptions): EvaluationProgram {
   const graph = new Graph()
@@ -65,7 +69,12 @@ export function evaluationProgram({
   )
   const outputs = new Map([
     ['logits', logits],
-    ['loss', neg(sum(mul(logSoftmax(logits), oneHot(labels, classes))))],
+    [
+      'loss',
+      loss === undefined
+        ? neg(sum(mul(logSoftmax(logits), oneHot(labels, classes))))
+        : sum(lossOf(loss, logits, oneHot(labels, classes))),
+    ],
     ...correctCounts(logits, labels),
     ...(variants === undefined
       ? []

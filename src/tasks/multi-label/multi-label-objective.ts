@@ -16,6 +16,7 @@ import {
 } from '../../graph/index.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import type { Classifier } from '../../models/index.ts'
+import { type Loss, lossOf } from '../../models/loss.ts'
 import { checkFunction } from '../../nn/contract.ts'
 import { mixedInputs, shareInput } from '../mixed-inputs.ts'
 import type { BuildObjective } from '../objective.ts'
@@ -27,6 +28,8 @@ export interface MultiLabelObjectiveOptions {
   readonly classes: number
   /** Part of each target that is spread over both answers. */
   readonly labelSmoothing: number
+  /** Instead of the binary cross-entropy. */
+  readonly loss?: Loss | undefined
   /** How much the images that show a class count in its loss. Default: 1 each. */
   readonly positiveWeights?: readonly number[] | undefined
   /** Whether images are mixed: `otherTargets` int64 [N, classes] and `labelShares` float32 [N] are fed too. Default: not. */
@@ -41,7 +44,7 @@ export interface MultiLabelObjectiveOptions {
  * @throws MoietyError (usage) for options that cannot be, or a classifier that returns something else than it must
  */
 export function multiLabelObjective(options: MultiLabelObjectiveOptions): BuildObjective {
-  const { classifier, classes, labelSmoothing, positiveWeights, mixed = false } = options
+  const { classifier, classes, labelSmoothing, loss, positiveWeights, mixed = false } = options
   checkFunction(classifier, {
     what: 'a classifier',
     where: 'classifier',
@@ -60,14 +63,12 @@ export function multiLabelObjective(options: MultiLabelObjectiveOptions): BuildO
   return (scope, images) => {
     const targets = targetInput(scope.graph, images.dim(0), classes)
     const { logits, losses, stats } = checkedClassification(classifier(scope, images), images, classes)
-    const taskLoss = scope.graph.within('loss', () =>
-      mean(
-        binaryCrossEntropy(logits, mixed ? mixedTarget(targets, classes) : targets, {
-          labelSmoothing,
-          positiveWeights,
-        }),
-      ),
-    )
+    const taskLoss = scope.graph.within('loss', () => {
+      const target = mixed ? mixedTarget(targets, classes) : asFloat(targets)
+      return loss === undefined
+        ? mean(binaryCrossEntropy(logits, target, { labelSmoothing, positiveWeights }))
+        : mean(lossOf(loss, logits, smoothed(target, labelSmoothing)))
+    })
     return { taskLoss, losses, stats, measures: new Map(labelCounts(logits, targets)) }
   }
 }
@@ -114,11 +115,15 @@ export function binaryCrossEntropy(
   }: Partial<Pick<MultiLabelObjectiveOptions, 'labelSmoothing' | 'positiveWeights'>> = {},
 ): Tensor {
   const target = targets.dtype === 'float32' ? targets : asFloat(targets)
-  const smoothed = labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / 2)
-  if (positiveWeights === undefined) return sub(softplus(logits), mul(smoothed, logits))
+  const smooth = smoothed(target, labelSmoothing)
+  if (positiveWeights === undefined) return sub(softplus(logits), mul(smooth, logits))
   const weights = logits.graph.constant('float32', [1, positiveWeights.length], positiveWeights)
-  const ofBoth = add(mul(smoothed, sub(weights, 1)), 1)
-  return sub(mul(ofBoth, softplus(logits)), mul(mul(smoothed, weights), logits))
+  const ofBoth = add(mul(smooth, sub(weights, 1)), 1)
+  return sub(mul(ofBoth, softplus(logits)), mul(mul(smooth, weights), logits))
+}
+
+function smoothed(target: Tensor, labelSmoothing: number): Tensor {
+  return labelSmoothing === 0 ? target : add(mul(target, 1 - labelSmoothing), labelSmoothing / 2)
 }
 
 /** Sums over images and classes, by the names that {@link multiLabelObjective} gives them. */

@@ -1,6 +1,7 @@
-import { concat, Graph, lower, mean, type Program, sum } from '../../graph/index.ts'
+import { asFloat, concat, Graph, lower, mean, type Program, sum } from '../../graph/index.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import { activeParameterCount, type Classifier } from '../../models/index.ts'
+import { type Loss, lossOf } from '../../models/loss.ts'
 import { type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
 import { routingOutputs } from '../routing.ts'
@@ -20,6 +21,8 @@ export interface MultiLabelProgramOptions {
   readonly classifier: Classifier
   /** Height and width of an image. */
   readonly size: number
+  /** Instead of the binary cross-entropy. */
+  readonly loss?: Loss | undefined
   /** The same network with other routing; what it shares with `classifier` is computed once. */
   readonly variants?: readonly Classifier[] | undefined
 }
@@ -36,6 +39,7 @@ export interface MultiLabelProgramOptions {
 export function multiLabelProgram({
   classifier,
   size,
+  loss,
   variants = [],
 }: MultiLabelProgramOptions): MultiLabelProgram {
   const graph = new Graph()
@@ -46,7 +50,12 @@ export function multiLabelProgram({
   const targets = targetInput(graph, 'N', Number(logits.shape[1]))
   const outputs = new Map([
     ['logits', others.length === 0 ? logits : concat([logits, ...others], 1)],
-    ['loss', sum(mean(binaryCrossEntropy(logits, targets), [1]))],
+    [
+      'loss',
+      loss === undefined
+        ? sum(mean(binaryCrossEntropy(logits, targets), [1]))
+        : sum(lossOf(loss, logits, asFloat(targets))),
+    ],
     ...routingOutputs(stats),
   ])
   return {

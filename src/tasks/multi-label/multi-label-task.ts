@@ -17,6 +17,7 @@ import { needDirectory } from '../../data/missing-directory.ts'
 import { drawMixing, isMixed, mixImages, mixLabels } from '../../data/mixing.ts'
 import { openOwn } from '../../data/own-data.ts'
 import { precisionRecall } from '../../metrics/label-thresholds.ts'
+import { namedLoss } from '../../models/loss.ts'
 import type { Engine } from '../../runtime/index.ts'
 import { countsText, positiveWeights } from '../class-weights.ts'
 import { classifierOf, mixturesOf, networkText } from '../classifier-of.ts'
@@ -164,6 +165,7 @@ export class MultiLabelTask
     const { model, training, augmentation } = this.config
     const classes = this.data.classes.length
     return multiLabelObjective({
+      loss: namedLoss(training.loss),
       classifier: classifierOf(model, { classes }),
       classes,
       labelSmoothing: training.labelSmoothing,
@@ -220,7 +222,7 @@ export class MultiLabelTask
   #program(override?: RoutingOverrides): MultiLabelProgram {
     const { config, data } = this
     const classifier = classifierOf(config.model, { classes: data.classes.length, override })
-    return multiLabelProgram({ classifier, size: data.size })
+    return multiLabelProgram({ classifier, size: data.size, loss: namedLoss(config.training.loss) })
   }
 
   /** All experts see all images, so that variants share their results. */
@@ -230,6 +232,7 @@ export class MultiLabelTask
     const build = (variant: Variant) =>
       classifierOf(config.model, { classes, override: overridesOf(variant, mixtures), dispatch: 'stacked' })
     return multiLabelProgram({
+      loss: namedLoss(config.training.loss),
       classifier: build({ kind: 'trained' }),
       size: data.size,
       variants: variants.map(build),
