@@ -1,9 +1,9 @@
 /**
  * Times opening and loading a folder of images, on a tree that it draws:
  *
- *     node dist/bench/data-loading.js tree DIR [--images 50000] [--side 48] [--classes 100] [--links]
- *     node dist/bench/data-loading.js open DIR [--size 32] [--cache DIR]
- *     node dist/bench/data-loading.js load DIR [--size 224] [--images 2000] [--batch 64] [--cache DIR]
+ *     npm run bench:data -- tree DIR [--images 50000] [--side 48] [--classes 100] [--links]
+ *     npm run bench:data -- open DIR [--size 32] [--cache DIR]
+ *     npm run bench:data -- load DIR [--size 224] [--images 2000] [--batch 64] [--cache DIR]
  *
  * `--links` makes all images of a class links to its first one, which is fast for a million. `/usr/bin/time -v` gives the memory of
  * each; what it takes is also the last line.
