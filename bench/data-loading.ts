@@ -10,22 +10,11 @@
  */
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { openDataset } from 'moiety/data'
 import sharp from 'sharp'
+import { dataLoadingArguments } from './data-loading-arguments.js'
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    images: { type: 'string' },
-    side: { type: 'string', default: '48' },
-    classes: { type: 'string', default: '100' },
-    size: { type: 'string' },
-    batch: { type: 'string', default: '64' },
-    cache: { type: 'string', default: 'off' },
-    links: { type: 'boolean', default: false },
-  },
-})
+const { positionals, values } = dataLoadingArguments()
 
 const [what, directory] = positionals
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(2)} s`
