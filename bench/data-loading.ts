@@ -1,31 +1,20 @@
 /**
  * Times opening and loading a folder of images, on a tree that it draws:
  *
- *     node dist/bench/data-loading.js tree DIR [--images 50000] [--side 48] [--classes 100] [--links]
- *     node dist/bench/data-loading.js open DIR [--size 32] [--cache DIR]
- *     node dist/bench/data-loading.js load DIR [--size 224] [--images 2000] [--batch 64] [--cache DIR]
+ *     npm run bench:data -- tree DIR [--images 50000] [--side 48] [--classes 100] [--links]
+ *     npm run bench:data -- open DIR [--size 32] [--cache DIR]
+ *     npm run bench:data -- load DIR [--size 224] [--images 2000] [--batch 64] [--cache DIR]
  *
  * `--links` makes all images of a class links to its first one, which is fast for a million. `/usr/bin/time -v` gives the memory of
  * each; what it takes is also the last line.
  */
 import { linkSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { parseArgs } from 'node:util'
 import { openDataset } from 'moiety/data'
 import sharp from 'sharp'
+import { dataLoadingArguments } from './data-loading-arguments.js'
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    images: { type: 'string' },
-    side: { type: 'string', default: '48' },
-    classes: { type: 'string', default: '100' },
-    size: { type: 'string' },
-    batch: { type: 'string', default: '64' },
-    cache: { type: 'string', default: 'off' },
-    links: { type: 'boolean', default: false },
-  },
-})
+const { positionals, values } = dataLoadingArguments()
 
 const [what, directory] = positionals
 const seconds = (since: number): string => `${((performance.now() - since) / 1000).toFixed(2)} s`

@@ -18,6 +18,7 @@ import { InferenceSession } from 'onnxruntime-node'
 import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commandLine as benchCommandLine } from '../bench/command-line.ts'
+import { dataLoadingArguments } from '../bench/data-loading-arguments.ts'
 import { configurationReference } from '../docs/configuration.ts'
 import { commandLine } from '../src/cli/commands.ts'
 import type { TrainFlags } from '../src/cli/flags.ts'
@@ -435,6 +436,14 @@ function checkNpm([verb = '', ...words]: readonly string[]): void {
     const [script, ...more] = verb === 'run' ? rest : [verb, ...rest]
     demand(script === undefined || script in scripts, `package.json has no script ${script}`)
     if (more.length === 0) return
+    if (script === 'bench:data' && more[0] === '--') {
+      const { positionals } = dataLoadingArguments(more.slice(1))
+      demand(
+        /^(tree|open|load)$/.test(positionals[0] ?? '') && positionals.length === 2,
+        'tree, open or load',
+      )
+      return
+    }
     demand(script === 'bench' && more[0] === '--', 'only the bench is known to take words, after --')
     benchCommandLine()
       .exitOverride()

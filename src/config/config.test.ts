@@ -37,6 +37,8 @@ describe('resolveConfig', () => {
       shortest: 32,
       unreadable: 'stop',
       followLinks: false,
+      cache: 'auto',
+      cacheLimit: 50,
       implausibleBoxes: 'stop',
       annotations: null,
       images: null,

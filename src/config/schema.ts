@@ -98,16 +98,11 @@ const dataSchema = () =>
         'without boxes, whether symbolic links may lead out of data.directory; those within it are followed',
       ),
     cache: z
-      .string()
-      .min(1)
-      .max(4096)
+      .union([z.enum(['auto', 'off']), z.string().max(4096).regex(/[/\\]/)])
       .default('auto')
       .describe(
-        'where decoded images are kept for the next epoch and the next command; auto: in the folder MOIETY_CACHE or .cache/moiety; off: nowhere; or a folder, with a / in it',
-      )
-      .refine(value => value === 'auto' || value === 'off' || /[/\\]/.test(value), {
-        error: 'expected auto, off, or a folder, as ./cache',
-      }),
+        'where decoded images are kept for the next epoch and the next command; auto: in the folder MOIETY_CACHE or .cache/moiety; off: nowhere; or a folder, written with a slash, as ./cache',
+      ),
     cacheLimit: z
       .number()
       .gt(0)

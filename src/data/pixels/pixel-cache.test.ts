@@ -129,6 +129,8 @@ describe('a cache of decoded images', () => {
     const read = vi.spyOn(image, 'readImageWithState')
     expect(await again()).toEqual([])
     expect(read).not.toHaveBeenCalled()
+    expect(await again({ cache: 'off' })).toHaveLength(count)
+    expect(read).toHaveBeenCalledTimes(count)
   })
 
   it('notices a file that was changed in place, of the same size and with the same time', async () => {
@@ -389,5 +391,6 @@ describe('a folder of images', () => {
     const { train } = await openFolder({ directory, size: 8, cache })
     expect(decode).not.toHaveBeenCalled()
     await train.load([0])
+    expect(decode).toHaveBeenCalledTimes(1)
   })
 })
