@@ -653,6 +653,15 @@ describe('hostile files', () => {
     expect(await refusal()).toContain(said)
   })
 
+  it('lists of another machine are read by the ends of their paths', async () => {
+    await yolo('path: /home/somebody/data\ntrain: train.txt\nval: images/val\nnames: [bird, cat]\n')
+    const names = ['/home/somebody/data/images/train/a.jpg', 'D:\\data\\images\\train\\b.jpg']
+    write(folder, 'train.txt', `${names.join('\r\n')}\r\n`)
+    const { train: opened, problems } = await open()
+    expect(opened.scenes.map(({ name }) => name)).toEqual(['images/train/a.jpg', 'images/train/b.jpg'])
+    expect(problems).toContainEqual(expect.objectContaining({ kind: 'folder-prefix', count: 2 }))
+  })
+
   it('lists that name files outside, and links that lead there', async () => {
     await yolo('train: train.txt\nval: images/val\nnames: [bird, cat]\n')
     write(folder, 'train.txt', './images/train/a.jpg\n../../etc/passwd\n')
