@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -361,6 +361,18 @@ describe('mistakes in annotations of COCO that are repaired', () => {
     ])
     expect(val!.changes).toEqual([])
   })
+})
+
+it('file names in other upper and lower case than the files are matched where only one is like it', async () => {
+  await layouts['COCO 2017']!.write(folder)
+  renameSync(join(folder, 'train2017/a.jpg'), join(folder, 'train2017/A.JPG'))
+  const { train: opened, problems } = await open()
+  expect(opened.length).toBe(4)
+  expect(problems).toContainEqual(
+    expect.objectContaining({ kind: 'letter-case', count: 1, examples: ['"a.jpg"'] }),
+  )
+  write(folder, 'train2017/a.JPG', 'another')
+  expect(await refusal()).toContain('1 missing')
 })
 
 it('annotations without any box, as of panoptic segmentation, are refused', async () => {
