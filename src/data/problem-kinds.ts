@@ -34,6 +34,7 @@ export const problemKinds = {
   backslashes: repair('file names with backslashes', 'read as /'),
   'percent-encoding': repair('file names with percent-encoded characters', 'decoded'),
   'unicode-form': repair('file names in another Unicode normal form than the files', 'matched'),
+  'letter-case': repair('file names in other upper and lower case than the files', 'matched'),
   'folder-prefix': notice(
     'file names that begin with a folder which is not below the folder of images',
     'read without it',

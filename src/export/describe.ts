@@ -1,4 +1,5 @@
 import type { Config, ModelConfig } from '../config/config.ts'
+import { withoutPaths } from '../config/without-paths.ts'
 import { version } from '../files/version.ts'
 import type { Canvas } from '../models/index.ts'
 import type { LayerInfo } from '../moe/index.ts'
@@ -50,7 +51,7 @@ export function describeModel(
     accuracy,
     coco_metrics: cocoMetrics,
     measures,
-    config,
+    config: withoutPaths(config),
   }
 }
 

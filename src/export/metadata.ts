@@ -81,7 +81,7 @@ export interface ModelMetadata {
   readonly coco_metrics?: Readonly<Record<string, number | null>> | undefined
   /** What other tasks are measured by on held-out images, by name, from 0 to 1. */
   readonly measures?: Readonly<Record<string, number | null>> | undefined
-  /** The configuration of the run, which `resolveConfig` reads. */
+  /** The configuration of the run, which `resolveConfig` reads; of each path in it only the last name. */
   readonly config: unknown
 }
 

@@ -1,3 +1,4 @@
+import { dirname, relative, resolve, sep } from 'node:path'
 import type { ExpertWeight, Figure, Mark, Predictions } from '../predict/predictor.ts'
 import { type Prediction, predictorOf } from '../predict/predictors.ts'
 import { percent } from './figures.ts'
@@ -18,6 +19,7 @@ export function renderPredictions(
   const predictor = predictorOf(task)
   const left = images.length - pictures.length
   const style = predictor.marks === undefined ? 'asked' : 'seen'
+  const nameOf = namesBelow(images.map(({ path }) => path))
   return shell({
     title: images.length === 1 ? 'One image' : `${images.length} images`,
     kicker: `Predictions of ${shown(run)} at ${shown(checkpoint)}`,
@@ -26,8 +28,15 @@ export function renderPredictions(
       pictures.map((png, i) => {
         const image = images[i]!
         const marks = predictor.marks?.(image, predictions)
-        const alt = marks === undefined ? `${shown(image.path)}, as the network was given it` : namesOf(marks)
-        return section({ path: image.path, png, alt, figures: predictor.figures(image, predictions), style })
+        const alt =
+          marks === undefined ? `${shown(nameOf(image.path))}, as the network was given it` : namesOf(marks)
+        return section({
+          path: nameOf(image.path),
+          png,
+          alt,
+          figures: predictor.figures(image, predictions),
+          style,
+        })
       }),
       skipped.length === 0
         ? null
@@ -35,6 +44,15 @@ export function renderPredictions(
       left === 0 ? null : html`<p>${left} more ${left === 1 ? 'image is' : 'images are'} not shown here.</p>`,
     ],
   })
+}
+
+/** The name of each file below the folder that all are in: a page says nothing of where that lies. */
+function namesBelow(paths: readonly string[]): (path: string) => string {
+  const folders = paths.map(path => dirname(resolve(path)).split(sep))
+  const [first = []] = folders
+  const depth = first.findIndex((name, i) => folders.some(folder => folder[i] !== name))
+  const common = first.slice(0, depth < 0 ? first.length : depth).join(sep)
+  return path => relative(common === '' ? sep : common, resolve(path))
 }
 
 interface Section {

@@ -1,3 +1,4 @@
+import { basename, resolve } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import type { Json, JsonObject } from '../files/json.ts'
@@ -132,7 +133,8 @@ export class TrainingLoop {
       const summary = this.#summary(evaluated, evaluated === undefined, seconds)
       if (!summary.interrupted) {
         await this.#callbacks.end()
-        folder.writeSummary(summary)
+        // A file that is shown to others does not say in whose folder it lay.
+        folder.writeSummary({ ...summary, run: basename(resolve(summary.run)) })
       }
       return summary
     } finally {

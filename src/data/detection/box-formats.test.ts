@@ -69,7 +69,7 @@ describe('a folder with boxes', () => {
 describe('a file with boxes, instead of its folder', () => {
   it.each([
     ['COCO 2017', 'annotations/instances_train2017.json', 'coco', examples.train],
-    ['COCO of Roboflow', 'train/_annotations.coco.json', 'coco', examples.train],
+    ['Roboflow', 'train/_annotations.coco.json', 'coco', examples.train],
     ['YOLO of Ultralytics', 'data.yaml', 'yolo', undefined],
   ] as const)(
     'of %s is recognised, with the images of it alone: %s',

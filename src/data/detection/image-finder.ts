@@ -1,6 +1,6 @@
 import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, resolve, sep, win32 } from 'node:path'
+import { basename, dirname, isAbsolute, join, resolve, sep, win32 } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/path-inside.ts'
@@ -23,6 +23,9 @@ export interface FoundImage {
 export class ImageFinder {
   readonly #root: string
   readonly #listings = new Map<string, Promise<ReadonlyMap<string, Dirent> | 'leaves'>>()
+
+  /** Names of each listing by their lower case, where they were looked for. */
+  readonly #lowered = new WeakMap<object, ReadonlyMap<string, readonly string[]>>()
 
   /** @param root - the folder that links may not leave, a real path */
   constructor(root: string) {
@@ -51,7 +54,10 @@ export class ImageFinder {
       const path = pathInside(folder, text, where)
       if (await this.#has(path)) return { path, spelling }
     }
-    return { path: asWritten, spelling: [] }
+    const other = await this.#inOtherCase(asWritten)
+    return other === undefined
+      ? { path: asWritten, spelling: [] }
+      : { path: other, spelling: ['letter-case'] }
   }
 
   /** {@link find} in the first folder that has the file; of none the first one's answer. */
@@ -79,6 +85,16 @@ export class ImageFinder {
     if (!entry.isSymbolicLink()) return 'not-a-file'
     if (!(await staysWithin(path, this.#root))) return 'leads-out'
     return (await stat(path)).isFile() ? undefined : 'not-a-file'
+  }
+
+  /** The only file of a folder whose name differs in upper and lower case alone, as `a.JPG` from `a.jpg`. */
+  async #inOtherCase(path: string): Promise<string | undefined> {
+    const entries = await this.#list(dirname(path))
+    if (entries === 'leaves') return undefined
+    const known = this.#lowered.get(entries) ?? byLowerCase(entries.keys())
+    this.#lowered.set(entries, known)
+    const alike = known.get(basename(path).toLowerCase()) ?? []
+    return alike.length === 1 ? join(dirname(path), alike[0]!) : undefined
   }
 
   async #has(path: string): Promise<boolean> {
@@ -109,6 +125,17 @@ export class ImageFinder {
     })
     return new Map(entries.map(entry => [entry.name, entry]))
   }
+}
+
+function byLowerCase(names: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+  const alike = new Map<string, string[]>()
+  for (const name of names) {
+    const key = name.toLowerCase()
+    const others = alike.get(key)
+    if (others === undefined) alike.set(key, [name])
+    else others.push(name)
+  }
+  return alike
 }
 
 interface Spelling {

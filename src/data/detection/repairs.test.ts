@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -363,6 +363,18 @@ describe('mistakes in annotations of COCO that are repaired', () => {
   })
 })
 
+it('file names in other upper and lower case than the files are matched where only one is like it', async () => {
+  await layouts['COCO 2017']!.write(folder)
+  renameSync(join(folder, 'train2017/a.jpg'), join(folder, 'train2017/A.JPG'))
+  const { train: opened, problems } = await open()
+  expect(opened.length).toBe(4)
+  expect(problems).toContainEqual(
+    expect.objectContaining({ kind: 'letter-case', count: 1, examples: ['"a.jpg"'] }),
+  )
+  write(folder, 'train2017/a.JPG', 'another')
+  expect(await refusal()).toContain('1 missing')
+})
+
 it('annotations without any box, as of panoptic segmentation, are refused', async () => {
   await changed(
     each(({ image_id, category_id }, i) => ({
@@ -651,6 +663,15 @@ describe('hostile files', () => {
   ])('data.yaml with %s', async (_, yaml, said) => {
     await yolo(yaml)
     expect(await refusal()).toContain(said)
+  })
+
+  it('lists of another machine are read by the ends of their paths', async () => {
+    await yolo('path: /home/somebody/data\ntrain: train.txt\nval: images/val\nnames: [bird, cat]\n')
+    const names = ['/home/somebody/data/images/train/a.jpg', 'D:\\data\\images\\train\\b.jpg']
+    write(folder, 'train.txt', `${names.join('\r\n')}\r\n`)
+    const { train: opened, problems } = await open()
+    expect(opened.scenes.map(({ name }) => name)).toEqual(['images/train/a.jpg', 'images/train/b.jpg'])
+    expect(problems).toContainEqual(expect.objectContaining({ kind: 'folder-prefix', count: 2 }))
   })
 
   it('lists that name files outside, and links that lead there', async () => {

@@ -202,6 +202,13 @@ it.each<[string, string, string | Uint8Array]>([
   ],
   ['JSON of labels by image', 'labels.json', '{"a.png": "Käse", "b.png": ["dog"]}'],
   ['names without an ending, as of Kaggle', 'train.csv', 'id,label\na,Käse\nb,dog\n'],
+  ['endings in other case than the files', 'labels.csv', 'path,label\na.PNG,Käse\nb.Png,dog\n'],
+  [
+    'empty rows and columns of spreadsheets',
+    'labels.csv',
+    'path,label,\na.png,Käse,\nb.png,dog,\n,,\n , ,\n',
+  ],
+  ['numbers of folds', 'labels.csv', 'path,label,fold\na.png,Käse,0\nb.png,dog,1\n'],
   [
     'names and labels with commas, quotes and spaces',
     'labels.csv',

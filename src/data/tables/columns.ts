@@ -1,4 +1,5 @@
 import { isImageName } from '../image-names.ts'
+import { roleOf } from '../split-names.ts'
 
 /** What the columns of a table of labels are, each by its name. */
 export interface Columns {
@@ -69,18 +70,22 @@ export function pathColumn(names: readonly string[], first: readonly string[]): 
 export function columnsOf(names: readonly string[], first: readonly string[]): Columns | undefined {
   const path = pathColumn(names, first)
   if (path === undefined) return undefined
-  const split = firstOf(
+  const named = firstOf(
     names.filter(name => name !== path),
     splits,
   )
+  // A fold may be a number, and a set anything.
+  const isCertain = named !== undefined && /^split/.test(plain(named))
+  const split =
+    isCertain || roleOf((first[names.indexOf(named ?? '')] ?? '').trim()) !== undefined ? named : undefined
   const all = names.filter(name => name !== path && name !== split)
   // The numbers of rows, which pandas writes.
   const rest = names[0] === '' ? all.filter(name => name !== '') : all
   const list = firstOf(rest, lists)
-  const named = list ?? firstOf(rest, labels)
+  const labelled = list ?? firstOf(rest, labels)
   const [only, another] = rest
   const isMark = (name: string): boolean => /^\s*[01](\.0*)?\s*$/.test(first[names.indexOf(name)] ?? '0')
-  const label = named ?? (only !== undefined && another === undefined && !isMark(only) ? only : undefined)
+  const label = labelled ?? (only !== undefined && another === undefined && !isMark(only) ? only : undefined)
   const marks = label === undefined ? rest : []
   return {
     ...{ path, label, split, classes: marks, isList: list !== undefined },

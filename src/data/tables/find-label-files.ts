@@ -5,11 +5,11 @@ import { parseCsv } from '../../files/csv.ts'
 import { kindOf } from '../../files/disk.ts'
 import { openRegular } from '../../files/regular-file.ts'
 import { decodeText } from '../../files/text.ts'
-import { imageEndings, isImageName } from '../image-names.ts'
+import { imageEndings } from '../image-names.ts'
 import { roleOf, splitNames } from '../split-names.ts'
 import { columnsByContent, columnsOf, hasBoxes, hasCertainPath, isHeader } from './columns.ts'
 import { usualPlaces } from './image-places.ts'
-import { type LabelSource, readLabelFiles, separatorOf } from './label-file.ts'
+import { isByImage, type LabelSource, readLabelFiles, separatorOf } from './label-file.ts'
 
 const endings = /\.(csv|tsv|json|jsonl|ndjson)$/i
 /** A text may be of anything, so that it is read only where it is given by its path. */
@@ -113,12 +113,16 @@ export async function unreadLabels(path: string): Promise<string | undefined> {
   for (const file of files) {
     const shown = relative(path, file)
     const reason = await readLabelFiles([{ file }]).then(
-      () => `it is read where it is given: --data ${file}`,
+      ({ read }) =>
+        /\.txt$/i.test(file)
+          ? `it is read where it is given: --data ${file}`
+          : `${read} names images that are not found here`,
       (cause: unknown) => {
         if (cause instanceof MoietyError && cause.kind === 'data') return cause.message
         throw cause
       },
     )
+    // Whatever is wrong with a text, it may be of anything.
     if (!/\.txt$/i.test(file) || reason.startsWith('it is read')) return `${shown}: ${reason}`
   }
   return undefined
@@ -172,9 +176,7 @@ function beginsAsLabels(file: string, folder: string): boolean {
 
 /** The first object of a text has an image and a label. */
 function recordBegins(text: string): boolean {
-  // Labels by the names of images.
-  const key = /^\s*\{\s*"([^"\\]{1,4096})"\s*:\s*["[\d]/.exec(text)?.[1]
-  if (key !== undefined && isImageName(key)) return true
+  if (isByImage(text)) return true
   const [object = ''] = /^\s*\[?\s*\{[^}]*\}?/.exec(text) ?? []
   const names = [...object.matchAll(/"([^"\\]{1,100})"\s*:/g)].map(([, name]) => name!)
   if (hasBoxes(names) || !hasCertainPath(names)) return false

@@ -109,7 +109,7 @@ describe('a labels file', () => {
       'a split for every image or for none',
       'line 2',
     ],
-    ['labels.txt', 'a', 'ends in .csv, .tsv, .json or .jsonl', 'labels.txt'],
+    ['labels.xml', 'a', 'ends in .csv, .tsv, .txt, .json or .jsonl', 'labels.xml'],
   ])('%s with %j is refused', async (name, text, message, where) => {
     await expect(read(name, text)).rejects.toMatchObject({
       kind: 'data',

@@ -189,7 +189,10 @@ export function separatorOf(file: string, text: string): CsvSeparator {
 }
 
 function csvRows(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
-  const records = parseCsv(text, file, separatorOf(file, text), onBadRow)
+  // Spreadsheets write rows without anything behind the last.
+  const records = parseCsv(text, file, separatorOf(file, text), onBadRow).filter(({ fields }) =>
+    fields.some(field => field.trim() !== ''),
+  )
   const [top] = records
   const where = `${file}, line ${top?.line ?? 1}`
   const hasHeader = top === undefined || isHeader(top.fields)
@@ -266,13 +269,19 @@ function marked(
 
 function jsonRows(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
   const reader = new JsonReader(text, file)
-  if (text.trimStart().startsWith('{')) return labelsByImage(reader, file)
+  if (isByImage(text)) return labelsByImage(reader, file)
   const records = new JsonRecords(file)
   reader.array('the list of images', () => {
     unlessBad(onBadRow, () => records.read(reader, `${file}, line ${reader.line}`))
   })
   reader.end()
   return records.rows
+}
+
+/** Whether a text begins as JSON of labels by the names of images. */
+export function isByImage(text: string): boolean {
+  const key = /^\s*\{\s*"([^"\\]{1,4096})"\s*:\s*["[\d]/.exec(text)?.[1]
+  return key !== undefined && isImageName(key)
 }
 
 /** `{"1.jpg": "cat", "2.jpg": ["cat", "dog"]}`. */

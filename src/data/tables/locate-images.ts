@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import { realpath, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { fail } from '../../base/errors.ts'
@@ -125,11 +126,27 @@ async function placeOf<R extends LabelledRow>(rows: readonly R[], { file, split 
           const prefix = prefixes[i]![count]
           if (prefix === undefined) continue
           const rest = slashed(path).slice(prefix.length)
-          const found = await stat(`${pathInside(folder, rest, where)}${ending}`).catch(() => undefined)
+          const there = await fileAt(`${pathInside(folder, rest, where)}${ending}`).catch(() => undefined)
           // Anything that is there and no folder: a pipe is refused by its name later.
-          if (found !== undefined && !found.isDirectory()) return { folder, ending, prefix }
+          if (there !== undefined && !there.found.isDirectory()) return { folder, ending, prefix }
         }
   return { folder: home, ending: '', prefix: '' }
+}
+
+/** A file by its path, or by that with its ending in upper or lower case, as `a.JPG` for `a.jpg`. */
+async function fileAt(path: string): Promise<{ readonly path: string; readonly found: Stats }> {
+  const others = [(end: string) => end.toUpperCase(), (end: string) => end.toLowerCase()]
+  return await stat(path).then(
+    found => ({ path, found }),
+    async (cause: unknown) => {
+      for (const change of others) {
+        const other = path.replace(/\.\w+$/, change)
+        const found = await stat(other).catch(() => undefined)
+        if (found !== undefined) return { path: other, found }
+      }
+      throw cause
+    },
+  )
 }
 
 /** What a path may begin with that is of another place: its folders, one more each time; of a whole path at least its root. */
@@ -161,16 +178,16 @@ async function locateOne<R extends LabelledRow>(
   const { where } = row
   const given = slashed(row.path)
   const rest = given.startsWith(prefix) ? given.slice(prefix.length) : given
-  const path = `${pathInside(folder, rest, where)}${ending}`
+  const named = `${pathInside(folder, rest, where)}${ending}`
   try {
-    const found = await stat(path)
+    const { path, found } = await fileAt(named)
     if (within !== undefined && !(await staysWithin(path, within))) refuseLink(path, where)
     if (found.isFile()) return { ...row, path, bytes: found.size }
     return { path, reason: 'it is no file', where }
   } catch (cause) {
     if (!(cause instanceof Error) || !('code' in cause)) throw cause
-    rethrowExhausted(cause, 'look at', path)
-    return { path, reason: reasonOf(cause), where }
+    rethrowExhausted(cause, 'look at', named)
+    return { path: named, reason: reasonOf(cause), where }
   }
 }
 
