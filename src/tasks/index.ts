@@ -44,6 +44,7 @@ export type {
   NetworkFacts,
   OpenTaskOptions,
   SplitSizes,
+  StoredPicture,
   Task,
   TaskBatch,
   TaskData,

@@ -22,6 +22,7 @@ import type {
   Evaluation,
   NetworkFacts,
   OpenTaskOptions,
+  StoredPicture,
   Task,
   TaskBatch,
   TaskKind,
@@ -189,6 +190,10 @@ export class DetectionTask implements Task<DetectorRecords> {
         [targetInputs.boxes, { dtype: 'float32', shape: [count, total, 4], data: targets.boxes }],
       ]),
     }
+  }
+
+  async pictures(split: SplitName, images: readonly number[]): Promise<readonly StoredPicture[]> {
+    return await splitNamed(this.data, split).load(images)
   }
 
   objective({ height, width }: BatchForm): BuildObjective {
