@@ -80,8 +80,9 @@ function expectMatches({ matches, curves, perCategory }: DetectionEvaluation, tr
   // COCO's range of all areas ends at 1e10.
   const objects = perCategory.map(
     ({ id }) =>
-      truth.annotations.filter(one => one.categoryId === id && !one.crowd && one.area >= 0 && one.area <= 1e10)
-        .length,
+      truth.annotations.filter(
+        one => one.categoryId === id && !one.crowd && one.area >= 0 && one.area <= 1e10,
+      ).length,
   )
   const recalled = objects.reduce(
     (sum, count, k) => sum + (count === 0 ? 0 : count * curves.recall[recallAt(curves, 0, k, 0, 2)]!),

@@ -12,8 +12,8 @@ import { testGrouping } from '../src/analysis/grouping-test.ts'
 import { dependenceOf, shareOfExperts } from '../src/analysis/information.ts'
 import { countsOf } from '../src/analysis/layer-findings.ts'
 import type { PictureOfImage } from '../src/analysis/pictures.ts'
-import { routedItems, weightsOfItems } from '../src/analysis/routed-items.ts'
 import { plain } from '../src/analysis/plain.ts'
+import { routedItems, weightsOfItems } from '../src/analysis/routed-items.ts'
 import { leadOf } from '../src/base/exact-tests.ts'
 import { draws } from '../src/base/random.ts'
 import { summarizeAnswers } from '../src/tasks/classification/answers.ts'
@@ -241,7 +241,7 @@ export function syntheticFindings(made: Synthetic): {
     summarizeAnswers(
       { named, confidences: Float32Array.from(labels, (_, n) => draws(8, 'confidence', n).uniform()) },
       labels,
-      made.layers.map(({ name, experts, k }, l) => ({ name, experts, k, inputs: 1, ...routes[l]! })),
+      made.layers.map(({ name, k }, l) => ({ name, k, inputs: 1, ...routes[l]! })),
       made.classes.length,
     ),
   )

@@ -13,7 +13,12 @@ export type EventValue =
       readonly limits: readonly number[]
       readonly counts: readonly number[]
     }
-  | { readonly height: number; readonly width: number; readonly colours: number; readonly png: readonly number[] }
+  | {
+      readonly height: number
+      readonly width: number
+      readonly colours: number
+      readonly png: readonly number[]
+    }
 
 /** One event of TensorBoard's, decoded by the field numbers of its protocol buffers. */
 export interface EventRecord {

@@ -197,8 +197,12 @@ function boardOf(run: string): string[] {
   const files = readdirSync(run).filter(name => name.startsWith('events.out.tfevents.'))
   const events = files.sort().flatMap(name => readEvents(readFileSync(join(run, name))))
   return events.flatMap(({ step, values, plugins = {} }) => {
-    const tags = [...Object.keys(values ?? {}), ...Object.keys(plugins)].filter(tag => !tag.endsWith('end_info'))
-    const hash = createHash('sha256').update(JSON.stringify(values ?? {})).digest('hex')
+    const tags = [...Object.keys(values ?? {}), ...Object.keys(plugins)].filter(
+      tag => !tag.endsWith('end_info'),
+    )
+    const hash = createHash('sha256')
+      .update(JSON.stringify(values ?? {}))
+      .digest('hex')
     return tags.length === 0 ? [] : [`${step} ${tags.join(', ')} ${hash}`]
   })
 }

@@ -87,13 +87,18 @@ function otherReport(run: string, { run: now, data: { split } }: Findings): stri
   const parsed = findings.safeParse(jsonOf(join(run, 'report.json'), sizeLimits.report))
   if (!parsed.success) return undefined
   const { data, run: reported } = parsed.data
-  if (reported.checkpoint !== now.checkpoint) return otherCheckpoint(run, reported)
+  if (reported.checkpoint !== now.checkpoint) return otherCheckpoint(run, reported, now)
   if (data.given) return 'other data'
   return data.split === split ? undefined : `the ${data.split} split`
 }
 
 /** The checkpoint of a report where it is the newest or the best one of its run. */
-function otherCheckpoint(run: string, { step, which }: Findings['run']): string | undefined {
+function otherCheckpoint(
+  run: string,
+  { step, which }: Findings['run'],
+  now: Findings['run'],
+): string | undefined {
+  if (step === now.step) return undefined
   const newest = chosenCheckpoint(run)
   const steps = [newest.step, rememberedBest(newest.extra)?.step]
   return steps.includes(step) ? `the checkpoint at ${which ?? `step ${step}`}` : undefined

@@ -48,13 +48,16 @@ export function calibrationOf(
     sums![bin]! += confidence
     right![bin]! += isRight[n]!
   }
-  const made = Array.from(counts!, (count, bin): CalibrationBin => ({
-    from: bin / bins,
-    to: (bin + 1) / bins,
-    count,
-    confidence: count === 0 ? null : sums![bin]! / count,
-    accuracy: count === 0 ? null : right![bin]! / count,
-  }))
+  const made = Array.from(
+    counts!,
+    (count, bin): CalibrationBin => ({
+      from: bin / bins,
+      to: (bin + 1) / bins,
+      count,
+      confidence: count === 0 ? null : sums![bin]! / count,
+      accuracy: count === 0 ? null : right![bin]! / count,
+    }),
+  )
   const gaps = made.map(({ confidence, accuracy }) => Math.abs((confidence ?? 0) - (accuracy ?? 0)))
   const sum = (values: Float64Array): number => values.reduce((a, b) => a + b, 0)
   return {

@@ -75,6 +75,8 @@ export function mostConfused(matrix: ConfusionMatrix, most: number): Confusion[]
         images > 0 && prediction !== label ? [{ label, prediction, images, share: images / total }] : [],
       )
     })
-    .sort((a, b) => b.images - a.images || b.share - a.share || a.label - b.label || a.prediction - b.prediction)
+    .sort(
+      (a, b) => b.images - a.images || b.share - a.share || a.label - b.label || a.prediction - b.prediction,
+    )
     .slice(0, most)
 }

@@ -1,4 +1,9 @@
-import type { ClassAnswers, ClassificationExtras, LabelAnswers, MultiLabelExtras } from '../analysis/findings.ts'
+import type {
+  ClassAnswers,
+  ClassificationExtras,
+  LabelAnswers,
+  MultiLabelExtras,
+} from '../analysis/findings.ts'
 import { calibrationFigure } from './calibration-figure.ts'
 import { confusionFigure } from './confusion-figure.ts'
 import type { Definition } from './definitions-section.ts'
@@ -89,19 +94,22 @@ function tilesOf(reading: Reading, tiles: readonly Tile[]): Markup {
 }
 
 function scores(reading: Reading, { classes, macroF1, balancedAccuracy }: ClassAnswers): Markup {
-  return html`${lead('Precision: of the images that are said to show the class, those that do. Recall: of the images that show it, those that are said to. A dash is where there is nothing to count.')}${wideTable('Precision, recall and F1', {
-    caption: 'Precision, recall and F1 of the classes',
-    heads: ['Class', 'images', 'named', 'precision', 'recall', 'F1'],
-    rows: [
-      ['mean over classes', '', '', '', fixed(balancedAccuracy, 3), fixed(macroF1, 3)],
-      ...classes.map(({ images, predicted, precision, recall, f1 }, c) => [
-        html`<a href="#${anchor.class(c)}">${name(shown(className(reading, c)))}</a>`,
-        whole(images),
-        whole(predicted),
-        ...[precision, recall, f1].map(value => fixed(value, 3)),
-      ]),
-    ],
-  })}`
+  return html`${lead('Precision: of the images that are said to show the class, those that do. Recall: of the images that show it, those that are said to. A dash is where there is nothing to count.')}${wideTable(
+    'Precision, recall and F1',
+    {
+      caption: 'Precision, recall and F1 of the classes',
+      heads: ['Class', 'images', 'named', 'precision', 'recall', 'F1'],
+      rows: [
+        ['mean over classes', '', '', '', fixed(balancedAccuracy, 3), fixed(macroF1, 3)],
+        ...classes.map(({ images, predicted, precision, recall, f1 }, c) => [
+          html`<a href="#${anchor.class(c)}">${name(shown(className(reading, c)))}</a>`,
+          whole(images),
+          whole(predicted),
+          ...[precision, recall, f1].map(value => fixed(value, 3)),
+        ]),
+      ],
+    },
+  )}`
 }
 
 /** What the section measures, for the list of definitions. */

@@ -29,7 +29,8 @@ describe('records', () => {
   })
 
   it('end before what is truncated or damaged', () => {
-    for (let length = 35; length < 52; length++) expect(read(all.subarray(0, length))).toEqual([[1, 2, 3], []])
+    for (let length = 35; length < 52; length++)
+      expect(read(all.subarray(0, length))).toEqual([[1, 2, 3], []])
     const damaged = Uint8Array.from(all)
     damaged[12]! ^= 1
     expect(read(damaged)).toEqual([])

@@ -42,7 +42,8 @@ export function* recordsOf(
   for (let at = 0; at + 16 <= bytes.length; ) {
     const length = Number(view.getBigUint64(at, true))
     const end = at + 16 + length
-    if (view.getUint32(at + 8, true) !== maskedCrc32c(bytes.subarray(at, at + 8)) || end > bytes.length) return
+    if (view.getUint32(at + 8, true) !== maskedCrc32c(bytes.subarray(at, at + 8)) || end > bytes.length)
+      return
     const data = bytes.subarray(at + 12, at + 12 + length)
     if (view.getUint32(end - 4, true) !== maskedCrc32c(data)) return
     yield { data, end }

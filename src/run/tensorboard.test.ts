@@ -59,8 +59,14 @@ describe('an event file', () => {
     const second = openTensorBoardLog(run, { ...options, resume: { step: 1, batch: 0 } })
     second.write(2, { 'step/loss': 1 })
     const [, start, , end] = eventsIn(first.path)
-    expect(start).toMatchObject({ step: 0, plugins: { '_hparams_/session_start_info': ['hparams', expect.anything()] } })
-    expect(end).toMatchObject({ step: 1, plugins: { '_hparams_/session_end_info': ['hparams', expect.anything()] } })
+    expect(start).toMatchObject({
+      step: 0,
+      plugins: { '_hparams_/session_start_info': ['hparams', expect.anything()] },
+    })
+    expect(end).toMatchObject({
+      step: 1,
+      plugins: { '_hparams_/session_end_info': ['hparams', expect.anything()] },
+    })
     expect(hparamsIn(start!.plugins!['_hparams_/session_start_info']![1])).toEqual(hyperparameters)
     expect(eventsIn(second.path).map(({ step, plugins }) => [step, plugins])).toEqual([
       [0, undefined],

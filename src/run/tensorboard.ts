@@ -8,9 +8,9 @@ import { sizeLimits } from '../files/regular-file.ts'
 import { recordsOf } from './record-frame.ts'
 import {
   encodeEvent,
+  type Hyperparameter,
   hparamsEnd,
   hparamsStart,
-  type Hyperparameter,
   readEvent,
   restartEvent,
   type Summary,

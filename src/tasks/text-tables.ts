@@ -32,7 +32,9 @@ export function shortest<T>(items: readonly T[], value: (item: T) => number | nu
 /** `0 (62 %) 2 (38 %)`; several layers by `|`. */
 export function expertsText(layers: readonly ExpertsOfImage[]): string {
   return layers
-    .map(experts => experts.map(({ expert, weight }) => `${expert} (${(100 * weight).toFixed(0)} %)`).join(' '))
+    .map(experts =>
+      experts.map(({ expert, weight }) => `${expert} (${(100 * weight).toFixed(0)} %)`).join(' '),
+    )
     .join(' | ')
 }
 

@@ -86,10 +86,15 @@ function analysed(
             split: splitNamed(data, split),
             records: trained,
           }),
-          missed: await missPictures(trained.summary.missed.examples, trained.summary.score ?? scenes.score, shown, {
-            split: splitNamed(data, split),
-            records: trained,
-          }),
+          missed: await missPictures(
+            trained.summary.missed.examples,
+            trained.summary.score ?? scenes.score,
+            shown,
+            {
+              split: splitNamed(data, split),
+              records: trained,
+            },
+          ),
         },
         tables: [
           routingTable({ routing, images }, data, { levels: true, about: [] }),

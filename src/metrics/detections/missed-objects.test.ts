@@ -10,7 +10,13 @@ import {
   scoresFrom,
 } from './index.ts'
 
-const object = (id: number, imageId: number, categoryId: number, box: Box, crowd = false): CocoAnnotation => ({
+const object = (
+  id: number,
+  imageId: number,
+  categoryId: number,
+  box: Box,
+  crowd = false,
+): CocoAnnotation => ({
   ...{ id, imageId, categoryId, box, crowd },
   area: box[2] * box[3],
 })
@@ -102,10 +108,16 @@ describe('precision–recall curves', () => {
     expect(mean(curves.mean)).toBeCloseTo(AP!, 12)
     expect(mean(curves.iou50)).toBeCloseTo(AP50!, 12)
     expect(mean(curves.iou75)).toBeCloseTo(AP75!, 12)
-    expect(curves.perCategory.map(mean)).toEqual(evaluation.perCategory.map(one => expect.closeTo(one.AP50!, 12)))
+    expect(curves.perCategory.map(mean)).toEqual(
+      evaluation.perCategory.map(one => expect.closeTo(one.AP50!, 12)),
+    )
     // Cats: one right first, of three: precision 1 up to a recall of 1/3. Dogs: the right one comes second.
-    expect(curves.perCategory[0]).toEqual(curves.recall.map(recall => (recall <= 1 / 3 ? expect.closeTo(1, 12) : 0)))
-    expect(curves.perCategory[1]).toEqual(curves.recall.map(recall => (recall <= 1 / 3 ? expect.closeTo(0.5, 12) : 0)))
+    expect(curves.perCategory[0]).toEqual(
+      curves.recall.map(recall => (recall <= 1 / 3 ? expect.closeTo(1, 12) : 0)),
+    )
+    expect(curves.perCategory[1]).toEqual(
+      curves.recall.map(recall => (recall <= 1 / 3 ? expect.closeTo(0.5, 12) : 0)),
+    )
   })
 
   it('are not there where there is nothing to find', () => {

@@ -17,7 +17,9 @@ interface Judged {
  */
 export function bestScore({ truth, detections, matches }: Judged): number | null {
   const counted = detections.flatMap(({ score }, d) =>
-    matches.verdicts[d] === verdict.ignored ? [] : [{ score, isRight: Number(matches.verdicts[d] === verdict.right) }],
+    matches.verdicts[d] === verdict.ignored
+      ? []
+      : [{ score, isRight: Number(matches.verdicts[d] === verdict.right) }],
   )
   return bestThreshold(
     counted.map(({ score }) => score),
@@ -41,8 +43,7 @@ export function scoresFrom(
   score: number,
 ): { readonly all: Omit<CategoryScores, 'id'>; readonly categories: readonly CategoryScores[] } {
   const counts = new Map(truth.categories.map(({ id }) => [id, { found: 0, positives: 0, right: 0 }]))
-  for (const { categoryId, crowd } of truth.annotations)
-    counts.get(categoryId)!.positives += Number(!crowd)
+  for (const { categoryId, crowd } of truth.annotations) counts.get(categoryId)!.positives += Number(!crowd)
   for (const [d, { categoryId, score: own }] of detections.entries()) {
     if (own < score || matches.verdicts[d] === verdict.ignored) continue
     counts.get(categoryId)!.found += 1
@@ -104,7 +105,8 @@ export function missedObjects({ truth, detections, matches }: Judged, score: num
       const one = detections[d]!
       const iou = overlap(Float64Array.from(one.box), 0, Float64Array.from(box), 0, false)
       if (one.categoryId === categoryId && iou > near.ownIou) Object.assign(near, { own: d, ownIou: iou })
-      if (one.categoryId !== categoryId && iou > near.otherIou) Object.assign(near, { other: d, otherIou: iou })
+      if (one.categoryId !== categoryId && iou > near.otherIou)
+        Object.assign(near, { other: d, otherIou: iou })
     }
     if (near.ownIou >= foreground) return [{ annotation, reason: 'merged', detection: near.own }]
     if (near.otherIou >= foreground) return [{ annotation, reason: 'class', detection: near.other }]

@@ -46,7 +46,8 @@ export async function predictionPicture(
     .toBuffer()
   const scale = Math.max(width, height) / longestSide(image)
   const marks = predictor.marks?.(image, predictions)
-  const overlay = marks === undefined ? shadeSvg({ width, height }) : overlaySvg(marks, { width, height, scale })
+  const overlay =
+    marks === undefined ? shadeSvg({ width, height }) : overlaySvg(marks, { width, height, scale })
   return await sharp(enlarged)
     .composite([{ input: Buffer.from(overlay) }])
     .png({ compressionLevel: 9 })

@@ -64,7 +64,10 @@ interface Point {
 /** More thin lines are one grey area. */
 const mostThin = 40
 
-function curvesChart(label: string, { recall, iou50, iou75, mean, perCategory }: DetectionAnswers['curves']): Chart {
+function curvesChart(
+  label: string,
+  { recall, iou50, iou75, mean, perCategory }: DetectionAnswers['curves'],
+): Chart {
   const points = (curve: readonly number[], z: number): Point[] =>
     curve.map((precision, r) => ({ recall: recall[r]!, precision, z }))
   const thin = perCategory.slice(0, mostThin).flatMap((curve, k) => (curve === null ? [] : points(curve, k)))
@@ -165,17 +168,23 @@ function drawn(reading: Reading, { image, width, height, found, missed }: Pictur
 /** Of one image; more would be a page of its own. */
 const mostListed = 5
 
-function listOf(reading: Reading, { examples }: DetectionAnswers['missed'], { image }: PictureOfMisses): Markup {
+function listOf(
+  reading: Reading,
+  { examples }: DetectionAnswers['missed'],
+  { image }: PictureOfMisses,
+): Markup {
   const own = examples.filter(one => one.image === image)
   const { layers } = reading.findings
-  return html`<ul class="misses"><li class="muted">image ${image}</li>${own.slice(0, mostListed).map(({ label, reason, instead, level, experts }) => {
-    const cause = instead === null ? '' : causeOf(reading, reason, instead)
-    const routes = experts.map(
-      (weights, layer) =>
-        html` ${layers.length > 1 ? `${headOf(layers[layer]?.name ?? '')} ` : null}${weights.slice(0, 2).map(({ expert }) => chip(expert))}`,
-    )
-    return html`<li><b>${name(fitted(className(reading, label), 24))}</b>: ${shortReasons[reason]}${cause}${level < 0 ? null : html`, ${levelName(level)}`}${routes}</li>`
-  })}${own.length > mostListed ? html`<li class="muted">and ${own.length - mostListed} more</li>` : null}</ul>`
+  return html`<ul class="misses"><li class="muted">image ${image}</li>${own
+    .slice(0, mostListed)
+    .map(({ label, reason, instead, level, experts }) => {
+      const cause = instead === null ? '' : causeOf(reading, reason, instead)
+      const routes = experts.map(
+        (weights, layer) =>
+          html` ${layers.length > 1 ? `${headOf(layers[layer]?.name ?? '')} ` : null}${weights.slice(0, 2).map(({ expert }) => chip(expert))}`,
+      )
+      return html`<li><b>${name(fitted(className(reading, label), 24))}</b>: ${shortReasons[reason]}${cause}${level < 0 ? null : html`, ${levelName(level)}`}${routes}</li>`
+    })}${own.length > mostListed ? html`<li class="muted">and ${own.length - mostListed} more</li>` : null}</ul>`
 }
 
 /** `classification` of `head.classification_head`. */

@@ -2,8 +2,8 @@ import { type Calibration, calibrationOf } from '../../metrics/calibration.ts'
 import { confidentMistakes, type Mistake } from '../../metrics/confident-mistakes.ts'
 import {
   type ClassScores,
-  classScores,
   type ConfusionMatrix,
+  classScores,
   confusionMatrix,
   type MacroScores,
   macroScores,
@@ -98,13 +98,15 @@ export function answerTables(
     {
       title: 'Most confident mistakes',
       heads: ['image', 'class', 'taken for', 'confidence', 'experts'],
-      rows: mistakes.slice(0, most.mistakes).map(({ image, label, prediction, confidence, experts }) => [
-        String(image),
-        name(label),
-        name(prediction),
-        perCent(confidence),
-        expertsText(experts),
-      ]),
+      rows: mistakes
+        .slice(0, most.mistakes)
+        .map(({ image, label, prediction, confidence, experts }) => [
+          String(image),
+          name(label),
+          name(prediction),
+          perCent(confidence),
+          expertsText(experts),
+        ]),
     },
   ].filter(({ rows }) => rows.length > 0)
 }

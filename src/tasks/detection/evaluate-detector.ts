@@ -207,10 +207,7 @@ class Collected {
         ...summary,
         ...(changes.length === 0 ? {} : { changes }),
       },
-      tables: [
-        ...statsTables(evaluation, sizes, changes),
-        ...detectionTables(summary, this.dataset.classes),
-      ],
+      tables: [...statsTables(evaluation, sizes, changes), ...detectionTables(summary, this.dataset.classes)],
       evaluation,
       summary,
       found: this.#found,

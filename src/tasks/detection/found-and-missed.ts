@@ -40,7 +40,10 @@ export interface DetectionSummary {
   /** The score from which F1 at an IoU of 0.5 is highest; null where nothing is found right. */
   readonly score: number | null
   /** What is found from that score up. */
-  readonly atScore: { readonly all: Omit<CategoryScores, 'id'>; readonly classes: readonly CategoryScores[] } | null
+  readonly atScore: {
+    readonly all: Omit<CategoryScores, 'id'>
+    readonly classes: readonly CategoryScores[]
+  } | null
   /** How many objects are missed for each reason, and how many of each class. */
   readonly missed: {
     readonly total: number
@@ -90,7 +93,10 @@ export function summarizeDetections(
     }
   })
   const order = (a: ExplainedMiss, b: ExplainedMiss): number =>
-    perImage.get(b.image)! - perImage.get(a.image)! || a.image - b.image || b.area - a.area || a.object - b.object
+    perImage.get(b.image)! - perImage.get(a.image)! ||
+    a.image - b.image ||
+    b.area - a.area ||
+    a.object - b.object
   const scored = score === null ? null : scoresFrom(judged, score)
   const count = (has: (miss: ExplainedMiss) => boolean): number => explained.filter(has).length
   return {
@@ -141,7 +147,10 @@ export const reasonWords: Readonly<Record<MissReason, string>> = {
 const mostClasses = 20
 
 /** The same as tables for a terminal. */
-export function detectionTables({ score, atScore, missed }: DetectionSummary, names: readonly string[]): TextTable[] {
+export function detectionTables(
+  { score, atScore, missed }: DetectionSummary,
+  names: readonly string[],
+): TextTable[] {
   const tables: TextTable[] = []
   const name = (c: number): string => shortName(names[c] ?? `class ${c}`)
   if (atScore !== null) {
