@@ -296,7 +296,7 @@ describe('an image as people see it', () => {
       path,
       await wide
         .jpeg({ quality: 100 })
-        .withExif({ IFD0: { Orientation: '6' } })
+        .withMetadata({ orientation: 6 })
         .toBuffer(),
     )
     const { pixels, width, height } = await decodeUpright(path, 20)
