@@ -292,13 +292,7 @@ describe('an image as people see it', () => {
         top: 0,
       },
     ])
-    await writeFile(
-      path,
-      await wide
-        .jpeg({ quality: 100 })
-        .withMetadata({ orientation: 6 })
-        .toBuffer(),
-    )
+    await writeFile(path, await wide.jpeg({ quality: 100 }).withMetadata({ orientation: 6 }).toBuffer())
     const { pixels, width, height } = await decodeUpright(path, 20)
     expect([width, height, pixels.length]).toEqual([10, 20, 600])
     expect(pixels[0]).toBeGreaterThan(200)
