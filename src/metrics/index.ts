@@ -40,6 +40,7 @@ export {
   iouThresholds,
   type MissReason,
   maxDetections,
+  missReasons,
   type PrecisionRecallCurves,
   precisionAt,
   precisionRecallCurves,
