@@ -12,9 +12,11 @@ import { testGrouping } from '../src/analysis/grouping-test.ts'
 import { dependenceOf, shareOfExperts } from '../src/analysis/information.ts'
 import { countsOf } from '../src/analysis/layer-findings.ts'
 import type { PictureOfImage } from '../src/analysis/pictures.ts'
+import { plain } from '../src/analysis/plain.ts'
 import { routedItems, weightsOfItems } from '../src/analysis/routed-items.ts'
 import { leadOf } from '../src/base/exact-tests.ts'
 import { draws } from '../src/base/random.ts'
+import { summarizeAnswers } from '../src/tasks/classification/answers.ts'
 
 /** Synthetic findings: a network whose gates have learned some of the superclasses. */
 export interface Synthetic {
@@ -230,7 +232,21 @@ export function syntheticFindings(made: Synthetic): {
   const layers = both.map(([core]) => core)
   const ownLayers = both.map(([, own]) => own)
 
-  const seen = [...new Set(ownLayers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery)))]
+  const named = labels.map((label, n) =>
+    draws(8, 'named', n).uniform() < right[label]!
+      ? label
+      : Math.floor(draws(8, 'instead', n).uniform() * made.classes.length),
+  )
+  const answers = plain(
+    summarizeAnswers(
+      { named, confidences: Float32Array.from(labels, (_, n) => draws(8, 'confidence', n).uniform()) },
+      labels,
+      made.layers.map(({ name, k }, l) => ({ name, k, inputs: 1, ...routes[l]! })),
+      made.classes.length,
+    ),
+  )
+  const galleries = ownLayers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery))
+  const seen = [...new Set([...galleries, ...answers.mistakes.map(({ image }) => image)])]
   const pictures = seen
     .sort((a, b) => a - b)
     .map(image => {
@@ -290,7 +306,13 @@ export function syntheticFindings(made: Synthetic): {
       loss: 1.4321,
       measures: { top1: trained.top1, top5: Math.min(1, trained.top1 * 1.35) },
       perClass: { top1: trained.perClass },
-      extras: { task: 'classification', chance: 1 / made.classes.length, size: 32, layers: ownLayers },
+      extras: {
+        task: 'classification',
+        chance: 1 / made.classes.length,
+        size: 32,
+        answers,
+        layers: ownLayers,
+      },
       layers,
     },
     pictures,

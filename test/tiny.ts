@@ -1,11 +1,13 @@
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import sharp from 'sharp'
 import { draws } from '../src/base/random.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
+import { readEvents } from './tensorboard-reader.ts'
 
 /** A training that takes seconds, for tests of what happens around training. */
 
@@ -166,11 +168,15 @@ export async function untilLines(run: string, count: number, child: ChildProcess
   }
 }
 
-/** What must be equal however often a training was interrupted: the last checkpoint's bytes, and the log but for times. */
+/**
+ * What must be equal however often a training was interrupted: the last checkpoint's bytes, and the logs but for times. Of
+ * TensorBoard's files, all that they hold together.
+ */
 export function fingerprint(run: string): {
   readonly step: number
   readonly files: Record<string, string>
   readonly metrics: unknown[]
+  readonly board: readonly string[]
 } {
   const { step, path } = listCheckpoints(run).at(-1)!
   const files = Object.fromEntries(
@@ -183,7 +189,22 @@ export function fingerprint(run: string): {
     .trimEnd()
     .split('\n')
     .map(line => ({ ...JSON.parse(line), seconds: 0 }) as unknown)
-  return { step, files, metrics }
+  return { step, files, metrics, board: boardOf(run) }
+}
+
+/** Step, tags and a hash of the values of each event, in order. */
+function boardOf(run: string): string[] {
+  const files = readdirSync(run).filter(name => name.startsWith('events.out.tfevents.'))
+  const events = files.sort().flatMap(name => readEvents(readFileSync(join(run, name))))
+  return events.flatMap(({ step, values, plugins = {} }) => {
+    const tags = [...Object.keys(values ?? {}), ...Object.keys(plugins)].filter(
+      tag => !tag.endsWith('end_info'),
+    )
+    const hash = createHash('sha256')
+      .update(JSON.stringify(values ?? {}))
+      .digest('hex')
+    return tags.length === 0 ? [] : [`${step} ${tags.join(', ')} ${hash}`]
+  })
 }
 
 /**

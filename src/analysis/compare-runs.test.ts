@@ -28,10 +28,11 @@ const trained = async (name: string, epochs: number, seed: number, resume = fals
 }
 const keep: NonNullable<CompareOptions['onExplained']> = async (run, { findings }) =>
   writeFileSync(join(run, 'report.json'), JSON.stringify(findings))
-const compared = async (runs: readonly string[]) => {
+const compared = async (runs: readonly string[], checkpoint?: 'best') => {
   const warnings: string[] = []
   const result = await compareRuns({
     runs,
+    checkpoint,
     onExplained: keep,
     onEvent: event => {
       if (event.kind === 'warning') warnings.push(event.message)
@@ -71,5 +72,30 @@ describe('runs side by side', () => {
     writeFileSync(report, JSON.stringify({ ...findings, run: { ...findings.run, checkpoint: 'before' } }))
     expect((await compared([whole])).warnings).toEqual([])
     expect(JSON.parse(readFileSync(report, 'utf8')).data.split).toBe('test')
+  }, 60_000)
+
+  it('are looked at with their best checkpoints, at whatever step, and say which; other reports stay', async () => {
+    const runs = await Promise.all(
+      [4, 5].map(async seed => {
+        const run = join(folder, `best-${seed}`)
+        const own = config(2, seed)
+        // The largest loss is one of any step, as seeds will have it.
+        const training = { ...own.training, best: { measure: 'loss', mode: 'max' as const } }
+        await train({ config: { ...own, training }, run, recipe: 'test', resume: false })
+        return run
+      }),
+    )
+    const { result: last } = await compared(runs)
+    const newest = readFileSync(join(runs[0]!, 'report.json'), 'utf8')
+    const { result, warnings } = await compared(runs, 'best')
+    for (const [i, { checkpoint, step }] of result.entries()) {
+      expect(checkpoint).toMatch(new RegExp(`^step ${step} \\(best so far: loss `))
+      const better = JSON.stringify(result[i]!.measures) !== JSON.stringify(last[i]!.measures)
+      expect(better).toBe(step !== last[i]!.step)
+    }
+    expect(groupsOf(result)).toHaveLength(1)
+    expect(readFileSync(join(runs[0]!, 'report.json'), 'utf8')).toBe(newest)
+    const kept = result.filter(({ step }, i) => step !== last[i]!.step).length
+    expect(warnings.filter(one => one.includes('is about the checkpoint at step'))).toHaveLength(kept)
   }, 60_000)
 })

@@ -5,7 +5,7 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { rethrowExhausted } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import type { TrainEvent } from '../run/events.ts'
-import { chosenCheckpoint } from '../tasks/choose-checkpoint.ts'
+import { type CheckpointChoice, chosenCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
 import { remembered, testedOn } from '../tasks/data-identity.ts'
 import { checkpointIdentity, type DataChoice, taskOfRun } from '../tasks/open-run.ts'
 import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
@@ -13,7 +13,7 @@ import { type Explanation, explainRun } from './explain-run.ts'
 import { type Findings, findings } from './findings.ts'
 
 /** Which runs to lay side by side. */
-export interface CompareOptions {
+export interface CompareOptions extends CheckpointChoice {
   /** Folders of runs of one task. */
   readonly runs: readonly string[]
   readonly data?: DataChoice | undefined
@@ -27,7 +27,8 @@ export interface CompareOptions {
 }
 
 /**
- * Lays runs side by side. A run that has been explained at its newest checkpoint on held-out images is not explained again.
+ * Lays runs side by side, by default at their newest checkpoints. A run that has been explained at the checkpoint on held-out images
+ * is not explained again.
  *
  * @throws MoietyError `usage` for a folder that is named twice, and runs of different tasks; otherwise as `explainRun`
  */
@@ -39,8 +40,9 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
     // So that a signal is noticed where every run is explained already.
     await setImmediate()
     options.signal?.throwIfAborted()
-    const known = options.data === undefined ? knownFindings(run) : undefined
-    compared.push(comparedRun(known ?? (await found(run, options)), secondsOf(run)))
+    const known = options.data === undefined ? knownFindings(run, options) : undefined
+    const about = known ?? (await found(run, options))
+    compared.push(comparedRun(about, secondsOf(run), options.checkpoint === 'best'))
   }
   for (const { run, extensions } of compared) {
     const last = extensions.at(-1)
@@ -60,14 +62,14 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
 }
 
 async function found(run: string, options: CompareOptions): Promise<Findings> {
-  const { data, threads, signal, onEvent, onExplained } = options
-  const explanation = await explainRun({ run, data, threads, onEvent, signal })
+  const { data, threads, signal, checkpoint, weights, onEvent, onExplained } = options
+  const explanation = await explainRun({ run, data, threads, checkpoint, weights, onEvent, signal })
   try {
     const other = data === undefined ? otherReport(run, explanation.findings) : undefined
     if (other !== undefined)
       onEvent?.({
         kind: 'warning',
-        message: `${join(run, 'report.json')} is about ${other} and is left unchanged; the results on ${explanation.findings.data.split} are not kept`,
+        message: `${join(run, 'report.json')} is about ${other} and is left unchanged; the results on ${explanation.findings.data.split} of ${explanation.findings.run.which ?? 'the newest checkpoint'} are not kept`,
       })
     else if (data === undefined) await onExplained?.(run, explanation)
   } catch (error) {
@@ -78,20 +80,33 @@ async function found(run: string, options: CompareOptions): Promise<Findings> {
 }
 
 /**
- * What a report of the same checkpoint is about where that is something else, which somebody asked `moiety explain` for. One of an
- * earlier checkpoint is out of date and may be replaced.
+ * What a report is about where that is something else, which somebody asked `moiety explain` for: other data, or the newest or best
+ * checkpoint where this is about another. One of any other checkpoint is out of date and may be replaced.
  */
 function otherReport(run: string, { run: now, data: { split } }: Findings): string | undefined {
   const parsed = findings.safeParse(jsonOf(join(run, 'report.json'), sizeLimits.report))
-  if (!parsed.success || parsed.data.run.checkpoint !== now.checkpoint) return undefined
-  const { data } = parsed.data
+  if (!parsed.success) return undefined
+  const { data, run: reported } = parsed.data
+  if (reported.checkpoint !== now.checkpoint) return otherCheckpoint(run, reported, now)
   if (data.given) return 'other data'
   return data.split === split ? undefined : `the ${data.split} split`
 }
 
-/** What `report.json` says, if it is about the newest checkpoint, and held-out images of the data that the run was trained on. */
-function knownFindings(run: string): Findings | undefined {
-  const checkpoint = chosenCheckpoint(run)
+/** The checkpoint of a report where it is the newest or the best one of its run. */
+function otherCheckpoint(
+  run: string,
+  { step, which }: Findings['run'],
+  now: Findings['run'],
+): string | undefined {
+  if (step === now.step) return undefined
+  const newest = chosenCheckpoint(run)
+  const steps = [newest.step, rememberedBest(newest.extra)?.step]
+  return steps.includes(step) ? `the checkpoint at ${which ?? `step ${step}`}` : undefined
+}
+
+/** What `report.json` says, if it is about the checkpoint, and held-out images of the data that the run was trained on. */
+function knownFindings(run: string, choice: CheckpointChoice): Findings | undefined {
+  const checkpoint = chosenCheckpoint(run, choice)
   const before = remembered(checkpoint.extra)
   const parsed = findings.safeParse(jsonOf(join(run, 'report.json'), sizeLimits.report))
   if (!parsed.success) return undefined

@@ -19,6 +19,8 @@ describe('runs side by side', () => {
     recipe: null,
     seed: 1,
     step: 10,
+    checkpoint: 'step 10',
+    isBest: false,
     configuration: 'c1',
     extensions: [],
     data: { title: 'images', identity: 'd1', images: 100 },

@@ -13,6 +13,10 @@ export interface ComparedRun {
   readonly recipe: string | null
   readonly seed: number
   readonly step: number
+  /** Which checkpoint and weights, in words. */
+  readonly checkpoint: string
+  /** Whether it was chosen as the best one of its run: those of runs with other seeds are then at other steps. */
+  readonly isBest: boolean
   /** What runs share that differ in nothing that decides their numbers but the seed. */
   readonly configuration: string
   /** Shorter plans that its learning rates followed before it was extended; empty for nearly all runs. */
@@ -63,6 +67,7 @@ export interface ComparedLayer {
 export function comparedRun(
   { task, run, data, measures, layers }: Findings,
   seconds: number | null,
+  isBest = false,
 ): ComparedRun {
   const score = scoreIn(measures)
   return {
@@ -71,6 +76,8 @@ export function comparedRun(
     recipe: run.recipe,
     seed: run.seed,
     step: run.step,
+    checkpoint: run.which ?? `step ${run.step}`,
+    isBest,
     configuration: run.configuration,
     extensions: run.extensions,
     data: { title: data.title, identity: comparedData(data), images: data.images },
@@ -151,7 +158,7 @@ export function kindOfRun({ layers }: ComparedRun): ConstraintKind | undefined {
   return kinds.size === 1 ? only : 'other'
 }
 
-/** Runs on the same data, as far trained, that differ in nothing but the seed. */
+/** Runs on the same data, as far trained or each at its best, that differ in nothing but the seed. */
 export interface Group {
   readonly runs: readonly ComparedRun[]
   /** How many different seeds they have. */
@@ -170,7 +177,7 @@ export interface Spread {
 export function groupsOf(runs: readonly ComparedRun[]): Group[] {
   const groups = new Map<string, ComparedRun[]>()
   for (const run of runs) {
-    const key = `${run.configuration} ${run.data.identity} ${run.step}`
+    const key = `${run.configuration} ${run.data.identity} ${run.isBest ? 'best' : run.step}`
     groups.set(key, [...(groups.get(key) ?? []), run])
   }
   return [...groups.values()].map(members => {

@@ -14,7 +14,7 @@ export {
   groupsOf,
   type Spread,
 } from './comparison.ts'
-export type { PictureOfScene } from './detection/scene-pictures.ts'
+export type { PictureOfMisses, PictureOfScene } from './detection/scene-pictures.ts'
 export { type ExplainOptions, type Explanation, explainRun } from './explain-run.ts'
 export {
   type ClassificationExtras,

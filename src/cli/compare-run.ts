@@ -5,6 +5,7 @@ import { replaceFile } from '../files/replace-files.ts'
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import { renderComparison } from '../report/comparison-page.ts'
 import { measuresOf } from '../tasks/measures.ts'
+import { checkpointChoice } from './checkpoint-flags.ts'
 import { writeExplanation } from './explanation-files.ts'
 import type { CompareFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -27,6 +28,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
         runs,
         data,
         threads,
+        ...checkpointChoice(flags),
         signal,
         onEvent: progress.show,
         onExplained: writeExplanation,
@@ -69,8 +71,11 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
       count(run.activeParameters),
       run.seconds === null ? '–' : duration(run.seconds),
     ])
+  const checkpoints = borderless(['run', 'checkpoint'], paint)
+  for (const run of runs) checkpoints.push([truncate(clean(run.run), nameWidth), clean(run.checkpoint)])
+  const results = `${table('Results and cost', cost, paint)}\n\n${table('Checkpoints', checkpoints, paint)}`
   const layers = runs.flatMap(run => run.layers.map(layer => ({ run, layer })))
-  if (layers.length === 0) return table('Results and cost', cost, paint)
+  if (layers.length === 0) return results
   const groupings = groupingsOf(runs)
   const balance = borderless(['run', 'layer', 'constraint', 'active', 'CV weight', 'CV choice'], paint, [
     'left',
@@ -98,7 +103,7 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
     special.push([name, ...specialization(run, layer, groupings)])
   }
   return [
-    table('Results and cost', cost, paint),
+    results,
     table('Balance', balance, paint),
     `${table('Specialization', special, paint)}\n${paint.dim(costWords(measures[0]))}`,
   ].join('\n\n')

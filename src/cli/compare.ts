@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
+import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { CompareFlags } from './flags.ts'
 
 export function addCompare(program: Command): void {
-  program
+  const command = program
     .command('compare')
     .summary('lay trained runs side by side')
     .description(
@@ -13,11 +14,13 @@ export function addCompare(program: Command): void {
     .option('--data <name|dir>', 'other data than the runs were trained on')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--json', 'print the comparison as JSON')
+  addCheckpointFlags(command)
     .addHelpText(
       'after',
       `
 Example:
-  moiety compare runs/cifar100-small-*`,
+  moiety compare runs/cifar100-small-*
+  moiety compare runs/* --checkpoint best`,
     )
     .action(async (runs: string[], flags: CompareFlags) => {
       const { runComparison } = await import('./compare-run.ts')

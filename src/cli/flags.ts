@@ -5,7 +5,7 @@ import type { CheckpointFlags } from './checkpoint-flags.ts'
 /** How the categories are sorted. */
 export const orders = ['best', 'worst', 'id', 'name'] as const
 
-export interface CompareFlags {
+export interface CompareFlags extends CheckpointFlags {
   readonly out: string
   readonly data?: string
   readonly threads?: string

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { decodeImage, mostBytes, UnreadableImage } from './image.ts'
+import { decodeImage, decodeUpright, mostBytes, UnreadableImage } from './image.ts'
 
 let directory = ''
 beforeAll(async () => {
@@ -280,3 +280,25 @@ function pngOf(width: number, height: number): Uint8Array<ArrayBuffer> {
     Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', data), chunk('IEND', new Uint8Array())]),
   )
 }
+
+describe('an image as people see it', () => {
+  it('is whole, upright, and no larger than it is', async () => {
+    const path = join(directory, 'upright.jpg')
+    // Stored lying on its side: EXIF 6 turns it by a quarter, so that the left half comes to the top.
+    const wide = sharp({ create: { width: 40, height: 20, channels: 3, background: '#00f' } }).composite([
+      {
+        input: { create: { width: 20, height: 20, channels: 3, background: '#f00' } },
+        left: 0,
+        top: 0,
+      },
+    ])
+    await writeFile(path, await wide.jpeg({ quality: 100 }).withMetadata({ orientation: 6 }).toBuffer())
+    const { pixels, width, height } = await decodeUpright(path, 20)
+    expect([width, height, pixels.length]).toEqual([10, 20, 600])
+    expect(pixels[0]).toBeGreaterThan(200)
+    expect(pixels[199]).toBeLessThan(60)
+    expect(pixels[400]).toBeLessThan(60)
+    expect(pixels[599]).toBeGreaterThan(200)
+    expect(await decodeUpright(path, 999)).toMatchObject({ width: 20, height: 40 })
+  })
+})

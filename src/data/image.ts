@@ -51,6 +51,21 @@ export async function decodeImage(source: ImageSource, size: number): Promise<Ui
   return planesOf(nameOf(source), image.autoOrient().resize(size, size, { fit: 'cover' }))
 }
 
+/**
+ * Decodes an image file as people see it: rotated by its EXIF orientation, whole, its longer side at most as given.
+ *
+ * @returns uint8 [3, height, width], planar RGB, with its extent
+ * @throws UnreadableImage as {@link decodeImage}
+ */
+export async function decodeUpright(
+  source: ImageSource,
+  longest: number,
+): Promise<Extent & { readonly pixels: Uint8Array }> {
+  const image = await openImage(source)
+  const size = { fit: 'inside', withoutEnlargement: true } as const
+  return await planesAndExtent(nameOf(source), image.autoOrient().resize(longest, longest, size))
+}
+
 /** Width and height in pixels. */
 export interface Extent {
   readonly width: number
@@ -242,6 +257,13 @@ function refuseTooLarge(name: string, size: number): void {
 }
 
 async function planesOf(path: string, image: Sharp): Promise<Uint8Array> {
+  return (await planesAndExtent(path, image)).pixels
+}
+
+async function planesAndExtent(
+  path: string,
+  image: Sharp,
+): Promise<Extent & { readonly pixels: Uint8Array }> {
   const pixels = await image
     .flatten({ background: '#fff' })
     .raw()
@@ -249,7 +271,8 @@ async function planesOf(path: string, image: Sharp): Promise<Uint8Array> {
     .catch((cause: unknown) => {
       throw new UnreadableImage(path, explain(cause), cause)
     })
-  return toPlanes(pixels.data, pixels.info.channels)
+  const { width, height, channels } = pixels.info
+  return { pixels: toPlanes(pixels.data, channels), width, height }
 }
 
 /** The content of an image file. @throws UnreadableImage for one that is missing, no file, or larger than the limit */

@@ -1,10 +1,28 @@
 /**
- * What networks and mixtures are measured by: average precision of classes, COCO's average precision, utilization of experts, preferred classes.
+ * What networks and mixtures are measured by: confusions, calibration, average precision of classes, COCO's average precision, utilization of experts, preferred classes.
  *
  * @module
  */
 
 export { averagePrecision, meanAveragePrecision } from './average-precision.ts'
+export { type Calibration, type CalibrationBin, calibrationOf } from './calibration.ts'
+export {
+  confidentMistakes,
+  type LabelMistake,
+  type LabelMistakes,
+  labelMistakes,
+  type Mistake,
+} from './confident-mistakes.ts'
+export {
+  type ClassScores,
+  type Confusion,
+  type ConfusionMatrix,
+  classScores,
+  confusionMatrix,
+  type MacroScores,
+  macroScores,
+  mostConfused,
+} from './confusion.ts'
 export {
   type AreaName,
   areaNames,
@@ -14,13 +32,18 @@ export {
   type DetectionCurves,
   type DetectionEvaluation,
   type DetectionEvaluationOptions,
+  type DetectionMatches,
   type DetectionStats,
   evaluateDetections,
   type GroundTruth,
   type IouStats,
   iouThresholds,
+  type MissReason,
   maxDetections,
+  missReasons,
+  type PrecisionRecallCurves,
   precisionAt,
+  precisionRecallCurves,
   recallAt,
   recallThresholds,
   type SizeLimits,

@@ -55,14 +55,14 @@ const strip = 46
 function reliabilityChart(label: string, bins: readonly Bin[]): Chart {
   const known = bins.filter(({ count }) => count > 0)
   const most = Math.max(1, ...bins.map(({ count }) => count))
-  const size = narrow - 52
+  const size = narrow - 60
   const share = (count: number): number => -0.03 - (strip / size) * (count / most)
   const edges = { x1: 'from', x2: 'to', insetLeft: 0.5, insetRight: 0.5 }
   return draw(label, {
     width: narrow,
     height: size + strip + 52,
     marginLeft: 42,
-    marginRight: 10,
+    marginRight: 18,
     marginTop: 8,
     marginBottom: 34,
     style: { fontSize: '11px' },

@@ -27,6 +27,8 @@ const run = (name: string, seed: number, score: number, fields: Partial<Compared
   recipe: null,
   seed,
   step: 100,
+  checkpoint: 'step 100',
+  isBest: false,
   configuration: 'c1',
   extensions: [],
   data: { title: 'images', identity: 'd1', images: 100 },

@@ -348,7 +348,7 @@ function costTable(runs: readonly ComparedRun[]): Markup {
       ...measures.map(({ label }) => label),
       'parameters',
       'active',
-      'steps',
+      'checkpoint',
       'training, min',
     ],
     rows: runs.map(run => [
@@ -357,7 +357,7 @@ function costTable(runs: readonly ComparedRun[]): Markup {
       ...measures.map(one => measured(one, run.measures[one.name])),
       parameters(run.parameters),
       parameters(run.activeParameters),
-      whole(run.step),
+      shown(run.checkpoint),
       run.seconds === null ? '–' : fixed(run.seconds / 60, 1),
     ]),
   })

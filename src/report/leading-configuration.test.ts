@@ -9,6 +9,8 @@ const run = (configuration: string, seed: number, score: number): ComparedRun =>
   recipe: null,
   seed,
   step: 10,
+  checkpoint: 'step 10',
+  isBest: false,
   configuration,
   extensions: [],
   data: { title: 'images', identity: 'd1', images: 100 },

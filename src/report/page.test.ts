@@ -97,6 +97,29 @@ describe('the report', () => {
     expect(once === again).toBe(true)
   })
 
+  it('shows confusions, calibration and the most confident mistakes with their experts', () => {
+    const { findings } = syntheticFindings(plain)
+    const page = rendered()
+    const { answers } = findings.extras as ClassificationExtras
+    const [mistake] = answers!.mistakes
+    const section = /<section id="mistakes"[\s\S]*?<section id="routes"|<section id="mistakes"[\s\S]*/.exec(
+      page,
+    )![0]
+    expect(section).toContain(`popovertarget="image-${mistake!.image}"`)
+    expect(seen(section)).toContain(`taken for  ${findings.data.classes[mistake!.prediction]} , `)
+    expect(seen(section)).toContain(
+      `The expected calibration error is ${answers!.calibration.ece!.toFixed(3)}`,
+    )
+    expect(section.match(/<rect[^>]*>\s*<title>ant, named right: /g)).toHaveLength(1)
+    expect(page).toContain('<a href="#mistakes">Right and wrong</a>')
+    expectSound(
+      rendered({}, one => ({
+        ...one,
+        extras: { ...(one.extras as ClassificationExtras), answers: undefined },
+      })),
+    )
+  })
+
   it('leaves out what images it does not have', () => {
     const { findings } = syntheticFindings(plain)
     const page = renderReport(findings, null)

@@ -1,5 +1,5 @@
 import { dirname, relative, resolve, sep } from 'node:path'
-import type { ExpertWeight, Figure, Mark, Predictions } from '../predict/predictor.ts'
+import type { ExpertWeight, Figure, Mark, PredictedImage, Predictions } from '../predict/predictor.ts'
 import { type Prediction, predictorOf } from '../predict/predictors.ts'
 import { percent } from './figures.ts'
 import { html, type Markup, name, shown } from './markup.ts'
@@ -28,15 +28,11 @@ export function renderPredictions(
       pictures.map((png, i) => {
         const image = images[i]!
         const marks = predictor.marks?.(image, predictions)
-        const alt =
-          marks === undefined ? `${shown(nameOf(image.path))}, as the network was given it` : namesOf(marks)
-        return section({
-          path: nameOf(image.path),
-          png,
-          alt,
-          figures: predictor.figures(image, predictions),
-          style,
-        })
+        const given = marks === undefined ? givenWords(image) : null
+        const path = nameOf(image.path)
+        const alt = marks === undefined ? shown(path) : namesOf(marks)
+        const figures = predictor.figures(image, predictions)
+        return section({ path, png, alt, given, figures, style })
       }),
       skipped.length === 0
         ? null
@@ -55,17 +51,25 @@ function namesBelow(paths: readonly string[]): (path: string) => string {
   return path => relative(common === '' ? sep : common, resolve(path))
 }
 
+/** What the network is given of an image that is not marked. */
+function givenWords({ width, height, input }: PredictedImage<Prediction>): string {
+  const part = width === height ? 'it' : 'the square that is not darkened'
+  return `The network is given ${part}, in ${input.width}\u202f×\u202f${input.height} pixels.`
+}
+
 interface Section {
   readonly path: string
   readonly png: Uint8Array
   readonly alt: string
+  /** Said below the title. */
+  readonly given: string | null
   readonly figures: readonly Figure[]
   /** The picture next to the figures or, larger, above them. */
   readonly style: 'asked' | 'seen'
 }
 
-function section({ path, png, alt, figures, style }: Section): Markup {
-  const title = html`<h2>${name(shown(path))}</h2>`
+function section({ path, png, alt, given, figures, style }: Section): Markup {
+  const title = html`<h2>${name(shown(path))}</h2>${given === null ? null : html`<p class="small muted">${given}</p>`}`
   const source = `data:image/png;base64,${Buffer.from(png).toString('base64')}`
   const picture = html`<img src="${source}" alt="${alt}">`
   return style === 'asked'

@@ -1,113 +1,73 @@
-/**
- * TensorBoard's event files, for scalars: TFRecord framing (tensorflow/core/lib/io/record_writer.h) around
- * `Event` messages (tensorflow/core/util/event.proto, tensorflow/core/framework/summary.proto).
- */
+/** TensorBoard's event files of a run: opening, appending, and cutting them where a training resumes. */
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { type AppendFile, openAppendFile } from '../files/append-file.ts'
+import { type AppendFile, cutFile, openAppendFile, readIfThere } from '../files/append-file.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
-
-/** CRC-32C (Castagnoli), polynomial 0x1EDC6F41 with its bits reversed, one byte at a time. */
-const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
-  return crc
-})
-
-/** CRC-32C of the bytes, as an unsigned number (RFC 3720, appendix B.4). */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff
-  for (const byte of bytes) crc = crcTable[(crc ^ byte) & 0xff]! ^ (crc >>> 8)
-  return ~crc >>> 0
-}
-
-/** TFRecord's masking, which keeps a checksum of data that holds checksums from being weak. */
-export function maskedCrc32c(bytes: Uint8Array): number {
-  const crc = crc32c(bytes)
-  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0
-}
-
-/** One TFRecord: length (64 bits), its masked checksum, the data, its masked checksum; little-endian. */
-export function encodeRecordFrame(data: Uint8Array): Uint8Array {
-  const frame = new Uint8Array(data.length + 16)
-  const view = new DataView(frame.buffer)
-  view.setBigUint64(0, BigInt(data.length), true)
-  view.setUint32(8, maskedCrc32c(frame.subarray(0, 8)), true)
-  frame.set(data, 12)
-  view.setUint32(12 + data.length, maskedCrc32c(data), true)
-  return frame
-}
-
-/** `Event` with its time in seconds since 1970 (field 1), step (2), and what `content` adds. */
-function encodeEvent(seconds: number, step: number, content: (writer: BinaryWriter) => void): Uint8Array {
-  const writer = new BinaryWriter()
-  writer.tag(1, WireType.Bit64).double(seconds)
-  writer.tag(2, WireType.Varint).int64(step)
-  content(writer)
-  return encodeRecordFrame(writer.finish())
-}
-
-/** `Event.file_version` (field 3), which begins every file. */
-function versionEvent(seconds: number): Uint8Array {
-  return encodeEvent(seconds, 0, writer => writer.tag(3, WireType.LengthDelimited).string('brain.Event:2'))
-}
-
-/** `Event.session_log` (7) with status START (field 1 = 1): readers drop earlier events of this step and later. */
-function restartEvent(seconds: number, step: number): Uint8Array {
-  return encodeEvent(seconds, step, writer =>
-    writer.tag(7, WireType.LengthDelimited).fork().tag(1, WireType.Varint).int32(1).join(),
-  )
-}
-
-/** `Event.summary` (5) with one `Summary.Value` (1) a scalar: `tag` (1), `simple_value` (2). */
-function scalarsEvent(seconds: number, step: number, scalars: Readonly<Record<string, number>>): Uint8Array {
-  return encodeEvent(seconds, step, writer => {
-    writer.tag(5, WireType.LengthDelimited).fork()
-    for (const [tag, value] of Object.entries(scalars)) {
-      writer.tag(1, WireType.LengthDelimited).fork()
-      writer.tag(1, WireType.LengthDelimited).string(tag)
-      writer.tag(2, WireType.Bit32).float(Math.fround(value))
-      writer.join()
-    }
-    writer.join()
-  })
-}
+import { sizeLimits } from '../files/regular-file.ts'
+import { recordsOf } from './record-frame.ts'
+import {
+  encodeEvent,
+  type Hyperparameter,
+  hparamsEnd,
+  hparamsStart,
+  readEvent,
+  restartEvent,
+  type Summary,
+  versionEvent,
+} from './tensorboard-events.ts'
 
 export interface TensorBoardLog {
   readonly path: string
   /**
    * Appends one event. NaN and infinities are written unchanged; TensorBoard displays them.
    *
-   * @param scalars - values by tag, such as `train/loss`; stored as float32
+   * @param summaries - by tag, such as `train/loss`; numbers are scalars and stored as float32
    * @throws MoietyError `disk`; the file then ends with the event before
    */
-  scalars(step: number, scalars: Readonly<Record<string, number>>): void
+  write(step: number, summaries: Readonly<Record<string, number | Summary>>): void
+  /** Says that the training has come to its end, if anything was written. */
+  end(step: number): void
   flush(): void
   close(): void
 }
 
+/** Where a training resumes. */
+export interface TensorBoardResume {
+  /** Training steps done in the checkpoint. */
+  readonly step: number
+  /** Batches of the epoch that are done: at 0 the summaries of the epoch before are written already. */
+  readonly batch: number
+}
+
 export interface TensorBoardOptions {
-  /** Training steps done in the checkpoint that training resumes from: later events of older files are superseded. */
-  readonly resumeStep?: number
+  /** Later events of older files are cut off: they will be written again. */
+  readonly resume?: TensorBoardResume | undefined
+  /** What the training was configured with, for the dashboard HPARAMS; written once for a run. */
+  readonly hyperparameters?: Readonly<Record<string, Hyperparameter>>
   readonly disk?: Disk
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
 
+const eventFile = /^events\.out\.tfevents\.(\d+)\./
+
+/** Tags of what is written at every step begin with this; all others are written at the end of an epoch. */
+export const stepTag = 'step/'
+
 /**
  * Begins a new `events.out.tfevents.*` file in a run's folder, with the first event: a run that is resumed and has nothing left to do
- * gets none. Its name sorts after those that are there, even
- * if the clock went back, because readers take the files in the order of their names.
+ * gets none. Its name sorts after those that are there, even if the clock went back, because readers take the files in the order of
+ * their names. With `resume`, what earlier files have after the checkpoint is cut off, so that all files together have every step
+ * once; and for readers that have read it already the new file begins with a `START` after which they forget it.
  *
  * @throws MoietyError `disk`
  */
 export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}): TensorBoardLog {
-  const { resumeStep, disk = nodeDisk, now = Date.now } = options
-  const stamps = listNames(disk, run).map(name =>
-    Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0),
-  )
+  const { resume, hyperparameters, disk = nodeDisk, now = Date.now } = options
+  const files = listNames(disk, run).filter(name => eventFile.test(name))
+  if (resume !== undefined) for (const name of files) cutAfter(disk, join(run, name), resume)
+  const stamps = files.map(name => Number(eventFile.exec(name)?.[1] ?? 0))
   const stamp = Math.max(Math.floor(now() / 1000), 1 + Math.max(0, ...stamps))
   const host = hostname().replace(/[^\w.-]/g, '-')
   const name = `events.out.tfevents.${String(stamp).padStart(10, '0')}.${host}.${process.pid}.0`
@@ -117,14 +77,38 @@ export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}
   const begun = (): AppendFile => {
     if (file !== undefined) return file
     file = openAppendFile(disk, path)
-    file.append(versionEvent(seconds()))
-    if (resumeStep !== undefined) file.append(restartEvent(seconds(), resumeStep + 1))
+    const first = [versionEvent(seconds())]
+    if (resume !== undefined) first.push(restartEvent(seconds(), resume.step + 1))
+    if (files.length === 0 && hyperparameters !== undefined)
+      first.push(encodeEvent(seconds(), 0, hparamsStart(hyperparameters, seconds())))
+    file.append(Buffer.concat(first))
     return file
   }
   return {
     path,
-    scalars: (step, scalars) => begun().append(scalarsEvent(seconds(), step, scalars)),
+    write: (step, summaries) => begun().append(encodeEvent(seconds(), step, summaries)),
+    end: step => {
+      if (file !== undefined && hyperparameters !== undefined)
+        file.append(encodeEvent(seconds(), step, hparamsEnd(seconds())))
+    },
     flush: () => file?.flush(),
     close: () => file?.close(),
   }
+}
+
+/** Cuts a file where the first event stands that was written after the checkpoint, or that is not whole. */
+function cutAfter(disk: Disk, path: string, resume: TensorBoardResume): void {
+  const bytes = readIfThere(disk, path, sizeLimits.metrics)
+  if (bytes === undefined) return
+  let kept = 0
+  for (const { data, end } of recordsOf(bytes)) {
+    if (!isBefore(readEvent(data), resume)) break
+    kept = end
+  }
+  if (kept < bytes.length) cutFile(disk, path, kept)
+}
+
+function isBefore({ step, tags }: ReturnType<typeof readEvent>, resume: TensorBoardResume): boolean {
+  if (step !== resume.step) return step < resume.step
+  return resume.batch === 0 || tags.every(tag => tag.startsWith(stepTag) || tag.startsWith('_'))
 }

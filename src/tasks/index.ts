@@ -6,6 +6,7 @@
 
 export type { Json, JsonObject } from '../files/json.ts'
 export type { CheckpointChoice } from './choose-checkpoint.ts'
+export type { AnswerSummary, ExplainedMistake } from './classification/answers.ts'
 export {
   type ClassificationTaskOptions,
   classificationTask,
@@ -30,12 +31,14 @@ export {
   detectorPlaces,
   isDetector,
 } from './detection/detector-of.ts'
+export type { ExplainedMiss } from './detection/found-and-missed.ts'
 export { type EvalOptions, type EvalSummary, evaluateRun } from './evaluate-run.ts'
 export { openTask, taskKinds } from './kinds.ts'
+export type { ExplainedLabelMistake, LabelSummary } from './multi-label/label-answers.ts'
 export type { ClassResult, MultiLabelResult } from './multi-label/multi-label-result.ts'
 export type { BatchForm, BuildObjective, Objective } from './objective.ts'
 export type { DataChoice } from './open-run.ts'
-export type { LabelledItem, RoutedLayer } from './routing.ts'
+export type { ExpertsOfImage, LabelledItem, RoutedLayer } from './routing.ts'
 export type { RoutingChoice } from './routing-choice.ts'
 export type {
   Evaluated,
@@ -44,6 +47,7 @@ export type {
   NetworkFacts,
   OpenTaskOptions,
   SplitSizes,
+  StoredPicture,
   Task,
   TaskBatch,
   TaskData,

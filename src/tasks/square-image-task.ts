@@ -1,13 +1,17 @@
 import type { Config } from '../config/config.ts'
-import type { SkippedFile } from '../data/index.ts'
+import { type SkippedFile, type Split, type SplitName, splitNamed } from '../data/index.ts'
 import type { TrainEvent } from '../run/events.ts'
 import type { BatchForm } from './objective.ts'
 import { SquareBatches } from './square-batches.ts'
+import type { StoredPicture } from './task.ts'
 
 /** Data whose images are all squares of one size. */
 interface SquareImages {
+  readonly title: string
   readonly size: number
-  readonly train: { readonly length: number }
+  readonly train: Pick<Split, 'length' | 'load'>
+  readonly val?: Pick<Split, 'length' | 'load'> | undefined
+  readonly test: Pick<Split, 'length' | 'load'>
   readonly skipped: readonly SkippedFile[]
   readonly notices?: readonly string[] | undefined
 }
@@ -47,6 +51,17 @@ export abstract class SquareImageTask<Data extends SquareImages> {
 
   batches(epoch: number): Uint32Array[] {
     return this.#batches.batches(epoch)
+  }
+
+  async pictures(split: SplitName, images: readonly number[]): Promise<StoredPicture[]> {
+    const { size } = this.data
+    const pixels = await splitNamed(this.data, split).load(images)
+    const bytes = 3 * size * size
+    return images.map((_, i) => ({
+      pixels: pixels.subarray(i * bytes, (i + 1) * bytes),
+      width: size,
+      height: size,
+    }))
   }
 
   /** The form of a batch of so many images. */

@@ -30,6 +30,14 @@ export interface TextTable {
   readonly rows: readonly (readonly string[])[]
 }
 
+/** An image as the data has it, not normalised. */
+export interface StoredPicture {
+  /** uint8 [3, height, width], planar RGB. */
+  readonly pixels: Uint8Array
+  readonly width: number
+  readonly height: number
+}
+
 /** What a network does on a split. */
 export interface Evaluated {
   readonly images: number
@@ -113,6 +121,8 @@ export interface Task<out E extends Evaluated = Evaluated, out V extends Variant
   batches(epoch: number): readonly Uint32Array[]
   /** @throws MoietyError `data` where an image cannot be read */
   load(images: Uint32Array, epoch: number): Promise<TaskBatch>
+  /** Some images of a split for people to look at; a task that has none leaves it out. @throws MoietyError `data` */
+  pictures?(split: SplitName, images: readonly number[]): Promise<readonly StoredPicture[]>
   /** The network and its loss on batches of a form. */
   objective(form: BatchForm): BuildObjective
   /** What a step measured, as the log and the progress line show it. */

@@ -99,7 +99,7 @@ export class TrainingLoop {
   async run(): Promise<TrainSummary> {
     const { config, task, folder, onEvent } = this.#parts
     const position = this.#position!
-    const journal = openJournal(folder.path, this.#isResumed ? position : undefined)
+    const journal = openJournal(folder.path, config, this.#isResumed ? position : undefined)
     const reporter = new Reporter(task, journal, onEvent)
     const flush = () => journal.flush()
     const earlier = secondsSoFar(folder.path)
@@ -117,8 +117,10 @@ export class TrainingLoop {
         }
         const trained = reporter.trained(position)
         await this.#callbacks.epoch(trained)
-        if (test !== undefined)
-          await this.#callbacks.epoch(reporter.tested(position, this.#test.split, test.result, test.seconds))
+        if (test !== undefined) {
+          const { split } = this.#test
+          await this.#callbacks.epoch(await reporter.tested(position, split, test.result, test.seconds))
+        }
         reporter.alarm(position, test?.result.layers ?? trained.layers)
         if (test !== undefined) this.#best.consider(test.result, position)
         evaluated = test?.result
@@ -133,6 +135,7 @@ export class TrainingLoop {
       const summary = this.#summary(evaluated, evaluated === undefined, seconds)
       if (!summary.interrupted) {
         await this.#callbacks.end()
+        journal.end(position.step)
         // A file that is shown to others does not say in whose folder it lay.
         folder.writeSummary({ ...summary, run: basename(resolve(summary.run)) })
       }

@@ -5,6 +5,7 @@ import type { LayerStats, TrainEvent } from '../run/events.ts'
 import type { Evaluated, Task } from '../tasks/task.ts'
 import { collapses } from './collapse.ts'
 import { epochMeans } from './epoch-sums.ts'
+import { exampleImages } from './example-images.ts'
 import type { EpochResult, Journal } from './journal.ts'
 import type { Position } from './starting-point.ts'
 import type { StepFacts } from './step.ts'
@@ -30,7 +31,7 @@ export class Reporter {
    */
   step(
     position: Position,
-    { measures }: Pick<StepFacts, 'measures'>,
+    { layers, measures }: Pick<StepFacts, 'layers' | 'measures'>,
     {
       outputs,
       images,
@@ -47,14 +48,22 @@ export class Reporter {
     const { step, epoch, sums } = position
     const value = (name: string): number => Number(outputs.get(name)!.data[0])
     journal.step({
-      step,
-      epoch,
-      loss: value('loss'),
-      taskLoss: value('taskLoss'),
-      auxLoss: value('auxLoss'),
-      gradientNorm: value('gradientNorm'),
-      learningRate: rate,
-      ...task.trainMeasures(Object.fromEntries(measures.map(name => [name, value(name) / images]))),
+      line: {
+        step,
+        epoch,
+        loss: value('loss'),
+        taskLoss: value('taskLoss'),
+        auxLoss: value('auxLoss'),
+        gradientNorm: value('gradientNorm'),
+        weightNorm: value('weightNorm'),
+        learningRate: rate,
+        ...task.trainMeasures(Object.fromEntries(measures.map(name => [name, value(name) / images]))),
+      },
+      shares: layers.map(({ name }) => {
+        const weights = Array.from(outputs.get(`${name}.importance`)!.data, Number)
+        const total = weights.reduce((a, b) => a + b, 0)
+        return { name, values: weights.map(weight => (total === 0 ? 0 : weight / total)) }
+      }),
     })
     const means = epochMeans(sums)
     onEvent({
@@ -79,13 +88,15 @@ export class Reporter {
     return this.#epoch(position, 'train', result, position.sums.seconds)
   }
 
-  tested(
+  async tested(
     position: Position,
     split: SplitName,
-    { loss, measures, layers }: Evaluated,
+    { loss, measures, layers, routing }: Evaluated,
     seconds: number,
-  ): EpochReport {
+  ): Promise<EpochReport> {
     this.#evaluationSeconds = seconds
+    const pictures = await exampleImages(this.task, split, routing)
+    this.journal.routing(position.step, split, routing, pictures)
     return this.#epoch(position, split, { loss, taskLoss: loss, auxLoss: 0, measures, layers }, seconds)
   }
 

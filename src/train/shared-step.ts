@@ -89,7 +89,7 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
     // Each part has weighted its own already, which costs nothing there.
     gradient: combined(gradientOf(name), gradient, 'sum', engines),
   }))
-  const { norm, optimized } = optimizerStep(graph, derivatives, optimizer, clipNorm)
+  const { norm, weightNorm, optimized } = optimizerStep(graph, derivatives, optimizer, clipNorm)
   const changed = new Map<string, Tensor>([
     ...optimized.updates,
     ...[...any.assigned].map(([name, value]) => [name, combined(nextValue(name), value, 'mean')] as const),
@@ -101,6 +101,7 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
       ([name, { value, together }]) => [name, combined(name, value, together)] as const,
     ),
     ['gradientNorm', norm] as const,
+    ['weightNorm', weightNorm] as const,
     ...[...changed].map(([name, value]) => [nextValue(name), value] as const),
   ])
   return {

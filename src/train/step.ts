@@ -91,7 +91,7 @@ export interface Diagnosis {
  *
  * Fed: `images` float32 [N, 3, H, W], what the objective asks for, `learningRate` [], `epoch` [] where a constraint is
  * lifted, and the noise. All else is state. Given: the new state, and the metrics `loss`, `taskLoss`, `auxLoss`,
- * `gradientNorm`, the objective's measures and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
+ * `gradientNorm`, `weightNorm` (of the parameters before the step), the objective's measures and per layer `NAME.importance`, `.activation`, `.excluded` [E], `.idle` (places
  * of the K·N that stayed empty) and the constraint's counters after the step (`NAME.counters.r`).
  */
 export interface TrainingStep extends StepFacts {
@@ -111,13 +111,14 @@ export interface TrainingStep extends StepFacts {
 export function writeStep(options: WriteStepOptions): TrainingStep {
   const { graph, loss, gradients: raw, metrics, assigned, model, facts, noise } = differentiate(options)
   const { optimizer, clipNorm } = options
-  const { norm, optimized } = optimizerStep(graph, raw, optimizer, clipNorm)
+  const { norm, weightNorm, optimized } = optimizerStep(graph, raw, optimizer, clipNorm)
   const changed = new Map([...optimized.updates, ...assigned])
   const { average, next } = averageOf(graph, raw, changed, options.ema)
   for (const [name, value] of next) changed.set(name, value)
   const outputs = new Map([
     ...[...metrics].map(([name, { value }]) => [name, value] as const),
     ['gradientNorm', norm] as const,
+    ['weightNorm', weightNorm] as const,
     ...[...changed].map(([name, value]) => [nextValue(name), value] as const),
   ])
   return {
@@ -176,7 +177,7 @@ export function optimizerStep(
   derivatives: readonly Derivative[],
   optimizer: OptimizerConfig,
   clipNorm: number | null,
-): { readonly norm: Tensor; readonly optimized: OptimizerStep } {
+): { readonly norm: Tensor; readonly weightNorm: Tensor; readonly optimized: OptimizerStep } {
   const trained = graph.within('optimizer', () => trainedTogether(graph, derivatives, optimizer.groups))
   const raw = trained.map(({ gradient }) => gradient)
   if (clipNorm !== null)
@@ -191,7 +192,9 @@ export function optimizerStep(
     help: 'look at the schedule that it comes from',
   })
   const optimized = graph.within('optimizer', () => optimize(clipped, optimizer, afterAll(norm, rate)))
-  return { norm, optimized }
+  // Of the parameters that the step began with.
+  const weightNorm = graph.within('weight norm', () => gradientNorm(trained.map(({ value }) => value)))
+  return { norm, weightNorm, optimized }
 }
 
 /**
@@ -287,7 +290,7 @@ export function differentiate(
 }
 
 /** What every step reports of itself. */
-const ownMetrics = ['loss', 'taskLoss', 'auxLoss', 'gradientNorm'] as const
+const ownMetrics = ['loss', 'taskLoss', 'auxLoss', 'gradientNorm', 'weightNorm'] as const
 
 /** An objective of a user's own may be anything. @throws MoietyError (usage) unless it is one */
 function checkedObjective(given: unknown, graph: Graph): Objective {

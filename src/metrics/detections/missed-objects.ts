@@ -75,6 +75,7 @@ export function scoresFrom(
  * The limits are those of TIDE (Bolya et al. 2020), as are `class` and `place`.
  */
 export const missReasons = ['merged', 'class', 'score', 'place', 'unseen'] as const
+/** One of {@link missReasons}. */
 export type MissReason = (typeof missReasons)[number]
 
 const [foreground, background] = [0.5, 0.1] as const

@@ -1,5 +1,5 @@
 import sharp from 'sharp'
-import { decodeImage, decodeStored, type Extent } from '../../data/image.ts'
+import { decodeStored, decodeUpright, type Extent } from '../../data/image.ts'
 import type { Mark, PredictedImage, Predictions } from '../../predict/predictor.ts'
 import { type Prediction, predictorOf } from '../../predict/predictors.ts'
 import { expertShades, variables } from '../palette.ts'
@@ -8,14 +8,18 @@ import { canWrite, letterHeight, letterWidth, textPath, textWidth } from './lett
 /** A picture is between these on its longer side, in pixels: a small image is shown larger, dot by dot. */
 const [smallest, largest] = [480, 1280] as const
 
+/** The longer side of an image without marks, which a page shows small. */
+const largestUpright = 640
+
 /** Side of a label's dot, and what is left free around its text, in pixels. */
 const [dot, margin] = [2, 3] as const
 
 const labelHeight = letterHeight * dot + 2 * margin
 
 /**
- * The picture of an image: what the network was given of it, or for a task that marks its images (see {@link Mark}) the image as it
- * is stored, with a box around each object in the colour of its expert and a label, `cat 0.87 · e2`. The first marks are on top.
+ * The picture of an image as people see it, and not as the network is given it. For a task that marks its images (see {@link Mark})
+ * it is drawn as it is stored, with a box around each object in the colour of its expert and a label, `cat 0.87 · e2`; the first
+ * marks are on top. For the others, whose network is given the square in the middle, the rest is darkened.
  *
  * @returns as PNG
  */
@@ -24,31 +28,49 @@ export async function predictionPicture(
   predictions: Predictions<Prediction>,
 ): Promise<Uint8Array> {
   const predictor = predictorOf(predictions.task)
-  const isUpright = predictor.orientation === 'upright'
-  const shown = isUpright ? image.input : scaled(image, Math.min(1, largest / longestSide(image)))
-  const planes = isUpright
-    ? await decodeImage(image.path, shown.width)
-    : await decodeStored(image.path, image, shown)
-  const area = shown.width * shown.height
+  const whole =
+    predictor.orientation === 'upright'
+      ? await decodeUpright(image.path, largestUpright)
+      : await asStored(image)
+  const area = whole.width * whole.height
   const interleaved = Uint8Array.from(
     { length: 3 * area },
-    (_, at) => planes[(at % 3) * area + Math.floor(at / 3)]!,
+    (_, at) => whole.pixels[(at % 3) * area + Math.floor(at / 3)]!,
   )
-  const { width, height } = scaled(shown, Math.max(1, Math.ceil(smallest / longestSide(shown))))
+  const { width, height } = scaled(whole, Math.max(1, Math.ceil(smallest / longestSide(whole))))
   const enlarged = await sharp(interleaved, {
-    raw: { width: shown.width, height: shown.height, channels: 3 },
+    raw: { width: whole.width, height: whole.height, channels: 3 },
   })
     .resize(width, height, { fit: 'fill', kernel: 'nearest' })
     .png()
     .toBuffer()
-  const marks = predictor.marks?.(image, predictions) ?? []
-  const overlay = Buffer.from(
-    overlaySvg(marks, { width, height, across: width / image.width, down: height / image.height }),
-  )
+  const marks = predictor.marks?.(image, predictions)
+  const overlay =
+    marks === undefined
+      ? shadeSvg({ width, height })
+      : overlaySvg(marks, { width, height, across: width / image.width, down: height / image.height })
   return await sharp(enlarged)
-    .composite([{ input: overlay }])
+    .composite([{ input: Buffer.from(overlay) }])
     .png({ compressionLevel: 9 })
     .toBuffer()
+}
+
+async function asStored(
+  image: PredictedImage<Prediction>,
+): Promise<Extent & { readonly pixels: Uint8Array }> {
+  const wanted = scaled(image, Math.min(1, largest / longestSide(image)))
+  return { ...wanted, pixels: await decodeStored(image.path, image, wanted) }
+}
+
+/** Darkens what lies outside of the square in the middle. */
+function shadeSvg({ width, height }: Extent): string {
+  const side = Math.min(width, height)
+  const [left, top] = [(width - side) / 2, (height - side) / 2]
+  const outside =
+    side === Math.max(width, height)
+      ? ''
+      : `<path fill="#000" fill-opacity=".5" fill-rule="evenodd" d="M0 0H${width}V${height}H0ZM${left} ${top}h${side}v${side}h${-side}Z"/>`
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${outside}</svg>`
 }
 
 function longestSide({ width, height }: Extent): number {

@@ -181,10 +181,15 @@ function listOf(
       const cause = instead === null ? '' : causeOf(reading, reason, instead)
       const routes = experts.map(
         (weights, layer) =>
-          html` ${layers.length > 1 ? `${shown(layers[layer]?.name ?? '')} ` : null}${weights.slice(0, 2).map(({ expert }) => chip(expert))}`,
+          html` ${layers.length > 1 ? `${headOf(layers[layer]?.name ?? '')} ` : null}${weights.slice(0, 2).map(({ expert }) => chip(expert))}`,
       )
       return html`<li><b>${name(fitted(className(reading, label), 24))}</b>: ${shortReasons[reason]}${cause}${level < 0 ? null : html`, ${levelName(level)}`}${routes}</li>`
     })}${own.length > mostListed ? html`<li class="muted">and ${own.length - mostListed} more</li>` : null}</ul>`
+}
+
+/** `classification` of `head.classification_head`. */
+function headOf(layer: string): string {
+  return shown(layer.replace(/^head\./, '').replace(/_head(\..*)?$/, ''))
 }
 
 const shortReasons: Readonly<Record<MissReason, string>> = {

@@ -25,6 +25,7 @@ import type {
   Evaluation,
   NetworkFacts,
   OpenTaskOptions,
+  StoredPicture,
   Task,
   TaskBatch,
   TaskKind,
@@ -180,6 +181,10 @@ export class DetectionTask implements Task<DetectorRecords> {
         [targetInputs.boxes, { dtype: 'float32', shape: [count, total, 4], data: targets.boxes }],
       ]),
     }
+  }
+
+  async pictures(split: SplitName, images: readonly number[]): Promise<readonly StoredPicture[]> {
+    return await splitNamed(this.data, split).load(images)
   }
 
   objective({ height, width }: BatchForm): BuildObjective {
