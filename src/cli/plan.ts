@@ -1,7 +1,7 @@
 import { join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
-import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
+import { applyOverrides, type Config } from '../config/config.ts'
 import { recipeDraft } from '../config/recipe.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
@@ -12,10 +12,10 @@ import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
-import { withModelFrom } from '../train/model-from.ts'
 import { deviceChoice } from './device-flag.ts'
 import type { TrainFlags } from './flags.ts'
 import { recipeForData } from './recipe-for-data.ts'
+import { resolvedWith } from './resolved-with.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
 export interface Plan {
@@ -133,17 +133,6 @@ async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
     recipe: readEnvironment(run)?.recipe ?? unknownRecipe,
     label: run,
   }
-}
-
-/** A draft with overrides, what weights to start from say of it, and its defaults. */
-async function resolvedWith(
-  draft: unknown,
-  overrides: readonly string[],
-  source: string,
-): Promise<Pick<Draft, 'config' | 'notes'>> {
-  const fixed = overrides.map(override => override.slice(0, override.indexOf('=')).trim())
-  const { input, notes } = await withModelFrom(applyOverrides(draft, overrides), fixed)
-  return { config: resolveConfig(input, source), notes }
 }
 
 /** Stands for the recipe of a run that does not say it. */
