@@ -12,8 +12,10 @@ import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
+import { wantsAutomaticBatch, withAutomaticBatch, withoutAutomaticBatch } from './batch-choice.ts'
 import { deviceChoice } from './device-flag.ts'
 import type { TrainFlags } from './flags.ts'
+import { say } from './output.ts'
 import { recipeForData } from './recipe-for-data.ts'
 import { resolvedWith } from './resolved-with.ts'
 
@@ -44,9 +46,11 @@ interface Draft {
  */
 export async function planTraining(
   name: string | undefined,
-  flags: TrainFlags,
+  given: TrainFlags,
   runs = 'runs',
 ): Promise<Plan> {
+  const isAutomatic = wantsAutomaticBatch(given)
+  const flags = withoutAutomaticBatch(given)
   if (flags.out?.trim() === '')
     fail({
       kind: 'usage',
@@ -64,8 +68,13 @@ export async function planTraining(
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
-  const { config, recipe, label } = draft
-  const notes = [...draft.notes, ...warmUpNotes(config, flags)]
+  const { recipe, label } = draft
+  const { config, notes: batchNotes } = isAutomatic
+    ? await withAutomaticBatch(draft.config, given.memory, batch =>
+        say(`measuring the memory of batches of ${batch} images`),
+      )
+    : { config: draft.config, notes: [] }
+  const notes = [...draft.notes, ...batchNotes, ...warmUpNotes(config, flags)]
   const isClaimed = draft.run === undefined
   return { config, notes, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
