@@ -27,6 +27,7 @@ export type { Dataset, Limit, OnProgress, PerChannel, Progress, SkippedFile, Spl
 export {
   type BatchObjects,
   type Canvas,
+  type DetectionAugmentation,
   type DetectionBatch,
   type DetectionChanges,
   type DetectionDataOptions,

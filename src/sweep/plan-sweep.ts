@@ -12,7 +12,7 @@ import {
 } from '../config/recipe.ts'
 import { child, nearest } from '../config/shape.ts'
 import { canonicalJson, type Json, type JsonObject } from '../files/json.ts'
-import { showWeights, withModelFrom } from '../train/model-from.ts'
+import { modelFromShown, showWeights } from '../train/model-from.ts'
 import { type Axes, type Axis, axesOf, axisNamed, seedLabel, textOf } from './axes.ts'
 import { createHasher } from './identity.ts'
 import type { Sweep } from './sweep-file.ts'
@@ -152,7 +152,7 @@ class StartingWeights {
   }
 
   async of(config: unknown): Promise<unknown> {
-    const { input, notes } = await withModelFrom(config, this.#fixed, (path, entry) => {
+    const { input, notes } = await modelFromShown(config, this.#fixed, (path, entry) => {
       const key = `${entry ?? ''} of ${path}`
       const showing = this.#shown.get(key) ?? showWeights(path, entry)
       this.#shown.set(key, showing)

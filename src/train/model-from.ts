@@ -39,14 +39,18 @@ const ofRuns = ['name', 'stem', 'width'] as const
  *
  * @param input - a configuration that is not resolved yet
  * @param fixed - paths that were set for this training, such as `model.stem`: they must agree with the file
- * @param show - reads the weights; another one where they were read already
  * @throws MoietyError `data` for a file that cannot be read or has another network; `usage` that lists every fixed setting that does not
  *   agree
  */
-export async function withModelFrom(
+export async function withModelFrom(input: unknown, fixed: readonly string[] = []): Promise<FromWeights> {
+  return await modelFromShown(input, fixed, showWeights)
+}
+
+/** {@link withModelFrom}, with weights as `show` reads them: those that were read already need not be read again. */
+export async function modelFromShown(
   input: unknown,
-  fixed: readonly string[] = [],
-  show: typeof showWeights = showWeights,
+  fixed: readonly string[],
+  show: typeof showWeights,
 ): Promise<FromWeights> {
   const model = isJsonObject(input) ? input.model : undefined
   if (!isJsonObject(input) || !isJsonObject(model) || typeof model.from !== 'string')
