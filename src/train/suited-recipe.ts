@@ -57,8 +57,8 @@ export function fittedRecipe(recipe: string, facts: TrainingFacts): SuitedRecipe
 }
 
 /**
- * Two cores compute about 11 thousand million multiplications of a forward pass in a second of training, in networks of width 16 as
- * in those of width 64; a graphics card is taken for 30 times as fast.
+ * A core of an AMD EPYC computes about 11 thousand million multiplications of a forward pass in a second of training. Two cores are not
+ * counted as more, for what else they do; a graphics card is taken for 30 times as fast.
  */
 const macsPerSecond = (device: Device): number => (device === 'cpu' ? 11e9 : 330e9)
 
