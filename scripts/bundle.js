@@ -18,6 +18,7 @@ const bundle = await rolldown({
     worker: 'src/runtime/worker.ts',
     probe: 'src/runtime/probe.ts',
     'probe-process': 'src/train/probe-process.ts',
+    'batch-process': 'src/train/batch-process.ts',
   },
   platform: 'node',
   // Native or optional; not bundled.

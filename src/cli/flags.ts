@@ -133,7 +133,9 @@ export interface TrainFlags {
   readonly threads?: string
   readonly epochs?: string
   readonly lr?: string
+  /** A number, or `auto`. */
   readonly batch?: string
+  readonly memory?: string
   readonly size?: string
   readonly findLr?: true
   readonly json?: true

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
+import { bytesIn } from './batch-choice.ts'
 import { evalOptions } from './eval-run.ts'
 import type { TrainFlags } from './flags.ts'
 import { planTraining } from './plan.ts'
@@ -167,6 +168,22 @@ describe('planning a training', () => {
     expect((await planned('photos')).config).toEqual(chosen.config)
     const named = await planned('sample')
     expect([named.recipe, named.notes, named.config.data.size]).toEqual(['sample', [], 32])
+  })
+
+  it('reads amounts of memory, and refuses what an automatic batch excludes', async () => {
+    expect(['800MB', '4 GB', '1.5g', '2GiB', '1000'].map(bytesIn)).toEqual([8e8, 4e9, 1.5e9, 2 ** 31, 1000])
+    for (const text of ['much', '-1GB', '4 TB', '0'])
+      expect(() => bytesIn(text)).toThrow('expected an amount of memory')
+    const out = join(folder, 'auto')
+    expect(await refusal(() => planTraining('sample', flags({ out, memory: '1GB' })))).toContain(
+      'add --batch auto',
+    )
+    expect(
+      await refusal(() => planTraining('sample', flags({ out, batch: 'auto', device: 'cuda' }))),
+    ).toContain('memory of its own')
+    const run = await makeRun(folder, 'auto-run')
+    const resumed = flags({ resume: true, out: run, set: ['training.batch=auto'] })
+    expect(await refusal(() => planTraining(undefined, resumed))).toContain('keeps its batch')
   })
 
   it('asks for a folder where the data set needs one, before anything is written', async () => {

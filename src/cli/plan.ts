@@ -1,7 +1,7 @@
 import { dirname, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
-import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
+import { applyOverrides, type Config } from '../config/config.ts'
 import { recipeDraft } from '../config/recipe.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
@@ -11,10 +11,12 @@ import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
 import { claimRunFolder, readConfig, readEnvironment } from '../run/run-folder.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
-import { withModelFrom } from '../train/model-from.ts'
+import { wantsAutomaticBatch, withAutomaticBatch, withoutAutomaticBatch } from './batch-choice.ts'
 import { deviceChoice } from './device-flag.ts'
 import type { TrainFlags } from './flags.ts'
+import { say } from './output.ts'
 import { recipeForData } from './recipe-for-data.ts'
+import { resolvedWith } from './resolved-with.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
 export interface Plan {
@@ -43,9 +45,11 @@ interface Draft {
  */
 export async function planTraining(
   name: string | undefined,
-  flags: TrainFlags,
+  given: TrainFlags,
   runs = 'runs',
 ): Promise<Plan> {
+  const isAutomatic = wantsAutomaticBatch(given)
+  const flags = withoutAutomaticBatch(given)
   if (flags.out?.trim() === '')
     fail({
       kind: 'usage',
@@ -63,8 +67,13 @@ export async function planTraining(
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
-  const { config, recipe, label } = draft
-  const notes = [...draft.notes, ...warmUpNotes(config, flags)]
+  const { recipe, label } = draft
+  const { config, notes: batchNotes } = isAutomatic
+    ? await withAutomaticBatch(draft.config, given.memory, batch =>
+        say(`measuring the memory of batches of ${batch} images`),
+      )
+    : { config: draft.config, notes: [] }
+  const notes = [...draft.notes, ...batchNotes, ...warmUpNotes(config, flags)]
   const isClaimed = draft.run === undefined
   return { config, notes, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
@@ -132,17 +141,6 @@ async function planFromRun(run: string, overrides: string[]): Promise<Draft> {
     recipe: readEnvironment(run)?.recipe ?? unknownRecipe,
     label: run,
   }
-}
-
-/** A draft with overrides, what weights to start from say of it, and its defaults. */
-async function resolvedWith(
-  draft: unknown,
-  overrides: readonly string[],
-  source: string,
-): Promise<Pick<Draft, 'config' | 'notes'>> {
-  const fixed = overrides.map(override => override.slice(0, override.indexOf('=')).trim())
-  const { input, notes } = await withModelFrom(applyOverrides(draft, overrides), fixed)
-  return { config: resolveConfig(input, source), notes }
 }
 
 /** Stands for the recipe of a run that does not say it. */

@@ -4,7 +4,7 @@ import { loadRecipe } from '../config/recipe-files.ts'
 import { configSchema } from '../config/schema.ts'
 import { dataFacts } from '../data/data-facts.ts'
 import { weightFacts } from '../train/model-from.ts'
-import { fittedRecipe, suitedRecipe } from '../train/suited-recipe.ts'
+import { fittedRecipe, type SuitedRecipe, suitedRecipe, type TrainingFacts } from '../train/suited-recipe.ts'
 
 /** A recipe with its parameters chosen, and what is set for the data before a person's own settings. */
 export interface RecipeForData {
@@ -31,8 +31,8 @@ export async function recipeForData(
   assignments: readonly string[],
   overrides: readonly string[],
 ): Promise<RecipeForData> {
-  const fits = name === undefined || ['photos', 'detect'].includes(name)
-  const suited = fits ? await suitedTo(name, assignments, overrides) : undefined
+  const suited =
+    name === undefined || isFitted(name) ? await suitedTo(name, assignments, overrides) : undefined
   const recipe = await loadRecipe(name ?? suited?.recipe ?? defaultRecipe)
   const choices = chooseParameters(recipe, assignments)
   return {
@@ -47,7 +47,36 @@ async function suitedTo(
   name: string | undefined,
   assignments: readonly string[],
   overrides: readonly string[],
-) {
+): Promise<SuitedRecipe | undefined> {
+  const facts = await factsFor(overrides)
+  if (facts === 'scenes')
+    return name === undefined
+      ? { recipe: 'scenes', settings: [], reason: 'recipe scenes, for drawn scenes' }
+      : undefined
+  if (facts === undefined) return undefined
+  const chosen = new Map(assignments.map(text => text.trim().split('=', 2) as [string, string]))
+  return name === undefined ? suitedRecipe({ ...facts, chosen }) : fittedRecipe(name, { ...facts, chosen })
+}
+
+/**
+ * What suits the data of a sweep, by the choices of its recipe's parameters.
+ *
+ * @throws MoietyError as {@link recipeForData}
+ */
+export async function settingsForData(
+  name: string,
+  overrides: readonly string[],
+): Promise<(choices: Choices) => readonly string[]> {
+  const facts = isFitted(name) ? await factsFor(overrides) : undefined
+  if (facts === undefined || facts === 'scenes') return () => []
+  return choices => fittedRecipe(name, { ...facts, chosen: choices })?.settings ?? []
+}
+
+const isFitted = (name: string): boolean => ['photos', 'detect'].includes(name)
+
+async function factsFor(
+  overrides: readonly string[],
+): Promise<Omit<TrainingFacts, 'chosen'> | 'scenes' | undefined> {
   // Where there is no recipe yet, settings of a list that it has cannot be applied: only those of data, weights and device matter.
   const relevant = overrides.filter(text => /^\s*(data|engine|model\.(from|weights\w*))\b/.test(text))
   const input = applyOverrides({}, relevant)
@@ -55,19 +84,11 @@ async function suitedTo(
   // Whatever is wrong is said of the whole configuration.
   if (!parsed.success) return undefined
   const { data, engine } = parsed.data
-  if (data.directory === null && (data.annotations?.train ?? null) === null)
-    return name === undefined && data.name === 'scenes'
-      ? { recipe: 'scenes', settings: [], reason: 'recipe scenes, for drawn scenes' }
-      : undefined
+  if (data.name === 'scenes') return 'scenes'
+  if (data.directory === null && (data.annotations?.train ?? null) === null) return undefined
   const found = await dataFacts(data)
   if (found === undefined) return undefined
-  const facts = {
-    data: found,
-    weights: await weightFacts(input),
-    device: engine.device,
-    chosen: new Map(assignments.map(text => text.trim().split('=', 2) as [string, string])),
-  }
-  return name === undefined ? suitedRecipe(facts) : fittedRecipe(name, facts)
+  return { data: found, weights: await weightFacts(input), device: engine.device }
 }
 
 function pickParts(input: unknown): object {

@@ -4,14 +4,15 @@ import {
   chooseParameters,
   combinations,
   type Recipe,
-  recipeConfig,
+  recipeDraft,
   showChoices,
   showCondition,
 } from '../config/recipe.ts'
 import { loadRecipe, recipeNames } from '../config/recipe-files.ts'
 import { componentsText } from './components-text.ts'
 import type { ShowFlags } from './flags.ts'
-import { print, printJson } from './output.ts'
+import { print, printJson, say } from './output.ts'
+import { resolvedWith } from './resolved-with.ts'
 import { clean, duration, type Paint, painter, wrap } from './screen.ts'
 
 /** `moiety recipes` */
@@ -33,7 +34,12 @@ export async function showRecipe(name: string, flags: ShowFlags): Promise<void> 
   const recipe = await loadRecipe(name)
   const assignments = flags.with.flatMap(text => text.split(','))
   const choices = chooseParameters(recipe, assignments)
-  const config = recipeConfig(recipe, choices, flags.set)
+  const { config, notes } = await resolvedWith(
+    recipeDraft(recipe, choices),
+    flags.set,
+    flags.set.length === 0 ? `recipe ${recipe.name}` : `recipe ${recipe.name} as changed on the command line`,
+  )
+  for (const note of notes) say(`note: ${clean(note)}`)
   if (flags.json) return printJson({ ...recipe, choices: Object.fromEntries(choices), config })
   const paint = painter(process.stdout)
   const chosen = choices.size === 0 ? '' : ` with ${clean(showChoices(choices))}`

@@ -20,6 +20,7 @@ import { refuseUnknownMeasures } from '../train/known-measures.ts'
 import type { SweepFlags } from './flags.ts'
 import { say } from './output.ts'
 import { dataOverrides } from './plan.ts'
+import { settingsForData } from './recipe-for-data.ts'
 import { clean, painter, wrap } from './screen.ts'
 import { scoreRange } from './sweep-progress.ts'
 
@@ -53,7 +54,10 @@ export async function planCommand(
 ): Promise<SweepCommand> {
   const { sweep, recipe, source } = await loadSweep(file)
   const overrides = await dataOverrides(data)
-  const plan = planSweep({ sweep, recipe, overrides, source })
+  const set = Object.entries(sweep.set).map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+  const settingsFor = await settingsForData(sweep.recipe, [...set, ...overrides])
+  const plan = await planSweep({ sweep, recipe, overrides, settingsFor, source })
+  for (const note of plan.notes) say(`note: ${clean(note)}`)
   for (const { config } of plan.runs) refuseUnknownMeasures(config.training, kindOfTask(config))
   const record = recordOf(sweep, recipe, plan)
   const folder = folderOf(out, sweep.name)

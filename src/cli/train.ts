@@ -27,7 +27,14 @@ export function addTrain(program: Command): void {
     .addOption(new Option('--resume-auto').hideHelp())
     .option('--epochs <n>', 'how often all training images are seen (training.epochs)')
     .option('--lr <rate>', 'the learning rate (optimizer.learningRate)')
-    .option('--batch <n>', 'images in a step (training.batch)')
+    .option(
+      '--batch <n|auto>',
+      'images in a step (training.batch); auto: as many as memory allows, which is measured',
+    )
+    .option(
+      '--memory <amount>',
+      'with --batch auto, what the training may take, such as 4GB (default: 80 % of what is available)',
+    )
     .option('--size <pixels>', 'height and width of an image (data.size)')
     .option('--device <name>', 'cpu, webgpu or cuda; gpu and mps mean webgpu, and 0 means cuda')
     .option('--threads <n>', 'how many threads compute (default: all cores)')

@@ -48,9 +48,7 @@ export interface Callback {
 }
 
 /** A callback that a configuration can name. */
-export type CallbackDefinition = Creator<'callback', Callback> & NeededMeasures
-
-interface NeededMeasures {
+export type CallbackDefinition = Creator<'callback', Callback> & {
   /** Names of the measures that a callback with these options reads: a training without one of them is refused before it begins. */
   measures?(options: object): readonly string[]
 }

@@ -60,6 +60,29 @@ describe('resolveConfig', () => {
     })
   })
 
+  it('says of each change of images why it is not for boxes, or only for boxes', () => {
+    const detector = { data: { name: 'scenes' }, model: { name: 'resnet18', detector: {} } }
+    const several = { data: { name: 'multi-label', directory: 'x' } }
+    const cases: readonly (readonly [object, string])[] = [
+      [{ ...detector, augmentation: { mixup: {} } }, 'half there'],
+      [{ ...detector, augmentation: { cutmix: {} } }, 'would hide parts of objects'],
+      [{ ...detector, training: { classWeights: 'balanced' } }, 'the focal loss'],
+      [{ ...several, data: { ...several.data, sampling: 'balanced' } }, 'training.classWeights=balanced'],
+      [{ augmentation: { mosaic: {} } }, 'augmentation.mosaic'],
+      [{ ...several, augmentation: { scaleJitter: {} } }, 'random-resized-crop'],
+    ]
+    for (const [input, reason] of cases) expect(refused(input)).toContain(reason)
+    const accepted = [
+      { ...detector, augmentation: { mosaic: {}, scaleJitter: {} } },
+      { ...several, augmentation: { mixup: {}, cutmix: {} }, training: { classWeights: 'balanced' } },
+    ]
+    for (const input of accepted) expect(() => resolveConfig(input, 'test')).not.toThrow()
+    expect(resolveConfig(accepted[0], 'test').augmentation).toMatchObject({
+      mosaic: { probability: 0.5 },
+      scaleJitter: { least: 0.1, most: 2 },
+    })
+  })
+
   it('leaves a resolved configuration as it is', () => {
     const config = resolveConfig(
       {

@@ -57,7 +57,7 @@ function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: numbe
     mistakes.push({
       path: ['model', 'from'],
       message: 'what it stands for is found by reading the file, and it was not read here',
-      help: 'in code, call withModelFrom of moiety/train before resolveConfig; in a sweep, set model.weights, name, stem, width and weightsPart',
+      help: 'in code, call withModelFrom of moiety/train before resolveConfig',
     })
   if (model.weights === null && model.weightsEntry !== null)
     mistakes.push({
@@ -239,9 +239,26 @@ function replicaRules({ training: { replicas, accumulate = 1, batch }, model }: 
 /** What needs labels of whole images, or one of each. */
 function classRules({ data, augmentation, training, model }: ParsedConfig): Mistake[] {
   const isDetector = model.detector !== null
-  if (hasOneClassEach({ data, model })) return []
   const mistake = (path: Path, value: unknown, because: string, help: string): Mistake[] =>
     value === undefined ? [] : [{ path, message: because, help }]
+  const { scaleJitter, mosaic } = augmentation
+  const ofDetectors = isDetector
+    ? []
+    : [
+        ...mistake(
+          ['augmentation', 'scaleJitter'],
+          scaleJitter,
+          'it changes images with boxes, and these have none',
+          'leave it out; the transform random-resized-crop is for classifiers',
+        ),
+        ...mistake(
+          ['augmentation', 'mosaic'],
+          mosaic,
+          'it joins images with boxes, and these have none',
+          'leave it out; augmentation.mixup and cutmix are for classifiers',
+        ),
+      ]
+  if (hasOneClassEach({ data, model })) return ofDetectors
   const sampling = mistake(
     ['data', 'sampling'],
     data.sampling,
@@ -250,17 +267,17 @@ function classRules({ data, augmentation, training, model }: ParsedConfig): Mist
       ? 'leave it out; it is for classifiers'
       : 'leave it out; training.classWeights=balanced weights classes',
   )
-  if (!isDetector) return sampling
+  if (!isDetector) return [...sampling, ...ofDetectors]
   const boxes = 'boxes of blended images would be of objects that are half there'
-  const mosaic = 'leave it out; augmentation.mosaic joins images with boxes'
+  const instead = 'leave it out; augmentation.mosaic joins images with boxes'
   return [
     ...sampling,
-    ...mistake(['augmentation', 'mixup'], augmentation.mixup, boxes, mosaic),
+    ...mistake(['augmentation', 'mixup'], augmentation.mixup, boxes, instead),
     ...mistake(
       ['augmentation', 'cutmix'],
       augmentation.cutmix,
       'rectangles would hide parts of objects whose boxes stay',
-      mosaic,
+      instead,
     ),
     ...mistake(
       ['training', 'classWeights'],

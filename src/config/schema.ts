@@ -179,6 +179,21 @@ const augmentationSchema = () =>
       .describe(
         'of classifiers, also of several labels, puts a rectangle of another image into each; with mixup, each batch has one of the two; left out: not',
       ),
+    scaleJitter: z
+      .strictObject({
+        least: z.number().min(0.05).max(1).default(0.1).describe('the smallest factor'),
+        most: z.number().min(1).max(4).default(2).describe('the largest one'),
+      })
+      .optional()
+      .describe(
+        'of a detector, multiplies the size that images have on the canvas by a random factor; larger ones are cropped, with their boxes; left out: not',
+      ),
+    mosaic: z
+      .strictObject({ probability: fraction.default(0.5).describe('how often') })
+      .optional()
+      .describe(
+        'of a detector, joins an image with three others, at half their size and cropped, with their boxes; left out: not',
+      ),
     transforms: z
       .array(named(transforms))
       .max(100)

@@ -48,6 +48,7 @@ export {
 export {
   type BatchObjects,
   type Canvas,
+  type DetectionAugmentation,
   type DetectionBatch,
   type DetectionChanges,
   type DetectionDataOptions,

@@ -1,9 +1,16 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { resolveConfig } from '../config/config.ts'
 import { parseRecipe } from '../config/recipe.ts'
 import { loadRecipe } from '../config/recipe-files.ts'
+import { encodeSafetensors } from '../files/safetensors.ts'
+import { Graph } from '../graph/index.ts'
+import { Scope } from '../nn/index.ts'
 import { configHash } from '../run/run-folder.ts'
+import { classifierOf } from '../tasks/classifier-of.ts'
 import { createHasher, createPlannedCheck, identityOf } from './identity.ts'
 import { planSweep, type SweepPlan } from './plan-sweep.ts'
 import { parseSweep } from './sweep-file.ts'
@@ -13,14 +20,14 @@ const paper = await loadRecipe('paper-cifar100')
 const small = await loadRecipe('cifar100-small')
 
 /** A plan of the small recipe unless another is given. */
-function plan(fields: object, recipe = small, overrides: string[] = []): SweepPlan {
+async function plan(fields: object, recipe = small, overrides: string[] = []): Promise<SweepPlan> {
   const content = { name: 'grid', title: 'Grid', recipe: recipe.name, seeds: [1], ...fields }
-  return planSweep({ sweep: parseSweep(content, 'grid.json'), recipe, overrides, source: 'grid.json' })
+  return await planSweep({ sweep: parseSweep(content, 'grid.json'), recipe, overrides, source: 'grid.json' })
 }
 
-function refusal(act: () => unknown): string {
+async function refusal(act: () => unknown): Promise<string> {
   try {
-    act()
+    await act()
   } catch (error) {
     if (!(error instanceof MoietyError)) throw error
     expect(error.kind).toBe('usage')
@@ -32,14 +39,14 @@ function refusal(act: () => unknown): string {
 describe('the sweeps that come with Moiety', async () => {
   it.each(await sweepNames())('%s is a plan', async name => {
     const { sweep, recipe, source } = await loadSweep(name)
-    const { runs } = planSweep({ sweep, recipe, source })
+    const { runs } = await planSweep({ sweep, recipe, source })
     expect(new Set(runs.map(run => run.name)).size).toBe(runs.length)
     for (const run of runs.slice(0, 5)) expect(resolveConfig(run.config, 'again')).toEqual(run.config)
   })
 
   it("paper/cifar100 has the paper's 144 runs, 12 groups of 12 (METHOD.md §4.1)", async () => {
     const { sweep, recipe, source } = await loadSweep('paper/cifar100')
-    const { runs } = planSweep({ sweep, recipe, source })
+    const { runs } = await planSweep({ sweep, recipe, source })
     expect(runs).toHaveLength(144)
     const groups = new Map<string, number>()
     for (const { values } of runs) {
@@ -53,7 +60,7 @@ describe('the sweeps that come with Moiety', async () => {
 
   it('small/cifar100 asks the same in 20 runs', async () => {
     const { sweep, recipe, source } = await loadSweep('small/cifar100')
-    const { runs, axes } = planSweep({ sweep, recipe, source })
+    const { runs, axes } = await planSweep({ sweep, recipe, source })
     expect(runs).toHaveLength(20)
     expect(axes.map(({ label }) => label)).toEqual(['constraint', 'position'])
     expect(new Set(runs.map(({ config }) => config.model.moe[0]?.experts))).toEqual(new Set([4]))
@@ -61,8 +68,8 @@ describe('the sweeps that come with Moiety', async () => {
 })
 
 describe('a plan', () => {
-  it('is every combination with every seed, the whole grid with the first seed before the second', () => {
-    const { runs } = plan({
+  it('is every combination with every seed, the whole grid with the first seed before the second', async () => {
+    const { runs } = await plan({
       with: { constraint: ['none', 'kl'] },
       grid: { 'optimizer.learningRate': [0.1, 0.2] },
       seeds: [7, 3],
@@ -84,41 +91,80 @@ describe('a plan', () => {
     })
   })
 
-  it('goes through ranges of equal differences and of equal ratios, both ends included', () => {
-    const values = (range: object) =>
-      plan({ grid: { 'optimizer.learningRate': range } }).runs.map(run => run.values.learningRate)
-    expect(values({ from: 0.1, to: 0.4, steps: 4 })).toEqual([0.1, 0.2, 0.3, 0.4])
-    expect(values({ from: 0.001, to: 1, steps: 4, scale: 'log' })).toEqual([0.001, 0.01, 0.1, 1])
+  it('goes through ranges of equal differences and of equal ratios, both ends included', async () => {
+    const values = async (range: object) =>
+      (await plan({ grid: { 'optimizer.learningRate': range } })).runs.map(run => run.values.learningRate)
+    expect(await values({ from: 0.1, to: 0.4, steps: 4 })).toEqual([0.1, 0.2, 0.3, 0.4])
+    expect(await values({ from: 0.001, to: 1, steps: 4, scale: 'log' })).toEqual([0.001, 0.01, 0.1, 1])
   })
 
-  it('names a run by what differs, its seed and its hash, the same however the file is written', () => {
+  it('replaces model.from by what the file shows, in every run, and reads the file once', async () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'moiety-sweep-')), 'weights.safetensors')
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: false })
+    const { model } = resolveConfig({ model: { name: 'resnet34', stem: 'imagenet', width: 8 } }, 'test')
+    classifierOf(model, { classes: 3 })(scope, graph.input('images', 'float32', [1, 3, 32, 32]))
+    writeFileSync(file, encodeSafetensors(scope.declarations.initialState(1)))
+    const { runs, notes } = await plan({
+      set: { 'model.from': file },
+      grid: { 'optimizer.learningRate': [0.1, 0.2] },
+      with: { network: 'baseline' },
+    })
+    expect(runs).toHaveLength(2)
+    for (const { config } of runs)
+      expect(config.model).toMatchObject({
+        ...{ name: 'resnet34', stem: 'imagenet', width: 8, weights: file, weightsPart: 'auto' },
+      })
+    expect(notes).toEqual([expect.stringContaining('model.width=8')])
+    const other = async () => await plan({ set: { 'model.from': file, 'model.width': 16 } })
+    await expect(other()).rejects.toThrow('the weights in')
+  })
+
+  it('sets what suits the data before its own settings', async () => {
+    const content = { name: 'g', title: 'G', recipe: small.name, seeds: [1], set: { 'training.batch': 7 } }
+    const { runs } = await planSweep({
+      sweep: parseSweep(content, 'g'),
+      recipe: small,
+      source: 'g',
+      settingsFor: choices => [
+        `training.epochs=${choices.get('constraint') === 'importance' ? 3 : 4}`,
+        'training.batch=5',
+      ],
+    })
+    expect(runs[0]?.config.training).toMatchObject({ epochs: 3, batch: 7 })
+  })
+
+  it('names a run by what differs, its seed and its hash, the same however the file is written', async () => {
     const grid = { 'optimizer.learningRate': [0.1, 0.2] }
-    const [first] = plan({ with: { constraint: ['kl', 'none'] }, grid }).runs
-    const last = plan({ grid, seeds: [9, 1], with: { constraint: ['none', 'kl'] } }).runs.at(-2)
+    const [first] = (await plan({ with: { constraint: ['kl', 'none'] }, grid })).runs
+    const last = (await plan({ grid, seeds: [9, 1], with: { constraint: ['none', 'kl'] } })).runs.at(-2)
     expect(first?.name).toBe(`constraint-kl-learningRate-0.1-seed-1-${first?.hash.slice(0, 8)}`)
     expect(last).toEqual(first)
     // A change would orphan all existing runs.
     expect(first?.hash).toBe(configHash(identityOf(first?.config ?? {})))
   })
 
-  it('has names that a folder may have, whatever the values are', () => {
+  it('has names that a folder may have, whatever the values are', async () => {
     const values = ['../../x', 'a b\u0000c', '.hidden', 'é/ü', 'x'.repeat(300), `${'x'.repeat(300)}y`]
-    const { runs } = plan({ grid: { 'data.directory': values }, set: { 'data.name': 'folder' } })
+    const { runs } = await plan({ grid: { 'data.directory': values }, set: { 'data.name': 'folder' } })
     expect(new Set(runs.map(({ name }) => name)).size).toBe(values.length)
     for (const { name } of runs) expect(name).toMatch(/^[\w][\w.+-]{0,180}$/)
   })
 
-  it('takes a data set for the same wherever it lies, a folder of images not', () => {
-    const hashes = (name: string) =>
-      ['a', 'b'].map(
-        directory => plan({ set: { 'data.name': name, 'data.directory': directory } }).runs[0]?.hash,
+  it('takes a data set for the same wherever it lies, a folder of images not', async () => {
+    const hashes = async (name: string) =>
+      await Promise.all(
+        ['a', 'b'].map(
+          async directory =>
+            (await plan({ set: { 'data.name': name, 'data.directory': directory } })).runs[0]?.hash,
+        ),
       )
-    expect(new Set(hashes('cifar100')).size).toBe(1)
-    expect(new Set(hashes('folder')).size).toBe(2)
+    expect(new Set(await hashes('cifar100')).size).toBe(1)
+    expect(new Set(await hashes('folder')).size).toBe(2)
   })
 
-  it('knows its configuration again in a run that was trained on other threads, and no other', () => {
-    const [run] = plan({}).runs
+  it('knows its configuration again in a run that was trained on other threads, and no other', async () => {
+    const [run] = (await plan({})).runs
     const config = run!.config
     const isPlanned = createPlannedCheck()
     expect(isPlanned(run!.hash, { ...config, engine: { ...config.engine, threads: 3 } })).toBe(true)
@@ -126,8 +172,8 @@ describe('a plan', () => {
     expect(createHasher()(config)).toBe(run!.hash)
   })
 
-  it('leaves out a parameter that does not apply and a key of a layer that is not there', () => {
-    const { runs } = plan({
+  it('leaves out a parameter that does not apply and a key of a layer that is not there', async () => {
+    const { runs } = await plan({
       with: { network: ['baseline', 'resblock'], constraint: ['none', 'kl'] },
       grid: { 'model.moe.0.position': [1, 4] },
     })
@@ -141,8 +187,8 @@ describe('a plan', () => {
     expect(runs[0]?.config.model.moe).toEqual([])
   })
 
-  it('leaves out what is excluded, by value, by several, by seed, and by key or label', () => {
-    const { runs } = plan({
+  it('leaves out what is excluded, by value, by several, by seed, and by key or label', async () => {
+    const { runs } = await plan({
       with: { constraint: ['none', 'kl', 'mean'] },
       grid: { 'model.moe.0.position': [1, 2, 4] },
       exclude: [
@@ -247,21 +293,21 @@ describe('what cannot be trained is refused before anything starts', () => {
     ],
     ['a prototype', JSON.parse('{"grid": {"__proto__": [1]}}'), 'no key is called "__proto__"'],
     ['an array', [1], 'got a list'] as [string, object, string],
-  ])('%s', (_, fields, message) => {
-    expect(refusal(() => (Array.isArray(fields) ? parseSweep(fields, 'grid.json') : plan(fields)))).toMatch(
-      message,
-    )
+  ])('%s', async (_, fields, message) => {
+    expect(
+      await refusal(() => (Array.isArray(fields) ? parseSweep(fields, 'grid.json') : plan(fields))),
+    ).toMatch(message)
   })
 
-  it('names a combination that the recipe does not have, and how to leave it out', () => {
+  it('names a combination that the recipe does not have, and how to leave it out', async () => {
     const fields = { with: { network: ['block'], constraint: ['kl', 'mean'] } }
-    const told = refusal(() => plan(fields, paper))
+    const told = await refusal(() => plan(fields, paper))
     expect(told).toContain('paper-cifar100 does not have network=block, constraint=mean: the paper has hard')
     expect(told).toContain('"exclude": [{"network":"block","constraint":"mean"}]')
   })
 
-  it('says of a recipe without parameters that keys go to the grid', () => {
-    expect(refusal(() => plan({ with: { k: [1] } }, tiny))).toContain(
+  it('says of a recipe without parameters that keys go to the grid', async () => {
+    expect(await refusal(() => plan({ with: { k: [1] } }, tiny))).toContain(
       'put keys of the configuration into grid',
     )
   })

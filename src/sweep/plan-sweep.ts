@@ -2,9 +2,17 @@ import { MoietyError } from '../base/errors.ts'
 import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
 import { configError, type Mistake } from '../config/explain.ts'
 import { setValue } from '../config/overrides.ts'
-import { holds, type ParameterValue, type Recipe, recipeDraft, refusal } from '../config/recipe.ts'
+import {
+  type Choices,
+  holds,
+  type ParameterValue,
+  type Recipe,
+  recipeDraft,
+  refusal,
+} from '../config/recipe.ts'
 import { child, nearest } from '../config/shape.ts'
 import { canonicalJson, type Json, type JsonObject } from '../files/json.ts'
+import { modelFromShown, showWeights } from '../train/model-from.ts'
 import { type Axes, type Axis, axesOf, axisNamed, seedLabel, textOf } from './axes.ts'
 import { createHasher } from './identity.ts'
 import type { Sweep } from './sweep-file.ts'
@@ -25,6 +33,8 @@ export interface PlannedRun {
 export interface SweepPlan {
   readonly axes: readonly Axis[]
   readonly runs: readonly PlannedRun[]
+  /** What weights to start from have set. */
+  readonly notes: readonly string[]
 }
 
 /** Input of a plan. */
@@ -33,6 +43,8 @@ export interface PlanInput {
   readonly recipe: Recipe
   /** `path=value` each, for all runs. */
   readonly overrides?: readonly string[]
+  /** What suits the data with these choices, `path=value` each, before the sweep's own settings. */
+  readonly settingsFor?: (choices: Choices) => readonly string[]
   /** The sweep's name in errors. */
   readonly source: string
 }
@@ -50,9 +62,16 @@ interface Combination {
  * before anything starts. A parameter of the recipe that does not apply to a combination, and a key of a layer that its
  * network does not have, are left out of it; equal configurations become one run.
  *
- * @throws MoietyError `usage` that names the path and, where one combination is refused, the combination
+ * @throws MoietyError `usage` that names the path and, where one combination is refused, the combination; `data` for weights to start
+ *   from that cannot be read
  */
-export function planSweep({ sweep, recipe, overrides = [], source }: PlanInput): SweepPlan {
+export async function planSweep({
+  sweep,
+  recipe,
+  overrides = [],
+  settingsFor = () => [],
+  source,
+}: PlanInput): Promise<SweepPlan> {
   const mistakes: Mistake[] = []
   const found = axesOf(sweep, recipe, mistakes)
   const exclusions = sweep.exclude.map((entry, i) => conditionOf(entry, ['exclude', i], found.axes, mistakes))
@@ -62,11 +81,13 @@ export function planSweep({ sweep, recipe, overrides = [], source }: PlanInput):
   if (product > mostRuns)
     refuseAny([{ path: [], message: `expected at most ${mostRuns} combinations, got ${product}` }], source)
 
-  const draft = drafter({ sweep, recipe, overrides, source }, found)
+  const draft = drafter({ sweep, recipe, overrides, settingsFor, source }, found)
+  const weights = new StartingWeights(sweep, overrides)
   const used = new Set<string>()
   const fits = new Set<number>()
   const combinations = choicesOf(recipe, found).flatMap(choices => draft(choices))
-  const resolved = combinations.flatMap(({ config, combination }) => {
+  const resolved: ResolvedPoint[] = []
+  for (const { config, combination } of combinations) {
     for (const label of Object.keys(combination.values)) used.add(label)
     const seeds = sweep.seeds.filter(seed => {
       const values = { ...combination.values, [seedLabel]: seed }
@@ -74,10 +95,11 @@ export function planSweep({ sweep, recipe, overrides = [], source }: PlanInput):
       for (const i of excluding) fits.add(i)
       return excluding.length === 0
     })
-    if (seeds.length === 0) return []
+    if (seeds.length === 0) continue
     refuseCombination(recipe, combination, source)
-    return [{ config: resolvedPoint(config, combination, source), combination, seeds: new Set(seeds) }]
-  })
+    const started = hasModelFrom(config) ? await weights.of(config) : config
+    resolved.push({ config: resolvedPoint(started, combination, source), combination, seeds: new Set(seeds) })
+  }
   refuseAny(
     [
       ...found.axes
@@ -102,7 +124,43 @@ export function planSweep({ sweep, recipe, overrides = [], source }: PlanInput):
   )
   if (runs.length === 0)
     refuseAny([{ path: ['exclude'], message: 'everything is excluded: no run is left' }], source)
-  return { axes: found.axes, runs: named(runs, source) }
+  return { axes: found.axes, runs: named(runs, source), notes: weights.notes }
+}
+
+/** A point of the grid, and the seeds that it is trained with. */
+interface ResolvedPoint {
+  readonly config: Config
+  readonly combination: Combination
+  readonly seeds: ReadonlySet<number>
+}
+
+const hasModelFrom = (config: unknown): boolean => typeof child(child(config, 'model'), 'from') === 'string'
+
+/** Replaces `model.from` of configurations; every file is read once. */
+class StartingWeights {
+  readonly #fixed: readonly string[]
+  readonly #shown = new Map<string, ReturnType<typeof showWeights>>()
+  readonly #notes = new Set<string>()
+
+  constructor(sweep: Sweep, overrides: readonly string[]) {
+    const paths = overrides.map(override => override.slice(0, override.indexOf('=')).trim())
+    this.#fixed = [...Object.keys(sweep.set), ...Object.keys(sweep.grid), ...paths]
+  }
+
+  get notes(): readonly string[] {
+    return [...this.#notes]
+  }
+
+  async of(config: unknown): Promise<unknown> {
+    const { input, notes } = await modelFromShown(config, this.#fixed, (path, entry) => {
+      const key = `${entry ?? ''} of ${path}`
+      const showing = this.#shown.get(key) ?? showWeights(path, entry)
+      this.#shown.set(key, showing)
+      return showing
+    })
+    for (const note of notes) this.#notes.add(note)
+    return input
+  }
 }
 
 function refuseAny(mistakes: readonly Mistake[], source: string): void {
@@ -176,7 +234,7 @@ function choicesOf(recipe: Recipe, { axes, fixed }: Axes): Map<string, Parameter
 
 /** Writes the configurations of all points of the grid for given choices, not resolved yet. */
 function drafter(
-  { sweep, recipe, overrides, source }: Required<PlanInput>,
+  { sweep, recipe, overrides, settingsFor, source }: Required<PlanInput>,
   { axes }: Axes,
 ): (choices: Map<string, ParameterValue>) => { config: unknown; combination: Combination }[] {
   const grid = axes.filter(({ kind }) => kind === 'key')
@@ -185,7 +243,7 @@ function drafter(
       const value = kind === 'parameter' ? choices.get(key) : undefined
       return value === undefined ? [] : [[label, value]]
     })
-    let base = recipeDraft(recipe, choices)
+    let base = applyOverrides(recipeDraft(recipe, choices), settingsFor(choices))
     for (const [key, value] of Object.entries(sweep.set)) base = assign(base, key, value, 'set', source)
     base = applyOverrides(base, overrides)
     let points: { config: unknown; values: Record<string, Json> }[] = [

@@ -1,7 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { configError } from '../config/explain.ts'
 import { isJsonObject, type JsonObject } from '../files/json.ts'
-import { networkOf, settingsFor } from './network-of-weights.ts'
+import { type NetworkFound, networkOf, settingsFor } from './network-of-weights.ts'
 import type { WeightFacts } from './suited-recipe.ts'
 import { readWeights, refuseUnreadableWeights } from './weight-file.ts'
 
@@ -9,6 +9,25 @@ import { readWeights, refuseUnreadableWeights } from './weight-file.ts'
 export interface FromWeights {
   readonly input: unknown
   readonly notes: readonly string[]
+}
+
+/** What a file or run with weights shows. */
+export interface WeightsShown {
+  /** The file that was read. */
+  readonly file: string
+  readonly found: NetworkFound
+  /** The `model` of the run that the weights are of. */
+  readonly trained: unknown
+  /** Whether a mixture of experts is among them. */
+  readonly hasExperts: boolean
+}
+
+/** @throws MoietyError `data` for a file that cannot be read or has another network */
+export async function showWeights(path: string, entry: string | null): Promise<WeightsShown> {
+  await refuseUnreadableWeights(path)
+  const { file, tensors, model: trained } = await readWeights(path, entry)
+  const hasExperts = [...tensors.keys()].some(key => key.includes('.experts.'))
+  return { file, found: networkOf(tensors, file), trained, hasExperts }
 }
 
 /** Keys of `model` that a run knows and a file shows. */
@@ -24,6 +43,15 @@ const ofRuns = ['name', 'stem', 'width'] as const
  *   agree
  */
 export async function withModelFrom(input: unknown, fixed: readonly string[] = []): Promise<FromWeights> {
+  return await modelFromShown(input, fixed, showWeights)
+}
+
+/** {@link withModelFrom}, with weights as `show` reads them: those that were read already need not be read again. */
+export async function modelFromShown(
+  input: unknown,
+  fixed: readonly string[],
+  show: typeof showWeights,
+): Promise<FromWeights> {
   const model = isJsonObject(input) ? input.model : undefined
   if (!isJsonObject(input) || !isJsonObject(model) || typeof model.from !== 'string')
     return { input, notes: [] }
@@ -35,10 +63,7 @@ export async function withModelFrom(input: unknown, fixed: readonly string[] = [
       where: 'model.from',
       help: 'leave one of the two out',
     })
-  await refuseUnreadableWeights(from)
-  const entry = typeof own.weightsEntry === 'string' ? own.weightsEntry : null
-  const { file, tensors, model: trained } = await readWeights(from, entry)
-  const found = networkOf(tensors, file)
+  const { file, found, trained } = await show(from, entryOf(own))
   const settings = {
     ...settingsFor(found, own),
     ...(isJsonObject(trained)
@@ -83,19 +108,20 @@ export async function weightFacts(input: unknown): Promise<WeightFacts | undefin
   const model = isJsonObject(input) && isJsonObject(input.model) ? input.model : {}
   const path = model.from ?? model.weights
   if (typeof path !== 'string') return undefined
-  await refuseUnreadableWeights(path)
-  const entry = typeof model.weightsEntry === 'string' ? model.weightsEntry : null
-  const { file, tensors, model: trained } = await readWeights(path, entry)
-  const { name, width, stem, detector } = networkOf(tensors, file)
+  const { found, trained, hasExperts } = await showWeights(path, entryOf(model))
+  const { name, width, stem, detector } = found
   const known = isJsonObject(trained) ? trained.stem : undefined
   return {
     name,
     width,
     stem: known === 'cifar' || known === 'strided' || known === 'imagenet' ? known : stem,
     hasHeads: detector !== null && detector.classes !== null,
-    hasExperts: [...tensors.keys()].some(key => key.includes('.experts.')),
+    hasExperts,
   }
 }
+
+const entryOf = ({ weightsEntry }: JsonObject): string | null =>
+  typeof weightsEntry === 'string' ? weightsEntry : null
 
 /** `cifar` and `strided` have the same tensors. */
 function isSameTensors(key: string, set: unknown, found: unknown): boolean {

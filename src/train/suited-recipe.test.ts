@@ -93,7 +93,8 @@ describe('the recipe for data without one', () => {
     const asked = facts(boxes, { weights: trained, chosen: new Map([['network', 'moe']]) })
     expect(suitedRecipe(asked).settings).not.toContain('model.detector.mixture=null')
     expect(setting(facts(boxes, { weights: trained }), 'data.size')).toBe('320')
-    expect(setting(facts(boxes), 'data.shortest')).toBe('256')
+    expect(setting(facts(boxes), 'data.size')).toBe('256')
+    expect(setting(facts(boxes), 'data.shortest')).toBe('192')
   })
 })
 

@@ -84,6 +84,57 @@ describe('makeDetectionBatch', () => {
     expect(row.slice(40)).toEqual(new Array(24).fill(0))
   })
 
+  it('keeps boxes on the pixels that they are around, whatever the scale, and joined with other images', async () => {
+    const boxed = { ...object, box: [20, 12, 24, 20] as const }
+    const dataset = datasetOf(
+      Array.from({ length: 5 }, () => scene(64, 48, [boxed])),
+      64,
+    )
+    const changes = { flip: 0.5, seed: 3, scaleJitter: { least: 0.5, most: 2 } }
+    for (const mosaic of [undefined, { probability: 1 }])
+      for (let epoch = 0; epoch < 6; epoch++) {
+        const batch = await makeDetectionBatch(dataset, dataset.train, [0, 1], { ...changes, mosaic, epoch })
+        for (const [i, { boxes }] of batch.objects.entries())
+          for (let box = 0; box < boxes.length; box += 4) {
+            const [x1, y1, x2, y2] = boxes.subarray(box, box + 4) as unknown as [
+              number,
+              number,
+              number,
+              number,
+            ]
+            const [x, y] = [Math.floor((x1 + x2) / 2), Math.floor((y1 + y2) / 2)]
+            const at = (channel: number) => Number(batch.images.data[((i * 3 + channel) * 64 + y) * 64 + x])
+            // Red is the column of the image and green the row: inside the box, which is at 20…44 by 12…32.
+            expect(at(0)).toBeGreaterThan(18)
+            expect(at(0)).toBeLessThan(46)
+            expect(at(1)).toBeGreaterThan(10)
+            expect(at(1)).toBeLessThan(34)
+          }
+      }
+  })
+
+  it('is a function of seed, epoch and image, whatever else is in the batch', async () => {
+    const dataset = datasetOf(
+      Array.from({ length: 5 }, () => scene(64, 48, [object])),
+      64,
+    )
+    const changes = {
+      flip: 0.5,
+      seed: 3,
+      epoch: 1,
+      scaleJitter: { least: 0.5, most: 2 },
+      mosaic: { probability: 0.5 },
+    }
+    const of = async (indices: number[], epoch = 1) =>
+      await makeDetectionBatch(dataset, dataset.train, indices, { ...changes, epoch })
+    const [all, alone] = [await of([0, 1, 2, 3, 4]), await of([3])]
+    const perImage = 3 * 64 * 64
+    expect(all.images.data.slice(3 * perImage, 4 * perImage)).toEqual(alone.images.data)
+    expect(all.objects[3]).toEqual(alone.objects[0])
+    expect((await of([3])).images.data).toEqual(alone.images.data)
+    expect((await of([3], 2)).images.data).not.toEqual(alone.images.data)
+  })
+
   it('keeps a box on the pixels that it is around, flipped or not, at any scale', async () => {
     for (const [width, height] of [
       [97, 61],

@@ -12,6 +12,16 @@ import {
   type Scene,
   type ScenePixels,
 } from './detection-dataset.ts'
+import { type Region, resample } from './resample.ts'
+import {
+  boxOnTile,
+  type DetectionAugmentation,
+  jitteredTile,
+  mosaicTiles,
+  type PlacedImage,
+  type Tile,
+  wholeTile,
+} from './tiles.ts'
 
 /** The objects of one image of a batch, without crowds. */
 export interface BatchObjects {
@@ -30,8 +40,8 @@ export interface DetectionBatch {
   /** For each image a float32 [crowds, 4], each x1, y1, x2, y2 in pixels of the canvas. */
   readonly crowds: readonly Float32Array[]
   /**
-   * Height and width of each image in the canvas, in pixels. Boxes are scaled by the same ratios as pixels: x by the width here
-   * over that of the stored image, y by the heights.
+   * Height and width of each image in the canvas, in pixels, before random changes. Boxes are scaled by the same ratios as pixels:
+   * x by the width here over that of the stored image, y by the heights.
    */
   readonly sizes: readonly (readonly [height: number, width: number])[]
   /** The images' numbers in their split. */
@@ -39,15 +49,13 @@ export interface DetectionBatch {
 }
 
 /** Random changes of a training batch. */
-export interface DetectionChanges {
-  /** Probability of mirroring left and right. */
-  readonly flip: number
+export interface DetectionChanges extends DetectionAugmentation {
   readonly seed: number
   readonly epoch: number
 }
 
 /**
- * Loads, flips, normalises and pads some images. Augmentation of an image depends only on
+ * Loads, changes, normalises and pads some images. Augmentation of an image depends only on
  * (seed, epoch, its index), not on its batch.
  *
  * @param indices - numbers of scenes in the split, N of them, that all belong to one canvas; with none the batch is
@@ -63,25 +71,34 @@ export async function makeDetectionBatch(
 ): Promise<DetectionBatch> {
   const scenes = Array.from(indices, index => sceneAt(split, index))
   const canvas = commonCanvas(dataset, scenes)
-  for (const scene of scenes) checkObjects(scene, dataset.classes.length)
-  const loaded = await split.load(indices)
-  checkLoaded(loaded, scenes, canvas)
+  const layouts = Array.from(indices, index => layoutOf(index, split.length, changes))
+  const numbers = [...new Set(layouts.flatMap(({ images }) => images))]
+  for (const number of numbers) checkObjects(sceneAt(split, number), dataset.classes.length)
+  const loaded = new Map<number, ScenePixels>()
+  const pixels = await split.load(numbers)
+  checkLoaded(
+    pixels,
+    numbers.map(number => sceneAt(split, number)),
+    dataset.canvases,
+  )
+  for (const [i, number] of numbers.entries()) loaded.set(number, pixels[i]!)
   const [height, width] = canvas
   const perImage = 3 * height * width
   const images = new Float32Array(scenes.length * perImage)
   const scale = normalisation(dataset.mean, dataset.std)
-  const placed = scenes.map((scene, position) => {
-    const pixels = loaded[position]!
-    const flip = changes !== 'unchanged' && flips(changes, indices[position]!)
-    place(pixels, flip, scale, images.subarray(position * perImage, (position + 1) * perImage), canvas)
-    return placeObjects(scene, pixels, flip)
+  const placed = layouts.map((layout, position) => {
+    const out = images.subarray(position * perImage, (position + 1) * perImage)
+    const tiles = tilesOf(layout, loaded, canvas)
+    for (const tile of tiles) place(loaded.get(tile.index)!, tile, scale, out, canvas)
+    return placeObjects(split, tiles, loaded)
   })
+  const own = Array.from(indices, index => loaded.get(index)!)
   return {
     canvas,
     images: { dtype: 'float32', shape: [scenes.length, 3, height, width], data: images },
     objects: placed.map(({ objects }) => objects),
     crowds: placed.map(({ crowds }) => crowds),
-    sizes: loaded.map(pixels => [pixels.height, pixels.width] as const),
+    sizes: own.map(one => [one.height, one.width] as const),
     indices: Uint32Array.from(indices),
   }
 }
@@ -148,9 +165,13 @@ function checkObjects({ name, objects }: Scene, classes: number): void {
 }
 
 /** Pixels of another size would exceed their canvas. */
-function checkLoaded(loaded: readonly ScenePixels[], scenes: readonly Scene[], canvas: Canvas): void {
-  const [rows, columns] = canvas
+function checkLoaded(
+  loaded: readonly ScenePixels[],
+  scenes: readonly Scene[],
+  canvases: readonly Canvas[],
+): void {
   for (const [i, scene] of scenes.entries()) {
+    const [rows, columns] = canvases[canvasOf(canvases, scene)]!
     const one = loaded?.[i]
     const isRight =
       one?.pixels instanceof Uint8Array &&
@@ -180,28 +201,88 @@ function commonCanvas({ canvases }: DetectionDataset, scenes: readonly Scene[]):
   return canvases[place]!
 }
 
-function flips({ flip, seed, epoch }: DetectionChanges, index: number): boolean {
-  return draws(seed, 'detection augment', epoch, index).uniform() < flip
+/** Which images come on a canvas, and what else is drawn for it. */
+interface Layout {
+  /** The image itself, and those that are joined with it. */
+  readonly images: readonly number[]
+  readonly tiles: (images: readonly PlacedImage[], canvas: Canvas) => readonly Tile[]
 }
 
-/** Writes an image, normalised, into the upper left corner of its canvas, and leaves the rest unchanged. */
+function layoutOf(index: number, length: number, changes: DetectionChanges | 'unchanged'): Layout {
+  if (changes === 'unchanged') return { images: [index], tiles: images => images.map(one => wholeTile(one)) }
+  const { flip, scaleJitter, mosaic, seed, epoch } = changes
+  const mirror = draws(seed, 'detection augment', epoch, index)
+  const flips = () => mirror.uniform() < flip
+  const scaling = draws(seed, 'scale jitter', epoch, index)
+  const factorOf = () =>
+    scaleJitter === undefined ? 1 : scaling.between(scaleJitter.least, scaleJitter.most)
+  if (mosaic !== undefined) {
+    const source = draws(seed, 'mosaic', epoch, index)
+    if (source.uniform() < mosaic.probability) {
+      const images = [index, source.below(length), source.below(length), source.below(length)]
+      return { images, tiles: (all, canvas) => mosaicTiles(all, canvas, factorOf, flips, source) }
+    }
+  }
+  if (scaleJitter === undefined)
+    return { images: [index], tiles: images => images.map(one => wholeTile(one, flips())) }
+  return {
+    images: [index],
+    tiles: (images, canvas) => images.map(one => jitteredTile(one, flips(), factorOf(), canvas, scaling)),
+  }
+}
+
+function tilesOf(
+  { images, tiles }: Layout,
+  loaded: ReadonlyMap<number, ScenePixels>,
+  canvas: Canvas,
+): readonly Tile[] {
+  const placed = images.map(index => {
+    const { width, height } = loaded.get(index)!
+    return { index, width, height }
+  })
+  return tiles(placed, canvas)
+}
+
+/** Writes what is shown of an image, normalised, into its canvas, and leaves the rest unchanged. */
 function place(
-  { pixels, width, height }: ScenePixels,
-  flip: boolean,
+  pixels: ScenePixels,
+  { extent, flip, left, top, region }: Tile,
   { gain, offset }: Normalisation,
   out: Float32Array,
   [rows, columns]: Canvas,
 ): void {
+  const [height, width] = [region.bottom - region.top, region.right - region.left]
+  if (height <= 0 || width <= 0) return
+  // In pixels of the image as it is drawn, before it is mirrored.
+  const from = flip ? extent.width - (region.right - left) : region.left - left
+  const part = {
+    ...{ left: from, right: from + width },
+    ...{ top: region.top - top, bottom: region.bottom - top },
+  }
+  const isWhole = extent.width === pixels.width && extent.height === pixels.height
+  const values = isWhole ? cropped(pixels, part) : resample(pixels, extent, part)
   for (let channel = 0; channel < 3; channel++) {
     const a = gain[channel]!
     const b = offset[channel]!
     for (let y = 0; y < height; y++) {
       const source = (channel * height + y) * width
-      const target = (channel * rows + y) * columns
-      if (flip) for (let x = 0; x < width; x++) out[target + x] = a * pixels[source + width - 1 - x]! + b
-      else for (let x = 0; x < width; x++) out[target + x] = a * pixels[source + x]! + b
+      const target = (channel * rows + region.top + y) * columns + region.left
+      if (flip) for (let x = 0; x < width; x++) out[target + x] = a * values[source + width - 1 - x]! + b
+      else for (let x = 0; x < width; x++) out[target + x] = a * values[source + x]! + b
     }
   }
+}
+
+function cropped({ pixels, width, height }: ScenePixels, { top, bottom, left, right }: Region): Uint8Array {
+  if (top === 0 && left === 0 && bottom === height && right === width) return pixels
+  const [rows, columns] = [bottom - top, right - left]
+  const out = new Uint8Array(3 * rows * columns)
+  for (let channel = 0; channel < 3; channel++)
+    for (let y = 0; y < rows; y++) {
+      const start = (channel * height + top + y) * width + left
+      out.set(pixels.subarray(start, start + columns), (channel * rows + y) * columns)
+    }
+  return out
 }
 
 interface Placed {
@@ -209,26 +290,34 @@ interface Placed {
   readonly crowds: Float32Array
 }
 
-function placeObjects(scene: Scene, pixels: ScenePixels, flip: boolean): Placed {
-  const [across, down] = [pixels.width / scene.width, pixels.height / scene.height]
-  const corners = (box: readonly [number, number, number, number]): readonly number[] => {
-    const [left, top, width, height] = box
-    const x = flip ? scene.width - left - width : left
+function placeObjects(
+  split: DetectionSplit,
+  tiles: readonly Tile[],
+  loaded: ReadonlyMap<number, ScenePixels>,
+): Placed {
+  const found = tiles.flatMap(tile => {
+    const pixels = loaded.get(tile.index)!
+    const scene = sceneAt(split, tile.index)
+    const [across, down] = [pixels.width / scene.width, pixels.height / scene.height]
     const within = (value: number, most: number): number => Math.min(Math.max(value, 0), most)
-    return [
-      within(x * across, pixels.width),
-      within(top * down, pixels.height),
-      within((x + width) * across, pixels.width),
-      within((top + height) * down, pixels.height),
-    ]
-  }
-  const single = scene.objects.filter(({ crowd }) => !crowd)
-  const crowds = scene.objects.filter(({ crowd }) => crowd)
+    return scene.objects.flatMap(({ box: [begin, y, width, height], label, crowd }) => {
+      const x = tile.flip ? scene.width - begin - width : begin
+      const corners = [
+        within(x * across, pixels.width),
+        within(y * down, pixels.height),
+        within((x + width) * across, pixels.width),
+        within((y + height) * down, pixels.height),
+      ] as const
+      const box = boxOnTile(corners, pixels, tile)
+      return box === undefined ? [] : [{ box, label, crowd }]
+    })
+  })
+  const single = found.filter(({ crowd }) => !crowd)
   return {
     objects: {
-      boxes: Float32Array.from(single.flatMap(({ box }) => corners(box))),
+      boxes: Float32Array.from(single.flatMap(({ box }) => box)),
       categories: Int32Array.from(single, ({ label }) => label),
     },
-    crowds: Float32Array.from(crowds.flatMap(({ box }) => corners(box))),
+    crowds: Float32Array.from(found.filter(({ crowd }) => crowd).flatMap(({ box }) => box)),
   }
 }

@@ -23,3 +23,4 @@ export type {
   ScenePixels,
 } from './detection-dataset.ts'
 export { type DetectionDataOptions, openDetectionDataset } from './open-detection-dataset.ts'
+export type { DetectionAugmentation } from './tiles.ts'

@@ -161,9 +161,9 @@ export class DetectionTask implements Task<DetectorRecords> {
 
   async load(indices: Uint32Array, epoch: number): Promise<TaskBatch> {
     const { config, data } = this
-    const { flip } = config.augmentation
+    const { flip, scaleJitter, mosaic } = config.augmentation
     const batch = await makeDetectionBatch(data, data.train, indices, {
-      flip,
+      ...{ flip, scaleJitter, mosaic },
       seed: config.seed,
       epoch,
     })
