@@ -79,7 +79,7 @@ it('the hash of every recipe stays what it was', async () => {
       "cifar100-medium": "3582e0f9db116b5f",
       "cifar100-small": "7ceb0a649b8df639",
       "coco-32": "7bc0e8d433ac7734",
-      "detect": "a9f0839e735ee4ee",
+      "detect": "95ffffcaaffa778a",
       "paper-cifar100": "11594ac24071e8bc",
       "paper-retinanet": "4430e384e9a1cae4",
       "photos": "9c9c489f07b846a1",
