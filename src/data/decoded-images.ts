@@ -1,5 +1,5 @@
 import { fail } from '../base/errors.ts'
-import { type OnProgress, type PerChannel, pixelsInMemory, type SkippedFile, type Split } from './dataset.ts'
+import { type OnProgress, pixelsInMemory, type SkippedFile, type Split } from './dataset.ts'
 import { decodeImage, UnreadableImage } from './image.ts'
 import type { ImageFile } from './image-files.ts'
 
@@ -19,12 +19,6 @@ export interface DecodedImages {
   readonly load: Split['load']
   /** Those that could not be read, under `skip`. */
   readonly skipped: readonly SkippedFile[]
-}
-
-/** ImageNet's statistics, the usual ones for photographs. */
-export const photographs: { readonly mean: PerChannel; readonly std: PerChannel } = {
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
 }
 
 /** 1 GiB: 349,525 images of 32×32 or 7,133 of 224×224. */

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts'
 import { sizeAt } from '../config/resizing.ts'
-import { epochOrder } from '../data/index.ts'
+import { epochOrder } from '../data/batches.ts'
 import type { BatchForm } from './objective.ts'
 
 /** How images that are all squares of one size come in batches: the order of an epoch, and the form of each batch. */
