@@ -52,7 +52,15 @@ export { encodeMetadata, type ModelMetadata } from '../export/metadata.ts'
 export { isJsonObject, type Json, type JsonObject } from '../files/json.ts'
 export { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
 export { encodeOnnx } from '../graph/onnx.ts'
-export { type LayerStats, utilization } from '../metrics/utilization.ts'
+export {
+  addBatch,
+  counterValues,
+  emptySums,
+  type LayerStats,
+  type UtilizationSums,
+  utilization,
+} from '../metrics/utilization.ts'
+export type { LayerInfo } from '../moe/index.ts'
 export { adopt } from '../nn/index.ts'
 export * from '../optim/index.ts'
 export {
