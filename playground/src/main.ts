@@ -61,15 +61,17 @@ class Playground {
     this.#controls.show(choice)
     this.#loss = new CurvesView(byId('loss', HTMLCanvasElement), {
       what: 'Loss of each batch',
-      text: value => value.toFixed(2),
+      text: value => value.toFixed(value < 10 ? 2 : 0),
       least: 1,
       isFromZero: false,
+      legend: 'top',
     })
     this.#accuracy = new CurvesView(byId('accuracy', HTMLCanvasElement), {
       what: 'Accuracy on held-out images',
       text: percent,
       least: 0.2,
       isFromZero: true,
+      legend: 'bottom',
     })
     this.#pad = new Pad(
       byId('pad', HTMLCanvasElement),

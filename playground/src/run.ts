@@ -183,7 +183,8 @@ export class Run {
       threads: this.wantedThreads,
       files: new URL('./ort/', document.baseURI).href,
     })
-    if (data !== undefined) this.#order({ kind: 'test' })
+    // A run that was opened is shown before it takes a step; a new one has nothing to show.
+    if (data !== undefined && 'state' in from) this.#order({ kind: 'test' })
     this.#order({ kind: 'until', step: this.#until })
   }
 

@@ -109,6 +109,7 @@ export class Training {
   readonly #log: string[]
   readonly #extra: Json
   readonly #testFeeds: Values[] = []
+  #evaluator: LoadedProgram | undefined
   #step: number
   #epoch: number
   #batch: number
@@ -120,7 +121,6 @@ export class Training {
     readonly data: ImageData | undefined,
     readonly classes: number,
     readonly evaluation: EvaluationProgram,
-    readonly evaluating: LoadedProgram,
     first: Snapshot,
     readonly isTrainable: boolean,
   ) {
@@ -166,10 +166,8 @@ export class Training {
             state: usual!.initialState(config.seed),
           }
     await engine.setState(snapshot.state)
-    // Made first, so that the first step can be taken while nothing else is in the way.
     const loaded = usual === undefined ? undefined : await load(engine, usual)
-    const evaluating = await engine.load(evaluation.program)
-    const training = new Training(engine, data, classes, evaluation, evaluating, snapshot, isTrainable)
+    const training = new Training(engine, data, classes, evaluation, snapshot, isTrainable)
     if (usual !== undefined && loaded !== undefined) training.#programs.set(batch, { step: usual, loaded })
     return training
   }
@@ -286,6 +284,12 @@ export class Training {
     return made
   }
 
+  /** Made when it is needed, so that nothing is in the way of the first step. */
+  async #evaluating(): Promise<LoadedProgram> {
+    this.#evaluator ??= await this.engine.load(this.evaluation.program)
+    return this.#evaluator
+  }
+
   /** Shows the network all held-out images. */
   async test(): Promise<TestReport> {
     const started = performance.now()
@@ -297,8 +301,9 @@ export class Training {
     const rows = () => layers.map(({ experts }) => new Float32Array(count * experts))
     const [weights, logits] = [rows(), rows()]
     let [loss, correct1, correct5] = [0, 0, 0]
+    const evaluating = await this.#evaluating()
     for (const [number, feeds] of (await this.#feedsOfTest(data)).entries()) {
-      const outputs = await this.evaluating.run(feeds)
+      const outputs = await evaluating.run(feeds)
       const value = (name: string): number => Number(outputs.get(name)!.data[0])
       loss += value('loss')
       correct1 += value('correct1')
@@ -345,7 +350,7 @@ export class Training {
   /** @param images - float32 [1, 3, S, S], normalised */
   async look(images: HostTensor): Promise<Look> {
     const labels: HostTensor = { dtype: 'int64', shape: [1], data: BigInt64Array.of(0n) }
-    const outputs = await this.evaluating.run(new Map([['images', images], ['labels', labels]]))
+    const outputs = await (await this.#evaluating()).run(new Map([['images', images], ['labels', labels]]))
     return {
       classes: softmax(floatsOf(outputs, 'logits')),
       weights: this.layers.map(({ name }) => floatsOf(outputs, `${name}.weights`)),

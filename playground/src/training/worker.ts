@@ -20,6 +20,7 @@ class RunWorker {
   #training: Training | undefined
   /** Tests take at most this much of the time; see {@link #testIfDue}. */
   readonly #testShare = 0.25
+  #isTested = false
   #sinceTest = 0
   #stepsSinceTest = 0
   #testSeconds = 0
@@ -69,6 +70,7 @@ class RunWorker {
 
   /** Often enough to watch, and no more than a share of the time. */
   #isTestDue(): boolean {
+    if (!this.#isTested) return true
     const least = this.#testSeconds * (1 / this.#testShare - 1)
     return this.#stepsSinceTest >= 5 && this.#sinceTest >= Math.max(0.7, least)
   }
@@ -79,6 +81,7 @@ class RunWorker {
 
   async #tested(report: TestReport): Promise<void> {
     answer({ kind: 'test', report })
+    this.#isTested = true
     // A graphics card, or this worker, may be lost at any time, and with it what it holds.
     if (this.#start!.isTrainable) answer({ kind: 'snapshot', snapshot: await this.#training!.snapshot() })
     this.#testSeconds = report.seconds

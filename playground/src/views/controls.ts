@@ -35,7 +35,7 @@ export class ControlsView {
     const names = element('select', { id: 'against-name' })
     names.append(
       element('option', { value: '' }, 'none'),
-      ...controls.map(({ name, label }) => element('option', { value: name }, `other ${label}`)),
+      ...controls.map(({ name, label }) => element('option', { value: name }, label)),
     )
     names.value = against?.name ?? ''
     names.addEventListener('change', () => {
@@ -46,13 +46,13 @@ export class ControlsView {
       })
     })
     pair.append(
-      tipped('against-name', 'differs in', 'A second run from the same seed that differs in this alone.', names),
+      tipped('against-name', 'second run: other', 'A second run from the same seed that differs in this alone.', names),
     )
     const control = controls.find(({ name }) => name === against?.name)
     if (control !== undefined && against !== undefined) {
       const second = withSetting(settings, control.name, against.value) ?? settings
       pair.append(
-        this.#field('against-value', control, 'there', control.help, second, value => {
+        this.#field('against-value', control, 'its value', control.help, second, value => {
           if (withSetting(this.#choice.settings, control.name, value) === undefined) return this.show(this.#choice)
           this.onChoice({ ...this.#choice, against: { name: control.name, value } })
         }),

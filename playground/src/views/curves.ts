@@ -14,6 +14,8 @@ export interface CurveOptions {
   /** The axis begins at 0 and reaches at least this. */
   readonly least: number
   readonly isFromZero: boolean
+  /** Where the legend is in nobody's way. */
+  readonly legend: 'top' | 'bottom'
 }
 
 const foot = 16
@@ -48,15 +50,14 @@ export class CurvesView {
     const bottom = height - foot
     const values = this.#lines.flatMap(line => line.values)
     const most = values.reduce((a, b) => Math.max(a, b), least)
-    const low = isFromZero ? 0 : values.reduce((a, b) => Math.min(a, b), least)
-    const from = Math.max(0, low - 0.05 * (most - low))
+    const low = isFromZero ? 0 : values.reduce((a, b) => Math.min(a, b), most)
+    const from = isFromZero ? 0 : Math.max(0, low - 0.1 * Math.max(most - low, 0.5))
     const x = (step: number): number => left + (step / this.#span) * (width - left - right)
     const y = (value: number): number => bottom - ((value - from) / (most - from || 1)) * (bottom - top)
     context.font = smallText
     context.textAlign = 'right'
     context.textBaseline = 'middle'
-    for (const tick of ticks(most - from, 3)) {
-      const value = from + tick
+    for (const value of ticks(most, Math.ceil((3 * most) / (most - from))).filter(tick => tick >= from)) {
       context.fillStyle = colour('--line')
       context.fillRect(left, Math.round(y(value)), width - left - right, 1)
       context.fillStyle = colour('--muted')
@@ -64,7 +65,7 @@ export class CurvesView {
     }
     axis(context, this.#span, width - right, bottom, left)
     for (const [i, line] of this.#lines.entries()) this.#line(context, line, i, x, y)
-    this.#legend(context, width)
+    this.#legend(context, width, this.options.legend === 'top' ? 10 : bottom - 14 * this.#lines.length)
   }
 
   #line(
@@ -87,13 +88,13 @@ export class CurvesView {
     context.setLineDash([])
   }
 
-  #legend(context: CanvasRenderingContext2D, width: number): void {
+  #legend(context: CanvasRenderingContext2D, width: number, from: number): void {
     const { text } = this.options
     context.textBaseline = 'middle'
     context.textAlign = 'right'
     for (const [i, { name, values }] of this.#lines.entries()) {
       const words = `${name}${values.length === 0 ? '' : `  ${text(values.at(-1)!)}`}`
-      const y = 10 + i * 14
+      const y = from + i * 14
       const wide = context.measureText(words).width
       context.fillStyle = colour('--paper')
       context.globalAlpha = 0.8

@@ -97,7 +97,7 @@ export class GateMap {
     context.fill()
     context.stroke()
     const points = this.#current()
-    const size = Math.max(1.8, Math.min(3.2, radius / 40))
+    const size = Math.max(2, Math.min(3.5, radius / 45))
     context.globalAlpha = 0.75
     for (const [i, { x, y, top }] of points.entries()) {
       const [px, py] = place(x, y)
@@ -129,10 +129,18 @@ export class GateMap {
 
   #frame() {
     const { width, height } = this.#surface
-    const radius = Math.max(1, Math.min(width, height) / 2 - 11)
+    const corners = cornersOf(this.#experts)
+    const [xs, ys] = [corners.map(([x]) => x), corners.map(([, y]) => y)]
+    const [left, right] = [Math.min(...xs), Math.max(...xs)]
+    const [top, bottom] = this.#experts === 2 ? [-0.3, 0.3] : [Math.min(...ys), Math.max(...ys)]
+    const room = 22
+    const radius = Math.max(1, Math.min((width - room) / (right - left), (height - room) / (bottom - top)))
     return {
       radius,
-      place: (x: number, y: number): [number, number] => [width / 2 + x * radius, height / 2 + y * radius],
+      place: (x: number, y: number): [number, number] => [
+        width / 2 + (x - (left + right) / 2) * radius,
+        height / 2 + (y - (top + bottom) / 2) * radius,
+      ],
     }
   }
 

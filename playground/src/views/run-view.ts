@@ -54,10 +54,10 @@ export class RunView {
       'section',
       { class: 'run', 'aria-labelledby': `run-${number}` },
       element('div', { class: 'run-head' }, this.#title, this.#facts, this.#alarm, this.#save),
-      box('shares-box', "Each expert's share of the work, by step", shares),
-      box('galleries-box', 'Share and most typical held-out images of each expert', list),
-      box('map-box', 'Map of the gate: every point is a held-out image', map, preview, mapTip),
-      box('matrix-box', 'Classes × experts', matrix, matrixTip),
+      box('shares-box', "Experts' share of the work", 'While training, by step: one band an expert', shares),
+      box('galleries-box', 'Most typical images', 'Share of the held-out images, and those that are most its own, of each expert', list),
+      box('map-box', 'Map of the gate', 'Every point is a held-out image, drawn to the experts that the gate scores highest for it', map, preview, mapTip),
+      box('matrix-box', 'Classes × experts', 'Green: an expert gets more of the class than of all images; brown: less', matrix, matrixTip),
       table,
     )
     this.#title.id = `run-${number}`
@@ -89,8 +89,10 @@ export class RunView {
     this.place.dataset.starved = starved.join(' ')
     this.place.dataset.loss = String(run.steps.at(-1)?.loss ?? '')
     this.place.dataset.top1 = String(latest?.top1 ?? '')
+    this.place.dataset.device = run.device
     this.#save.disabled = run.state === 'loading' || run.start.data === undefined || !run.start.isTrainable
     this.#shares.show(run, span)
+    this.place.dataset.training = this.#shares.latest.map(share => share.toFixed(4)).join(' ')
   }
 
   /** What changes with every test. */
@@ -116,7 +118,7 @@ export class RunView {
   }
 }
 
-function box(name: string, caption: string, ...content: readonly HTMLElement[]): HTMLElement {
-  return element('figure', { class: `box ${name}` }, element('figcaption', {}, caption), ...content)
+function box(name: string, caption: string, help: string, ...content: readonly HTMLElement[]): HTMLElement {
+  return element('figure', { class: `box ${name}` }, element('figcaption', { title: help }, caption), ...content)
 }
 

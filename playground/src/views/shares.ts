@@ -39,6 +39,11 @@ export class SharesView {
     this.canvas.setAttribute('aria-label', this.#text())
   }
 
+  /** Each expert's share over the last steps. */
+  get latest(): readonly number[] {
+    return this.#shares.at(-1) ?? []
+  }
+
   #text(): string {
     const last = this.#shares.at(-1)
     if (last === undefined) return "Each expert's share of the work over steps: no step yet"
