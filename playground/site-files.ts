@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Plugin } from 'vite'
+import { expertShades, themeStyle } from '../src/step/index.ts'
 import { packSample } from './pack-sample.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -23,6 +24,9 @@ const packages = [
   'emoji-datasource-twitter',
   '@lobehub/fluent-emoji-3d',
 ]
+
+/** Whatever has the class of an expert has its colours. */
+const ofExperts = expertShades.map((_, i) => `.e${i}{--c:var(--e${i});--i:var(--e${i}-ink)}`)
 
 type Content = string | Uint8Array
 
@@ -88,6 +92,8 @@ export function siteFiles(): Plugin {
           .catch(next)
       })
     },
+    // In the page itself, so that nothing is drawn before its colours are there.
+    transformIndexHtml: () => [{ tag: 'style', children: [themeStyle(), ...ofExperts].join('\n'), injectTo: 'head-prepend' }],
     async generateBundle(_, bundle) {
       const all = await once()
       for (const [fileName, source] of all) this.emitFile({ type: 'asset', fileName, source })

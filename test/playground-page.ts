@@ -33,6 +33,7 @@ export class PlaygroundSite {
   async open(hash = '#device=wasm'): Promise<{ readonly page: Page; readonly errors: string[] }> {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 } })
     const page = await context.newPage()
+    page.setDefaultTimeout(100_000)
     const errors: string[] = []
     page.on('pageerror', error => errors.push(error.message))
     await page.goto(`${this.site.origin}/${hash}`)

@@ -1,4 +1,4 @@
-import { expertShades, isImageName, MoietyError, nameOf, themeStyle } from 'moiety/step'
+import { isImageName, MoietyError, nameOf } from 'moiety/step'
 import { chosenFiles, filesOf, type GivenFile, openImages, planesOf, planesOfImage } from './dropped.ts'
 import { Run, type RunStart } from './run.ts'
 import { loadSample } from './sample.ts'
@@ -17,11 +17,6 @@ import { Pad } from './views/pad.ts'
 import { RunView } from './views/run-view.ts'
 import { type Sheet, sheetOf, showImage } from './views/sheet.ts'
 import { Tour } from './views/tour.ts'
-
-const theme = element('style')
-const ofExperts = expertShades.map((_, i) => `.e${i}{--c:var(--e${i});--i:var(--e${i}-ink)}`)
-theme.textContent = [themeStyle(), ...ofExperts].join('\n')
-document.head.prepend(theme)
 
 /** Steps that a run may be ahead of the other. */
 const lead = 2

@@ -63,14 +63,7 @@ export {
 export type { LayerInfo } from '../moe/index.ts'
 export { adopt } from '../nn/index.ts'
 export * from '../optim/index.ts'
-export {
-  expertShades,
-  liftBounds,
-  liftShades,
-  liftStep,
-  type Shade,
-  themeStyle,
-} from '../report/palette.ts'
+export { expertShades, liftShades, liftStep, type Shade, themeStyle } from '../report/palette.ts'
 export {
   type CheckpointRecord,
   checkpointFormat,
