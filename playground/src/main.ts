@@ -476,6 +476,11 @@ class Playground {
     )
   }
 
+  /** For tests: of the first run. */
+  get losses(): readonly number[] {
+    return this.#runs[0]?.steps.map(({ loss }) => loss) ?? []
+  }
+
   /** For tests. */
   lose(): void {
     for (const run of this.#runs) run.lose()

@@ -35,6 +35,8 @@ const mostLosses = 1
 
 /** An alarm is no alarm before as many tests in a row. */
 const testsForAlarm = 3
+/** Steps whose shares count for it. */
+const stepsForAlarm = 20
 
 /** A run as the page sees it: its worker, and what the worker has told. */
 export class Run {
@@ -89,12 +91,24 @@ export class Run {
     return this.layers.at(-1)?.experts ?? this.config.model.moe.at(-1)?.experts ?? 0
   }
 
-  /** Experts that hardly any held-out image has had in the last tests. */
+  /**
+   * Experts that hardly any held-out image has had in the last tests, by the limit of `moiety train`, and that have little to do while
+   * training too: a hard constraint sends them images there, which is no collapse.
+   */
   get starved(): readonly number[] {
     const recent = this.tests.slice(-testsForAlarm)
     if (recent.length < testsForAlarm) return []
     const all = recent.map(({ layers }) => collapses(layers.slice(-1), this.config.training.collapse)[0]?.starved ?? [])
-    return all[0]!.filter(expert => all.every(starved => starved.includes(expert)))
+    return all[0]!.filter(
+      expert => all.every(starved => starved.includes(expert)) && this.#shareOf(expert) < 0.5 / this.experts,
+    )
+  }
+
+  /** Share of an expert in the last steps; 0 where there are none. */
+  #shareOf(expert: number): number {
+    const recent = this.steps.slice(-stepsForAlarm)
+    const own = recent.map(({ layers }) => layers[this.shown]?.importance[expert] ?? 0)
+    return own.reduce((sum, share) => sum + share, 0) / Math.max(1, own.length)
   }
 
   /** Whether it can take steps. */

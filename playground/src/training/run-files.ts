@@ -1,7 +1,6 @@
 import { sha256 as hash } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import {
-  adopt,
   checkpointFormat,
   type Config,
   decodeSafetensors,
@@ -285,13 +284,6 @@ function whyOnlyLooked(config: Config, images: number): string | undefined {
     ...(training.resizing ? ['images of several sizes'] : []),
   ]
   return unknown.length === 0 ? undefined : `it uses ${unknown.join(', ')}, which only the command line has`
-}
-
-/** @throws MoietyError where a checkpoint belongs to another network than its configuration says */
-export function refuseOtherState(initial: State, state: State): void {
-  const { missing, misshapen } = adopt(initial, state)
-  const problem = missing[0] ?? misshapen[0]
-  if (problem !== undefined) throw damaged('the checkpoint', `it does not fit config.json: ${problem}`)
 }
 
 function damaged(file: string, damage: string): MoietyError {

@@ -1,6 +1,7 @@
 import {
   addBatch,
   addStep,
+  adopt,
   classifierOf,
   collapses,
   type Config,
@@ -165,6 +166,7 @@ export class Training {
             sums: emptyEpoch(evaluation.layers),
             state: usual!.initialState(config.seed),
           }
+    if (usual !== undefined) refuseOtherState(usual.initialState(config.seed), snapshot.state)
     await engine.setState(snapshot.state)
     const loaded = usual === undefined ? undefined : await load(engine, usual)
     const training = new Training(engine, data, classes, evaluation, snapshot, isTrainable)
@@ -376,6 +378,18 @@ export function extraOf({ extra, sums, config }: Snapshot, data: ImageData): Jso
   const plan = readPlan(extra) ?? { epochs: config.training.epochs, extensions: [] }
   const more: JsonObject = JSON.parse(JSON.stringify({ data: data.identity, plan }))
   return { ...before, ...writeSums(sums), ...more }
+}
+
+/** @throws MoietyError where a checkpoint belongs to another network than its configuration describes */
+function refuseOtherState(initial: State, state: State): void {
+  const { missing, misshapen } = adopt(initial, state)
+  const problem = missing[0] ?? misshapen[0]
+  if (problem === undefined) return
+  throw new MoietyError({
+    kind: 'data',
+    message: `the checkpoint does not fit config.json of the run; first: ${problem}`,
+    help: 'they belong to different runs, or one of them was changed; restore matching files',
+  })
 }
 
 function stepOf(config: Config, classes: number, size: number, batch: number): TrainingStep {
