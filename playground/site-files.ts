@@ -95,7 +95,9 @@ export function siteFiles(): Plugin {
       })
     },
     // In the page itself, so that nothing is drawn before its colours are there.
-    transformIndexHtml: () => [{ tag: 'style', children: [themeStyle(), ...ofExperts].join('\n'), injectTo: 'head-prepend' }],
+    transformIndexHtml: () => [
+      { tag: 'style', children: [themeStyle(), ...ofExperts].join('\n'), injectTo: 'head-prepend' },
+    ],
     async generateBundle(_, bundle) {
       const all = await once()
       for (const [fileName, source] of all) this.emitFile({ type: 'asset', fileName, source })
@@ -106,7 +108,10 @@ export function siteFiles(): Plugin {
       for (const [name, part] of Object.entries(bundle))
         hash.update(name).update('code' in part ? part.code : part.source)
       for (const content of all.values()) hash.update(content)
-      const worker = readFileSync(join(dirname(fileURLToPath(import.meta.url)), 'src/service-worker.js'), 'utf8')
+      const worker = readFileSync(
+        join(dirname(fileURLToPath(import.meta.url)), 'src/service-worker.js'),
+        'utf8',
+      )
       // What needs a graphics card is kept once it has been fetched.
       const kept = served.filter(name => !name.includes('asyncify'))
       const listed = worker
@@ -116,4 +121,3 @@ export function siteFiles(): Plugin {
     },
   }
 }
-

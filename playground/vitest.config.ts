@@ -6,7 +6,10 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   resolve: {
     alias: [
-      { find: /^moiety\/(\w+)$/, replacement: `${fileURLToPath(new URL('../src', import.meta.url))}/$1/index.ts` },
+      {
+        find: /^moiety\/(\w+)$/,
+        replacement: `${fileURLToPath(new URL('../src', import.meta.url))}/$1/index.ts`,
+      },
     ],
   },
   test: { include: ['test/*.test.ts'], testTimeout: 600_000, hookTimeout: 300_000 },

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { dataNames } from '../src/data/data-names.ts'
+import { builtInDatasets } from '../src/data/datasets/registry.ts'
 import { compileForNode } from './compiled.ts'
 
 // These tests run what `npm test` has built before.
@@ -197,9 +197,9 @@ describe('moiety data', () => {
   it('lists the data sets', async () => {
     const { code, out } = await moiety('data')
     expect(code).toBe(0)
-    for (const name of dataNames) expect(out).toMatch(new RegExp(`^${name}  `, 'm'))
+    for (const { name } of builtInDatasets) expect(out).toMatch(new RegExp(`^${name}  `, 'm'))
     const listed = json((await moiety('data', '--json')).out)
-    expect(listed).toMatchObject(dataNames.map(name => ({ name })))
+    expect(listed).toMatchObject(builtInDatasets.map(({ name }) => ({ name })))
   })
 })
 
@@ -236,7 +236,7 @@ describe('moiety doctor', () => {
 describe('signals', () => {
   const compiled = compileForNode('src/cli/signals.ts')
   afterAll(() => rm(compiled.folder, { recursive: true }))
-  /** Work that goes on until it is told to stop, and for ever after that when `deaf`. */
+  /** Work that continues until it is told to stop, and for ever after that when `deaf`. */
   const program = (deaf: boolean) => `
     import { exitCodeOf, interruptible } from ${JSON.stringify(compiled.file)}
     const work = abort => new Promise(resolve => {

@@ -4,7 +4,7 @@ import { MoietyError } from '../src/base/errors.ts'
 import { resolveConfig } from '../src/config/config.ts'
 import { splitOfArrays } from '../src/data/arrays.ts'
 import { imageBatch } from '../src/data/batches.ts'
-import { defineDataset } from '../src/data/custom-dataset.ts'
+import { defineDataset } from '../src/data/datasets/define-dataset.ts'
 import { datasetOfArrays, openDataset } from '../src/data/index.ts'
 import { defineTransform } from '../src/data/transform.ts'
 import { transforms } from '../src/data/transforms/registry.ts'
@@ -261,13 +261,13 @@ describe('a configuration', () => {
         training: { metrics: [{ name: 'half' }] },
       },
       'training.metrics',
-      'have not one each',
+      'is for classification, but this is',
     ],
     [
       'metrics of several labels an image',
       { data: { name: 'multi-label', directory: 'x' }, training: { metrics: [{ name: 'half' }] } },
       'training.metrics',
-      'have not one each',
+      'is for classification, but this is',
     ],
     [
       'early stopping without patience',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -101,6 +101,34 @@ describe('moiety data check --json', () => {
       ],
       problems: { 'bad-row': 1, missing: 1 },
     })
+  })
+
+  it('reads what --set names: links that lead out, annotations and images anywhere', async () => {
+    for (const name of ['cat', 'dog'])
+      for (const i of [1, 2, 3])
+        write(folder, `elsewhere/${name}/${i}.png`, await picture(30 * i + name.length))
+    mkdirSync(join(folder, 'data'))
+    for (const name of ['cat', 'dog'])
+      symlinkSync(join(folder, 'elsewhere', name), join(folder, 'data', name))
+    expect((await check()).code).toBe(3)
+    expect(await check('--set', 'data.followLinks=true')).toMatchObject({
+      ...{ code: 0, kind: 'folder', splits: { train: { images: 4 }, test: { images: 2 } } },
+    })
+    await rm(join(folder, 'data'), { recursive: true })
+    await layouts['COCO 2017']!.write(join(folder, 'data'))
+    const places = ['annotations.train=annotations/instances_val2017.json', 'images.train=val2017']
+    expect(await check(...places.flatMap(place => ['--set', `data.${place}`]))).toMatchObject({
+      ...{ code: 0, kind: 'coco', splits: { train: { images: 1 }, test: { images: 1 } } },
+    })
+    expect((await moiety('data', 'check', 'data', '--set', 'data.size=64')).code).toBe(2)
+  })
+
+  it('of one file shows no path of its folder', async () => {
+    await layouts['COCO 2017']!.write(join(folder, 'data'))
+    const { code, out } = await moiety('data', 'check', 'data/annotations/instances_train2017.json', '--json')
+    expect(code).toBe(0)
+    expect(out).not.toContain(folder)
+    expect(JSON.parse(out)).toMatchObject({ name: 'instances_train2017.json', kind: 'coco' })
   })
 
   it('of a YOLO folder', async () => {

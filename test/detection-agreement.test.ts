@@ -8,6 +8,7 @@ import { readCocoAnnotations, readCocoResults } from '../src/data/index.ts'
 import {
   type DetectionEvaluation,
   evaluateDetections,
+  type GroundTruth,
   precisionAt,
   recallAt,
   recallThresholds,
@@ -73,6 +74,25 @@ function expectCategories(
   for (const one of perCategory) expectAll(one, expected[one.id] ?? {}, `category ${one.id}`)
 }
 
+/** Single matches add up to the recalls at an IoU of 0.5 that pycocotools gives, and each right detection finds one object. */
+function expectMatches({ matches, curves, perCategory }: DetectionEvaluation, truth: GroundTruth): void {
+  const right = matches.verdicts.filter(value => value === 1).length
+  // COCO's range of all areas ends at 1e10.
+  const objects = perCategory.map(
+    ({ id }) =>
+      truth.annotations.filter(
+        one => one.categoryId === id && !one.crowd && one.area >= 0 && one.area <= 1e10,
+      ).length,
+  )
+  const recalled = objects.reduce(
+    (sum, count, k) => sum + (count === 0 ? 0 : count * curves.recall[recallAt(curves, 0, k, 0, 2)]!),
+    0,
+  )
+  expectNear(right, recalled, 'right detections')
+  const finders = matches.foundBy.filter(by => by >= 0)
+  expect(new Set(finders).size).toBe(finders.length)
+}
+
 describe('the numbers of pycocotools come out', () => {
   it.each(cases)('for $name', ({ name, annotations, detections, expected }) => {
     const files = [join(folder, 'annotations.json'), join(folder, 'detections.json')] as const
@@ -81,6 +101,7 @@ describe('the numbers of pycocotools come out', () => {
     const result = evaluated(...files)
     expectAll(result.stats, expected.stats, name)
     expectCategories(result, expected.perCategory)
+    expectMatches(result, readCocoAnnotations(files[0]))
     const { curves } = result
     for (const [t, ofThreshold] of expected.precision.entries()) {
       for (const [k, ofCategory] of ofThreshold.entries()) {

@@ -331,7 +331,7 @@ describe('a network whose results are no numbers', () => {
 })
 
 describe('a terminal that is gone', () => {
-  it('does not end a training: it goes on without telling anybody, to the limits of its command line', async () => {
+  it('does not end a training: it continues without telling anybody, to the limits of its command line', async () => {
     const run = join(folder, 'untold')
     const short = ['--set', 'training.epochs=1', '--set', 'data.limit.train=32']
     const { child, ended } = start(['train', recipe, '--out', run, ...short])

@@ -60,7 +60,7 @@ describe('a multi-label run', () => {
     expect(files['model.safetensors']).toBe(fingerprint(run).files['model.safetensors'])
   }, 120_000)
 
-  it('goes on with the images that it began with alone', async () => {
+  it('continues with the images that it began with alone', async () => {
     const [other, moved] = [join(folder, 'other'), join(folder, 'moved')]
     cpSync(run, moved, { recursive: true })
     await writeTinyMultiLabel(other, { train: 95, val: 48, test: 48 })

@@ -66,14 +66,21 @@ describe('a training of the playground', () => {
 
     // The log of the resumed run is that of the other, but for times.
     const logOf = (path: string): unknown[] =>
-      readFileSync(join(path, 'metrics.jsonl'), 'utf8').trim().split('\n').map(line => JSON.parse(line))
+      readFileSync(join(path, 'metrics.jsonl'), 'utf8')
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line))
     expect(logOf(run)).toEqual(logOf(join(folder, 'own')))
 
     // The checkpoint that the command line has written goes on in the playground.
     const files = new Map(
-      ['config.json', 'metrics.jsonl', ...['state.json', 'model.safetensors', 'optimizer.safetensors'].map(
-        file => `checkpoints/step-000005/${file}`,
-      )].map(path => [`exported/${path}`, readFileSync(join(run, path))] as const),
+      [
+        'config.json',
+        'metrics.jsonl',
+        ...['state.json', 'model.safetensors', 'optimizer.safetensors'].map(
+          file => `checkpoints/step-000005/${file}`,
+        ),
+      ].map(path => [`exported/${path}`, readFileSync(join(run, path))] as const),
     )
     expect(neededFiles([...files.keys(), 'exported/checkpoints/step-000003/state.json']).toSorted()).toEqual(
       [...files.keys()].toSorted(),
@@ -129,7 +136,9 @@ describe('a training of the playground', () => {
 describe('pixels', () => {
   it('come back as they were', () => {
     const source = draws(3, 'pixels')
-    const pixels = Uint8Array.from({ length: 4 * 3 * 25 }, (_, i) => (i < 75 ? source.below(256) : (i * 7) % 256))
+    const pixels = Uint8Array.from({ length: 4 * 3 * 25 }, (_, i) =>
+      i < 75 ? source.below(256) : (i * 7) % 256,
+    )
     expect(decodePixels(encodePixels(pixels, 5), 5)).toEqual(pixels)
   })
 })
@@ -160,6 +169,8 @@ describe('the address', () => {
 
   it('describes one run, or two that differ in one thing', () => {
     expect(runsOf(readHash('').choice).map(({ constraint }) => constraint)).toEqual(['none', 'importance'])
-    expect(runsOf(readHash('#e=4&k=2&constraint=kl&seed=42').choice)).toEqual([{ ...defaults, constraint: 'kl' }])
+    expect(runsOf(readHash('#e=4&k=2&constraint=kl&seed=42').choice)).toEqual([
+      { ...defaults, constraint: 'kl' },
+    ])
   })
 })

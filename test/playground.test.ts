@@ -127,7 +127,8 @@ describe.skipIf(chromiumFile === undefined)('the playground in a browser', () =>
     )
     const shares = await numbersOf(page, 0, 'training')
     expect(Math.max(...shares)).toBeGreaterThan(0.6)
-    for (const share of await numbersOf(page, 1, 'training')) expect(Math.abs(share - 0.25)).toBeLessThan(0.07)
+    for (const share of await numbersOf(page, 1, 'training'))
+      expect(Math.abs(share - 0.25)).toBeLessThan(0.07)
     expect(await page.locator('.run').nth(1).getAttribute('data-starved')).toBe('')
   })
 
@@ -204,14 +205,16 @@ describe.skipIf(chromiumFile === undefined)('the playground in a browser', () =>
     await untilStep(other, 4)
     const { folder } = await exported(other, 0, playground.folder)
     const steps = stepsOf(folder)
-    for (const [i, loss] of losses.entries()) expect(Math.abs(steps[i]!.loss - loss), `step ${i}`).toBeLessThan(1e-4)
+    for (const [i, loss] of losses.entries())
+      expect(Math.abs(steps[i]!.loss - loss), `step ${i}`).toBeLessThan(1e-4)
     expect(new Set(losses).size).toBe(4)
   })
 
   it('has a name for every control, tips for the keyboard, and a tour without a pointer', async () => {
     expect(await other.locator('.run').count()).toBe(1)
     expect(await other.locator('#setting-e').inputValue()).toBe('3')
-    const unnamed = await other.evaluate(`[...document.querySelectorAll('input:not([hidden]), select, button, canvas')]
+    const unnamed =
+      await other.evaluate(`[...document.querySelectorAll('input:not([hidden]), select, button, canvas')]
       .filter(one => !(one.labels?.length > 0 || one.ariaLabel || one.textContent.trim()))
       .map(one => one.outerHTML)`)
     expect(unnamed).toEqual([])

@@ -96,7 +96,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     const other = worker(queue, '--until-empty')
     await until(() => other.said().includes(`waiting  `) && other.said().includes(`process ${trainer}`))
     slow.child.kill('SIGCONT')
-    await until(() => slow.said().includes('another goes on with it'))
+    await until(() => slow.said().includes('another continues with it'))
     process.kill(trainer, 'SIGCONT')
     const { code, stderr } = await other.ended
     expect(code, stderr).toBe(0)
@@ -107,7 +107,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     for (const name of runsOf(sweep)) expect(endings(sweep, name)).toBe(1)
   })
 
-  it('a training that ends because another has its lock is no failure of its run, which goes on when that is free', async () => {
+  it('a training that ends because another has its lock is no failure of its run, which continues when that is free', async () => {
     const queue = newQueue()
     const sweep = await enqueue(single, 'taken', queue)
     const working = worker(queue, '--until-empty')
@@ -128,7 +128,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     expect(bits(sweep)).toEqual(expectedOf(sweep))
   })
 
-  it('a worker that is interrupted hands its run back after a checkpoint, and the next goes on with it', async () => {
+  it('a worker that is interrupted hands its run back after a checkpoint, and the next continues with it', async () => {
     const queue = newQueue()
     const sweep = await enqueue(one, 'interrupted', queue)
     const first = worker(queue)

@@ -160,6 +160,7 @@ async function syntheticPredictions(): Promise<{
         { name: 'layer3', experts: 4, inputs: 1 },
         { name: 'layer4', experts: 18, inputs: 1 },
       ],
+      skipped: [],
       images: [
         predicted('a <picture>.png', true),
         predicted(`${'folder/'.repeat(20)}b.jpg`, false),

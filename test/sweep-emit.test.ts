@@ -19,7 +19,7 @@ import {
   writeTinyCifar,
 } from './tiny.ts'
 
-/** Files for clusters: valid, and what they start trains, stops and goes on. */
+/** Files for clusters: valid, and what they start trains, stops and continues. */
 const hasShellcheck = spawnSync('shellcheck', ['--version']).status === 0
 if (!hasShellcheck) process.stderr.write('no shellcheck: scripts for Slurm are not checked by it\n')
 

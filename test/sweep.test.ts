@@ -129,7 +129,7 @@ describe('a sweep that is killed, interrupted, and gone on with', () => {
     expect(code, stderr).toBe(130)
     expect(stderr).toContain('resumed  ')
     expect(stderr).toContain('stopping all runs')
-    expect(stdout).toContain('The same command goes on')
+    expect(stdout).toContain('The same command continues')
     expect(children.some(lives)).toBe(false)
     expect(trainers(sweep)).toEqual([])
 

@@ -8,7 +8,7 @@ import { readMetrics } from '../src/run/metrics-log.ts'
 import type { Placement } from '../src/runtime/index.ts'
 import type { StepDifference } from '../src/train/probe-step.ts'
 import { differenceOf } from '../src/train/probe-step.ts'
-import { newFolder, start, tinyConfig, untilLines, writeRecipe, writeTinyCifar } from './tiny.ts'
+import { newFolder, start, untilLines, writeRecipe } from './tiny.ts'
 
 /*
  * WebGPU without a graphics card: Debian's chromium brings SwiftShader, which is Vulkan on the processor. The engine finds it by the
@@ -24,6 +24,7 @@ const title =
     ? 'WebGPU by SwiftShader (skipped: no vk_swiftshader_icd.json; install chromium, or set SWIFTSHADER_ICD)'
     : 'WebGPU by SwiftShader'
 
+const root = fileURLToPath(new URL('..', import.meta.url))
 const folder = newFolder()
 afterAll(() => rmSync(folder, { recursive: true }))
 
@@ -104,19 +105,25 @@ describe.skipIf(icd === undefined)(title, () => {
   it("a training that is killed and resumed there ends where the CPU's does, and its run is evaluated there", {
     timeout: 900_000,
   }, async () => {
-    const data = writeTinyCifar(join(folder, 'data'), { train: 48, test: 32 })
-    const optimizer = { name: 'sgd', learningRate: 0.01 }
-    const training = { epochs: 1, batch: 16, checkpointEvery: { steps: 1 }, keepCheckpoints: 3 }
-    const recipe = writeRecipe(folder, { ...tinyConfig(data), optimizer, training })
+    // Two layers, of which one is a mixture: few shaders to compile.
+    const use = ['--use', join(root, 'examples', 'own-components.mjs')]
+    const recipe = writeRecipe(folder, {
+      data: { name: 'colours', options: { train: 48 } },
+      model: { network: { name: 'two-blocks' }, moe: [] },
+      optimizer: { name: 'sgd', learningRate: 0.01 },
+      training: { epochs: 1, batch: 16, checkpointEvery: { steps: 1 }, keepCheckpoints: 3 },
+    })
+    const train = ['train', recipe, ...use, '--threads', '1']
     const [cpu, webgpu] = [join(folder, 'cpu'), join(folder, 'webgpu')]
-    expect((await moiety('train', recipe, '--out', cpu)).code).toBe(0)
+    const plain = await moiety(...train, '--out', cpu)
+    expect(plain.code, plain.stderr).toBe(0)
 
-    const first = begin('train', recipe, '--device', 'webgpu', '--out', webgpu)
+    const first = begin(...train, '--device', 'webgpu', '--out', webgpu)
     await untilLines(webgpu, 1, first.child)
     first.child.kill('SIGKILL')
     await first.ended
     expect(existsSync(join(webgpu, 'summary.json'))).toBe(false)
-    const resumed = await moiety('train', '--resume', '--out', webgpu)
+    const resumed = await moiety('train', '--resume', ...use, '--out', webgpu)
     expect(resumed.code, resumed.stderr).toBe(0)
 
     const [wanted, got] = [lossesOf(cpu), lossesOf(webgpu)]
@@ -132,7 +139,7 @@ describe.skipIf(icd === undefined)(title, () => {
 
     const evaluated = await Promise.all(
       ['cpu', 'webgpu'].map(async device => {
-        const { code, stdout, stderr } = await moiety('eval', webgpu, '--device', device, '--json')
+        const { code, stdout, stderr } = await moiety('eval', webgpu, ...use, '--device', device, '--json')
         expect(code, stderr).toBe(0)
         return JSON.parse(stdout) as { readonly loss: number; readonly measures: object }
       }),

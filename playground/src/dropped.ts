@@ -40,7 +40,9 @@ export async function filesOf(transfer: DataTransfer): Promise<GivenFile[]> {
     } else if (isFolder(entry)) {
       const reader = entry.createReader()
       for (;;) {
-        const part = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject))
+        const part = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+          reader.readEntries(resolve, reject),
+        )
         if (part.length === 0) break
         for (const inner of part) await visit(inner, `${path}/${inner.name}`)
       }
@@ -91,7 +93,13 @@ export async function openImages(
   const limited = (items: readonly Item[], most: number): readonly Item[] =>
     items.length <= most
       ? items
-      : Array.from(spreadOverClasses(Int32Array.from(items, ({ label }) => label), most), at => items[at]!)
+      : Array.from(
+          spreadOverClasses(
+            Int32Array.from(items, ({ label }) => label),
+            most,
+          ),
+          at => items[at]!,
+        )
   const train = limited(sorted.train, folderLimit.train)
   const val = sorted.val && limited(sorted.val, folderLimit.test)
   const test = limited(sorted.test, folderLimit.test)
@@ -168,7 +176,9 @@ function sortedImages(given: readonly GivenFile[]): Sorted {
     .toSorted((a, b) => compare(a.parts, b.parts))
   const isSplit = files.every(({ parts }) => parts.length > 2 && roleOf(parts[0]!) !== undefined)
   const part = (role: 'train' | 'val' | 'test') =>
-    files.filter(({ parts }) => roleOf(parts[0]!) === role).map(({ parts, file }) => ({ parts: parts.slice(1), file }))
+    files
+      .filter(({ parts }) => roleOf(parts[0]!) === role)
+      .map(({ parts, file }) => ({ parts: parts.slice(1), file }))
   const training = isSplit ? part('train') : files
   if (training.length === 0)
     throw new MoietyError({
@@ -209,7 +219,12 @@ function sortedImages(given: readonly GivenFile[]): Sorted {
   }
   const [val, test] = isSplit ? [part('val'), part('test')] : [[], []]
   if (val.length + test.length > 0)
-    return { ...facts, train: items(training), val: val.length === 0 ? undefined : items(val), test: items(test) }
+    return {
+      ...facts,
+      train: items(training),
+      val: val.length === 0 ? undefined : items(val),
+      test: items(test),
+    }
   return { ...facts, ...splitByFile(items(training), keys.length, 0), val: undefined }
 }
 
@@ -236,7 +251,12 @@ export async function planesOf(file: Blob, side = size): Promise<Uint8Array> {
 }
 
 /** The middle square of anything that can be drawn. */
-export function planesOfImage(image: CanvasImageSource, width: number, height: number, side: number): Uint8Array {
+export function planesOfImage(
+  image: CanvasImageSource,
+  width: number,
+  height: number,
+  side: number,
+): Uint8Array {
   const canvas = new OffscreenCanvas(side, side)
   const context = canvas.getContext('2d', { willReadFrequently: true })!
   context.fillStyle = 'white'

@@ -117,7 +117,16 @@ class Playground {
       const starts = runsOf(this.#choice).map((settings): RunStart => {
         const config = configOf(settings, data.name === 'sample' ? { name: 'sample' } : folder)
         const { classes, size, mean, std } = data
-        return { title: textOf(against?.name ?? 'constraint', settings), from: config, data, classes, size, mean, std, isTrainable: true }
+        return {
+          title: textOf(against?.name ?? 'constraint', settings),
+          from: config,
+          data,
+          classes,
+          size,
+          mean,
+          std,
+          isTrainable: true,
+        }
       })
       this.#start(starts)
     } catch (cause) {
@@ -210,7 +219,11 @@ class Playground {
     this.#loss.show(
       named(
         run => run.steps.map(({ step }) => step),
-        run => smoothed(run.steps.map(({ taskLoss }) => taskLoss), 10),
+        run =>
+          smoothed(
+            run.steps.map(({ taskLoss }) => taskLoss),
+            10,
+          ),
       ),
       span,
     )
@@ -224,8 +237,12 @@ class Playground {
     const [first] = this.#runs
     if (first === undefined) return
     const rate = first.steps.slice(-20).reduce((sum, { seconds }) => sum + seconds, 0)
-    const each = first.steps.length === 0 ? '' : ` · ${(Math.min(20, first.steps.length) / rate).toFixed(1)} steps/s`
-    const where = first.device === 'webgpu' ? 'WebGPU' : `WebAssembly, ${first.threads === 1 ? '1 thread' : `${first.threads} threads`}`
+    const each =
+      first.steps.length === 0 ? '' : ` · ${(Math.min(20, first.steps.length) / rate).toFixed(1)} steps/s`
+    const where =
+      first.device === 'webgpu'
+        ? 'WebGPU'
+        : `WebAssembly, ${first.threads === 1 ? '1 thread' : `${first.threads} threads`}`
     setText(byId('progress', HTMLElement), `step ${first.step}${each} · ${where}`)
     setText(byId('play', HTMLElement), this.#isPlaying ? 'Pause' : 'Play')
   }
@@ -275,7 +292,10 @@ class Playground {
   /** All runs to the same step: the next, or to where the foremost is. */
   #step(): void {
     const steps = this.#runs.filter(run => run.isGoing).map(({ step }) => step)
-    if (this.#isPlaying) return this.#play(false)
+    if (this.#isPlaying) {
+      this.#play(false)
+      return
+    }
     this.#until = Math.max(this.#until, Math.min(...steps) + 1)
     this.#conduct()
     for (const run of this.#runs) if (run.isGoing) run.test()
@@ -289,7 +309,9 @@ class Playground {
     this.#say('Preparing the archive …')
     const archive = await run.export(name)
     const link = element('a', {
-      href: URL.createObjectURL(new Blob([archive.bytes as Uint8Array<ArrayBuffer>], { type: 'application/zip' })),
+      href: URL.createObjectURL(
+        new Blob([archive.bytes as Uint8Array<ArrayBuffer>], { type: 'application/zip' }),
+      ),
       download: archive.name,
     })
     link.click()
@@ -311,7 +333,8 @@ class Playground {
       const areLoose = given.every(({ path }) => !path.includes('/'))
       const images = given.filter(({ path }) => isImageName(path))
       if (areLoose && images.length < 10) {
-        if (images.length > 1) this.#say(`This is ${images[0]!.path}. To train, drop ten images or more of two classes or more.`)
+        if (images.length > 1)
+          this.#say(`This is ${images[0]!.path}. To train, drop ten images or more of two classes or more.`)
         return await this.#lookAt((images[0] ?? only).file)
       }
       await this.#openData(given)
@@ -337,9 +360,16 @@ class Playground {
   #open({ snapshot, classes, size, mean, std, onlyLooked }: OpenedRun): void {
     const isSample = snapshot.config.data.name === 'sample'
     const here = isSample ? this.#sample : this.#data
-    const data = here !== undefined && String(here.classes) === String(classes) && here.size === size ? { ...here, mean, std } : undefined
-    const same = data?.identity.train === dataOf(snapshot.extra)?.train && data?.identity.labels === dataOf(snapshot.extra)?.labels
-    const why = onlyLooked ?? (data === undefined || !same ? 'its images are not here; drop their folder first' : undefined)
+    const data =
+      here !== undefined && String(here.classes) === String(classes) && here.size === size
+        ? { ...here, mean, std }
+        : undefined
+    const same =
+      data?.identity.train === dataOf(snapshot.extra)?.train &&
+      data?.identity.labels === dataOf(snapshot.extra)?.labels
+    const why =
+      onlyLooked ??
+      (data === undefined || !same ? 'its images are not here; drop their folder first' : undefined)
     const settings = settingsOf(snapshot.config)
     if (settings !== undefined) {
       this.#choice = { ...this.#choice, settings, against: undefined }
@@ -362,7 +392,11 @@ class Playground {
   async #lookAt(file: Blob): Promise<void> {
     const image = await createImageBitmap(file, { imageOrientation: 'from-image' }).catch(() => {
       const name = file instanceof File ? file.name : 'this'
-      throw new MoietyError({ kind: 'data', message: `${name} is not an image that this browser can read`, help: 'drop a JPEG, PNG, WebP or AVIF file' })
+      throw new MoietyError({
+        kind: 'data',
+        message: `${name} is not an image that this browser can read`,
+        help: 'drop a JPEG, PNG, WebP or AVIF file',
+      })
     })
     this.#pad.show(image)
     image.close()
@@ -397,7 +431,9 @@ class Playground {
     byId('looks', HTMLElement).replaceChildren(
       ...runs.map((run, i) => lookView(run.start.title, looks[i], run.start.classes, run.experts)),
     )
-    byId('looks', HTMLElement).dataset.weights = JSON.stringify(looks.map(({ weights }) => [...(weights.at(-1) ?? [])]))
+    byId('looks', HTMLElement).dataset.weights = JSON.stringify(
+      looks.map(({ weights }) => [...(weights.at(-1) ?? [])]),
+    )
   }
 
   #showLooks(): void {
@@ -430,7 +466,8 @@ class Playground {
       })
     }
     document.addEventListener('keydown', event => {
-      const isInField = event.target instanceof Element && event.target.closest('input, select, button, summary, dialog, a')
+      const isInField =
+        event.target instanceof Element && event.target.closest('input, select, button, summary, dialog, a')
       if (isInField || event.ctrlKey || event.metaKey || event.altKey) return
       if (event.key === ' ') this.#play(!this.#isPlaying)
       else if (event.key === 's') this.#step()
@@ -458,7 +495,8 @@ class Playground {
     addEventListener('hashchange', () => {
       const { choice, ignored } = readHash(location.hash)
       this.#choose(choice)
-      if (ignored.length > 0) this.#say(`Not known in the address, and passed over: ${ignored.join(', ')}`, true)
+      if (ignored.length > 0)
+        this.#say(`Not known in the address, and passed over: ${ignored.join(', ')}`, true)
     })
     document.addEventListener('visibilitychange', () => {
       if (document.hidden) return
@@ -500,7 +538,8 @@ async function readAll(byPath: ReadonlyMap<string, File>): Promise<Files> {
 }
 
 function wordsOf(cause: unknown): string {
-  if (cause instanceof MoietyError) return cause.help === undefined ? cause.message : `${cause.message}. ${cause.help}`
+  if (cause instanceof MoietyError)
+    return cause.help === undefined ? cause.message : `${cause.message}. ${cause.help}`
   return cause instanceof Error ? cause.message : String(cause)
 }
 
@@ -510,7 +549,8 @@ async function deviceOf(wanted: Choice['device']): Promise<WebDevice> {
   const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<GpuAdapter | null> } }
   const adapter = await gpu?.requestAdapter().catch(() => null)
   if (adapter === null || adapter === undefined) return 'wasm'
-  const isImitated = adapter.info?.isFallbackAdapter === true || /swiftshader|llvmpipe/i.test(adapter.info?.architecture ?? '')
+  const isImitated =
+    adapter.info?.isFallbackAdapter === true || /swiftshader|llvmpipe/i.test(adapter.info?.architecture ?? '')
   return wanted === 'webgpu' || !isImitated ? 'webgpu' : 'wasm'
 }
 

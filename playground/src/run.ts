@@ -1,4 +1,4 @@
-import { collapses, type Config, type LayerInfo, type LayerStats } from 'moiety/step'
+import { type Config, collapses, type LayerInfo, type LayerStats } from 'moiety/step'
 import type { ImageData } from './training/data.ts'
 import type { Answer, Order } from './training/protocol.ts'
 import type { Look, Snapshot, StepReport, TestReport } from './training/training.ts'
@@ -98,7 +98,9 @@ export class Run {
   get starved(): readonly number[] {
     const recent = this.tests.slice(-testsForAlarm)
     if (recent.length < testsForAlarm) return []
-    const all = recent.map(({ layers }) => collapses(layers.slice(-1), this.config.training.collapse)[0]?.starved ?? [])
+    const all = recent.map(
+      ({ layers }) => collapses(layers.slice(-1), this.config.training.collapse)[0]?.starved ?? [],
+    )
     return all[0]!.filter(
       expert => all.every(starved => starved.includes(expert)) && this.#shareOf(expert) < 0.5 / this.experts,
     )
@@ -149,7 +151,8 @@ export class Run {
     for (const line of log) {
       const { kind, split, step, epoch, loss, taskLoss, auxLoss, top1, top5, layers } = JSON.parse(line)
       if (typeof step !== 'number' || typeof loss !== 'number') continue
-      if (kind === 'step') this.steps.push({ step, epoch, loss, taskLoss, auxLoss, top1, layers: [], seconds: 0 })
+      if (kind === 'step')
+        this.steps.push({ step, epoch, loss, taskLoss, auxLoss, top1, layers: [], seconds: 0 })
       // What is known of the shares of earlier steps is the mean of their epoch.
       if (kind === 'epoch' && split === 'train')
         for (const [i, one] of this.steps.entries())
@@ -247,7 +250,9 @@ export class Run {
     if (isGpu || (isLost && this.#losses < mostLosses)) {
       this.#losses += 1
       if (isGpu && (!isLost || this.#losses > mostLosses)) this.device = 'wasm'
-      this.events.said(`${message}. ${this.device === 'wasm' ? 'WebAssembly goes on' : 'Trying again'} from step ${this.#snapshot?.step ?? 0}.`)
+      this.events.said(
+        `${message}. ${this.device === 'wasm' ? 'WebAssembly goes on' : 'Trying again'} from step ${this.#snapshot?.step ?? 0}.`,
+      )
       const from = this.#snapshot ?? this.start.from
       this.step = 'state' in from ? from.step : 0
       this.#forgetAfter(this.step)

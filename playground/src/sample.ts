@@ -1,4 +1,4 @@
-import { type ImageData, type SampleFacts } from './training/data.ts'
+import type { ImageData, SampleFacts } from './training/data.ts'
 import { decodePixels } from './training/pixel-codec.ts'
 
 /** The bundled part of the sample of drawings. */
@@ -22,6 +22,7 @@ export async function loadSample(): Promise<ImageData> {
 
 async function fetched(name: string): Promise<Response> {
   const response = await fetch(new URL(name, document.baseURI))
-  if (!response.ok) throw new Error(`${name} of the site could not be fetched: ${response.status} ${response.statusText}`)
+  if (!response.ok)
+    throw new Error(`${name} of the site could not be fetched: ${response.status} ${response.statusText}`)
   return response
 }

@@ -2,7 +2,9 @@
  * Keeps the site for use without a network, and gives it the headers that isolate a page, so that WebAssembly has threads on any
  * web server. `npm run playground:build` puts the list of files and the version into it.
  */
-const files = [/* files */]
+const files = [
+  /* files */
+]
 const cacheName = 'moiety-playground-/* version */'
 
 self.addEventListener('install', () => self.skipWaiting())

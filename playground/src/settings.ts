@@ -182,7 +182,8 @@ export function withSetting(settings: Settings, name: SettingName, text: string)
   if (control.choices !== undefined && !control.choices.some(([value]) => value === text)) return undefined
   if (name === 'weight' && text === '') return { ...settings, weight: null }
   const isNumber = control.kind === 'number' || name === 'position'
-  if (!isNumber) return fitting({ ...settings, [name]: text, ...(name === 'constraint' ? { weight: null } : {}) })
+  if (!isNumber)
+    return fitting({ ...settings, [name]: text, ...(name === 'constraint' ? { weight: null } : {}) })
   const value = Number(text)
   const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY, whole = false } = control
   if (text.trim() === '' || !(value >= least && value <= most) || (whole && !Number.isInteger(value)))
@@ -239,8 +240,7 @@ export function writeHash({ settings, against, device }: Choice): string {
     .filter(({ name }) => settings[name] !== defaults[name])
     .map(({ name }) => `${name}=${settings[name]}`)
   const usual = usualChoice.against
-  const isUsualPair =
-    parts.length === 0 && against?.name === usual?.name && against?.value === usual?.value
+  const isUsualPair = parts.length === 0 && against?.name === usual?.name && against?.value === usual?.value
   if (device !== 'auto') parts.push(`device=${device}`)
   if (isUsualPair) return parts.length === 0 ? '' : `#${parts.join('&')}`
   if (parts.length === 0 || (parts.length === 1 && device !== 'auto')) parts.unshift(`seed=${settings.seed}`)
@@ -272,9 +272,7 @@ export function constraintOption(constraint: string): readonly [option: string, 
 export const sampleLimit = { train: 1920, test: 300 } as const
 
 /** Of the command line's data; a folder that was dropped has its name and the size its images are shown at. */
-export type DataChoice =
-  | { readonly name: 'sample' }
-  | { readonly name: 'folder'; readonly directory: string }
+export type DataChoice = { readonly name: 'sample' } | { readonly name: 'folder'; readonly directory: string }
 
 /** The configuration that the command line would train by. */
 export function configOf(settings: Settings, data: DataChoice = { name: 'sample' }): Config {
@@ -318,7 +316,8 @@ export function settingsOf(config: Config): Settings | undefined {
   if (layer === undefined || others.length > 0 || typeof layer.gate !== 'string') return undefined
   const { name, ...options } = layer.constraint
   const option = constraintOptions[name]
-  const given = option === undefined ? undefined : Object.entries(options).find(([key]) => key === option[0])?.[1]
+  const given =
+    option === undefined ? undefined : Object.entries(options).find(([key]) => key === option[0])?.[1]
   const noise = (value: Settings['noise']): Settings => ({
     e: layer.experts,
     k: layer.k,

@@ -59,7 +59,9 @@ describe.skipIf(chromiumFile === undefined)('the playground', () => {
     await context.close()
   })
 
-  it('trains by WebGPU, and goes on by itself where the graphics card is lost', { timeout: 900_000 }, async () => {
+  it('trains by WebGPU, and goes on by itself where the graphics card is lost', {
+    timeout: 900_000,
+  }, async () => {
     const { page } = await playground.open('#constraint=importance&device=webgpu')
     page.setDefaultTimeout(600_000)
     await untilStep(page, 3, 600_000)
@@ -71,7 +73,8 @@ describe.skipIf(chromiumFile === undefined)('the playground', () => {
     await untilStep(page, losses.length + 1, 600_000)
     // The snapshot was of a step before: what was computed since is computed again.
     const again = await lossesOf(page)
-    for (const [i, loss] of losses.slice(0, 2).entries()) expect(Math.abs(again[i]! - loss)).toBeLessThan(1e-2)
+    for (const [i, loss] of losses.slice(0, 2).entries())
+      expect(Math.abs(again[i]! - loss)).toBeLessThan(1e-2)
     await page.close()
   })
 })

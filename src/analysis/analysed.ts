@@ -1,6 +1,6 @@
 import type { LabelledItem, RoutedLayer } from '../tasks/routing.ts'
 import type { Evaluated, VariantResult } from '../tasks/task.ts'
-import type { PictureOfScene } from './detection/scene-pictures.ts'
+import type { PictureOfMisses, PictureOfScene } from './detection/scene-pictures.ts'
 import type { Findings, GroupingFindings, LayerFindings } from './findings.ts'
 import type { PictureOfImage } from './pictures.ts'
 
@@ -42,7 +42,12 @@ export interface Predicted {
 /** What a page shows of single images; null where the task has no pictures. */
 export type Pictures =
   | { readonly task: 'classification' | 'multi-label'; readonly images: readonly PictureOfImage[] }
-  | { readonly task: 'detection'; readonly scenes: readonly PictureOfScene[] }
+  | {
+      readonly task: 'detection'
+      readonly scenes: readonly PictureOfScene[]
+      /** Images with objects that were missed. */
+      readonly missed: readonly PictureOfMisses[]
+    }
   | null
 
 /** A file written with `report.json`. */

@@ -6,6 +6,7 @@ import type { EvaluatedVariants } from '../tasks/task.ts'
 import type { Analysed, AnalysisOptions } from './analysed.ts'
 import { expertsOfImages } from './image-experts.ts'
 import { picturesOf } from './pictures.ts'
+import { plain } from './plain.ts'
 import { routingTable } from './routing-table.ts'
 import { analysisOf } from './task-analysis.ts'
 import { variantsAt } from './variants-at.ts'
@@ -53,7 +54,13 @@ function analysed(
         (of: Int32Array) =>
         (image: number): number[] => [of[image]!]
       return {
-        extras: { task: 'classification', chance: 1 / classes, size: data.size, layers: own },
+        extras: {
+          task: 'classification',
+          chance: 1 / classes,
+          size: data.size,
+          answers: plain(trained.answers),
+          layers: own,
+        },
         pictures: {
           task: 'classification',
           images: await picturesOf(own, {
@@ -62,6 +69,7 @@ function analysed(
             trained: said(predictions),
             single: layer => alone[layer]!.map(said),
             without: layer => predictionsOf(layer, 'without').map(said),
+            also: trained.answers.mistakes.map(({ image }) => image),
           }),
         },
         tables: [

@@ -66,7 +66,7 @@ describe('runs side by side', () => {
     const { result, warnings } = await compared([whole])
     expect(result[0]!.data.images).not.toBe(findings.data.images)
     expect(JSON.parse(readFileSync(report, 'utf8'))).toEqual(findings)
-    expect(warnings.join()).toContain('report.json is about the train split and is left as it is')
+    expect(warnings.join()).toContain('report.json is about the train split and is left unchanged')
     // One of an earlier checkpoint is out of date.
     writeFileSync(report, JSON.stringify({ ...findings, run: { ...findings.run, checkpoint: 'before' } }))
     expect((await compared([whole])).warnings).toEqual([])

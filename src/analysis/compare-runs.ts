@@ -67,7 +67,7 @@ async function found(run: string, options: CompareOptions): Promise<Findings> {
     if (other !== undefined)
       onEvent?.({
         kind: 'warning',
-        message: `${join(run, 'report.json')} is about ${other} and is left as it is; what was found out on ${explanation.findings.data.split} is not kept`,
+        message: `${join(run, 'report.json')} is about ${other} and is left unchanged; the results on ${explanation.findings.data.split} are not kept`,
       })
     else if (data === undefined) await onExplained?.(run, explanation)
   } catch (error) {

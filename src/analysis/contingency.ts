@@ -10,7 +10,7 @@ export interface Association {
 
 /**
  * Association of a contingency table of counts; rows and columns of nothing are left out. Null where fewer than two rows or
- * columns are left, of which no association can be told.
+ * columns are left, for which no association can be measured.
  *
  * With φ² = χ²/n and a table of r × c, Bergsma's V is √(max(0, φ² − (r−1)(c−1)/(n−1)) / min(r̃−1, c̃−1)), where
  * r̃ = r − (r−1)²/(n−1), and c̃ likewise.

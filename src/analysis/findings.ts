@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { missReasons } from '../metrics/detections/index.ts'
 import { extension } from '../run/extensions.ts'
 
 /**
@@ -197,6 +198,91 @@ function imageLayer<L extends z.ZodType>(labels: L) {
   })
 }
 
+/** Calibration over bins of equal width, `Calibration` of `moiety/metrics`. */
+const calibration = z.object({
+  ece: maybe,
+  mce: maybe,
+  confidence: maybe,
+  accuracy: maybe,
+  bins: z.array(
+    z.object({ from: z.number(), to: z.number(), count: z.number(), confidence: maybe, accuracy: maybe }),
+  ),
+})
+
+/** For each layer the experts that computed something, most weight first. */
+const expertsOfLayers = z.array(z.array(z.object({ expert: z.number(), weight: z.number() })))
+
+const scored = { precision: maybe, recall: maybe, f1: maybe }
+
+/** How a classifier is right and wrong. */
+const answers = z.object({
+  /** Images by true class (rows) and by the class that was named (columns). */
+  confusion: z.array(perExpert),
+  classes: z.array(z.object({ images: z.number(), predicted: z.number(), ...scored })),
+  macroF1: maybe,
+  balancedAccuracy: maybe,
+  calibration,
+  /** The most confident wrong answers; numbers of images within the split. */
+  mistakes: z.array(
+    z.object({
+      image: z.number(),
+      label: z.number(),
+      prediction: z.number(),
+      confidence: z.number(),
+      experts: expertsOfLayers,
+    }),
+  ),
+})
+
+const labelMistakes = z.array(
+  z.object({ image: z.number(), label: z.number(), probability: z.number(), experts: expertsOfLayers }),
+)
+
+/** How a multi-label network is right and wrong. */
+const labelAnswers = z.object({
+  calibration,
+  /** The most confident ones at the thresholds of the classes. */
+  mistakes: z.object({ found: labelMistakes, missed: labelMistakes }),
+})
+
+const foundScores = { objects: z.number(), detections: z.number(), ...scored }
+const curve = z.array(z.number()).nullable()
+
+/** What a detector finds and misses, from the matching of AP50. */
+const detectionAnswers = z.object({
+  /** Precision at the recalls 0, 0.01, … 1: means over classes, and of each class at an IoU of 0.50. */
+  curves: z.object({
+    recall: z.array(z.number()),
+    iou50: curve,
+    iou75: curve,
+    mean: curve,
+    perCategory: z.array(curve),
+  }),
+  /** From which F1 at an IoU of 0.50 is highest. */
+  score: maybe,
+  atScore: z
+    .object({ all: z.object(foundScores), classes: z.array(z.object({ id: z.number(), ...foundScores })) })
+    .nullable(),
+  missed: z.object({
+    total: z.number(),
+    reasons: z.record(z.enum(missReasons), z.number()),
+    perClass: z.array(z.number()),
+    examples: z.array(
+      z.object({
+        image: z.number(),
+        object: z.number(),
+        label: z.number(),
+        box: z.tuple([z.number(), z.number(), z.number(), z.number()]),
+        area: z.number(),
+        level: z.number(),
+        reason: z.enum(missReasons),
+        instead: z.object({ label: z.number(), score: z.number() }).nullable(),
+        experts: expertsOfLayers,
+      }),
+    ),
+  }),
+})
+
 /** What only the findings about a classifier have; `layers` in the order of the layers. */
 const classificationExtras = z.object({
   task: z.literal('classification'),
@@ -204,6 +290,8 @@ const classificationExtras = z.object({
   chance: z.number(),
   /** Height and width of an image, in pixels. */
   size: z.number(),
+  /** Reports of earlier versions have none. */
+  answers: answers.optional(),
   layers: z.array(imageLayer(z.number())),
 })
 
@@ -220,6 +308,8 @@ const multiLabelExtras = z.object({
   thresholdsFrom: z.enum(['train', 'val', 'test']),
   /** An image is said to show a class where its probability is at least the threshold; the others belong to it. */
   classes: z.array(z.object({ threshold: z.number(), precision: maybe, recall: maybe, f1: maybe })),
+  /** Reports of earlier versions have none. */
+  answers: labelAnswers.optional(),
   layers: z.array(imageLayer(z.array(z.number()))),
 })
 
@@ -237,6 +327,8 @@ const detectionExtras = z.object({
   changes: z.array(z.object({ measure: z.enum(['AP', 'AP by size']), text: z.string() })).optional(),
   /** Detections of each class. */
   detections: z.array(z.number()),
+  /** Reports of earlier versions have none. */
+  answers: detectionAnswers.optional(),
   layers: z.array(
     z.object({
       /** Objects, without those that no anchor overlaps. */
@@ -335,6 +427,12 @@ export type ClassificationExtras = z.output<typeof classificationExtras>
 export type MultiLabelExtras = z.output<typeof multiLabelExtras>
 /** What only the findings about a detector have. */
 export type DetectionExtras = z.output<typeof detectionExtras>
+
+/** How the answers of each task are right and wrong. */
+export type ClassAnswers = z.output<typeof answers>
+export type LabelAnswers = z.output<typeof labelAnswers>
+export type DetectionAnswers = z.output<typeof detectionAnswers>
+export type CalibrationFindings = z.output<typeof calibration>
 
 /** What a layer's items are grouped by; undefined where they are not. */
 export function groupingOf(

@@ -7,7 +7,7 @@ export interface MapOptions {
   readonly seed: number
   readonly most: number
   readonly neighbours: number
-  /** Told how far the placing is, in epochs. */
+  /** Called with the progress of the placement, in epochs. */
   readonly onProgress?: (done: number, total: number) => void
 }
 

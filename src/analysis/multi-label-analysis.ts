@@ -6,6 +6,7 @@ import type { EvaluatedVariants } from '../tasks/task.ts'
 import type { Analysed, AnalysisOptions } from './analysed.ts'
 import { expertsOfImages } from './image-experts.ts'
 import { picturesOf } from './pictures.ts'
+import { plain } from './plain.ts'
 import { routingTable } from './routing-table.ts'
 import { analysisOf } from './task-analysis.ts'
 import { variantsAt } from './variants-at.ts'
@@ -66,6 +67,7 @@ function analysed(
           classes: trained.classes.map(({ threshold, precision, recall, f1 }) => ({
             ...{ threshold, precision, recall, f1 },
           })),
+          answers: plain(trained.answers),
           layers: own,
         },
         pictures: {
@@ -76,6 +78,9 @@ function analysed(
             trained: image => named[image]!,
             single: layer => alone[layer]!.map(said),
             without: layer => foundOf(layer, 'without').map(said),
+            also: [...trained.answers.mistakes.found, ...trained.answers.mistakes.missed].map(
+              ({ image }) => image,
+            ),
           }),
         },
         tables: [

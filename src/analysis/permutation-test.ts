@@ -1,6 +1,6 @@
 import { draws } from '../base/random.ts'
 
-/** One statistic beside what it is by chance. */
+/** A statistic with its values by chance. */
 export interface Tested {
   readonly value: number
   /** Mean over permutations. */

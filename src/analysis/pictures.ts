@@ -40,14 +40,17 @@ export interface PictureFacts {
   /** What each expert of a layer says alone, and the network without each. */
   single(layer: number): readonly ClassesOf[]
   without(layer: number): readonly ClassesOf[]
+  /** Images in addition to those of galleries. */
+  readonly also: readonly number[]
 }
 
-/** Pictures of the images of galleries, each once, by number, with what the network and its variants say of them. */
+/** Pictures of the images of galleries and of others, each once, by number, with what the network and its variants say of them. */
 export async function picturesOf(
   layers: readonly { readonly experts: readonly { readonly gallery: readonly number[] }[] }[],
-  { split, size, routing, labels, trained, single, without }: PictureFacts,
+  { split, size, routing, labels, trained, single, without, also }: PictureFacts,
 ): Promise<PictureOfImage[]> {
-  const shown = new Set(layers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery)))
+  const galleries = layers.flatMap(({ experts }) => experts.flatMap(({ gallery }) => gallery))
+  const shown = new Set([...galleries, ...also])
   const images = [...shown].sort((a, b) => a - b)
   const pixels = await split.load(images)
   const others = routing.map((_, layer) => ({ single: single(layer), without: without(layer) }))

@@ -35,7 +35,7 @@ export function historyOf(lines: readonly MetricsLine[], layer: string): LayerFi
 }
 
 /**
- * The lines of the training's log up to a checkpoint, for a training that goes on has written later ones; none, with a warning, where it is missing or damaged, which is no reason not to look at the
+ * The lines of the training's log up to a checkpoint, for a training that continues has written later ones; none, with a warning, where it is missing or damaged, which is no reason not to look at the
  * network.
  */
 export function logOf(run: string, step: number, onEvent: (event: TrainEvent) => void): MetricsLine[] {

@@ -1,4 +1,6 @@
-import { checkData } from '../data/check/check-data.ts'
+import { fail } from '../base/errors.ts'
+import { applyOverrides, resolveConfig } from '../config/config.ts'
+import { type CheckOptions, checkData } from '../data/check/check-data.ts'
 import { contactSheets } from '../data/check/contact-sheets.ts'
 import { refuseTarget, writeRepairedCopy } from '../data/check/repaired-copy.ts'
 import type { OnProgress } from '../data/dataset.ts'
@@ -19,6 +21,7 @@ const refused = 3
 /** `moiety data check`; returns the exit code. */
 export async function runDataCheck(directory: string, flags: DataCheckFlags): Promise<number> {
   const { json, out, repair } = flags
+  const reading = readingOf(flags.set)
   if (out !== undefined) requireFile(out, [directory])
   if (repair !== undefined) await refuseTarget(directory, repair)
   const bar = createProgress(process.stderr)
@@ -27,7 +30,7 @@ export async function runDataCheck(directory: string, flags: DataCheckFlags): Pr
     const { value, signal } = await interruptible(
       async (abort, setUnsaved) => {
         const pass = { progress, signal: abort }
-        const check = await checkData(directory, pass)
+        const check = await checkData(directory, { ...pass, ...reading })
         bar.end()
         if (json) printJson(check.report)
         else print(dataCheckText(check.report, painter(process.stdout)))
@@ -55,6 +58,24 @@ export async function runDataCheck(directory: string, flags: DataCheckFlags): Pr
   } finally {
     bar.end()
   }
+}
+
+/** Keys of `data` that say which files are read. */
+const readKeys = ['followLinks', 'annotations', 'images'] as const
+
+/** @throws MoietyError `usage` for a key that a check does not read, or an invalid value */
+function readingOf(overrides: readonly string[]): Pick<CheckOptions, (typeof readKeys)[number]> {
+  if (overrides.length === 0) return {}
+  const other = overrides.find(text => !readKeys.some(key => new RegExp(`^data\\.${key}[.=]`).test(text)))
+  if (other !== undefined)
+    fail({
+      kind: 'usage',
+      message: `expected one of ${readKeys.map(key => `data.${key}`).join(', ')}, came "${other}"`,
+      where: '--set',
+      help: 'a check reads all images at their size, so that other keys change nothing',
+    })
+  const { followLinks, annotations, images } = resolveConfig(applyOverrides({}, overrides), '--set').data
+  return { followLinks, annotations: annotations ?? undefined, images: images ?? undefined }
 }
 
 /** An error that is only the end that a signal asked for is none. */

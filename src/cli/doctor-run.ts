@@ -7,7 +7,7 @@ import { probeTraining, type TrainingReport } from '../train/device-probe.ts'
 import { print, printJson } from './output.ts'
 import { bytes, clean, type Paint, painter, wrap } from './screen.ts'
 
-/** One thing looked at: fine, worth knowing, or in the way of training. */
+/** One check: fine, a note, or something that prevents training. */
 export interface Finding {
   readonly what: string
   readonly state: 'fine' | 'note' | 'wrong'

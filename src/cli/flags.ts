@@ -18,9 +18,18 @@ export interface GetFlags {
 }
 
 export interface DataCheckFlags {
+  readonly set: readonly string[]
   readonly json?: true
   readonly out?: string
   readonly repair?: string
+}
+
+export interface DataCacheFlags {
+  readonly json?: true
+  readonly dir?: string
+  readonly delete?: true
+  /** Days. */
+  readonly olderThan?: number
 }
 
 export interface EvalDetectionsFlags {
@@ -65,6 +74,7 @@ export interface ExportFlags extends CheckpointFlags {
 }
 
 export interface PredictFlags extends CheckpointFlags {
+  readonly skipUnreadable?: true
   readonly device?: string
   readonly out?: string
   readonly top?: string

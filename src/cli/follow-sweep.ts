@@ -6,7 +6,7 @@ const millisecondsBetween = 300
 
 /**
  * A training that `moiety sweep` has started tells it, through Node's channel, how far it is, and ends after a checkpoint
- * when the sweep is gone: whoever kills the sweep leaves no training behind. Any other training does nothing of this.
+ * when the sweep is gone: killing the sweep leaves no training behind. Any other training does nothing of this.
  */
 export function followSweep(): (event: TrainEvent) => void {
   if (process.env[sweepVariable] === undefined || process.send === undefined) return () => undefined

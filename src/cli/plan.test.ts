@@ -1,6 +1,7 @@
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
 import { evalOptions } from './eval-run.ts'
@@ -129,6 +130,43 @@ describe('planning a training', () => {
     await mkdir(join(images, 'cats'), { recursive: true })
     const { config } = await planTraining('sample', flags({ out: join(folder, 'y'), data: images }))
     expect([config.data.name, config.data.directory]).toEqual(['folder', images])
+  })
+
+  it('chooses a recipe for data that comes without one, says why, and lets what is named or set win', async () => {
+    const photographs = join(folder, 'photographs')
+    for (const name of ['cats', 'dogs']) {
+      await mkdir(join(photographs, name), { recursive: true })
+      for (let i = 0; i < 5; i++)
+        await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } })
+          .jpeg()
+          .toFile(join(photographs, name, `${i}.jpg`))
+    }
+    const runs = join(folder, 'chosen')
+    const planned = async (name: string | undefined, some: Partial<TrainFlags> = {}) =>
+      await planTraining(name, flags({ data: photographs, ...some }), runs)
+    const chosen = await planned(undefined)
+    expect(chosen.notes).toEqual([
+      expect.stringMatching(/^recipe photos, for 8 training images.* 300×200 pixels/),
+    ])
+    expect(chosen.config).toMatchObject({
+      data: { name: 'folder', size: 224 },
+      model: { moe: [{ position: 4 }] },
+      training: { epochs: 150, batch: 8 },
+    })
+    expect([chosen.recipe, chosen.run]).toEqual(['photos', join(runs, 'photos-1')])
+    // What the run keeps is all that a resume needs.
+    await writeFile(join(chosen.run, 'config.json'), JSON.stringify(chosen.config))
+    const resumed = await planned(undefined, { resume: true, set: ['training.epochs=200'] })
+    expect([resumed.run, resumed.config.data.size, resumed.config.training.epochs]).toEqual([
+      chosen.run,
+      224,
+      200,
+    ])
+    const set = await planned(undefined, { with: ['network=plain'], size: '64', set: ['training.batch=4'] })
+    expect([set.config.data.size, set.config.training.batch, set.config.model.moe]).toEqual([64, 4, []])
+    expect((await planned('photos')).config).toEqual(chosen.config)
+    const named = await planned('sample')
+    expect([named.recipe, named.notes, named.config.data.size]).toEqual(['sample', [], 32])
   })
 
   it('asks for a folder where the data set needs one, before anything is written', async () => {

@@ -1,13 +1,11 @@
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { applyOverrides, type Config, resolveConfig } from '../config/config.ts'
-import { chooseParameters, recipeDraft } from '../config/recipe.ts'
-import { loadRecipe } from '../config/recipe-files.ts'
+import { recipeDraft } from '../config/recipe.ts'
 import { nearest } from '../config/shape.ts'
 import { recognisedData } from '../data/choose.ts'
-import { allDataNames } from '../data/custom-dataset.ts'
-import { needsFolder } from '../data/data-names.ts'
+import { allDataNames, needsFolder } from '../data/datasets/registry.ts'
 import { needPlace } from '../data/missing-directory.ts'
 import { listNames } from '../files/atomic-write.ts'
 import { isThere, kindOf, nodeDisk } from '../files/disk.ts'
@@ -16,6 +14,7 @@ import type { DataChoice } from '../tasks/open-run.ts'
 import { withModelFrom } from '../train/model-from.ts'
 import { deviceChoice } from './device-flag.ts'
 import type { TrainFlags } from './flags.ts'
+import { recipeForData } from './recipe-for-data.ts'
 
 /** What the flags of `moiety train` come to: a resolved configuration, a folder, and where both are from. */
 export interface Plan {
@@ -29,8 +28,6 @@ export interface Plan {
   readonly resume: boolean | 'auto'
 }
 
-const defaultRecipe = 'sample'
-
 interface Draft {
   readonly config: Config
   readonly notes: readonly string[]
@@ -41,7 +38,7 @@ interface Draft {
 }
 
 /**
- * @param runs - where runs go that are not told where
+ * @param runs - where runs go without --out
  * @throws MoietyError of kind `usage` or `data` for whatever does not fit together
  */
 export async function planTraining(
@@ -62,7 +59,7 @@ export async function planTraining(
   const resume = flags.resumeAuto === true ? 'auto' : flags.resume === true
   const draft =
     resume === false
-      ? await planFromRecipe(name ?? defaultRecipe, flags, overrides)
+      ? await planFromRecipe(name, flags, overrides)
       : await planResume(name, flags, overrides, runs)
   if (draft.run !== undefined) checkFolder(draft.run, resume !== false)
   if (needsFolder(draft.config.data.name)) needPlace(draft.config.data)
@@ -72,16 +69,22 @@ export async function planTraining(
   return { config, notes, recipe, resume, isClaimed, run: draft.run ?? claimRunFolder(label, runs) }
 }
 
-async function planFromRecipe(name: string, flags: TrainFlags, overrides: string[]): Promise<Draft> {
-  const recipe = await loadRecipe(name)
+async function planFromRecipe(
+  name: string | undefined,
+  flags: TrainFlags,
+  overrides: string[],
+): Promise<Draft> {
   const assignments = flags.with.flatMap(text => text.split(','))
-  const choices = chooseParameters(recipe, assignments)
+  const { recipe, choices, settings, notes } = await recipeForData(name, assignments, overrides)
   const label = [recipe.name, ...assignments.map(text => text.trim().replace('=', '-'))]
   if (flags.seed !== undefined) label.push(`seed-${flags.seed}`)
   const source =
     overrides.length === 0 ? `recipe ${recipe.name}` : `recipe ${recipe.name} as changed on the command line`
+  const draft = applyOverrides(recipeDraft(recipe, choices), settings)
+  const resolved = await resolvedWith(draft, overrides, source)
   return {
-    ...(await resolvedWith(recipeDraft(recipe, choices), overrides, source)),
+    config: resolved.config,
+    notes: [...notes, ...resolved.notes],
     recipe: recipe.name,
     run: flags.out,
     label: label.join('-'),
@@ -100,7 +103,7 @@ async function planResume(
 ): Promise<Draft> {
   if (name === undefined && flags.out !== undefined && flags.with.length === 0)
     return await planFromRun(flags.out, overrides)
-  const named = await planFromRecipe(name ?? defaultRecipe, flags, overrides)
+  const named = await planFromRecipe(name, flags, overrides)
   if (flags.out === undefined) return await planFromRun(newestRun(named.label, runs), overrides)
   const held = await planFromRun(flags.out, overrides)
   if (flags.with.length > 0) {
@@ -163,13 +166,28 @@ export async function chosenData(data: string): Promise<DataChoice> {
     message:
       found === undefined
         ? `there is neither a data set nor a folder "${data}"`
-        : `expected a folder, or a file with labels, but "${data}" is another file`,
+        : `expected a folder, or a file with the labels, boxes or images of a data set (${dataFiles}), but "${data}" is another file`,
     where: '--data',
-    help: guess === undefined ? `a data set is ${allDataNames().join(', ')}` : `did you mean ${guess}?`,
+    help:
+      found === 'file'
+        ? helpOfFile(data)
+        : guess === undefined
+          ? `a data set is ${allDataNames().join(', ')}`
+          : `did you mean ${guess}?`,
   })
 }
 
-/** What `--data` was given, for whoever reads it in another folder or on another machine: a path as a whole one. */
+const dataFiles = '.csv, .tsv, .json, .jsonl, .yaml, .parquet, .tar'
+
+/** What to give instead of a file that is no data set. */
+function helpOfFile(file: string): string {
+  const folder = `--data ${JSON.stringify(dirname(file))}`
+  return /\.(zip|7z|rar|gz|bz2|xz|zst)$/i.test(file)
+    ? 'unpack the archive, and give the folder'
+    : `give the folder of the data set, as in ${folder}; docs/your-data.md shows the layouts`
+}
+
+/** What `--data` was given, to be read in another folder or on another machine: a path as a whole one. */
 export function wholePath(data: string): string {
   const isPath = !allDataNames().some(name => name === data) && isThere(data)
   return isPath ? resolve(data) : data

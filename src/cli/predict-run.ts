@@ -89,6 +89,7 @@ async function requestOf(
   return {
     run,
     images,
+    unreadable: flags.skipUnreadable ? 'skip' : 'stop',
     top: wholeNumber(flags.top, '--top', 1, 'for example --top 5'),
     neighbours: wholeNumber(flags.neighbours, '--neighbours', 0, 'for example --neighbours 8'),
     data: await dataChoice(flags.data),
@@ -139,7 +140,7 @@ function jsonOf(
 }
 
 function textOf(predictions: Predictions<Prediction>, { page, folder, coco }: Outputs, paint: Paint): string {
-  const { task, images, checkpoint, detections = [] } = predictions
+  const { task, images, skipped, checkpoint, detections = [] } = predictions
   const { figures } = predictorOf(task)
   const left = images.length - mostPictures
   return [
@@ -148,6 +149,11 @@ function textOf(predictions: Predictions<Prediction>, { page, folder, coco }: Ou
       wrap(`Predicted by the checkpoint at ${clean(checkpoint)}.`),
       `The pictures are in ${paint.bold(clean(page))} and, one by one, in ${paint.bold(clean(folder))}`,
       ...(left > 0 ? [`They show the first ${mostPictures} images, not the other ${left}.`] : []),
+      ...(skipped.length === 0
+        ? []
+        : [
+            `Left out because they cannot be read: ${skipped.length} of ${images.length + skipped.length} files`,
+          ]),
       ...(coco === undefined
         ? []
         : [`COCO results of ${detections.length} detections are in ${paint.bold(clean(coco))}`]),

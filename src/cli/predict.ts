@@ -10,7 +10,8 @@ export function addPredict(program: Command): void {
       'Predicts what images show, and reports which experts computed them with which weight. A multi-label network names the labels whose probabilities reach their thresholds. A classifier, of one class or of many labels, also shows the training images that are most like an image to the network; a detector draws boxes in the colours of its experts.',
     )
     .argument('<run>', "the run's folder")
-    .argument('<image...>', 'JPEG, PNG or WebP files, and folders of them')
+    .argument('<image...>', 'image files, folders of them, and patterns such as "photos/**/*.jpg"')
+    .option('--skip-unreadable', 'leave out files that cannot be read, and name them')
     .option('--top <n>', 'of a classifier: classes to name; 5 when left out')
     .option('--neighbours <n>', 'of a classifier: training images to show, 0 for none; 8 when left out')
     .option('--data <name|dir>', 'of a classifier: where the training images are, if they were moved')
@@ -33,6 +34,7 @@ export function addPredict(program: Command): void {
 Examples:
   moiety predict runs/sample-1 photo.jpg
   moiety predict runs/sample-1 *.png --neighbours 0 --json
+  moiety predict runs/sample-1 "photos/**" --skip-unreadable
   moiety predict runs/scenes-1 street.jpg --score 0.5
   moiety predict runs/scenes-1 val2017 --coco detections.json`,
     )

@@ -15,7 +15,7 @@ export async function runProgram(onHandlers: () => void): Promise<number> {
     process.stderr.write(`error: the result cannot be written: ${visible(error.message)}\n  at stdout\n`)
     process.exit(exitCodes.disk)
   })
-  // Nobody reads the progress any more, as when a terminal is gone or a log's disk is full: the work goes on.
+  // Nobody reads the progress any more, as when a terminal is gone or a log's disk is full: the work continues.
   process.stderr.on('error', () => undefined)
   const code = process.pid === 1 ? await runInChild(onHandlers) : undefined
   if (code !== undefined) return code

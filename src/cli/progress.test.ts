@@ -39,7 +39,7 @@ const epoch = (split: 'train' | 'test'): Extract<TrainEvent, { kind: 'epoch' }> 
   layers: [layer],
 })
 
-/** Everything that a progress writes for these events, with a clock that goes on a second with every look. */
+/** Everything that a progress writes for these events, with a clock that advances a second with every look. */
 function shown(screen: { isTTY: boolean; columns?: number }, events: readonly TrainEvent[]): string {
   let text = ''
   let time = 0

@@ -19,7 +19,7 @@ import {
 
 /**
  * The story of a training on stderr. On a terminal the last line lives: it is redrawn with every event. Elsewhere
- * (a file, a CI log) the same is told in plain lines, steps at most every 15 seconds.
+ * (a file, a CI log) the same is reported in plain lines, steps at most every 15 seconds.
  */
 export interface Progress {
   show(event: TrainEvent): void
@@ -209,7 +209,7 @@ function shownMeasures(measures: Measures): readonly MeasureDefinition[] {
   return known.slice(0, known[0]?.format === 'percent' ? 1 : 2)
 }
 
-/** A loss that has run away is told by its size, not by all its digits. */
+/** A diverged loss is shown by its magnitude, not by all its digits. */
 const lossText = (loss: number, digits: number) =>
   Math.abs(loss) < 1e5 ? loss.toFixed(digits) : loss.toExponential(1)
 

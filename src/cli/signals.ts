@@ -24,7 +24,7 @@ export interface InterruptibleOptions {
  * Runs work that a first SIGINT, SIGTERM or SIGHUP (the terminal is gone) asks to end cleanly, through the AbortSignal it is given; a second
  * SIGINT or SIGTERM ends the process at once.
  *
- * @param onFirst - told of the first signal, to say that the end is coming
+ * @param onFirst - called at the first signal, to report that the command is stopping
  */
 export async function interruptible<T>(
   work: (abort: AbortSignal, setUnsaved: (isUnsaved: boolean) => void) => Promise<T>,

@@ -15,7 +15,7 @@ import { runTraining } from './train-run.ts'
 
 /**
  * `moiety sweep --run`: trains one run in this process, as a task of an array does; returns the exit code of its training. It
- * goes on where the run was begun before, and has nothing to do where it is finished.
+ * continues where the run was begun before, and has nothing to do where it is finished.
  */
 export async function runOneOf(
   planned: SweepCommand,

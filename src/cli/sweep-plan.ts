@@ -4,7 +4,7 @@ import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { loadedFiles } from '../config/components.ts'
 import type { Recipe } from '../config/recipe.ts'
-import { needsFolder } from '../data/data-names.ts'
+import { needsFolder } from '../data/datasets/registry.ts'
 import { needPlace } from '../data/missing-directory.ts'
 import type { Outcome, Status } from '../sweep/outcome.ts'
 import { type PlannedRun, planSweep, type SweepPlan } from '../sweep/plan-sweep.ts'
@@ -13,8 +13,10 @@ import type { Sweep } from '../sweep/sweep-file.ts'
 import { loadSweep } from '../sweep/sweep-files.ts'
 import { readRecord, recordOf, type SweepRecord } from '../sweep/sweep-folder.ts'
 import type { TrainerCommand } from '../sweep/trainer.ts'
+import { kindOfTask } from '../tasks/kinds.ts'
 import { type Score, scoreOf } from '../tasks/measures.ts'
 import { requireTraining } from '../train/device-probe.ts'
+import { refuseUnknownMeasures } from '../train/known-measures.ts'
 import type { SweepFlags } from './flags.ts'
 import { say } from './output.ts'
 import { dataOverrides } from './plan.ts'
@@ -52,6 +54,7 @@ export async function planCommand(
   const { sweep, recipe, source } = await loadSweep(file)
   const overrides = await dataOverrides(data)
   const plan = planSweep({ sweep, recipe, overrides, source })
+  for (const { config } of plan.runs) refuseUnknownMeasures(config.training, kindOfTask(config))
   const record = recordOf(sweep, recipe, plan)
   const folder = folderOf(out, sweep.name)
   refuseOtherSweep(folder, record)
@@ -170,6 +173,6 @@ export function endText(
     ...(failed.length === 0 ? [] : [`What they said is in ${clean(join(folder, 'logs'))}`]),
     done === plan.runs.length
       ? `The results: moiety table ${shellWord(folder)}`
-      : `The same command goes on. The results so far: moiety table ${shellWord(folder)}`,
+      : `The same command continues. The results so far: moiety table ${shellWord(folder)}`,
   ].join('\n')
 }

@@ -33,7 +33,7 @@ export interface SweepStart {
   readonly runs: readonly WatchedRun[]
   readonly done: ReadonlyMap<string, { readonly score: Score | null }>
   readonly jobs: number
-  /** As far as it is known. */
+  /** If known. */
   readonly secondsPerEpoch: number | undefined
 }
 
@@ -87,13 +87,13 @@ export function createSweepProgress(
     const waiting = start.runs.filter(
       ({ name }) => !done.has(name) && !failed.has(name) && !running.has(name),
     )
-    const told = Array.from(running.values(), ({ run, progress }) =>
+    const times = Array.from(running.values(), ({ run, progress }) =>
       progress === undefined ? (perEpoch ?? 0) * run.config.training.epochs : progress.secondsLeft,
     )
     const isUntold = Array.from(running.values()).some(({ progress }) => progress === undefined)
     if (perEpoch === undefined && (waiting.length > 0 || isUntold)) return undefined
-    const rest = secondsOf(waiting, perEpoch ?? 0, 1) + told.reduce((a, b) => a + b, 0)
-    return Math.max(rest / start.jobs, ...told, 0)
+    const rest = secondsOf(waiting, perEpoch ?? 0, 1) + times.reduce((a, b) => a + b, 0)
+    return Math.max(rest / start.jobs, ...times, 0)
   }
   const counts = (): string => {
     const left = secondsLeft()

@@ -39,7 +39,7 @@ Examples:
   moiety sweep grid.json --out sweeps/grid
   moiety sweep grid.json --out /shared/grid --queue redis://HOST
   moiety sweep grid.json --out /shared/grid --emit slurm --jobs 8
-A second call goes on where the first ended. Exit code 6: some runs failed.`,
+A second call continues where the first ended. Exit code 6: some runs failed.`,
     )
     .action(async (file: string, flags: SweepFlags) => {
       const { runSweepCommand } = await import('./sweep-run.ts')

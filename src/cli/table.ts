@@ -7,7 +7,7 @@ export function addTable(program: Command): void {
     .command('table')
     .summary('lay out what a sweep reached')
     .description(
-      'Mean ± standard deviation over seeds in any arrangement; runs that are missing or failed are told, never averaged over.',
+      'Mean ± standard deviation over seeds in any arrangement; runs that are missing or failed are reported, never averaged over.',
     )
     .argument('<sweep>', 'the folder that `moiety sweep` has written')
     .option('--rows <a,b>', 'what differs from row to row')

@@ -11,7 +11,7 @@ export function addTrain(program: Command): void {
     .argument('[recipe]', 'a recipe by name (see `moiety recipes`) or a file', undefined)
     .option(
       '--data <name|dir>',
-      'a data set by name, or a folder: with CIFAR, with class/image, or in the layout of COCO',
+      'a data set by name, or its folder or file: classes of images, labels (.csv, .json), Parquet, tar, boxes (COCO, YOLO, Pascal VOC)',
     )
     .option(
       '--out <dir>',

@@ -6,7 +6,7 @@ export function addWorker(program: Command): void {
     .command('worker')
     .summary('train runs that `moiety sweep --queue` has queued')
     .description(
-      'Trains queued runs, on any machine that shares the folders of the sweeps. Ctrl-C hands each run back after a checkpoint, and another worker goes on.',
+      'Trains queued runs, on any machine that shares the folders of the sweeps. Ctrl-C hands each run back after a checkpoint, and another worker continues.',
     )
     .option('--queue [url]', 'redis://HOST or rediss://HOST; without a URL, or left out: MOIETY_QUEUE')
     .option('--queue-file <file>', 'the same with the URL in a file')

@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Creator, type CreatorSpec, defineCreator } from '../base/component.ts'
+import { type Creator, type CreatorSpec, defineCreator, withDefaults } from '../base/component.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import type { Json } from '../files/json.ts'
 import type { Measures } from '../metrics/measure.ts'
@@ -41,14 +41,19 @@ export interface Callback {
   onEpoch?(epoch: EpochReport, training: TrainingControl): void | Promise<void>
   /** Called when the training is finished, not where it is interrupted. */
   onEnd?(): void | Promise<void>
-  /** What the callback remembers, for the checkpoint: a training that is resumed then goes on as if it had not stopped. */
+  /** What the callback remembers, for the checkpoint: a training that is resumed then continues as if it had not stopped. */
   save?(): Json
-  /** Called with what `save` returned before the training goes on. */
+  /** Called with what `save` returned before the training continues. */
   restore?(saved: Json): void
 }
 
 /** A callback that a configuration can name. */
-export type CallbackDefinition = Creator<'callback', Callback>
+export type CallbackDefinition = Creator<'callback', Callback> & NeededMeasures
+
+interface NeededMeasures {
+  /** Names of the measures that a callback with these options reads: a training without one of them is refused before it begins. */
+  measures?(options: object): readonly string[]
+}
 
 /**
  * Defines a callback, so that a configuration can name it in `training.callbacks`.
@@ -56,7 +61,17 @@ export type CallbackDefinition = Creator<'callback', Callback>
  * @throws MoietyError (usage) for a definition that is incomplete
  */
 export function defineCallback<const Name extends string, Options extends z.ZodRawShape>(
-  spec: CreatorSpec<Name, Options, Callback>,
+  spec: CreatorSpec<Name, Options, Callback> & {
+    /** Names of the measures that it reads: a training without one of them is refused before it begins. */
+    readonly measures?: (options: z.output<z.ZodObject<Options>>) => readonly string[]
+  },
 ) {
-  return defineCreator('callback', spec)
+  const definition = defineCreator('callback', spec)
+  const { name, options, measures } = spec
+  if (measures === undefined) return definition
+  const owner = `the callback "${name}"`
+  return {
+    ...definition,
+    measures: (given: object) => measures(withDefaults<Options>(options, given as never, owner)),
+  }
 }

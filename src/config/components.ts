@@ -7,7 +7,8 @@ import {
 import { fail } from '../base/errors.ts'
 import { shellWord } from '../base/escaping.ts'
 import { child } from '../base/schemas.ts'
-import { type DatasetDefinition, datasets } from '../data/custom-dataset.ts'
+import type { DatasetDefinition } from '../data/datasets/define-dataset.ts'
+import { datasets } from '../data/datasets/registry.ts'
 import type { TransformDefinition } from '../data/transform.ts'
 import { transforms } from '../data/transforms/registry.ts'
 import { type MetricDefinition, metrics } from '../metrics/metric.ts'
@@ -100,7 +101,7 @@ function add(one: Definition, source: ComponentSource | null): void {
 /** The function that a definition must have; all others create what they are. */
 const makers: Readonly<Partial<Record<ComponentType, string>>> = { optimizer: 'update', schedule: 'rateAt' }
 
-/** Whether a value is what one of these functions made; their own checks have looked at the rest. */
+/** Whether a value is what one of these functions made; the rest was checked when it was defined. */
 export function isDefinition(value: unknown): value is Definition {
   const type = componentTypes.find(name => name === child(value, 'component'))
   return (

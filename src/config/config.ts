@@ -1,10 +1,8 @@
 import type { NamedOptions } from '../base/component.ts'
-import { datasets } from '../data/custom-dataset.ts'
-import { isOfFolder } from '../data/data-names.ts'
+import { builtInDataset, datasets, sizesOf } from '../data/datasets/registry.ts'
 import { expertWidth } from '../models/expert-width.ts'
 import { resnets } from '../models/resnet.ts'
 import { requireComponents, type UsedComponents, usedComponents } from './components.ts'
-import { isBoxFolder } from './detector-rules.ts'
 import { configError, explainIssues } from './explain.ts'
 import { completeGate, defaultNoise, gateNamed } from './moe.ts'
 import { brokenRules } from './rules.ts'
@@ -59,14 +57,14 @@ export function resolveConfig(input: unknown, source: string): Config {
  */
 function imageSize({ data, model }: ParsedConfig): number {
   if (data.size !== null) return data.size
-  if (data.name === 'scenes') return 128
-  if (isBoxFolder(data.name)) return 1024
-  return isOfFolder(data.name) && model.stem === 'imagenet' ? 224 : 32
+  const { usual, photographs = usual } = sizesOf(data.name)
+  return model.stem === 'imagenet' ? photographs : usual
 }
 
 /** The shorter side; see {@link imageSize}. */
 function shortestSide({ data }: ParsedConfig, size: number): number {
-  return data.shortest ?? (isBoxFolder(data.name) && data.size === null ? 608 : size)
+  const usual = data.size === null ? builtInDataset(data.name)?.shortest : undefined
+  return data.shortest ?? usual ?? size
 }
 
 /** METHOD.md §1.4's width; null where an expert is one convolution of the network and has no inner width. */

@@ -1,3 +1,4 @@
+import { builtInDataset, taskOfData } from '../data/datasets/registry.ts'
 import type { Mistake } from './explain.ts'
 import { gateNamed } from './moe.ts'
 import type { ParsedConfig } from './schema.ts'
@@ -5,12 +6,10 @@ import type { Path } from './shape.ts'
 
 type Mixture = NonNullable<NonNullable<ParsedConfig['model']['detector']>['mixture']>
 
-/** Data sets whose images have boxes: what a detector learns from. */
-const withBoxes = ['scenes', 'coco', 'boxes']
-
 /** Whether a data set is a folder of images with boxes. */
 export function isBoxFolder(name: string): boolean {
-  return name === 'coco' || name === 'boxes'
+  const facts = builtInDataset(name)
+  return facts?.task === 'detection' && facts.source === 'user'
 }
 
 /** What a detector, its data and its heads ask of each other; for a classifier, that it has none of it. */
@@ -36,7 +35,7 @@ export function detectorRules(
 
 function classifierRules({ data, model }: ParsedConfig, imageSize: number): Mistake[] {
   const mistakes: Mistake[] = []
-  if (withBoxes.includes(data.name))
+  if (taskOfData(data.name) === 'detection')
     mistakes.push({
       path: ['data', 'name'],
       message: `${data.name} has boxes and no single class an image, but the model is a classifier`,
@@ -123,7 +122,7 @@ function annotationRules({ data }: ParsedConfig): Mistake[] {
 function trainingRules({ data, augmentation, model, training }: ParsedConfig): Mistake[] {
   const mistakes: Mistake[] = []
   const { matching } = model.detector!
-  if (!withBoxes.includes(data.name))
+  if (taskOfData(data.name) !== 'detection')
     mistakes.push({
       path: ['data', 'name'],
       message: `a detector learns from boxes, and ${data.name} has none`,
@@ -143,12 +142,6 @@ function trainingRules({ data, augmentation, model, training }: ParsedConfig): M
       path: ['data', 'shortest'],
       message: `scenes are square, so their shorter side cannot be ${data.shortest}`,
       help: 'leave data.shortest out',
-    })
-  if (data.name === 'scenes' && data.size !== null && (data.size < 128 || data.size > 160))
-    mistakes.push({
-      path: ['data', 'size'],
-      message: `scenes are drawn at 128 to 160 pixels, came ${data.size}`,
-      help: 'leave data.size out for 128',
     })
   for (const key of ['crop', 'jitter'] as const)
     if (augmentation[key] !== null)

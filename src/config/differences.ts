@@ -56,6 +56,8 @@ export const safeToChange: readonly SafeChange[] = [
   { path: 'data.directory', reason: 'the same data set may have moved' },
   { path: 'data.annotations', reason: 'the same annotations may have moved' },
   { path: 'data.images', reason: 'the same images may have moved' },
+  { path: 'data.cache', reason: 'the same images have the same pixels, decoded or kept' },
+  { path: 'data.cacheLimit', reason: 'the same images have the same pixels, decoded or kept' },
   { path: 'data.strict', reason: 'it decides whether annotations are used, not what they are' },
   { path: 'data.followLinks', reason: 'it decides whether files are read, not what they are' },
   { path: 'data.implausibleBoxes', reason: 'it decides whether boxes are used, not what they are' },

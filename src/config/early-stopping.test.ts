@@ -48,7 +48,7 @@ describe('early-stopping', () => {
     expect(endedAfter({ measure: 'top1', patience: 2 }, [null, 0.1, null, 0.2])).toBeUndefined()
   })
 
-  it('goes on from what it had saved', () => {
+  it('continues from what it had saved', () => {
     const first = definition.create({ patience: 3 })
     expect(endedAfter({}, [2, 3, 3], first)).toBeUndefined()
     const saved = first.save!()

@@ -29,6 +29,7 @@ export const definition = defineCallback({
       .default(0)
       .describe('a test is better only if it exceeds the best one by more than this'),
   },
+  measures: ({ measure }) => [measure],
   create: ({ measure, patience, margin }): Callback => {
     let { best, worse }: z.output<typeof memory> = { best: null, worse: 0 }
     return {

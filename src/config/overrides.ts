@@ -11,7 +11,7 @@ import { bare, child, choicesOf, keysOf, type Path, schemaAt, showPath, showValu
  * it is JSON and text otherwise, so `optimizer.name=sgd` needs no quotes. Setting another `name` of a choice
  * (optimizer, schedule, constraint) begins with that choice's defaults.
  *
- * @param input - the configuration, left as it is; a changed copy is returned
+ * @param input - the configuration, left unchanged; a changed copy is returned
  * @param overrides - `path=value` each, applied in order
  * @throws MoietyError of kind `usage` for an unknown path, naming the nearest known one
  */

@@ -1,6 +1,7 @@
 import type { OptionMistake } from '../base/component.ts'
 import { describeSchema, showValue } from '../base/schemas.ts'
-import { datasets } from '../data/custom-dataset.ts'
+import { datasets, sizesOf, taskOfData } from '../data/datasets/registry.ts'
+import { metrics } from '../metrics/metric.ts'
 import { constraints } from '../moe/index.ts'
 import { optimizers, schedules } from '../optim/index.ts'
 import { detectorRules } from './detector-rules.ts'
@@ -35,11 +36,15 @@ type RoutingKeys = Pick<Layer, 'experts' | 'k' | 'weighting' | 'noise' | 'constr
 
 function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: number): Mistake[] {
   const mistakes: Mistake[] = []
-  if (['sample', 'cifar10', 'cifar100'].includes(data.name) && data.size !== null && data.size !== 32)
+  const { usual, range: [least, most] = [0, Number.POSITIVE_INFINITY] } = sizesOf(data.name)
+  if (data.size !== null && (data.size < least || data.size > most))
     mistakes.push({
       path: ['data', 'size'],
-      message: `the images of ${data.name} are 32×32, came size ${data.size}`,
-      help: 'leave data.size out; only folder, multi-label, scenes and coco have sizes',
+      message:
+        least === most
+          ? `the images of ${data.name} are ${usual}×${usual}, came size ${data.size}`
+          : `${data.name} are drawn at ${least} to ${most} pixels, came ${data.size}`,
+      help: `leave data.size out for ${usual}`,
     })
   if (augmentation.crop !== null && augmentation.crop.padding >= imageSize)
     mistakes.push({
@@ -105,16 +110,26 @@ function dataOptionRules({ data: { name, options = {} } }: ParsedConfig): Mistak
   })
 }
 
-function metricRules({ data, model, training }: ParsedConfig): Mistake[] {
-  const isClassifier = model.detector === null && data.name !== 'multi-label'
-  if (isClassifier || (training.metrics ?? []).length === 0) return []
-  return [
-    {
-      path: ['training', 'metrics'],
-      message: 'metrics are given the class of each image, and these images have not one each',
-      help: 'leave training.metrics out',
-    },
-  ]
+/** Whether the images of a configuration have one class each: those of a detector and of multi-label have not. */
+function hasOneClassEach({ data, model }: Pick<ParsedConfig, 'data' | 'model'>): boolean {
+  return model.detector === null && taskOfData(data.name) !== 'multi-label'
+}
+
+/** A metric is given what the networks of its task give. */
+function metricRules(config: ParsedConfig): Mistake[] {
+  const { data, model, training } = config
+  const task = model.detector === null ? taskOfData(data.name) : 'detection'
+  return (training.metrics ?? []).flatMap(({ name }, i): Mistake[] => {
+    const own = metrics.get(name).task
+    if (own === task) return []
+    return [
+      {
+        path: ['training', 'metrics', i, 'name'],
+        message: `the metric "${name}" is for ${own}, but this is ${task}`,
+        help: `leave it out, or define one with task: '${task}'`,
+      },
+    ]
+  })
 }
 
 /** A network of a user's own is all of the network. */
@@ -197,27 +212,39 @@ function replicaRules({ training: { replicas, accumulate = 1, batch }, model }: 
   ]
 }
 
-/** What needs one class for each image. */
+/** What needs labels of whole images, or one of each. */
 function classRules({ data, augmentation, training, model }: ParsedConfig): Mistake[] {
-  if (model.detector === null && data.name !== 'multi-label') return []
-  const given: readonly [path: Path, value: unknown][] = [
-    [['data', 'sampling'], data.sampling],
-    [['augmentation', 'mixup'], augmentation.mixup],
-    [['augmentation', 'cutmix'], augmentation.cutmix],
-    [['training', 'classWeights'], training.classWeights],
-  ]
-  const whose = model.detector === null ? 'multi-label have any number of them' : 'a detector have none'
-  return given.flatMap(([path, value]) =>
-    value === undefined
-      ? []
-      : [
-          {
-            path,
-            message: `it needs one class for each image, and the images of ${whose}`,
-            help: 'leave it out; it is for classifiers',
-          },
-        ],
+  const isDetector = model.detector !== null
+  if (hasOneClassEach({ data, model })) return []
+  const mistake = (path: Path, value: unknown, because: string, help: string): Mistake[] =>
+    value === undefined ? [] : [{ path, message: because, help }]
+  const sampling = mistake(
+    ['data', 'sampling'],
+    data.sampling,
+    `it needs one class for each image, and the images of ${isDetector ? 'a detector have none' : 'multi-label have any number of them'}`,
+    isDetector
+      ? 'leave it out; it is for classifiers'
+      : 'leave it out; training.classWeights=balanced weights classes',
   )
+  if (!isDetector) return sampling
+  const boxes = 'boxes of blended images would be of objects that are half there'
+  const mosaic = 'leave it out; augmentation.mosaic joins images with boxes'
+  return [
+    ...sampling,
+    ...mistake(['augmentation', 'mixup'], augmentation.mixup, boxes, mosaic),
+    ...mistake(
+      ['augmentation', 'cutmix'],
+      augmentation.cutmix,
+      'rectangles would hide parts of objects whose boxes stay',
+      mosaic,
+    ),
+    ...mistake(
+      ['training', 'classWeights'],
+      training.classWeights,
+      "the focal loss of a detector weights anchors by how hard they are, nearly all of which are background; classes' counts play no part in it",
+      'leave it out; it is for classifiers',
+    ),
+  ]
 }
 
 function resizingRules(
@@ -267,7 +294,7 @@ function samePosition({ model }: ParsedConfig): Mistake[] {
 
 /** The images of a detector have boxes of many classes, and those of multi-label any number of classes: none has one of its own. */
 function labelRules({ data, model }: ParsedConfig): Mistake[] {
-  if (model.detector === null && data.name !== 'multi-label') return []
+  if (hasOneClassEach({ data, model })) return []
   const mixture = model.detector?.mixture ?? null
   const whose = model.detector === null ? 'of multi-label have any number of them' : 'of a detector have none'
   const layers: readonly [Path, RoutingKeys][] = [
@@ -324,7 +351,7 @@ function expertRules({ style, position, expertWidth }: Layer, path: Path): Mista
       path: [...path, 'style'],
       message:
         style === 'shared'
-          ? 'the stem (position 0) is no stage that could stay beside experts'
+          ? 'the stem (position 0) is not a stage to which experts can be added'
           : 'the stem (position 0) has no shortcut, so it has no residual form',
       help: 'set style to block or conv, or take a position from 1 to 4',
     })

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { Component, NamedOptions, Registry } from '../base/component.ts'
 import type { DeepReadonly } from '../base/schemas.ts'
-import { allDataNames } from '../data/custom-dataset.ts'
+import { allDataNames } from '../data/datasets/registry.ts'
+import { usualCacheLimit } from '../data/pixels/cache-options.ts'
 import { transforms } from '../data/transforms/registry.ts'
 import { metrics } from '../metrics/metric.ts'
 import { networks } from '../models/network.ts'
@@ -95,6 +96,25 @@ const dataSchema = () =>
       .describe(
         'without boxes, whether symbolic links may lead out of data.directory; those within it are followed',
       ),
+    cache: z
+      .string()
+      .min(1)
+      .max(4096)
+      .default('auto')
+      .describe(
+        'where decoded images are kept for the next epoch and the next command; auto: in the folder MOIETY_CACHE or .cache/moiety; off: nowhere; or a folder, with a / in it',
+      )
+      .refine(value => value === 'auto' || value === 'off' || /[/\\]/.test(value), {
+        error: 'expected auto, off, or a folder, as ./cache',
+      }),
+    cacheLimit: z
+      .number()
+      .gt(0)
+      .max(1e6)
+      .default(usualCacheLimit)
+      .describe(
+        'most gigabytes that the decoded images of all data sets take in that folder; those that were not used for the longest time are deleted',
+      ),
     implausibleBoxes: z
       .enum(['stop', 'accept'])
       .default('stop')
@@ -154,12 +174,14 @@ const augmentationSchema = () =>
     mixup: z
       .strictObject({ alpha: mixingAlpha(0.2) })
       .optional()
-      .describe('of a classifier, blends the images of a batch and their labels; left out: not'),
+      .describe(
+        'of classifiers, also of several labels, blends the images of a batch and their labels; left out: not',
+      ),
     cutmix: z
       .strictObject({ alpha: mixingAlpha(1) })
       .optional()
       .describe(
-        'of a classifier, puts a rectangle of another image into each; with mixup, each batch has one of the two; left out: not',
+        'of classifiers, also of several labels, puts a rectangle of another image into each; with mixup, each batch has one of the two; left out: not',
       ),
     transforms: z
       .array(named(transforms))
@@ -254,7 +276,7 @@ const trainingSchema = () =>
       ])
       .optional()
       .describe(
-        'of a classifier, how much the images of a class count in the loss: balanced (by one over their number), a list, or some classes by name; scaled so that the mean over training images is 1; left out: 1 each',
+        'of classifiers, how much the images of a class count in the loss: balanced (by one over their number), a list, or some classes by name; scaled so that the mean over training images is 1. With several labels an image, in the loss of that class, not scaled; balanced is the images without the class over those with it; left out: 1 each',
       ),
     clipNorm: z
       .number()
@@ -292,7 +314,7 @@ const trainingSchema = () =>
       .min(1)
       .max(1e6)
       .default(1)
-      .describe('held-out images are looked at after every so many epochs, and after the last'),
+      .describe('held-out images are evaluated after every so many epochs, and after the last'),
     replicas: z
       .int()
       .min(1)
@@ -351,7 +373,7 @@ const trainingSchema = () =>
       .array(named(metrics))
       .max(100)
       .optional()
-      .describe('what else is measured on held-out images of a classifier; --use loads metrics'),
+      .describe('what else is measured on held-out images; --use loads metrics'),
     callbacks: z
       .array(named(callbacks))
       .max(100)
@@ -408,7 +430,7 @@ type ParsedDetector = NonNullable<Parsed['model']['detector']>
 export type MoeLayerConfig = DeepReadonly<
   Omit<ParsedLayer, 'noise' | 'gate'> & { noise: boolean; gate: GateConfig }
 >
-/** What keeps the experts of a layer balanced, told apart by `name`. */
+/** What keeps the experts of a layer balanced, by its `name`. */
 export type ConstraintConfig = MoeLayerConfig['constraint']
 /** Mixtures of experts in the heads of a detector, with every default explicit. */
 export type HeadMixtureConfig = DeepReadonly<

@@ -28,7 +28,7 @@ export function schemaAt(path: Path, input: unknown): Schema | undefined {
   return schema
 }
 
-/** A path as it is written in messages and in `--set`: `model.moe.0.k`. */
+/** A path as written in messages and in `--set`: `model.moe.0.k`. */
 export function showPath(path: Path): string {
   return path.map(String).join('.')
 }

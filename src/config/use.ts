@@ -10,7 +10,7 @@ import { addComponents, type Definition, definers, isDefinition, loadedFiles } f
 
 /**
  * Loads files with components: runs their code, and makes every component that they export known by its name. A file that was
- * loaded before is left as it is.
+ * loaded before is left unchanged.
  *
  * @param files - JavaScript modules, or TypeScript where this Node runs it
  * @throws MoietyError (usage) for a file that is missing, throws, exports no component, or names one like another

@@ -47,6 +47,11 @@ export function writeCache(file: string, content: Uint8Array, progress?: OnProgr
     writeAtomically(nodeDisk, file, bytes)
   } catch (error) {
     if (!(error instanceof MoietyError)) throw error
-    progress?.({ done: 1, total: 1, what: `the drawings could not be cached: ${error.message}` })
+    progress?.({
+      done: 1,
+      total: 1,
+      what: `the drawings could not be cached: ${error.message}`,
+      isNote: true,
+    })
   }
 }

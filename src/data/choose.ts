@@ -1,8 +1,9 @@
 import { kindOf } from '../files/disk.ts'
 import { findCifar } from './cifar.ts'
-import { allDataNames } from './custom-dataset.ts'
-import type { DataName } from './data-names.ts'
+import { allDataNames, type DataName } from './datasets/registry.ts'
 import { findBoxes } from './detection/index.ts'
+import { holdsParquet } from './labelled/parquet-images.ts'
+import { holdsShards } from './labelled/shard-images.ts'
 import { holdsLabels, holdsSeveralLabels } from './tables/find-label-files.ts'
 
 /** A data set by its name, and where it lies; null for what is drawn, or fetched to a place that is given elsewhere. */
@@ -11,7 +12,7 @@ export interface ChosenData {
   readonly directory: string | null
 }
 
-/** The data set that a text names, or that the folder or labels file of that path holds; undefined where it is neither. */
+/** The data set that a text names, or that the folder or file of that path holds; undefined where it is neither. */
 export async function recognisedData(text: string): Promise<ChosenData | undefined> {
   const named = allDataNames().find(name => name === text)
   if (named !== undefined) return { name: named, directory: null }
@@ -24,7 +25,11 @@ export async function recognisedData(text: string): Promise<ChosenData | undefin
       return { name: await labelledName(text), directory: text }
     }
     case 'file':
-      return holdsLabels(text) ? { name: await labelledName(text), directory: text } : undefined
+      if ((await findBoxes(text)) !== undefined) return { name: 'boxes', directory: text }
+      if (holdsLabels(text)) return { name: await labelledName(text), directory: text }
+      return (await holdsParquet(text)) || (await holdsShards(text))
+        ? { name: 'folder', directory: text }
+        : undefined
     default:
       return undefined
   }

@@ -70,6 +70,8 @@ export interface Progress {
   readonly total: number
   /** What is being counted, e.g. `drawing images`. */
   readonly what: string
+  /** Whether `what` is a sentence for the user instead, which stays. */
+  readonly isNote?: true | undefined
 }
 
 /** Called with the progress of a slow part. */

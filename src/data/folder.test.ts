@@ -151,14 +151,14 @@ describe('openFolder', () => {
     expect(await failure(lazy.train.load([0]))).toMatch(/^3 error: .*ENOENT/)
   })
 
-  it('decodes no more than a limit requires, spread over the classes', async () => {
+  it('looks at no more files than a limit requires, spread over the classes', async () => {
     await images('a', 10)
     await images('b', 10)
     const seen: Progress[] = []
     const limit = { train: 4, test: 2 }
     const { train, test } = await openDataset({ name: 'folder', directory, limit }, p => seen.push(p))
     expect([train.labels, test.labels]).toEqual([Int32Array.of(0, 0, 1, 1), Int32Array.of(0, 1)])
-    expect(seen.at(-1)).toEqual({ done: 6, total: 6, what: 'decoding images' })
+    expect(seen.at(-1)).toEqual({ done: 6, total: 6, what: 'reading headers of images' })
   })
 })
 

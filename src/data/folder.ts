@@ -14,10 +14,12 @@ import { splitByFile } from './folder-split.ts'
 import type { LabelledImage, LabelledImages } from './labelled/labelled-images.ts'
 import { readLabelled } from './labelled/read-labelled.ts'
 import { photographs } from './photographs.ts'
+import type { CacheOptions } from './pixels/cache-options.ts'
+import { statesOf } from './pixels/image-states.ts'
 import { titleCounts } from './split-names.ts'
 
 /** Options of a folder of images. */
-export interface FolderOptions {
+export interface FolderOptions extends CacheOptions {
   readonly directory: string
   /** Height and width of the resized images, in pixels. Default: 32. */
   readonly size?: number | undefined
@@ -29,14 +31,13 @@ export interface FolderOptions {
   readonly limit?: Limit | undefined
   /** Seed of the test split if the folder has none. Default: 0. */
   readonly seed?: number | undefined
-  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded on demand. */
+  /** Most bytes of decoded pixels kept in memory where they are not cached; beyond it images are decoded whenever they are needed. */
   readonly memory?: number
 }
 
 /**
- * A folder of images of one class each, in any of the layouts that are known (see `readLabelled`). Images are decoded once, now, and
- * kept in memory if all fit, so a damaged one is found on opening. Otherwise they are
- * decoded on demand; then, under `stop`, a damaged image is found during training.
+ * A folder of images of one class each, in any of the layouts that are known (see `readLabelled`). Images are decoded when they are
+ * first needed (see `openImages`); under `stop` a file that is no image is found now, a damaged one during training.
  *
  * @throws MoietyError of kind `data`: the folder's shape, an unreadable image under `stop`, a class left empty
  */
@@ -58,7 +59,15 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
   const labels = Int32Array.from(every, ({ label }) => label)
   const coarse = superclassOf && labels.map(label => superclassOf[label]!)
 
-  const { load, skipped } = await openImages(every, { size, unreadable, memory }, progress)
+  const states = await statesOf(every, progress)
+  const content = await (found.content?.(every) ?? contentIdentity(every, states, progress))
+  const { cache, cacheLimit } = options
+  const title = `${basename(resolve(directory))} at ${size}×${size}`
+  const { load, skipped, notices } = await openImages(
+    every,
+    { size, unreadable, memory, cache, cacheLimit, content, states, title },
+    progress,
+  )
   const whole: Split = { length: every.length, labels, coarse, load }
   const left = new Set(skipped.map(({ path }) => path))
   const part = (from: number, count: number): Split => {
@@ -85,10 +94,11 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     train,
     val,
     test,
-    content: await (found.content?.(every) ?? contentIdentity(every)),
+    content,
     skipped: [...(found.skipped ?? []), ...skipped],
     notices: [
       ...found.notices,
+      ...notices,
       ...(found.hasDeclaredClasses === true ? untrained(all.train, classes) : []),
       ...emptyClasses('val', all.val, classes),
       ...emptyClasses('test', all.test, classes),

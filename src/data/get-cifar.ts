@@ -56,22 +56,22 @@ export async function getCifar(name: 'cifar10' | 'cifar100', options: GetOptions
     await openCifar(name, target)
     return target
   }
-  const beside = await onDisk(to, async () => {
+  const staging = await onDisk(to, async () => {
     makeFolders(nodeDisk, to)
     return mkdtemp(join(to, unfinished))
   })
   try {
-    const packed = join(beside, 'archive.tar.gz')
+    const packed = join(staging, 'archive.tar.gz')
     const response = await request(archive.url, options.fetch ?? fetch, name)
     await download(response, packed, archive.url, progress)
     progress?.({ done: 0, total: 1, what: 'unpacking and checking' })
-    await unpackTarGz(packed, beside, { most: mostBytes, md5: archive.md5, source: archive.url })
-    await openCifar(name, beside)
-    await onDisk(target, () => rename(join(beside, layouts[name].folder), target))
+    await unpackTarGz(packed, staging, { most: mostBytes, md5: archive.md5, source: archive.url })
+    await openCifar(name, staging)
+    await onDisk(target, () => rename(join(staging, layouts[name].folder), target))
     progress?.({ done: 1, total: 1, what: 'unpacking and checking' })
     return target
   } finally {
-    await rm(beside, { recursive: true, force: true })
+    await rm(staging, { recursive: true, force: true })
   }
 }
 

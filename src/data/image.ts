@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs'
 import sharp, { type Sharp } from 'sharp'
 import { fail } from '../base/errors.ts'
 import { codeOf, rethrowExhausted, systemFailure } from '../files/disk.ts'
@@ -59,18 +60,40 @@ export interface Extent {
 /**
  * Size and orientation from the header of an image file.
  *
- * @returns the stored extent, whether EXIF rotates or mirrors it, and EXIF's orientation: 1, as it is stored, to 8
+ * @returns the stored extent, whether EXIF rotates or mirrors it, and EXIF's orientation: 1, as stored, to 8
  * @throws UnreadableImage for a file that is missing, of another format, damaged at its beginning, or larger than the limits
  */
 export async function storedExtent(
-  path: string,
+  source: ImageSource,
 ): Promise<Extent & { readonly turned: boolean; readonly orientation: number }> {
-  const image = await openImage(path)
-  const found = await image.metadata().catch((cause: unknown) => {
-    throw new UnreadableImage(path, explain(cause), cause)
-  })
-  const { width, height, orientation = 1 } = found
+  const beginning = typeof source === 'string' ? await jpegBeginning(source) : undefined
+  const name = nameOf(source)
+  const short = beginning && (await headerOf(name, sharp(beginning)).catch(() => undefined))
+  const { width, height, orientation = 1 } = short ?? (await headerOf(name, await openImage(source)))
   return { width, height, turned: orientation !== 1, orientation }
+}
+
+async function headerOf(name: string, image: Sharp) {
+  return await image.metadata().catch((cause: unknown) => {
+    throw new UnreadableImage(name, explain(cause), cause)
+  })
+}
+
+/** So much of a JPEG has its size and, before it, its orientation. */
+const mostHeader = 1 << 17
+
+/** Of a JPEG that is longer than its header; other formats may say last how they are turned. */
+async function jpegBeginning(path: string): Promise<Uint8Array | undefined> {
+  const file = await openRegularFile(path).catch(() => undefined)
+  if (file === undefined) return undefined
+  try {
+    const { size } = await file.stat()
+    if (size <= mostHeader || size > mostBytes) return undefined
+    const { bytesRead, buffer } = await file.read(new Uint8Array(mostHeader), 0, mostHeader, 0)
+    return bytesRead === mostHeader && isJpeg(buffer) ? buffer : undefined
+  } finally {
+    await file.close()
+  }
 }
 
 /**
@@ -86,9 +109,7 @@ export async function storedExtent(
  */
 export async function decodeStored(path: string, stored: Extent, wanted: Extent): Promise<Uint8Array> {
   const image = await openImage(path)
-  const found = await image.metadata().catch((cause: unknown) => {
-    throw new UnreadableImage(path, explain(cause), cause)
-  })
+  const found = await headerOf(path, image)
   if (found.width !== stored.width || found.height !== stored.height) {
     throw new UnreadableImage(
       path,
@@ -97,6 +118,45 @@ export async function decodeStored(path: string, stored: Extent, wanted: Extent)
   }
   return planesOf(path, image.resize(wanted.width, wanted.height, { fit: 'fill', kernel: 'linear' }))
 }
+
+/** A decoded image, and what its file says. */
+export interface StoredPixels extends Extent {
+  /** uint8 [3, height, width], planar RGB. */
+  readonly pixels: Uint8Array
+  readonly stored: Extent & { readonly orientation: number }
+}
+
+/**
+ * Decodes an image as {@link decodeStored} does, to an extent that depends on the stored one.
+ *
+ * @throws UnreadableImage as {@link decodeImage}
+ */
+export async function decodeUnturned(
+  source: ImageBytes,
+  wantedOf: (stored: Extent) => Extent,
+): Promise<StoredPixels> {
+  const image = await openImage(source)
+  const found = await headerOf(source.name, image)
+  const { width, height, orientation = 1 } = found
+  const wanted = wantedOf({ width, height })
+  const resized = image.resize(wanted.width, wanted.height, { fit: 'fill', kernel: 'linear' })
+  return {
+    pixels: await planesOf(source.name, resized),
+    ...{ width: wanted.width, height: wanted.height },
+    stored: { width, height, orientation },
+  }
+}
+
+/** Whether a file begins as an image of a format that is read. */
+export function beginsAsImage(beginning: Uint8Array): boolean {
+  return isBmp(beginning) || isKnownFormat(beginning)
+}
+
+/**
+ * Changes when images are decoded to other pixels: the versions of the decoders, and a number for the code here and in `bmp.ts`,
+ * which whoever changes what they give must raise.
+ */
+export const decoding = { code: 1, decoders: sharp.versions } as const
 
 /** What a file says about its image. */
 export interface ImageFacts extends Extent {
@@ -113,9 +173,7 @@ export interface ImageFacts extends Extent {
  */
 export async function examineImage(source: ImageBytes): Promise<ImageFacts> {
   const image = await openImage(source)
-  const found = await image.metadata().catch((cause: unknown) => {
-    throw new UnreadableImage(source.name, explain(cause), cause)
-  })
+  const found = await headerOf(source.name, image)
   // Of the whole file, but few pixels are produced.
   await planesOf(source.name, image.resize(32, 32, { fit: 'fill' }))
   const { width, height, orientation = 1, channels, space, depth, hasAlpha } = found
@@ -196,11 +254,17 @@ async function planesOf(path: string, image: Sharp): Promise<Uint8Array> {
 
 /** The content of an image file. @throws UnreadableImage for one that is missing, no file, or larger than the limit */
 export async function readImageFile(path: string): Promise<Uint8Array> {
+  return (await readImageWithState(path)).bytes
+}
+
+/** The same, and the state that the file had before it was read. */
+export async function readImageWithState(path: string): Promise<{ bytes: Uint8Array; state: Stats }> {
   try {
     const file = await openRegularFile(path)
     try {
-      refuseTooLarge(path, (await file.stat()).size)
-      return await file.readFile()
+      const state = await file.stat()
+      refuseTooLarge(path, state.size)
+      return { bytes: await file.readFile(), state }
     } finally {
       await file.close()
     }
@@ -217,15 +281,17 @@ export async function readImageFile(path: string): Promise<Uint8Array> {
  * also take formats that can refer to other files (SVG).
  */
 function isKnownFormat(bytes: Uint8Array): boolean {
+  if (isJpeg(bytes)) return true
   const ascii = (from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to))
-  const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff
   const png = ascii(0, 8) === '\x89PNG\r\n\x1a\n'
   const webp = ascii(0, 4) === 'RIFF' && ascii(8, 12) === 'WEBP'
   const avif = ascii(4, 8) === 'ftyp' && /^(avif|avis|mif1)$/.test(ascii(8, 12))
   const gif = /^GIF8[79]a$/.test(ascii(0, 6))
   const tiff = /^(II\*\0|MM\0\*)$/.test(ascii(0, 4))
-  return jpeg || png || webp || avif || gif || tiff
+  return png || webp || avif || gif || tiff
 }
+
+const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff
 
 const isBmp = (bytes: Uint8Array): boolean => bytes[0] === 0x42 && bytes[1] === 0x4d
 

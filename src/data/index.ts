@@ -5,8 +5,22 @@
  */
 
 export type { Creator, CreatorSpec, NamedOptions } from '../base/component.ts'
-export { type ArrayData, datasetOfArrays } from './array-data.ts'
-export { type ImageArrays, splitOfArrays } from './arrays.ts'
+export {
+  type ArrayData,
+  type Arrays,
+  type BoxArrayData,
+  datasetOfArrays,
+  type LabelArrayData,
+  multiLabelOfArrays,
+  scenesOfArrays,
+} from './array-data.ts'
+export {
+  type BoxArrays,
+  type ImageArrays,
+  type LabelArrays,
+  type PixelArrays,
+  splitOfArrays,
+} from './arrays.ts'
 export type { FindPackage } from './artwork.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, imageBatch, makeBatch } from './batches.ts'
@@ -22,8 +36,15 @@ export {
 } from './coco/annotations.ts'
 export type { Box } from './coco/record.ts'
 export { type Detection, type KnownIds, readCocoResults } from './coco/results.ts'
-export { type DatasetDefinition, defineDataset, type OpenCustomData } from './custom-dataset.ts'
 export type { Dataset, Limit, OnProgress, PerChannel, Progress, SkippedFile, Split } from './dataset.ts'
+export type { DataTask } from './datasets/dataset-facts.ts'
+export {
+  type DatasetDefinition,
+  defineDataset,
+  type OpenCustomData,
+  type OpenedData,
+  type OpenFacts,
+} from './datasets/define-dataset.ts'
 export {
   type BatchObjects,
   type Canvas,
@@ -52,14 +73,12 @@ export { type DataOptions, openDataset } from './open-dataset.ts'
 export {
   type AffectedMeasure,
   type MeasureChange,
-  type OnRefusal,
   type Problem,
   type ProblemKind,
   type ProblemKindFacts,
-  Problems,
   problemKinds,
-  type RefusedPart,
-} from './problems.ts'
+} from './problem-kinds.ts'
+export { type OnRefusal, Problems, type RefusedPart } from './problems.ts'
 export { openSample, type SampleOptions } from './sample.ts'
 export { heldOutSplit, type SplitName, type Splits, splitNamed, splitNames } from './split-names.ts'
 export { defineTransform, type Transform, type TransformDefinition } from './transform.ts'

@@ -24,13 +24,13 @@ const junkFiles = new Set([
 /** Files about a data set: README.txt, README.dataset.txt, LICENSE. */
 const aboutData = /^(readme|license|licence|copying|notice|citation|authors|changelog)([._-].*)?$/i
 
-/** Endings of texts and tables, which lie beside the folders of classes: `labels.csv`, `data.yaml`. */
+/** Endings of texts and tables, which lie next to the folders of classes: `labels.csv`, `data.yaml`. */
 const documents = /\.(txt|md|rst|csv|tsv|json|jsonl|xml|ya?ml|html?|pdf|log|ini|url|lnk|cache)$/i
 
 /**
  * Whether a file or folder has nothing to do with the images around it, by its name.
  *
- * @param kind - `file` for one beside images, where only well-known names count: another may be a damaged image
+ * @param kind - `file` for one next to images, where only well-known names count: another may be a damaged image
  */
 export function isJunkFile(name: string, kind: 'folder' | 'file' | 'file next to folders'): boolean {
   if (name.startsWith('.')) return true

@@ -1,5 +1,5 @@
 import { fail } from '../base/errors.ts'
-import type { DataName } from './data-names.ts'
+import { builtInDataset, type DataName } from './datasets/registry.ts'
 
 /** The part of a configuration's `data` that says where the images are. */
 export interface DataPlace {
@@ -18,27 +18,11 @@ export function needPlace(place: DataPlace): void {
 export function needDirectory({ name, directory }: DataPlace): string {
   if (directory !== undefined && directory !== null) return directory
   const fetched = `\`moiety data get ${name} --to DIR\` fetches it; then add --data DIR`
-  const [held, help] = ofFolders[name] ?? [name, fetched]
+  const { holds, help } = builtInDataset(name)?.folder ?? { holds: name, help: fetched }
   return fail({
     kind: 'usage',
-    message: `expected the folder of ${held}, got none`,
+    message: `expected the folder of ${holds}, got none`,
     where: 'data.directory',
     help,
   })
-}
-
-const boxes = [
-  'annotations and images',
-  'add --data DIR, with annotations and images (docs/detection-data.md)',
-] as const
-
-/** What the folder of a data set that cannot be fetched has, and how to give it. */
-const ofFolders: Partial<Record<DataName, readonly [held: string, help: string]>> = {
-  folder: ['the images', 'add --data DIR, with one folder a class in it'],
-  'multi-label': [
-    'the labels',
-    'add --data DIR, with labels.csv, labels.json or labels.jsonl in it (docs/multi-label.md)',
-  ],
-  coco: boxes,
-  boxes,
 }

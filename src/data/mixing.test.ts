@@ -44,6 +44,13 @@ describe('mixup', () => {
     const turned = mixLabels(labels, { share: 0.25 })
     expect([turned.labels, turned.others, turned.shares]).toEqual([others, first, shares])
   })
+
+  it('mixes the labels of an image as a row, where it has several', () => {
+    const rows: HostTensor = { dtype: 'int64', shape: [3, 2], data: BigInt64Array.of(1n, 0n, 0n, 0n, 1n, 1n) }
+    const { labels: first, others, shares } = mixLabels(rows, { share: 0.25 })
+    expect([...(first.data as BigInt64Array)]).toEqual([1n, 1n, 1n, 0n, 0n, 0n])
+    expect([others.data, others.shape, [...shares.data]]).toEqual([rows.data, [3, 2], [0.75, 0.75, 0.75]])
+  })
 })
 
 describe('CutMix', () => {

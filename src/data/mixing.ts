@@ -9,6 +9,11 @@ export interface MixingOptions {
   readonly cutmix?: { readonly alpha: number } | undefined
 }
 
+/** Whether images are mixed at all. */
+export function isMixed({ mixup, cutmix }: MixingOptions): boolean {
+  return mixup !== undefined || cutmix !== undefined
+}
+
 /** A rectangle of pixels, its ends not included. */
 export interface Area {
   readonly top: number
@@ -75,25 +80,27 @@ function partnerOf(image: number, count: number): number {
   return (image + count - 1) % count
 }
 
-/** What a classifier of mixed images should say. */
+/** What a network of mixed images should say. */
 export interface MixedLabels {
-  /** int64 [N]: the class with the larger share. */
+  /** Of the images with the larger share; as what was mixed. */
   readonly labels: HostTensor
-  /** int64 [N]: the other one. */
+  /** Of the others. */
   readonly others: HostTensor
   /** float32 [N]: the share of `labels`, from ½ to 1. */
   readonly shares: HostTensor
 }
 
-/** @param labels - int64 [N], before the images were mixed */
+/** @param labels - int64 [N], or [N, classes] of images with several labels, before the images were mixed */
 export function mixLabels(labels: HostTensor, { share }: Pick<Mixing, 'share'>): MixedLabels {
+  const [count = 0] = labels.shape
   const own = labels.data as BigInt64Array
-  const rolled = own.map((_, i) => own[partnerOf(i, own.length)]!)
+  const row = count === 0 ? 0 : own.length / count
+  const rolled = own.map((_, i) => own[partnerOf(Math.floor(i / row), count) * row + (i % row)]!)
   const [first, second] = share >= 0.5 ? [own, rolled] : [rolled, own]
-  const shares = new Float32Array(own.length).fill(Math.max(share, 1 - share))
+  const shares = new Float32Array(count).fill(Math.max(share, 1 - share))
   return {
     labels: { dtype: 'int64', shape: labels.shape, data: first },
     others: { dtype: 'int64', shape: labels.shape, data: second },
-    shares: { dtype: 'float32', shape: labels.shape, data: shares },
+    shares: { dtype: 'float32', shape: [count], data: shares },
   }
 }

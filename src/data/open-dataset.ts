@@ -1,10 +1,5 @@
-import { type CodeOwner, ownedFunction } from '../base/component-code.ts'
 import { fail } from '../base/errors.ts'
-import { isCount } from '../base/numbers.ts'
-import { type ArrayData, datasetOfArrays } from './array-data.ts'
 import { openCifar } from './cifar.ts'
-import { datasets } from './custom-dataset.ts'
-import type { DataName } from './data-names.ts'
 import {
   type Dataset,
   type Limit,
@@ -13,13 +8,16 @@ import {
   spreadOverClasses,
   subset,
 } from './dataset.ts'
+import { type DataName, taskOfData } from './datasets/registry.ts'
 import { openFolder } from './folder.ts'
 import { needDirectory } from './missing-directory.ts'
+import { openOwn } from './own-data.ts'
+import type { CacheOptions } from './pixels/cache-options.ts'
 import { openSample } from './sample.ts'
 import { usedInWords } from './split-names.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
-export interface DataOptions {
+export interface DataOptions extends CacheOptions {
   readonly name: DataName
   /** Of a data set of the user's own. */
   readonly options?: Readonly<Record<string, unknown>> | undefined
@@ -61,13 +59,8 @@ export function limitedTo(limit: Limit | undefined, dataset: Dataset): Dataset {
 }
 
 async function openWhole(options: DataOptions, progress?: OnProgress): Promise<Dataset> {
-  const { name, directory = null, size } = options
-  const own = datasets.find(name)
-  if (own !== undefined) {
-    const open = own.create(options.options)
-    const opened: unknown = await open({ directory, size, onProgress: progress ?? (() => undefined) })
-    return checkedCustom(opened, { ...own, source: datasets.sourceOf(name) })
-  }
+  const own = await openOwn('classification', options, progress)
+  if (own !== undefined) return own
   switch (options.name) {
     case 'cifar10':
     case 'cifar100':
@@ -76,72 +69,14 @@ async function openWhole(options: DataOptions, progress?: OnProgress): Promise<D
       return openSample({ seed: options.seed, cacheDirectory: options.cacheDirectory }, progress)
     case 'folder':
       return openFolder({ ...options, directory: needDirectory(options) }, progress)
-    case 'scenes':
-    case 'coco':
-    case 'boxes':
+    default:
       return fail({
         kind: 'usage',
-        message: `expected images of one class each, but ${options.name} has boxes`,
+        message: `expected images of one class each, but those of ${options.name} have ${taskOfData(options.name) === 'detection' ? 'boxes' : 'any number'}`,
         where: 'data.name',
-        help: 'this is for classifiers; in a program, openDetectionDataset opens it',
-      })
-    case 'multi-label':
-      return fail({
-        kind: 'usage',
-        message: 'expected images of one class each, but those of multi-label have any number',
-        where: 'data.name',
-        help: 'this is for networks that give each image one class; in a program, openMultiLabel opens it',
+        help: 'this is for classifiers; in a program, openDetectionDataset opens boxes and openMultiLabel several labels an image',
       })
   }
-}
-
-/** What a user's data set opened as: JavaScript checks nothing of it. */
-function checkedCustom(opened: unknown, owner: CodeOwner): Dataset {
-  const { name } = owner
-  if (!isOpened(opened))
-    return fail({
-      kind: 'data',
-      message: `expected the data set "${name}" to open as { title, classes, train, test, … }, but it gave other things`,
-      where: owner.source?.file ?? 'data.name',
-      help: 'return arrays or a Dataset; docs/components.md has an example',
-    })
-  const dataset = 'mean' in opened ? opened : datasetOfArrays(opened)
-  if (!isCount(dataset.size) || !isCount(dataset.train.length))
-    return fail({
-      kind: 'data',
-      message: `expected images to train on from the data set "${name}", but there are none`,
-      where: owner.source?.file ?? 'data.name',
-      help: 'return at least one training image and the size of all',
-    })
-  const { train, val, test } = dataset
-  const loading = (split: Split): Split => ({
-    ...split,
-    length: split.length,
-    labels: split.labels,
-    coarse: split.coarse,
-    load: ownedFunction(indices => split.load(indices), owner),
-  })
-  return {
-    ...dataset,
-    name,
-    skipped: dataset.skipped ?? [],
-    train: loading(train),
-    ...(val === undefined ? {} : { val: loading(val) }),
-    test: loading(test),
-  }
-}
-
-function isOpened(value: unknown): value is Dataset | ArrayData {
-  if (typeof value !== 'object' || value === null) return false
-  const { classes, train, test } = value as Partial<Dataset>
-  const isObject = (one: unknown): boolean => typeof one === 'object' && one !== null
-  return (
-    Array.isArray(classes) &&
-    classes.length > 0 &&
-    classes.every(one => typeof one === 'string') &&
-    isObject(train) &&
-    isObject(test)
-  )
 }
 
 function checkLimit(count: number | null | undefined, side: 'train' | 'test'): void {

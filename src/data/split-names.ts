@@ -125,7 +125,7 @@ export function usedInWords(all: Splits<Sized>, used: Splits<Sized>): string {
 }
 
 /**
- * The counts of a title, of data of which a limit leaves out images before they are looked at.
+ * The counts of a title, of data of which a limit leaves out images before they are opened.
  *
  * @param all - what there is
  * @param used - what is left by the limit, less the images that cannot be read

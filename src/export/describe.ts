@@ -8,7 +8,10 @@ import type { DataFacts, RunFacts } from './run-facts.ts'
 
 /** A run, as far as its exported model tells of it. */
 export interface DescribedRun
-  extends Pick<RunFacts, 'config' | 'recipe' | 'data' | 'accuracy' | 'cocoMetrics' | 'measures' | 'captions'> {
+  extends Pick<
+    RunFacts,
+    'config' | 'recipe' | 'data' | 'accuracy' | 'cocoMetrics' | 'measures' | 'captions'
+  > {
   readonly checkpoint: Pick<RunFacts['checkpoint'], 'step'>
   readonly task: ModelMetadata['task']
   /** Version of Moiety. */
@@ -22,7 +25,18 @@ export interface DescribedRun
  * @param canvas - of a detector; undefined for a classifier
  */
 export function describeModel(
-  { config, checkpoint, recipe, data, accuracy, cocoMetrics, measures, captions, task, version }: DescribedRun,
+  {
+    config,
+    checkpoint,
+    recipe,
+    data,
+    accuracy,
+    cocoMetrics,
+    measures,
+    captions,
+    task,
+    version,
+  }: DescribedRun,
   form: ModelForm,
   layers: readonly LayerInfo[],
   canvas?: Canvas,

@@ -1,24 +1,8 @@
 import { markdown, markdownCode, visibleJson } from '../base/escaping.ts'
 import { type State, sizeOf } from '../base/tensor.ts'
 import type { Config } from '../config/config.ts'
+import { builtInDataset } from '../data/datasets/registry.ts'
 import type { ModelMetadata } from './metadata.ts'
-
-/** Names that a hub has for the data sets that are on one. */
-const hubDatasets: Readonly<Partial<Record<Config['data']['name'], string>>> = {
-  cifar10: 'cifar10',
-  cifar100: 'cifar100',
-}
-
-const dataTitles = {
-  sample: "Moiety's sample of drawings (emoji artwork)",
-  cifar10: 'CIFAR-10',
-  cifar100: 'CIFAR-100',
-  folder: 'a folder of images',
-  'multi-label': 'images with several labels each',
-  scenes: "Moiety's scenes of drawings (emoji artwork)",
-  coco: 'COCO, or a folder in its format',
-  boxes: 'a folder of images with boxes',
-} as const satisfies Record<Config['data']['name'], string>
 
 /**
  * The model card: YAML for the hub between two lines of dashes, then text for people. It says what was measured and
@@ -35,7 +19,7 @@ function frontMatter(metadata: ModelMetadata, { data, model }: Config): string {
   const { task, recipe, layers } = metadata
   // Hubs have one pipeline for images with one class and with several.
   const pipeline = task === 'object-detection' ? task : 'image-classification'
-  const dataset = hubDatasets[data.name]
+  const dataset = builtInDataset(data.name)?.hub
   const kinds = task === 'object-detection' ? ['retinanet', model.name] : [model.network?.name ?? model.name]
   const tags = [task, ...kinds, ...(layers.length > 0 ? ['mixture-of-experts'] : [])]
   const measured = measuredFor(metadata)
@@ -84,8 +68,7 @@ function numbersOf(numbers: NonNullable<ModelMetadata['measures']>): [name: stri
 }
 
 /** Of a data set of the user's own, its name. */
-const titleOf = (name: string): string =>
-  Object.getOwnPropertyDescriptor(dataTitles, name)?.value ?? markdown(name)
+const titleOf = (name: string): string => builtInDataset(name)?.title ?? markdown(name)
 
 function networkInWords({ network, name, width, stem }: Config['model']): string {
   return network === undefined
@@ -156,7 +139,8 @@ function measuredInWords({ accuracy, coco_metrics: numbers, measures }: ModelMet
 function placement({ longest, shortest, score }: NonNullable<ModelMetadata['detection']>): string {
   return (
     `An image keeps its aspect: it is scaled until its longer side has ${longest} pixels or its shorter one ${shortest}, ` +
-    `normalised, and put into the upper left corner; the rest is 0. Detections have a score above ${score}.`
+    'each side rounded, normalised, and put into the upper left corner; the rest is 0. Boxes go back by the ratios of these sides, ' +
+    `each axis by its own. Detections have a score above ${score}.`
   )
 }
 

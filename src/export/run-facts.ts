@@ -2,7 +2,7 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts'
 import { openDataset, type PerChannel } from '../data/index.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
-import type { Measures, TrainEvent } from '../run/events.ts'
+import { type Measures, progressEvent, type TrainEvent } from '../run/events.ts'
 import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { configHash, readConfig, readEnvironment } from '../run/run-folder.ts'
 import { type CheckpointChoice, type ChosenCheckpoint, chosenCheckpoint } from '../tasks/choose-checkpoint.ts'
@@ -98,7 +98,7 @@ async function dataFacts(
     return { size, classes, superclasses, superclassOf, normalisation: { mean, std }, detection }
   }
   try {
-    const dataset = await openDataset(config.data, progress => onEvent({ kind: 'progress', ...progress }))
+    const dataset = await openDataset(config.data, progress => onEvent(progressEvent(progress)))
     refuseOtherClasses(extra, dataset)
     const { size, classes, superclasses, superclassOf, mean, std } = dataset
     return { size, classes, superclasses, superclassOf, normalisation: { mean, std } }

@@ -41,7 +41,7 @@ export function parseCsv(
 }
 
 /** What may be between fields. */
-export type CsvSeparator = ',' | ';' | '\t'
+export type CsvSeparator = ',' | ';' | '\t' | ' '
 
 /** Longest field in characters: a longer one is a quote without an end, or another file. */
 const longestField = 1 << 20

@@ -165,7 +165,7 @@ export class JsonReader {
   }
 }
 
-/** A value whose form is looked at after it was read; objects are undefined. */
+/** A value whose form is checked after it was read; objects are undefined. */
 export type JsonValue = string | number | boolean | null | undefined | readonly JsonValue[]
 
 /** An untrusted name for a message: escaped, and truncated when long. */

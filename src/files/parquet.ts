@@ -1,6 +1,6 @@
 /**
  * Reads columns of Parquet files with hyparquet, a range of rows at a time. A file is not trusted: before a column is decoded, the
- * headers of its pages are looked at, so that a small file that declares huge pages or billions of values is refused instead of
+ * headers of its pages are checked, so that a small file that declares huge pages or billions of values is refused instead of
  * filling the memory.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
@@ -140,7 +140,7 @@ async function bufferOf(path: string) {
   }
 }
 
-/** Looks at the pages of some columns of a row group before hyparquet decodes them. */
+/** Checks the pages of some columns of a row group before hyparquet decodes them. */
 async function checkPages(
   { file, metadata }: { readonly file: Buffered; readonly metadata: FileMetaData },
   group: RowGroup,
@@ -204,7 +204,7 @@ function checkHeader(header: PageHeader, left: number, where: string): number {
   return own
 }
 
-/** Looks at the runs of equal values in a page: their lengths, which hyparquet believes. */
+/** Checks the runs of equal values in a page: their lengths, which hyparquet believes. */
 function checkRuns(
   header: PageHeader,
   packed: Uint8Array,
@@ -267,7 +267,7 @@ function checkLengths(bytes: Uint8Array, width: number, count: number, where: st
 
 const write = 'write the file with smaller row groups, as 100 images each (row_group_size of pyarrow)'
 
-/** Unpacking never gives more bytes than the page's header says, which was looked at. */
+/** Unpacking never gives more bytes than the page's header says, which was checked. */
 const compressors: Compressors = {
   LZ4: packaged.LZ4!,
   LZ4_RAW: packaged.LZ4_RAW!,

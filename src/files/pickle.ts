@@ -117,7 +117,7 @@ class Machine {
     return this.refuse(`it has more than ${mostOperations} operations`)
   }
 
-  /** Codes as in pickletools; the names of the operations are beside them. */
+  /** Codes as in pickletools; with the names of the operations. */
   #operate(code: number): void {
     switch (code) {
       case 0x80: // PROTO

@@ -6,6 +6,7 @@
 import * as fs from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { readableBytes } from './bytes.ts'
+import { decodeText } from './text.ts'
 
 /** Size limits in bytes (docs/decisions.md). Images and archives have theirs in `src/data`. */
 export const sizeLimits = {
@@ -132,7 +133,7 @@ export async function readRegularFile(path: string, most?: number): Promise<Uint
 
 /** The same as text. */
 export async function readRegularText(path: string, most: number): Promise<string> {
-  return new TextDecoder().decode(await readRegularFile(path, most))
+  return decodeText(await readRegularFile(path, most))
 }
 
 function checked(file: number, most: number | undefined): number {

@@ -45,28 +45,28 @@ export interface FileContent {
  * @throws MoietyError `disk`, also where a folder has the name of a file
  */
 export function replaceFiles(disk: Disk, files: Iterable<FileContent>): string[] {
-  const besides = new Map<string, string>()
+  const stagings = new Map<string, string>()
   const paths: string[] = []
   try {
     for (const { path, bytes } of files) {
       const folder = realFolder(disk, dirname(path))
-      const beside = besides.get(folder) ?? begin(disk, folder)
-      besides.set(folder, beside)
+      const staging = stagings.get(folder) ?? begin(disk, folder)
+      stagings.set(folder, staging)
       refuseFolder(disk, path)
       const content = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
-      writeFlushed(disk, join(beside, basename(path)), content)
+      writeFlushed(disk, join(staging, basename(path)), content)
       paths.push(path)
     }
-    link(disk, besides)
-    const [first] = [...besides.keys()].sort()
+    link(disk, stagings)
+    const [first] = [...stagings.keys()].sort()
     if (first === undefined) return paths
     holdSignals(() => {
-      decide(disk, first, besides.get(first)!)
-      besides.clear()
+      decide(disk, first, stagings.get(first)!)
+      stagings.clear()
       finishReplacement(disk, first)
     })
   } catch (cause) {
-    for (const beside of besides.values()) ignoringErrors(() => disk.remove(beside))
+    for (const staging of stagings.values()) ignoringErrors(() => disk.remove(staging))
     throw cause
   }
   return paths
@@ -87,39 +87,39 @@ function realFolder(disk: Disk, folder: string): string {
 }
 
 /** Makes each part name its neighbours, and gives all but the first the name that the one before knows. */
-function link(disk: Disk, besides: Map<string, string>): void {
-  const folders = [...besides.keys()].sort()
+function link(disk: Disk, stagings: Map<string, string>): void {
+  const folders = [...stagings.keys()].sort()
   const first = folders[0]
   for (const [i, folder] of folders.entries()) {
-    const beside = besides.get(folder)!
+    const staging = stagings.get(folder)!
     const next = folders[i + 1]
     if (folders.length > 1) {
       const neighbours: z.infer<typeof alsoSchema> = {
         first: folder === first ? null : relative(folder, first!),
-        next: next === undefined ? null : relative(folder, partOf(next, besides.get(next)!)),
+        next: next === undefined ? null : relative(folder, partOf(next, stagings.get(next)!)),
       }
-      const also = join(beside, `${alsoPrefix}${randomBytes(6).toString('hex')}`)
+      const also = join(staging, `${alsoPrefix}${randomBytes(6).toString('hex')}`)
       writeFlushed(disk, also, new TextEncoder().encode(JSON.stringify(neighbours)))
     }
-    attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
+    attempt(disk, 'flush', staging, () => disk.flushFolder(staging))
     if (folder === first) continue
-    const part = partOf(folder, beside)
-    attempt(disk, 'rename to', part, () => disk.rename(beside, part))
-    besides.set(folder, part)
+    const part = partOf(folder, staging)
+    attempt(disk, 'rename to', part, () => disk.rename(staging, part))
+    stagings.set(folder, part)
     attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
   }
 }
 
-const partOf = (folder: string, beside: string): string =>
-  join(folder, basename(beside).replace(unfinished, partPrefix))
+const partOf = (folder: string, staging: string): string =>
+  join(folder, basename(staging).replace(unfinished, partPrefix))
 
 /** Makes the folder to write into, and removes what ended processes left there. */
 function begin(disk: Disk, folder: string): string {
-  const beside = join(folder, temporaryName('together'))
-  attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
-  ignoringErrors(() => removeAbandoned(disk, folder, beside))
-  ignoringErrors(() => removeParts(disk, folder, beside))
-  return beside
+  const staging = join(folder, temporaryName('together'))
+  attempt(disk, 'create the folder', staging, () => disk.makeFolder(staging))
+  ignoringErrors(() => removeAbandoned(disk, folder, staging))
+  ignoringErrors(() => removeParts(disk, folder, staging))
+  return staging
 }
 
 /** Finishes the sets that parts belong to, if they are decided, and removes those of ended processes that never were. */
@@ -175,13 +175,13 @@ const taken = new Set(['ENOTEMPTY', 'EEXIST', 'EPERM', 'EACCES'])
 const mostTurns = 100
 
 /** @param isShared - others may decide it, too: it has been decided if it is gone */
-function decide(disk: Disk, folder: string, beside: string, isShared = false): void {
+function decide(disk: Disk, folder: string, staging: string, isShared = false): void {
   const place = join(folder, replacingFolder)
   for (let turn = 1; ; turn++) {
     finishReplacement(disk, folder)
     const isDone = attempt(disk, 'rename to', place, () => {
       try {
-        disk.rename(beside, place)
+        disk.rename(staging, place)
         return true
       } catch (cause) {
         if (isShared && codeOf(cause) === 'ENOENT') return true

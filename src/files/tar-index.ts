@@ -103,7 +103,7 @@ function headerOf(
   return header
 }
 
-/** Nothing is written under these names; they are refused because whoever unpacks the archive would write there. */
+/** Nothing is written under these names; they are refused because unpacking the archive would write there. */
 function checkName(name: string, where: string): void {
   if (
     name === '' ||

@@ -39,7 +39,7 @@ function ownerEnded(name: string): boolean | undefined {
  * {@link hoursUntilAbandoned} hours. Writing takes seconds.
  *
  * @param reference - a file or folder there that was just written: times are compared by the clock of the file system
- * @param isOwn - whether only the caller writes the file of this final name, so that a temporary one is abandoned whoever wrote it
+ * @param isOwn - whether only the caller writes the file of this final name, so that any temporary one is abandoned
  * @throws MoietyError `disk`
  */
 export function removeAbandoned(

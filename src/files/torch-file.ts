@@ -129,7 +129,7 @@ async function readArchive(bytes: Uint8Array, source: string): Promise<unknown> 
   return readPickle(entries.get(first)!(), pickleOptions(source, persistent)).value
 }
 
-/** Reads an entry: a part of the file where it is stored as it is. */
+/** Reads an entry: a part of the file where it is stored uncompressed. */
 interface StoredEntry {
   (): Uint8Array
   /** Bytes when read. */

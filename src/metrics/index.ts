@@ -34,11 +34,15 @@ export {
 } from './label-thresholds.ts'
 export { type MeasureDefinition, type Measures, measureText } from './measure.ts'
 export {
+  type BoxPredictions,
   defineMetric,
+  type LabelPredictions,
   type Metric,
   type MetricDefinition,
   type MetricFacts,
+  type MetricOfTask,
   type Predictions,
+  type PredictionsOfTask,
 } from './metric.ts'
 export { type ClassWeights, preferredClasses } from './preferred-classes.ts'
 export { activeShare, type LayerStats, type UtilizationSums, utilization, variation } from './utilization.ts'

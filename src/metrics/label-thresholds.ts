@@ -5,18 +5,27 @@ import { rankingSteps } from './average-precision.ts'
  * highest. It is the score of an image, since F₁ changes only there.
  *
  * @param isPositive - 1 where the image has the class, otherwise 0
+ * @param positives - how many there are to find, where some have no score at all
  * @returns null where no image has the class, and every threshold has F₁ 0
  */
-export function bestThreshold(scores: ArrayLike<number>, isPositive: ArrayLike<number>): number | null {
-  let positives = 0
-  for (let i = 0; i < isPositive.length; i++) positives += isPositive[i]!
-  if (positives === 0) return null
+export function bestThreshold(
+  scores: ArrayLike<number>,
+  isPositive: ArrayLike<number>,
+  positives = sumOf(isPositive),
+): number | null {
+  if (sumOf(isPositive) === 0) return null
   let best: { readonly score: number; readonly f1: number } | undefined
   for (const { score, found, right } of rankingSteps(scores, isPositive)) {
     const f1 = (2 * right) / (found + positives)
     if (best === undefined || f1 > best.f1) best = { score, f1 }
   }
   return best?.score ?? null
+}
+
+function sumOf(values: ArrayLike<number>): number {
+  let sum = 0
+  for (let i = 0; i < values.length; i++) sum += values[i]!
+  return sum
 }
 
 /** How many images are found, have the class, and both. */

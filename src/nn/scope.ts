@@ -41,7 +41,7 @@ export interface SelectedRows {
   readonly of: Tensor['shape'][number]
 }
 
-/** The class of each image of a batch, for whatever learns from it beside the task's loss. */
+/** The class of each image of a batch, for losses other than that of the task. */
 export interface Labels {
   /** int64 [N], from 0. */
   readonly indices: Tensor

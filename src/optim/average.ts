@@ -5,10 +5,10 @@ import { joined, separated } from './trained.ts'
 /**
  * The exponential moving average of a network's weights: a ← a + (1 − d)·(w − a) after each step (Polyak and Juditsky 1992;
  * as timm's `ModelEmaV3` and TensorFlow's `ExponentialMovingAverage`). Parameters and BatchNorm's running statistics are averaged,
- * as timm does with `exclude_buffers=False`, its default; counters of constraints are not, for they only matter in training.
+ * as timm does with `exclude_buffers=False`, its default; counters of constraints are not, because they are only used in training.
  */
 
-/** Part of the optimizer's state, so whoever reads a network alone does not meet it. */
+/** Part of the optimizer's state, so reading only a network skips it. */
 const prefix = 'optimizer.average.'
 
 /** The tensor of the state that averages another one. */

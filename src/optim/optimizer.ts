@@ -8,7 +8,7 @@ export interface Parameter {
   readonly shape: readonly number[]
 }
 
-/** How parameters are trained, beside what the optimizer says. */
+/** How parameters are trained, in addition to the options of the optimizer. */
 export interface ParamGroupOptions {
   /** What the learning rate is multiplied by. */
   readonly rate: number

@@ -26,7 +26,7 @@ export interface PredictedObject {
   readonly name: string
   readonly categoryId: number
   readonly score: number
-  /** x, y, width, height in pixels of the image as it is stored. */
+  /** x, y, width, height in pixels of the image as stored. */
   readonly box: Box
   /** The level of the pyramid that it was found on: 3 to 7. In layers with five inputs, that of P3 is the first. */
   readonly level: number

@@ -1,13 +1,8 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { inOrder } from '../base/in-order.ts'
-import { decodeStored, type Extent, storedExtent, UnreadableImage } from '../data/image.ts'
-import { imageEndings, isImageName } from '../data/image-names.ts'
-import { isJunkFile } from '../data/junk-files.ts'
-import { kindOf, reasonOf, rethrowExhausted } from '../files/disk.ts'
+import { decodeStored, type Extent, formats, storedExtent, UnreadableImage } from '../data/image.ts'
 
-/** An image to predict. Its extent is as it is stored. */
+/** An image to predict. Its extent is that of the stored image. */
 export interface GivenImage extends Extent {
   readonly path: string
   /** Whether its EXIF asks to have it turned or mirrored. */
@@ -17,25 +12,23 @@ export interface GivenImage extends Extent {
 /** How many files are decoded at a time. */
 const together = 4
 
-/**
- * The images that paths stand for: files as they are, and in the place of a folder the files in it that end like images, by
- * name, without junk; folders in folders are passed over.
- *
- * @throws MoietyError `data` for a folder without an image, or one that cannot be listed
- */
-export function imageFiles(paths: readonly string[]): string[] {
-  return paths.flatMap(path => (kindOf(path) === 'folder' ? imagesIn(path) : [path]))
+/** A file that is left out because it cannot be read as an image. */
+export interface SkippedImage {
+  readonly path: string
+  readonly reason: string
 }
 
 /**
  * Checks that images can be decoded: each is, once, into few pixels that are not kept.
  *
- * @throws MoietyError `data` that names every file that cannot be
+ * @param unreadable - `skip` leaves out the files that cannot be
+ * @throws MoietyError `data` that names every file that cannot be decoded, under `skip` if none can
  */
 export async function checkedImages(
   paths: readonly string[],
+  unreadable: 'stop' | 'skip',
   onProgress: (done: number, total: number) => void,
-): Promise<GivenImage[]> {
+): Promise<{ readonly images: readonly GivenImage[]; readonly skipped: readonly SkippedImage[] }> {
   const images: GivenImage[] = []
   const bad: UnreadableImage[] = []
   const check = (i: number) => checkedImage(paths[i]!).catch(orUnreadable)
@@ -44,7 +37,8 @@ export async function checkedImages(
     else images.push(image)
     onProgress(images.length + bad.length, paths.length)
   }
-  return bad.length === 0 ? images : refuseUnreadable(bad)
+  if (bad.length > 0 && (unreadable === 'stop' || images.length === 0)) refuseUnreadable(bad)
+  return { images, skipped: bad.map(({ path, reason }) => ({ path, reason })) }
 }
 
 /**
@@ -84,37 +78,7 @@ function refuseUnreadable([first, ...others]: readonly UnreadableImage[]): never
     message: `an image cannot be read: ${first!.reason}${others.length === 0 ? '' : `; and ${others.length} more:`}`,
     details: others.map(({ message }) => `  ${message}`),
     where: first!.path,
-    help: 'give JPEG, PNG or WebP files, or a folder of them',
+    help: `give ${formats} files, or leave out what cannot be read with --skip-unreadable`,
     cause: first,
   })
-}
-
-function imagesIn(folder: string): string[] {
-  const names = listing(folder)
-    .filter(name => isImageName(name) && !isJunkFile(name, 'file'))
-    .sort()
-  if (names.length > 0) return names.map(name => join(folder, name))
-  return fail({
-    kind: 'data',
-    message: `expected images in the folder, got no file that ends in ${imageEndings.map(ending => `.${ending}`).join(', ')}`,
-    where: folder,
-    help: 'give the folder that holds the images themselves, or their files',
-  })
-}
-
-function listing(folder: string): string[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter(entry => !entry.isDirectory())
-      .map(({ name }) => name)
-  } catch (cause) {
-    rethrowExhausted(cause, 'list', folder)
-    return fail({
-      kind: 'data',
-      message: `expected a folder that can be listed, got: ${reasonOf(cause)}`,
-      where: folder,
-      help: 'check its permissions',
-      cause,
-    })
-  }
 }

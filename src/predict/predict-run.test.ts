@@ -1,6 +1,6 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { detectorFacts, detectorState, smallDetector } from '../../test/untrained-detector.ts'
@@ -87,6 +87,47 @@ describe('predicting', () => {
       for (const { routing } of result.images)
         expect(routing.map(inputs => inputs.length)).toEqual(result.layers.map(({ inputs }) => inputs))
     }
+  })
+
+  it('takes patterns, through folders too, each file once, and names that look like patterns', async () => {
+    const tree = join(folder, 'tree')
+    mkdirSync(join(tree, 'a', 'b'), { recursive: true })
+    const bytes = readFileSync(join(photos, '0.png'))
+    for (const name of ['1.png', 'a/2.PNG', 'a/b/3.png', 'a/[4].png']) writeFileSync(join(tree, name), bytes)
+    writeFileSync(join(tree, 'a', 'notes.txt'), 'not an image')
+    const shown = async (...images: string[]) =>
+      (await predicted(classifier, images)).result.images.map(({ path }) => relative(tree, path))
+    expect(await shown(join(tree, '**'))).toEqual(['1.png', 'a/2.PNG', 'a/[4].png', 'a/b/3.png'])
+    expect(await shown(join(tree, '*', '*.{png,PNG}'), tree, join(tree, '1.png'))).toEqual([
+      ...['a/2.PNG', 'a/[4].png', '1.png'],
+    ])
+    expect(await shown(join(tree, 'a', '[4].png'))).toEqual(['a/[4].png'])
+    await expect(predictRun({ run: classifier, images: [join(tree, '*.jpg')] })).rejects.toMatchObject({
+      ...{ kind: 'data', message: expect.stringContaining('no file matches') },
+    })
+    await expect(predictRun({ run: classifier, images: [join(tree, 'a', '*.txt')] })).rejects.toThrow(
+      'cannot be read',
+    )
+  })
+
+  it('leaves out what cannot be read where that is asked for, counts and names it', async () => {
+    const mixed = join(folder, 'mixed')
+    mkdirSync(mixed)
+    for (const name of ['0.png', '2.png']) writeFileSync(join(mixed, name), readFileSync(join(photos, name)))
+    writeFileSync(join(mixed, '1.png'), 'not an image')
+    for (const run of [classifier, detector]) {
+      const { result, events } = await predicted(run, [mixed], { unreadable: 'skip' })
+      expect(result.images.map(({ path }) => basename(path))).toEqual(['0.png', '2.png'])
+      expect(result.skipped).toEqual([
+        { path: join(mixed, '1.png'), reason: expect.stringContaining('not a JPEG') },
+      ])
+      expect(events).toContainEqual({
+        kind: 'warning',
+        message: expect.stringMatching(/left out a file that cannot be read: .*1\.png \(not a JPEG/),
+      })
+    }
+    const nothing = predictRun({ run: classifier, images: [join(mixed, '1.png')], unreadable: 'skip' })
+    await expect(nothing).rejects.toMatchObject({ kind: 'data', where: join(mixed, '1.png') })
   })
 
   it('gives each image of several batches what it gives the image alone', async () => {

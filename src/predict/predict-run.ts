@@ -9,7 +9,8 @@ import { remembered, trainedNormalisation } from '../tasks/data-identity.ts'
 import { kindOfTask } from '../tasks/kinds.ts'
 import { type DataChoice, engineOf, openTrainedRun } from '../tasks/open-run.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
-import { checkedImages, type GivenImage, imageFiles } from './given-images.ts'
+import { checkedImages, type GivenImage, type SkippedImage } from './given-images.ts'
+import { imageFiles } from './image-paths.ts'
 import type { InputRouting, PredictedImage, Predictions, Predictor, TaskOptions } from './predictor.ts'
 import { type Prediction, predictorOf } from './predictors.ts'
 
@@ -17,8 +18,10 @@ import { type Prediction, predictorOf } from './predictors.ts'
 export interface PredictOptions extends TaskOptions, CheckpointChoice {
   /** The run's folder. */
   readonly run: string
-  /** JPEG, PNG or WebP files, and folders of them. */
+  /** Image files, folders of them, and patterns such as `photos/**`. */
   readonly images: readonly string[]
+  /** Whether files that cannot be read end the prediction, the default, or are left out. */
+  readonly unreadable?: 'stop' | 'skip' | undefined
   /** Threads of the engine, instead of as many as in training. */
   readonly threads?: number | undefined
   /** Device of the engine, instead of that of the training. */
@@ -32,14 +35,15 @@ export interface PredictOptions extends TaskOptions, CheckpointChoice {
 /**
  * Predicts what images show, and reports which experts computed them. Images are decoded batch by batch.
  *
- * @throws MoietyError `data` that names every image that cannot be read, before anything is computed, or for a folder without
- *   images; `usage` for a folder that is no run, an option that the run's task does not have, or data with other classes; `disk`
+ * @throws MoietyError `data` that names every image that cannot be read, before anything is computed, or for a folder or pattern
+ *   without images; `usage` for a folder that is no run, an option that the run's task does not have, or data with other classes; `disk`
  *   for a damaged checkpoint; `diverged` where what the network computes is not finite
  */
 export async function predictRun(options: PredictOptions): Promise<Predictions<Prediction>> {
   const {
     run,
     images: paths,
+    unreadable = 'stop',
     threads,
     device,
     signal,
@@ -55,9 +59,10 @@ export async function predictRun(options: PredictOptions): Promise<Predictions<P
   const config = resolveConfig(readConfig(run), run)
   const predictor = predictorOf(kindOfTask(config).name)
   refuseOptions(taskOptions, predictor)
-  const images = await checkedImages(imageFiles(paths), (done, total) =>
+  const { images, skipped } = await checkedImages(imageFiles(paths), unreadable, (done, total) =>
     onProgress('checking images', done, total),
   )
+  warnOfSkipped(skipped, onEvent)
   if (predictor.orientation === 'stored') warnOfTurned(images, onEvent)
   const needsData = taskOptions.data !== undefined || predictor.usesTrainingImages(taskOptions)
   const opened =
@@ -80,6 +85,7 @@ export async function predictRun(options: PredictOptions): Promise<Predictions<P
           routing: routing.map(layer => routingOf(layer, i)),
         }),
       ),
+      skipped,
       ...(detections === undefined ? {} : { detections }),
     }
   } finally {
@@ -128,6 +134,16 @@ function routingOf({ inputs, experts, weights, logits }: RoutedLayer, image: num
         .sort((a, b) => b.weight - a.weight || a.expert - b.expert),
       logits: Array.from(logits.subarray(start, start + experts)),
     }
+  })
+}
+
+function warnOfSkipped(skipped: readonly SkippedImage[], onEvent: (event: TrainEvent) => void): void {
+  if (skipped.length === 0) return
+  const examples = skipped.slice(0, 3).map(({ path, reason }) => `${path} (${reason})`)
+  const more = skipped.length - examples.length
+  onEvent({
+    kind: 'warning',
+    message: `left out ${skipped.length === 1 ? 'a file' : `${skipped.length} files`} that cannot be read: ${examples.join(', ')}${more > 0 ? ` and ${more} more` : ''}`,
   })
 }
 

@@ -8,7 +8,7 @@ import type { DataIdentity, Normalisation } from '../tasks/data-identity.ts'
 import type { DataChoice } from '../tasks/open-run.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
 import type { Task } from '../tasks/task.ts'
-import type { GivenImage } from './given-images.ts'
+import type { GivenImage, SkippedImage } from './given-images.ts'
 
 /** Options that some tasks have; `predictRun` refuses those that the run's task does not have. */
 export interface TaskOptions {
@@ -75,6 +75,8 @@ export interface Predictions<P> {
   readonly settings: Readonly<Record<string, number>>
   readonly layers: readonly PredictedLayer[]
   readonly images: readonly PredictedImage<P>[]
+  /** Files that were left out because they cannot be read. */
+  readonly skipped: readonly SkippedImage[]
   /** With `coco`: all detections above the run's own threshold, as COCO's evaluation wants them. */
   readonly detections?: readonly Detection[]
 }
@@ -110,7 +112,7 @@ export type Figure =
 
 /** A box with a label that is drawn onto a picture. */
 export interface Mark {
-  /** In pixels of the image as it is stored. */
+  /** In pixels of the image as stored. */
   readonly box: Box
   /** What the label says, and what it says where the letters cannot write that. */
   readonly name: string

@@ -1,5 +1,6 @@
 import { classificationMeasures } from '../tasks/classification/measures.ts'
 import { singleFigure } from './alone-figure.ts'
+import { answersSection, answersStyle, calibrationDefinition } from './answers-section.ts'
 import type { Definition } from './definitions-section.ts'
 import { expertsSection } from './experts-section.ts'
 import { percent } from './figures.ts'
@@ -10,6 +11,7 @@ import { groupMean, type Reading, superclassName } from './reading.ts'
 import { accuracySentence, explainedSentence } from './sentences.ts'
 import type { TaskPage } from './task-page.ts'
 import { variantsFigure, variantsStyle } from './variants-figure.ts'
+import { wideTableStyle } from './wide-table.ts'
 
 /** What the page of a classifier adds: galleries of experts, accuracies, and maps of the gates' logits. */
 export function classificationPage(plain: Reading): TaskPage | null {
@@ -21,7 +23,7 @@ export function classificationPage(plain: Reading): TaskPage | null {
   const { chance, size } = extras
   const measured = (value: number | null | undefined): string => (data.images === 0 ? '–' : percent(value))
   return {
-    style: variantsStyle,
+    style: variantsStyle + answersStyle + wideTableStyle,
     store: pictureStore(reading),
     title: layers.length === 0 ? 'Accuracy, class by class' : 'Expert roles',
     reaches: `names ${percent(measures.top1)} of ${countedImages(data.images)} right, where chance is ${percent(chance)}`,
@@ -30,7 +32,7 @@ export function classificationPage(plain: Reading): TaskPage | null {
       result('Top-5 accuracy', measured(measures.top5), `by chance ${percent(Math.min(1, 5 * chance))}`),
     ],
     facts: [fact('Size', `${size}\u202f×\u202f${size} pixels`)],
-    definitions: layers.length === 0 ? [accuracies] : [accuracies, mapDefinition],
+    definitions: [accuracies, calibrationDefinition, ...(layers.length === 0 ? [] : [mapDefinition])],
     items: 'images',
     classScore: 'Right',
     groupScore: classes => `${percent(groupMean(reading, findings.perClass.top1 ?? [], classes))} right`,
@@ -62,6 +64,7 @@ export function classificationPage(plain: Reading): TaskPage | null {
           has: label => findings.data.superclassOf?.[label] === superclass,
         })),
       }),
+    answers: answersSection(reading, extras),
     classes: null,
     dialogs: imageSections(reading),
   }

@@ -175,7 +175,7 @@ function summary(runs: readonly ComparedRun[], ranking: Ranking): Markup | null 
     return html`<p class="standfirst">One configuration: ${label(first)}, with ${reached(first)}.</p>`
   if (isBeyondChance)
     return html`<p class="standfirst">Best by ${ranking.title}: ${label(first)}, with ${reached(first)}; closest to it ${label(second)}, with ${reached(second)} (${exactly(p)} over ${whole(pairs)} seeds that both have, exact sign-flip test, times ${whole(groups.length - 1)} for the choice).</p>`
-  return html`<p class="standfirst">Which of the ${whole(groups.length)} configurations is best cannot be told from these seeds: the first and its closest rival have ${pairs === 0 ? 'no seed' : pairs === 1 ? 'one seed' : `${whole(pairs)} seeds`} in common, and their difference is within chance (${exactly(p)}).</p>`
+  return html`<p class="standfirst">Which of the ${whole(groups.length)} configurations is best cannot be determined from these seeds: the first and its closest rival have ${pairs === 0 ? 'no seed' : pairs === 1 ? 'one seed' : `${whole(pairs)} seeds`} in common, and their difference is within chance (${exactly(p)}).</p>`
 }
 
 function labelOf({ layers }: ComparedRun): string {

@@ -34,6 +34,7 @@ export function generalPage({ findings }: Reading): TaskPage {
     preferences: () => [],
     variants: layer => [variantsFigure(findings, layer, { columns: known.slice(0, 4) })],
     pictures: () => null,
+    answers: null,
     classes: null,
     dialogs: null,
   }

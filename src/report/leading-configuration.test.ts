@@ -29,7 +29,7 @@ describe('the configuration that is called most accurate', () => {
     expect(found).toMatchObject({ p: 0.5, pairs: 2, isBeyondChance: false })
     const page = renderComparison(runs)
     expect(page).not.toContain('Best by')
-    expect(page).toContain('cannot be told from these seeds')
+    expect(page).toContain('cannot be determined from these seeds')
   })
 
   it('is named where six seeds agree, with the test: p = 2/2⁶', () => {

@@ -1,6 +1,7 @@
 import type { MultiLabelExtras } from '../analysis/findings.ts'
 import { multiLabelMeasures } from '../tasks/multi-label/measures.ts'
 import { singleFigure } from './alone-figure.ts'
+import { answersStyle, calibrationDefinition, labelAnswersSection } from './answers-section.ts'
 import type { Definition } from './definitions-section.ts'
 import { expertsSection } from './experts-section.ts'
 import { fixed, whole } from './figures.ts'
@@ -26,7 +27,7 @@ export function multiLabelPage(plain: Reading): TaskPage | null {
   const chance = fixed(extras.chance, 3)
   const order = Array.from(data.classes.keys()).toSorted((a, b) => data.perClass[b]! - data.perClass[a]!)
   return {
-    style: variantsStyle + wideTableStyle,
+    style: variantsStyle + answersStyle + wideTableStyle,
     store: pictureStore(reading),
     title: layers.length === 0 ? 'Labels, class by class' : 'Specialization',
     reaches: `reaches a mean average precision of ${fixed(measures.mAP, 3)} on ${countedImages(data.images)}, where chance is ${chance}`,
@@ -41,7 +42,7 @@ export function multiLabelPage(plain: Reading): TaskPage | null {
         `${whole(data.perClass.reduce((a, b) => a + b, 0))}; ${countedImages(extras.unlabelled)} without one`,
       ),
     ],
-    definitions: layers.length === 0 ? [precision] : [precision, labels, mapDefinition],
+    definitions: [precision, calibrationDefinition, ...(layers.length === 0 ? [] : [labels, mapDefinition])],
     items: 'images',
     classScore: 'AP',
     hasExperts: true,
@@ -72,6 +73,7 @@ export function multiLabelPage(plain: Reading): TaskPage | null {
           .slice(0, mostMaps)
           .map(c => ({ name: className(reading, c), has: label => label === c })),
       }),
+    answers: labelAnswersSection(reading, extras),
     classes: thresholds(reading, extras),
     dialogs: imageSections(reading),
   }

@@ -1,5 +1,6 @@
 import type { Pictures } from '../analysis/analysed.ts'
 import type { Findings } from '../analysis/findings.ts'
+import { answersAnchor } from './answers-section.ts'
 import { definitionsSection } from './definitions-section.ts'
 import { head } from './head.ts'
 import { headerSection } from './header-section.ts'
@@ -39,6 +40,7 @@ ${contents(reading, page)}
 ${headerSection(reading, page)}
 <main id="main">
 ${findings.layers.map((layer, index) => layerSection(reading, page, layer, index))}
+${page.answers}
 ${routesSection(reading, page)}
 ${page.classes}
 ${definitionsSection(findings, page.definitions)}
@@ -52,12 +54,12 @@ ${page.dialogs}
 `.text
 }
 
-function contents({ findings }: Reading, { hasExperts }: TaskPage): Markup {
+function contents({ findings }: Reading, { hasExperts, answers }: TaskPage): Markup {
   const chips = (index: number, count: number): Markup =>
     html`<span class="chips">${Array.from({ length: count }, (_, expert) => chip(expert, anchor.expert(index, expert)))}</span>`
   const layers = findings.layers.map(
     (layer, index) =>
       html`<li><a href="#${anchor.layer(index)}">${name(shown(layer.name))}</a>${hasExperts ? chips(index, layer.count) : null}</li>`,
   )
-  return html`<nav class="contents" aria-label="Contents"><ol><li><a href="#top">Overview</a></li>${layers}<li><a href="#routes">${layers.length === 0 ? 'Classes' : 'Routes'}</a></li><li><a href="#definitions">Measures</a></li></ol></nav>`
+  return html`<nav class="contents" aria-label="Contents"><ol><li><a href="#top">Overview</a></li>${layers}<li><a href="#routes">${layers.length === 0 ? 'Classes' : 'Routes'}</a></li>${answers === null ? null : html`<li><a href="#${answersAnchor}">Right and wrong</a></li>`}<li><a href="#definitions">Measures</a></li></ol></nav>`
 }

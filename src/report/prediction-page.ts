@@ -14,7 +14,7 @@ export function renderPredictions(
   predictions: Predictions<Prediction>,
   pictures: readonly Uint8Array[],
 ): string {
-  const { run, task, checkpoint, images } = predictions
+  const { run, task, checkpoint, images, skipped } = predictions
   const predictor = predictorOf(task)
   const left = images.length - pictures.length
   const style = predictor.marks === undefined ? 'asked' : 'seen'
@@ -29,6 +29,9 @@ export function renderPredictions(
         const alt = marks === undefined ? `${shown(image.path)}, as the network was given it` : namesOf(marks)
         return section({ path: image.path, png, alt, figures: predictor.figures(image, predictions), style })
       }),
+      skipped.length === 0
+        ? null
+        : html`<p>${skipped.length} ${skipped.length === 1 ? 'file' : 'files'} that cannot be read ${skipped.length === 1 ? 'is' : 'are'} left out.</p>`,
       left === 0 ? null : html`<p>${left} more ${left === 1 ? 'image is' : 'images are'} not shown here.</p>`,
     ],
   })

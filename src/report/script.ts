@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 
 /**
- * The only script of the page: a box that shows the classes whose name contains what one types. Without it the box stays
+ * The only script of the page: a box that shows the classes whose name contains the typed text. Without it the box stays
  * hidden and nothing is missing.
  */
 export const script = `(() => {

@@ -45,7 +45,9 @@ export interface TaskPage {
   variants(layer: LayerFindings, index: number): readonly Markup[]
   /** Stands in a layer after the charts of preferences. */
   pictures(layer: LayerFindings, index: number): Markup | null
-  /** After the layers. */
+  /** After the layers: how answers are right and wrong, with `answersAnchor` as its id. */
+  readonly answers: Markup | null
+  /** After the routes of classes. */
   readonly classes: Markup | null
   /** After everything: what opens on demand. */
   readonly dialogs: Markup | null

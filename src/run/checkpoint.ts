@@ -32,7 +32,7 @@ const removing = '.removing-'
 export interface WriteOptions {
   /** How many checkpoints to keep, this one included. Default: all. */
   readonly keep?: number
-  /** Steps of checkpoints that are kept besides. */
+  /** Steps of checkpoints that are kept in addition. */
   readonly alsoKeep?: readonly number[]
   /** The tensors of `optimizer.safetensors`. Default: those named `optimizer.…`. */
   readonly isOptimizer?: (name: string) => boolean
@@ -74,13 +74,13 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
   const name = nameOf(step)
   const path = join(folder, name)
   // Unique, even if a process that was assumed dead still writes.
-  const beside = join(folder, temporaryName(name))
+  const staging = join(folder, temporaryName(name))
   try {
-    attempt(disk, 'create the folder', beside, () => disk.makeFolder(beside))
+    attempt(disk, 'create the folder', staging, () => disk.makeFolder(staging))
     const write = (file: StateFile, wanted: boolean): CheckpointRecord['files'][StateFile] => {
       const part = new Map([...state].filter(([tensor]) => isOptimizer(tensor) === wanted))
       const parts = safetensorsParts(part)
-      writeFlushed(disk, join(beside, file), parts)
+      writeFlushed(disk, join(staging, file), parts)
       return factsOf(parts)
     }
     const record: CheckpointRecord = {
@@ -96,11 +96,11 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
       },
       extra,
     }
-    writeFlushed(disk, join(beside, 'state.json'), new TextEncoder().encode(encodeRecord(record)))
-    attempt(disk, 'flush', beside, () => disk.flushFolder(beside))
-    moveIn(disk, folder, name, beside)
+    writeFlushed(disk, join(staging, 'state.json'), new TextEncoder().encode(encodeRecord(record)))
+    attempt(disk, 'flush', staging, () => disk.flushFolder(staging))
+    moveIn(disk, folder, name, staging)
   } catch (cause) {
-    ignoringErrors(() => disk.remove(beside))
+    ignoringErrors(() => disk.remove(staging))
     throw cause
   }
   attempt(disk, 'flush', folder, () => disk.flushFolder(folder))
@@ -110,7 +110,7 @@ export function writeCheckpoint(run: string, content: CheckpointContent, options
 }
 
 /** Renames a finished folder to its final name; a previous one is moved away first, and restored on failure. */
-function moveIn(disk: Disk, folder: string, name: string, beside: string): void {
+function moveIn(disk: Disk, folder: string, name: string, staging: string): void {
   const path = join(folder, name)
   const aside = join(folder, `${replaced}${name}`)
   const taken = listNames(disk, folder).includes(name)
@@ -119,7 +119,7 @@ function moveIn(disk: Disk, folder: string, name: string, beside: string): void 
     attempt(disk, 'move aside', path, () => disk.rename(path, aside))
   }
   try {
-    attempt(disk, 'move the finished checkpoint to', path, () => disk.rename(beside, path))
+    attempt(disk, 'move the finished checkpoint to', path, () => disk.rename(staging, path))
   } catch (cause) {
     if (taken) ignoringErrors(() => disk.rename(aside, path))
     throw cause

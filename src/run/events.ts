@@ -1,3 +1,4 @@
+import type { Progress } from '../data/dataset.ts'
 import type { Measures } from '../metrics/measure.ts'
 import type { LayerSummary, PreferredClass } from '../metrics/preferred-classes.ts'
 import type { LayerStats } from '../metrics/utilization.ts'
@@ -59,6 +60,11 @@ export type TrainEvent =
       readonly files: readonly { readonly path: string; readonly reason: string }[]
     }
   | { readonly kind: 'progress'; readonly what: string; readonly done: number; readonly total: number }
+
+/** Progress of opening data, and notes of it, as events. */
+export function progressEvent({ what, done, total, isNote }: Progress): TrainEvent {
+  return isNote === true ? { kind: 'warning', message: what } : { kind: 'progress', what, done, total }
+}
 
 /**
  * A listener through which `signal` aborts the work: every long phase reports its progress after each batch, and the first report

@@ -46,7 +46,7 @@ const block = (milliseconds: number): unknown =>
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
 
 describe('a heartbeat', () => {
-  it('goes on while the main thread computes', async () => {
+  it('continues while the main thread computes', async () => {
     const path = await beating()
     const first = countIn(path)
     block(300)

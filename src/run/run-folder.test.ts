@@ -216,7 +216,7 @@ describe('claimRunFolder', () => {
     expect(existsSync(join(path, 'config.json'))).toBe(true)
   })
 
-  it('goes on when another process takes the number first', () => {
+  it('continues when another process takes the number first', () => {
     let raced = false
     const disk: Disk = {
       ...nodeDisk,

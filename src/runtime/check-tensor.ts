@@ -27,7 +27,7 @@ export function checkTensor(spec: TensorSpec, tensor: HostTensor, symbols: Map<s
 }
 
 /**
- * The same of a tensor whose values are not looked at.
+ * The same of a tensor whose values are not checked.
  *
  * @throws MoietyError as {@link checkTensor}
  */

@@ -289,7 +289,7 @@ function intsOf(
   return Array.isArray(found) ? found : new Array<number>(length).fill(otherwise)
 }
 
-/** Writes the nodes of a model anew, and the constants that they need. */
+/** Writes the nodes of a model again, and the constants that they need. */
 class Emitter {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()

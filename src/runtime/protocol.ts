@@ -26,7 +26,7 @@ export type Request =
   | {
       readonly kind: 'load'
       readonly program: number
-      /** An encoded model runs as it is; one that is not yet encoded may be rewritten before. */
+      /** An encoded model runs unchanged; one that is not yet encoded may be rewritten before. */
       readonly model: Uint8Array | OnnxModel
       readonly inputs: readonly TensorSpec[]
       readonly outputs: readonly TensorSpec[]

@@ -13,11 +13,11 @@ interface Waiting {
  * The built file next to this one in dist/. Node 20 cannot start a worker from TypeScript, so the sources (in tests)
  * use the build as well.
  *
- * @param beside - `import.meta.url` of a file in the folder to search
+ * @param near - `import.meta.url` of a file in the folder to search
  * @throws MoietyError `usage` when it was not built
  */
-export function builtFile(name: string, beside: string = import.meta.url): URL {
-  const built = beside.endsWith('.ts') ? beside.replace(/\/src\/([^/]+\/[^/]+)$/, '/dist/$1') : beside
+export function builtFile(name: string, near: string = import.meta.url): URL {
+  const built = near.endsWith('.ts') ? near.replace(/\/src\/([^/]+\/[^/]+)$/, '/dist/$1') : near
   const url = new URL(`./${name}.js`, built)
   if (!isThere(fileURLToPath(url))) {
     fail({

@@ -37,7 +37,7 @@ interface Loaded {
   readonly session: InferenceSession
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
-  /** Whether outputs of it stay on the device, as long as it is there. */
+  /** Whether outputs of it stay on the device, while it is loaded. */
   readonly ownsState: boolean
 }
 

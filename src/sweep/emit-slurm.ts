@@ -29,13 +29,13 @@ function logOption(folder: string): string {
 export function slurmScript({ title, name, folder, runs, jobs, threads, words }: SlurmJob): string {
   return `#!/bin/bash
 # ${visible(title)}: ${runs.length} run${runs.length === 1 ? '' : 's'} of the sweep ${name}, a task for each.
-# Submit it with sbatch; submitted again it goes on, and finished runs end at once.
+# Submit it with sbatch; submitted again it continues, and finished runs end at once.
 #SBATCH --job-name=moiety-${name}
 #SBATCH --array=0-${runs.length - 1}%${jobs}
 #SBATCH --cpus-per-task=${threads}
 #SBATCH --output=${logOption(folder)}
 #SBATCH --open-mode=append
-# Guesses: change both to what your runs need. A task that is not done in its time goes on in another.
+# Guesses: change both to what your runs need. A task that is not done in its time continues in another.
 #SBATCH --mem=8G
 #SBATCH --time=04:00:00
 # Two minutes before the end: time for a checkpoint. A node that fails gives its task to another.
@@ -43,7 +43,7 @@ export function slurmScript({ title, name, folder, runs, jobs, threads, words }:
 #SBATCH --requeue
 set -euo pipefail
 
-# Here and in no file: Slurm keeps this script as it was submitted, whatever is written beside it until a task starts.
+# Here and in no file: Slurm keeps this script as it was submitted, whatever is written next to it until a task starts.
 runs=(
 ${runs.map(run => `  ${shellWord(run)}`).join('\n')}
 )

@@ -100,11 +100,11 @@ function tell(run: PlannedRun, job: Job, isActive: boolean, before: Seen, { onEv
     before.isActive = false
     onEvent({ kind: 'stopped', run })
   }
-  const told = progressSchema.safeParse(job.progress)
-  if (!isActive || !told.success) return
-  if (!before.isActive) onEvent({ kind: 'started', run, isResumed: told.data.isResumed })
+  const parsed = progressSchema.safeParse(job.progress)
+  if (!isActive || !parsed.success) return
+  if (!before.isActive) onEvent({ kind: 'started', run, isResumed: parsed.data.isResumed })
   before.isActive = true
-  if (told.data.progress !== null) onEvent({ kind: 'progress', run, progress: told.data.progress })
+  if (parsed.data.progress !== null) onEvent({ kind: 'progress', run, progress: parsed.data.progress })
 }
 
 /** Whether it is finished according to the disk, which is then reported. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { withoutAdditions } from '../config/additions.ts'
 import { child } from '../config/shape.ts'
-import { isOfFolder } from '../data/data-names.ts'
+import { isOfFolder } from '../data/datasets/registry.ts'
 import { canonicalJson, type Json } from '../files/json.ts'
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null

@@ -208,10 +208,10 @@ export async function untilFree(
   silence = secondsOfSilence,
 ): Promise<void> {
   const look = watchLock(run, { silence })
-  for (let told = false; !signal.aborted; told = true) {
+  for (let isReported = false; !signal.aborted; isReported = true) {
     const owner = look()
     if (owner === undefined) return
-    if (!told) onOwner(owner)
+    if (!isReported) onOwner(owner)
     await pause(1000 * secondsBetweenLooks)
   }
 }

@@ -71,7 +71,7 @@ ${done.length === 0 ? null : html`<section><div class="figures">${figures(done, 
   })
 }
 
-/** What is in no mean is told above the means. */
+/** What is in no mean is reported above the means. */
 function notice(runs: readonly SweepRun[]): Markup | null {
   const absent = runs.filter(({ outcome }) => outcome.status !== 'done')
   if (absent.length === 0) return null

@@ -55,7 +55,7 @@ export interface Layout {
 
 /**
  * Lays out a sweep's runs. Each cell has the runs of one combination, whatever became of them: those that are not finished
- * are told beside the mean of the others.
+ * are reported next to the mean of the others.
  *
  * @throws MoietyError `usage` for an axis or baseline that the sweep does not have
  */

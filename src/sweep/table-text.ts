@@ -49,7 +49,7 @@ export function differenceText(cell: Cell | null, { measure }: SweepTable): stri
 
 const mostNamed = 30
 
-/** What a reader must know beside the numbers. */
+/** What a reader must know besides the numbers. */
 export function notesOf(table: SweepTable): string[] {
   const { seeds, absent, planned, baseline } = table
   const counts = order.flatMap(status => {

@@ -80,9 +80,9 @@ export function startTrainer(
   const ended = new Promise<TrainerEnd>(resolve => {
     child.once('error', cause => resolve({ exitCode: null, signal: null, message: cause.message }))
     child.once('exit', (exitCode, signal) => {
-      const told = complaint(log, begin)
+      const logged = complaint(log, begin)
       const how = signal === null ? `ended with code ${exitCode}` : `ended by ${signal}`
-      resolve({ exitCode, signal, message: told ?? how })
+      resolve({ exitCode, signal, message: logged ?? how })
     })
   })
   return { ended, stop: signal => child.kill(signal) }

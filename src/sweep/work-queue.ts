@@ -82,13 +82,13 @@ export async function workQueue(open: OpenQueue, options: WorkOptions): Promise<
     drainDelay: Math.min(5, patience),
     runRetryDelay: 1000,
   })
-  const told = new Set<string>()
+  const reported = new Set<string>()
   taker.on('error', error => {
     if (ending.signal.aborted) return
     if (isAnswer(error)) return end(refusalOf(error, open.address))
     // The message alone: the error has commands with it.
-    if (!told.has(error.message)) onSay(`the queue: ${error.message}`)
-    told.add(error.message)
+    if (!reported.has(error.message)) onSay(`the queue: ${error.message}`)
+    reported.add(error.message)
   })
   taker.on('lockRenewalFailed', ids => worker.lose(ids))
   taker.on('failed', (job, error) => {
@@ -107,7 +107,7 @@ export async function workQueue(open: OpenQueue, options: WorkOptions): Promise<
   } finally {
     signal.removeEventListener('abort', onAbort)
     if (open.connection.status !== 'ready')
-      onSay('Redis was not there to be told: it gives the runs away by itself')
+      onSay('Redis could not be reached: it returns the runs to the queue after a while')
   }
   if (trouble !== undefined) throw trouble
 }
@@ -166,7 +166,7 @@ class Work {
     for (const id of ids) {
       const one = this.#running.get(id)
       if (one === undefined || one.lost.signal.aborted) continue
-      this.options.onSay(`lost     ${one.run}: this worker was not heard of, and another goes on with it`)
+      this.options.onSay(`lost     ${one.run}: this worker was not heard of, and another continues with it`)
       one.lost.abort()
     }
   }
@@ -291,15 +291,15 @@ class Work {
     throw new Error(message)
   }
 
-  /** A training tells several times a second; Redis is told once. */
+  /** A training reports several times a second; Redis is updated once. */
   #teller(job: Job, isResumed: boolean): (progress: JobProgress['progress']) => void {
     let last = Number.NEGATIVE_INFINITY
     return progress => {
       const isDue = performance.now() - last >= millisecondsBetweenTellings
       if (this.open.connection.status !== 'ready' || (!isDue && progress !== null)) return
       if (progress !== null) last = performance.now()
-      const told: JobProgress = { worker: this.name, isResumed, progress }
-      job.updateProgress(told).catch(() => undefined)
+      const report: JobProgress = { worker: this.name, isResumed, progress }
+      job.updateProgress(report).catch(() => undefined)
     }
   }
 

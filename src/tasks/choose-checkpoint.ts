@@ -86,7 +86,7 @@ function checkpointAt(run: string, step: number): Checkpoint {
   })
 }
 
-/** The chosen weights under the names of the model, so that whoever reads the state need not know of averages. */
+/** The chosen weights under the names of the model, so that readers of the state need not handle averages. */
 function withWeights(
   checkpoint: Checkpoint,
   wanted: CheckpointChoice['weights'],

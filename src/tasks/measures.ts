@@ -12,12 +12,12 @@ export function measuresOf(measures: Measures): readonly MeasureDefinition[] {
 
 const rawPrefix = 'raw.'
 
-/** What the weights of a run with `training.ema` measure, beside what their moving average does. */
+/** What the weights of a run with `training.ema` measure, in addition to the measures of their moving average. */
 export function rawMeasures(measures: Measures): Measures {
   return Object.fromEntries(Object.entries(measures).map(([name, value]) => [rawPrefix + name, value]))
 }
 
-/** Of a metric of the user's own; whoever only reads results need not have loaded it. */
+/** Of a metric of the user's own; it need not be loaded to read results. */
 function definitionOf(name: string): MeasureDefinition {
   const averaged = name.startsWith(rawPrefix) ? name.slice(rawPrefix.length) : undefined
   const known = taskMeasures.find(one => one.name === averaged)

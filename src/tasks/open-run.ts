@@ -3,7 +3,7 @@ import { type Config, resolveConfig, withoutSafeKeys } from '../config/config.ts
 import { type OnProgress, type SplitName, splitNamed } from '../data/index.ts'
 import { holdsLabels } from '../data/tables/find-label-files.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
-import type { TrainEvent } from '../run/events.ts'
+import { progressEvent, type TrainEvent } from '../run/events.ts'
 import type { Extension } from '../run/extensions.ts'
 import { configHash, readConfig } from '../run/run-folder.ts'
 import { type Device, Engine } from '../runtime/index.ts'
@@ -55,7 +55,7 @@ export async function openTrainedRun(run: string, options: OpenOptions = {}): Pr
   const config = resolveConfig(readConfig(run), run)
   options.check?.(config)
   const checkpoint = chosenCheckpoint(run, { checkpoint: options.checkpoint, weights: options.weights })
-  const onProgress: OnProgress = progress => onEvent({ kind: 'progress', ...progress })
+  const onProgress: OnProgress = progress => onEvent(progressEvent(progress))
   const normalisation =
     trainedNormalisation(checkpoint.extra) ??
     (data === undefined ? undefined : await ownNormalisation(config, run, onProgress))

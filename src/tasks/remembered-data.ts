@@ -7,10 +7,10 @@ const perChannel = z.tuple([z.number(), z.number(), z.number()])
 
 /**
  * What a checkpoint remembers of the data: its classes, how many images there are in each split, a hash of their labels
- * in order, and one of the content of the files. A training that goes on with others would not be the one that began. Pixels are not
- * looked at: that would mean to decode every image before the first step.
+ * in order, and one of the content of the files. A training that continues with others would not be the one that began. Pixels are not
+ * hashed: that would require decoding every image before the first step.
  *
- * Superclasses and normalisation are there for whoever uses the network without the data; checkpoints of earlier versions
+ * Superclasses and normalisation are for using the network without the data; checkpoints of earlier versions
  * do not have them.
  */
 export const dataIdentity = z.object({

@@ -49,6 +49,23 @@ export function weightsAt(layer: RoutedLayer, image: number, level: number): Flo
   return layer.weights.subarray(row * layer.experts, (row + 1) * layer.experts)
 }
 
+/** The experts that computed an image, most weight first. */
+export type ExpertsOfImage = readonly { readonly expert: number; readonly weight: number }[]
+
+/** For each layer the experts of an image; of one with several inputs with their mean weights. */
+export function expertsOfImage(routing: readonly RoutedLayer[], image: number): ExpertsOfImage[] {
+  return routing.map(layer => {
+    const { experts, inputs } = layer
+    const means = new Float64Array(experts)
+    for (let input = 0; input < inputs; input++)
+      for (const [expert, weight] of weightsAt(layer, image, input).entries())
+        means[expert]! += weight / inputs
+    return Array.from(means, (weight, expert) => ({ expert, weight }))
+      .filter(({ weight }) => weight > 0)
+      .sort((a, b) => b.weight - a.weight || a.expert - b.expert)
+  })
+}
+
 /**
  * What a program gives of its mixtures: `NAME.weights` and `NAME.logits` [inputs · N, E], row input · N + image, and the
  * constraint's counters (`NAME.counters.r`).

@@ -5,7 +5,7 @@ import type { Variant } from './variants.ts'
  * Computes variants in groups, each by one program: those of each layer. What an engine needs to prepare a program grows faster
  * than the program.
  *
- * @param compute - of a group; told where to report its progress
+ * @param compute - of a group; its second argument reports the progress
  * @returns what it gave for each group
  */
 export async function byVariantGroup<T>(

@@ -1,4 +1,3 @@
-import { fail } from '../base/errors.ts'
 import type { TrainingConfig } from '../config/config.ts'
 import type { Json } from '../files/json.ts'
 import { type BestCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
@@ -13,11 +12,9 @@ export class BestSoFar {
   readonly #sign: 1 | -1
   #best: BestCheckpoint | undefined
 
-  /** @throws MoietyError (usage) for a measure that the task does not have */
-  constructor({ best }: Pick<TrainingConfig, 'best' | 'metrics'>, task: Task) {
-    this.#measure = best?.measure ?? task.kind.measures[0]!.name
+  constructor({ best }: Pick<TrainingConfig, 'best'>, { kind }: Pick<Task, 'kind'>) {
+    this.#measure = best?.measure ?? kind.measures[0]!.name
     this.#sign = (best?.mode ?? (this.#measure.endsWith('loss') ? 'min' : 'max')) === 'min' ? -1 : 1
-    refuseUnknown(this.#measure, task)
   }
 
   /** Undefined before the first test. */
@@ -46,18 +43,4 @@ export class BestSoFar {
     this.#best = { measure: this.#measure, value, step: place.step, epoch: place.epoch }
     return true
   }
-}
-
-function refuseUnknown(measure: string, { kind, config }: Task): void {
-  const own = (config.training.metrics ?? []).map(({ name }) => name)
-  const known = ['loss', ...kind.measures.map(({ name }) => name), ...own]
-  const withRaw =
-    config.training.ema === undefined ? known : [...known, ...known.slice(1).map(name => `raw.${name}`)]
-  if (withRaw.includes(measure)) return
-  fail({
-    kind: 'usage',
-    message: `expected one of ${withRaw.join(', ')}, came "${measure}"`,
-    where: 'training.best.measure',
-    help: `leave it out to rank by ${kind.measures[0]!.name}`,
-  })
 }

@@ -3,7 +3,7 @@ import { scheduleAt } from '../optim/index.ts'
 import type { TrainingPlan } from '../run/extensions.ts'
 
 /**
- * The plan of a training that goes on with a configuration of maybe more epochs. Only where steps that are done had other learning rates
+ * The plan of a training that continues with a configuration of maybe more epochs. Only where steps that are done had other learning rates
  * than the longer training would have given them does the shorter plan count: it has led to another network than a training of so
  * many epochs from the beginning. That is so for schedules that follow the end, such as one-cycle and cosine.
  *

@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts'
-import { stoppedBy, type TrainEvent } from '../run/events.ts'
+import type { Progress } from '../data/index.ts'
+import { progressEvent, stoppedBy, type TrainEvent } from '../run/events.ts'
 import { startEngines } from '../runtime/engines.ts'
 import { openTask } from '../tasks/kinds.ts'
 import type { Task } from '../tasks/task.ts'
@@ -58,8 +59,7 @@ export async function findLearningRate(options: FindOptions): Promise<FoundRate>
     isTried: true,
   })
   try {
-    const onProgress = (progress: { what: string; done: number; total: number }) =>
-      onEvent({ kind: 'progress', ...progress })
+    const onProgress = (progress: Progress) => onEvent(progressEvent(progress))
     const task = options.task ?? (await openTask(config, { onProgress }))
     task.checkTrainable()
     const { optimizer, training, seed } = config

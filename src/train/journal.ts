@@ -31,7 +31,7 @@ export interface Journal {
 /**
  * Opens the journal of a run.
  *
- * @param resume - where training goes on: what was written after that is cut off and written again
+ * @param resume - where training continues: what was written after that is cut off and written again
  * @throws MoietyError `data` for a damaged log, `disk`
  */
 export function openJournal(

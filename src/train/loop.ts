@@ -230,7 +230,7 @@ export class TrainingLoop {
   /** Runs long work in which ending the process loses nothing, and says so (see the event `preparing`). */
   async #whileSaved<T>(prepare: () => Promise<T>): Promise<T | undefined> {
     const { signal, onEvent } = this.#parts
-    // Signals that came while a checkpoint was written are heard first: whoever listened may stop listening now.
+    // Signals that came while a checkpoint was written are handled first: their listeners may be removed now.
     await nextTurn()
     await nextTurn()
     if (signal?.aborted) return undefined

@@ -2,9 +2,10 @@ import { fail } from '../base/errors.ts'
 import { configError } from '../config/explain.ts'
 import { isJsonObject, type JsonObject } from '../files/json.ts'
 import { networkOf, settingsFor } from './network-of-weights.ts'
+import type { WeightFacts } from './suited-recipe.ts'
 import { readWeights, refuseUnreadableWeights } from './weight-file.ts'
 
-/** A configuration in which `model.from` was replaced, and what a person is told of it. */
+/** A configuration in which `model.from` was replaced, and what is reported of it. */
 export interface FromWeights {
   readonly input: unknown
   readonly notes: readonly string[]
@@ -71,10 +72,29 @@ export async function withModelFrom(input: unknown, fixed: readonly string[] = [
   const open =
     found.stem === null && !isJsonObject(trained)
       ? [
-          'its stem is a 3×3 convolution whose stride cannot be told from tensors; model.stem=strided is the other possibility',
+          'its stem is a 3×3 convolution whose stride cannot be read from tensors; model.stem=strided is the other possibility',
         ]
       : []
   return { input: { ...input, model: next }, notes: [`${from} sets ${said.join(' ')}`, ...open] }
+}
+
+/** What the weights are of that a configuration begins with, if it does. @throws MoietyError `data` as {@link withModelFrom} */
+export async function weightFacts(input: unknown): Promise<WeightFacts | undefined> {
+  const model = isJsonObject(input) && isJsonObject(input.model) ? input.model : {}
+  const path = model.from ?? model.weights
+  if (typeof path !== 'string') return undefined
+  await refuseUnreadableWeights(path)
+  const entry = typeof model.weightsEntry === 'string' ? model.weightsEntry : null
+  const { file, tensors, model: trained } = await readWeights(path, entry)
+  const { name, width, stem, detector } = networkOf(tensors, file)
+  const known = isJsonObject(trained) ? trained.stem : undefined
+  return {
+    name,
+    width,
+    stem: known === 'cifar' || known === 'strided' || known === 'imagenet' ? known : stem,
+    hasHeads: detector !== null && detector.classes !== null,
+    hasExperts: [...tensors.keys()].some(key => key.includes('.experts.')),
+  }
 }
 
 /** `cifar` and `strided` have the same tensors. */

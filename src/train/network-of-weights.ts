@@ -1,4 +1,4 @@
-/** The settings of a network, told by the names and shapes of its tensors. */
+/** The settings of a network, inferred from the names and shapes of its tensors. */
 import { fail } from '../base/errors.ts'
 import type { ModelConfig } from '../config/config.ts'
 import { type ResNetName, resnets, type StemName } from '../models/resnet.ts'

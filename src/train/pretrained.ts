@@ -86,7 +86,7 @@ export async function checkWeights({ model, data }: Pick<Config, 'model' | 'data
   matched(new Map<string, HostTensor>(shapes), tensors, model.weightsPart, file)
 }
 
-/** A model's tensors with those of a file, and what is told of it. */
+/** A model's tensors with those of a file, and what is reported of it. */
 interface Fitted {
   readonly state: ReadonlyMap<string, HostTensor>
   readonly notes: readonly string[]
@@ -235,7 +235,7 @@ function freeParts(
   }
 }
 
-/** The parts of a published network that mixtures of experts replace, told by where the model has experts. */
+/** The parts of a published network that mixtures of experts replace, by where the model has experts. */
 function replacedParts(model: ReadonlyMap<string, HostTensor>): string[] {
   const homes = new Set([...model.keys()].filter(name => name.includes('.experts.')).map(homeOf))
   return [...homes].flatMap(home => {

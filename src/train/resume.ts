@@ -33,7 +33,7 @@ export function refuseOtherConfig(folder: Pick<RunFolder, 'path' | 'config'>, af
   })
 }
 
-/** Makes changes that were accepted the run's own, so that the next resume goes on with them. @throws MoietyError `disk` */
+/** Makes changes that were accepted the run's own, so that the next resume continues with them. @throws MoietyError `disk` */
 export function rememberConfig(folder: RunFolder, after: Config): void {
   if (changes(folder, after).length > 0) folder.writeConfig(after)
 }
@@ -75,7 +75,7 @@ export function refuseEditedConfig(config: Config, { config: hash, path }: Check
   })
 }
 
-/** What a person is told about checkpoints that were passed over. */
+/** What is reported about checkpoints that were passed over. */
 export function describeDamage(damaged: readonly DamagedCheckpoint[], used: Checkpoint | undefined): string {
   const places = damaged.map(({ path, file, damage }) => `${path} (${file}: ${damage})`).join(', ')
   return `passed over damaged checkpoints: ${places}; going on from ${used === undefined ? 'the beginning' : used.path}`

@@ -119,7 +119,7 @@ describe('a run of an earlier version', () => {
   const { val: _, ...before } = identityOf(dataset)
   const validated = { ...dataset, val: dataset.test, test: split() }
 
-  it('goes on whatever the content of its files is, where its checkpoint does not say', () => {
+  it('continues whatever the content of its files is, where its checkpoint does not say', () => {
     const now = identityOf({ ...dataset, content: 'abc' })
     expect(() => refuseOtherData({ data: before }, now, 'images')).not.toThrow()
     expect(() => refuseOtherData({ data: { ...before, content: 'abc' } }, now, 'images')).not.toThrow()
@@ -128,7 +128,7 @@ describe('a run of an earlier version', () => {
     )
   })
 
-  it('goes on with the same images, also where they are called val now', () => {
+  it('continues with the same images, also where they are called val now', () => {
     for (const now of [dataset, validated])
       expect(() => refuseOtherData({ data: before }, identityOf(now), 'images')).not.toThrow()
     expect(usualSplit({ data: before }, validated)).toBe('val')

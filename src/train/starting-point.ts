@@ -20,7 +20,7 @@ export interface Position {
   sums: EpochSums
 }
 
-/** Where a training begins or goes on. */
+/** Where a training begins or continues. */
 export interface StartingPoint {
   readonly position: Position
   /** How long it is to be. */
@@ -50,9 +50,9 @@ export interface StartOptions {
   readonly epochsBefore: number
   readonly stepsPerEpoch: number
   readonly resume: boolean | 'auto'
-  /** Told of damaged checkpoints that were passed over. */
+  /** Called with damaged checkpoints that were passed over. */
   readonly onWarning: (message: string) => void
-  /** Told of what was chosen in weights to start from. */
+  /** Called with what was chosen in weights to start from. */
   readonly onNote: (message: string) => void
 }
 

@@ -3,14 +3,15 @@ import type { Config } from '../config/config.ts'
 import type { Progress } from '../data/index.ts'
 import { listCheckpoints } from '../run/checkpoint.ts'
 import { describeEnvironment } from '../run/environment.ts'
-import type { TrainEvent, TrainSummary } from '../run/events.ts'
+import { progressEvent, type TrainEvent, type TrainSummary } from '../run/events.ts'
 import { type LockWait, untilTakeover } from '../run/lock-watch.ts'
 import { createRun, openRun, type RunFolder, readConfig, refuseTaken } from '../run/run-folder.ts'
 import { type Engines, startEngines } from '../runtime/engines.ts'
 import { engineVersion } from '../runtime/index.ts'
-import { openTask } from '../tasks/kinds.ts'
+import { kindOfTask, openTask } from '../tasks/kinds.ts'
 import type { Task } from '../tasks/task.ts'
 import { requireTraining } from './device-probe.ts'
+import { refuseUnknownMeasures } from './known-measures.ts'
 import { TrainingLoop } from './loop.ts'
 import { checkWeights } from './pretrained.ts'
 import { refuseOtherConfig, rememberConfig } from './resume.ts'
@@ -51,6 +52,7 @@ export async function train(options: TrainOptions): Promise<TrainSummary> {
   // Before any lock is touched: a command that is refused anyway must not disturb a training that runs.
   if (resume === false) refuseTaken(options.run)
   else refuseOtherConfig({ path: options.run, config: readConfig(options.run) }, config)
+  refuseUnknownMeasures(config.training, options.task?.kind ?? kindOfTask(config))
   await refuseUnreadableBeginning(options)
   await requireTraining([config], {
     signal: options.signal,
@@ -119,7 +121,7 @@ async function prepare(
   folder: RunFolder,
   { config, task: given, resume, signal, callbacks = [], onEvent = () => undefined }: TrainOptions,
 ): Promise<TrainingLoop> {
-  const onProgress = (progress: Progress) => onEvent({ kind: 'progress', ...progress })
+  const onProgress = (progress: Progress) => onEvent(progressEvent(progress))
   const task = given ?? (await openTask(config, { onProgress }))
   task.checkTrainable()
   for (const notice of task.notices) onEvent(notice)

@@ -34,12 +34,12 @@ export interface ReadyStep {
   take(batch: TaskBatch, moment: StepMoment): Promise<StepResult>
   /** After a step that was not finite: the label of the first tensor that is not. */
   firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined>
-  /** Lets go of its programs; it can be taken no more. */
+  /** Releases its programs; it cannot be used any more. */
   release(): Promise<void>
 }
 
 /**
- * The training step for every form of batch that comes up: an epoch's last batch may be smaller than the others, and images
+ * The training step for every form of batch that occurs: an epoch's last batch may be smaller than the others, and images
  * may lie on canvases of several shapes. All of them share the state of the first engine; with more than one, each computes
  * its part of a batch.
  */
@@ -99,7 +99,7 @@ export class TrainingPrograms {
     return new DividedStep(engines, step, parts, await first.load(step.finish, { threads, seldom }), seed)
   }
 
-  /** Lets go of all programs and their memory; those that come up again are made again. */
+  /** Releases all programs and their memory; those needed again are built again. */
   async release(): Promise<void> {
     const steps = [...this.#ready.values()]
     this.#ready.clear()
@@ -112,7 +112,7 @@ export class TrainingPrograms {
   }
 }
 
-/** What a step makes of the state, without what is looked at after it. */
+/** What a step makes of the state, without what is only reported. */
 export function staysOf({ updates, guards }: Pick<TrainingStep, 'updates' | 'guards'>): string[] {
   return [...updates.keys()].filter(output => !guards.includes(output))
 }

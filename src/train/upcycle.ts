@@ -136,7 +136,7 @@ class DrawnChannels {
     return made
   }
 
-  /** A shortcut that the stage has not, since it keeps its channels there: each drawn channel as it is, others 0. */
+  /** A shortcut that the stage has not, since it keeps its channels there: each drawn channel unchanged, others 0. */
   #identity(leaf: string, own: HostTensor, block: number): HostTensor {
     const isOne = leaf.endsWith('1.weight') || leaf.endsWith('running_var')
     if (own.shape.length === 1) return like(own, () => (isOne ? 1 : 0))

@@ -14,7 +14,7 @@ export interface Entry<T> {
   readonly others: readonly string[]
 }
 
-/** The chosen entry, and what a person is told of the choice. */
+/** The chosen entry, and what is reported of the choice. */
 export interface ChosenEntry<T> extends Entry<T> {
   readonly notes: readonly string[]
 }
@@ -28,7 +28,7 @@ const usual = ['', 'state_dict', 'model_state_dict', 'model', 'params', 'net', '
 const deepest = 3
 
 /**
- * The network in a checkpoint. A moving average is preferred to the weights that it averages, as it is what its trainer evaluated.
+ * The network in a checkpoint. A moving average is preferred to the weights that it averages, because that is what its trainer evaluated.
  *
  * @param root - the content of the file: Maps of Maps and tensors
  * @param wanted - the label of an entry; null: as above

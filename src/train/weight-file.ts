@@ -18,7 +18,7 @@ export interface Weights {
   readonly file: string
   /** By names here: torchvision's for a ResNet, `fpn.*` and `head.*` of a detector. */
   readonly tensors: ReadonlyMap<string, HostTensor>
-  /** What a person is told of them. */
+  /** What is reported of them. */
   readonly notes: readonly string[]
   /** The `model` of the run that they are from. */
   readonly model: unknown

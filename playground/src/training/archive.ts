@@ -7,7 +7,9 @@ const mostBytes = 2 ** 30
 
 /** A zip archive with the files in one folder. */
 export function packed(files: Files, folder: string): Uint8Array {
-  return zipSync(Object.fromEntries([...files].map(([path, bytes]) => [`${folder}/${path}`, bytes])), { level: 1 })
+  return zipSync(Object.fromEntries([...files].map(([path, bytes]) => [`${folder}/${path}`, bytes])), {
+    level: 1,
+  })
 }
 
 /** The files of a zip archive. @throws MoietyError for what is none, or is too large */

@@ -1,4 +1,4 @@
-import { type DataIdentity, type PerChannel, splitOfArrays, type Split } from 'moiety/step'
+import { type DataIdentity, type PerChannel, type Split, splitOfArrays } from 'moiety/step'
 
 /** Square images of one size with their classes: what a split is made of, and what a worker is sent. */
 export interface Pixels {

@@ -22,7 +22,13 @@ export type Order =
   | { readonly kind: 'until'; readonly step: number }
   | { readonly kind: 'test' }
   /** @param pixels - uint8 [3, S, S] */
-  | { readonly kind: 'look'; readonly number: number; readonly pixels: Uint8Array; readonly mean: ImageData['mean']; readonly std: ImageData['std'] }
+  | {
+      readonly kind: 'look'
+      readonly number: number
+      readonly pixels: Uint8Array
+      readonly mean: ImageData['mean']
+      readonly std: ImageData['std']
+    }
   | { readonly kind: 'snapshot' }
   | { readonly kind: 'export'; readonly name: string }
   /** For tests: the graphics card is taken away. */
@@ -46,4 +52,9 @@ export type Answer =
   /** A zip archive. */
   | { readonly kind: 'export'; readonly name: string; readonly bytes: Uint8Array }
   /** @param isLost - the device is gone, and another worker can go on from the last snapshot */
-  | { readonly kind: 'failed'; readonly message: string; readonly help: string | undefined; readonly isLost: boolean }
+  | {
+      readonly kind: 'failed'
+      readonly message: string
+      readonly help: string | undefined
+      readonly isLost: boolean
+    }

@@ -1,8 +1,8 @@
 import { sha256 as hash } from '@noble/hashes/sha2.js'
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js'
 import {
-  checkpointFormat,
   type Config,
+  checkpointFormat,
   decodeSafetensors,
   describeModel,
   emptyEpoch,
@@ -60,7 +60,8 @@ export function runFiles(snapshot: Snapshot, data: ImageData, place: Place): Fil
   const { config, step, epoch, batch, state, log } = snapshot
   const { version, device, threads, onnxruntime, browser } = place
   const isOptimizer = (name: string): boolean => name.startsWith('optimizer.')
-  const part = (wanted: boolean): State => new Map([...state].filter(([name]) => isOptimizer(name) === wanted))
+  const part = (wanted: boolean): State =>
+    new Map([...state].filter(([name]) => isOptimizer(name) === wanted))
   const contents = {
     'model.safetensors': encodeSafetensors(part(false)),
     'optimizer.safetensors': encodeSafetensors(part(true)),
@@ -116,7 +117,10 @@ const form: ModelForm = { routing: 'sparse', batch: null, uint8: false, channels
 function onnxFile({ config, state, step, log }: Snapshot, data: ImageData, version: string): Uint8Array {
   const { classes, superclasses, superclassOf, size, mean, std } = data
   const normalisation = { mean, std }
-  const exported = exportedModel({ model: config.model, classes: classes.length, size, state, normalisation }, form)
+  const exported = exportedModel(
+    { model: config.model, classes: classes.length, size, state, normalisation },
+    form,
+  )
   const metadata = describeModel(
     {
       config,
@@ -171,7 +175,9 @@ export function isRun(files: ReadonlyMap<string, unknown>): boolean {
 
 /** The path up to `config.json`, as folders are dropped with their names; undefined where there is none. */
 function rootOf(paths: readonly string[]): string | undefined {
-  const found = paths.filter(path => /(^|\/)config\.json$/.test(path)).toSorted((a, b) => a.length - b.length)[0]
+  const found = paths
+    .filter(path => /(^|\/)config\.json$/.test(path))
+    .toSorted((a, b) => a.length - b.length)[0]
   return found?.slice(0, -'config.json'.length)
 }
 
@@ -188,7 +194,9 @@ const partsOf = (folder: string): string[] => ['state.json', ...stateFiles].map(
 /** Folders of checkpoints, oldest first. */
 function checkpointsOf(paths: readonly string[], root: string): string[] {
   const folders = paths.flatMap(path =>
-    path.startsWith(root) ? (/^checkpoints\/step-\d+(?=\/state\.json$)/.exec(path.slice(root.length))?.[0] ?? []) : [],
+    path.startsWith(root)
+      ? (/^checkpoints\/step-\d+(?=\/state\.json$)/.exec(path.slice(root.length))?.[0] ?? [])
+      : [],
   )
   const stepOf = (folder: string): number => Number(/\d+$/.exec(folder)?.[0])
   return folders.toSorted((a, b) => stepOf(a) - stepOf(b))

@@ -2,16 +2,16 @@ import {
   addBatch,
   addStep,
   adopt,
+  type Config,
   classifierOf,
   collapses,
-  type Config,
   counterValues,
   type EpochSums,
+  type EvaluationProgram,
   emptyEpoch,
   emptySums,
   encodeLine,
   epochMeans,
-  type EvaluationProgram,
   evaluationProgram,
   type HostTensor,
   isJsonObject,
@@ -19,12 +19,12 @@ import {
   type JsonObject,
   type LayerInfo,
   type LayerStats,
-  makeBatch,
   MoietyError,
+  makeBatch,
   readPlan,
-  scheduleAt,
   SquareBatches,
   type State,
+  scheduleAt,
   stepFeeds,
   type TrainingStep,
   trainingStep,
@@ -208,7 +208,15 @@ export class Training {
       epochs: training.epochs,
     })
     const moment = { step: this.#step, epoch: this.#epoch, rate }
-    const feeds = stepFeeds(step, new Map([['images', images], ['labels', labels]]), moment, seed)
+    const feeds = stepFeeds(
+      step,
+      new Map([
+        ['images', images],
+        ['labels', labels],
+      ]),
+      moment,
+      seed,
+    )
     const { outputs, committed } = await loaded.step(feeds, step)
     const value = (name: string): number => Number(outputs.get(name)!.data[0])
     if (!committed)
@@ -254,7 +262,13 @@ export class Training {
       kind: 'epoch',
       ...moment,
       split: 'train',
-      ...{ loss: means.loss, taskLoss: means.taskLoss, auxLoss: means.auxLoss, top1: correct1, top5: correct5 },
+      ...{
+        loss: means.loss,
+        taskLoss: means.taskLoss,
+        auxLoss: means.auxLoss,
+        top1: correct1,
+        top5: correct5,
+      },
       ...{ layers: means.layers, seconds },
     })
     const tested = await this.test()
@@ -297,7 +311,11 @@ export class Training {
     const started = performance.now()
     const { data, layers } = this
     if (data === undefined)
-      throw new MoietyError({ kind: 'usage', message: 'there are no images to test on', help: 'drop the data of the run' })
+      throw new MoietyError({
+        kind: 'usage',
+        message: 'there are no images to test on',
+        help: 'drop the data of the run',
+      })
     const count = data.test.labels.length
     const sums = layers.map(({ name, experts }) => emptySums(name, experts))
     const rows = () => layers.map(({ experts }) => new Float32Array(count * experts))
@@ -344,7 +362,12 @@ export class Training {
     for (let from = 0; from < split.length; from += testBatch) {
       const indices = Array.from({ length: Math.min(testBatch, split.length - from) }, (_, i) => from + i)
       const { images, labels } = await makeBatch(split, indices, { mean, std, seed: 0, epoch: 0 })
-      this.#testFeeds.push(new Map([['images', images], ['labels', labels]]))
+      this.#testFeeds.push(
+        new Map([
+          ['images', images],
+          ['labels', labels],
+        ]),
+      )
     }
     return this.#testFeeds
   }
@@ -352,7 +375,12 @@ export class Training {
   /** @param images - float32 [1, 3, S, S], normalised */
   async look(images: HostTensor): Promise<Look> {
     const labels: HostTensor = { dtype: 'int64', shape: [1], data: BigInt64Array.of(0n) }
-    const outputs = await (await this.#evaluating()).run(new Map([['images', images], ['labels', labels]]))
+    const outputs = await (await this.#evaluating()).run(
+      new Map([
+        ['images', images],
+        ['labels', labels],
+      ]),
+    )
     return {
       classes: softmax(floatsOf(outputs, 'logits')),
       weights: this.layers.map(({ name }) => floatsOf(outputs, `${name}.weights`)),
@@ -399,7 +427,10 @@ function stepOf(config: Config, classes: number, size: number, batch: number): T
   return trainingStep({ classifier, classes, batch, size, optimizer, labelSmoothing, clipNorm })
 }
 
-async function load(engine: TrainingEngine, { program, updates, guards }: TrainingStep): Promise<LoadedProgram> {
+async function load(
+  engine: TrainingEngine,
+  { program, updates, guards }: TrainingStep,
+): Promise<LoadedProgram> {
   const stays = [...updates.keys()].filter(name => !guards.includes(name))
   return await engine.load(program, { stays })
 }
@@ -407,7 +438,9 @@ async function load(engine: TrainingEngine, { program, updates, guards }: Traini
 function layerStep(name: string, outputs: Values): LayerStep {
   const importance = Array.from(floatsOf(outputs, `${name}.importance`))
   const total = importance.reduce((sum, value) => sum + value, 0)
-  const closed = Array.from(floatsOf(outputs, `${name}.excluded`)).flatMap((value, i) => (value > 0 ? [i] : []))
+  const closed = Array.from(floatsOf(outputs, `${name}.excluded`)).flatMap((value, i) =>
+    value > 0 ? [i] : [],
+  )
   return { importance: importance.map(value => (total > 0 ? value / total : 0)), closed }
 }
 

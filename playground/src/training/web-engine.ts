@@ -63,7 +63,8 @@ export class WebEngine implements TrainingEngine {
     { stays = [] }: { readonly stays?: readonly string[] } = {},
   ): Promise<LoadedProgram> {
     const isGpu = this.device === 'webgpu'
-    const model = isGpu && program.graph !== undefined ? encodeOnnx(withPlainOps(program.graph)) : program.model
+    const model =
+      isGpu && program.graph !== undefined ? encodeOnnx(withPlainOps(program.graph)) : program.model
     const options: InferenceSession.SessionOptions = {
       executionProviders: [this.device],
       // On the processor half of the time to make a session, and no step slower: the programs are already without anything needless.
@@ -83,7 +84,10 @@ export class WebEngine implements TrainingEngine {
         const fed = feeds.get(name)
         const tensor = fed === undefined ? this.#state.get(name) : this.#tensor(fed)
         if (tensor === undefined)
-          throw new MoietyError({ kind: 'usage', message: `the program needs "${name}", which is neither fed nor state` })
+          throw new MoietyError({
+            kind: 'usage',
+            message: `the program needs "${name}", which is neither fed nor state`,
+          })
         given[name] = tensor
       }
       return await this.#guarded(() => session.run(given))
@@ -93,7 +97,8 @@ export class WebEngine implements TrainingEngine {
       step: async (feeds, { updates, guards }) => {
         const results = Object.entries(await run(feeds))
         const committed = results.every(
-          ([name, { data }]) => !guards.includes(name) || Array.from(data as Float32Array).every(Number.isFinite),
+          ([name, { data }]) =>
+            !guards.includes(name) || Array.from(data as Float32Array).every(Number.isFinite),
         )
         const outputs = new Map<string, HostTensor>()
         for (const [name, tensor] of results) {
@@ -121,7 +126,11 @@ export class WebEngine implements TrainingEngine {
     for (const [name, tensor] of this.#state) {
       if (tensor.location === 'gpu-buffer') {
         const data = await this.#guarded(() => tensor.getData())
-        state.set(name, { dtype: 'float32', shape: [...tensor.dims], data: Float32Array.from(data as Float32Array) })
+        state.set(name, {
+          dtype: 'float32',
+          shape: [...tensor.dims],
+          data: Float32Array.from(data as Float32Array),
+        })
       } else state.set(name, copied(hostOf(tensor)))
     }
     return state
@@ -158,7 +167,8 @@ interface GpuDevice {
 function hostOf({ type, data, dims }: Tensor): HostTensor {
   if (type === 'float32' && data instanceof Float32Array) return { dtype: type, shape: dims, data }
   if (type === 'int64' && data instanceof BigInt64Array) return { dtype: type, shape: dims, data }
-  if ((type === 'bool' || type === 'uint8') && data instanceof Uint8Array) return { dtype: type, shape: dims, data }
+  if ((type === 'bool' || type === 'uint8') && data instanceof Uint8Array)
+    return { dtype: type, shape: dims, data }
   throw new MoietyError({ kind: 'usage', message: `the program gave a tensor of ${type}` })
 }
 

@@ -1,4 +1,4 @@
-import { makeBatch, MoietyError, splitOfArrays } from 'moiety/step'
+import { MoietyError, makeBatch, splitOfArrays } from 'moiety/step'
 import { packed } from './archive.ts'
 import type { Answer, Order } from './protocol.ts'
 import { runFiles } from './run-files.ts'
@@ -97,8 +97,17 @@ class RunWorker {
         return this.#start?.data === undefined ? undefined : await this.#test()
       case 'look': {
         const { size } = this.#start!
-        const split = splitOfArrays({ pixels: order.pixels, labels: [0], size: this.#start!.data?.size ?? size })
-        const { images } = await makeBatch(split, [0], { mean: order.mean, std: order.std, seed: 0, epoch: 0 })
+        const split = splitOfArrays({
+          pixels: order.pixels,
+          labels: [0],
+          size: this.#start!.data?.size ?? size,
+        })
+        const { images } = await makeBatch(split, [0], {
+          mean: order.mean,
+          std: order.std,
+          seed: 0,
+          epoch: 0,
+        })
         const look = await this.#training!.look(images)
         return answer({ kind: 'look', number: order.number, look })
       }

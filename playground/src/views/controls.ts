@@ -3,8 +3,8 @@ import {
   type Control,
   constraintOption,
   controls,
-  type Settings,
   type SettingName,
+  type Settings,
   usualChoice,
   withSetting,
 } from '../settings.ts'
@@ -46,14 +46,20 @@ export class ControlsView {
       })
     })
     pair.append(
-      tipped('against-name', 'second run: other', 'A second run from the same seed that differs in this alone.', names),
+      tipped(
+        'against-name',
+        'second run: other',
+        'A second run from the same seed that differs in this alone.',
+        names,
+      ),
     )
     const control = controls.find(({ name }) => name === against?.name)
     if (control !== undefined && against !== undefined) {
       const second = withSetting(settings, control.name, against.value) ?? settings
       pair.append(
         this.#field('against-value', control, 'its value', control.help, second, value => {
-          if (withSetting(this.#choice.settings, control.name, value) === undefined) return this.show(this.#choice)
+          if (withSetting(this.#choice.settings, control.name, value) === undefined)
+            return this.show(this.#choice)
           this.onChoice({ ...this.#choice, against: { name: control.name, value } })
         }),
       )
@@ -64,8 +70,8 @@ export class ControlsView {
 
   #set(name: SettingName, text: string): void {
     const settings = withSetting(this.#choice.settings, name, text)
-    if (settings === undefined) return this.show(this.#choice)
-    this.onChoice({ ...this.#choice, settings })
+    if (settings === undefined) this.show(this.#choice)
+    else this.onChoice({ ...this.#choice, settings })
   }
 
   #field(

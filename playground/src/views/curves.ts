@@ -41,7 +41,9 @@ export class CurvesView {
     this.#span = span
     this.#surface.redraw()
     const { what, text } = this.options
-    const each = lines.map(({ name, values }) => `${name} ${values.length === 0 ? 'nothing yet' : text(values.at(-1)!)}`)
+    const each = lines.map(
+      ({ name, values }) => `${name} ${values.length === 0 ? 'nothing yet' : text(values.at(-1)!)}`,
+    )
     this.canvas.setAttribute('aria-label', `${what} over steps; now: ${each.join(', ')}`)
   }
 

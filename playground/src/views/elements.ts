@@ -11,7 +11,10 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
 }
 
 /** The element with an id. */
-export function byId<Kind extends HTMLElement>(id: string, kind: abstract new (...args: never[]) => Kind): Kind {
+export function byId<Kind extends HTMLElement>(
+  id: string,
+  kind: abstract new (...args: never[]) => Kind,
+): Kind {
   const found = document.getElementById(id)
   if (!(found instanceof kind)) throw new Error(`the page has no ${kind.name} called ${id}`)
   return found

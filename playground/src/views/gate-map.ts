@@ -1,5 +1,5 @@
-import type { ImageData } from '../training/data.ts'
 import type { Run } from '../run.ts'
+import type { ImageData } from '../training/data.ts'
 import { colour, isStill, Surface, smallText } from './canvas.ts'
 import { percent } from './elements.ts'
 
@@ -69,7 +69,10 @@ export class GateMap {
 
   #text(run: Run): string {
     if (this.#points.length === 0) return 'Map of the gate: no image has been tested yet'
-    const counts = Array.from({ length: run.experts }, (_, e) => this.#points.filter(({ top }) => top === e).length)
+    const counts = Array.from(
+      { length: run.experts },
+      (_, e) => this.#points.filter(({ top }) => top === e).length,
+    )
     const each = counts.map((count, e) => `expert ${e} ${percent(count / this.#points.length)}`)
     return `Map of the gate: ${this.#points.length} held-out images by the expert that weighs most for them: ${each.join(', ')}`
   }

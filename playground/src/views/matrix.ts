@@ -34,7 +34,9 @@ export class MatrixView {
     this.#classes = data?.classes ?? []
     const weights = run.latest?.weights[run.shown]
     this.#lifts =
-      weights === undefined || data === undefined ? [] : liftsOf(weights, data.test.labels, data.classes.length, run.experts)
+      weights === undefined || data === undefined
+        ? []
+        : liftsOf(weights, data.test.labels, data.classes.length, run.experts)
     this.#surface.redraw()
     this.canvas.setAttribute('aria-label', this.#text())
   }

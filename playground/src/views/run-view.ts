@@ -20,7 +20,11 @@ export class RunView {
   readonly #numbers = element('tbody')
   readonly #save = element('button', { type: 'button' }, 'Export')
 
-  constructor(number: number, onExport: () => void, onImage: (image: number | undefined, at: HTMLElement) => void) {
+  constructor(
+    number: number,
+    onExport: () => void,
+    onImage: (image: number | undefined, at: HTMLElement) => void,
+  ) {
     const canvas = (): HTMLCanvasElement => element('canvas', { role: 'img' })
     const tip = (): HTMLElement => element('p', { class: 'canvas-tip', 'aria-hidden': 'true' })
     const [shares, map, matrix] = [canvas(), canvas(), canvas()]
@@ -55,9 +59,27 @@ export class RunView {
       { class: 'run', 'aria-labelledby': `run-${number}` },
       element('div', { class: 'run-head' }, this.#title, this.#facts, this.#alarm, this.#save),
       box('shares-box', "Experts' share of the work", 'While training, by step: one band an expert', shares),
-      box('galleries-box', 'Most typical images', 'Share of the held-out images, and those that are most its own, of each expert', list),
-      box('map-box', 'Map of the gate', 'Every point is a held-out image, drawn to the experts that the gate scores highest for it', map, preview, mapTip),
-      box('matrix-box', 'Classes × experts', 'Green: an expert gets more of the class than of all images; brown: less', matrix, matrixTip),
+      box(
+        'galleries-box',
+        'Most typical images',
+        'Share of the held-out images, and those that are most its own, of each expert',
+        list,
+      ),
+      box(
+        'map-box',
+        'Map of the gate',
+        'Every point is a held-out image, drawn to the experts that the gate scores highest for it',
+        map,
+        preview,
+        mapTip,
+      ),
+      box(
+        'matrix-box',
+        'Classes × experts',
+        'Green: an expert gets more of the class than of all images; brown: less',
+        matrix,
+        matrixTip,
+      ),
       table,
     )
     this.#title.id = `run-${number}`
@@ -71,10 +93,13 @@ export class RunView {
   showStep(run: Run, span: number): void {
     setText(this.#title, run.start.title)
     const { latest } = run
-    const first = run.state === 'loading' ? 'preparing …' : run.failure !== undefined ? 'failed' : `step ${run.step}`
+    const first =
+      run.state === 'loading' ? 'preparing …' : run.failure !== undefined ? 'failed' : `step ${run.step}`
     setText(
       this.#facts,
-      [first, ...(latest === undefined ? [] : [`${percent(latest.top1)} of held-out images right`])].join(' · '),
+      [first, ...(latest === undefined ? [] : [`${percent(latest.top1)} of held-out images right`])].join(
+        ' · ',
+      ),
     )
     const { starved, experts } = run
     setText(
@@ -119,6 +144,10 @@ export class RunView {
 }
 
 function box(name: string, caption: string, help: string, ...content: readonly HTMLElement[]): HTMLElement {
-  return element('figure', { class: `box ${name}` }, element('figcaption', { title: help }, caption), ...content)
+  return element(
+    'figure',
+    { class: `box ${name}` },
+    element('figcaption', { title: help }, caption),
+    ...content,
+  )
 }
-

@@ -32,7 +32,10 @@ export class SharesView {
       const recent = run.steps.slice(Math.max(0, i + 1 - window), i + 1)
       const own = recent.map(({ layers }) => layers[run.shown]?.importance ?? [])
       this.#shares.push(
-        Array.from({ length: run.experts }, (_, e) => own.reduce((sum, one) => sum + (one[e] ?? 0), 0) / own.length),
+        Array.from(
+          { length: run.experts },
+          (_, e) => own.reduce((sum, one) => sum + (one[e] ?? 0), 0) / own.length,
+        ),
       )
     }
     this.#surface.redraw()
@@ -91,7 +94,13 @@ export class SharesView {
 }
 
 /** Numbers of steps below a chart. */
-export function axis(context: CanvasRenderingContext2D, span: number, width: number, bottom: number, left = 0): void {
+export function axis(
+  context: CanvasRenderingContext2D,
+  span: number,
+  width: number,
+  bottom: number,
+  left = 0,
+): void {
   context.font = smallText
   context.textBaseline = 'top'
   context.fillStyle = colour('--muted')

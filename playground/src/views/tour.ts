@@ -54,7 +54,10 @@ export class Tour {
 
   #go(to: number): void {
     const stop = stops[to]
-    if (stop === undefined) return this.#end()
+    if (stop === undefined) {
+      this.#end()
+      return
+    }
     this.#at = to
     this.#panel.hidden = false
     this.#panel.querySelector('.kicker')!.textContent = `${to + 1} of ${stops.length}`

@@ -7,12 +7,13 @@ import type { EvaluatedVariants } from '../../tasks/task.ts'
 import type { Analysed, AnalysisOptions } from '../analysed.ts'
 import { type DetectionExtras, groupingOf, type LayerFindings } from '../findings.ts'
 import { drained } from '../layer-findings.ts'
+import { plain } from '../plain.ts'
 import { type RoutedItems, routedItems, topExperts, weightsOfItems } from '../routed-items.ts'
 import { type Column, parquetFile, routingTable } from '../routing-table.ts'
 import { analysisOf } from '../task-analysis.ts'
 import { testMedians, weightedMedian } from './median-areas.ts'
 import { chooseScenes } from './scene-choice.ts'
-import { scenePictures } from './scene-pictures.ts'
+import { missPictures, scenePictures } from './scene-pictures.ts'
 import { sizeClassOf, sizeNames } from './sizes.ts'
 
 /** What only detectors have: sizes and areas of objects, and scenes (METHOD.md §5.5). */
@@ -75,6 +76,7 @@ function analysed(
           crowds: evaluation.counts.crowds,
           changes: [...(splitNamed(data, split).changes ?? [])],
           detections: evaluation.perCategory.map(({ detections }) => detections),
+          answers: plain(trained.summary),
           layers: own,
           scenes: { images: [...scenes.images], score: scenes.score },
         },
@@ -84,6 +86,15 @@ function analysed(
             split: splitNamed(data, split),
             records: trained,
           }),
+          missed: await missPictures(
+            trained.summary.missed.examples,
+            trained.summary.score ?? scenes.score,
+            shown,
+            {
+              split: splitNamed(data, split),
+              records: trained,
+            },
+          ),
         },
         tables: [
           routingTable({ routing, images }, data, { levels: true, about: [] }),

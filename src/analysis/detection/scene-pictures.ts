@@ -1,5 +1,6 @@
 import sharp from 'sharp'
 import type { DetectionSplit } from '../../data/detection/index.ts'
+import type { ExplainedMiss } from '../../tasks/detection/found-and-missed.ts'
 import type { DetectorRecords } from '../../tasks/detection/records.ts'
 import { weightsAt } from '../../tasks/routing.ts'
 
@@ -23,6 +24,32 @@ export interface PictureOfScene {
   }[]
   /** For each layer of the findings the weights of each of its inputs, [inputs][E]. */
   readonly layers: readonly (readonly (readonly number[])[])[]
+}
+
+/** An image with objects that were missed. */
+export interface PictureOfMisses extends PictureOfScene {
+  readonly missed: readonly Pick<ExplainedMiss, 'box' | 'label' | 'level' | 'reason' | 'instead'>[]
+}
+
+/**
+ * Pictures of the images of missed objects with what was found from a score up.
+ *
+ * @param examples - those of an image together
+ */
+export async function missPictures(
+  examples: readonly ExplainedMiss[],
+  score: number,
+  most: number,
+  of: { readonly split: DetectionSplit; readonly records: DetectorRecords },
+): Promise<PictureOfMisses[]> {
+  const images = [...new Set(examples.map(({ image }) => image))].slice(0, most)
+  const scenes = await scenePictures(images, score, of)
+  return scenes.map(scene => ({
+    ...scene,
+    missed: examples
+      .filter(({ image }) => image === scene.image)
+      .map(({ box, label, level, reason, instead }) => ({ box, label, level, reason, instead })),
+  }))
 }
 
 /** Larger pictures are made smaller, so that a page with some of them opens at once. Pixels of the longer side. */

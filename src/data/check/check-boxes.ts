@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { kindOf } from '../../files/disk.ts'
 import type { BoxFolder, BoxSplit } from '../detection/box-folder.ts'
 import type { FoundBoxes } from '../detection/box-formats.ts'
 import { ImageFinder } from '../detection/image-finder.ts'
@@ -36,7 +37,10 @@ export async function checkBoxes(
   const onUnreadable = ({ path }: ListedImage, reason: string): void =>
     problems.add('unreadable', `${problems.pathOf(path)}: ${reason}`)
   // For files that are not part of the data.
-  const { images: scanned } = await scanTree(directory, problems, 'by their names')
+  const isFolder = kindOf(directory) === 'folder'
+  const { images: scanned } = isFolder
+    ? await scanTree(directory, problems, 'by their names')
+    : { images: [] }
   const folder = await found.read(reading).catch(orRefused(problems))
   const categories =
     folder && (await Promise.resolve(folder).then(uniqueCategories).catch(orRefused(problems)))

@@ -3,7 +3,8 @@ import { basename, dirname, resolve } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { kindOf } from '../../files/disk.ts'
 import { findCifar } from '../cifar.ts'
-import { findBoxes } from '../detection/index.ts'
+import { type FoundBoxes, findBoxes } from '../detection/box-formats.ts'
+import { readCocoPaths, type SplitPaths } from '../detection/read-coco.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import { type BoxSizes, boxSizes } from './box-sizes.ts'
 import { type CheckedBoxes, checkBoxes } from './check-boxes.ts'
@@ -51,6 +52,13 @@ export interface DataReport {
   readonly notices: readonly string[]
 }
 
+/** How a data set is read, as the keys of `data` of these names say, and how the pass is observed. */
+export interface CheckOptions extends PassOptions {
+  readonly followLinks?: boolean | undefined
+  readonly annotations?: SplitPaths | undefined
+  readonly images?: SplitPaths | undefined
+}
+
 /** A data set after its check, for what is made of it: a page, a repaired copy. */
 export interface DataCheck {
   readonly report: DataReport
@@ -66,14 +74,16 @@ export interface DataCheck {
  * Checks a data set in one pass over all of its images, without ending at a problem. Every image is read and decoded once; in memory
  * are a few at a time, and some hundred bytes for each of the others.
  *
- * @param given - a folder, or a labels file
+ * @param given - a folder, or a file that stands for a data set
  * @throws MoietyError `data` where there is no such folder or file
  */
-export async function checkData(given: string, pass: PassOptions = {}): Promise<DataCheck> {
+export async function checkData(given: string, pass: CheckOptions = {}): Promise<DataCheck> {
   // So that texts have one form of it, which is taken off.
   const directory = resolve(given)
-  const problems = new FoundProblems(...(await rootsOf(directory)))
-  const { images, ...listing } = await checkedImages(directory, problems, pass)
+  const roots = await rootsOf(directory)
+  const boxes = await boxesOf(directory, pass)
+  const problems = new FoundProblems(...roots, ...(boxes === undefined ? [] : [boxes.root]))
+  const { images, ...listing } = await checkedImages(directory, boxes, problems, pass)
   reportEmptyClasses(listing, images, problems)
   const surplus = findDuplicates(images, problems)
   const isDetection = listing.task === 'detection'
@@ -99,7 +109,7 @@ async function rootsOf(directory: string): Promise<readonly [string, string]> {
   if (kind !== 'folder' && kind !== 'file')
     fail({
       kind: 'data',
-      message: 'expected a folder of images or a labels file, found nothing',
+      message: 'expected a folder of images or a file of a data set, found nothing',
       where: directory,
       help: 'name the folder that --data would name',
     })
@@ -107,18 +117,33 @@ async function rootsOf(directory: string): Promise<readonly [string, string]> {
   return [folder, await realpath(folder)]
 }
 
+/** The annotations of boxes that are named, or that the folder or file holds. */
+async function boxesOf(
+  directory: string,
+  { annotations = {}, images = {} }: CheckOptions,
+): Promise<FoundBoxes | undefined> {
+  if (splitNames.some(split => annotations[split] ?? images[split]))
+    return {
+      ...{ format: 'coco', isCocoItself: false, root: await realpath(directory) },
+      read: reading => readCocoPaths(directory, annotations, images, reading),
+    }
+  return (await cifarOf(directory)) === undefined ? await findBoxes(directory) : undefined
+}
+
+const cifarOf = async (directory: string) =>
+  kindOf(directory) === 'folder' ? await findCifar(directory) : undefined
+
 async function checkedImages(
   directory: string,
+  boxes: FoundBoxes | undefined,
   problems: FoundProblems,
-  pass: PassOptions,
+  pass: CheckOptions,
 ): Promise<CheckedBoxes> {
-  const isFolder = kindOf(directory) === 'folder'
-  const cifar = isFolder ? await findCifar(directory) : undefined
-  const boxes = isFolder && cifar === undefined ? await findBoxes(directory) : undefined
   if (boxes !== undefined) return await checkBoxes(directory, boxes, problems, pass)
+  const cifar = await cifarOf(directory)
   const listing =
     cifar === undefined
-      ? await listImages(directory, problems, pass.progress)
+      ? await listImages(directory, problems, pass)
       : await listCifar(cifar, directory, problems)
   const images = await inspectImages(
     listing.images,

@@ -1,6 +1,6 @@
 import { isAbsolute, relative, sep } from 'node:path'
 import type { MoietyError } from '../../base/errors.ts'
-import { type Problem, type ProblemKind, problemKinds } from '../problems.ts'
+import { type Problem, type ProblemKind, problemKinds } from '../problem-kinds.ts'
 
 /** What only a check finds, and what training does with it. A sentence that begins with `refused` is about data that cannot be trained on. */
 const checkKinds = {

@@ -3,15 +3,16 @@ import { MoietyError } from '../../base/errors.ts'
 import { openCifar } from '../cifar.ts'
 import type { OnProgress, Split } from '../dataset.ts'
 import { splitByFile } from '../folder-split.ts'
-import { readClassFolders } from '../labelled/class-folders.ts'
-import type { LabelledImages } from '../labelled/labelled-images.ts'
+import { homeOf } from '../labelled/container-files.ts'
+import type { LabelledImages, ReadOptions } from '../labelled/labelled-images.ts'
 import { holdsParquet, readParquetImages } from '../labelled/parquet-images.ts'
+import { readFolders } from '../labelled/read-labelled.ts'
 import { holdsShards, readShardImages } from '../labelled/shard-images.ts'
 import { splitByLabels } from '../multi-label/label-splits.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import { findLabelFiles, holdsLabels } from '../tables/find-label-files.ts'
 import { inOrder, readLabelFiles } from '../tables/label-file.ts'
-import { locateImages } from '../tables/locate-images.ts'
+import { leftOutPrefixes, locateImages } from '../tables/locate-images.ts'
 import type { ImageListing, ListedImage } from './checked-images.ts'
 import type { FoundProblems } from './found-problems.ts'
 import { scanTree } from './scan-tree.ts'
@@ -31,6 +32,11 @@ export function orRefused(
   }
 }
 
+interface ListOptions {
+  readonly followLinks?: boolean | undefined
+  readonly progress?: OnProgress | undefined
+}
+
 /**
  * Lists the labelled images of a folder or of a labels file, as training would read them. Where training would refuse the data, what
  * can be listed all the same.
@@ -38,12 +44,12 @@ export function orRefused(
 export async function listImages(
   directory: string,
   problems: FoundProblems,
-  progress?: OnProgress,
+  { followLinks = false, progress }: ListOptions,
 ): Promise<ImageListing> {
-  const options = { unreadable: 'skip', followLinks: false } as const
+  const options = { unreadable: 'skip', followLinks } as const
   if (holdsLabels(directory)) {
-    const table = await listTable(directory, problems).catch(orRefused(problems))
-    return table ?? (await listTree(directory, 'table', problems))
+    const table = await listTable(directory, options, problems).catch(orRefused(problems))
+    return table ?? (await listTree(directory, 'table', problems, followLinks))
   }
   if (await holdsParquet(directory)) {
     const read = await readParquetImages(directory, options, progress).catch(orRefused(problems))
@@ -53,10 +59,10 @@ export async function listImages(
     const read = await readShardImages(directory, options, progress).catch(orRefused(problems))
     return listingOf('webdataset', read, problems)
   }
-  const read = await readClassFolders(directory, options).catch(orRefused(problems))
-  if (read === undefined) return await listTree(directory, 'folder', problems)
+  const read = await readFolders(directory, options).catch(orRefused(problems))
+  if (read === undefined) return await listTree(directory, 'folder', problems, followLinks)
   // For what reading leaves out.
-  await scanTree(directory, problems, 'every file in a class')
+  await scanTree(directory, problems, 'every file in a class', followLinks)
   return listingOf('folder', read, problems)
 }
 
@@ -95,12 +101,16 @@ function listingOf(
 }
 
 /** A labels file with one label an image, or several; rows that training refuses are left out. */
-async function listTable(directory: string, problems: FoundProblems): Promise<ImageListing> {
+async function listTable(
+  directory: string,
+  options: ReadOptions,
+  problems: FoundProblems,
+): Promise<ImageListing> {
   const { sources, root } = findLabelFiles(directory)
   const { classes, images, isSeveral, read } = await readLabelFiles(sources, row =>
     problems.addError('bad-row', row),
   )
-  const { images: located, missing } = await locateImages(images, { root, unreadable: 'skip' })
+  const { images: located, missing, prefixes } = await locateImages(images, { ...options, root })
   for (const { path, reason } of missing) problems.add('missing', `${problems.pathOf(path)}: ${reason}`)
   const isDivided = located.some(({ split }) => split !== undefined && split !== 'train')
   const divided = isDivided
@@ -127,7 +137,7 @@ async function listTable(directory: string, problems: FoundProblems): Promise<Im
     ...{ classes, hasDeclaredClasses: false },
     images: splitNames.flatMap(of),
     division: isDivided ? undefined : division,
-    notices: [`labels are from ${read}`],
+    notices: [`labels are from ${read}`, ...leftOutPrefixes(prefixes)],
   }
 }
 
@@ -136,11 +146,13 @@ async function listTree(
   directory: string,
   kind: ImageListing['kind'],
   problems: FoundProblems,
+  followLinks: boolean,
 ): Promise<ImageListing> {
   const { images, folders } = await scanTree(
-    directory,
+    homeOf(directory),
     problems,
     kind === 'folder' ? 'every file in a class' : 'by their names',
+    followLinks,
   )
   const inClasses = images.filter(({ className, path }) => {
     if (className === '') problems.add('misplaced-file', problems.pathOf(path))

@@ -166,7 +166,7 @@ async function fileName(image: CheckedImage): Promise<string> {
 
 const cocoFolder = (split: SplitName): string => `${split}2017`
 
-/** Annotations of each split, boxes in pixels of the image as it is stored. */
+/** Annotations of each split, boxes in pixels of the image as stored. */
 async function writeCoco(
   folder: string,
   placed: readonly Placed[],

@@ -36,8 +36,10 @@ export async function scanTree(
   directory: string,
   problems: FoundProblems,
   counted: 'every file in a class' | 'by their names',
+  followLinks = false,
 ): Promise<ScannedTree> {
   const root = await realpath(directory)
+  const within = followLinks ? undefined : root
   const images: ScannedImage[] = []
   const folders: { readonly split: SplitName; readonly className: string }[] = []
   const walk = async (
@@ -52,7 +54,7 @@ export async function scanTree(
     const files: string[] = []
     for (const entry of entries) {
       const path = join(folder, entry.name)
-      const isFolder = await kindOfEntry(entry, path, root)
+      const isFolder = await kindOfEntry(entry, path, within)
       if (isFolder === undefined) problems.add('leads-out', problems.pathOf(path))
       else if (isFolder) below.push(entry.name)
       else files.push(entry.name)
@@ -87,9 +89,13 @@ async function entriesOf(folder: string): Promise<readonly Dirent[]> {
 }
 
 /** Whether an entry is a folder; undefined for a link that is broken or leads out. */
-async function kindOfEntry(entry: Dirent, path: string, root: string): Promise<boolean | undefined> {
+async function kindOfEntry(
+  entry: Dirent,
+  path: string,
+  within: string | undefined,
+): Promise<boolean | undefined> {
   if (!entry.isSymbolicLink()) return entry.isDirectory()
   const found = await stat(path).catch(() => undefined)
-  if (found === undefined || !(await staysWithin(path, root))) return undefined
+  if (found === undefined || (within !== undefined && !(await staysWithin(path, within)))) return undefined
   return found.isDirectory()
 }

@@ -1,9 +1,9 @@
 import { fail } from '../../base/errors.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../files/json.ts'
 import { excerpt } from '../../files/json-text.ts'
+import type { Box } from '../box.ts'
 
-/** A rectangle in pixels, as COCO writes it: left edge, top edge, width, height. */
-export type Box = readonly [x: number, y: number, width: number, height: number]
+export type { Box } from '../box.ts'
 
 /** An id as lenient reading has it. */
 export type RecordKey = number | string | null

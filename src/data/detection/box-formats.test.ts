@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
+import { globSync } from 'tinyglobby'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { examples, layouts, undivided, write as writeFile } from '../../../test/box-layouts.ts'
+import { recognisedData } from '../choose.ts'
 import { findBoxes } from './box-formats.ts'
 import type { DetectionDataset, DetectionSplit } from './detection-dataset.ts'
 import { openDetectionDataset } from './open-detection-dataset.ts'
@@ -61,6 +63,39 @@ describe('a folder with boxes', () => {
     expect(sorted).toEqual(expected(all.toSorted((a, b) => (a.name < b.name ? -1 : 1))))
     const again = await open()
     expect(content(again.test, classes)).toEqual(content(test, classes))
+  })
+})
+
+describe('a file with boxes, instead of its folder', () => {
+  it.each([
+    ['COCO 2017', 'annotations/instances_train2017.json', 'coco', examples.train],
+    ['COCO of Roboflow', 'train/_annotations.coco.json', 'coco', examples.train],
+    ['YOLO of Ultralytics', 'data.yaml', 'yolo', undefined],
+  ] as const)(
+    'of %s is recognised, with the images of it alone: %s',
+    async (layout, name, format, images) => {
+      await layouts[layout]!.write(folder)
+      const file = join(folder, name)
+      expect(await recognisedData(file)).toEqual({ name: 'boxes', directory: file })
+      const dataset = await openDetectionDataset({ name: 'boxes', directory: file, size: 64 })
+      const { classes, train, test, title } = dataset
+      expect([dataset.layout?.format, classes]).toEqual([format, ['bird', 'cat']])
+      expect(title).toContain(`images with boxes of the file ${basename(name)} (`)
+      if (images === undefined) expect(content(train, classes)).toEqual(expected(examples.train))
+      else {
+        const all = [...content(train, classes), ...content(test, classes)]
+        expect(all.sort((a, b) => (a.name < b.name ? -1 : 1))).toEqual(expected(images))
+      }
+    },
+  )
+
+  it('of another format is refused with the folder to give', async () => {
+    await layouts['Pascal VOC']!.write(folder)
+    const [xml] = globSync('**/*.xml', { cwd: folder, absolute: true })
+    expect(await recognisedData(xml!)).toBeUndefined()
+    await expect(openDetectionDataset({ name: 'boxes', directory: xml!, size: 64 })).rejects.toMatchObject({
+      ...{ kind: 'data', help: expect.stringContaining('give the folder of the data set') },
+    })
   })
 })
 

@@ -15,7 +15,7 @@ export interface CocoFiles {
   readonly others: readonly string[]
 }
 
-/** Words in names of annotation files beside that of a split. */
+/** Words in names of annotation files next to that of a split. */
 const fillers = new Set([
   ...['instances', 'instance', 'annotations', 'annotation', 'ann', 'anns', 'coco', 'labels', 'label'],
   ...[
@@ -94,7 +94,7 @@ function largestFamily(all: readonly Candidate[]): CocoFiles | undefined {
   const families = new Map<string, Map<SplitName | 'all', string>>()
   for (const { path, role, pattern } of candidates) {
     const files = families.get(pattern) ?? new Map<SplitName | 'all', string>()
-    // Beside a file it may have been compressed from.
+    // Next to a file it may have been compressed from.
     if (!files.has(role)) files.set(role, path)
     families.set(pattern, files)
   }
@@ -120,6 +120,24 @@ function largestFamily(all: readonly Candidate[]): CocoFiles | undefined {
   }
 }
 
+/**
+ * A file in COCO's format that is given by its path, as the only one of a data set; undefined for another file.
+ *
+ * @param file - a real path
+ * @returns with its data set's folder, which is above one that is only for annotations
+ */
+export async function cocoFile(
+  file: string,
+): Promise<{ readonly root: string; readonly files: CocoFiles } | undefined> {
+  if (!/\.json(\.gz)?$/i.test(file)) return undefined
+  const isPacked = /\.gz$/i.test(file)
+  if (!isPacked && !(await looksLikeCoco({ path: file, isGuess: true }))) return undefined
+  const near = dirname(file)
+  const root = /^(annotations?|coco)$/i.test(basename(near)) ? dirname(near) : near
+  const pattern = relative(root, file).replaceAll('\\', '/')
+  return { root, files: { pattern, files: new Map([['all', file]]), isGuess: false, others: [] } }
+}
+
 /** Bytes of a file that are looked at. */
 const beginning = 65_536
 
@@ -128,7 +146,7 @@ const firstRecord =
   /"images"\s*:\s*\[\s*\{[^}]*"file_name"|"categories"\s*:\s*\[\s*\{[^}]*"id"|"annotations"\s*:\s*\[\s*\{[^{]*"(image_id|bbox)"/
 
 /** Whether a file begins as an annotation file does; the name does for one that says it, which may be damaged, and a compressed one. */
-async function looksLikeCoco({ path, isGuess }: Candidate): Promise<boolean> {
+async function looksLikeCoco({ path, isGuess }: Pick<Candidate, 'path' | 'isGuess'>): Promise<boolean> {
   if (!isGuess && /instances|coco|annotations|\.gz$/i.test(basename(path))) return true
   try {
     const file = await openRegularFile(path)

@@ -53,7 +53,6 @@ describe('makeDetectionBatch', () => {
     expect(batch.canvas).toEqual([64, 64])
     expect(batch.images.shape).toEqual([1, 3, 64, 64])
     expect(batch.sizes).toEqual([[40, 64]])
-    expect(batch.scales).toEqual(Float32Array.of(0.8))
     expect(batch.objects).toEqual([
       { boxes: Float32Array.of(8, 3.2, 24, 12.8), categories: Int32Array.of(1) },
     ])
@@ -63,6 +62,15 @@ describe('makeDetectionBatch', () => {
     expect([at(0, 39, 63), at(1, 39, 63), at(2, 39, 63)].map(Math.round)).toEqual([63, 39, -2])
     expect(at(2, 39, 63)).toBeCloseTo(-2, 5)
     expect([at(0, 40, 63), at(1, 40, 0), at(2, 40, 0), at(2, 63, 63)]).toEqual([0, 0, 0, 0])
+  })
+
+  it('scales boxes by the ratios of whole pixels, each axis by its own, as torchvision does', async () => {
+    // 64 / 123 · 77 = 40.07, which is 40 pixels: y is scaled by 40 / 77 = 0.51948, not by 64 / 123 = 0.52033.
+    const box = [0, 0, 123, 77] as const
+    const dataset = datasetOf([scene(123, 77, [{ ...object, box }])], 64)
+    const { objects, sizes } = await makeDetectionBatch(dataset, dataset.train, [0], 'unchanged')
+    expect(sizes).toEqual([[40, 64]])
+    expect(objects[0]!.boxes).toEqual(Float32Array.of(0, 0, 64, 40))
   })
 
   it('mirrors image and boxes, and leaves the padding unchanged', async () => {

@@ -30,11 +30,9 @@ export interface DetectionBatch {
   /** For each image a float32 [crowds, 4], each x1, y1, x2, y2 in pixels of the canvas. */
   readonly crowds: readonly Float32Array[]
   /**
-   * float32 [N]: pixels of the canvas per pixel of the stored image, exact along its longer side. Along the shorter
-   * one the image was resized to a whole number of pixels, so that there boxes and pixels may differ by up to one.
+   * Height and width of each image in the canvas, in pixels. Boxes are scaled by the same ratios as pixels: x by the width here
+   * over that of the stored image, y by the heights.
    */
-  readonly scales: Float32Array
-  /** Height and width of each image in the canvas, in pixels. */
   readonly sizes: readonly (readonly [height: number, width: number])[]
   /** The images' numbers in their split. */
   readonly indices: Uint32Array
@@ -83,7 +81,6 @@ export async function makeDetectionBatch(
     images: { dtype: 'float32', shape: [scenes.length, 3, height, width], data: images },
     objects: placed.map(({ objects }) => objects),
     crowds: placed.map(({ crowds }) => crowds),
-    scales: Float32Array.from(placed, each => each.scale),
     sizes: loaded.map(pixels => [pixels.height, pixels.width] as const),
     indices: Uint32Array.from(indices),
   }
@@ -210,20 +207,19 @@ function place(
 interface Placed {
   readonly objects: BatchObjects
   readonly crowds: Float32Array
-  readonly scale: number
 }
 
 function placeObjects(scene: Scene, pixels: ScenePixels, flip: boolean): Placed {
-  const scale = Math.max(pixels.width, pixels.height) / Math.max(scene.width, scene.height)
+  const [across, down] = [pixels.width / scene.width, pixels.height / scene.height]
   const corners = (box: readonly [number, number, number, number]): readonly number[] => {
     const [left, top, width, height] = box
     const x = flip ? scene.width - left - width : left
-    const along = (value: number, most: number): number => Math.min(Math.max(value * scale, 0), most)
+    const within = (value: number, most: number): number => Math.min(Math.max(value, 0), most)
     return [
-      along(x, pixels.width),
-      along(top, pixels.height),
-      along(x + width, pixels.width),
-      along(top + height, pixels.height),
+      within(x * across, pixels.width),
+      within(top * down, pixels.height),
+      within((x + width) * across, pixels.width),
+      within((top + height) * down, pixels.height),
     ]
   }
   const single = scene.objects.filter(({ crowd }) => !crowd)
@@ -234,6 +230,5 @@ function placeObjects(scene: Scene, pixels: ScenePixels, flip: boolean): Placed 
       categories: Int32Array.from(single, ({ label }) => label),
     },
     crowds: Float32Array.from(crowds.flatMap(({ box }) => corners(box))),
-    scale,
   }
 }

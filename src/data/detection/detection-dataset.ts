@@ -1,6 +1,6 @@
-import type { Box } from '../coco/record.ts'
+import type { Box } from '../box.ts'
 import type { PerChannel, SkippedFile } from '../dataset.ts'
-import type { MeasureChange, Problem } from '../problems.ts'
+import type { MeasureChange, Problem } from '../problem-kinds.ts'
 
 /** One object of a scene, or one crowd of objects. */
 export interface SceneObject {
@@ -56,7 +56,7 @@ export type Canvas = readonly [height: number, width: number]
 
 /** Scenes with the objects in them, in two splits or three. */
 export interface DetectionDataset {
-  readonly name: 'scenes' | 'coco' | 'boxes'
+  readonly name: string
   /** A description of the scenes and their number, for logs. */
   readonly title: string
   /** Names of the classes, by label. */

@@ -11,7 +11,7 @@ const toStored: Readonly<Record<number, (u: number, v: number) => readonly [x: n
   8: (u, v) => [1 - v, u],
 }
 
-/** A box of an image as EXIF turns it, in the image as it is stored; both are fractions of width and height. */
+/** A box of an image as EXIF turns it, in the image as stored; both are fractions of width and height. */
 export function turnedToStored(box: Box, orientation: number): Box {
   const turn = toStored[orientation]
   if (turn === undefined) return box

@@ -1,10 +1,10 @@
 import type { Dirent } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, isAbsolute, resolve, sep, win32 } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { isThere, reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/path-inside.ts'
-import type { ProblemKind } from '../problems.ts'
+import type { ProblemKind } from '../problem-kinds.ts'
 
 /** Why an image is not available. */
 export type Absence = Extract<ProblemKind, 'missing' | 'leads-out' | 'not-a-file'>
@@ -30,13 +30,21 @@ export class ImageFinder {
   }
 
   /**
-   * The file of a name, read as it is or, where there is none, as other systems and tools write it.
+   * The file of a name, read unchanged or, where there is none, as other systems and tools write it.
    *
    * @param where - of the name, for the error
-   * @returns the path; that of the name as it is, where there is no file
+   * @returns the path; that of the unchanged name, where there is no file
    * @throws MoietyError of kind `data` for a name that is absolute or leaves the folder
    */
   async find(folder: string, name: string, where: string): Promise<FoundImage> {
+    // A whole path, of this machine or another, is read by its end; where there is no such file, it is refused.
+    if (isAbsolute(name) || win32.isAbsolute(name)) {
+      for (const { text, spelling } of spellings(name)) {
+        const isRest = spelling.includes('folder-prefix') && !text.split('/').includes('..')
+        const path = isRest ? resolve(folder, text) : undefined
+        if (path?.startsWith(folder + sep) && (await this.#has(path))) return { path, spelling }
+      }
+    }
     const asWritten = pathInside(folder, name, where)
     if (await this.#has(asWritten)) return { path: asWritten, spelling: [] }
     for (const { text, spelling } of spellings(name)) {
@@ -44,6 +52,21 @@ export class ImageFinder {
       if (await this.#has(path)) return { path, spelling }
     }
     return { path: asWritten, spelling: [] }
+  }
+
+  /** {@link find} in the first folder that has the file; of none the first one's answer. */
+  async findIn(folders: readonly string[], name: string, where: string): Promise<FoundImage> {
+    let refusal: unknown
+    let first: FoundImage | undefined
+    for (const folder of new Set(folders)) {
+      const found = await this.find(folder, name, where).catch((cause: unknown) => {
+        refusal = cause
+      })
+      if (found !== undefined && (await this.absence(found.path)) !== 'missing') return found
+      first ??= found ?? undefined
+    }
+    if (first === undefined) throw refusal
+    return first
   }
 
   /** Why a file is not available; undefined where it is. */

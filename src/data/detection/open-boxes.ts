@@ -1,9 +1,13 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../../base/errors.ts'
+import { kindOf } from '../../files/disk.ts'
 import { quoted } from '../../files/json-reader.ts'
 import type { CocoCategory } from '../coco/annotations.ts'
 import { contentIdentity } from '../content-identity.ts'
 import type { Limit, OnProgress, PerChannel } from '../dataset.ts'
+import type { CacheOptions } from '../pixels/cache-options.ts'
+import { DecodedPixels } from '../pixels/decoded-pixels.ts'
+import { statesOf } from '../pixels/image-states.ts'
 import { Problems } from '../problems.ts'
 import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
 import { type BoxFolder, type BoxObject, type BoxSplit, boxFormats } from './box-folder.ts'
@@ -17,15 +21,22 @@ import {
   type ScenePixels,
 } from './detection-dataset.ts'
 import { turnedToStored } from './exif-turn.ts'
-import { mapConcurrently } from './map-concurrently.ts'
 import { refuseImplausible } from './plausible-boxes.ts'
 import { readCocoPaths, type SplitPaths } from './read-coco.ts'
 import { objectsOf } from './scene-objects.ts'
 import type { SizedImage } from './sized-image.ts'
-import { decode, type ImagePolicy, stopAt, usableImages } from './usable-images.ts'
+import {
+  canvasDecoder,
+  type ImagePolicy,
+  type PlacedImage,
+  type PresentImages,
+  presentImages,
+  usableImages,
+  usablePixels,
+} from './usable-images.ts'
 
 /** Options of a folder of images with boxes. */
-export interface BoxesOptions extends ImagePolicy {
+export interface BoxesOptions extends ImagePolicy, CacheOptions {
   readonly name: 'coco' | 'boxes'
   /** The folder; null where `annotations` are given by their paths. */
   readonly directory: string | null
@@ -48,7 +59,7 @@ const std: PerChannel = [0.229, 0.224, 0.225]
 
 /**
  * Images with boxes in the format of COCO, YOLO or Pascal VOC, whichever the folder has. Images are found by listing folders;
- * under `stop` they are decoded only when needed, so a damaged one is found during training. Under `skip` all are decoded once
+ * under `stop` they are decoded when they are first needed, so a damaged one is found during training. Under `skip` all are decoded
  * on opening, and unreadable ones are skipped.
  *
  * @throws MoietyError of kind `data`: a folder without annotations, what its reader refuses, a file in two splits, a split
@@ -69,10 +80,24 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
   if (options.implausibleBoxes === 'stop')
     for (const { images: own, objects, source, unit } of folder.splits.values())
       if (unit === 'pixels') refuseImplausible(own, objects, source)
+  const present = new Map<SplitName, PresentImages>()
+  for (const [name, split] of folder.splits)
+    present.set(name, await presentImages(split.images.slice(0, most(name)), split, options, problems))
+  const files = [...present.values()].flatMap(({ images: own }) => own.map(({ path }) => ({ path })))
+  const states = await statesOf(files, progress)
+  const content = await contentIdentity(files, states, progress)
+  const { cache, cacheLimit } = options
+  const longest = rule.longest === rule.shortest ? '' : `, at most ${rule.shortest} on the shorter side`
+  const pixels = DecodedPixels.open(files, canvasDecoder(rule), {
+    ...{ cache, cacheLimit, content, states, memory: 0, progress },
+    title: `${basename(resolve(directory ?? folder.root))} at ${rule.longest} pixels${longest}`,
+  })
   const opened = new Map<SplitName, Opened>()
+  let first = 0
   for (const [name, split] of folder.splits) {
-    const chosen = split.images.slice(0, most(name))
-    const usable = await usableImages(chosen, split, options, problems, progress)
+    const own = present.get(name)!
+    const usable = await usableImages(own, split, pixels, first, options, problems, progress)
+    first += own.images.length
     for (const [earlier, { images: before }] of opened)
       refuseCommonFiles(before, earlier, usable, name, split)
     opened.set(name, {
@@ -83,11 +108,11 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
   if (options.strict) problems.refuseRepairs(folder.root)
   const partOf = (name: SplitName): DetectionSplit | undefined => {
     const part = opened.get(name)
-    return part && splitOf(part, rule, problems.changes(folder.splits.get(name)!.source))
+    return part && splitOf(part, pixels, problems.changes(folder.splits.get(name)!.source))
   }
   const train = partOf('train')!
   const val = partOf('val')
-  const test = partOf('test') ?? splitOf({ images: [], scenes: [] }, rule, [])
+  const test = partOf('test') ?? splitOf({ images: [], scenes: [] }, pixels, [])
   const classes = categories.map(({ name }) => name)
   const superclasses = superclassesOf(categories)
   const totalOf = (name: SplitName) => {
@@ -95,12 +120,13 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
     return total === undefined ? undefined : { length: total }
   }
   const all = { train: totalOf('train')!, val: totalOf('val'), test: totalOf('test') ?? { length: 0 } }
+  const used = [...opened.values()].flatMap(({ images: own }) => own.map(({ path }) => ({ path })))
   const kind = [boxFormats[folder.format], ...(folder.division === undefined ? [] : [folder.division])].join(
     '; ',
   )
   return {
     name: options.name,
-    title: `images with boxes of the folder ${basename(resolve(directory ?? folder.root))} (${kind}): ${classes.length} classes, ${titleCounts(all, limit, { train, val, test })}`,
+    title: `images with boxes of the ${directory !== null && kindOf(directory) === 'file' ? 'file' : 'folder'} ${basename(resolve(directory ?? folder.root))} (${kind}): ${classes.length} classes, ${titleCounts(all, limit, { train, val, test })}`,
     classes,
     categoryIds: categories.map(({ id }) => id),
     superclasses,
@@ -112,18 +138,27 @@ export async function openBoxes(options: BoxesOptions, progress?: OnProgress): P
     train,
     val,
     test,
-    content: await contentIdentity(
-      [...opened.values()].flatMap(({ images: used }) => used.map(({ path }) => ({ path }))),
-    ),
+    content: used.length === files.length ? content : await identityOfUsed(used, progress),
     skipped: problems.skipped(folder.root),
     problems: problems.list(folder.root),
     layout: { format: folder.format, found: folder.layout },
-    notices: [...folder.notices, ...untrainedClasses(train.scenes, classes)],
+    notices: [
+      ...folder.notices,
+      ...(pixels.note === undefined ? [] : [pixels.note]),
+      ...untrainedClasses(train.scenes, classes),
+    ],
   }
 }
 
+async function identityOfUsed(
+  files: readonly { readonly path: string }[],
+  progress: OnProgress | undefined,
+): Promise<string> {
+  return await contentIdentity(files, await statesOf(files, progress), progress)
+}
+
 interface Opened {
-  readonly images: readonly SizedImage[]
+  readonly images: readonly PlacedImage[]
   readonly scenes: readonly Scene[]
 }
 
@@ -228,16 +263,17 @@ function refuseCommonFiles(
   })
 }
 
-/** A split that decodes its images on demand, on the decoder's threads. */
+/** A split whose images are decoded when they are first needed. */
 function splitOf(
   { images, scenes }: Opened,
-  rule: CanvasRule,
+  pixels: DecodedPixels,
   changes: DetectionSplit['changes'],
 ): DetectionSplit {
   const load = async (indices: Uint32Array | readonly number[]): Promise<readonly ScenePixels[]> => {
     for (const index of indices) checkScene(index, images.length)
     const chosen = Array.from(indices, index => images[index]!)
-    return await mapConcurrently(chosen, image => decode(image, rule).catch(stopAt), undefined)
+    const outcomes = await pixels.load(chosen.map(({ place }) => place))
+    return outcomes.map((outcome, i) => usablePixels(chosen[i]!, outcome))
   }
   return { length: images.length, scenes, load, changes }
 }

@@ -1,5 +1,8 @@
 import { fail } from '../../base/errors.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
+import { type DataName, taskOfData } from '../datasets/registry.ts'
+import { openOwn } from '../own-data.ts'
+import type { CacheOptions } from '../pixels/cache-options.ts'
 import { canvasRule } from './canvas.ts'
 import type { DetectionDataset } from './detection-dataset.ts'
 import { openBoxes } from './open-boxes.ts'
@@ -7,9 +10,11 @@ import type { SplitPaths } from './read-coco.ts'
 import { openScenes } from './scenes.ts'
 
 /** The `data` section of a configuration; null is like undefined. */
-export interface DetectionDataOptions {
+export interface DetectionDataOptions extends CacheOptions {
   /** `boxes` and `coco` are a folder in the format of COCO, YOLO or Pascal VOC. */
-  readonly name: 'scenes' | 'coco' | 'boxes'
+  readonly name: DataName
+  /** Of a data set of the user's own. */
+  readonly options?: Readonly<Record<string, unknown>> | undefined
   /** Folder of the files; required except for `scenes`, and where `annotations` are given. */
   readonly directory?: string | null | undefined
   /** Longest side of the canvas in pixels. Default: 128 for scenes, 320 for images. */
@@ -47,6 +52,8 @@ export async function openDetectionDataset(
   const { implausibleBoxes = 'stop' } = options
   checkLimit(limit.train, 'train')
   checkLimit(limit.test, 'test')
+  const own = await openOwn('detection', options, progress)
+  if (own !== undefined) return own
   if (name === 'scenes') {
     const { size = 128 } = options
     const square = shortest === undefined || shortest === null || shortest === size
@@ -60,7 +67,14 @@ export async function openDetectionDataset(
     }
     return openScenes({ size, limit, seed, cacheDirectory }, progress)
   }
-  const { annotations, images, strict = false } = options
+  if ((name !== 'coco' && name !== 'boxes') || taskOfData(name) !== 'detection')
+    return fail({
+      kind: 'usage',
+      message: `a detector learns from boxes, and ${name} has none`,
+      where: 'data.name',
+      help: 'take scenes, coco or boxes',
+    })
+  const { annotations, images, strict = false, cache, cacheLimit } = options
   if ((directory === undefined || directory === null) && !annotations?.train) {
     return fail({
       kind: 'usage',
@@ -72,7 +86,7 @@ export async function openDetectionDataset(
   const rule = canvasRule(options.size ?? 320, shortest)
   return openBoxes(
     {
-      ...{ name, rule, unreadable, limit, implausibleBoxes, strict },
+      ...{ name, rule, unreadable, limit, implausibleBoxes, strict, cache, cacheLimit },
       ...{
         directory: directory ?? null,
         annotations: annotations ?? {},

@@ -142,7 +142,18 @@ async function boxFolderOf(
 function readSide(file: string, { problems, progress }: BoxReading): CocoAnnotations {
   const what = `reading ${basename(file)}`
   const onProgress = (done: number, total: number) => progress?.({ done, total, what })
+  const before = problems.count('object-without-box')
   const read = readCocoAnnotations(file, { problems, onProgress })
+  const without = problems.count('object-without-box') - before
+  if (read.annotations.length === 0 && without > 0)
+    problems.unlessRefused('whole', () =>
+      fail({
+        kind: 'data',
+        message: `expected objects with a bbox or a segmentation, found none in ${without} annotations`,
+        where: file,
+        help: 'annotations of other tasks (panoptic segments, captions, classes) have no boxes; give those of object detection (instances)',
+      }),
+    )
   if (read.images.length > 0 && read.categories.length > 0) return read
   return fail({
     kind: 'data',

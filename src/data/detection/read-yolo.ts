@@ -5,12 +5,12 @@ import { quoted } from '../../files/json-reader.ts'
 import { pathInside } from '../../files/path-inside.ts'
 import { sizeLimits } from '../../files/regular-file.ts'
 import type { CocoCategory } from '../coco/annotations.ts'
+import { mapConcurrently } from '../map-concurrently.ts'
 import type { SplitName } from '../split-names.ts'
 import type { BoxFolder, BoxImage, BoxObject, BoxReading, BoxSplit } from './box-folder.ts'
 import { divide, divisionInWords } from './divide.ts'
 import { imagesBelow, listFolder, refuseLeaving } from './folder-listing.ts'
 import { ImageFinder } from './image-finder.ts'
-import { mapConcurrently } from './map-concurrently.ts'
 import { readMarkedText } from './text-file.ts'
 import { readYoloLine } from './yolo-labels.ts'
 import { orderedSplits, stemOf, type YoloFiles } from './yolo-layout.ts'
@@ -121,8 +121,7 @@ async function imagesOf(
     // Ultralytics writes whole paths; those of this folder are as good as relative ones.
     const isOwn = isAbsolute(name) && resolve(name).startsWith(root + sep)
     const own = isOwn ? relative(root, resolve(name)) : name
-    const near = await finder.find(dirname(path), own, where)
-    const found = (await finder.absence(near.path)) === 'missing' ? await finder.find(root, own, where) : near
+    const found = await finder.findIn([dirname(path), root], own, where)
     for (const kind of found.spelling) problems.add(kind, path, quoted(name))
     images.push(found.path)
   }
@@ -137,7 +136,7 @@ async function namesIn(file: string): Promise<readonly CocoCategory[]> {
   return names.map((name, id) => ({ id, name: name === '' ? `class ${id}` : name, supercategory: null }))
 }
 
-/** The label file of each image: `labels` for the last `images` of its path, or beside it. Reports label files without an image. */
+/** The label file of each image: `labels` for the last `images` of its path, or next to it. Reports label files without an image. */
 async function labelFiles(
   images: readonly string[],
   root: string,

@@ -363,6 +363,18 @@ describe('mistakes in annotations of COCO that are repaired', () => {
   })
 })
 
+it('annotations without any box, as of panoptic segmentation, are refused', async () => {
+  await changed(
+    each(({ image_id, category_id }, i) => ({
+      ...{ image_id, file_name: `${i}.png` },
+      segments_info: [{ id: 1, category_id, bbox: [0, 0, 9, 9], area: 81 }],
+    })),
+  )
+  expect(await refusal()).toBe(
+    `expected objects with a bbox or a segmentation, found none in 4 annotations @ DIR/${train}`,
+  )
+})
+
 describe('annotation files that a configuration names', () => {
   it('may be anywhere', async () => {
     await layouts['COCO 2017']!.write(folder)

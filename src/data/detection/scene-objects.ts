@@ -1,5 +1,5 @@
 import type { Box } from '../coco/record.ts'
-import type { ProblemKind } from '../problems.ts'
+import type { ProblemKind } from '../problem-kinds.ts'
 import type { BoxObject } from './box-folder.ts'
 import type { SceneObject } from './detection-dataset.ts'
 

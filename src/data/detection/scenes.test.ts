@@ -88,7 +88,7 @@ describe('openScenes', () => {
 
   it('makes batches normalised by its own mean and deviation', async () => {
     const [first] = detectionBatches(dataset, dataset.train, 80, 'in order')
-    const { images, objects, scales } = await makeDetectionBatch(dataset, dataset.train, first!, 'unchanged')
+    const { images, objects, sizes } = await makeDetectionBatch(dataset, dataset.train, first!, 'unchanged')
     expect(images.shape).toEqual([80, 3, 128, 128])
     let [sum, squares] = [0, 0]
     for (const value of images.data) {
@@ -97,7 +97,7 @@ describe('openScenes', () => {
     }
     expect(sum / images.data.length).toBeCloseTo(0, 4)
     expect(squares / images.data.length).toBeCloseTo(1, 3)
-    expect(new Set(scales)).toEqual(new Set([1]))
+    expect(sizes).toEqual(Array(80).fill([128, 128]))
     const [left, top, width, height] = dataset.train.scenes[0]!.objects[0]!.box
     expect([...objects[0]!.boxes.subarray(0, 4)]).toEqual([left, top, left + width, top + height])
   })

@@ -1,6 +1,7 @@
 import { fail } from '../../base/errors.ts'
 import { reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { readRegularFile } from '../../files/regular-file.ts'
+import { decodeText } from '../../files/text.ts'
 
 /** The content of a text file. */
 export interface MarkedText {
@@ -9,7 +10,7 @@ export interface MarkedText {
   readonly hasMark: boolean
 }
 
-/** Reads a text file in UTF-8. @throws MoietyError of kind `data` for one that cannot be read or has more than `most` bytes */
+/** Reads a text file. @throws MoietyError of kind `data` for one that cannot be read or has more than `most` bytes */
 export async function readMarkedText(path: string, most: number): Promise<MarkedText> {
   const bytes = await readRegularFile(path, most).catch((cause: unknown) => {
     rethrowExhausted(cause, 'read', path)
@@ -22,6 +23,6 @@ export async function readMarkedText(path: string, most: number): Promise<Marked
     })
   })
   const hasMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf
-  // Decoding leaves the mark out.
-  return { text: new TextDecoder().decode(bytes), hasMark }
+  // Decoding leaves the mark out. That of UTF-16 is no mistake: without it the text could not be read.
+  return { text: decodeText(bytes), hasMark }
 }

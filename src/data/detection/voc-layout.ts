@@ -17,7 +17,7 @@ export interface VocFiles {
   readonly sets: string | undefined
 }
 
-/** The files of a folder in Pascal VOC's format: as the devkit has it, or with XML files beside images, in folders of splits or not. */
+/** The files of a folder in Pascal VOC's format: as the devkit has it, or with XML files next to images, in folders of splits or not. */
 export async function findVocFiles(root: string): Promise<VocFiles | undefined> {
   const { folders } = await listFolder(root, root)
   const places = new Map<SplitName | 'all', VocPlace>()

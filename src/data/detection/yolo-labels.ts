@@ -1,6 +1,6 @@
 import { polygonArea } from '../coco/outline.ts'
 import type { Box } from '../coco/record.ts'
-import type { ProblemKind } from '../problems.ts'
+import type { ProblemKind } from '../problem-kinds.ts'
 
 /** An object of a label file: fractions of the image's width and height. */
 export interface YoloObject {

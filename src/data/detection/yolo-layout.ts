@@ -91,9 +91,9 @@ async function splitsOf(
     const folder = join(root, name)
     if (has(join(folder, 'images')) && (await holdsLabels(join(folder, 'labels'), root, 'labels')))
       splits.set(role, [join(folder, 'images')])
-    else if (await holdsLabels(folder, root, 'beside')) splits.set(role, [folder])
+    else if (await holdsLabels(folder, root, 'next to images')) splits.set(role, [folder])
   }
-  if (splits.size === 0 && (await holdsLabels(root, root, 'beside'))) splits.set('all', [root])
+  if (splits.size === 0 && (await holdsLabels(root, root, 'next to images'))) splits.set('all', [root])
   return splits
 }
 
@@ -103,9 +103,13 @@ const others = /^(classes|train|val|valid|test|readme.*|requirements.*|license.*
 /**
  * Whether a folder has label files: the first that is not empty has to be one.
  *
- * @param place - `beside` where only texts with the name of an image count, `labels` for a folder of labels
+ * @param place - `next to images` where only texts with the name of an image count, `labels` for a folder of labels
  */
-async function holdsLabels(folder: string, root: string, place: 'beside' | 'labels'): Promise<boolean> {
+async function holdsLabels(
+  folder: string,
+  root: string,
+  place: 'next to images' | 'labels',
+): Promise<boolean> {
   const { files, folders } = await listFolder(folder, root)
   const stems = new Set(files.filter(isImageName).map(stemOf))
   const texts = files.filter(

@@ -45,9 +45,10 @@ function itemsOf(
           : `in training its name is ${alike.name}: use one name in all splits`,
     })
   }
-  return folders.flatMap(folder =>
-    folder.files.map((path, i) => ({ path, label: labels.get(keyOf(folder))!, bytes: folder.bytes[i]! })),
-  )
+  return folders.flatMap(folder => {
+    const label = labels.get(keyOf(folder))!
+    return folder.files.map(path => ({ path, label }))
+  })
 }
 
 /** The first few of some names. */

@@ -1,8 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { readdir, realpath, stat } from 'node:fs/promises'
-import { basename, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { fail } from '../../base/errors.ts'
-import { reasonOf, rethrowExhausted } from '../../files/disk.ts'
+import { kindOf, reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { staysWithin } from '../../files/path-inside.ts'
 import { isImageName } from '../image-names.ts'
 import { isJunkFile } from '../junk-files.ts'
@@ -23,8 +23,17 @@ const deepest = 3
 /** Folders that are looked into: a folder of classes may have thousands. */
 const mostFolders = 64
 
-/** The files below a folder whose names match, in the order of their paths; none where there is no such folder. */
+/** The folder of a data set that is given as its folder or as one file. */
+export function homeOf(given: string): string {
+  return kindOf(given) === 'file' ? dirname(given) : given
+}
+
+/**
+ * The files below a folder whose names match, in the order of their paths; none where there is no such folder. Of a file itself, if its
+ * name matches.
+ */
 export async function filesNamed(directory: string, pattern: RegExp): Promise<readonly string[]> {
+  if (kindOf(directory) === 'file') return pattern.test(basename(directory)) ? [directory] : []
   const found: string[] = []
   let looked = 0
   const walk = async (folder: string, depth: number): Promise<void> => {
@@ -64,7 +73,7 @@ function stemOf(file: string): string {
 
 /**
  * Which files are of which split: by their names (`train-00000-of-00002.parquet`, `imagenet-val-000000.tar`), or those of the folders that
- * they are in.
+ * they are in. One file that is given by its path is the whole data set, whatever its name.
  *
  * @throws MoietyError `data` for files of several data sets, links that lead out, and splits without one for training
  */
@@ -73,12 +82,14 @@ export async function splitsOfFiles(
   files: readonly string[],
   followLinks: boolean,
 ): Promise<ContainerFiles> {
+  const isWhole = files[0] === directory
   const root = await realpath(directory)
   for (const file of files) {
-    if (!followLinks && !(await staysWithin(file, root))) refuseLink(file, root)
+    if (!isWhole && !followLinks && !(await staysWithin(file, root))) refuseLink(file, root)
     const found = await stat(file).catch((cause: unknown) => refuseFile(file, reasonOf(cause)))
     if (!found.isFile()) refuseFile(file, 'it is no file (a pipe, a socket or a device)')
   }
+  if (isWhole) return { train: files, val: undefined, test: undefined, others: [] }
   const named = files.map(file => ({ file, ...splitOf(directory, file) }))
   const sets = [...new Set(named.filter(({ split }) => split !== undefined).map(({ set }) => set))]
   if (sets.length > 1)

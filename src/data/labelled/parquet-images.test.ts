@@ -123,6 +123,15 @@ describe('images in Parquet files', () => {
     expect(data.notices).toEqual(['images are from 1 Parquet file (img, label); classes have no names in it'])
   })
 
+  it('are those of one file that is given, whatever its name', async () => {
+    await write('test-0.parquet', await shard(numbers(10), parity(numbers(10))))
+    await write('train-0.parquet', await shard(numbers(10), parity(numbers(10))))
+    const file = join(directory, 'test-0.parquet')
+    expect(await recognisedData(file)).toEqual({ name: 'folder', directory: file })
+    const { data } = await content(file)
+    expect(data.title).toBe('images of the file test-0.parquet: 2 classes, 8 training and 2 test images')
+  })
+
   it('have the classes of the dataset card', async () => {
     const info = `dataset_info:\n  features:\n  - name: img\n    dtype: image\n  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': cat\n          '1': dog\n`
     await write('README.md', `---\n${info}---\n# Animals\n`)
@@ -181,11 +190,13 @@ describe('images in Parquet files', () => {
 describe('hostile Parquet files are refused', () => {
   const refusal = async (bytes: Uint8Array) => {
     for (const split of ['train', 'test']) await write(`${split}.parquet`, bytes)
-    return await openFolder({ directory, size: 8 }).then(
-      () => 'nothing',
-      (error: { kind: string; message: string; where: string }) =>
-        `${error.kind} ${error.where}: ${error.message}`,
-    )
+    return await openFolder({ directory, size: 8 })
+      .then(data => data.train.load([0]))
+      .then(
+        () => 'nothing',
+        (error: { kind: string; message: string; where: string }) =>
+          `${error.kind} ${error.where}: ${error.message}`,
+      )
   }
 
   it('that declare pages of far more bytes than they have', async () => {

@@ -9,14 +9,14 @@ import type { OnProgress } from '../dataset.ts'
 import { mostBytes, UnreadableImage } from '../image.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import { leftOutColumns } from '../tables/label-file.ts'
-import { filesNamed, splitsOfFiles } from './container-files.ts'
+import { filesNamed, homeOf, splitsOfFiles } from './container-files.ts'
 import { classesOfLabels, type LabelValue, labelValue } from './label-values.ts'
 import type { LabelledImage, LabelledImages, ReadOptions } from './labelled-images.ts'
 import { type ParquetColumns, parquetColumns } from './parquet-features.ts'
 
 const pattern = /\.parquet$/i
 
-/** Whether a folder has Parquet files with images and labels; a file that cannot be read is opened to say why. */
+/** Whether a folder has Parquet files with images and labels, or is such a file; one that cannot be read is opened to say why. */
 export async function holdsParquet(directory: string): Promise<boolean> {
   const [first] = await filesNamed(directory, pattern)
   if (first === undefined) return false
@@ -54,6 +54,7 @@ export async function readParquetImages(
   { followLinks }: ReadOptions,
   progress?: OnProgress,
 ): Promise<LabelledImages> {
+  const home = homeOf(directory)
   const paths = await filesNamed(directory, pattern)
   const found = await splitsOfFiles(directory, paths, followLinks)
   const rows: Row[] = []
@@ -63,7 +64,7 @@ export async function readParquetImages(
   for (const split of splitNames)
     for (const path of found[split] ?? []) {
       const file = await openParquet(path)
-      columns ??= await parquetColumns(file, directory)
+      columns ??= await parquetColumns(file, home)
       if (columns === undefined) refuseColumns(file)
       unlabelled += await readLabels(file, split, columns, rows)
       files.push(file)
@@ -79,11 +80,14 @@ export async function readParquetImages(
     where,
   )
   const superclasses = superclassesOf(rows, places, classes.length, columns, where)
-  const groups = new GroupCache(columns, followLinks ? undefined : await realpath(directory))
+  const groups = new GroupCache(columns, followLinks ? undefined : await realpath(home))
   const images = rows.map(({ file, row, split }, at): RowImage & { readonly split: SplitName } => ({
     path: `${file.path}, row ${row}`,
-    place: `${relative(directory, file.path)} ${row}`,
+    place: `${relative(home, file.path)} ${row}`,
     label: places[at]!,
+    container: file.path,
+    group: groups.nameOf(file, row),
+    isElsewhere: () => groups.isElsewhere(file, row),
     read: () => groups.image(file, row),
     split,
   }))
@@ -92,6 +96,7 @@ export async function readParquetImages(
   const names = [image, label, ...(coarse === undefined ? [] : [coarse])].join(', ')
   const left = found.others.map(path => basename(path))
   return {
+    container: home === directory ? undefined : 'file',
     ...{ classes, hasDeclaredClasses: columns.classes !== undefined },
     superclasses: superclasses?.names,
     superclassOf: superclasses?.of,
@@ -173,12 +178,16 @@ function superclassesOf(
   return { names: own.classes, of }
 }
 
-/** Row groups whose images are in memory. */
-const kept = 2
+/** Bytes of images, as they are in the files, that stay in memory. */
+const mostKept = 256 << 20
 
-/** Reads images with all of their row group, and keeps the last few groups. */
+type Rows = readonly Record<string, unknown>[]
+
+/** Reads images with all of their row group, and keeps the groups that were used last. */
 class GroupCache {
-  readonly #groups = new Map<string, Promise<readonly Record<string, unknown>[]>>()
+  readonly #groups = new Map<string, Promise<Rows>>()
+  readonly #bytes = new Map<string, number>()
+  readonly #elsewhere = new Set<string>()
 
   constructor(
     readonly columns: ParquetColumns,
@@ -186,24 +195,55 @@ class GroupCache {
     readonly root: string | undefined,
   ) {}
 
-  async image(file: ParquetFile, row: number): Promise<Uint8Array> {
-    const range = file.groups.find(({ start, end }) => row >= start && row < end)!
-    const rows = await this.#group(file, range)
-    const value = rows[row - range.start]![this.columns.image]
-    const { bytes, path } = partsOf(value, this.columns.isPath)
-    if (bytes instanceof Uint8Array) return bytes
-    const where = `${file.path}, row ${row}`
-    if (typeof path === 'string') return await this.#file(dirname(file.path), path, where)
-    throw new UnreadableImage(where, 'there is no image in this row')
+  nameOf(file: ParquetFile, row: number): string {
+    return `${rangeOf(file, row).start} ${file.path}`
   }
 
-  #group(file: ParquetFile, range: RowRange): Promise<readonly Record<string, unknown>[]> {
+  /** Whether an image that was read is in a file of its own. */
+  isElsewhere(file: ParquetFile, row: number): boolean {
+    return this.#elsewhere.has(`${row} ${file.path}`)
+  }
+
+  async image(file: ParquetFile, row: number): Promise<Uint8Array> {
+    const range = rangeOf(file, row)
+    const rows = await this.#group(file, range)
+    const { bytes, path } = partsOf(rows[row - range.start]![this.columns.image], this.columns.isPath)
+    if (bytes instanceof Uint8Array) return bytes
+    const where = `${file.path}, row ${row}`
+    if (typeof path !== 'string') throw new UnreadableImage(where, 'there is no image in this row')
+    this.#elsewhere.add(`${row} ${file.path}`)
+    return await this.#file(dirname(file.path), path, where)
+  }
+
+  async #group(file: ParquetFile, range: RowRange): Promise<Rows> {
     const key = `${range.start} ${file.path}`
     const group = this.#groups.get(key) ?? readParquet(file, [this.columns.image], range)
     this.#groups.delete(key)
     this.#groups.set(key, group)
-    for (const [old] of [...this.#groups].slice(0, -kept)) this.#groups.delete(old)
-    return group
+    const rows = await group.catch((cause: unknown) => {
+      this.#groups.delete(key)
+      throw cause
+    })
+    if (!this.#bytes.has(key)) this.#bytes.set(key, this.#bytesOf(rows))
+    this.#forget()
+    return rows
+  }
+
+  #bytesOf(rows: Rows): number {
+    const sizes = rows.map(row => partsOf(row[this.columns.image], this.columns.isPath).bytes)
+    return sizes.reduce<number>((sum, own) => sum + (own instanceof Uint8Array ? own.length : 0), 0)
+  }
+
+  /** Those used first, until the others fit; the last one stays. */
+  #forget(): void {
+    const kept = [...this.#groups.keys()]
+    let total = kept.reduce((sum, key) => sum + (this.#bytes.get(key) ?? 0), 0)
+    for (const key of kept.slice(0, -1)) {
+      if (total <= mostKept) return
+      total -= this.#bytes.get(key) ?? 0
+      this.#groups.delete(key)
+      this.#bytes.delete(key)
+    }
   }
 
   async #file(folder: string, name: string, where: string): Promise<Uint8Array> {
@@ -213,6 +253,9 @@ class GroupCache {
     return await readRegularFile(path, mostBytes)
   }
 }
+
+const rangeOf = (file: ParquetFile, row: number): RowRange =>
+  file.groups.find(({ start, end }) => row >= start && row < end)!
 
 function partsOf(value: unknown, isPath: boolean): { readonly bytes?: unknown; readonly path?: unknown } {
   if (isPath) return { path: value }

@@ -116,6 +116,18 @@ it('reads labels from JSON and text, in folders of splits', async () => {
   expect((await content()).sides).toEqual({ train: ['1 cat', '2 dog'], test: ['3 dog'] })
 })
 
+it('reads one shard that is given, whatever its name', async () => {
+  const parts = [0, 1, 2, 3].map(async i => [
+    [`${i}.png`, await png(i)] as const,
+    [`${i}.json`, JSON.stringify({ label: i % 2 === 0 ? 'cat' : 'dog' })] as const,
+  ])
+  await write('val-0001.tar', tar((await Promise.all(parts)).flat()))
+  const file = join(directory, 'val-0001.tar')
+  expect(await recognisedData(file)).toEqual({ name: 'folder', directory: file })
+  const { title } = await openFolder({ directory: file, size: 8 })
+  expect(title).toBe('images of the file val-0001.tar: 2 classes, 2 training and 2 test images')
+})
+
 it('leaves archives beside folders of classes alone', async () => {
   for (const name of ['cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/2.png']) await write(name, await png(1))
   await write('images.tar', tar([['cat/1.png', await png(1)]]))

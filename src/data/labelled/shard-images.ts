@@ -9,7 +9,7 @@ import type { OnProgress } from '../dataset.ts'
 import { imageEndings } from '../image-names.ts'
 import { type SplitName, splitNames } from '../split-names.ts'
 import { labelColumn } from '../tables/columns.ts'
-import { filesNamed, splitsOfFiles } from './container-files.ts'
+import { filesNamed, homeOf, splitsOfFiles } from './container-files.ts'
 import { classesOfLabels, type LabelValue, labelValue } from './label-values.ts'
 import type { LabelledImage, LabelledImages, ReadOptions } from './labelled-images.ts'
 
@@ -20,7 +20,7 @@ const labelEndings = ['cls', 'json', 'txt', 'label', 'class'] as const
 /** Bytes of a label, and of a JSON with one. */
 const mostLabel = 1 << 20
 
-/** Whether a folder has shards of WebDataset: archives with an image and its label, by their first files. */
+/** Whether a folder has shards of WebDataset, or a file is one: archives with an image and its label, by their first files. */
 export async function holdsShards(directory: string): Promise<boolean> {
   const [first] = await filesNamed(directory, pattern)
   if (first === undefined) return false
@@ -73,7 +73,7 @@ interface Found {
 }
 
 /**
- * Images in tar shards of WebDataset, `key.jpg` beside `key.cls`, `key.json` or `key.txt`. Only the headers and labels are read now.
+ * Images in tar shards of WebDataset, `key.jpg` with `key.cls`, `key.json` or `key.txt`. Only the headers and labels are read now.
  *
  * @throws MoietyError `data` for archives that are damaged or refused, or without labels
  */
@@ -91,7 +91,7 @@ export async function readShardImages(
       'unpack it: gunzip FILE.tar.gz gives FILE.tar',
     )
   const files = await splitsOfFiles(directory, paths, followLinks)
-  const root = await realpath(directory)
+  const root = await realpath(homeOf(directory))
   const found: Found[] = []
   const counts = { shards: 0, without: 0, others: 0 }
   for (const split of splitNames)
@@ -108,6 +108,7 @@ export async function readShardImages(
               path: `${path}/${image.name}`,
               bytes: image.bytes,
               label: 0,
+              container: path,
               read: () => readTarEntry(path, image),
             },
           })
@@ -135,6 +136,7 @@ export async function readShardImages(
     return own.length === 0 ? undefined : own
   }
   return {
+    container: homeOf(directory) === directory ? undefined : 'file',
     ...{ classes, hasDeclaredClasses: declared !== undefined },
     ...{ train: of('train') ?? [], val: of('val'), test: of('test') },
     notices: [
@@ -192,7 +194,7 @@ function labelOfJson(text: string, where: string): LabelValue {
   )
 }
 
-/** The names of classes beside the shards, one a line. */
+/** The names of classes next to the shards, one a line. */
 async function declaredClasses(directory: string): Promise<readonly string[] | undefined> {
   for (const name of ['classes.txt', 'classnames.txt', 'class_names.txt', 'labels.txt']) {
     const path = join(directory, name)

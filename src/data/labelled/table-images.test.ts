@@ -1,11 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import sharp from 'sharp'
-import { afterEach, beforeEach, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { recognisedData } from '../choose.ts'
 import { openFolder } from '../folder.ts'
+import { readLabelled } from './read-labelled.ts'
 
 let outer = ''
 let directory = ''
@@ -186,4 +187,94 @@ it('refuses several labels an image where one is asked for, and says how they ar
     where: expect.stringMatching(/line 3$/),
     help: expect.stringContaining('data.name=multi-label'),
   })
+})
+
+it.each<[string, string, string | Uint8Array]>([
+  [
+    'UTF-16 of Excel and PowerShell',
+    'labels.csv',
+    Buffer.from('\ufeffpath,label\r\na.png,Käse\r\nb.png,dog\r\n', 'utf16le'),
+  ],
+  [
+    'UTF-16 with the larger byte first',
+    'labels.csv',
+    Buffer.from('\ufeffpath,label\na.png,Käse\nb.png,dog\n', 'utf16le').swap16(),
+  ],
+  ['JSON of labels by image', 'labels.json', '{"a.png": "Käse", "b.png": ["dog"]}'],
+  ['names without an ending, as of Kaggle', 'train.csv', 'id,label\na,Käse\nb,dog\n'],
+  [
+    'names and labels with commas, quotes and spaces',
+    'labels.csv',
+    '"file name",label\r\n"a.png",Käse\r\n"b.png","dog, ""small"""\r\n',
+  ],
+])('reads %s', async (_, name, text) => {
+  await image('images/a.png', 10)
+  await image('images/b.png', 20)
+  await write(name, text)
+  const { classes, train } = await readLabelled(directory, { unreadable: 'stop', followLinks: false })
+  expect(train.map(({ path, label }) => [basename(path), classes[label]])).toEqual([
+    ['a.png', 'Käse'],
+    ['b.png', name === 'labels.csv' && String(text).startsWith('"') ? 'dog, "small"' : 'dog'],
+  ])
+})
+
+it('reads a list of images and labels between spaces where it is given', async () => {
+  for (const i of [1, 2, 3, 4]) await image(`images/${i}.png`, i)
+  await write('train.txt', 'images/1.png 0\nimages/2.png 0\nimages/3.png 1\nimages/4.png 1\n')
+  const file = join(directory, 'train.txt')
+  expect(await recognisedData(file)).toEqual({ name: 'folder', directory: file })
+  const { classes, train, test } = await openFolder({ directory: file })
+  expect([classes, train.length, test.length]).toEqual([['0', '1'], 2, 2])
+})
+
+describe('paths of another place', () => {
+  const rows = (prefix: string) => `path,label\n${prefix}a.png,cat\n${prefix}b.png,dog\n`
+  const said = 'are read without it'
+  it.each(['/home/somebody/pictures/', 'C:\\Users\\somebody\\pictures\\', 'pictures/train/'])(
+    'are read by their ends, which is said: %s',
+    async prefix => {
+      await image('images/a.png', 10)
+      await image('images/b.png', 20)
+      await write('labels.csv', rows(prefix))
+      const read = await readLabelled(directory, { unreadable: 'stop', followLinks: false })
+      expect(read.train.map(({ path }) => path)).toEqual(
+        ['a.png', 'b.png'].map(name => join(directory, 'images', name)),
+      )
+      expect(read.notices.filter(text => text.includes(said))).toHaveLength(1)
+      expect(read.notices.join()).not.toContain('somebody')
+    },
+  )
+
+  it('are no other than relative ones where they are of the folder itself', async () => {
+    await image('images/a.png', 10)
+    await image('images/b.png', 20)
+    await write('labels.csv', rows(`${directory}/images/`))
+    const read = await readLabelled(directory, { unreadable: 'stop', followLinks: false })
+    expect(read.train).toHaveLength(2)
+    expect(read.notices.join()).not.toContain(said)
+  })
+
+  it('are refused where two become one file', async () => {
+    const names = Array.from({ length: 8 }, (_, i) => `${i}.png`)
+    for (const name of names) await image(name, 10)
+    const rows = [...names.map(name => `/x/one/${name}`), '0.png'].map((path, i) => `${path},${i % 2}`)
+    await write('labels.csv', `path,label\n${rows.join('\n')}\n`)
+    await expect(openFolder({ directory })).rejects.toThrow('an image of its own for each path')
+  })
+})
+
+it.each([
+  [
+    'labels.csv',
+    'size,class\n1,2\n',
+    'images/ alone; labels are not in labels.csv: expected a header with the column path',
+  ],
+  ['labels.csv', Buffer.from('path,label\nimages/1.png,K\xe4se\n', 'latin1'), 'expected text in UTF-8'],
+  ['train.txt', 'images/1.png 0\nimages/2.png 1\n', 'it is read where it is given: --data'],
+  ['notes.md', '', 'expected a folder for each class, found images in images/ alone'],
+])('refuses a folder of unlabelled images, and says what is wrong with %s', async (name, text, message) => {
+  await image('images/1.png', 1)
+  await image('images/2.png', 2)
+  await write(name, text)
+  await expect(openFolder({ directory })).rejects.toThrow(message)
 })

@@ -3,7 +3,7 @@ import { fail } from '../../base/errors.ts'
 import type { SplitName } from '../split-names.ts'
 import { findLabelFiles } from '../tables/find-label-files.ts'
 import { type LabelledRow, leftOutColumns, readLabelFiles } from '../tables/label-file.ts'
-import { locateImages } from '../tables/locate-images.ts'
+import { leftOutPrefixes, locateImages } from '../tables/locate-images.ts'
 import type { LabelledImage, LabelledImages, ReadOptions } from './labelled-images.ts'
 
 /**
@@ -15,7 +15,7 @@ export async function readTableImages(directory: string, options: ReadOptions): 
   const { sources, root } = findLabelFiles(directory)
   const { classes, images, isSeveral, read, leftOut } = await readLabelFiles(sources)
   if (isSeveral) refuseSeveral(images)
-  const { images: located, missing } = await locateImages(images, { ...options, root })
+  const { images: located, missing, prefixes } = await locateImages(images, { ...options, root })
   const of = (split: SplitName | undefined): readonly LabelledImage[] | undefined => {
     const own = located.filter(image => image.split === split)
     return own.length === 0
@@ -32,6 +32,7 @@ export async function readTableImages(directory: string, options: ReadOptions): 
     notices: [
       `labels are from ${read}: every image has one; data.name=multi-label reads any number an image`,
       ...leftOutColumns(leftOut),
+      ...leftOutPrefixes(prefixes),
     ],
     skipped: missing,
   }

@@ -3,15 +3,17 @@ import { contentIdentity } from '../content-identity.ts'
 import { type Limit, loadOf, type OnProgress } from '../dataset.ts'
 import { openImages } from '../decoded-images.ts'
 import { photographs } from '../photographs.ts'
+import type { CacheOptions } from '../pixels/cache-options.ts'
+import { statesOf } from '../pixels/image-states.ts'
 import { type SplitName, splitNames, titleCounts } from '../split-names.ts'
 import { findLabelFiles } from '../tables/find-label-files.ts'
 import { type LabelledRow, leftOutColumns, readLabelFiles } from '../tables/label-file.ts'
-import { locateImages } from '../tables/locate-images.ts'
+import { leftOutPrefixes, locateImages } from '../tables/locate-images.ts'
 import { splitByLabels, spreadOverLabels } from './label-splits.ts'
 import type { MultiLabelDataset, MultiLabelSplit } from './multi-label-dataset.ts'
 
 /** Options of images with several labels. */
-export interface MultiLabelOptions {
+export interface MultiLabelOptions extends CacheOptions {
   /** A labels file, or a folder with one, or with one for each split. */
   readonly directory: string
   /** Height and width of the resized images, in pixels. Default: 32. */
@@ -24,7 +26,7 @@ export interface MultiLabelOptions {
   readonly followLinks?: boolean | undefined
   /** Seed of the test split if the file names no splits. Default: 0. */
   readonly seed?: number | undefined
-  /** Most bytes of decoded pixels kept in memory; beyond it images are decoded on demand. */
+  /** Most bytes of decoded pixels kept in memory where they are not cached; beyond it images are decoded whenever they are needed. */
   readonly memory?: number
 }
 
@@ -53,7 +55,15 @@ export async function openMultiLabel(
   const found = await Promise.all(chosen.map(one => locateImages(one, { ...options, root, unreadable })))
   const located = found.map(one => one.images)
   const every = located.flat()
-  const { load, skipped } = await openImages(every, { size, unreadable, memory }, progress)
+  const states = await statesOf(every, progress)
+  const content = await contentIdentity(every, states, progress)
+  const { cache, cacheLimit } = options
+  const title = `${basename(resolve(directory))} at ${size}×${size}`
+  const { load, skipped, notices } = await openImages(
+    every,
+    { size, unreadable, memory, cache, cacheLimit, content, states, title },
+    progress,
+  )
   const left = new Set(skipped.map(({ path }) => path))
   const [train, val, test] = located.map((own, i) => {
     const from = located.slice(0, i).reduce((total, { length }) => total + length, 0)
@@ -71,13 +81,15 @@ export async function openMultiLabel(
     superclassOf: undefined,
     ...photographs,
     ...used,
-    content: await contentIdentity(every),
+    content,
     skipped: [...found.flatMap(({ missing }) => missing), ...skipped].sort((a, b) =>
       a.path < b.path ? -1 : 1,
     ),
     notices: [
       `labels are from ${read}; any number an image`,
       ...leftOutColumns(leftOut),
+      ...leftOutPrefixes(found.flatMap(({ prefixes }) => prefixes)),
+      ...notices,
       ...splitNames.flatMap(name => emptyClasses(name, used[name], classes)),
     ],
   }

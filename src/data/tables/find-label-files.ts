@@ -1,18 +1,21 @@
 import { closeSync, readdirSync, readSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import { fail, MoietyError } from '../../base/errors.ts'
 import { parseCsv } from '../../files/csv.ts'
 import { kindOf } from '../../files/disk.ts'
 import { openRegular } from '../../files/regular-file.ts'
-import { imageEndings } from '../image-names.ts'
+import { decodeText } from '../../files/text.ts'
+import { imageEndings, isImageName } from '../image-names.ts'
 import { roleOf, splitNames } from '../split-names.ts'
 import { columnsByContent, columnsOf, hasBoxes, hasCertainPath, isHeader } from './columns.ts'
 import { usualPlaces } from './image-places.ts'
 import { type LabelSource, readLabelFiles, separatorOf } from './label-file.ts'
 
 const endings = /\.(csv|tsv|json|jsonl|ndjson)$/i
+/** A text may be of anything, so that it is read only where it is given by its path. */
+const givenEndings = /\.(csv|tsv|txt|json|jsonl|ndjson)$/i
 
-/** Words beside a split's name in the name of a labels file: `train_labels.csv`. */
+/** Words next to a split's name in the name of a labels file: `train_labels.csv`. */
 const fillers = /[\s_.-]*(labels?|annotations?|metadata|list|files?|classes)[\s_.-]*/gi
 
 /** Tables that look like labels and are predictions. */
@@ -80,11 +83,11 @@ function splitOfFile(file: string) {
 
 /** Whether a path is a labels file, or a folder with some: by the names, and of a folder by how the files begin. */
 export function holdsLabels(path: string): boolean {
-  if (kindOf(path) === 'file') return endings.test(path)
+  if (kindOf(path) === 'file') return givenEndings.test(path)
   return tablesIn(path).length > 0 || belowSplits(path).some(({ split }) => split === 'train')
 }
 
-/** Whether an image has several labels or none. A file that cannot be read says nothing: whoever opens it says why. */
+/** Whether an image has several labels or none. A file that cannot be read counts as neither; opening it reports why. */
 export async function holdsSeveralLabels(path: string): Promise<boolean> {
   try {
     return (await readLabelFiles(findLabelFiles(path).sources)).isSeveral
@@ -92,6 +95,33 @@ export async function holdsSeveralLabels(path: string): Promise<boolean> {
     if (cause instanceof MoietyError && cause.kind === 'data') return false
     throw cause
   }
+}
+
+/**
+ * Why a table of a folder, or of a split's folder in it, is not read as one of labels: its name and what is wrong with it, for errors of
+ * a folder that holds nothing else; undefined where there is no table.
+ */
+export async function unreadLabels(path: string): Promise<string | undefined> {
+  const folders = [path, ...foldersIn(path).map(name => join(path, name))].filter(
+    folder => folder === path || roleOf(basename(folder)) !== undefined,
+  )
+  const files = folders.flatMap(folder =>
+    entriesOf(folder)
+      .filter(({ name }) => givenEndings.test(name) && !name.startsWith('.') && !predictions.test(name))
+      .map(({ name }) => join(folder, name)),
+  )
+  for (const file of files) {
+    const shown = relative(path, file)
+    const reason = await readLabelFiles([{ file }]).then(
+      () => `it is read where it is given: --data ${file}`,
+      (cause: unknown) => {
+        if (cause instanceof MoietyError && cause.kind === 'data') return cause.message
+        throw cause
+      },
+    )
+    if (!/\.txt$/i.test(file) || reason.startsWith('it is read')) return `${shown}: ${reason}`
+  }
+  return undefined
 }
 
 /** The files of a folder that begin as labels files do. */
@@ -114,12 +144,12 @@ function entriesOf(folder: string) {
   try {
     return readdirSync(folder, { withFileTypes: true })
   } catch {
-    // One that cannot be listed says nothing; whoever opens the data says why.
+    // One that cannot be listed is skipped; opening the data reports why.
     return []
   }
 }
 
-/** So much of a file is looked at; a header may name thousands of classes. */
+/** So much of a file is read; a header may name thousands of classes. */
 const looked = 1 << 18
 
 /** A folder of classes may hold a table of another kind. */
@@ -129,7 +159,7 @@ function beginsAsLabels(file: string, folder: string): boolean {
   try {
     const descriptor = openRegular(file)
     try {
-      text = bytes.toString('utf8', 0, readSync(descriptor, bytes, 0, looked, 0)).replace(/^\ufeff/, '')
+      text = decodeText(bytes.subarray(0, readSync(descriptor, bytes, 0, looked, 0)))
     } finally {
       closeSync(descriptor)
     }
@@ -142,6 +172,9 @@ function beginsAsLabels(file: string, folder: string): boolean {
 
 /** The first object of a text has an image and a label. */
 function recordBegins(text: string): boolean {
+  // Labels by the names of images.
+  const key = /^\s*\{\s*"([^"\\]{1,4096})"\s*:\s*["[\d]/.exec(text)?.[1]
+  if (key !== undefined && isImageName(key)) return true
   const [object = ''] = /^\s*\[?\s*\{[^}]*\}?/.exec(text) ?? []
   const names = [...object.matchAll(/"([^"\\]{1,100})"\s*:/g)].map(([, name]) => name!)
   if (hasBoxes(names) || !hasCertainPath(names)) return false

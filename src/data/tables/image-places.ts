@@ -30,6 +30,11 @@ export function usualPlaces(folder: string): readonly string[] {
   return [folder, ...below.map(name => join(folder, name))]
 }
 
+/** Whether a folder's name says that it holds images, of whatever class. */
+export function isPlaceOfImages(name: string): boolean {
+  return usual.test(name)
+}
+
 const usual = /^(images?|imgs?|data|jpe?gimages|photos?|pictures?)$/i
 
 function foldersOf(folder: string): string[] {

@@ -4,6 +4,7 @@ import { type CsvSeparator, parseCsv } from '../../files/csv.ts'
 import { rethrowExhausted, systemFailure } from '../../files/disk.ts'
 import { JsonReader, type JsonValue, quoted } from '../../files/json-reader.ts'
 import { readRegularFile, sizeLimits } from '../../files/regular-file.ts'
+import { decodeText } from '../../files/text.ts'
 import { isImageName } from '../image-names.ts'
 import { aliasesInWords, roleOf, type SplitName } from '../split-names.ts'
 import { type Columns, columnsByContent, columnsOf, hasBoxes, hasCertainPath, isHeader } from './columns.ts'
@@ -42,7 +43,7 @@ export interface LabelSource {
 }
 
 const forms =
-  'A labels file has a path and a label for each image: CSV with the header path,label or path,label,split, JSON [{"path": …, "label": …}, …], or JSON lines of such objects. Several labels an image: a column labels (separated by ; or |), a column of 0 and 1 for each class, or "labels": […]. Other usual names of columns are docs/your-data.md'
+  'A labels file has a path and a label for each image: CSV with the header path,label or path,label,split, JSON [{"path": …, "label": …}, …] or {"1.jpg": "cat", …}, or JSON lines of such objects. Several labels an image: a column labels (separated by ; or |), a column of 0 and 1 for each class, or "labels": […]. Other usual names of columns are docs/your-data.md'
 
 /** Called with the reason for which a row is left out. */
 export type OnBadRow = (reason: MoietyError) => void
@@ -75,7 +76,7 @@ interface Rows {
 }
 
 /**
- * Reads the labels of images; the form is that of the file's name: `.csv`, `.tsv`, `.json`, or `.jsonl`.
+ * Reads the labels of images; the form is that of the file's name: `.csv`, `.tsv`, `.txt`, `.json`, or `.jsonl`.
  *
  * @param onBadRow - called for each such row, which is then left out; by default the first one is an error
  * @throws MoietyError `data` that names the line of a row that is malformed, repeats an image or a label, or names a split that is
@@ -158,24 +159,28 @@ async function readText(file: string): Promise<string> {
   })
   try {
     // A byte order mark, as Excel writes it, is taken off.
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return decodeText(bytes, 'throws')
   } catch {
-    return refuse('expected text in UTF-8, found other bytes', file, 'save the file again as UTF-8')
+    return refuse(
+      'expected text in UTF-8, found other bytes',
+      file,
+      'save the file again as UTF-8: in Excel "CSV UTF-8", elsewhere the encoding of the export',
+    )
   }
 }
 
 function rowsOf(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
-  if (/\.(csv|tsv)$/i.test(file)) return csvRows(file, text, onBadRow)
+  if (/\.(csv|tsv|txt)$/i.test(file)) return csvRows(file, text, onBadRow)
   if (/\.json$/i.test(file)) return jsonRows(file, text, onBadRow)
   if (/\.(jsonl|ndjson)$/i.test(file)) return jsonLines(file, text, onBadRow)
-  return refuse('expected a labels file that ends in .csv, .tsv, .json or .jsonl', file, forms)
+  return refuse('expected a labels file that ends in .csv, .tsv, .txt, .json or .jsonl', file, forms)
 }
 
 /** How a text separates fields: what makes its first line one of columns. */
 export function separatorOf(file: string, text: string): CsvSeparator {
   if (/\.tsv$/i.test(file)) return '\t'
   const [line = ''] = text.split('\n', 1)
-  const separators = [',', ';', '\t'] as const
+  const separators = [',', ';', '\t', ...(/\.txt$/i.test(file) ? ([' '] as const) : [])] as const
   const isTable = (separator: CsvSeparator): boolean => {
     const fields = line.split(separator).map(field => field.trim().replace(/^"(.*)"$/, '$1'))
     return fields.length > 1 && (hasCertainPath(fields) || fields.some(isImageName))
@@ -261,12 +266,25 @@ function marked(
 
 function jsonRows(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {
   const reader = new JsonReader(text, file)
+  if (text.trimStart().startsWith('{')) return labelsByImage(reader, file)
   const records = new JsonRecords(file)
   reader.array('the list of images', () => {
     unlessBad(onBadRow, () => records.read(reader, `${file}, line ${reader.line}`))
   })
   reader.end()
   return records.rows
+}
+
+/** `{"1.jpg": "cat", "2.jpg": ["cat", "dog"]}`. */
+function labelsByImage(reader: JsonReader, file: string): Rows {
+  const rows: Row[] = []
+  reader.object('labels by the names of images', path => {
+    const where = `${file}, line ${reader.line}`
+    rows.push({ path, labels: labelsOf(reader.any(quoted(path)), reader), split: undefined, where })
+  })
+  reader.end()
+  const columns = { path: 'keys', label: 'values', isList: false, split: undefined, classes: [], others: [] }
+  return { rows, columns }
 }
 
 function jsonLines(file: string, text: string, onBadRow: OnBadRow | undefined): Rows {

@@ -1,5 +1,5 @@
 import { realpath, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { fail } from '../../base/errors.ts'
 import { reasonOf, rethrowExhausted } from '../../files/disk.ts'
 import { pathInside, staysWithin } from '../../files/path-inside.ts'
@@ -23,6 +23,8 @@ export interface LocatedImages<R> {
   readonly images: readonly (R & ImageFile & { readonly bytes: number })[]
   /** Files that are missing, under `skip`. */
   readonly missing: readonly SkippedFile[]
+  /** What paths begin with that is not in the folder, and is passed over. */
+  readonly prefixes: readonly string[]
 }
 
 /** Number of files looked for concurrently. */
@@ -30,7 +32,7 @@ const concurrency = 64
 
 /**
  * Finds the files of rows: relative to the folder of the labels file, or to a folder in it, whichever the first rows are found
- * in; with an ending where the names have none.
+ * in; with an ending where the names have none, and without the first folders of a path where it is one of another place.
  *
  * @throws MoietyError `data` for a path or link that leads out of the folder, and under `stop` for a file that is missing
  */
@@ -60,13 +62,44 @@ export async function locateImages<R extends LabelledRow>(
       else stopAt(each)
     }
   }
-  return { images, missing }
+  const prefixes = [...places.values()].flatMap(({ prefix }) => (prefix === '' ? [] : [prefix]))
+  if (prefixes.length > 0) refuseCommonFiles(images)
+  // Whole paths of the folder itself are as good as relative ones.
+  const isOwn = (prefix: string): boolean => [resolve(root), within].includes(prefix.replace(/\/$/, ''))
+  return { images, missing, prefixes: [...new Set(prefixes)].filter(prefix => !isOwn(prefix)) }
 }
 
-/** A folder and an ending that make paths those of files. */
+/** A sentence about paths that are read by their ends; none where all are as they stand. */
+export function leftOutPrefixes(prefixes: readonly string[]): readonly string[] {
+  if (prefixes.length === 0) return []
+  const parts = [...new Set(prefixes)][0]!.split('/').filter(part => part !== '')
+  return [
+    `paths begin with ${parts.length === 0 ? '/' : `…/${parts.at(-1)}/`}, which is not in the folder, and are read without it`,
+  ]
+}
+
+/** Without what they begin with, different paths may become one. */
+function refuseCommonFiles(images: readonly (LabelledRow & ImageFile)[]): void {
+  const seen = new Map<string, string>()
+  for (const { path, where, split } of images) {
+    const key = `${split ?? ''} ${path}`
+    const before = seen.get(key)
+    if (before !== undefined)
+      fail({
+        kind: 'data',
+        message: `expected an image of its own for each path, found that of ${before}`,
+        where,
+        help: 'write paths relative to the folder of the labels file',
+      })
+    seen.set(key, where)
+  }
+}
+
+/** What makes paths those of files: a folder before them, an ending, and what they begin with and is left out. */
 interface Place {
   readonly folder: string
   readonly ending: string
+  readonly prefix: string
 }
 
 /** So many rows say where images are: one of them may be missing. */
@@ -82,16 +115,35 @@ async function placeOf<R extends LabelledRow>(rows: readonly R[], { file, split 
     ? ['']
     : ['', ...imageEndings.flatMap(ending => [`.${ending}`, `.${ending.toUpperCase()}`])]
   const home = dirname(file)
-  for (const folder of imagePlaces(home, split))
-    for (const ending of endings)
-      for (const { path, where } of own) {
-        const found = await stat(`${pathInside(folder, slashed(path), where)}${ending}`).catch(
-          () => undefined,
-        )
-        // Anything that is there and no folder: a pipe is refused by its name later.
-        if (found !== undefined && !found.isDirectory()) return { folder, ending }
-      }
-  return { folder: home, ending: '' }
+  const prefixes = own.map(({ path }) => prefixesOf(slashed(path)))
+  const most = Math.max(0, ...prefixes.map(each => each.length))
+  // The fewest folders are left out that make the paths those of files.
+  for (let count = 0; count < most; count++)
+    for (const folder of imagePlaces(home, split))
+      for (const ending of endings)
+        for (const [i, { path, where }] of own.entries()) {
+          const prefix = prefixes[i]![count]
+          if (prefix === undefined) continue
+          const rest = slashed(path).slice(prefix.length)
+          const found = await stat(`${pathInside(folder, rest, where)}${ending}`).catch(() => undefined)
+          // Anything that is there and no folder: a pipe is refused by its name later.
+          if (found !== undefined && !found.isDirectory()) return { folder, ending, prefix }
+        }
+  return { folder: home, ending: '', prefix: '' }
+}
+
+/** What a path may begin with that is of another place: its folders, one more each time; of a whole path at least its root. */
+function prefixesOf(path: string): readonly string[] {
+  const root = /^([a-z]:)?\/+/i.exec(path)?.[0] ?? ''
+  const parts = path.slice(root.length).split('/')
+  return parts.map(
+    (_, i) =>
+      root +
+      parts
+        .slice(0, i)
+        .map(part => `${part}/`)
+        .join(''),
+  )
 }
 
 /** Backslashes of Windows, where there is no slash. */
@@ -103,11 +155,13 @@ interface Missing extends SkippedFile {
 
 async function locateOne<R extends LabelledRow>(
   row: R,
-  { folder, ending }: Place,
+  { folder, ending, prefix }: Place,
   within: string | undefined,
 ): Promise<(R & ImageFile) | Missing> {
   const { where } = row
-  const path = `${pathInside(folder, slashed(row.path), where)}${ending}`
+  const given = slashed(row.path)
+  const rest = given.startsWith(prefix) ? given.slice(prefix.length) : given
+  const path = `${pathInside(folder, rest, where)}${ending}`
   try {
     const found = await stat(path)
     if (within !== undefined && !(await staysWithin(path, within))) refuseLink(path, where)

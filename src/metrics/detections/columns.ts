@@ -16,6 +16,8 @@ export interface Rows {
   readonly images: Uint32Array
   /** [categories + 1] where each category's rows begin, and where the last one's end. */
   readonly starts: Uint32Array
+  /** [rows] the number of the annotation or detection among those that were given. */
+  readonly items: Uint32Array
 }
 
 /** Objects in the order of the annotations. */
@@ -64,7 +66,7 @@ function placesOf(
   }
 }
 
-/** Item numbers by category, then by image, then as told, then as they came. */
+/** Item numbers by category, then by image, then in the given order. */
 function ordered({ categories, images }: Places, then: (a: number, b: number) => number): Uint32Array {
   return Uint32Array.from(categories.keys()).sort(
     (a, b) => categories[a]! - categories[b]! || images[a]! - images[b]! || then(a, b) || a - b,
@@ -97,6 +99,7 @@ export function objectRows(
     areas: Float64Array.from(order, item => annotations[item]!.area),
     images: Uint32Array.from(order, item => places.images[item]!),
     starts: startsOf(order, places, categories.size),
+    items: order,
     crowds: Uint8Array.from(order, item => (annotations[item]!.crowd ? 1 : 0)),
     zeroIds: Uint8Array.from(order, item => (annotations[item]!.id === 0 ? 1 : 0)),
   }
@@ -130,6 +133,7 @@ export function detectionRows(
     areas: Float64Array.from(order, (_, row) => boxes[4 * row + 2]! * boxes[4 * row + 3]!),
     images: Uint32Array.from(order, item => places.images[item]!),
     starts: startsOf(order, places, categories.size),
+    items: order,
     scores: Float64Array.from(order, item => scores[item]!),
     ranks: Uint32Array.from(order, item => rankOf[item]!),
   }

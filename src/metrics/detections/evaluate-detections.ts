@@ -4,7 +4,7 @@ import type { Box } from '../../data/coco/record.ts'
 import type { Detection } from '../../data/coco/results.ts'
 import { accumulate, type DetectionCurves, emptyCurves } from './accumulate.ts'
 import { detectionRows, numbering, type ObjectRows, objectRows } from './columns.ts'
-import { judge } from './match.ts'
+import { judge, verdict } from './match.ts'
 import { areaRanges, cocoSizes, maxDetections, type SizeLimits } from './settings.ts'
 import { type DetectionStats, detectionStats, type IouStats, iouStats } from './summarise.ts'
 
@@ -22,7 +22,7 @@ export interface DetectionEvaluationOptions {
    * images that are smaller than COCO's.
    */
   readonly sizes?: SizeLimits
-  /** Told after each category. */
+  /** Called after each category. */
   readonly onProgress?: (done: number, total: number) => void
 }
 
@@ -50,6 +50,18 @@ export interface DetectionEvaluation {
   readonly counts: DetectionCounts & { readonly images: number; readonly categories: number }
   /** What all of it was averaged from. */
   readonly curves: DetectionCurves
+  readonly matches: DetectionMatches
+}
+
+/**
+ * Which detection found which object at an IoU of 0.5, among objects of all areas: the matching that AP50 is computed from. The
+ * highest score chooses first, so the matching of the detections from a score up is a part of this one.
+ */
+export interface DetectionMatches {
+  /** [detections] 1 for one that is right, 0 for one that is wrong, 2 for one that does not count (it found a crowd, or is after the hundredth). */
+  readonly verdicts: Uint8Array
+  /** [annotations] the number of the detection that found it; −1 for none. */
+  readonly foundBy: Int32Array
 }
 
 /**
@@ -85,8 +97,18 @@ export function evaluateDetections(
   const found = detectionRows(detections, images, categories, Math.max(...maxDetections))
   const curves = emptyCurves(categories.size)
   const ranges = areaRanges(sizes)
+  const matches = {
+    verdicts: new Uint8Array(detections.length).fill(verdict.ignored),
+    foundBy: new Int32Array(truth.annotations.length).fill(-1),
+  }
   for (let k = 0; k < categories.size; k++) {
-    accumulate(curves, found, k, judge(found, objects, k, ranges))
+    const judged = judge(found, objects, k, ranges)
+    accumulate(curves, found, k, judged)
+    for (const [d, object] of judged.taken.entries()) {
+      const detection = found.items[found.starts[k]! + d]!
+      matches.verdicts[detection] = judged.verdicts[d]!
+      if (object >= 0 && objects.crowds[object] === 0) matches.foundBy[objects.items[object]!] = detection
+    }
     onProgress?.(k + 1, categories.size)
   }
   const names = new Map(truth.categories.map(({ id, name }) => [id, name]))
@@ -112,6 +134,7 @@ export function evaluateDetections(
       detections: detections.length,
     },
     curves,
+    matches,
   }
 }
 

@@ -5,9 +5,20 @@ export {
   type DetectionCounts,
   type DetectionEvaluation,
   type DetectionEvaluationOptions,
+  type DetectionMatches,
   evaluateDetections,
   type GroundTruth,
 } from './evaluate-detections.ts'
+export {
+  bestScore,
+  type CategoryScores,
+  type MissedObject,
+  type MissReason,
+  missedObjects,
+  missReasons,
+  scoresFrom,
+} from './missed-objects.ts'
+export { type PrecisionRecallCurves, precisionRecallCurves } from './precision-recall-curves.ts'
 export {
   type AreaName,
   areaNames,

@@ -10,7 +10,7 @@ import { type AreaRange, iouThresholds } from './settings.ts'
  * - an object is taken once, a crowd as often as one likes;
  * - crowds and objects outside of the range are *ignored*: taken only where nothing else is left to take. Who takes one
  *   is neither right nor wrong, and neither is a detection outside of the range that takes nothing;
- * - whoever else takes nothing is wrong.
+ * - any other detection without a match is a false positive.
  *
  * Both limits of a range belong to it; an object's area is that of its outline, a detection's that of its box.
  */
@@ -24,6 +24,8 @@ export interface Verdicts {
   readonly verdicts: Uint8Array
   /** [A] how many objects there were to find. */
   readonly objects: Uint32Array
+  /** [D] the row of the object that each detection takes at the lowest threshold, whatever its area; −1 where it takes none. */
+  readonly taken: Int32Array
 }
 
 /** pycocotools' own: a threshold of 1 would otherwise be out of reach for rounding. */
@@ -41,6 +43,7 @@ export function judge(
   const from = detections.starts[category]!
   const to = detections.starts[category + 1]!
   const verdicts = new Uint8Array(ranges.length * iouThresholds.length * (to - from))
+  const taken = new Int32Array(to - from).fill(-1)
   const objectsEnd = objects.starts[category + 1]!
   let firstObject = objects.starts[category]!
   for (let first = from; first < to; ) {
@@ -53,14 +56,16 @@ export function judge(
         : firstObject
     const choosers = new Choosers(objects, firstObject, lastObject, ranges)
     for (let row = first; row < last; row++) {
-      choosers.choose(detections, row, (place, value) => {
+      choosers.choose(detections, row, (place, value, object) => {
         verdicts[place * (to - from) + row - from] = value
+        // All areas and the lowest threshold are the first of their axes.
+        if (place === 0) taken[row - from] = object
       })
     }
     first = last
     firstObject = lastObject
   }
-  return { verdicts, objects: toFind(objects, category, ranges) }
+  return { verdicts, objects: toFind(objects, category, ranges), taken }
 }
 
 function endOfImage(images: Uint32Array, first: number, end: number): number {
@@ -120,8 +125,15 @@ class Choosers {
     }
   }
 
-  /** Lets the detection in a row choose in every range, at every threshold; `place` is their number in [A, T]. */
-  choose(detections: DetectionRows, row: number, tell: (place: number, value: number) => void): void {
+  /**
+   * Lets the detection in a row choose in every range, at every threshold; `place` is their number in [A, T], `object` the row of
+   * the object that it takes, or −1.
+   */
+  choose(
+    detections: DetectionRows,
+    row: number,
+    tell: (place: number, value: number, object: number) => void,
+  ): void {
     const near = this.#findCandidates(detections, row)
     for (const [a, range] of this.#ranges.entries()) {
       const alone = isWithin(detections.areas[row]!, range) ? verdict.wrong : verdict.ignored
@@ -129,13 +141,14 @@ class Choosers {
         const place = a * iouThresholds.length + t
         const chosen = near === 0 ? -1 : this.#best(near, a, place, Math.min(iouThresholds[t]!, highest))
         if (chosen < 0) {
-          tell(place, alone)
+          tell(place, alone, -1)
           continue
         }
         this.#taken[place * this.#count + chosen] = 1
-        if (this.#ignored[a * this.#count + chosen] === 1) tell(place, verdict.ignored)
+        const object = this.#first + chosen
+        if (this.#ignored[a * this.#count + chosen] === 1) tell(place, verdict.ignored, object)
         // pycocotools notes a match by the annotation's id, and 0 is its word for none.
-        else tell(place, this.#objects.zeroIds[this.#first + chosen] === 1 ? alone : verdict.right)
+        else tell(place, this.#objects.zeroIds[object] === 1 ? alone : verdict.right, object)
       }
     }
   }

@@ -11,7 +11,7 @@ import {
 import type { Scope } from '../../nn/scope.ts'
 import type { Constraint, Counters } from './constraint.ts'
 
-/** The name that the layer itself has for a statistic beside the counters: whether a lifted constraint still acts. */
+/** The name that the layer itself has for a statistic that is no counter: whether a lifted constraint still acts. */
 export const activeStatistic = 'active'
 
 const methods = ['init', 'excluded', 'bias', 'loss', 'update'] as const

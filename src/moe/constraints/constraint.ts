@@ -6,7 +6,7 @@ import type { Routing } from '../routing.ts'
 /** Counters of a constraint as symbolic tensors, by name. */
 export type Counters = Readonly<Record<string, Tensor>>
 
-/** What a constraint's loss may know beside where the images went. */
+/** What a constraint's loss may use besides the routing. */
 export interface LossContext {
   /** The class of each row of the routing; undefined where the objective has none, as a detector's. */
   readonly labels: Labels | undefined

@@ -13,5 +13,5 @@ export const optimizers = new Registry<OptimizerDefinition, typeof known>('optim
 
 type Complete = DeepReadonly<z.output<(typeof known)[number]['schema']>>
 type GroupsLeftOut<T> = T extends Complete ? Omit<T, 'groups'> : never
-/** The optimizer, told apart by `name`, and parameters that it trains otherwise. */
+/** The optimizer by its `name`, with the groups of parameters that it trains differently. */
 export type OptimizerConfig = GroupsLeftOut<Complete> & Partial<Pick<Complete, 'groups'>>

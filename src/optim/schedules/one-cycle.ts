@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { defineRisingSchedule, halfCosine } from './definition.ts'
 
-/** Half a cosine from η/div up to η, half a cosine down to η/div/finalDiv (torch's `OneCycleLR`, two phases; momentum stays as it is). */
+/** Half a cosine from η/div up to η, half a cosine down to η/div/finalDiv (torch's `OneCycleLR`, two phases; momentum stays unchanged). */
 export const definition = defineRisingSchedule(
   {
     name: 'one-cycle',

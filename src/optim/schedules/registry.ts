@@ -12,5 +12,5 @@ const known = [constant, step, cosine, oneCycle] as const
 /** All schedules. One that comes with Moiety is a file of this folder and a word of this list. */
 export const schedules = new Registry<ScheduleDefinition, typeof known>('schedule', known)
 
-/** The course of the learning rate, told apart by `name`. */
+/** The schedule of the learning rate, by its `name`. */
 export type ScheduleConfig = DeepReadonly<z.output<(typeof known)[number]['schema']>>

@@ -9,6 +9,7 @@ import type { TaskPage } from '../task-page.ts'
 import { variantsFigure, variantsStyle } from '../variants-figure.ts'
 import { wideTable, wideTableStyle } from '../wide-table.ts'
 import { expertWords, objectsWords, sizeExplained } from './detection-words.ts'
+import { foundSection, foundStyle, missedDefinition } from './found-section.ts'
 import { sceneStore, scenesFigure, scenesStyle } from './scenes-section.ts'
 import { areaFigure, sizeFigure, sizesStyle } from './size-figures.ts'
 
@@ -18,6 +19,7 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
   const { extras } = findings
   if (extras?.task !== 'detection') return null
   const scenes = pictures?.task === 'detection' ? pictures.scenes : []
+  const missed = pictures?.task === 'detection' ? pictures.missed : []
   const { data, measures, layers } = findings
   const [small, medium] = extras.sizes.map(side => fixed(side, 0))
   const big = (title: string, key: string, note: string): Markup =>
@@ -30,8 +32,8 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
     (count, size) => `${whole(count)} ${['small', 'medium', 'large'][size] ?? ''}`,
   )
   return {
-    style: sizesStyle + variantsStyle + scenesStyle + wideTableStyle,
-    store: sceneStore(scenes),
+    style: sizesStyle + variantsStyle + scenesStyle + foundStyle + wideTableStyle,
+    store: sceneStore([...scenes, ...missed.filter(({ image }) => !scenes.some(one => one.image === image))]),
     title: layers.length === 0 ? 'What is found' : 'Expert roles',
     reaches: `reaches an AP of ${fixed(measures.AP, 3)} on ${countedImages(data.images)} of the ${data.split} split`,
     results: [
@@ -52,7 +54,7 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
       ),
       ...(extras.changes ?? []).map(({ measure, text }) => fact(`Changes ${measure}`, text)),
     ],
-    definitions: layers.length === 0 ? [precision] : [precision, ...ofObjects],
+    definitions: [precision, missedDefinition, ...(layers.length === 0 ? [] : ofObjects)],
     items: 'objects',
     hasExperts: false,
     expertLine: (layer, index, expert) => {
@@ -83,6 +85,7 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
         html`<section class="block" aria-labelledby="scenes-${index}"><h3 id="scenes-${index}">Scenes</h3>${content}</section>\n`
       )
     },
+    answers: foundSection(reading, extras, missed),
     classes: html`${layers.length > 0 ? null : plainScenes(drawn('Boxes are what the network finds', scenesFigure(scenes, data.classes, null, 0)))}
 ${categories(reading)}`,
     dialogs: null,

@@ -41,9 +41,10 @@ export async function predictionPicture(
     .resize(width, height, { fit: 'fill', kernel: 'nearest' })
     .png()
     .toBuffer()
-  const scale = Math.max(width, height) / longestSide(image)
   const marks = predictor.marks?.(image, predictions) ?? []
-  const overlay = Buffer.from(overlaySvg(marks, { width, height, scale }))
+  const overlay = Buffer.from(
+    overlaySvg(marks, { width, height, across: width / image.width, down: height / image.height }),
+  )
   return await sharp(enlarged)
     .composite([{ input: overlay }])
     .png({ compressionLevel: 9 })
@@ -61,8 +62,9 @@ function scaled({ width, height }: Extent, scale: number): Extent {
 interface Drawing {
   readonly width: number
   readonly height: number
-  /** Pixels of the picture per pixel of the image. */
-  readonly scale: number
+  /** Pixels of the picture per pixel of the image, along each axis. */
+  readonly across: number
+  readonly down: number
 }
 
 interface Place {
@@ -83,7 +85,7 @@ function overlaySvg(marks: readonly Mark[], drawing: Drawing): string {
 
 function drawnMark(mark: Mark, drawing: Drawing, taken: Place[]) {
   const { fill, ink } = coloursOf(mark)
-  const [x, y, w, h] = mark.box.map(side => side * drawing.scale)
+  const [x, y, w, h] = mark.box.map((side, i) => side * (i % 2 === 0 ? drawing.across : drawing.down))
   const outline = `x="${x}" y="${y}" width="${w}" height="${h}" fill="none"`
   const label = labelOf(mark, drawing)
   const place = freePlace({ x: x!, y: y!, bottom: y! + h!, label }, drawing, taken)

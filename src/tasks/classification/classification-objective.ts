@@ -4,6 +4,7 @@ import { correctCounts } from '../../metrics/correct-counts.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
 import { type Classifier, labelInput } from '../../models/index.ts'
 import { checkFunction } from '../../nn/contract.ts'
+import { mixedInputs, shareInput } from '../mixed-inputs.ts'
 import type { BuildObjective } from '../objective.ts'
 
 /** What a classifier's objective depends on. */
@@ -59,18 +60,9 @@ function mixedTarget(labels: Tensor, classes: number): Tensor {
   const { graph } = labels
   const [images] = labels.shape
   const others = labelInput(graph, images!, classes, mixedInputs.others)
-  const shares = graph.input(mixedInputs.shares, 'float32', [images!], {
-    least: 0,
-    most: 1,
-    expected: "the share of each image's first class, from 0 to 1",
-    help: 'feed what mixLabels returns',
-  })
-  const share = reshape(shares, [images!, 1])
+  const share = reshape(shareInput(graph, images!), [images!, 1])
   return add(mul(oneHot(labels, classes), share), mul(oneHot(others, classes), sub(1, share)))
 }
-
-/** Names of the inputs of a step for mixed images, besides `images` and `labels`. */
-export const mixedInputs = { others: 'otherLabels', shares: 'labelShares' } as const
 
 /**
  * −Σ_c w_c q_c ln p_c averaged over images, q the target smoothed over all classes (Szegedy et al. 2016), w the weights of the

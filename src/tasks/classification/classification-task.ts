@@ -2,10 +2,12 @@ import { draws } from '../../base/random.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import type { Config } from '../../config/config.ts'
 import { balancedOrder, imageOf } from '../../data/balanced-order.ts'
+import { taskOfData } from '../../data/datasets/registry.ts'
 import { type Dataset, makeBatch, openDataset, type SplitName, splitNamed } from '../../data/index.ts'
-import { drawMixing, mixImages, mixLabels } from '../../data/mixing.ts'
+import { drawMixing, isMixed, mixImages, mixLabels } from '../../data/mixing.ts'
 import type { Classifier } from '../../models/index.ts'
 import type { Engine } from '../../runtime/index.ts'
+import { countsOf, countsText, resolveClassWeights } from '../class-weights.ts'
 import {
   builtMixtures,
   classifierOf,
@@ -15,6 +17,7 @@ import {
   routed,
 } from '../classifier-of.ts'
 import { identityOf } from '../data-identity.ts'
+import { mixedInputs } from '../mixed-inputs.ts'
 import type { BuildObjective } from '../objective.ts'
 import { LoadedPrograms } from '../run-split.ts'
 import { SquareImageTask } from '../square-image-task.ts'
@@ -33,22 +36,18 @@ import type {
 import { byVariantGroup } from '../variant-groups.ts'
 import { type Mixture, overridesOf, type RoutingOverrides, type Variant, variantsOf } from '../variants.ts'
 import { accuracyOf } from './accuracy.ts'
-import { countsOf, resolveClassWeights } from './class-weights.ts'
-import { classificationObjective, mixedInputs } from './classification-objective.ts'
+import { classificationObjective } from './classification-objective.ts'
 import { type ClassificationResult, evaluateSplit } from './evaluate-split.ts'
 import { type EvaluationProgram, evaluationProgram } from './evaluation-program.ts'
 import { classificationMeasures } from './measures.ts'
 import { checkTrainable } from './trainable.ts'
-
-/** More would hide what else a training says at its start. */
-const mostClasses = 24
 
 /** Giving each image one class. */
 export const classification: TaskKind = {
   name: 'classification',
   exportName: 'image-classification',
   measures: classificationMeasures,
-  accepts: ({ model, data }) => model.detector === null && data.name !== 'multi-label',
+  accepts: ({ model, data }) => model.detector === null && taskOfData(data.name) !== 'multi-label',
   open: openClassification,
 }
 
@@ -110,18 +109,13 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
     })
     return {
       form,
-      feeds: this.#isMixed
+      feeds: isMixed(this.config.augmentation)
         ? this.#mixed(images, labels, numbers, epoch)
         : new Map([
             ['images', images],
             ['labels', labels],
           ]),
     }
-  }
-
-  get #isMixed(): boolean {
-    const { mixup, cutmix } = this.config.augmentation
-    return mixup !== undefined || cutmix !== undefined
   }
 
   /** A batch whose images are mixed, all by one λ, which is drawn for the first of them. */
@@ -143,20 +137,13 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
     if (data.sampling === undefined && training.classWeights === undefined) return []
     const { classes, train } = this.data
     const counts = countsOf(train.labels, classes.length)
-    const weights = this.#classWeights()
-    const rows = classes.map((name, i) => {
-      const weight = weights === undefined ? '' : ` (weight ${weights[i]!.toPrecision(3)})`
-      return `${name} ${counts[i]}${weight}`
-    })
-    const left = rows.length - mostClasses
-    const listed = [...rows.slice(0, mostClasses), ...(left > 0 ? [`and ${left} more classes`] : [])]
     const drawn =
       data.sampling === undefined
         ? []
         : [
             `an epoch has about ${Math.round(train.length / counts.filter(count => count > 0).length)} images of each class, rare ones several times`,
           ]
-    return [`training images: ${listed.join(', ')}`, ...drawn]
+    return [countsText(classes, counts, this.#classWeights()), ...drawn]
   }
 
   #classWeights(): number[] | undefined {
@@ -172,7 +159,7 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
       classes: this.data.classes.length,
       labelSmoothing: this.config.training.labelSmoothing,
       classWeights: this.#classWeights(),
-      mixed: this.#isMixed,
+      mixed: isMixed(this.config.augmentation),
     })
   }
 

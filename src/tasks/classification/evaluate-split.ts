@@ -1,12 +1,11 @@
-import { createNamed, type NamedOptions } from '../../base/component.ts'
-import { fail } from '../../base/errors.ts'
+import type { NamedOptions } from '../../base/component.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import { type Dataset, makeBatch, type Split } from '../../data/index.ts'
-import { type Predictions, metrics as registry } from '../../metrics/metric.ts'
-import { describeGiven } from '../../nn/contract.ts'
 import type { LoadedProgram } from '../../runtime/index.ts'
+import { ownMeasures } from '../own-metrics.ts'
 import { runSplit } from '../run-split.ts'
 import type { Evaluated, TestOptions } from '../task.ts'
+import { type AnswerSummary, answerTables, type ClassAnswers, summarizeAnswers } from './answers.ts'
 import type { EvaluationProgram } from './evaluation-program.ts'
 
 /** What a classifier does on a split: `measures` has `top1` and `top5`, the loss is the mean cross-entropy. */
@@ -15,6 +14,7 @@ export interface ClassificationResult extends Evaluated {
   readonly labels: Int32Array
   /** Of a program with variants: the class that the network and then each variant gives each image. */
   readonly predictions: readonly Int32Array[]
+  readonly answers: AnswerSummary
 }
 
 /** What to evaluate; the parameters are the state of the engines. */
@@ -40,6 +40,10 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
   const { mean, std, classes } = dataset
   const counts = { correct1: 0, correct5: 0 }
   const predictions: Int32Array[] = []
+  const answers: ClassAnswers = {
+    named: new Int32Array(split.length),
+    confidences: new Float32Array(split.length),
+  }
   const probabilities = new Float32Array(metrics.length === 0 ? 0 : split.length * classes.length)
   const result = await runSplit({
     ...rest,
@@ -55,8 +59,14 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
     },
     add: (indices, outputs) => {
       for (const name of ['correct1', 'correct5'] as const) counts[name] += Number(outputs.get(name)!.data[0])
-      if (metrics.length > 0)
-        probabilities.set(softmaxOfRows(outputs.get('logits')!), indices[0]! * classes.length)
+      const logits = outputs.get('logits')!
+      const shares = softmaxOfRows(logits)
+      if (metrics.length > 0) probabilities.set(shares, indices[0]! * classes.length)
+      for (const [place, index] of indices.entries()) {
+        const best = largestIn(logits, place)
+        answers.named[index] = best
+        answers.confidences[index] = shares[place * classes.length + best]!
+      }
       const named = outputs.get('predictions')?.data ?? []
       const columns = named.length / indices.length
       for (let column = 0; column < columns; column++) {
@@ -66,38 +76,33 @@ export async function evaluateSplit(options: EvaluateOptions): Promise<Classific
       }
     },
   })
-  return (
-    result && {
-      ...result,
-      measures: {
-        top1: counts.correct1 / result.images,
-        top5: counts.correct5 / result.images,
-        ...measured(metrics, { labels: split.labels, probabilities, classes }),
-      },
-      items: Array.from(split.labels, (label, image) => ({ image, label, level: 0 })),
-      details: {},
-      tables: [],
-      labels: split.labels,
-      predictions,
-    }
-  )
+  if (result === undefined) return undefined
+  const summary = summarizeAnswers(answers, split.labels, result.routing, classes.length)
+  return {
+    ...result,
+    measures: {
+      top1: counts.correct1 / result.images,
+      top5: counts.correct5 / result.images,
+      ...ownMeasures<'classification'>(metrics, { labels: split.labels, probabilities, classes }),
+    },
+    items: Array.from(split.labels, (label, image) => ({ image, label, level: 0 })),
+    details: {
+      ...summary,
+      classes: summary.classes.map((scores, c) => ({ name: classes[c]!, ...scores })),
+    },
+    tables: answerTables(summary, classes),
+    labels: split.labels,
+    predictions,
+    answers: summary,
+  }
 }
 
-/** What metrics of the user's own measure, by their names. @throws MoietyError (usage) for anything but a number */
-function measured(metrics: readonly NamedOptions[], predictions: Predictions): Record<string, number | null> {
-  return Object.fromEntries(
-    metrics.map(one => {
-      const value: unknown = createNamed(registry, one)(predictions)
-      if (typeof value !== 'number')
-        fail({
-          kind: 'usage',
-          message: `expected the metric "${one.name}" to return a number, but got ${describeGiven(value)}`,
-          where: 'training.metrics',
-          help: 'return NaN where there is nothing to measure',
-        })
-      return [one.name, Number.isFinite(value) ? value : null]
-    }),
-  )
+/** The place of the largest value in a row, of equal ones the first. */
+function largestIn({ data, shape }: HostTensor, row: number): number {
+  const columns = shape[1]!
+  let best = 0
+  for (let i = 1; i < columns; i++) if (data[row * columns + i]! > data[row * columns + best]!) best = i
+  return best
 }
 
 /** @param logits - float32 [N, classes] */

@@ -3,12 +3,14 @@ import type { Config } from '../../config/config.ts'
 import {
   canvasOf,
   type DetectionDataset,
+  type DetectionSplit,
   detectionBatches,
   makeDetectionBatch,
   openDetectionDataset,
 } from '../../data/detection/index.ts'
 import { heldOutSplit, type SplitName, splitNamed } from '../../data/index.ts'
 import { Graph } from '../../graph/index.ts'
+import type { BoxPredictions } from '../../metrics/metric.ts'
 import { type Anchors, activeParameterCount, anchorTargets, targetInputs } from '../../models/index.ts'
 import { Scope } from '../../nn/index.ts'
 import type { Measures, TrainEvent } from '../../run/events.ts'
@@ -16,6 +18,7 @@ import type { Engine } from '../../runtime/index.ts'
 import { embeddedMixtures } from '../classifier-of.ts'
 import { detectionIdentity } from '../data-identity.ts'
 import type { BatchForm, BuildObjective } from '../objective.ts'
+import { ownMeasures } from '../own-metrics.ts'
 import { PassProgress } from '../pass-progress.ts'
 import type {
   EvaluatedVariants,
@@ -41,7 +44,7 @@ import { detectionObjective } from './detection-objective.ts'
 import { anchorsFor, type DetectorModelConfig, detectorOf, isDetector, matchingOf } from './detector-of.ts'
 import { DetectorEvaluator } from './evaluate-detector.ts'
 import { detectionMeasures } from './measures.ts'
-import type { DetectorRecords } from './records.ts'
+import type { DetectorRecords, FoundObject } from './records.ts'
 
 /** A configuration whose model is a detector. */
 export type DetectionConfig = Config & { readonly model: DetectorModelConfig }
@@ -66,7 +69,7 @@ export async function openDetection(
 ): Promise<DetectionTask> {
   const { model } = config
   if (!isDetector(model)) return refuseClassifier()
-  const dataset = await openDetectionDataset(detectionData(config), onProgress)
+  const dataset = await openDetectionDataset(config.data, onProgress)
   return new DetectionTask({ ...config, model }, { ...dataset, ...normalisation })
 }
 
@@ -76,18 +79,6 @@ function refuseClassifier(): never {
     message: 'expected the configuration of a detector, got that of a classifier',
     where: 'model.detector',
     help: 'it is null; set it to train a detector',
-  })
-}
-
-/** The `data` of a configuration as what opens it has it. */
-export function detectionData({ data }: Config) {
-  const { name } = data
-  if (name === 'scenes' || name === 'coco' || name === 'boxes') return { ...data, name }
-  return fail({
-    kind: 'usage',
-    message: `a detector learns from boxes, and ${name} has none`,
-    where: 'data.name',
-    help: 'take scenes, coco or boxes',
   })
 }
 
@@ -279,14 +270,26 @@ class DetectionEvaluation implements Evaluation<DetectorRecords> {
 
   async run(split: SplitName, options: TestOptions = {}): Promise<DetectorRecords | undefined> {
     const { config, data } = this.task
-    return await this.#evaluator.evaluate({
-      split: splitNamed(data, split),
-      batch: config.training.batch,
-      ...options,
-    })
+    const { batch, metrics = [] } = config.training
+    const images = splitNamed(data, split)
+    const records = await this.#evaluator.evaluate({ split: images, batch, ...options })
+    if (records === undefined || metrics.length === 0) return records
+    const own = ownMeasures<'detection'>(metrics, predictionsOf(records, images, data.classes))
+    return { ...records, measures: { ...records.measures, ...own } }
   }
 
   async release(): Promise<void> {
     await this.#evaluator.release()
   }
+}
+
+/** What metrics of the user's own are given. */
+function predictionsOf(
+  { found }: DetectorRecords,
+  { scenes }: DetectionSplit,
+  classes: readonly string[],
+): BoxPredictions {
+  const byImage = scenes.map(({ objects }) => ({ objects, found: [] as FoundObject[] }))
+  for (const one of found) byImage[one.image]!.found.push(one)
+  return { images: byImage, classes }
 }

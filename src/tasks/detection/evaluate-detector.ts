@@ -10,8 +10,8 @@ import {
 } from '../../data/detection/index.ts'
 import {
   cocoSizes,
-  type DetectionEvaluation,
   evaluateDetections,
+  type GroundTruth,
   type SizeLimits,
 } from '../../metrics/detections/index.ts'
 import { type Anchors, anchorTargets, bestAnchors, type Detector } from '../../models/index.ts'
@@ -23,6 +23,7 @@ import type { TestOptions } from '../task.ts'
 import type { RoutingOverrides } from '../variants.ts'
 import { anchorsFor, type DetectorModelConfig, detectionsOf, detectorOf, matchingOf } from './detector-of.ts'
 import { detectorProgram } from './detector-program.ts'
+import { detectionTables, summarizeDetections } from './found-and-missed.ts'
 import type { DetectorRecords, FoundObject, TrueObject } from './records.ts'
 import { statsTables } from './stats-tables.ts'
 
@@ -107,7 +108,7 @@ export class DetectorEvaluator {
     return this.engines[number % this.engines.length]!
   }
 
-  /** Lets go of its programs and their memory. */
+  /** Releases its programs and their memory. */
   async release(): Promise<void> {
     for (const ready of this.#ready.values()) await (await ready).loaded.release()
     this.#ready.clear()
@@ -132,7 +133,7 @@ export class DetectorEvaluator {
     if (known !== undefined) return await known
     const making = this.#make(engine, images, canvas)
     this.#ready.set(key, making)
-    // Whoever asks again may have more luck.
+    // A later request tries again.
     making.catch(() => this.#ready.delete(key))
     return await making
   }
@@ -183,7 +184,13 @@ class Collected {
   finish(): DetectorRecords {
     const { split, images } = this
     if (!Number.isFinite(this.#loss)) refuseNotFinite(this.#loss, images)
-    const evaluation = judged(this.dataset, split, this.#found)
+    const truth = truthOf(this.dataset, split)
+    const evaluation = evaluateDetections(truth, this.#found, { sizes: sizesOf(this.dataset) })
+    const routing = this.#routing.routing
+    const summary = summarizeDetections(
+      { truth, evaluation, found: this.#found, objects: this.#objects, routing },
+      new Map(split.scenes.map(({ id }, image) => [id, image])),
+    )
     const sizes = sizesOf(this.dataset)
     const changes = split.changes ?? []
     return {
@@ -191,23 +198,25 @@ class Collected {
       loss: this.#loss / Math.max(1, images),
       measures: { ...evaluation.stats },
       layers: this.#routing.stats,
-      routing: this.#routing.routing,
+      routing,
       items: this.#objects,
       details: {
         counts: evaluation.counts,
         perCategory: evaluation.perCategory.map(({ perIoU: _, ...numbers }) => numbers),
         sizes,
+        ...summary,
         ...(changes.length === 0 ? {} : { changes }),
       },
-      tables: statsTables(evaluation, sizes, changes),
+      tables: [...statsTables(evaluation, sizes, changes), ...detectionTables(summary, this.dataset.classes)],
       evaluation,
+      summary,
       found: this.#found,
       objects: this.#objects,
     }
   }
 
   #addFound(
-    { indices, scales }: DetectionBatch,
+    { indices, sizes }: DetectionBatch,
     outputs: ReadonlyMap<string, HostTensor>,
     anchors: Anchors,
   ): void {
@@ -218,9 +227,10 @@ class Collected {
       const place = Number(image![m])
       const index = indices[place]!
       const { id, width, height } = this.split.scenes[index]!
+      const [rows, columns] = sizes[place]!
       const edge = (i: number) => {
-        const value = Number(boxes![4 * m + i]) / scales[place]!
-        return Math.min(Math.max(value, 0), i % 2 === 0 ? width : height)
+        const [stored, shown] = i % 2 === 0 ? [width, columns] : [height, rows]
+        return Math.min(Math.max((Number(boxes![4 * m + i]) * stored) / shown, 0), stored)
       }
       const [left, top, right, bottom] = [edge(0), edge(1), edge(2), edge(3)]
       const label = Number(labels![m])
@@ -254,13 +264,9 @@ function levelOf({ levels }: Anchors, anchor: number): number {
   return levels.findIndex(({ start, end }) => anchor >= start && anchor < end)
 }
 
-/** COCO's evaluation of what was found, with the size limits that the data asks for. */
-function judged(
-  { classes, categoryIds, sizeFactor }: DetectionDataset,
-  { scenes }: DetectionSplit,
-  found: readonly FoundObject[],
-): DetectionEvaluation {
-  const truth = {
+/** The objects of a split in COCO's terms, those of an image together and in order. */
+function truthOf({ classes, categoryIds }: DetectionDataset, { scenes }: DetectionSplit): GroundTruth {
+  return {
     images: scenes.map(({ id }) => ({ id })),
     categories: categoryIds.map((id, label) => ({ id, name: classes[label]! })),
     annotations: scenes.flatMap(({ id: imageId, objects }) =>
@@ -274,9 +280,6 @@ function judged(
       })),
     ),
   }
-  return evaluateDetections(truth, found, {
-    sizes: sizesOf({ sizeFactor }),
-  })
 }
 
 /** Sides in pixels of the stored image that divide small, medium and large objects of a data set. */

@@ -1,4 +1,4 @@
-import type { MeasureChange } from '../../data/problems.ts'
+import type { MeasureChange } from '../../data/problem-kinds.ts'
 import {
   type DetectionEvaluation,
   type SizeLimits,
@@ -53,7 +53,7 @@ export function statsTables(
   ]
 }
 
-/** Characters of a line beside the name of a measure, in a terminal of 80 columns. */
+/** Characters of a line next to the name of a measure, in a terminal of 80 columns. */
 const longest = 62
 
 function linesOf(text: string): string[] {

@@ -1,9 +1,12 @@
+import type { NamedOptions } from '../../base/component.ts'
 import type { HostTensor } from '../../base/tensor.ts'
 import { imageBatch, type MultiLabelDataset, type SplitName, splitNamed } from '../../data/index.ts'
 import type { Engine, LoadedProgram } from '../../runtime/index.ts'
 import { floatsOf } from '../../runtime/outputs.ts'
+import { ownMeasures } from '../own-metrics.ts'
 import { LoadedPrograms, runSplit } from '../run-split.ts'
 import type { Evaluated, Evaluation, TestOptions } from '../task.ts'
+import { labelTables, summarizeLabels } from './label-answers.ts'
 import type { MultiLabelProgram } from './multi-label-program.ts'
 import {
   classResults,
@@ -93,6 +96,8 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
     readonly batch: number,
     engines: readonly Engine[],
     readonly program: MultiLabelProgram,
+    /** What is measured besides, of the user's own. */
+    readonly metrics: readonly NamedOptions[] = [],
   ) {
     this.#programs = new LoadedPrograms(engines, program.program)
   }
@@ -124,19 +129,24 @@ export class MultiLabelEvaluation implements Evaluation<MultiLabelResult> {
     )
     const classes = classResults(scored, names, thresholds)
     const { images, loss, layers, routing } = result
+    const answers = summarizeLabels(scored, thresholds, routing)
     return {
       images,
       loss,
       layers,
       routing,
-      measures: multiLabelMeasuresOf(scored, names.length),
+      measures: {
+        ...multiLabelMeasuresOf(scored, names.length),
+        ...ownMeasures<'multi-label'>(this.metrics, { ...scored, classes: names }),
+      },
       items: itemsOf(targets, names.length),
-      details: { thresholdsFrom, classes },
-      tables: [classTable(classes, thresholdsFrom, split)],
+      details: { thresholdsFrom, classes, ...answers },
+      tables: [classTable(classes, thresholdsFrom, split), ...labelTables(answers, names)],
       targets,
       probabilities: scored.probabilities,
       classes,
       thresholdsFrom,
+      answers,
     }
   }
 

@@ -4,11 +4,18 @@ import { Graph, gradients, interpret, mean } from '../../graph/index.ts'
 import { binaryCrossEntropy } from './multi-label-objective.ts'
 
 /** The mean loss of [N, 2] logits and its gradient. */
-function lossAndGradient(logits: readonly number[], targets: readonly number[], labelSmoothing = 0) {
+function lossAndGradient(
+  logits: readonly number[],
+  targets: readonly number[],
+  labelSmoothing = 0,
+  positiveWeights?: readonly number[],
+) {
   const graph = new Graph()
   const shape = [logits.length / 2, 2]
   const x = graph.input('x', 'float32', shape)
-  const loss = mean(binaryCrossEntropy(x, graph.input('targets', 'int64', shape), labelSmoothing))
+  const loss = mean(
+    binaryCrossEntropy(x, graph.input('targets', 'float32', shape), { labelSmoothing, positiveWeights }),
+  )
   const [value, slope] = interpret(
     [loss, ...gradients(loss, [x])],
     new Map([
@@ -30,6 +37,21 @@ describe('the binary cross-entropy', () => {
     expect(loss).toBeCloseTo(expected, 12)
     for (const [i, slope] of [0.75 - 1, 0.5, 0.25 - 1, 0.5 - 1].entries())
       expect(gradient[i]).toBeCloseTo(slope / 4, 12)
+  })
+
+  it('multiplies what images with a class say by its weight, as torch’s pos_weight', () => {
+    // torch.nn.functional.binary_cross_entropy_with_logits(x, t, pos_weight=torch.tensor([3., 0.5]))
+    const { loss, gradient } = lossAndGradient(logits, targets, 0, [3, 0.5])
+    const expected = -(3 * Math.log(0.75) + Math.log(0.5) + 3 * Math.log(0.25) + 0.5 * Math.log(0.5)) / 4
+    expect(loss).toBeCloseTo(expected, 12)
+    for (const [i, slope] of [3 * (0.75 - 1), 0.5, 3 * (0.25 - 1), 0.5 * (0.5 - 1)].entries())
+      expect(gradient[i]).toBeCloseTo(slope / 4, 12)
+  })
+
+  it('of mixed targets is that of both, by their shares', () => {
+    const mixed = lossAndGradient(logits, [0.7, 0.3, 0.3, 1]).loss
+    const of = (own: readonly number[]) => lossAndGradient(logits, own).loss
+    expect(mixed).toBeCloseTo(0.7 * of([1, 0, 0, 1]) + 0.3 * of([0, 1, 1, 1]), 12)
   })
 
   it('with smoothing 0.2 has 0.9 and 0.1 for 1 and 0', () => {

@@ -10,6 +10,7 @@ import {
 import type { Measures } from '../../run/events.ts'
 import type { LabelledItem } from '../routing.ts'
 import type { Evaluated, TextTable } from '../task.ts'
+import type { LabelSummary } from './label-answers.ts'
 
 /** What a multi-label network does on a split: `measures` has `mAP` and `f1`, the loss is the mean binary cross-entropy. */
 export interface MultiLabelResult extends Evaluated {
@@ -20,6 +21,7 @@ export interface MultiLabelResult extends Evaluated {
   readonly classes: readonly ClassResult[]
   /** The split on which the thresholds of `classes` were chosen. */
   readonly thresholdsFrom: SplitName
+  readonly answers: LabelSummary
 }
 
 /** How well one class is found; null for a fraction of nothing. */

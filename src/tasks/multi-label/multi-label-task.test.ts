@@ -8,6 +8,8 @@ import { resolveConfig } from '../../config/config.ts'
 import { Graph } from '../../graph/index.ts'
 import { Scope } from '../../nn/index.ts'
 import { Engine } from '../../runtime/index.ts'
+import { writeStep } from '../../train/step.ts'
+import { stepFeeds } from '../../train/step-feeds.ts'
 import { classifierOf } from '../classifier-of.ts'
 import { kindOfTask } from '../kinds.ts'
 import { overridesOf, variantName } from '../variants.ts'
@@ -62,6 +64,57 @@ describe('the multi-label task', () => {
       ...targets.subarray(12, 16),
       ...targets.subarray(0, 4),
     ])
+  })
+
+  it('mixes images and targets by the same share, a function of seed and epoch', async () => {
+    const mixed = await openMultiLabelTask(configOf({ augmentation: { mixup: { alpha: 1 } } }))
+    const indices = Uint32Array.of(3, 0, 5)
+    const { feeds } = await mixed.load(indices, 2)
+    const plain = (await (await openMultiLabelTask(configOf())).load(indices, 2)).feeds
+    const [share] = feeds.get('labelShares')!.data
+    expect(share).toBeGreaterThanOrEqual(0.5)
+    const of = (name: string, from: ReadonlyMap<string, HostTensor> = feeds) =>
+      [...from.get(name)!.data].map(Number)
+    // Rows of the images before, the first of the last.
+    const rolled = [2, 0, 1].flatMap(row => of('targets', plain).slice(4 * row, 4 * row + 4))
+    const isOwn = of('targets').join() === of('targets', plain).join()
+    expect(of(isOwn ? 'otherTargets' : 'targets')).toEqual(rolled)
+    const perImage = 3 * 32 * 32
+    const pixel = (at: number) => of('images', plain)[at]!
+    const [own, other] = [pixel(7), pixel(2 * perImage + 7)]
+    const weight = Number(isOwn ? share : 1 - Number(share))
+    expect(of('images')[7]).toBeCloseTo(weight * own + (1 - weight) * other, 5)
+    expect((await mixed.load(indices, 2)).feeds).toEqual(feeds)
+  })
+
+  it('trains on mixed images with class weights, and reports the counts', async () => {
+    const config = configOf({
+      augmentation: { mixup: {}, cutmix: {} },
+      model: { name: 'resnet18', width: 4 },
+      training: { batch: 8, classWeights: 'balanced' },
+    })
+    const mixed = await openMultiLabelTask(config)
+    const counts = [0, 1, 2, 3].map(
+      c => mixed.data.train.targets.filter((on, at) => on === 1 && at % 4 === c).length,
+    )
+    for (const [c, name] of mixed.data.classes.entries())
+      expect(mixed.trainingNotes[0]).toContain(
+        `${name} ${counts[c]} (weight ${((20 - counts[c]!) / counts[c]!).toPrecision(3)})`,
+      )
+    const step = writeStep({
+      objective: mixed.objective(),
+      form: { images: 4, height: 32, width: 32 },
+      optimizer: config.optimizer,
+      clipNorm: null,
+    })
+    const own = await Engine.start({ threads: 1 })
+    await own.setState(step.initialState(1))
+    const loaded = await own.load(step.program)
+    const { feeds } = await mixed.load(Uint32Array.of(1, 2, 3, 4), 0)
+    const fed = stepFeeds(step, feeds, { step: 0, epoch: 0, rate: 0.01 }, 1)
+    const { outputs } = await loaded.step(fed, step)
+    expect(Number.isFinite(outputs.get('loss')!.data[0])).toBe(true)
+    await own.stop()
   })
 
   it('refuses targets that are neither 0 nor 1', async () => {

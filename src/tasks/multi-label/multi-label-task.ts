@@ -1,17 +1,24 @@
 import { createHash } from 'node:crypto'
 import { fail } from '../../base/errors.ts'
+import { draws } from '../../base/random.ts'
+import type { HostTensor } from '../../base/tensor.ts'
 import type { Config } from '../../config/config.ts'
+import { taskOfData } from '../../data/datasets/registry.ts'
 import {
   heldOutSplit,
   imageBatch,
   type MultiLabelDataset,
+  type MultiLabelSplit,
   openMultiLabel,
   type SplitName,
   splitNamed,
 } from '../../data/index.ts'
 import { needDirectory } from '../../data/missing-directory.ts'
+import { drawMixing, isMixed, mixImages, mixLabels } from '../../data/mixing.ts'
+import { openOwn } from '../../data/own-data.ts'
 import { precisionRecall } from '../../metrics/label-thresholds.ts'
 import type { Engine } from '../../runtime/index.ts'
+import { countsText, positiveWeights } from '../class-weights.ts'
 import { classifierOf, mixturesOf, networkText } from '../classifier-of.ts'
 import { identity, splitsOf } from '../data-identity.ts'
 import type { BuildObjective } from '../objective.ts'
@@ -32,7 +39,7 @@ import { type Mixture, overridesOf, type RoutingOverrides, type Variant, variant
 import { foundAt } from './found-labels.ts'
 import { multiLabelMeasures } from './measures.ts'
 import { MultiLabelEvaluation, runMultiLabel, targetsOf } from './multi-label-evaluation.ts'
-import { multiLabelObjective } from './multi-label-objective.ts'
+import { mixedTargets, multiLabelObjective } from './multi-label-objective.ts'
 import { type MultiLabelProgram, multiLabelProgram } from './multi-label-program.ts'
 import { type MultiLabelResult, multiLabelScores } from './multi-label-result.ts'
 
@@ -41,7 +48,7 @@ export const multiLabel: TaskKind = {
   name: 'multi-label',
   exportName: 'multi-label-image-classification',
   measures: multiLabelMeasures,
-  accepts: ({ model, data }) => model.detector === null && data.name === 'multi-label',
+  accepts: ({ model, data }) => model.detector === null && taskOfData(data.name) === 'multi-label',
   open: openMultiLabelTask,
 }
 
@@ -55,14 +62,15 @@ export async function openMultiLabelTask(
   { onProgress, normalisation }: OpenTaskOptions = {},
 ): Promise<MultiLabelTask> {
   const { data } = config
-  if (data.name !== 'multi-label')
+  const own = await openOwn('multi-label', data, onProgress)
+  if (own === undefined && data.name !== 'multi-label')
     fail({
       kind: 'usage',
-      message: `expected images with any number of labels, but those of ${data.name} have ${['coco', 'boxes', 'scenes'].includes(data.name) ? 'boxes' : 'one class each'}`,
+      message: `expected images with any number of labels, but those of ${data.name} have ${taskOfData(data.name) === 'detection' ? 'boxes' : 'one class each'}`,
       where: 'data.name',
       help: 'give a labels file or the folder of one: --data DIR',
     })
-  const dataset = await openMultiLabel({ ...data, directory: needDirectory(data) }, onProgress)
+  const dataset = own ?? (await openMultiLabel({ ...data, directory: needDirectory(data) }, onProgress))
   return new MultiLabelTask(config, { ...dataset, ...normalisation })
 }
 
@@ -112,22 +120,55 @@ export class MultiLabelTask
       epoch,
       size: form.height,
     })
+    const targets = targetsOf(train, indices, classes.length)
     return {
       form,
-      feeds: new Map([
-        ['images', images],
-        ['targets', targetsOf(train, indices, classes.length)],
-      ]),
+      feeds: isMixed(augmentation)
+        ? this.#mixed(images, targets, indices, epoch)
+        : new Map([
+            ['images', images],
+            ['targets', targets],
+          ]),
     }
   }
 
+  /** A batch whose images are mixed, all by one λ, which is drawn for the first of them. */
+  #mixed(images: HostTensor, targets: HostTensor, indices: Uint32Array, epoch: number): TaskBatch['feeds'] {
+    const { augmentation, seed } = this.config
+    const mixing = drawMixing(augmentation, images.shape[2]!, draws(seed, 'mix', epoch, indices[0]))
+    const mixed = mixLabels(targets, mixing)
+    return new Map([
+      ['images', mixImages(images, mixing)],
+      ['targets', mixed.labels],
+      [mixedTargets.others, mixed.others],
+      [mixedTargets.shares, mixed.shares],
+    ])
+  }
+
+  /** Images that show each class, where the configuration weights by them. */
+  get trainingNotes(): string[] {
+    const weights = this.#positiveWeights()
+    if (weights === undefined) return []
+    const { classes, train } = this.data
+    return [countsText(classes, labelCounts(train, classes.length), weights)]
+  }
+
+  #positiveWeights(): number[] | undefined {
+    const { classWeights } = this.config.training
+    if (classWeights === undefined) return undefined
+    const { classes, train } = this.data
+    return positiveWeights(classWeights, classes, labelCounts(train, classes.length), train.length)
+  }
+
   objective(): BuildObjective {
-    const { model, training } = this.config
+    const { model, training, augmentation } = this.config
     const classes = this.data.classes.length
     return multiLabelObjective({
       classifier: classifierOf(model, { classes }),
       classes,
       labelSmoothing: training.labelSmoothing,
+      positiveWeights: this.#positiveWeights(),
+      mixed: isMixed(augmentation),
     })
   }
 
@@ -137,7 +178,8 @@ export class MultiLabelTask
   }
 
   evaluation(engines: readonly Engine[], overrides?: RoutingOverrides): Evaluation<MultiLabelResult> {
-    return new MultiLabelEvaluation(this.data, this.config.training.batch, engines, this.#program(overrides))
+    const { batch, metrics } = this.config.training
+    return new MultiLabelEvaluation(this.data, batch, engines, this.#program(overrides), metrics)
   }
 
   async withVariants(
@@ -193,6 +235,13 @@ export class MultiLabelTask
       variants: variants.map(build),
     })
   }
+}
+
+/** How many images show each class. */
+function labelCounts({ length, targets }: MultiLabelSplit, classes: number): number[] {
+  const counts = new Array<number>(classes).fill(0)
+  for (let at = 0; at < length * classes; at++) counts[at % classes]! += targets[at]!
+  return counts
 }
 
 /** Refuses data from which nothing can be learned or tested. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { Graph, interpret, oneHot } from '../../graph/index.ts'
-import { countsOf, resolveClassWeights } from './class-weights.ts'
-import { crossEntropy } from './classification-objective.ts'
+import { Graph, interpret, oneHot } from '../graph/index.ts'
+import { countsOf, positiveWeights, resolveClassWeights } from './class-weights.ts'
+import { crossEntropy } from './classification/classification-objective.ts'
 
 const classes = ['cat', 'dog', 'eel']
 
@@ -24,6 +24,16 @@ describe('class weights', () => {
     expect(() => resolveClassWeights({ dgo: 2 }, classes, [1, 1, 1])).toThrow('there is no class "dgo"')
     expect(() => resolveClassWeights([1, 2], classes, [1, 1, 1])).toThrow('each of 3 classes, came 2')
     expect(() => resolveClassWeights([0, 0, 1], classes, [1, 1, 0])).toThrow('a weight above 0')
+  })
+})
+
+describe('weights of classes, several of which an image shows', () => {
+  it('balance the images with a class and those without, and are torch’s pos_weight otherwise', () => {
+    expect(positiveWeights('balanced', classes, [2, 5, 8], 10)).toEqual([4, 1, 0.25])
+    expect(positiveWeights('balanced', classes, [0, 10, 5], 10)).toEqual([1, 1, 1])
+    expect(positiveWeights([1, 2, 4], classes, [4, 2, 2], 8)).toEqual([1, 2, 4])
+    expect(positiveWeights({ eel: 4 }, classes, [4, 2, 2], 8)).toEqual([1, 1, 4])
+    expect(() => positiveWeights({ dgo: 2 }, classes, [1, 1, 1], 3)).toThrow('there is no class "dgo"')
   })
 })
 

@@ -1,5 +1,5 @@
-import { fail } from '../../base/errors.ts'
-import { nearest } from '../../base/schemas.ts'
+import { fail } from '../base/errors.ts'
+import { nearest } from '../base/schemas.ts'
 
 /** `training.classWeights` of a configuration. */
 export type ClassWeights = 'balanced' | readonly number[] | Readonly<Record<string, number>>
@@ -28,11 +28,7 @@ export function resolveClassWeights(
   counts: readonly number[],
 ): number[] {
   const raw =
-    wanted === 'balanced'
-      ? counts.map(count => (count === 0 ? 0 : 1 / count))
-      : isList(wanted)
-        ? ofList(wanted, classes)
-        : ofNames(wanted, classes)
+    wanted === 'balanced' ? counts.map(count => (count === 0 ? 0 : 1 / count)) : given(wanted, classes)
   const images = counts.reduce((total, count) => total + count, 0)
   const total = raw.reduce((sum, weight, i) => sum + weight * counts[i]!, 0)
   if (total === 0)
@@ -43,6 +39,46 @@ export function resolveClassWeights(
       help: 'leave it out, or take balanced',
     })
   return raw.map(weight => (weight * images) / total)
+}
+
+/**
+ * How much the images that show a class count in the loss of that class, where they have several labels: torch's `pos_weight`, which is
+ * not scaled. `balanced` has as many images without the class as with it in effect: (n − n_c) / n_c.
+ *
+ * @param counts - training images that show each class
+ * @param images - n
+ * @throws MoietyError (usage) as {@link resolveClassWeights}
+ */
+export function positiveWeights(
+  wanted: ClassWeights,
+  classes: readonly string[],
+  counts: readonly number[],
+  images: number,
+): number[] {
+  if (wanted !== 'balanced') return [...given(wanted, classes)]
+  // Where all or none of the images show a class, there is nothing to balance.
+  return counts.map(count => (count === 0 || count === images ? 1 : (images - count) / count))
+}
+
+/** More would hide what else a training says at its start. */
+const mostClasses = 24
+
+/** `training images: cat 12 (weight 2.00), dog 40` */
+export function countsText(
+  classes: readonly string[],
+  counts: readonly number[],
+  weights: readonly number[] | undefined,
+): string {
+  const rows = classes.map((name, i) => {
+    const weight = weights === undefined ? '' : ` (weight ${weights[i]!.toPrecision(3)})`
+    return `${name} ${counts[i]}${weight}`
+  })
+  const left = rows.length - mostClasses
+  return `training images: ${[...rows.slice(0, mostClasses), ...(left > 0 ? [`and ${left} more classes`] : [])].join(', ')}`
+}
+
+function given(wanted: Exclude<ClassWeights, 'balanced'>, classes: readonly string[]): readonly number[] {
+  return isList(wanted) ? ofList(wanted, classes) : ofNames(wanted, classes)
 }
 
 function isList(wanted: Exclude<ClassWeights, 'balanced'>): wanted is readonly number[] {
