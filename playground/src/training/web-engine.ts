@@ -70,6 +70,7 @@ export class WebEngine implements TrainingEngine {
       // On the processor half of the time to make a session, and no step slower: the programs are already without anything needless.
       graphOptimizationLevel: isGpu ? 'all' : 'disabled',
       enableMemPattern: false,
+      logSeverityLevel: 3,
       ...(isGpu && stays.length > 0
         ? { preferredOutputLocation: Object.fromEntries(stays.map(name => [name, 'gpu-buffer' as const])) }
         : {}),
@@ -96,9 +97,9 @@ export class WebEngine implements TrainingEngine {
       run: async feeds => new Map(Object.entries(await run(feeds)).map(([name, one]) => [name, hostOf(one)])),
       step: async (feeds, { updates, guards }) => {
         const results = Object.entries(await run(feeds))
-        const committed = results.every(
-          ([name, { data }]) =>
-            !guards.includes(name) || Array.from(data as Float32Array).every(Number.isFinite),
+        const guarded = results.filter(([name]) => guards.includes(name))
+        const committed = guarded.every(([, { data }]) =>
+          Array.from(data as Float32Array).every(Number.isFinite),
         )
         const outputs = new Map<string, HostTensor>()
         for (const [name, tensor] of results) {
