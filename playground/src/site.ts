@@ -2,7 +2,7 @@
 const isBuilt = import.meta.env.PROD
 
 /** How long the page waits for it before it begins without threads, in milliseconds. */
-const patience = 1500
+const patience = 4000
 
 /** With fewer cores the two runs have a thread each, and more would not help. */
 const coresForThreads = 4
