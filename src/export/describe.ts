@@ -4,15 +4,19 @@ import type { LayerInfo } from '../moe/index.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
 import { imagesInput, type ModelForm, weightsOutput } from './export-model.ts'
 import type { ModelMetadata } from './metadata.ts'
-import type { DataFacts, RunFacts } from './run-facts.ts'
+import type { DataFacts } from './run-facts.ts'
 
 /** A run, as far as its exported model tells of it. */
-export interface DescribedRun
-  extends Pick<
-    RunFacts,
-    'config' | 'recipe' | 'data' | 'accuracy' | 'cocoMetrics' | 'measures' | 'captions'
-  > {
-  readonly checkpoint: Pick<RunFacts['checkpoint'], 'step'>
+export interface DescribedRun {
+  readonly config: Config
+  readonly checkpoint: { readonly step: number }
+  readonly recipe: string
+  readonly data: DataFacts
+  /** On held-out images, from 0 to 1; undefined where this checkpoint was not tested. */
+  readonly accuracy: ModelMetadata['accuracy']
+  readonly cocoMetrics: ModelMetadata['coco_metrics']
+  readonly measures: ModelMetadata['measures']
+  readonly captions: ModelMetadata['captions']
   readonly task: ModelMetadata['task']
   /** Version of Moiety. */
   readonly version: string

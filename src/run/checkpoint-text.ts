@@ -26,6 +26,7 @@ const recordSchema = z.strictObject({
   extra: z.json(),
 })
 
+/** What is known of a file. */
 export interface FileFacts {
   readonly bytes: number
   /** Lower-case hexadecimal. */
@@ -34,8 +35,10 @@ export interface FileFacts {
 
 /** The files of a checkpoint besides `state.json`. */
 export const stateFiles = ['model.safetensors', 'optimizer.safetensors'] as const
+/** See {@link stateFiles}. */
 export type StateFile = (typeof stateFiles)[number]
 
+/** What `state.json` says. */
 export interface CheckpointRecord {
   readonly format: typeof checkpointFormat
   /** The version of Moiety that wrote it. */

@@ -49,9 +49,9 @@ export {
   type TrainedClassifier,
 } from '../export/export-model.ts'
 export { encodeMetadata, type ModelMetadata } from '../export/metadata.ts'
+export type { DataFacts, Normalisation } from '../export/run-facts.ts'
 export { isJsonObject, type Json, type JsonObject } from '../files/json.ts'
-export { decodeSafetensors, encodeSafetensors } from '../files/safetensors.ts'
-export { encodeOnnx } from '../graph/onnx.ts'
+export { decodeSafetensors, encodeSafetensors, type Safetensors } from '../files/safetensors.ts'
 export {
   addBatch,
   counterValues,
@@ -67,6 +67,7 @@ export { expertShades, liftShades, liftStep, type Shade, themeStyle } from '../r
 export {
   type CheckpointRecord,
   checkpointFormat,
+  type FileFacts,
   hashedText,
   nameOf,
   recordOf,
@@ -75,9 +76,9 @@ export {
   type StateFile,
   stateFiles,
 } from '../run/checkpoint-text.ts'
-export { type Extension, readPlan, type TrainingPlan } from '../run/extensions.ts'
+export { type Extension, extension, readPlan, type TrainingPlan, trainingPlan } from '../run/extensions.ts'
 export { encodeLine, type MetricsLine } from '../run/metrics-line.ts'
-export { withPlainOps } from '../runtime/plain-ops.ts'
+export { plainModel } from '../runtime/plain-ops.ts'
 export {
   type ClassificationObjectiveOptions,
   classificationObjective,
@@ -101,6 +102,7 @@ export {
   type EpochSums,
   emptyEpoch,
   epochMeans,
+  epochSums,
   readSums,
   writeSums,
 } from '../train/epoch-sums.ts'

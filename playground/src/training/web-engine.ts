@@ -1,5 +1,5 @@
 import type { Program } from 'moiety/graph'
-import { encodeOnnx, type HostTensor, MoietyError, type State, withPlainOps } from 'moiety/step'
+import { type HostTensor, MoietyError, plainModel, type State } from 'moiety/step'
 import type { InferenceSession, Tensor } from 'onnxruntime-web/wasm'
 import type { LoadedProgram, TrainingEngine, Values } from './engine.ts'
 
@@ -63,8 +63,7 @@ export class WebEngine implements TrainingEngine {
     { stays = [] }: { readonly stays?: readonly string[] } = {},
   ): Promise<LoadedProgram> {
     const isGpu = this.device === 'webgpu'
-    const model =
-      isGpu && program.graph !== undefined ? encodeOnnx(withPlainOps(program.graph)) : program.model
+    const model = isGpu ? plainModel(program) : program.model
     const options: InferenceSession.SessionOptions = {
       executionProviders: [this.device],
       // On the processor half of the time to make a session, and no step slower: the programs are already without anything needless.
