@@ -12,7 +12,10 @@ export class RunView {
   readonly place: HTMLElement
   readonly map: GateMap
   readonly #title = element('h2')
-  readonly #facts = element('p', { class: 'facts num' })
+  readonly #facts = element('p', {
+    class: 'facts num',
+    title: 'Steps taken, and the share of held-out images that are classified right',
+  })
   readonly #alarm = element('p', { class: 'alarm', role: 'alert' })
   readonly #shares: SharesView
   readonly #galleries: GalleriesView
@@ -97,9 +100,7 @@ export class RunView {
       run.state === 'loading' ? 'preparing …' : run.failure !== undefined ? 'failed' : `step ${run.step}`
     setText(
       this.#facts,
-      [first, ...(latest === undefined ? [] : [`${percent(latest.top1)} of held-out images right`])].join(
-        ' · ',
-      ),
+      [first, ...(latest === undefined ? [] : [`${percent(latest.top1)} right`])].join(' · '),
     )
     const { starved, experts } = run
     setText(
