@@ -13,12 +13,13 @@ const isolating = {
 }
 
 // `npm run playground` serves the page, `npm run playground:build` makes files of it that any server can serve.
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   root: here('.'),
   base: './',
   plugins: [siteFiles()],
   define: {
     __VERSION__: JSON.stringify(version),
+    __BUILT__: JSON.stringify(command === 'build'),
     __ONNXRUNTIME__: JSON.stringify(devDependencies['onnxruntime-web']),
   },
   resolve: {
@@ -36,4 +37,4 @@ export default defineConfig({
     assetsInlineLimit: 0,
     chunkSizeWarningLimit: 1000,
   },
-})
+}))

@@ -1,5 +1,6 @@
 /** The built site has a service worker, which keeps it for use without a network and isolates it, so that threads can share memory. */
-const isBuilt = import.meta.env.PROD
+declare const __BUILT__: boolean
+const isBuilt = __BUILT__
 
 /** How long the page waits for it before it begins without threads, in milliseconds. */
 const patience = 4000
