@@ -17,7 +17,8 @@ const layers: readonly (readonly string[])[] = [
   ['run'],
   ['tasks'],
   ['train', 'analysis', 'predict', 'export'],
-  ['report', 'step'],
+  ['report'],
+  ['step'],
   ['sweep'],
   ['cli'],
 ]

@@ -68,7 +68,7 @@ export const safeToChange: readonly SafeChange[] = [
   { path: 'model.weightsPart', reason: 'weights to start from are read once, at the start' },
 ]
 
-/** A configuration without the keys that {@link safeToChange} names: what decides the numbers of a training. */
+/** A configuration without the keys that `safeToChange` names: what decides the numbers of a training. */
 export function withoutSafeKeys(config: object): object {
   return withoutSafe(withoutAdditions(config), '')
 }

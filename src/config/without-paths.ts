@@ -1,5 +1,9 @@
-import { basename, isAbsolute, win32 } from 'node:path'
 import { isJsonObject, type Json } from '../files/json.ts'
+
+/** Of any system; without Node, for this file is also loaded in browsers. */
+const isAbsolute = /^(?:[\\/]|[a-z]:[\\/])/i
+
+const lastName = (path: string): string => path.split(/[\\/]/).findLast(part => part !== '') ?? ''
 
 /** Keys whose values are paths, also where they are relative. */
 const pathKeys = new Set(['directory', 'weights', 'from', 'files', 'annotations', 'images'])
@@ -14,8 +18,7 @@ export function withoutPaths(config: object): Json {
 }
 
 function shortened(value: Json, isPath: boolean): Json {
-  if (typeof value === 'string')
-    return isPath || isAbsolute(value) || win32.isAbsolute(value) ? win32.basename(basename(value)) : value
+  if (typeof value === 'string') return isPath || isAbsolute.test(value) ? lastName(value) : value
   if (Array.isArray(value)) return value.map(each => shortened(each, isPath))
   if (!isJsonObject(value)) return value
   return Object.fromEntries(

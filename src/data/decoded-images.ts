@@ -1,5 +1,5 @@
 import { fail } from '../base/errors.ts'
-import type { OnProgress, PerChannel, SkippedFile, Split } from './dataset.ts'
+import type { OnProgress, SkippedFile, Split } from './dataset.ts'
 import { beginsAsImage, decodeImage, UnreadableImage } from './image.ts'
 import type { ImageFile } from './image-files.ts'
 import type { CacheOptions } from './pixels/cache-options.ts'
@@ -30,12 +30,6 @@ export interface DecodedImages {
   readonly skipped: readonly SkippedFile[]
   /** About the cache. */
   readonly notices: readonly string[]
-}
-
-/** ImageNet's statistics, the usual ones for photographs. */
-export const photographs: { readonly mean: PerChannel; readonly std: PerChannel } = {
-  mean: [0.485, 0.456, 0.406],
-  std: [0.229, 0.224, 0.225],
 }
 
 /** 1 GiB: 349,525 images of 32×32 or 7,133 of 224×224. */

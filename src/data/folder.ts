@@ -1,6 +1,5 @@
 import { basename, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
-import { draws } from '../base/random.ts'
 import { contentIdentity } from './content-identity.ts'
 import {
   type Dataset,
@@ -10,9 +9,11 @@ import {
   spreadOverClasses,
   subset,
 } from './dataset.ts'
-import { openImages, photographs } from './decoded-images.ts'
+import { openImages } from './decoded-images.ts'
+import { splitByFile } from './folder-split.ts'
 import type { LabelledImage, LabelledImages } from './labelled/labelled-images.ts'
 import { readLabelled } from './labelled/read-labelled.ts'
+import { photographs } from './photographs.ts'
 import type { CacheOptions } from './pixels/cache-options.ts'
 import { statesOf } from './pixels/image-states.ts'
 import { titleCounts } from './split-names.ts'
@@ -33,9 +34,6 @@ export interface FolderOptions extends CacheOptions {
   /** Most bytes of decoded pixels kept in memory where they are not cached; beyond it images are decoded whenever they are needed. */
   readonly memory?: number
 }
-
-/** Share of the files of a class that are for testing where the folder has neither `val/` nor `test/`. */
-const testShare = 0.2
 
 /**
  * A folder of images of one class each, in any of the layouts that are known (see `readLabelled`). Images are decoded when they are
@@ -137,23 +135,6 @@ function emptyClasses(
 /** The first few of some names. */
 function someOf(names: readonly string[]): string {
   return `${names.slice(0, 5).join(', ')}${names.length > 5 ? ` and ${names.length - 5} more` : ''}`
-}
-
-/** A fifth of the files of every class for testing, at random by `seed`; at least one stays for training. */
-export function splitByFile<I extends LabelledImage>(
-  items: readonly I[],
-  classes: number,
-  seed: number,
-): { readonly train: readonly I[]; readonly test: readonly I[] } {
-  const testing = new Set<I>()
-  const byClass = Array.from({ length: classes }, (): I[] => [])
-  for (const item of items) byClass[item.label]!.push(item)
-  for (const [label, own] of byClass.entries()) {
-    const order = draws(seed, 'folder split', 0, label).permutation(own.length)
-    const count = Math.min(Math.ceil(own.length * testShare), own.length - 1)
-    for (const place of order.subarray(0, count)) testing.add(own[place]!)
-  }
-  return { train: items.filter(item => !testing.has(item)), test: items.filter(item => testing.has(item)) }
 }
 
 function chooseItems(

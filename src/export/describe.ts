@@ -1,13 +1,27 @@
 import type { Config, ModelConfig } from '../config/config.ts'
 import { withoutPaths } from '../config/without-paths.ts'
-import { version } from '../files/version.ts'
 import type { Canvas } from '../models/index.ts'
 import type { LayerInfo } from '../moe/index.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
-import { kindOfTask } from '../tasks/kinds.ts'
 import { imagesInput, type ModelForm, weightsOutput } from './export-model.ts'
 import type { ModelMetadata } from './metadata.ts'
-import type { DataFacts, RunFacts } from './run-facts.ts'
+import type { DataFacts } from './run-facts.ts'
+
+/** A run, as far as its exported model tells of it. */
+export interface DescribedRun {
+  readonly config: Config
+  readonly checkpoint: { readonly step: number }
+  readonly recipe: string
+  readonly data: DataFacts
+  /** On held-out images, from 0 to 1; undefined where this checkpoint was not tested. */
+  readonly accuracy: ModelMetadata['accuracy']
+  readonly cocoMetrics: ModelMetadata['coco_metrics']
+  readonly measures: ModelMetadata['measures']
+  readonly captions: ModelMetadata['captions']
+  readonly task: ModelMetadata['task']
+  /** Version of Moiety. */
+  readonly version: string
+}
 
 /**
  * Metadata of an exported model: facts of the run, and the chosen form.
@@ -16,7 +30,18 @@ import type { DataFacts, RunFacts } from './run-facts.ts'
  * @param canvas - of a detector; undefined for a classifier
  */
 export function describeModel(
-  { config, checkpoint, recipe, data, accuracy, cocoMetrics, measures, captions }: RunFacts,
+  {
+    config,
+    checkpoint,
+    recipe,
+    data,
+    accuracy,
+    cocoMetrics,
+    measures,
+    captions,
+    task,
+    version,
+  }: DescribedRun,
   form: ModelForm,
   layers: readonly LayerInfo[],
   canvas?: Canvas,
@@ -24,7 +49,7 @@ export function describeModel(
   const { classes, superclasses, superclassOf, normalisation } = data
   return {
     moiety_version: version,
-    task: kindOfTask(config).exportName,
+    task,
     recipe,
     step: checkpoint.step,
     routing: form.routing,

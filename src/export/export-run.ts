@@ -4,11 +4,13 @@ import { fail } from '../base/errors.ts'
 import { canvasesOf, canvasRule } from '../data/detection/canvas.ts'
 import { type Disk, kindOf, nodeDisk } from '../files/disk.ts'
 import { replaceFiles } from '../files/replace-files.ts'
+import { version } from '../files/version.ts'
 import { irVersion, opset, type TensorSpec } from '../graph/index.ts'
 import type { Canvas } from '../models/index.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import type { CheckpointChoice } from '../tasks/choose-checkpoint.ts'
 import { isDetector } from '../tasks/detection/detector-of.ts'
+import { kindOfTask } from '../tasks/kinds.ts'
 import { describeModel } from './describe.ts'
 import { exportedDetector } from './export-detector.ts'
 import { type ExportedModel, exportedModel, type ModelForm, modelFile } from './export-model.ts'
@@ -93,13 +95,14 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
   })
   const form: ModelForm = { routing, batch, uint8, channelsLast }
   const { config, checkpoint } = facts
+  const described = { ...facts, task: kindOfTask(config).exportName, version }
   const made = []
   for (const { place, canvas, build } of networksOf(facts, file)) {
     // Signals are handled only between two networks.
     await setImmediate()
     signal?.throwIfAborted()
     const exported = build(form)
-    const metadata = describeModel(facts, form, exported.layers, canvas)
+    const metadata = describeModel(described, form, exported.layers, canvas)
     const named = { name: config.model.name, metadata: encodeMetadata(metadata) }
     const { model, inputs, outputs } = modelFile(exported, named)
     const one = { file: place, bytes: model.length, inputs, outputs }

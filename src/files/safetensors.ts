@@ -185,6 +185,7 @@ function checkPlaces(reader: JsonReader, entries: readonly Entry[], dataLength: 
   if (place !== dataLength) reader.refuse(`${dataLength - place} bytes follow the last tensor`)
 }
 
+/** The content of a safetensors file. */
 export interface Safetensors {
   /** In the order of the file's header. */
   readonly tensors: Map<string, HostTensor>

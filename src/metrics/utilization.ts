@@ -33,6 +33,7 @@ export interface UtilizationSums {
   steps: number
 }
 
+/** Of a layer that has seen nothing. */
 export function emptySums(name: string, experts: number): UtilizationSums {
   const zeros = (): number[] => new Array<number>(experts).fill(0)
   return {

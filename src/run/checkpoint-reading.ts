@@ -6,7 +6,7 @@ import { listNames } from '../files/atomic-write.ts'
 import { attempt, codeOf, type Disk, nodeDisk, systemFailure } from '../files/disk.ts'
 import type { Json } from '../files/json.ts'
 import { decodeSafetensors } from '../files/safetensors.ts'
-import { decodeRecord, sha256, stateFiles } from './checkpoint-record.ts'
+import { decodeRecord, nameOf, sha256, stateFiles } from './checkpoint-record.ts'
 
 /** The content of a checkpoint. */
 export interface CheckpointContent {
@@ -54,11 +54,6 @@ export const replaced = '.replaced-'
 /** The folder of all checkpoints of a run. */
 export function folderOf(run: string): string {
   return join(run, 'checkpoints')
-}
-
-/** The name of the checkpoint after a step. */
-export function nameOf(step: number): string {
-  return `step-${String(step).padStart(6, '0')}`
 }
 
 /** The step in a checkpoint's name; undefined for another name. */

@@ -14,12 +14,13 @@ import { attempt, type Disk, nodeDisk } from '../files/disk.ts'
 import { safetensorsParts } from '../files/safetensors.ts'
 import { temporaryName, unfinished } from '../files/temporary-name.ts'
 import { version } from '../files/version.ts'
-import { type CheckpointContent, folderOf, listCheckpoints, nameOf, replaced } from './checkpoint-reading.ts'
+import { type CheckpointContent, folderOf, listCheckpoints, replaced } from './checkpoint-reading.ts'
 import {
   type CheckpointRecord,
   checkpointFormat,
   encodeRecord,
   factsOf,
+  nameOf,
   type StateFile,
 } from './checkpoint-record.ts'
 

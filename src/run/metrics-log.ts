@@ -12,15 +12,9 @@ import { type Disk, nodeDisk } from '../files/disk.ts'
 import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
 import { sizeLimits } from '../files/regular-file.ts'
+import { encodeLine, type MetricsLine } from './metrics-line.ts'
 
-/** One line; numbers may be NaN or infinite when it is written, and are null then when it is read. */
-export interface MetricsLine {
-  readonly kind: string
-  /** Training steps done when the line was written. */
-  readonly step: number
-  /** Any JSON value, and arrays of floats. */
-  readonly [member: string]: unknown
-}
+export { encodeLine, type MetricsLine } from './metrics-line.ts'
 
 /** Where training resumes, according to its checkpoint. */
 export interface ResumePoint {
@@ -42,27 +36,6 @@ export interface MetricsLog {
 /** The log of a run's folder. */
 export function metricsPath(run: string): string {
   return join(run, 'metrics.jsonl')
-}
-
-/** One line of the file, without its line break. */
-export function encodeLine(line: MetricsLine): string {
-  const nonFinite: [string, string][] = []
-  const plain = (value: unknown, path: string): unknown => {
-    if (typeof value === 'number' && !Number.isFinite(value)) {
-      nonFinite.push([path, String(value)])
-      return null
-    }
-    if (value instanceof Float32Array || value instanceof Float64Array) return plain([...value], path)
-    if (Array.isArray(value)) return value.map((item, i) => plain(item, `${path}.${i}`))
-    if (!isJsonObject(value)) return value
-    return members(value, `${path}.`)
-  }
-  const members = (value: object, path: string): object =>
-    Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member, `${path}${key}`)]))
-  const written = members(line, '')
-  return JSON.stringify(
-    nonFinite.length === 0 ? written : { ...written, nonFinite: Object.fromEntries(nonFinite) },
-  )
 }
 
 /** One line of the file. */

@@ -2,20 +2,20 @@
  * The folder of a run. `config.json` is written last when the folder is made, so a folder that has it is a run;
  * a training in it holds its lock. The other files in it belong to other modules.
  */
-import { createHash } from 'node:crypto'
 import { basename, dirname, join, sep } from 'node:path'
 import { fail, MoietyError } from '../base/errors.ts'
 import { withAdditions } from '../config/additions.ts'
 import { readIfThere } from '../files/append-file.ts'
 import { ignoringErrors, listNames, makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { attempt, codeOf, type Disk, nodeDisk } from '../files/disk.ts'
-import { canonicalJson, isJsonObject, type Json, type JsonObject } from '../files/json.ts'
+import { isJsonObject, type Json, type JsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
 import { sizeLimits } from '../files/regular-file.ts'
 import { finishReplacement } from '../files/replace-files.ts'
 import { removeAbandoned, unfinished } from '../files/temporary-name.ts'
 import { cleanCheckpoints } from './checkpoint.ts'
 import { listCheckpoints } from './checkpoint-reading.ts'
+import { hashedText, sha256 } from './checkpoint-record.ts'
 import type { Environment } from './environment.ts'
 import { acquireLock, type Lock } from './lock.ts'
 
@@ -52,8 +52,7 @@ function pretty(value: object): string {
 
 /** SHA-256 of a configuration as JSON, in hexadecimal; the order of its keys does not matter. */
 export function configHash(config: object): string {
-  const written: Json = JSON.parse(JSON.stringify(config))
-  return createHash('sha256').update(canonicalJson(written)).digest('hex')
+  return sha256(hashedText(config))
 }
 
 /**

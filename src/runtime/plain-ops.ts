@@ -1,5 +1,13 @@
 import type { Dim } from '../graph/dims.ts'
-import { type OnnxDType, type OnnxModel, type OnnxNode, type OnnxTensor, onnxTypes } from '../graph/onnx.ts'
+import {
+  encodeOnnx,
+  type OnnxDType,
+  type OnnxModel,
+  type OnnxNode,
+  type OnnxTensor,
+  onnxTypes,
+} from '../graph/onnx.ts'
+import type { Program } from '../graph/program.ts'
 import { floatOf } from './blocking.ts'
 
 /**
@@ -21,6 +29,11 @@ export function withPlainOps(model: OnnxModel): OnnxModel {
     if (write === undefined || !write(emit, node)) emit.nodes.push(node)
   }
   return { ...model, nodes: emit.nodes, initializers: [...model.initializers, ...emit.constants.values()] }
+}
+
+/** The ONNX model of a program for ONNX Runtime's WebGPU provider, without the ops that it does not have. */
+export function plainModel({ model, graph }: Program): Uint8Array {
+  return graph === undefined ? model : encodeOnnx(withPlainOps(graph))
 }
 
 /** Writes other nodes for one; false where it can stay. */

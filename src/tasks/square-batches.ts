@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts'
 import { sizeAt } from '../config/resizing.ts'
-import { epochOrder } from '../data/index.ts'
+import { epochOrder } from '../data/batches.ts'
 import type { BatchForm } from './objective.ts'
 
 /** How images that are all squares of one size come in batches: the order of an epoch, and the form of each batch. */
@@ -35,12 +35,14 @@ export class SquareBatches {
     return this.#sizeIn(epoch) ** 2
   }
 
+  /** Numbers of the images of each batch of an epoch, in order. */
   batches(epoch: number): Uint32Array[] {
     const { batch } = this.config.training
     const order = this.order?.(epoch) ?? epochOrder(this.images, this.config.seed, epoch)
     return Array.from({ length: this.stepsPerEpoch }, (_, i) => order.subarray(i * batch, (i + 1) * batch))
   }
 
+  /** The form of a batch of so many images. */
   form(images: number, epoch: number): BatchForm {
     const size = this.#sizeIn(epoch)
     return { images, height: size, width: size }

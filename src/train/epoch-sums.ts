@@ -16,7 +16,8 @@ const layerSums = z.object({
   steps: z.number(),
 })
 
-const epochSums = z.object({
+/** What an epoch has added up so far, as a checkpoint has it. */
+export const epochSums = z.object({
   images: z.number(),
   loss: z.number(),
   taskLoss: z.number(),
@@ -48,6 +49,7 @@ export function readSums(json: Json): EpochSums | undefined {
   return epochSums.safeParse(json).data
 }
 
+/** Of an epoch that has not begun. */
 export function emptyEpoch(layers: readonly LayerInfo[]): EpochSums {
   return {
     images: 0,
