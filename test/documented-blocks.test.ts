@@ -75,7 +75,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
     writeFileSync('documented.json', text)
     return (await planCommand('documented.json', {})).plan
   },
-  'docs/results.md: COCO: 32 images by heart, and a ResNet-50': text =>
+  'docs/results.md: COCO: overfitting 32 images, and a ResNet-50': text =>
     resolveConfig(JSON.parse(text), 'docs/results.md'),
 }
 
@@ -145,7 +145,7 @@ describe('shell blocks', () => {
 describe('code within lines', () => {
   const flags = new Set([...leaves(commandLine()), benchCommandLine()].flatMap(flagsOf))
   /** Of npm and of vitest. */
-  const foreign = ['--silent', '--update']
+  const foreign = ['--silent', '--update', '--logdir']
 
   it('has commands that there are', () => {
     const wrong = inline.flatMap(({ where, text }) =>

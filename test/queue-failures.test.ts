@@ -59,7 +59,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
       expect((await idle.ended).code).toBe(143)
       const { code, stderr } = await left.ended
       expect(code, stderr).toBe(143)
-      expect(stderr).toContain('it gives the runs away by itself')
+      expect(stderr).toContain('it returns the runs to the queue after a while')
       expect(lockOwner(join(sweep, name))).toBeUndefined()
       expect(fingerprint(join(sweep, name)).step).toBeGreaterThan(0)
     } finally {

@@ -79,7 +79,7 @@ export function writeRun(
   writeFileSync(join(folder, 'environment.json'), JSON.stringify({ recipe: 'tiny' }))
   const line = { kind: 'epoch', split: 'test', epoch: 0, step: 7, top1: 0.25, top5: 0.75 }
   writeFileSync(join(folder, 'metrics.jsonl'), `${JSON.stringify(line)}\n`)
-  const extra = { data }
+  const extra = { data, best: { measure: 'top1', value: 0.25, step: 7, epoch: 0 } }
   writeCheckpoint(folder, {
     step: 7,
     epoch: 1,

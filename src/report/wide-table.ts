@@ -9,4 +9,5 @@ export function wideTable(label: string, content: TableContent): Markup {
 export const wideTableStyle = `
 .wide-table{overflow-x:auto;margin-top:1rem}
 .wide-table th,.wide-table td{white-space:nowrap}
+.wide-table :is(th,td):first-child{min-width:7rem;white-space:normal;overflow-wrap:anywhere}
 `

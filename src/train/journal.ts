@@ -1,4 +1,5 @@
 import type { Config } from '../config/config.ts'
+import { withoutPaths } from '../config/without-paths.ts'
 import type { SplitName } from '../data/index.ts'
 import { isJsonObject } from '../files/json.ts'
 import type { LayerStats, Measures } from '../run/events.ts'
@@ -142,7 +143,7 @@ function logitHistograms(split: string, routing: readonly RoutedLayer[]): Record
   )
 }
 
-/** The leaves of a configuration by their paths, as `--set` names them. */
+/** The leaves of a configuration by their keys, as `--set` names them; of a path only the last name, for logs are shown to others. */
 function hyperparametersOf(config: Config): Record<string, Hyperparameter> {
   const leaves: [string, Hyperparameter][] = []
   const visit = (value: unknown, path: string): void => {
@@ -152,6 +153,6 @@ function hyperparametersOf(config: Config): Record<string, Hyperparameter> {
     else if (isJsonObject(value))
       for (const [key, item] of Object.entries(value)) visit(item, path === '' ? key : `${path}.${key}`)
   }
-  visit(config, '')
+  visit(withoutPaths(config), '')
   return Object.fromEntries(leaves)
 }
