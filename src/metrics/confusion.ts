@@ -19,7 +19,7 @@ export function confusionMatrix(
   return matrix
 }
 
-/** How well one class is told from the others. */
+/** How well one class is distinguished from the others. */
 export interface ClassScores extends PrecisionRecall {
   /** Images of the class. */
   readonly images: number

@@ -10,7 +10,7 @@ import { chart, figure, numbers } from './parts.ts'
 
 type Bin = CalibrationFindings['bins'][number]
 
-/** How calibration is told of one task's answers. */
+/** How the calibration of one task's answers is worded. */
 export interface CalibrationWords {
   /** What has a confidence: `answers`, `labels`. */
   readonly items: string
