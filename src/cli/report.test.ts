@@ -42,7 +42,7 @@ describe('the report of a training', () => {
   it('has accuracy, shares, active experts, CV, preferred classes and the folder', () => {
     for (const part of [
       'On held-out images   71.3 % top-1   93.1 % top-5',
-      '4 of 4 experts active   CV 0.083 of weight, 0.052 of choice',
+      '4 of 4 experts active   CV 0.083 of weight, 0.052 of selection',
       '25.0 %',
       'class-with-a-long-name-0 ×3.0',
       'Done in 3 min 34 s. Everything is in runs/sample-1',

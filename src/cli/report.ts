@@ -79,7 +79,7 @@ export function layerTable(layer: LayerStats, paint: Paint): string {
     table.toString().replaceAll(/^/gm, ' '),
     ...(experts > mostRows ? [`  and ${experts - mostRows} more experts`] : []),
     `  ${layer.active === experts ? paint.good(active) : paint.warn(active)}   ` +
-      `CV ${variation(layer.cvImportance)} of weight, ${variation(layer.cvActivation)} of choice`,
+      `CV ${variation(layer.cvImportance)} of weight, ${variation(layer.cvActivation)} of selection`,
   ].join('\n')
 }
 
