@@ -375,7 +375,7 @@ function layerTable(rows: readonly Row[], groupings: ReturnType<typeof groupings
       'K of E',
       'active',
       'CV of weight',
-      'CV of choice',
+      'CV of selection',
       ...groupings.map(one => `${one}, bits`),
       'input, bits',
       'lost: K = 1',
