@@ -34,7 +34,7 @@ describe('moiety eval of a detector', () => {
     for (const text of [
       'On validation images',
       '6 images, loss',
-      'experts as trained',
+      'routing: as trained',
       'AP50',
       'ARl',
       'large, from 96²',
@@ -55,7 +55,7 @@ describe('moiety eval of a detector', () => {
     }
     const layer = { active: 1, activation: [0, 1, 0], importance: [0, 1, 0] }
     expect(await json('--only', '1')).toMatchObject({
-      routing: 'expert 1 alone',
+      routing: 'single expert 1',
       split: 'val',
       images: 6,
       task: 'detection',

@@ -93,7 +93,7 @@ describe('a multi-label run', () => {
       task: 'multi-label',
       split: 'train',
       images: 96,
-      routing: 'expert 1 alone',
+      routing: 'single expert 1',
       layers: [{ activation: [0, 1, 0, 0] }],
       details: { thresholdsFrom: 'val', classes: [{ name: 'bar' }, { name: 'disc' }, {}, {}] },
     })
@@ -110,7 +110,7 @@ describe('a multi-label run', () => {
     await run0('train', recipe, ...keys, '--out', other)
     const words = ['--against', other, '--charts', charts, '--permutations', '50']
     const text = await run0('explain', run, ...words)
-    for (const part of ['bits from the class', '0 alone', 'mAP', 'compared with another'])
+    for (const part of ['bits from the class', 'single expert 0', 'mAP', 'compared with another'])
       expect(text).toContain(part)
     const report: Findings = findings.parse(JSON.parse(readFileSync(join(run, 'report.json'), 'utf8')))
     const evaluated = await evaluated0()
@@ -140,12 +140,7 @@ describe('a multi-label run', () => {
     )
     const page = readFileSync(join(run, 'report.html'), 'utf8').replaceAll(/base64,[\w+/=]+/g, '')
     expect(page).not.toMatch(/NaN|undefined/)
-    for (const part of [
-      'Thresholds of the classes',
-      'What each expert finds alone',
-      'without one',
-      'triangle',
-    ])
+    for (const part of ['Thresholds of the classes', 'What single experts find', 'without one', 'triangle'])
       expect(page).toContain(part)
     const { buffer } = Uint8Array.from(readFileSync(join(run, 'routing.parquet')))
     const rows = await parquetReadObjects({ file: buffer })

@@ -18,8 +18,8 @@ export interface PictureOfImage {
     readonly weights: readonly number[]
     /** [E], what the gate said. */
     readonly logits: readonly number[]
-    /** What each expert alone would say, [E]. */
-    readonly alone: readonly (readonly number[])[]
+    /** What each single expert would say, [E]. */
+    readonly single: readonly (readonly number[])[]
     /** What the network would say without each expert, [E]; none where E is 1. */
     readonly without: readonly (readonly number[])[]
   }[]
@@ -37,7 +37,7 @@ export interface PictureFacts {
   /** The classes that images have, and those that the network as trained says. */
   readonly labels: ClassesOf
   readonly trained: ClassesOf
-  /** What each expert of a layer says alone, and the network without each. */
+  /** What each single expert of a layer says, and the network without each. */
   single(layer: number): readonly ClassesOf[]
   without(layer: number): readonly ClassesOf[]
   /** Images in addition to those of galleries. */
@@ -63,7 +63,7 @@ export async function picturesOf(
       layers: routing.map(({ experts, weights, logits }, layer) => ({
         weights: Array.from(weights.subarray(image * experts, (image + 1) * experts)),
         logits: Array.from(logits.subarray(image * experts, (image + 1) * experts)),
-        alone: others[layer]!.single.map(says => says(image)),
+        single: others[layer]!.single.map(says => says(image)),
         without: others[layer]!.without.map(says => says(image)),
       })),
     })),

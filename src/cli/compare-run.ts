@@ -77,7 +77,7 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
   const layers = runs.flatMap(run => run.layers.map(layer => ({ run, layer })))
   if (layers.length === 0) return results
   const groupings = groupingsOf(runs)
-  const balance = borderless(['run', 'layer', 'constraint', 'active', 'CV weight', 'CV choice'], paint, [
+  const balance = borderless(['run', 'layer', 'constraint', 'active', 'CV weight', 'CV selection'], paint, [
     'left',
     'left',
     'left',
@@ -86,7 +86,7 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
     'right',
   ])
   const special = borderless(
-    ['run', ...groupings, 'input', 'K = 1', `alone`, 'without'],
+    ['run', ...groupings, 'input', 'K = 1', 'single', 'left out'],
     paint,
     right(4 + groupings.length),
   )
@@ -111,8 +111,8 @@ export function comparisonTables(runs: readonly ComparedRun[], paint: Paint): st
 
 /** What costs are measured in. */
 function costWords(ranking: MeasureDefinition | undefined): string {
-  return `  Bits of information about the expert; what K = 1, one expert alone, and the
-  lack of one cost, in points of ${ranking?.title ?? 'the score'}: the last two as means over
+  return `  Bits of information about the expert; what K = 1, a single expert, and leaving
+  one out cost, in points of ${ranking?.title ?? 'the score'}: the last two as means over
   active experts, weighted by their mean gate weight.`
 }
 

@@ -30,7 +30,7 @@ function evalReport(summary: EvalSummary, paint: Paint): string {
   const { split, measures, images, loss, routing, tables, layers, checkpoint } = summary
   return [
     headline(measures, paint, imagesOf[split]),
-    `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, experts ${clean(routing)}`,
+    `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, routing: ${clean(routing)}`,
     `Checkpoint: ${clean(checkpoint)}`,
     ...tables.map(table => textTable(table, paint)),
     ...layers.map(layer => layerTable(layer, paint)),

@@ -178,8 +178,8 @@ function variantsTable({ variants, k }: LayerFindings, trained: Findings['measur
   const row = (title: string, measures: Findings['measures']) =>
     table.push([title, ...shown.map(one => measureText(one, measures[one.name]))])
   row('as trained', trained)
-  for (const [i, { measures }] of single.entries()) row(`${i} alone`, measures)
-  for (const [i, { measures }] of without.entries()) row(`without ${i}`, measures)
+  for (const [i, { measures }] of single.entries()) row(`single expert ${i}`, measures)
+  for (const [i, { measures }] of without.entries()) row(`without expert ${i}`, measures)
   for (const [i, { measures }] of byK.entries())
     row(`K = ${i + 1}${i + 1 === k ? ', as trained' : ''}`, measures)
   row('equal weights', equal.measures)

@@ -1,5 +1,4 @@
 import { classificationMeasures } from '../tasks/classification/measures.ts'
-import { singleFigure } from './alone-figure.ts'
 import { answersSection, answersStyle, calibrationDefinition } from './answers-section.ts'
 import type { Definition } from './definitions-section.ts'
 import { expertsSection } from './experts-section.ts'
@@ -9,6 +8,7 @@ import { imageSections, pictureStore } from './images-section.ts'
 import { mapDefinition, mapSection } from './map-section.ts'
 import { groupMean, type Reading, superclassName } from './reading.ts'
 import { accuracySentence, explainedSentence } from './sentences.ts'
+import { singleFigure } from './single-expert-figure.ts'
 import type { TaskPage } from './task-page.ts'
 import { variantsFigure, variantsStyle } from './variants-figure.ts'
 import { wideTableStyle } from './wide-table.ts'
@@ -50,8 +50,8 @@ export function classificationPage(plain: Reading): TaskPage | null {
         sentence: accuracySentence(layer, { trained: measures.top1 ?? null, chance }),
       }),
       singleFigure(reading, layer, {
-        title: 'What each expert gets right alone',
-        sentence: `Per cent of images named right by the whole network (all) and by one expert computing every image. The greener, the nearer the expert alone comes to all. Experts without a speciality would have columns of one shade; an expert that knew nothing would get ${percent(chance)} everywhere.`,
+        title: 'What single experts get right',
+        sentence: `Per cent of images named right by the whole network (all) and by one expert computing every image. The greener, the nearer the single expert comes to all. Experts without a speciality would have columns of one shade; an expert that knew nothing would get ${percent(chance)} everywhere.`,
         ...{ measure: 'top1', measured: 'Top-1 accuracy', word: 'right' },
       }),
     ],

@@ -105,7 +105,7 @@ function glance(runs: readonly ComparedRun[], ranking: Ranking): Markup {
       'active',
       'CV of weight',
       'class, bits',
-      'points lost by one alone',
+      'points lost by a single expert',
     ],
     rows: lines.map(group => {
       const first = group.runs[0]!
@@ -379,8 +379,8 @@ function layerTable(rows: readonly Row[], groupings: ReturnType<typeof groupings
       ...groupings.map(one => `${one}, bits`),
       'input, bits',
       'lost: K = 1',
-      'one alone',
-      'one less',
+      'single expert',
+      'leave one out',
     ],
     rows: rows.map(({ run, layer }) => [
       name(shown(run.run)),

@@ -53,9 +53,9 @@ const routing: readonly Definition[] = [
     chance: 'K of E drawn at random: K(K − 1) / E(E − 1).',
   },
   {
-    term: 'Alone, without, equal weights',
+    term: 'Single expert, leave one out, equal weights',
     meaning:
-      'The network as it is, except that in one layer an expert computes every image alone, or the gate must choose among the others, or all experts count the same. Nothing is trained anew.',
+      'The network unchanged, except that in one layer a single expert computes every image, or the gate chooses among the others, or all experts have equal weights. Nothing is trained again.',
     chance: 'If it did not matter who computes an image, nothing would change.',
   },
 ]

@@ -52,9 +52,9 @@ function layerTable(
   if (routed === undefined) return null
   const rows = Array.from({ length: layer.count }, (_, expert) => {
     const weight = routed.weights[expert] ?? 0
-    return html`<tr${weight === 0 ? html` class="idle"` : null}><th scope="row">${chip(expert)}</th><td>${fixed(routed.logits[expert], 1)}</td><td><span class="weight-cell">${meter(expert, weight, 1)}<span>${weight === 0 ? '0' : fixed(weight, 2)}</span></span></td>${said(reading, routed.alone[expert], one.labels)}${said(reading, routed.without[expert], one.labels)}</tr>`
+    return html`<tr${weight === 0 ? html` class="idle"` : null}><th scope="row">${chip(expert)}</th><td>${fixed(routed.logits[expert], 1)}</td><td><span class="weight-cell">${meter(expert, weight, 1)}<span>${weight === 0 ? '0' : fixed(weight, 2)}</span></span></td>${said(reading, routed.single[expert], one.labels)}${said(reading, routed.without[expert], one.labels)}</tr>`
   })
-  return html`<table><caption>${shown(layer.name)}</caption><thead><tr><th scope="col" class="text">Expert</th><th scope="col">Gate</th><th scope="col">Weight</th><th scope="col" class="text">Alone it says</th><th scope="col" class="text">Without it</th></tr></thead><tbody>${rows}</tbody></table>`
+  return html`<table><caption>${shown(layer.name)}</caption><thead><tr><th scope="col" class="text">Expert</th><th scope="col">Gate</th><th scope="col">Weight</th><th scope="col" class="text">Single expert</th><th scope="col" class="text">Left out</th></tr></thead><tbody>${rows}</tbody></table>`
 }
 
 function said(

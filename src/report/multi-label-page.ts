@@ -1,6 +1,5 @@
 import type { MultiLabelExtras } from '../analysis/findings.ts'
 import { multiLabelMeasures } from '../tasks/multi-label/measures.ts'
-import { singleFigure } from './alone-figure.ts'
 import { answersStyle, calibrationDefinition, labelAnswersSection } from './answers-section.ts'
 import type { Definition } from './definitions-section.ts'
 import { expertsSection } from './experts-section.ts'
@@ -11,6 +10,7 @@ import { mapDefinition, mapSection } from './map-section.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { anchor, className, type Reading } from './reading.ts'
 import { explainedSentence } from './sentences.ts'
+import { singleFigure } from './single-expert-figure.ts'
 import type { TaskPage } from './task-page.ts'
 import { variantsFigure, variantsStyle } from './variants-figure.ts'
 import { wideTable, wideTableStyle } from './wide-table.ts'
@@ -56,7 +56,7 @@ export function multiLabelPage(plain: Reading): TaskPage | null {
     variants: layer => [
       variantsFigure(findings, layer, { columns: multiLabelMeasures }),
       singleFigure(reading, layer, {
-        title: 'What each expert finds alone',
+        title: 'What single experts find',
         sentence:
           'Average precision of each class in per cent, of the whole network (all) and of one expert computing every image. The greener, the nearer the expert alone comes to all. Experts without a speciality would have columns of one shade; one that knew nothing would get about the per cent of images that show the class.',
         ...{ measure: 'mAP', measured: 'Average precision', word: 'average precision' },

@@ -30,7 +30,7 @@ describe('what the page says of experts', () => {
   it('names none as the most missed, nor the best, where the next may be as much', () => {
     const sentence = accuracySentence(with_({ single: lead, without: lead }), accuracies)
     expect(sentence).not.toMatch(/misses|gets most right,/)
-    expect(sentence).toMatch(/Alone, the experts get .* to .*; which of them gets most is within chance/)
+    expect(sentence).toMatch(/Single experts get .* to .*; which of them gets most is within chance/)
   })
 
   it('names the one that is beyond chance, with the next, the interval and p', () => {

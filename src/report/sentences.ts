@@ -128,17 +128,17 @@ export function accuracySentence(
   { variants, leads, count }: LayerFindings,
   { trained, chance }: { readonly trained: number | null; readonly chance: number },
 ): string {
-  return `As trained, ${percent(trained)} of the images are named right. ${aloneSentence(variants.single, leads.single)}${missedSentence(leads.without, variants.without, count)} Naming classes at random would give ${percent(chance)}; if the gate’s choice did not matter, equal weights and single experts would get as many right as trained.`
+  return `As trained, ${percent(trained)} of the images are named right. ${singleSentence(variants.single, leads.single)}${missedSentence(leads.without, variants.without, count)} Naming classes at random would give ${percent(chance)}; if the gate’s choice did not matter, equal weights and single experts would get as many right as trained.`
 }
 
-/** Which expert alone gets most right, if it is beyond doubt; otherwise what they get. */
-function aloneSentence(single: LayerFindings['variants']['single'], lead: LeadFindings | null): string {
+/** Which single expert gets most right, if it is beyond doubt; otherwise what they get. */
+function singleSentence(single: LayerFindings['variants']['single'], lead: LeadFindings | null): string {
   const values = single.map(({ measures }) => measures.top1 ?? 0)
   const [least, most] = [Math.min(...values), Math.max(...values)]
-  if (values.length === 1) return `The one expert alone gets ${percent(most)}.`
+  if (values.length === 1) return `The single expert gets ${percent(most)}.`
   if (lead === null || lead.p > significanceLevel)
-    return `Alone, the experts get ${percent(least)} to ${percent(most)}; which of them gets most is within chance.`
-  return `Alone, expert ${lead.first} gets most right, ${percent(values[lead.first])}, before expert ${lead.second} with ${percent(values[lead.second])} (${rivalry(lead)}).`
+    return `Single experts get ${percent(least)} to ${percent(most)}; which of them gets most is within chance.`
+  return `Of single experts, ${lead.first} gets most right, ${percent(values[lead.first])}, before ${lead.second} with ${percent(values[lead.second])} (${rivalry(lead)}).`
 }
 
 /** The expert without which most is lost, if it is beyond doubt. */

@@ -35,13 +35,13 @@ export function variantsFigure(
   const { single, without, byK, equal } = layer.variants
   const groups: readonly (readonly [string, readonly Row[]])[] = [
     ['', [{ title: 'as trained', measures }]],
-    ['One expert alone', single.map((own, expert) => ({ ...own, title: html`only ${chip(expert)}` }))],
-    ['Without one expert', without.map((own, expert) => ({ ...own, title: html`without ${chip(expert)}` }))],
+    ['Single expert', single.map((own, expert) => ({ ...own, title: html`only ${chip(expert)}` }))],
+    ['Leave one out', without.map((own, expert) => ({ ...own, title: html`without ${chip(expert)}` }))],
     [
       'K experts',
       byK.map((own, i) => ({ ...own, title: `K = ${i + 1}${i + 1 === layer.k ? ', as trained' : ''}` })),
     ],
-    ['All experts alike', [{ ...equal, title: 'equal weights' }]],
+    ['Equal weights', [{ ...equal, title: 'equal weights' }]],
   ]
   const all = groups.flatMap(([, rows]) => rows)
   const isPaired = equal.gained !== null

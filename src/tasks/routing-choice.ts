@@ -64,7 +64,7 @@ export function routingOverride(
 /** How experts are chosen, in words: "as trained", "K = 1", … */
 export function describeRouting({ k, only, without, equal }: RoutingChoice): string {
   if (equal) return 'all with equal weight'
-  if (only !== undefined) return `expert ${only} alone`
+  if (only !== undefined) return `single expert ${only}`
   const parts = [
     ...(k === undefined ? [] : [`K = ${k}`]),
     ...(without === undefined ? [] : [`without expert ${without}`]),

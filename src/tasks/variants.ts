@@ -41,7 +41,7 @@ export type Variant =
   | { readonly kind: 'equal'; readonly place: MixturePlace }
 
 /**
- * All variants of a mixture of E experts: each expert alone, without each (none where E is 1, since a layer needs its only
+ * All variants of a mixture of E experts: each single expert, without each (none where E is 1, since a layer needs its only
  * expert), K = 1 to E, and all with equal weight.
  */
 export function variantsOf({ place, experts }: Pick<Mixture, 'place' | 'experts'>): Variant[] {
@@ -73,13 +73,13 @@ export function overridesOf(variant: Variant, mixtures: readonly Mixture[]): Pla
   }
 }
 
-/** A name for messages: `expert 2 alone`. */
+/** A name for messages: `single expert 2`. */
 export function variantName(variant: Variant): string {
   switch (variant.kind) {
     case 'trained':
       return 'as trained'
     case 'single':
-      return `expert ${variant.expert} alone`
+      return `single expert ${variant.expert}`
     case 'without':
       return `without expert ${variant.expert}`
     case 'k':

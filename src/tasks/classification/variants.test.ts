@@ -65,7 +65,7 @@ describe('the program that routes', () => {
   it('has every variant: alone, without, K from 1 to E, equal; a single expert cannot be left out', () => {
     expect(variants.map(variantName)).toEqual([
       'as trained',
-      ...[0, 1, 2].map(i => `expert ${i} alone`),
+      ...[0, 1, 2].map(i => `single expert ${i}`),
       ...[0, 1, 2].map(i => `without expert ${i}`),
       ...[1, 2, 3].map(k => `K = ${k}`),
       'equal weights',

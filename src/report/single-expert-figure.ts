@@ -41,17 +41,17 @@ export function singleFigure(
       cells: [
         all,
         ...single.map(({ perClass }, expert): Cell => {
-          const alone = groupMean(reading, perClass ?? [], classes)
+          const single = groupMean(reading, perClass ?? [], classes)
           return {
-            text: wholePercent(alone),
-            step: nearness(alone, together),
-            title: `${title}: expert ${expert} alone ${percent(alone)} ${word}`,
+            text: wholePercent(single),
+            step: nearness(single, together),
+            title: `${title}: single expert ${expert} ${percent(single)} ${word}`,
           }
         }),
       ],
     }
   })
-  const label = `${shown(layer.name)}: ${measured} of each expert alone, by class`
+  const label = `${shown(layer.name)}: ${measured} of single experts, by class`
   const drawn = matrixChart(label, rows, layer.count, { ...figured, first: 'all' })
   return figure({
     title: heading,
@@ -67,7 +67,7 @@ export function singleFigure(
       ]),
       numbers(
         {
-          caption: `${measured} of each class, together and by each expert alone`,
+          caption: `${measured} of each class, together and by single experts`,
           heads: ['Class', 'all', ...single.map((_, expert) => chip(expert))],
           rows: reading.classNames.map((_, c) => [
             name(className(reading, c)),
@@ -85,7 +85,7 @@ export function singleFigure(
 const mostRows = 40
 
 /** Greener the more of the whole network's accuracy the expert alone has. */
-function nearness(alone: number | null, together: number | null): number | null {
-  if (alone === null || together === null || together <= 0) return null
-  return [0.25, 0.5, 0.8].filter(bound => alone / together >= bound).length + 3
+function nearness(single: number | null, together: number | null): number | null {
+  if (single === null || together === null || together <= 0) return null
+  return [0.25, 0.5, 0.8].filter(bound => single / together >= bound).length + 3
 }
