@@ -203,7 +203,7 @@ export function syntheticFindings(made: Synthetic): {
             classes: made.classes,
             images: counts,
             byClass: ofClass,
-            alone: pairedWith(single[expert]!),
+            single: pairedWith(single[expert]!),
             independence: 1,
             counted: 'right',
             ...group,
@@ -266,7 +266,7 @@ export function syntheticFindings(made: Synthetic): {
           return {
             weights: row(routes[l]!.weights),
             logits: row(routes[l]!.logits),
-            alone: each.map(e => [other(`alone ${l}`, e)]),
+            single: each.map(e => [other(`alone ${l}`, e)]),
             without: experts === 1 ? [] : each.map(e => [other(`without ${l}`, e)]),
           }
         }),
