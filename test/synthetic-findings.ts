@@ -203,7 +203,7 @@ export function syntheticFindings(made: Synthetic): {
             classes: made.classes,
             images: counts,
             byClass: ofClass,
-            single: pairedWith(single[expert]!),
+            alone: pairedWith(single[expert]!),
             independence: 1,
             counted: 'right',
             ...group,
