@@ -169,7 +169,7 @@ describe('moiety recipes', () => {
     const { code, out } = await moiety('recipes')
     expect(code).toBe(0)
     for (const name of ['sample', 'paper-cifar100', 'cifar100-small']) expect(out).toContain(name)
-    expect(json((await moiety('recipes', '--json')).out)).toHaveLength(7)
+    expect(json((await moiety('recipes', '--json')).out)).toHaveLength(9)
   })
 
   it('explains one and prints the configuration it comes to', async () => {

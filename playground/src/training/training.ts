@@ -236,6 +236,7 @@ export class Training {
       epoch: this.#epoch,
       ...losses,
       gradientNorm: value('gradientNorm'),
+      weightNorm: value('weightNorm'),
       learningRate: rate,
       ...accuracy,
     })
