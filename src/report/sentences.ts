@@ -138,7 +138,7 @@ function singleSentence(single: LayerFindings['variants']['single'], lead: LeadF
   if (values.length === 1) return `The single expert gets ${percent(most)}.`
   if (lead === null || lead.p > significanceLevel)
     return `Single experts get ${percent(least)} to ${percent(most)}; which of them gets most is within chance.`
-  return `Of single experts, ${lead.first} gets most right, ${percent(values[lead.first])}, before ${lead.second} with ${percent(values[lead.second])} (${rivalry(lead)}).`
+  return `As a single expert, expert ${lead.first} gets most right, ${percent(values[lead.first])}, before expert ${lead.second} with ${percent(values[lead.second])} (${rivalry(lead)}).`
 }
 
 /** The expert without which most is lost, if it is beyond doubt. */
