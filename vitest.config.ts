@@ -7,10 +7,13 @@ const source = fileURLToPath(new URL('./src', import.meta.url))
 /** Whole trainings, training on several engines, and tests that measure the memory of their process. */
 const long = [
   'src/**/memory.test.ts',
+  'src/export/export-detector.test.ts',
   'src/models/detection/learning.test.ts',
+  'src/models/detection/retinanet.test.ts',
   'src/train/drift.test.ts',
   'src/train/resizing.test.ts',
   'src/train/shared-step.test.ts',
+  'src/train/upcycle.test.ts',
 ]
 
 /** Tests of several folders that take seconds and start no process. */

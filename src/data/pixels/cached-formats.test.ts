@@ -153,8 +153,16 @@ it('images with boxes whose sizes are in their files: these are read once, and s
   const second = await openYolo({ unreadable: 'skip', cache })
   expect(header.mock.calls.map(([path]) => path)).toEqual([join(directory, 'images', 'train', '9.png')])
   for (const one of [first, second]) {
-    expect(one.skipped).toEqual(plain.skipped)
+    expect(skippedOf(one)).toEqual(skippedOf(plain))
     expect(one.content).toBe(plain.content)
     expect(one.train.scenes).toEqual(plain.train.scenes)
   }
 })
+
+/** The decoder's message may be lost where several images are decoded at a time; see `explain` in image.ts. */
+function skippedOf({ skipped }: { readonly skipped: readonly { path: string; reason: string }[] }) {
+  return skipped.map(({ path, reason }) => ({
+    path,
+    reason: reason.replace('vipspng: libpng read error', 'the image data is damaged'),
+  }))
+}
