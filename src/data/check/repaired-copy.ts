@@ -72,7 +72,7 @@ export async function writeRepairedCopy(
       kind: 'disk',
       message: `the repaired copy cannot be written: ${reasonOf(cause)}`,
       where: target,
-      help: 'name another folder with --repair, or make room',
+      help: 'name another folder with --repair, or free disk space',
       cause,
     })
   }

@@ -1,6 +1,6 @@
 import { fail } from '../../base/errors.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
-import { type DataName, taskOfData } from '../datasets/registry.ts'
+import type { DataName } from '../datasets/registry.ts'
 import { openOwn } from '../own-data.ts'
 import type { CacheOptions } from '../pixels/cache-options.ts'
 import { canvasRule } from './canvas.ts'
@@ -67,7 +67,7 @@ export async function openDetectionDataset(
     }
     return openScenes({ size, limit, seed, cacheDirectory }, progress)
   }
-  if ((name !== 'coco' && name !== 'boxes') || taskOfData(name) !== 'detection')
+  if (name !== 'coco' && name !== 'boxes')
     return fail({
       kind: 'usage',
       message: `a detector learns from boxes, and ${name} has none`,

@@ -128,7 +128,7 @@ it('reads one shard that is given, whatever its name', async () => {
   expect(title).toBe('images of the file val-0001.tar: 2 classes, 2 training and 2 test images')
 })
 
-it('leaves archives beside folders of classes alone', async () => {
+it('ignores archives next to folders of classes', async () => {
   for (const name of ['cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/2.png']) await write(name, await png(1))
   await write('images.tar', tar([['cat/1.png', await png(1)]]))
   await expect(openFolder({ directory })).rejects.toThrow('found the file images.tar')

@@ -142,7 +142,7 @@ it('reads a labels file that is named, and divides images without splits', async
   ])
 })
 
-it('leaves tables beside folders of classes alone that have no images and labels', async () => {
+it('ignores tables without images and labels next to folders of classes', async () => {
   for (const name of ['cat/1.png', 'cat/2.png', 'dog/1.png', 'dog/2.png']) await image(name, 1)
   await write('classes.csv', 'id,name\n1,cat\n2,dog\n')
   await write('boxes.csv', 'filename,xmin,ymin,class\ncat/1.png,0,0,cat\n')
