@@ -1,4 +1,4 @@
-import { isImageName, MoietyError, nameOf } from 'moiety/step'
+import { isImageName, MoietyError } from 'moiety/step'
 import { chosenFiles, filesOf, type GivenFile, openImages, planesOf, planesOfImage } from './dropped.ts'
 import { Run, type RunStart } from './run.ts'
 import { loadSample } from './sample.ts'
@@ -257,12 +257,17 @@ class Playground {
     else if (states.includes('loading')) this.#state('loading')
     else if (this.#runs.every(run => !run.start.isTrainable)) this.#state('opened')
     else if (isOver) this.#state('done')
-    else this.#state(this.#isPlaying ? 'training' : 'paused')
+    else this.#state(this.#isPlaying || this.#isBehind ? 'training' : 'paused')
     const { dataset } = root
     dataset.step = String(Math.min(...this.#runs.map(({ step }) => step)))
     dataset.loss = String(first.steps.at(-1)?.loss ?? '')
     dataset.top1 = String(first.latest?.top1 ?? '')
     dataset.device = first.device
+  }
+
+  /** Whether a run still has steps to take that were asked for. */
+  get #isBehind(): boolean {
+    return this.#runs.some(run => run.isGoing && run.step < this.#until)
   }
 
   #state(state: string): void {
@@ -305,9 +310,8 @@ class Playground {
     const run = this.#runs[number]
     if (run === undefined) return
     const { moe } = run.config.model
-    const name = `moiety-${moe.at(-1)?.constraint.name ?? 'run'}-seed${run.config.seed}-${nameOf(run.step)}`
     this.#say('Preparing the archive …')
-    const archive = await run.export(name)
+    const archive = await run.export(`moiety-${moe.at(-1)?.constraint.name ?? 'run'}-seed${run.config.seed}`)
     const link = element('a', {
       href: URL.createObjectURL(
         new Blob([archive.bytes as Uint8Array<ArrayBuffer>], { type: 'application/zip' }),
@@ -317,7 +321,9 @@ class Playground {
     link.click()
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000)
     const more = run.start.data?.name === 'folder' ? ' --data FOLDER' : ''
-    this.#say(`${archive.name}: unpack it, and go on with: moiety train --resume --out ${name}${more}`)
+    this.#say(
+      `${archive.name}: unpack it, and go on with: moiety train --resume --out ${archive.name.replace(/\.zip$/, '')}${more}`,
+    )
   }
 
   // What visitors give.

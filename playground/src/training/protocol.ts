@@ -30,6 +30,7 @@ export type Order =
       readonly std: ImageData['std']
     }
   | { readonly kind: 'snapshot' }
+  /** @param name - of the archive, to which the step of the snapshot is added: the worker may be ahead of the page */
   | { readonly kind: 'export'; readonly name: string }
   /** For tests: the graphics card is taken away. */
   | { readonly kind: 'lose' }

@@ -1,4 +1,4 @@
-import { MoietyError, makeBatch, splitOfArrays } from 'moiety/step'
+import { MoietyError, makeBatch, nameOf, splitOfArrays } from 'moiety/step'
 import { packed } from './archive.ts'
 import type { Answer, Order } from './protocol.ts'
 import { runFiles } from './run-files.ts'
@@ -115,14 +115,16 @@ class RunWorker {
         return answer({ kind: 'snapshot', snapshot: await this.#training!.snapshot() })
       case 'export': {
         const { data, device } = this.#start!
-        const files = runFiles(await this.#training!.snapshot(), data!, {
+        const snapshot = await this.#training!.snapshot()
+        const files = runFiles(snapshot, data!, {
           version: __VERSION__,
           device,
           threads: this.#engine!.threads,
           onnxruntime: __ONNXRUNTIME__,
           browser: navigator.userAgent,
         })
-        return answer({ kind: 'export', name: `${order.name}.zip`, bytes: packed(files, order.name) })
+        const name = `${order.name}-${nameOf(snapshot.step)}`
+        return answer({ kind: 'export', name: `${name}.zip`, bytes: packed(files, name) })
       }
       case 'lose':
         return await this.#engine!.lose()
