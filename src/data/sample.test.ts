@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
-import { familyOf, findArtwork, findInstalled, splitFamilies } from './artwork.ts'
+import { familyOf, findArtwork, splitFamilies } from './artwork.ts'
+import { findInstalled } from './artwork-source.ts'
 import { cacheDirectory } from './cache.ts'
 import type { Progress } from './dataset.ts'
 import { limitedTo } from './open-dataset.ts'
@@ -96,7 +97,7 @@ describe('openSample', () => {
     if (!(error instanceof MoietyError)) throw error
     expect(error.exitCode).toBe(3)
     expect(error.describe()).toContain('emoji-datasource-google is not installed')
-    expect(error.describe()).toContain('npm install --save-dev emoji-datasource-google')
+    expect(error.describe()).toContain('npm install emoji-datasource-google')
   })
 
   it('stays a sample of drawings under a limit, spread over the classes', async () => {
