@@ -40,9 +40,7 @@ const internal = [
   'base/random',
   'base/tensor',
   'data/artwork',
-  'data/artwork-source',
   'data/detection/scene-classes',
-  'data/packed-artwork',
   'train/probe-step',
   'train/training-programs',
 ]
@@ -69,7 +67,7 @@ const code = await rolldown({
   platform: 'node',
   external,
 })
-const { output } = await code.write({
+await code.write({
   dir: 'dist',
   format: 'esm',
   entryFileNames: '[name].js',

@@ -1,9 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
-import { openArtworkPackages } from './artwork-packages.ts'
-import { type ArtworkSource, codesOf, type FindPackage, findInstalled, vendors } from './artwork-source.ts'
+import { ArtworkPackage, artworkPackage, type FindPackage, findInstalled } from './artwork-package.ts'
 import { type Glyph, glyphSize } from './drawing.ts'
-import { openPackedArtwork, packedArtwork } from './packed-artwork.ts'
 
 /** Unicode's subgroups by its groups. */
 export type Subgroups = readonly (readonly [group: string, subgroups: readonly string[]])[]
@@ -27,7 +25,7 @@ export const sampleClasses: Subgroups = [
 ]
 
 export interface Artwork {
-  readonly source: ArtworkSource
+  readonly source: ArtworkPackage
   /** For each subgroup, its families: glyphs that must be on the same side of the split. */
   readonly families: readonly (readonly Family[])[]
 }
@@ -36,50 +34,42 @@ export interface Artwork {
 export type Family = readonly string[]
 
 /**
- * Finds the glyphs that all three vendors have, by subgroup and family: in the package that is installed with Moiety, or
- * in a checkout in the vendors' packages, which give the same pixels.
+ * Finds the glyphs, which all three vendors have, by subgroup and family.
  *
  * @param subgroups - default: the classes of the sample
  * @param dataset - the dataset's name, for the message
- * @throws MoietyError of kind `data` where a package is not installed
+ * @throws MoietyError of kind `data` where the package with the artwork is not installed
  */
 export async function findArtwork(
   findPackage: FindPackage = findInstalled,
   subgroups: Subgroups = sampleClasses,
   dataset = 'sample',
 ): Promise<Artwork> {
-  const source = (await openPackedArtwork(findPackage)) ?? (await openArtworkPackages(findPackage))
-  if (Array.isArray(source)) return refuseWithout(source, dataset)
-  return { source, families: familiesOf(source, subgroups) }
-}
-
-function refuseWithout(absent: readonly string[], dataset: string): never {
-  // Of the vendors' packages, a user has none.
-  const missing = absent.length === vendors.length ? [packedArtwork] : absent
-  return fail({
-    kind: 'data',
-    message: `expected the artwork that drawings are made from, but ${missing.join(', ')} ${missing.length > 1 ? 'are' : 'is'} not installed`,
-    where: `data.name: ${dataset}`,
-    help: `npm install ${missing.join(' ')}; or --data DIR for images of your own`,
-  })
-}
-
-function familiesOf(source: ArtworkSource, subgroups: Subgroups): readonly (readonly Family[])[] {
+  const folder = findPackage(artworkPackage)
+  if (folder === undefined) {
+    return fail({
+      kind: 'data',
+      message: `expected the artwork that drawings are made from, but ${artworkPackage} is not installed`,
+      where: `data.name: ${dataset}`,
+      help: `npm install ${artworkPackage} (npm leaves it out with --omit=optional); or --data DIR for images of your own`,
+    })
+  }
+  const source = await ArtworkPackage.open(folder)
   // A family that two subgroups share stays in the first: a face breathing out is a variant of one in another.
   const owners = new Map<string, string>()
   const inClass = (group: string, subgroup: string): readonly Family[] => {
     const families = new Map<string, string[]>()
-    for (const entry of source.emoji) {
-      if (entry.category !== group || entry.subcategory !== subgroup) continue
-      const complete = codesOf(entry).filter(code => vendors.every((_, vendor) => source.has(vendor, code)))
-      const key = familyOf(entry.name, entry.unified)
+    for (const { name, category, subcategory, unified, codes } of source.emoji) {
+      if (category !== group || subcategory !== subgroup) continue
+      const key = familyOf(name, unified)
       if ((owners.get(key) ?? subgroup) !== subgroup) continue
       owners.set(key, subgroup)
-      if (complete.length > 0) families.set(key, [...(families.get(key) ?? []), ...complete])
+      if (codes.length > 0) families.set(key, [...(families.get(key) ?? []), ...codes])
     }
     return [...families.values()]
   }
-  return subgroups.flatMap(([group, names]) => names.map(name => inClass(group, name)))
+  const families = subgroups.flatMap(([group, names]) => names.map(name => inClass(group, name)))
+  return { source, families }
 }
 
 const colours = /\b(red|orange|yellow|green|blue|light blue|purple|brown|black|white|grey|pink) /gi
@@ -123,7 +113,7 @@ export function splitFamilies(families: readonly Family[], seed: number, label: 
   return { train: pick(order.subarray(held)), test: pick(order.subarray(0, held)) }
 }
 
-/** One glyph of one vendor, by its index in {@link vendors}. */
+/** One glyph of one vendor, by its index in `vendors`. */
 export async function readGlyph({ source }: Artwork, vendor: number, code: string): Promise<Glyph> {
   const rgba = await source.pixels(vendor, code)
   const glyph = new Float32Array(4 * glyphSize * glyphSize)

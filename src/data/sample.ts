@@ -10,7 +10,7 @@ import {
   sampleClasses,
   splitFamilies,
 } from './artwork.ts'
-import { type FindPackage, vendors } from './artwork-source.ts'
+import { type FindPackage, vendors } from './artwork-package.ts'
 import { cacheDirectory, cacheKey, readCache, writeCache } from './cache.ts'
 import { channelStatistics } from './channel-statistics.ts'
 import { type Dataset, type OnProgress, type Split, splitInMemory } from './dataset.ts'
@@ -48,7 +48,7 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
   const artwork = await findArtwork(options.findPackage)
   const sides = artwork.families.map((families, label) => splitFamilies(families, seed, label))
   const total = (counts.train + counts.test) * pixelBytes
-  const key = cacheKey([drawingVersion, artwork.source.versions, sides, seed, perClass.train, perClass.test])
+  const key = cacheKey([drawingVersion, artwork.source.sources, sides, seed, perClass.train, perClass.test])
   const file = join(options.cacheDirectory ?? cacheDirectory(), `sample-of-drawings-${key}.bin`)
   const kept = await readCache(file, total)
   const pixels = kept ?? (await drawAll(artwork, sides, seed, counts, progress))

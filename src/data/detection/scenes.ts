@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises'
 import { fail } from '../../base/errors.ts'
 import { type Draws, draws } from '../../base/random.ts'
 import { type Artwork, type Family, readGlyph, type Sides, splitFamilies } from '../artwork.ts'
-import { type FindPackage, vendors } from '../artwork-source.ts'
+import { type FindPackage, vendors } from '../artwork-package.ts'
 import { cacheDirectory, cacheKey, readCache, writeCache } from '../cache.ts'
 import { channelStatistics } from '../channel-statistics.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
@@ -56,7 +56,7 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
     const key = cacheKey([
       sceneVersion,
       drawingVersion,
-      artwork.source.versions,
+      artwork.source.sources,
       sides,
       seed,
       size,
