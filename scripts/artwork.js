@@ -18,23 +18,44 @@ const out = fileURLToPath(new URL('../packages/artwork/', import.meta.url))
 
 /** @type {{ vendor: string, name: string, version: string, file: (code: string) => string }[]} */
 const vendors = [
-  { vendor: 'noto', name: 'emoji-datasource-google', version: '16.0.0', file: code => `img/google/64/${code}.png` },
-  { vendor: 'twemoji', name: 'emoji-datasource-twitter', version: '16.0.0', file: code => `img/twitter/64/${code}.png` },
-  { vendor: 'fluent', name: '@lobehub/fluent-emoji-3d', version: '1.1.0', file: code => `assets/${code}.webp` },
+  {
+    vendor: 'noto',
+    name: 'emoji-datasource-google',
+    version: '16.0.0',
+    file: code => `img/google/64/${code}.png`,
+  },
+  {
+    vendor: 'twemoji',
+    name: 'emoji-datasource-twitter',
+    version: '16.0.0',
+    file: code => `img/twitter/64/${code}.png`,
+  },
+  {
+    vendor: 'fluent',
+    name: '@lobehub/fluent-emoji-3d',
+    version: '1.1.0',
+    file: code => `assets/${code}.webp`,
+  },
 ]
 
 /** Subgroups of the classes of the sample and the scenes (src/data/artwork.ts, src/data/detection/scene-classes.ts). */
 const { sampleClasses } = await import('../dist/data/artwork.js')
 const { sceneClasses } = await import('../dist/data/detection/scene-classes.js')
 /** @type {[string, readonly string[]][]} */
-const groups = [...sampleClasses, .../** @type {{ from: [string, string[]][] }[]} */ (sceneClasses).flatMap(({ from }) => from)]
+const groups = [
+  ...sampleClasses,
+  .../** @type {{ from: [string, string[]][] }[]} */ (sceneClasses).flatMap(({ from }) => from),
+]
 const wanted = new Set(groups.flatMap(([group, names]) => names.map(name => `${group}/${name}`)))
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-artwork-'))
 const packages = vendors.map(({ name, version }) => `${name}@${version}`)
-execFileSync('npm', ['install', '--prefix', folder, '--ignore-scripts', '--no-save', ...packages], { stdio: 'inherit' })
+execFileSync('npm', ['install', '--prefix', folder, '--ignore-scripts', '--no-save', ...packages], {
+  stdio: 'inherit',
+})
 /** @param {number} vendor @param {string} code */
-const fileOf = (vendor, code) => join(folder, 'node_modules', vendors[vendor].name, vendors[vendor].file(code))
+const fileOf = (vendor, code) =>
+  join(folder, 'node_modules', vendors[vendor].name, vendors[vendor].file(code))
 
 /** @typedef {{ name: string, category: string, subcategory: string, unified: string, skin_variations?: Record<string, { unified: string }> }} Entry */
 /** @type {Entry[]} */
