@@ -96,26 +96,14 @@ describe('npm install moiety in an empty project, with no host but a registry', 
       ].join('\n'),
     )
     const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
-    for (const [module, moduleResolution] of [
-      ['esnext', 'bundler'],
-      ['nodenext', 'nodenext'],
-    ]) {
-      const options = { module, moduleResolution, types: [], lib: ['ES2023', 'DOM', 'DOM.Iterable'] }
-      const compilerOptions = {
-        ...options,
-        target: 'ES2023',
-        strict: true,
-        noEmit: true,
-        skipLibCheck: false,
-      }
-      writeFileSync(join(project, 'package.json'), '{"type":"module"}')
-      writeFileSync(
-        join(project, 'tsconfig.json'),
-        JSON.stringify({ compilerOptions, files: ['consumer.ts'] }),
-      )
-      const { stdout } = spawnSync(process.execPath, [tsc, '-p', project], { encoding: 'utf8' })
-      expect(stdout).toBe('')
+    const compilerOptions = {
+      ...{ module: 'esnext', moduleResolution: 'bundler', target: 'ES2023', strict: true, noEmit: true },
+      ...{ types: [], lib: ['ES2023', 'DOM', 'DOM.Iterable'], skipLibCheck: false },
     }
+    const files = ['consumer.ts']
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+    const { stdout } = spawnSync(process.execPath, [tsc, '-p', project], { encoding: 'utf8' })
+    expect(stdout).toBe('')
   })
 })
 
