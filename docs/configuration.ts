@@ -3,7 +3,7 @@ import { configSchema } from '../src/config/schema.ts'
 import { bare, describeSchema } from '../src/config/shape.ts'
 
 /**
- * `docs/configuration.md`: the reference of every key, written from the schema that reads configurations, so that
+ * `docs/reference/configuration.md`: the reference of every key, written from the schema that reads configurations, so that
  * the two cannot differ. `npm run docs` writes it; a test says when it is out of date.
  */
 type Schema = z.core.$ZodType

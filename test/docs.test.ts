@@ -5,7 +5,7 @@ import { configurationReference } from '../docs/configuration.ts'
 import { anchorsOf, pages } from './markdown.ts'
 
 const root = new URL('..', import.meta.url)
-const texts = [...pages, 'docs/configuration.md', 'ATTRIBUTION.md']
+const texts = [...pages, 'docs/reference/configuration.md', 'ATTRIBUTION.md']
 
 describe('the pages', () => {
   it.each(texts)('%s points only to files and headings that are there', page => {
@@ -26,7 +26,7 @@ describe('the pages', () => {
 
 describe('the reference of the configuration', () => {
   it('is what the schema says; npm run docs writes it anew', async () => {
-    await expect(configurationReference()).toMatchFileSnapshot('../docs/configuration.md')
+    await expect(configurationReference()).toMatchFileSnapshot('../docs/reference/configuration.md')
   })
 })
 

@@ -50,14 +50,14 @@ const of = (...languages: string[]): Code[] => blocks.filter(({ language }) => l
 /** What is not code that anything here could read, and why. */
 const prose: readonly { readonly page: string; readonly language: string; readonly why: string }[] = [
   { page: 'README.md', language: 'text', why: 'what a training of minutes prints, which differs by machine' },
-  { page: 'docs/METHOD.md', language: 'text', why: 'formulas' },
-  { page: 'docs/METHOD.md', language: 'indented', why: 'formulas' },
+  { page: 'docs/explanation/METHOD.md', language: 'text', why: 'formulas' },
+  { page: 'docs/explanation/METHOD.md', language: 'indented', why: 'formulas' },
   {
-    page: 'docs/detection-evaluation.md',
+    page: 'docs/reference/detection-evaluation.md',
     language: 'text',
     why: 'forms of files, with … for what is left out',
   },
-  { page: 'docs/how-it-works.md', language: 'indented', why: 'formulas' },
+  { page: 'docs/explanation/how-it-works.md', language: 'indented', why: 'formulas' },
 ]
 
 /** JSON blocks, by the heading that they stand below, and what reads them. */
@@ -66,12 +66,12 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
     const recipe = parseRecipe(JSON.parse(text), 'mine.json')
     return recipeConfig(recipe, chooseParameters(recipe, []))
   },
-  'docs/components.md: Data, transforms, metrics and callbacks': async text => {
+  'docs/guide/components.md: Data, transforms, metrics and callbacks': async text => {
     writeFileSync('with-components.json', text)
     const recipe = await loadRecipe('with-components.json')
-    return resolveConfig(recipeConfig(recipe, chooseParameters(recipe, [])), 'docs/components.md')
+    return resolveConfig(recipeConfig(recipe, chooseParameters(recipe, [])), 'docs/guide/components.md')
   },
-  'docs/sweeps.md: The file': async text => {
+  'docs/guide/sweeps.md: The file': async text => {
     writeFileSync('documented.json', text)
     return (await planCommand('documented.json', {})).plan
   },
@@ -82,7 +82,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
 /** Programs that are compiled, and not run. */
 const notRun: Readonly<Record<string, string>> = {
   'README.md: As a library': 'trains for a minute',
-  'docs/detection-data.md: Drawn scenes': 'draws 4,400 scenes',
+  'docs/guide/detection-data.md: Drawn scenes': 'draws 4,400 scenes',
 }
 
 let folder = ''
@@ -90,12 +90,12 @@ const before = process.cwd()
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'moiety-reader-')))
   process.chdir(folder)
-  await fillReadersFolder(of('json').find(({ page }) => page === 'docs/sweeps.md')!.text)
+  await fillReadersFolder(of('json').find(({ page }) => page === 'docs/guide/sweeps.md')!.text)
   mkdirSync('node_modules')
   symlinkSync(root, join('node_modules', 'moiety'), 'junction')
   symlinkSync(join(root, 'node_modules', 'zod'), join('node_modules', 'zod'), 'junction')
-  // What docs/components.md tells readers to write, which its commands load.
-  for (const { language, text } of codeOf('docs/components.md')) {
+  // What docs/guide/components.md tells readers to write, which its commands load.
+  for (const { language, text } of codeOf('docs/guide/components.md')) {
     const [, name] = /^\/\/ (my-\w+\.js)\n/.exec(text) ?? []
     if (language !== 'js' || name === undefined) continue
     writeFileSync(name, text)

@@ -5,13 +5,13 @@ import MarkdownIt, { type Token } from 'markdown-it'
 
 const root = new URL('..', import.meta.url)
 
-/** The pages that people have written. `docs/configuration.md` is written from the schema, and `docs/api/` from comments. */
+/** The pages that people have written. `docs/reference/configuration.md` is written from the schema, and `docs/api/` from comments. */
 export const pages = [
   'README.md',
   'CHANGELOG.md',
   'bench/README.md',
   ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.md') && name !== 'configuration.md' && !name.startsWith('api/'))
+    .filter(name => name.endsWith('.md') && name !== 'reference/configuration.md' && !name.startsWith('api/'))
     .map(name => `docs/${name}`)
     .sort(),
 ]
