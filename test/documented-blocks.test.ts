@@ -62,7 +62,7 @@ const prose: readonly { readonly page: string; readonly language: string; readon
 
 /** JSON blocks, by the heading that they stand below, and what reads them. */
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
-  'README.md: Configuration': text => {
+  'docs/guide/index.md: Recipes and settings': text => {
     const recipe = parseRecipe(JSON.parse(text), 'mine.json')
     return recipeConfig(recipe, chooseParameters(recipe, []))
   },
@@ -81,7 +81,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
 
 /** Programs that are compiled, and not run. */
 const notRun: Readonly<Record<string, string>> = {
-  'README.md: As a library': 'trains for a minute',
+  'docs/guide/library.md: As a library': 'trains for a minute',
   'docs/guide/detection-data.md: Drawn scenes': 'draws 4,400 scenes',
 }
 
@@ -171,7 +171,7 @@ describe('code within lines', () => {
     expect(named.filter(({ flag }) => !flags.has(flag) && !foreign.includes(flag))).toEqual([])
   })
 
-  it('--json is where README.md says: everywhere but in worker', () => {
+  it('--json is where docs/guide/index.md says: everywhere but in worker', () => {
     const doing = leaves(commandLine()).filter(command => command.parent !== null)
     const without = doing
       .filter(command => !flagsOf(command).includes('--json'))
