@@ -338,6 +338,9 @@ function programOf([first = '', ...rest]: readonly string[]): [program: string, 
 
 const done = new Set<string>()
 
+/** Runs that the page has "trained": only planned here, so that what looks at one is given a run with a checkpoint. */
+const planned = new Set<string>()
+
 /** Reads a documented statement, and runs it where that is quick. @throws whatever it is that is wrong with it */
 async function check({ words, variables }: Statement): Promise<void> {
   const [program, given] = programOf(words)
@@ -375,7 +378,10 @@ function forReader(words: readonly string[]): string[] {
     'runs/cifar100-small-*': () => ['runs/sample-1', 'runs/sample-2'],
     '*.png': () => ['photo.png'],
   }
-  return words.flatMap(word => (Object.hasOwn(meant, word) ? meant[word]!() : [here(word)]))
+  return words.flatMap(word => {
+    if (Object.hasOwn(meant, word)) return meant[word]!()
+    return [words[0] !== 'train' && planned.has(word) ? 'runs/sample-1' : here(word)]
+  })
 }
 
 /** A path of another machine, in this folder. */
@@ -416,6 +422,7 @@ async function checkCommand(
 async function checkTraining(name: string | undefined, flags: TrainFlags): Promise<void> {
   const { config, run, recipe } = await planTraining(name, flags, 'planned')
   if (flags.resume || flags.out === undefined) return
+  planned.add(flags.out)
   mkdirSync(run, { recursive: true })
   writeFileSync(join(run, 'config.json'), JSON.stringify(config))
   writeFileSync(join(run, 'environment.json'), JSON.stringify({ recipe }))
