@@ -21,7 +21,10 @@ export default defineConfig({
     headers: { slugify: githubSlug },
     config: repositoryLinks,
   },
-  // Code of the playground is in docs/public, which is copied unchanged.
+  transformPageData: page => {
+    // The playground needs the whole width.
+    if (page.relativePath === 'guide/playground.md') page.frontmatter.aside = false
+  },
   vite: { build: { chunkSizeWarningLimit: 2000 } },
   themeConfig: {
     nav: [
@@ -34,7 +37,13 @@ export default defineConfig({
     ],
     sidebar: { '/api/': apiSidebar(), '/': groups },
     outline: [2, 3] as [number, number],
-    search: { provider: 'local' as const },
+    search: {
+      provider: 'local' as const,
+      options: {
+        // Guides before the API, whose many short entries would come first. The function is written into the site: it must stand alone.
+        miniSearch: { searchOptions: { boostDocument: (id: string) => (id.includes('/api/') ? 0.1 : 1) } },
+      },
+    },
     footer: { message: 'No analytics; nothing is loaded from other hosts.' },
   },
 })

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const docs = fileURLToPath(new URL('..', import.meta.url))
@@ -100,8 +100,9 @@ export function apiSidebar(): Group[] {
   return [{ text: 'API', items: [{ text: 'moiety', link: '/api/' }, ...items] }]
 }
 
-/** Without their ending, as `guide/your-data`; not the home page. */
+/** Without their ending, as `guide/your-data`; not the home page. None of a folder that has not been generated. */
 function pagesBelow(folder: string, within = ''): string[] {
+  if (!existsSync(folder + within)) return []
   return readdirSync(folder + within, { recursive: true, encoding: 'utf8' })
     .map(name => within + name.replaceAll('\\', '/'))
     .filter(name => name.endsWith('.md') && name !== 'index.md' && !name.startsWith('.'))
