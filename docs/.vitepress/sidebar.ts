@@ -3,16 +3,16 @@ import { fileURLToPath } from 'node:url'
 
 const docs = fileURLToPath(new URL('..', import.meta.url))
 
+/** As VitePress takes them. */
 export interface Entry {
-  readonly text: string
+  text: string
   /** From the folder of the pages, as `/guide/your-data`. */
-  readonly link: string
+  link: string
 }
 
 export interface Group {
-  readonly text: string
-  readonly items: readonly Entry[]
-  readonly collapsed?: boolean
+  text: string
+  items: Entry[]
 }
 
 /** Pages in the order of reading. A page of these folders that is not listed comes after those that are, by its title. */

@@ -124,12 +124,9 @@ describe.skipIf(chromiumFile === undefined || base !== '/')('in a browser, the s
     })
     page.on('pageerror', error => errors.push(error.message))
     await page.goto(server.origin + path, { waitUntil: 'networkidle' })
-    const { width, brightness } = await page.evaluate(() => ({
-      width: document.documentElement.scrollWidth,
-      brightness: Math.max(
-        ...(getComputedStyle(document.body).backgroundColor.match(/\d+/g) ?? []).slice(0, 3).map(Number),
-      ),
-    }))
+    const width = await page.evaluate<number>('document.documentElement.scrollWidth')
+    const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor')
+    const brightness = Math.max(...(background.match(/\d+/g) ?? []).slice(0, 3).map(Number))
     expect(width).toBeLessThanOrEqual(390)
     expect(brightness).toBeLessThan(64)
     expect([...hosts]).toEqual([server.origin])
