@@ -1,7 +1,7 @@
 import type { OptionMistake } from '../base/component.ts'
 import { describeSchema, showValue } from '../base/schemas.ts'
 import { datasets, sizesOf, taskOfData } from '../data/datasets/registry.ts'
-import { metrics } from '../metrics/metric.ts'
+import { metrics } from '../metrics/registry.ts'
 import { constraints } from '../moe/index.ts'
 import { optimizers, schedules } from '../optim/index.ts'
 import { detectorRules } from './detector-rules.ts'
