@@ -70,10 +70,15 @@ const replacements: Readonly<Record<string, Replacement>> = {
     emit.counts.found(outputs[0]!, isFilled)
     return true
   },
-  Squeeze: (emit, { inputs, outputs }) => {
-    emit.counts.squeezed(inputs[0]!, outputs[0]!)
-    return false
+  Squeeze: (emit, node) => {
+    emit.counts.squeezed(node.inputs[0]!, node.outputs[0]!)
+    return staysPosition(emit, node)
   },
+  Unsqueeze: staysPosition,
+  Reshape: staysPosition,
+  Expand: staysPosition,
+  Slice: staysPosition,
+  Transpose: staysPosition,
   Shape: (emit, { inputs, outputs }) => {
     emit.counts.shaped(inputs[0]!, outputs[0]!)
     return false
@@ -86,16 +91,24 @@ const replacements: Readonly<Record<string, Replacement>> = {
     emit.counts.multiplied(inputs[0]!, outputs[0]!)
     return false
   },
-  Equal: comparesInt32,
-  Less: comparesInt32,
+  TopK: (emit, { inputs, outputs }) => {
+    emit.positions.found(inputs[0]!, outputs[1]!)
+    return false
+  },
+  Equal: comparesIntegers,
+  Less: comparesIntegers,
   Sign: (emit, { inputs, outputs }) => {
     const is = (op: string): string =>
       emit.node('Cast', [emit.node(op, [inputs[0]!, emit.float(0)])], { to: onnxTypes.float32 })
     emit.node('Sub', [is('Greater'), is('Less')], {}, outputs[0])
     return true
   },
-  Cast: countsOnlyOwn,
-  Greater: countsOnlyOwn,
+  Cast: (emit, node) => {
+    const { inputs, outputs, attributes } = node
+    if (attributes.to !== onnxTypes.float32) return countsOnlyOwn(emit, node)
+    return positionAsFloat(emit, inputs[0]!, outputs[0]) !== undefined || countsOnlyOwn(emit, node)
+  },
+  Greater: (emit, node) => comparesPositions(emit, node) || countsOnlyOwn(emit, node),
   /** The processor would count the elements of a copy. */
   Size: (emit, { inputs, outputs }) => {
     emit.counts.shaped(inputs[0]!, outputs[0]!)
@@ -129,8 +142,12 @@ const replacements: Readonly<Record<string, Replacement>> = {
   },
 }
 
-/** Classes and indices are compared as int32: WebGPU has no int64. */
-function comparesInt32(emit: Emitter, node: OnnxNode): boolean {
+/**
+ * WebGPU compares no int64, and does not convert it either. Positions that the device has found (`TopK`) are read from a table of
+ * float32, which has each of them exactly; other integers, such as classes, the host has, and converts to int32.
+ */
+function comparesIntegers(emit: Emitter, node: OnnxNode): boolean {
+  if (comparesPositions(emit, node)) return true
   const numbers = node.inputs.map(name => emit.intsOf(name))
   if (numbers.every(known => known === undefined)) return false
   const inputs = node.inputs.map((name, i) => {
@@ -141,6 +158,32 @@ function comparesInt32(emit: Emitter, node: OnnxNode): boolean {
   })
   emit.node(node.op, inputs, node.attributes, node.outputs[0])
   return true
+}
+
+/** A comparison with positions that the device has found; false where there are none. */
+function comparesPositions(emit: Emitter, { op, inputs, outputs, attributes }: OnnxNode): boolean {
+  if (!inputs.some(name => emit.positions.extentOf(name) !== undefined)) return false
+  const asFloats = inputs.map(name => {
+    const known = emit.intsOf(name)
+    if (known !== undefined) return emit.constant('float32', emit.shapeOf(name)!, Float32Array.from(known))
+    return positionAsFloat(emit, name) ?? emit.node('Cast', [name], { to: onnxTypes.float32 })
+  })
+  emit.node(op, asFloats, attributes, outputs[0])
+  return true
+}
+
+/** Positions that the device has found, as float32; undefined where a value is none. */
+function positionAsFloat(emit: Emitter, name: string, output?: string): string | undefined {
+  const extent = emit.positions.extentOf(name)
+  if (extent === undefined) return undefined
+  const table = emit.constant('float32', [extent], Float32Array.from({ length: extent }, (_, i) => i))
+  return emit.node('Gather', [table, name], { axis: 0 }, output)
+}
+
+/** Rearranged positions are positions along the same axis. */
+function staysPosition(emit: Emitter, { inputs, outputs }: OnnxNode): false {
+  emit.positions.rearranged(inputs[0]!, outputs[0]!)
+  return false
 }
 
 /**
@@ -210,6 +253,30 @@ class Counts {
 
   filledIn(count: string): string[] {
     return (this.#extents.get(count) ?? []).flatMap(extent => this.#filled.get(String(extent)) ?? [])
+  }
+}
+
+/** Which values of a program are positions along an axis of known extent that the device has found. */
+class Positions {
+  readonly #extents = new Map<string, number>()
+  readonly #shapes: ReadonlyMap<string, readonly Dim[]>
+
+  constructor(shapes: ReadonlyMap<string, readonly Dim[]>) {
+    this.#shapes = shapes
+  }
+
+  found(of: string, positions: string): void {
+    const extent = this.#shapes.get(of)?.at(-1)
+    if (typeof extent === 'number') this.#extents.set(positions, extent)
+  }
+
+  rearranged(positions: string, output: string): void {
+    const extent = this.#extents.get(positions)
+    if (extent !== undefined) this.#extents.set(output, extent)
+  }
+
+  extentOf(name: string): number | undefined {
+    return this.#extents.get(name)
   }
 }
 
@@ -307,6 +374,7 @@ class Emitter {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
   readonly counts: Counts
+  readonly positions: Positions
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
   readonly #given: ReadonlyMap<string, OnnxTensor>
   #label = ''
@@ -316,6 +384,7 @@ class Emitter {
     this.#shapes = shapes
     this.#given = new Map(initializers.map(tensor => [tensor.name, tensor]))
     this.counts = new Counts(shapes)
+    this.positions = new Positions(shapes)
   }
 
   /** The numbers of an int64 constant of the model; undefined for anything else. */
