@@ -26,8 +26,9 @@ export function withPlainOps(model: OnnxModel): OnnxModel {
   for (const node of model.nodes) {
     emit.begin(node)
     const write = replacements[node.op]
-    if (write === undefined || !write(emit, node)) emit.nodes.push(node)
+    if (write === undefined || !write(emit, node)) emit.write(node)
   }
+  for (const { name } of model.outputs) emit.writeDeferred(name)
   return { ...model, nodes: emit.nodes, initializers: [...model.initializers, ...emit.constants.values()] }
 }
 
@@ -72,13 +73,13 @@ const replacements: Readonly<Record<string, Replacement>> = {
   },
   Squeeze: (emit, node) => {
     emit.counts.squeezed(node.inputs[0]!, node.outputs[0]!)
-    return staysPosition(emit, node)
+    return defersPositions(emit, node)
   },
-  Unsqueeze: staysPosition,
-  Reshape: staysPosition,
-  Expand: staysPosition,
-  Slice: staysPosition,
-  Transpose: staysPosition,
+  Unsqueeze: defersPositions,
+  Reshape: defersPositions,
+  Expand: defersPositions,
+  Slice: defersPositions,
+  Transpose: defersPositions,
   Shape: (emit, { inputs, outputs }) => {
     emit.counts.shaped(inputs[0]!, outputs[0]!)
     return false
@@ -106,7 +107,7 @@ const replacements: Readonly<Record<string, Replacement>> = {
   Cast: (emit, node) => {
     const { inputs, outputs, attributes } = node
     if (attributes.to !== onnxTypes.float32) return countsOnlyOwn(emit, node)
-    return positionAsFloat(emit, inputs[0]!, outputs[0]) !== undefined || countsOnlyOwn(emit, node)
+    return positionsAsFloat(emit, inputs[0]!, outputs[0]) !== undefined || countsOnlyOwn(emit, node)
   },
   Greater: (emit, node) => comparesPositions(emit, node) || countsOnlyOwn(emit, node),
   /** The processor would count the elements of a copy. */
@@ -162,28 +163,39 @@ function comparesIntegers(emit: Emitter, node: OnnxNode): boolean {
 
 /** A comparison with positions that the device has found; false where there are none. */
 function comparesPositions(emit: Emitter, { op, inputs, outputs, attributes }: OnnxNode): boolean {
-  if (!inputs.some(name => emit.positions.extentOf(name) !== undefined)) return false
+  if (!inputs.some(name => emit.positions.has(name))) return false
   const asFloats = inputs.map(name => {
     const known = emit.intsOf(name)
     if (known !== undefined) return emit.constant('float32', emit.shapeOf(name)!, Float32Array.from(known))
-    return positionAsFloat(emit, name) ?? emit.node('Cast', [name], { to: onnxTypes.float32 })
+    return positionsAsFloat(emit, name) ?? emit.node('Cast', [name], { to: onnxTypes.float32 })
   })
   emit.node(op, asFloats, attributes, outputs[0])
   return true
 }
 
 /** Positions that the device has found, as float32; undefined where a value is none. */
-function positionAsFloat(emit: Emitter, name: string, output?: string): string | undefined {
+function positionsAsFloat(emit: Emitter, name: string, output?: string): string | undefined {
   const extent = emit.positions.extentOf(name)
-  if (extent === undefined) return undefined
-  const table = emit.constant('float32', [extent], Float32Array.from({ length: extent }, (_, i) => i))
-  return emit.node('Gather', [table, name], { axis: 0 }, output)
+  if (extent !== undefined) {
+    const table = emit.constant(
+      'float32',
+      [extent],
+      Float32Array.from({ length: extent }, (_, i) => i),
+    )
+    return emit.node('Gather', [table, name], { axis: 0 }, output)
+  }
+  const rearranging = emit.positions.rearranging(name)
+  if (rearranging === undefined) return undefined
+  const { op, inputs, attributes } = rearranging
+  const [positions, ...others] = inputs
+  return emit.node(op, [positionsAsFloat(emit, positions!)!, ...others], attributes, output)
 }
 
-/** Rearranged positions are positions along the same axis. */
-function staysPosition(emit: Emitter, { inputs, outputs }: OnnxNode): false {
-  emit.positions.rearranged(inputs[0]!, outputs[0]!)
-  return false
+/** WebGPU does not rearrange int64 either: positions are rearranged where they are needed, as float32 if they can be. */
+function defersPositions(emit: Emitter, node: OnnxNode): boolean {
+  if (!emit.positions.has(node.inputs[0]!)) return false
+  emit.positions.defer(node)
+  return true
 }
 
 /**
@@ -256,9 +268,11 @@ class Counts {
   }
 }
 
-/** Which values of a program are positions along an axis of known extent that the device has found. */
+/** Which values of a program are positions along an axis of known extent that the device has found, rearranged or not. */
 class Positions {
   readonly #extents = new Map<string, number>()
+  /** What makes other positions of them, not written yet. */
+  readonly #deferred = new Map<string, OnnxNode>()
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
 
   constructor(shapes: ReadonlyMap<string, readonly Dim[]>) {
@@ -270,13 +284,20 @@ class Positions {
     if (typeof extent === 'number') this.#extents.set(positions, extent)
   }
 
-  rearranged(positions: string, output: string): void {
-    const extent = this.#extents.get(positions)
-    if (extent !== undefined) this.#extents.set(output, extent)
+  defer(node: OnnxNode): void {
+    this.#deferred.set(node.outputs[0]!, node)
+  }
+
+  has(name: string): boolean {
+    return this.#extents.has(name) || this.#deferred.has(name)
   }
 
   extentOf(name: string): number | undefined {
     return this.#extents.get(name)
+  }
+
+  rearranging(name: string): OnnxNode | undefined {
+    return this.#deferred.get(name)
   }
 }
 
@@ -377,6 +398,8 @@ class Emitter {
   readonly positions: Positions
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
   readonly #given: ReadonlyMap<string, OnnxTensor>
+  /** Deferred nodes that have been needed after all, by their output. */
+  readonly #written = new Set<string>()
   #label = ''
   #count = 0
 
@@ -406,14 +429,23 @@ class Emitter {
     attributes: OnnxNode['attributes'] = {},
     output = `plain #${this.#count}`,
   ): string {
-    this.nodes.push({
-      op,
-      name: `${this.#label} ${op} ${this.#count++}`,
-      inputs,
-      outputs: [output],
-      attributes,
-    })
+    const name = `${this.#label} ${op} ${this.#count++}`
+    this.write({ op, name, inputs, outputs: [output], attributes })
     return output
+  }
+
+  /** Adds a node as it is. */
+  write(node: OnnxNode): void {
+    for (const name of node.inputs) this.writeDeferred(name)
+    this.nodes.push(node)
+  }
+
+  /** Adds the node that makes these positions as int64, where that has been deferred. */
+  writeDeferred(name: string): void {
+    const node = this.positions.rearranging(name)
+    if (node === undefined || this.#written.has(name)) return
+    this.#written.add(name)
+    this.write(node)
   }
 
   /** The shape of a constant of the model. */
