@@ -58,7 +58,7 @@ const mixture = layer => (scope, images) => {
   return { logits: scope.in('fc', inner => linear(inner, globalAveragePool(output), classes)), losses, stats }
 }
 
-const dispatches = ['sparse', 'dense']
+const dispatches = ['sparse', 'dense', 'capacity']
 const ofConstraints = dispatches.flatMap(dispatch =>
   constraints
     .names()
