@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parquetReadObjects } from 'hyparquet'
+import { parseHTML } from 'linkedom'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Findings, findings, groupingOf } from '../src/analysis/findings.ts'
 import { draws } from '../src/base/random.ts'
@@ -142,6 +143,24 @@ describe('a multi-label run', () => {
     expect(page).not.toMatch(/NaN|undefined/)
     for (const part of ['Thresholds of the classes', 'What single experts find', 'without one', 'triangle'])
       expect(page).toContain(part)
+    const section = parseHTML(page).document.querySelector('#mistakes')!
+    const { found, missed } = extras.answers!.mistakes
+    const tiles = (id: string) =>
+      [...section.querySelectorAll(`[aria-labelledby="${id}-title"] .mistakes li`)].map(
+        tile => tile.textContent ?? '',
+      )
+    for (const [id, words, own] of [
+      ['confident', 'finds', found],
+      ['confident-missed', 'misses', missed],
+    ] as const) {
+      expect(tiles(id), id).toHaveLength(own.length)
+      for (const [i, text] of tiles(id).entries()) {
+        const { label, probability, experts } = own[i]!
+        expect(text).toContain(`${words} ${names[label]}, ${(100 * probability).toFixed(1)}`)
+        for (const { weight } of experts[0]!) expect(text).toContain(weight.toFixed(2))
+      }
+    }
+    expect(found.length + missed.length).toBeGreaterThan(0)
     const { buffer } = Uint8Array.from(readFileSync(join(run, 'routing.parquet')))
     const rows = await parquetReadObjects({ file: buffer })
     expect(rows.length).toBe(count)

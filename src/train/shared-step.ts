@@ -1,5 +1,5 @@
 import type { HostTensor } from '../base/tensor.ts'
-import { add, Graph, lower, mul, type Program, sub, type Tensor } from '../graph/index.ts'
+import { add, Graph, lower, maximum, mul, type Program, sub, type Tensor } from '../graph/index.ts'
 import { withAverages, zerosFor } from '../optim/index.ts'
 import { partSizes } from '../runtime/engines.ts'
 import {
@@ -8,6 +8,9 @@ import {
   type Differentiated,
   diagnose,
   differentiate,
+  guardsOf,
+  limitGuard,
+  type Metric,
   type NoiseInput,
   nextValue,
   optimizerStep,
@@ -73,13 +76,14 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
   const combined = (
     name: string,
     { shape }: Tensor,
-    together: 'mean' | 'sum' | 'same',
+    together: Metric['together'],
     given = sizes.length,
   ): Tensor => {
     const of = (part: number): Tensor => graph.input(ofPart(part, name), 'float32', shape)
     if (together === 'same') return of(0)
     const others = sizes.slice(1, given).map((_, i) => of(i + 1))
     if (together === 'sum') return others.reduce((total, other) => add(total, other), of(0))
+    if (together === 'most') return others.reduce((most, other) => maximum(most, other), of(0))
     // From the first one on, so that the mean of equal values is that value, to the bit.
     return others.reduce((mean, other, i) => add(mean, mul(sub(other, of(0)), shares[i + 1]!)), of(0))
   }
@@ -96,12 +100,17 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
   ])
   const { average, next } = averageOf(graph, derivatives, changed, ema)
   for (const [name, value] of next) changed.set(name, value)
+  const metrics = new Map(
+    [...any.metrics].map(([name, { value, together }]) => [name, combined(name, value, together)] as const),
+  )
   const outputs = new Map([
-    ...[...any.metrics].map(
-      ([name, { value, together }]) => [name, combined(name, value, together)] as const,
-    ),
+    ...metrics,
     ['gradientNorm', norm] as const,
     ['weightNorm', weightNorm] as const,
+    ...limitGuard(
+      graph,
+      [...any.facts.limits.keys()].map(name => metrics.get(name)!),
+    ),
     ...[...changed].map(([name, value]) => [nextValue(name), value] as const),
   ])
   return {
@@ -116,7 +125,7 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
     passes: new Map([...passes].map(([images, pass]) => [images, partPasses(pass)])),
     finish: lower(outputs),
     updates: new Map([...changed.keys()].map(name => [nextValue(name), name])),
-    guards: ['loss', 'gradientNorm'],
+    guards: guardsOf(any.facts),
     model: any.model,
   }
 }
