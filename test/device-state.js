@@ -1,3 +1,4 @@
+import { draws } from '../dist/base/random.js'
 import { floats } from '../dist/base/tensor.js'
 import { globalAveragePool, relu } from '../dist/graph/index.js'
 import { gapFc, importance, mixtureOfExperts } from '../dist/moe/index.js'
@@ -11,7 +12,7 @@ import { staysOf } from '../dist/train/training-programs.js'
  * A process that takes steps of a small mixture on WebGPU, by dispatch to a capacity, and on the processor, by sparse dispatch. It
  * sends what the host got of each step, and whether the state was on the device after it.
  */
-const [classes, batch, size] = [3, 6, 6]
+const [classes, batch, size, count] = [3, 6, 6, 10]
 
 const expert = (scope, x) =>
   relu(
@@ -83,7 +84,7 @@ const there = await prepared('webgpu', step)
 const updated = [...step.updates.values()]
 const steps = []
 const losses = []
-for (let i = 0; i < 3; i++) {
+for (let i = 0; i < count; i++) {
   const { outputs, committed } = await there.take(good)
   const onHost = []
   for (const name of updated) if (await isOnHost(there.engine, name)) onHost.push(name)
@@ -105,13 +106,28 @@ const overflow = await small.take(good)
 const afterOverflow = await small.engine.readState()
 await small.engine.stop()
 
-const reference = stepBy('sparse')
-const cpu = await prepared('cpu', reference)
-const wantedLosses = []
-for (let i = 0; i < 3; i++) wantedLosses.push((await cpu.take(good)).outputs.get('loss').data[0])
-const withLoss = (state, all) => new Map([['loss', { data: all }], ...state])
-const difference = differenceOf(withLoss(after, losses), withLoss(await cpu.engine.readState(), wantedLosses))
-await cpu.engine.stop()
+/** Losses and last state of ten steps by sparse dispatch on the processor, from first values that are all changed by their last bit. */
+async function onCpu(seed) {
+  const reference = stepBy('sparse')
+  const { engine, take } = await prepared('cpu', reference)
+  if (seed !== undefined) {
+    const source = draws(seed, 'last bits')
+    const state = reference.initialState(1)
+    for (const { data } of state.values())
+      for (let i = 0; i < data.length; i++) data[i] *= 1 + (source.uniform() < 0.5 ? -1 : 1) * 2 ** -23
+    await engine.setState(state)
+  }
+  const all = []
+  for (let i = 0; i < count; i++) all.push((await take(good)).outputs.get('loss').data[0])
+  const state = await engine.readState()
+  await engine.stop()
+  return new Map([['loss', { data: all }], ...state])
+}
+
+const wanted = await onCpu()
+const difference = differenceOf(new Map([['loss', { data: losses }], ...after]), wanted)
+const twins = []
+for (let seed = 1; seed <= 8; seed++) twins.push(differenceOf(await onCpu(seed), wanted))
 
 process.send?.({
   steps,
@@ -119,6 +135,7 @@ process.send?.({
   stateFloats: updated.reduce((sum, name) => sum + after.get(name).data.length, 0),
   losses,
   difference,
+  twins,
   nan: { committed: refused.committed, nonFinite: refused.nonFinite, changed: changed(after, afterNaN) },
   resumed: resumed.committed,
   overflow: {
