@@ -129,7 +129,11 @@ export class Ours {
     const programs = new TrainingPrograms(engines, { write: writerOf(timed, dispatch) }, 42)
     const batch = batchOf(timed)
     const step = await programs.for(batch.form)
-    await engines[0].setState(step.facts.initialState(42), { transfer: true })
+    const state = step.facts.initialState(42)
+    // Noise alone routes then, so that experts get about as many images each, as in a trained mixture.
+    if (dispatch !== undefined)
+      for (const [name, { data }] of state) if (/\.gate\.fc\.(weight|bias)$/.test(name)) data.fill(0)
+    await engines[0].setState(state, { transfer: true })
     await programs.spread(step)
     return new Ours(engines, step, batch)
   }

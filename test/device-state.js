@@ -58,8 +58,8 @@ const feedsOf = images =>
 const good = feedsOf(values)
 const bad = feedsOf(values.map((value, i) => (i === 7 ? Number.NaN : value)))
 
-async function prepared(device, step) {
-  const engine = await Engine.start({ device, threads: 1, isTried: true })
+async function prepared(device, step, running) {
+  const engine = running ?? (await Engine.start({ device, threads: 1, isTried: true }))
   await engine.setState(step.initialState(1))
   const loaded = await engine.load(step.program, { stays: staysOf(step) })
   const take = async feeds =>
@@ -96,11 +96,11 @@ const after = await there.engine.readState()
 const refused = await there.take(bad)
 const afterNaN = await there.engine.readState()
 const resumed = await there.take(good)
-await there.engine.stop()
+await there.loaded.release()
 
 // One image more than an expert takes.
 const narrow = stepBy('capacity', 0.7)
-const small = await prepared('webgpu', narrow)
+const small = await prepared('webgpu', narrow, there.engine)
 const first = await small.engine.readState()
 const overflow = await small.take(good)
 const afterOverflow = await small.engine.readState()
