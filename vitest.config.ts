@@ -71,7 +71,8 @@ export default defineConfig({
     // without projects, 571 s instead of 656 s with two workers.
     maxWorkers: 3,
     sequence: { sequencer: SlowestFirst },
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    // Nothing is slow by itself: a limit ends what hangs, on a machine that others use too.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 })
