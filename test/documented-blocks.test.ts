@@ -106,7 +106,7 @@ beforeAll(async () => {
     join('node_modules', 'onnxruntime-node'),
     'junction',
   )
-}, 60_000)
+})
 afterAll(() => {
   process.chdir(before)
   rmSync(folder, { recursive: true, force: true })
