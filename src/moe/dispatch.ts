@@ -65,7 +65,7 @@ export const sparseDispatch: Dispatch = (scope, x, weights, experts, rows = 'ima
 export interface CapacityOptions {
   /** How many experts compute each image (K). */
   readonly k: number
-  /** Times K·N/E, the number of images that an expert gets when all get as many. Default: {@link usualCapacityFactor}. */
+  /** Times K·N/E, the number of images that an expert gets when all get as many. Default: 2. */
   readonly factor?: number | undefined
 }
 
