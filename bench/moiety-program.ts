@@ -132,7 +132,8 @@ export class Ours {
     const state = step.facts.initialState(42)
     // Noise alone routes then, so that experts get about as many images each, as in a trained mixture.
     if (dispatch !== undefined)
-      for (const [name, { data }] of state) if (/\.gate\.fc\.(weight|bias)$/.test(name)) data.fill(0)
+      for (const [name, { data }] of state)
+        if (/\.gate\.fc\.(weight|bias)$/.test(name) && data instanceof Float32Array) data.fill(0)
     await engines[0].setState(state, { transfer: true })
     await programs.spread(step)
     return new Ours(engines, step, batch)
