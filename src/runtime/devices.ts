@@ -47,7 +47,7 @@ export async function probeDevice(
   device: Device,
   signal?: AbortSignal,
 ): Promise<{ readonly version: string | undefined; readonly report: DeviceReport }> {
-  const reply = await askProcess<ProbeReport>(builtFile('probe'), [device], { patience, signal })
+  const reply = await askProcess<ProbeReport>(builtFile('runtime/probe'), [device], { patience, signal })
   const { version, failure, missing } =
     'answer' in reply ? reply.answer : { ...reply, version: undefined, missing: [] }
   const report: DeviceReport =

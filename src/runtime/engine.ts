@@ -77,7 +77,7 @@ export class Engine {
       if (!report.usable) refuseDevice(report)
     }
     const threads = Math.min(wanted, availableParallelism())
-    const thread = new Thread(builtFile('worker'))
+    const thread = new Thread(builtFile('runtime/worker'))
     const { profile, rewrite = true } = options
     await thread.ask({ kind: 'start', settings: { device, threads, profile, rewrite } })
     return new Engine(device, threads, thread)
