@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { cases } from './cases.js'
 
-function positive(text: string): number {
+/** A positive whole number of the command line. */
+export function positive(text: string): number {
   const value = Number(text)
   if (!Number.isInteger(value) || value < 1)
     throw new InvalidArgumentError('expected a positive whole number')

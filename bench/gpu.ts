@@ -1,10 +1,9 @@
 import { execFileSync } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Device } from 'moiety/runtime'
 import { type Case, cases } from './cases.js'
+import { gpuCommandLine } from './gpu-command-line.js'
 import { environmentOf } from './machine.js'
 import { type DeviceSide, Side } from './side.js'
 import { type Timing, timing } from './statistics.js'
@@ -40,43 +39,6 @@ interface GpuResult {
   readonly title: string
   readonly batch: number
   readonly sides: readonly SideTimes[]
-}
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('expected a positive whole number')
-  return value
-}
-
-const positives = (text: string, before: readonly number[] | undefined): number[] => [
-  ...(before ?? []),
-  positive(text),
-]
-
-export function commandLine(): Command {
-  return new Command('bench:gpu')
-    .description('Times training steps on a graphics card, in turn with PyTorch.')
-    .addOption(
-      new Option('--device <name...>', 'where our steps run; webgpu and cuda when not given').choices([
-        'webgpu',
-        'cuda',
-        'cpu',
-      ]),
-    )
-    .addOption(
-      new Option('--dispatch <name...>', 'how mixtures send images to experts')
-        .choices(['sparse', 'capacity', 'dense'])
-        .default(['sparse', 'capacity']),
-    )
-    .option('--batch <images...>', 'images of a batch; 128 and 512 when not given', positives)
-    .option('--python <path>', 'a Python that has torch, to compare with')
-    .option('--rounds <count>', 'turns of each side that are timed', positive, 10)
-    .option('--warmup <count>', 'turns of each side before that', positive, 3)
-    .option('--limit <seconds>', 'no case begins after so many', positive, 540)
-    .option('--threads <count>', 'threads of the host', positive, availableParallelism())
-    .option('--out <folder>', 'write gpu.json and gpu.md there')
-    .option('--smoke', 'tiny sizes: to try the script without a graphics card')
 }
 
 /** ResNet-18, and with a mixture of 4 and of 10 experts in its last stage. */
@@ -204,7 +166,7 @@ export function markdownOf({ environment, results, skipped }: GpuReport): string
 }
 
 export async function main(words: readonly string[]): Promise<void> {
-  const given = commandLine().parse(words, { from: 'user' }).opts<Partial<Options> & Options>()
+  const given = gpuCommandLine().parse(words, { from: 'user' }).opts<Partial<Options> & Options>()
   const smoke = given.smoke === true
   const options: Options = {
     ...given,

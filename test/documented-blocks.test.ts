@@ -19,6 +19,7 @@ import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commandLine as benchCommandLine } from '../bench/command-line.ts'
 import { dataLoadingArguments } from '../bench/data-loading-arguments.ts'
+import { gpuCommandLine } from '../bench/gpu-command-line.ts'
 import { configurationReference } from '../docs/configuration.ts'
 import { commandLine } from '../src/cli/commands.ts'
 import type { TrainFlags } from '../src/cli/flags.ts'
@@ -143,7 +144,7 @@ describe('shell blocks', () => {
 })
 
 describe('code within lines', () => {
-  const flags = new Set([...leaves(commandLine()), benchCommandLine()].flatMap(flagsOf))
+  const flags = new Set([...leaves(commandLine()), benchCommandLine(), gpuCommandLine()].flatMap(flagsOf))
   /** Of npm and of vitest. */
   const foreign = ['--silent', '--update', '--logdir']
 
@@ -444,8 +445,12 @@ function checkNpm([verb = '', ...words]: readonly string[]): void {
       )
       return
     }
-    demand(script === 'bench' && more[0] === '--', 'only the bench is known to take words, after --')
-    benchCommandLine()
+    demand(
+      /^bench(:gpu)?$/.test(script ?? '') && more[0] === '--',
+      'only the bench is known to take words, after --',
+    )
+    const bench = script === 'bench' ? benchCommandLine() : gpuCommandLine()
+    bench
       .exitOverride()
       .configureOutput({ writeErr: () => undefined })
       .action(() => undefined)
