@@ -88,7 +88,9 @@ async function measured(timed: Case, options: Options, onDevice: (name: string) 
       await what()
     } catch (error) {
       failures.set(name, reasonOf(error))
+      const side = sides.get(name)
       sides.delete(name)
+      await side?.stop()
     }
   }
   const starters = startersOf(timed, options)
@@ -171,7 +173,7 @@ export async function main(words: readonly string[]): Promise<void> {
   const options: Options = {
     ...given,
     device: given.device ?? (smoke ? ['webgpu'] : ['webgpu', 'cuda']),
-    batch: given.batch ?? (smoke ? [16] : [128, 512]),
+    batch: given.batch ?? (smoke ? [32] : [128, 512]),
     ...(smoke ? { rounds: 2, warmup: 1 } : {}),
   }
   const began = performance.now()

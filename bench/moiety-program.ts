@@ -29,15 +29,16 @@ export function normalTensor(shape: readonly number[]): FeedTensor {
   return { dtype: 'float32', shape, data }
 }
 
-/** Of dispatch to a capacity: half as many images again as an expert gets when all get as many. */
-export const capacityFactor = 1.5
+/** Of dispatch to a capacity: what the choice of noise alone stays below, where each of more experts gets fewer images. */
+const capacityFactorOf = (experts: number): number => (experts > 4 ? 2 : 1.5)
 
 /** The network and the training of a case. */
 export function configOf(
   { name, batch, width, optimizer, labelSmoothing, moe }: Case,
   dispatch: OursOptions['dispatch'] = 'sparse',
 ): Config {
-  const capacity = dispatch === 'capacity' ? { capacityFactor } : {}
+  const capacity =
+    moe !== null && dispatch === 'capacity' ? { capacityFactor: capacityFactorOf(moe.experts) } : {}
   const own = { style: 'resblock', gate: 'gap-fc', constraint: { name: 'importance' }, dispatch, ...capacity }
   const layers = moe === null ? [] : [{ ...moe, ...own }]
   return resolveConfig(

@@ -103,7 +103,9 @@ export class Side {
 
   /** The process ends by itself when its input does. */
   async stop(): Promise<void> {
-    const ended = new Promise(resolve => this.#child.once('exit', resolve))
+    const { exitCode, signalCode } = this.#child
+    const hasEnded = exitCode !== null || signalCode !== null
+    const ended = hasEnded || new Promise(resolve => this.#child.once('exit', resolve))
     this.#child.stdin?.end()
     this.#reader.close()
     await ended
