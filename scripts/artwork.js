@@ -1,4 +1,3 @@
-// @ts-check
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +15,6 @@ const size = 64
 const glyphsOfSheet = 12
 const out = fileURLToPath(new URL('../packages/artwork/', import.meta.url))
 
-/** @type {{ vendor: string, name: string, version: string, file: (code: string) => string }[]} */
 const vendors = [
   {
     vendor: 'noto',
@@ -41,11 +39,7 @@ const vendors = [
 /** Subgroups of the classes of the sample and the scenes (src/data/artwork.ts, src/data/detection/scene-classes.ts). */
 const { sampleClasses } = await import('../dist/data/artwork.js')
 const { sceneClasses } = await import('../dist/data/detection/scene-classes.js')
-/** @type {[string, readonly string[]][]} */
-const groups = [
-  ...sampleClasses,
-  .../** @type {{ from: [string, string[]][] }[]} */ (sceneClasses).flatMap(({ from }) => from),
-]
+const groups = [...sampleClasses, ...sceneClasses.flatMap(({ from }) => from)]
 const wanted = new Set(groups.flatMap(([group, names]) => names.map(name => `${group}/${name}`)))
 
 const folder = mkdtempSync(join(tmpdir(), 'moiety-artwork-'))
@@ -57,8 +51,6 @@ execFileSync('npm', ['install', '--prefix', folder, '--ignore-scripts', '--no-sa
 const fileOf = (vendor, code) =>
   join(folder, 'node_modules', vendors[vendor].name, vendors[vendor].file(code))
 
-/** @typedef {{ name: string, category: string, subcategory: string, unified: string, skin_variations?: Record<string, { unified: string }> }} Entry */
-/** @type {Entry[]} */
 const entries = JSON.parse(readFileSync(join(folder, 'node_modules', vendors[0].name, 'emoji.json'), 'utf8'))
 const emoji = entries
   .filter(({ category, subcategory }) => wanted.has(`${category}/${subcategory}`))

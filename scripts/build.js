@@ -1,6 +1,6 @@
 // @ts-check
 import { execFileSync } from 'node:child_process'
-import { rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { rolldown } from 'rolldown'
 import { dts } from 'rolldown-plugin-dts'
@@ -41,6 +41,12 @@ const internal = [
   'base/tensor',
   'data/artwork',
   'data/detection/scene-classes',
+  'optim/index',
+  'runtime/plain-ops',
+  'runtime/session',
+  'tasks/classification/classification-objective',
+  'tasks/classifier-of',
+  'tasks/multi-label/multi-label-objective',
   'train/probe-step',
   'train/training-programs',
 ]
@@ -48,6 +54,8 @@ const internal = [
 /** Installed with Moiety, not bundled: native, optional, or imported by users as well. */
 const external = [
   /^node:/,
+  // What msgpackr tries first, with an install script; it works without.
+  /^msgpackr-extract/,
   ...[...Object.keys(manifest.dependencies), ...Object.keys(manifest.optionalDependencies)].map(
     name => new RegExp(`^${name}(/|$)`),
   ),
@@ -67,13 +75,21 @@ const code = await rolldown({
   platform: 'node',
   external,
 })
-await code.write({
+const { output } = await code.write({
   dir: 'dist',
   format: 'esm',
   entryFileNames: '[name].js',
   chunkFileNames: 'chunks/[name]-[hash].js',
   sourcemap: process.argv.includes('--sourcemap'),
 })
+
+// For scripts/notices.js: whose code is in dist/.
+const modules = output.flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))
+const bundled = modules.flatMap(
+  id =>
+    /node_modules\/(?:@[^/]+\/)?[^/]+(?=\/(?!.*node_modules\/))/.exec(id.replaceAll('\\', '/'))?.[0] ?? [],
+)
+await writeFile('.cache/bundled.json', JSON.stringify([...new Set(bundled)].sort()))
 
 const declarations = await rolldown({
   input: Object.fromEntries(exported.map(({ subpath, output }) => [output, indexOf(subpath, types, 'd.ts')])),

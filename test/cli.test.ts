@@ -322,7 +322,7 @@ describe('signals', () => {
   it.runIf(canUnshare)('end process 1 of a container before it has loaded anything', async () => {
     // Holds every module of the command but the first one back.
     const hooks = `export async function load(url, context, next) {
-      if (url.includes('/dist/cli/') && !url.endsWith('/main.js')) await new Promise(resolve => setTimeout(resolve, 1500))
+      if (url.includes('/dist/') && !url.endsWith('/cli/main.js')) await new Promise(resolve => setTimeout(resolve, 1500))
       return next(url, context)
     }`
     const slow = join(folder, 'slow.mjs')

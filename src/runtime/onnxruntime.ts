@@ -8,7 +8,7 @@ import { isThere } from '../files/disk.ts'
 export const engineVersion = '1.30.0'
 
 /** Systems that Moiety has a package with ONNX Runtime for, as `process.platform` and `process.arch` write them. */
-export const enginePlatforms = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'win32-x64', 'win32-arm64']
+export const enginePlatforms = ['darwin-arm64', 'linux-arm64', 'linux-x64', 'win32-arm64', 'win32-x64']
 
 /** Folder of an installed package that has its entry point, and its version. */
 export type FindEngine = (name: string) => { readonly folder: string; readonly version: string } | undefined
