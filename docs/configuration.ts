@@ -3,8 +3,8 @@ import { configSchema } from '../src/config/schema.ts'
 import { bare, describeSchema } from '../src/config/shape.ts'
 
 /**
- * `docs/configuration.md`: the reference of every key, written from the schema that reads configurations, so that
- * the two cannot differ. `npm run docs` writes it; a test says when it is out of date.
+ * `docs/reference/configuration.md`: the reference of every key, written from the schema that reads configurations, so that
+ * the two cannot differ. `npm run docs:update` writes it; a test says when it is out of date.
  */
 type Schema = z.core.$ZodType
 
@@ -19,7 +19,7 @@ interface Row {
 
 const opening = `# Configuration
 
-<!-- Written by \`npm run docs\` from src/config/schema.ts and the components it collects. -->
+<!-- Written by \`npm run docs:update\` from src/config/schema.ts and the components it collects. -->
 
 Every key that a recipe's \`config\`, a run's \`config.json\` and \`--set path=value\` may have. All of them have a default
 but those marked *required*. An unknown key is an error that names the nearest known one. What one key allows may

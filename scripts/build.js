@@ -41,6 +41,12 @@ const internal = [
   'base/tensor',
   'data/artwork',
   'data/detection/scene-classes',
+  'optim/index',
+  'runtime/plain-ops',
+  'runtime/session',
+  'tasks/classification/classification-objective',
+  'tasks/classifier-of',
+  'tasks/multi-label/multi-label-objective',
   'train/probe-step',
   'train/training-programs',
 ]

@@ -39,7 +39,8 @@ export interface Site {
  */
 export async function serve(folders: readonly string[]): Promise<Site> {
   const server = createServer(({ url = '/' }, response) => {
-    const path = url === '/' ? 'index.html' : url
+    const { pathname } = new URL(url, 'http://localhost')
+    const path = pathname.endsWith('/') ? `${pathname}index.html` : pathname
     const file = folders.map(folder => join(folder, path)).find(one => existsSync(one))
     if (file === undefined) return response.writeHead(404).end()
     const headers = {

@@ -69,7 +69,7 @@ it('the compose file has a queue, two workers and the dashboard, of the image of
 })
 
 it('its volumes and services are declared, and of the image', () => {
-  const folders = /install --directory .* (\/.*)$/m.exec(dockerfile)?.[1]?.split(' ')
+  const folders = /--group node (.*)$/m.exec(dockerfile)?.[1]?.split(' ')
   for (const { volumes, depends_on = {} } of Object.values(compose.services)) {
     expect(Object.keys(depends_on).filter(name => compose.services[name] === undefined)).toEqual([])
     expect(volumes.map(text => text.split(':')[0]!).filter(name => !(name in compose.volumes))).toEqual([])
@@ -89,7 +89,7 @@ it('its commands are commands of moiety, with options that they have', () => {
 })
 
 it('files that tell how to build or emit it name no other version', () => {
-  const named = globSync('{docs/*.md,README.md,CONTRIBUTING.md,compose.yaml,Dockerfile}').flatMap(path =>
+  const named = globSync('{docs/**/*.md,README.md,CONTRIBUTING.md,compose.yaml,Dockerfile}').flatMap(path =>
     [...readFileSync(path, 'utf8').matchAll(/\bmoiety:(\d+\.\d+\.\d+)/g)].map(
       ([, found]) => `${path} ${found}`,
     ),

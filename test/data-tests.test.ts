@@ -2,14 +2,14 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 
-/** `docs/data-tests.md` names a test for each format and problem. */
-const page = readFileSync(new URL('../docs/data-tests.md', import.meta.url), 'utf8')
+/** `docs/explanation/data-tests.md` names a test for each format and problem. */
+const page = readFileSync(new URL('../docs/explanation/data-tests.md', import.meta.url), 'utf8')
 const rows = page
   .split('\n')
   .filter(line => line.startsWith('| ') && !line.startsWith('| what '))
-  .map(line => /^\| (.+) \| "(.+)" \| \[.+\]\(\.\.\/(.+)\) \|$/.exec(line) ?? [line])
+  .map(line => /^\| (.+) \| "(.+)" \| \[.+\]\(\.\.\/\.\.\/(.+)\) \|$/.exec(line) ?? [line])
 
-it('every row of docs/data-tests.md names a test that is in its file', () => {
+it('every row of docs/explanation/data-tests.md names a test that is in its file', () => {
   expect(rows.length).toBeGreaterThan(60)
   for (const [line, what, title, path] of rows) {
     expect(path, `a row of another form: ${line}`).toBeDefined()

@@ -19,6 +19,7 @@ import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commandLine as benchCommandLine } from '../bench/command-line.ts'
 import { dataLoadingArguments } from '../bench/data-loading-arguments.ts'
+import { commandLine as gpuCommandLine } from '../bench/gpu-command-line.ts'
 import { configurationReference } from '../docs/configuration.ts'
 import { commandLine } from '../src/cli/commands.ts'
 import type { TrainFlags } from '../src/cli/flags.ts'
@@ -50,28 +51,28 @@ const of = (...languages: string[]): Code[] => blocks.filter(({ language }) => l
 /** What is not code that anything here could read, and why. */
 const prose: readonly { readonly page: string; readonly language: string; readonly why: string }[] = [
   { page: 'README.md', language: 'text', why: 'what a training of minutes prints, which differs by machine' },
-  { page: 'docs/METHOD.md', language: 'text', why: 'formulas' },
-  { page: 'docs/METHOD.md', language: 'indented', why: 'formulas' },
+  { page: 'docs/explanation/METHOD.md', language: 'text', why: 'formulas' },
+  { page: 'docs/explanation/METHOD.md', language: 'indented', why: 'formulas' },
   {
-    page: 'docs/detection-evaluation.md',
+    page: 'docs/reference/detection-evaluation.md',
     language: 'text',
     why: 'forms of files, with … for what is left out',
   },
-  { page: 'docs/how-it-works.md', language: 'indented', why: 'formulas' },
+  { page: 'docs/explanation/how-it-works.md', language: 'indented', why: 'formulas' },
 ]
 
 /** JSON blocks, by the heading that they stand below, and what reads them. */
 const readers: Readonly<Record<string, (text: string) => unknown>> = {
-  'README.md: Configuration': text => {
+  'docs/guide/index.md: Recipes and settings': text => {
     const recipe = parseRecipe(JSON.parse(text), 'mine.json')
     return recipeConfig(recipe, chooseParameters(recipe, []))
   },
-  'docs/components.md: Data, transforms, metrics and callbacks': async text => {
+  'docs/guide/components.md: Data, transforms, metrics and callbacks': async text => {
     writeFileSync('with-components.json', text)
     const recipe = await loadRecipe('with-components.json')
-    return resolveConfig(recipeConfig(recipe, chooseParameters(recipe, [])), 'docs/components.md')
+    return resolveConfig(recipeConfig(recipe, chooseParameters(recipe, [])), 'docs/guide/components.md')
   },
-  'docs/sweeps.md: The file': async text => {
+  'docs/guide/sweeps.md: The file': async text => {
     writeFileSync('documented.json', text)
     return (await planCommand('documented.json', {})).plan
   },
@@ -81,8 +82,8 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
 
 /** Programs that are compiled, and not run. */
 const notRun: Readonly<Record<string, string>> = {
-  'README.md: As a library': 'trains for a minute',
-  'docs/detection-data.md: Drawn scenes': 'draws 4,400 scenes',
+  'docs/guide/library.md: As a library': 'trains for a minute',
+  'docs/guide/detection-data.md: Drawn scenes': 'draws 4,400 scenes',
 }
 
 let folder = ''
@@ -90,12 +91,12 @@ const before = process.cwd()
 beforeAll(async () => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'moiety-reader-')))
   process.chdir(folder)
-  await fillReadersFolder(of('json').find(({ page }) => page === 'docs/sweeps.md')!.text)
+  await fillReadersFolder(of('json').find(({ page }) => page === 'docs/guide/sweeps.md')!.text)
   mkdirSync('node_modules')
   symlinkSync(root, join('node_modules', 'moiety'), 'junction')
   symlinkSync(join(root, 'node_modules', 'zod'), join('node_modules', 'zod'), 'junction')
-  // What docs/components.md tells readers to write, which its commands load.
-  for (const { language, text } of codeOf('docs/components.md')) {
+  // What docs/guide/components.md tells readers to write, which its commands load.
+  for (const { language, text } of codeOf('docs/guide/components.md')) {
     const [, name] = /^\/\/ (my-\w+\.js)\n/.exec(text) ?? []
     if (language !== 'js' || name === undefined) continue
     writeFileSync(name, text)
@@ -106,7 +107,7 @@ beforeAll(async () => {
     join('node_modules', 'onnxruntime-node'),
     'junction',
   )
-}, 60_000)
+})
 afterAll(() => {
   process.chdir(before)
   rmSync(folder, { recursive: true, force: true })
@@ -143,7 +144,7 @@ describe('shell blocks', () => {
 })
 
 describe('code within lines', () => {
-  const flags = new Set([...leaves(commandLine()), benchCommandLine()].flatMap(flagsOf))
+  const flags = new Set([...leaves(commandLine()), benchCommandLine(), gpuCommandLine()].flatMap(flagsOf))
   /** Of npm and of vitest. */
   const foreign = ['--silent', '--update', '--logdir']
 
@@ -171,7 +172,7 @@ describe('code within lines', () => {
     expect(named.filter(({ flag }) => !flags.has(flag) && !foreign.includes(flag))).toEqual([])
   })
 
-  it('--json is where README.md says: everywhere but in worker', () => {
+  it('--json is where docs/guide/index.md says: everywhere but in worker', () => {
     const doing = leaves(commandLine()).filter(command => command.parent !== null)
     const without = doing
       .filter(command => !flagsOf(command).includes('--json'))
@@ -338,6 +339,9 @@ function programOf([first = '', ...rest]: readonly string[]): [program: string, 
 
 const done = new Set<string>()
 
+/** Runs that the page has "trained": only planned here, so that what looks at one is given a run with a checkpoint. */
+const planned = new Set<string>()
+
 /** Reads a documented statement, and runs it where that is quick. @throws whatever it is that is wrong with it */
 async function check({ words, variables }: Statement): Promise<void> {
   const [program, given] = programOf(words)
@@ -375,7 +379,10 @@ function forReader(words: readonly string[]): string[] {
     'runs/cifar100-small-*': () => ['runs/sample-1', 'runs/sample-2'],
     '*.png': () => ['photo.png'],
   }
-  return words.flatMap(word => (Object.hasOwn(meant, word) ? meant[word]!() : [here(word)]))
+  return words.flatMap(word => {
+    if (Object.hasOwn(meant, word)) return meant[word]!()
+    return [words[0] !== 'train' && planned.has(word) ? 'runs/sample-1' : here(word)]
+  })
 }
 
 /** A path of another machine, in this folder. */
@@ -416,6 +423,7 @@ async function checkCommand(
 async function checkTraining(name: string | undefined, flags: TrainFlags): Promise<void> {
   const { config, run, recipe } = await planTraining(name, flags, 'planned')
   if (flags.resume || flags.out === undefined) return
+  planned.add(flags.out)
   mkdirSync(run, { recursive: true })
   writeFileSync(join(run, 'config.json'), JSON.stringify(config))
   writeFileSync(join(run, 'environment.json'), JSON.stringify({ recipe }))
@@ -444,8 +452,9 @@ function checkNpm([verb = '', ...words]: readonly string[]): void {
       )
       return
     }
-    demand(script === 'bench' && more[0] === '--', 'only the bench is known to take words, after --')
-    benchCommandLine()
+    const line = { bench: benchCommandLine, 'bench:gpu': gpuCommandLine }[script ?? '']
+    demand(line !== undefined && more[0] === '--', 'only benches are known to take words, after --')
+    line?.()
       .exitOverride()
       .configureOutput({ writeErr: () => undefined })
       .action(() => undefined)

@@ -1,6 +1,7 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { parquetReadObjects } from 'hyparquet'
+import { parseHTML } from 'linkedom'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { ComparedRun } from '../src/analysis/comparison.ts'
@@ -103,6 +104,33 @@ describe('moiety explain of a detector', () => {
     expect(renderReport(again, pictures)).toBe(written('report.html'))
     const { stdout } = await moiety('eval', run, '--json')
     expect((JSON.parse(stdout) as { measures: unknown }).measures).toEqual(again.measures)
+    // Missed objects on the page: a dashed box and a line of words for each. The tiny detector misses some in every image.
+    if (again.extras?.task !== 'detection') throw new Error('findings of a detector were expected')
+    const answers = again.extras.answers!
+    const sectionOf = (page: string) => parseHTML(page).document.querySelector('#mistakes')!
+    const section = sectionOf(written('report.html'))
+    const { missed } = answers
+    expect(missed.total).toBeGreaterThan(0)
+    expect(section.querySelectorAll('.scenes > li')).toHaveLength(
+      new Set(missed.examples.map(({ image }) => image)).size,
+    )
+    expect(section.querySelectorAll('.scenes rect.missed')).toHaveLength(missed.total)
+    expect(section.querySelectorAll('.misses li:not(.muted)')).toHaveLength(missed.total)
+    // And the table of what is found from a score on, of numbers made up: nothing it finds is right.
+    const row = { objects: 8, detections: 5, right: 2, precision: 0.4, recall: 0.25, f1: 4 / 13 }
+    const none = { objects: 0, detections: 0, right: 0, precision: null, recall: null, f1: null }
+    const classes = again.data.classes.map((_, c) => ({ id: c + 1, ...(c === 0 ? row : none) }))
+    const better = { ...answers, score: 0.37, atScore: { all: row, classes } }
+    const page = sectionOf(renderReport({ ...again, extras: { ...again.extras, answers: better } }, pictures))
+    const rows = [...page.querySelectorAll('[aria-labelledby=found-title] tbody tr')].map(one =>
+      [...one.querySelectorAll('th, td')].map(cell => cell.textContent!.trim()),
+    )
+    const numbers = ['8', '5', '0.400', '0.250', '0.308']
+    expect(rows[0]).toEqual(['all together', ...numbers, String(missed.total)])
+    expect(rows[1]!.slice(1)).toEqual([...numbers, String(missed.perClass[0])])
+    expect(rows[2]!.slice(1, 6)).toEqual(['0', '0', '–', '–', '–'])
+    expect(page.textContent).toContain('with a score of at least 0.37')
+    expect(section.textContent).toContain('at an IoU of 0.50 by any detection')
   })
 
   it('has of a detector without a mixture what it finds, and no more', async () => {

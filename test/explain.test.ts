@@ -37,7 +37,7 @@ beforeAll(async () => {
   other = copyOf(run, 'other')
   changeWeights(other)
   explained = await moiety('explain', run, '--against', other, '--permutations', '50')
-}, 120_000)
+})
 
 function copyOf(from: string, name: string): string {
   const copy = join(folder, name)

@@ -1,20 +1,33 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import MarkdownIt, { type Token } from 'markdown-it'
+import { githubSlug } from '../docs/.vitepress/github-slug.ts'
 
 /** What stands in the pages for readers to copy: blocks of code, and code within a line. */
 
 const root = new URL('..', import.meta.url)
 
-/** The pages that people have written. `docs/configuration.md` is written from the schema, and `docs/api/` from comments. */
-export const pages = [
-  'README.md',
-  'CHANGELOG.md',
-  'bench/README.md',
-  ...readdirSync(new URL('docs/', root), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.md') && name !== 'configuration.md' && !name.startsWith('api/'))
-    .map(name => `docs/${name}`)
-    .sort(),
-]
+/** Written from the schema and from the commands; `docs/api/` is written from comments. */
+export const generated: readonly string[] = ['docs/reference/cli.md', 'docs/reference/configuration.md']
+
+/** Folders that are built, or whose Markdown is data of tests. */
+const notPages = /(^|\/)(node_modules|dist|fixtures|runs|sweeps|coverage|api|public|\.(?!github).*)(\/|$)/
+
+/** Every Markdown file of the repository. */
+export const allMarkdown: readonly string[] = markdownBelow('').sort()
+
+function markdownBelow(folder: string): string[] {
+  return readdirSync(new URL(folder === '' ? '.' : folder, root), { withFileTypes: true }).flatMap(entry => {
+    const path = folder + entry.name
+    if (notPages.test(path)) return []
+    if (entry.isDirectory()) return markdownBelow(`${path}/`)
+    return path.endsWith('.md') ? [path] : []
+  })
+}
+
+/** The pages that people have written, whose code is checked. */
+export const pages: readonly string[] = allMarkdown.filter(
+  page => /^(README|CHANGELOG|bench\/README|docs\/.*)\.md$/.test(page) && !generated.includes(page),
+)
 
 export interface Code {
   readonly page: string
@@ -50,17 +63,28 @@ export function codeOf(page: string, text = readFileSync(new URL(page, root), 'u
   return found
 }
 
+/** What a page links to or shows: of links, images, and of `href`, `src` and `srcset` in HTML. */
+export function targetsOf(text: string): string[] {
+  const visit = (tokens: readonly Token[]): string[] =>
+    tokens.flatMap(({ type, content, attrs, children }) => [
+      ...(attrs ?? []).flatMap(([name, value]) => (name === 'href' || name === 'src' ? [value] : [])),
+      ...(type.startsWith('html_')
+        ? [...content.matchAll(/\s(?:href|src|srcset)="([^"]*)"/g)].flatMap(([, value]) =>
+            value!.split(',').map(one => one.trim().split(/\s/)[0]!),
+          )
+        : []),
+      ...visit(children ?? []),
+    ])
+  return visit(new MarkdownIt({ html: true }).parse(text, {}))
+}
+
 /** The anchors that GitHub gives to a page's headings. */
 export function anchorsOf(text: string): Set<string> {
   const tokens = new MarkdownIt().parse(text, {})
   const anchors = new Set<string>()
   for (const [i, { type }] of tokens.entries()) {
     if (type !== 'heading_open') continue
-    const words = (tokens[i + 1]?.children ?? []).map(({ content }) => content).join('')
-    const anchor = words
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N}_\- ]/gu, '')
-      .replaceAll(' ', '-')
+    const anchor = githubSlug((tokens[i + 1]?.children ?? []).map(({ content }) => content).join(''))
     let free = anchor
     for (let n = 1; anchors.has(free); n++) free = `${anchor}-${n}`
     anchors.add(free)

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 /** References to METHOD.md, in itself and everywhere else, name sections that it has. */
 const root = new URL('..', import.meta.url)
-const method = readFileSync(new URL('docs/METHOD.md', root), 'utf8')
+const method = readFileSync(new URL('docs/explanation/METHOD.md', root), 'utf8')
 
 const headings = [...method.matchAll(/^#{2,3} (\d+(?:\.\d+)?)[. ]/gm)].map(match => match[1]!)
 /** A section that is one numbered list has its items for subsections: §6.1 is the first of §6. */
@@ -35,7 +35,7 @@ describe('METHOD.md', () => {
   it('has the sections that all other files name', () => {
     const wrong: string[] = []
     let count = 0
-    for (const file of ['README.md', ...files.filter(name => name !== 'docs/METHOD.md')]) {
+    for (const file of ['README.md', ...files.filter(name => name !== 'docs/explanation/METHOD.md')]) {
       const text = readFileSync(new URL(file, root), 'utf8')
       // A list of references that follows the name, as "METHOD.md §1.1, §8.2".
       for (const [list] of text.matchAll(

@@ -1,6 +1,7 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parquetReadObjects } from 'hyparquet'
+import { parseHTML } from 'linkedom'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Findings, findings, groupingOf } from '../src/analysis/findings.ts'
 import { draws } from '../src/base/random.ts'
@@ -30,7 +31,7 @@ beforeAll(async () => {
   expect(await run0('train', recipe, '--out', run)).toMatch(
     /On validation images {3}mAP 0\.\d{3} {3}F1 0\.\d{3}/,
   )
-}, 120_000)
+})
 
 describe('a multi-label run', () => {
   it('learns: chance would be the part of the images that show a class, 0.3 to 0.6', () => {
@@ -58,7 +59,7 @@ describe('a multi-label run', () => {
     const { files, metrics } = fingerprint(killed)
     expect(metrics).toEqual(fingerprint(run).metrics)
     expect(files['model.safetensors']).toBe(fingerprint(run).files['model.safetensors'])
-  }, 120_000)
+  })
 
   it('continues with the images that it began with alone', async () => {
     const [other, moved] = [join(folder, 'other'), join(folder, 'moved')]
@@ -142,6 +143,24 @@ describe('a multi-label run', () => {
     expect(page).not.toMatch(/NaN|undefined/)
     for (const part of ['Thresholds of the classes', 'What single experts find', 'without one', 'triangle'])
       expect(page).toContain(part)
+    const section = parseHTML(page).document.querySelector('#mistakes')!
+    const { found, missed } = extras.answers!.mistakes
+    const tiles = (id: string) =>
+      [...section.querySelectorAll(`[aria-labelledby="${id}-title"] .mistakes li`)].map(
+        tile => tile.textContent ?? '',
+      )
+    for (const [id, words, own] of [
+      ['confident', 'finds', found],
+      ['confident-missed', 'misses', missed],
+    ] as const) {
+      expect(tiles(id), id).toHaveLength(own.length)
+      for (const [i, text] of tiles(id).entries()) {
+        const { label, probability, experts } = own[i]!
+        expect(text).toContain(`${words} ${names[label]}, ${(100 * probability).toFixed(1)}`)
+        for (const { weight } of experts[0]!) expect(text).toContain(weight.toFixed(2))
+      }
+    }
+    expect(found.length + missed.length).toBeGreaterThan(0)
     const { buffer } = Uint8Array.from(readFileSync(join(run, 'routing.parquet')))
     const rows = await parquetReadObjects({ file: buffer })
     expect(rows.length).toBe(count)
@@ -152,7 +171,7 @@ describe('a multi-label run', () => {
         [0, 1, 2, 3].filter(c => targets[4 * image + c] === 1),
         above(image),
       ])
-  }, 120_000)
+  })
 
   it('is compared with another', async () => {
     const page = join(folder, 'comparison.html')
@@ -232,7 +251,7 @@ describe('a multi-label run', () => {
     const table = await run0('table', out)
     expect(table).toContain('mean average precision, %')
     expect(await run0('table', out, '--value', 'f1')).toContain('F1 at probability 0.5, %')
-  }, 120_000)
+  })
 })
 
 /** The run on its val split. */

@@ -192,7 +192,7 @@ describe.skipIf(chromiumFile === undefined)('the playground in a browser', () =>
   })
 
   it('takes the steps of the command line, to rounding', async () => {
-    // Where steps are large, rounding soon sends an image to another expert, in Node too: see docs/playground.md.
+    // Where steps are large, rounding soon sends an image to another expert, in Node too: see docs/guide/playground.md.
     const settings = { ...defaults, e: 3, lr: 0.001, constraint: 'importance', seed: 3 }
     const address = `${writeHash({ settings, against: undefined, device: 'wasm' })}&colour=red`
     ;({ page: other } = await playground.open(address))

@@ -56,7 +56,7 @@ const weak = 0.1
  * One sentence about an expert, in numbers: which groups of classes it gets more of than chance, a class of these that
  * selects it, with the chance of that, and in what it is weak when it works alone. What the images do not bear out is left
  * out: every part has a test at the level 0.05 over all that it was chosen from, groups (or classes) times experts, by
- * Bonferroni's correction (`docs/measures.md`).
+ * Bonferroni's correction (`docs/reference/measures.md`).
  *
  * Ratios to chance and shares are of weight (`byClass.weight`), "selected for" is of images (`byClass.activation`).
  */

@@ -10,7 +10,7 @@ import { extension } from '../run/extensions.ts'
  * lists of rows, with groups (classes, superclasses, levels, sizes) down and experts across. `null` stands where there is
  * nothing to measure (a class without images, an expert that is never used), never for zero and never for NaN. What a gate
  * routes is an input: a whole image, or in a detector's head one level of one. Definitions and chance levels are in
- * `docs/measures.md`.
+ * `docs/reference/measures.md`.
  */
 
 /** A number, or nothing to measure. */
@@ -167,7 +167,7 @@ const expertFindings = z.object({
   caption: z.string().nullable(),
   /** Why there is no caption; null where there is one. */
   noCaptionReason: z.string().nullable(),
-  /** Classes whose images give the expert more weight than all images do, beyond chance (`docs/measures.md`), most first. */
+  /** Classes whose images give the expert more weight than all images do, beyond chance (`docs/reference/measures.md`), most first. */
   classes: z.array(
     z.object({ class: z.number(), weight: z.number(), lift: z.number(), activation: z.number() }),
   ),

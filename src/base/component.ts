@@ -71,7 +71,7 @@ export function checkSpec(
     kind: 'usage',
     message: `expected ${expected}, came ${showValue(came)}`,
     where,
-    help: `define it as { name, description, options, ${make}, … }; docs/components.md has examples`,
+    help: `define it as { name, description, options, ${make}, … }; docs/guide/components.md has examples`,
   })
 }
 

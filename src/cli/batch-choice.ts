@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import type { Config } from '../config/config.ts'
 import { dataFacts } from '../data/data-facts.ts'
+import { openTask } from '../tasks/kinds.ts'
 import { automaticBatch, inMegabytes, measureInProcess } from '../train/automatic-batch.ts'
 import type { TrainFlags } from './flags.ts'
 
@@ -59,11 +60,10 @@ export async function withAutomaticBatch(
     })
   const budget = memory === undefined ? usualShare * process.availableMemory() : bytesIn(memory)
   const { data } = config
-  const facts = await dataFacts(data)
+  const { images, classes } = (await dataFacts(data)) ?? (await openedFacts(config))
   const isDecoded = data.name === 'folder' || data.name === 'multi-label'
-  const images = facts?.images ?? Number.MAX_SAFE_INTEGER
   const pixels = isDecoded ? images * 3 * data.size ** 2 : 0
-  const measure = measureInProcess(config, { classes: facts?.classes ?? 1 })
+  const measure = measureInProcess(config, { classes })
   const { batch, bytes, limit } = await automaticBatch(
     { memory: budget, images, pixels: pixels > mostPixels ? 0 : pixels },
     async tried => {
@@ -89,6 +89,12 @@ export async function withAutomaticBatch(
           ]),
     ],
   }
+}
+
+/** Of data of which nothing is known before it is opened: the sample, drawn scenes, and data sets of the user's own. */
+async function openedFacts(config: Config): Promise<{ readonly images: number; readonly classes: number }> {
+  const { data } = await openTask(config)
+  return { images: data.train.length, classes: data.classes.length }
 }
 
 const units: Readonly<Record<string, number>> = {

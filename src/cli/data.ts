@@ -77,7 +77,7 @@ Examples:
     .addHelpText(
       'after',
       `
-A run that uses a cache goes on when it is deleted. docs/your-data.md says what is kept.
+A run that uses a cache goes on when it is deleted. docs/guide/your-data.md says what is kept.
 
 Examples:
   moiety data cache

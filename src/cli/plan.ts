@@ -182,7 +182,7 @@ function helpOfFile(file: string): string {
   const folder = `--data ${JSON.stringify(dirname(file))}`
   return /\.(zip|7z|rar|gz|bz2|xz|zst)$/i.test(file)
     ? 'unpack the archive, and give the folder'
-    : `give the folder of the data set, as in ${folder}; docs/your-data.md shows the layouts`
+    : `give the folder of the data set, as in ${folder}; docs/guide/your-data.md shows the layouts`
 }
 
 /** What `--data` was given, to be read in another folder or on another machine: a path as a whole one. */

@@ -167,7 +167,11 @@ describe('resolveConfig', () => {
       [layer({ noise: 'yes' }), 'expected true, false or null, came "yes"'],
       [
         { training: { metrics: [{ name: 'f2' }] } },
-        'expected the name of a component that --use loads, came "f2"\n  at training.metrics.0.name in test.json\n  help: load the file that defines it by --use FILE, or by "use" in the recipe',
+        'expected one of macro-f1, balanced-accuracy, ece, came "f2"\n  at training.metrics.0.name in test.json\n  help: take one of these; one of your own is loaded by --use FILE',
+      ],
+      [
+        { training: { loss: { name: 'f2' } } },
+        'expected the name of a component that --use loads, came "f2"\n  at training.loss.name in test.json\n  help: load the file that defines it by --use FILE, or by "use" in the recipe',
       ],
       [
         { model: { network: { width: 3 } } },

@@ -128,7 +128,7 @@ function trainingRules({ data, augmentation, model, training }: ParsedConfig): M
       message: `a detector learns from boxes, and ${data.name} has none`,
       help:
         data.name === 'folder'
-          ? 'the folder has no annotations in a layout of COCO, YOLO or Pascal VOC (docs/detection-data.md): add them, or name COCO files with --set data.annotations.train=FILE; for a classifier take another recipe, as sample'
+          ? 'the folder has no annotations in a layout of COCO, YOLO or Pascal VOC (docs/guide/detection-data.md): add them, or name COCO files with --set data.annotations.train=FILE; for a classifier take another recipe, as sample'
           : 'take scenes or --data DIR, a folder of images with boxes, or set model.detector to null for a classifier',
     })
   if (data.shortest !== null && data.size !== null && data.shortest > data.size)

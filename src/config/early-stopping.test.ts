@@ -15,7 +15,10 @@ function endedAfter(options: object, values: readonly (number | null)[], begin =
     const loss = value ?? 0
     // What is measured on training images counts for nothing.
     void begin.onEpoch!({ ...report, split: 'train', loss: -99, measures: { top1: 99 } }, control)
-    void begin.onEpoch!({ ...report, split: 'val', loss, measures: { top1: value, AP: 0.5 } }, control)
+    void begin.onEpoch!(
+      { ...report, split: 'val', loss, measures: { top1: value, ece: value, AP: 0.5 } },
+      control,
+    )
     if (reason !== undefined) return { epoch, reason }
   }
   return undefined
@@ -43,6 +46,13 @@ describe('early-stopping', () => {
     expect(endedAfter({ ...options, patience: 3 }, accuracies)).toBeUndefined()
   })
 
+  it('takes what is smaller for better where the metric or the configuration says so', () => {
+    const falling = [0.3, 0.2, 0.1, 0.15]
+    expect(endedAfter({ measure: 'ece', patience: 1 }, falling)!.epoch).toBe(3)
+    expect(endedAfter({ measure: 'top1', patience: 1, mode: 'min' }, falling)!.epoch).toBe(3)
+    expect(endedAfter({ measure: 'ece', patience: 1, mode: 'max' }, falling)!.epoch).toBe(1)
+  })
+
   it('takes a test without the number for no better, also the first', () => {
     expect(endedAfter({ measure: 'top1', patience: 2 }, [null, null])!.epoch).toBe(1)
     expect(endedAfter({ measure: 'top1', patience: 2 }, [null, 0.1, null, 0.2])).toBeUndefined()
@@ -60,7 +70,7 @@ describe('early-stopping', () => {
 
   it('refuses a measure that the task has not, with those that it has', () => {
     expect(() => endedAfter({ measure: 'top2' }, [0.5])).toThrow(
-      'early-stopping expected one of loss, top1, AP, but its measure is top2',
+      'early-stopping expected one of loss, top1, ece, AP, but its measure is top2',
     )
   })
 })

@@ -131,8 +131,9 @@ function wrongChoice(path: Path, value: unknown, choices: readonly string[]): Mi
 
 function decides(path: Path, value: unknown, [choice]: readonly string[]): string {
   const place = showPath(path)
-  const example = value === undefined ? `set it too, for example to ${choice}: ` : ''
-  return `${example}${place} decides which other keys there are`
+  return value === undefined
+    ? `set it too, for example to ${choice}: ${place} decides which other keys there are`
+    : 'take one of these; one of your own is loaded by --use FILE'
 }
 
 /** A choice of components of which none comes with Moiety and none is loaded. */

@@ -55,9 +55,19 @@ export const routingShape = () => ({
     .default('softmax-after-top-k')
     .describe('whether the softmax sees the chosen experts only (the paper) or all of them'),
   dispatch: z
-    .enum(['sparse', 'dense'])
+    .enum(['sparse', 'capacity', 'dense'])
     .default('sparse')
-    .describe('sparse computes the chosen experts only; dense, its slow twin, computes all'),
+    .describe(
+      'sparse computes the chosen experts only; capacity, in training, each of them on a fixed number of images, for devices where a number that changes is slow, and refuses a step in which more images choose one; dense, their slow twin, computes all',
+    ),
+  capacityFactor: z
+    .number()
+    .gt(0)
+    .max(1024)
+    .optional()
+    .describe(
+      'with dispatch capacity, how many images an expert takes: this times K · N / E of a batch of N, rounded up; left out: 2',
+    ),
   constraint: z
     .discriminatedUnion('name', constraints.schemas)
     .default({ name: 'none' })

@@ -1,7 +1,7 @@
 import type { OptionMistake } from '../base/component.ts'
 import { describeSchema, showValue } from '../base/schemas.ts'
 import { datasets, sizesOf, taskOfData } from '../data/datasets/registry.ts'
-import { metrics } from '../metrics/metric.ts'
+import { metrics } from '../metrics/registry.ts'
 import { constraints } from '../moe/index.ts'
 import { optimizers, schedules } from '../optim/index.ts'
 import { detectorRules } from './detector-rules.ts'
@@ -33,7 +33,10 @@ export function brokenRules(config: ParsedConfig, imageSize: number): Mistake[] 
 }
 
 type Layer = ParsedConfig['model']['moe'][number]
-type RoutingKeys = Pick<Layer, 'experts' | 'k' | 'weighting' | 'noise' | 'constraint'>
+type RoutingKeys = Pick<
+  Layer,
+  'experts' | 'k' | 'weighting' | 'noise' | 'constraint' | 'dispatch' | 'capacityFactor'
+>
 
 function dataRules({ data, augmentation, model }: ParsedConfig, imageSize: number): Mistake[] {
   const mistakes: Mistake[] = []
@@ -363,7 +366,10 @@ function layerRules(layer: Layer, path: Path, config: ParsedConfig, imageSize: n
   ]
 }
 
-function routingRules({ experts, k, weighting, noise, constraint }: RoutingKeys, path: Path): Mistake[] {
+function routingRules(
+  { experts, k, weighting, noise, constraint, dispatch, capacityFactor }: RoutingKeys,
+  path: Path,
+): Mistake[] {
   if (k > experts)
     return [
       {
@@ -380,6 +386,12 @@ function routingRules({ experts, k, weighting, noise, constraint }: RoutingKeys,
         'with k = 1 the softmax after top-k is over one logit and constantly 1, so neither the task loss nor a ' +
         'constraint gives the gate any gradient: it would never learn (METHOD.md §1.1)',
       help: 'set weighting to softmax-before-top-k, or k to 2 as the paper has it',
+    })
+  if (capacityFactor !== undefined && dispatch !== 'capacity')
+    mistakes.push({
+      path: [...path, 'capacityFactor'],
+      message: `dispatch ${dispatch} has no capacity: an expert takes all images that choose it`,
+      help: 'set dispatch to capacity, or leave capacityFactor out',
     })
   const { check } = constraints.get(constraint.name)
   return [...mistakes, ...mistakesAt(path, check?.({ experts, k, noise }))]

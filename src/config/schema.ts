@@ -4,7 +4,7 @@ import type { DeepReadonly } from '../base/schemas.ts'
 import { allDataNames } from '../data/datasets/registry.ts'
 import { usualCacheLimit } from '../data/pixels/cache-options.ts'
 import { transforms } from '../data/transforms/registry.ts'
-import { metrics } from '../metrics/metric.ts'
+import { metrics } from '../metrics/registry.ts'
 import { losses } from '../models/loss.ts'
 import { networks } from '../models/network.ts'
 import { type OptimizerConfig, optimizers, type ScheduleConfig, schedules } from '../optim/index.ts'
@@ -373,7 +373,9 @@ const trainingSchema = () =>
         mode: z
           .enum(['max', 'min'])
           .optional()
-          .describe('whether more or less of it is better; left out: min for the loss, max for all else'),
+          .describe(
+            'whether more or less of it is better; left out: min for losses and for metrics of which less is better, max for all else',
+          ),
       })
       .optional()
       .describe('by what the best checkpoint is chosen, which is kept besides the newest ones'),
@@ -387,7 +389,7 @@ const trainingSchema = () =>
       .array(named(metrics))
       .max(100)
       .optional()
-      .describe('what else is measured on held-out images; --use loads metrics'),
+      .describe('what else is measured on held-out images; --use loads metrics of your own'),
     callbacks: z
       .array(named(callbacks))
       .max(100)

@@ -66,7 +66,7 @@ function componentsOf(module: object, file: string): Definition[] {
   const components = [...new Set(exported.filter(isDefinition))]
   if (components.length > 0) return components
   return refuse(file, 'it exports no component', {
-    help: `export what one of ${definers} returns; docs/components.md has examples`,
+    help: `export what one of ${definers} returns; docs/guide/components.md has examples`,
   })
 }
 
@@ -79,7 +79,7 @@ function refuse(
     kind: 'usage',
     message: `components cannot be taken from this file: ${why}`,
     where: file,
-    help: 'docs/components.md has examples',
+    help: 'docs/guide/components.md has examples',
     ...more,
   })
 }

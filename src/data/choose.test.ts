@@ -35,8 +35,8 @@ it('recognises a data set by its name, and by what its folder holds', async () =
 
 it.each([
   ['folder', 'the images', 'one folder a class'],
-  ['multi-label', 'the labels', 'docs/multi-label.md'],
-  ['coco', 'annotations and images', 'docs/detection-data.md'],
+  ['multi-label', 'the labels', 'docs/guide/multi-label.md'],
+  ['coco', 'annotations and images', 'docs/guide/detection-data.md'],
   ['cifar10', 'cifar10', 'moiety data get cifar10'],
 ] as const)('says what the folder of %s holds where none is named', (name, held, help) => {
   expect(needDirectory({ name, directory: 'x' })).toBe('x')

@@ -85,7 +85,7 @@ function checked<Opened extends object>(opened: unknown, { name, source }: CodeO
     kind: 'data',
     message: `expected the data set "${name}" to open as { title, classes, train, test, … }, but it gave other things`,
     where: source?.file ?? 'data.name',
-    help: 'return arrays or a Dataset; docs/components.md has an example',
+    help: 'return arrays or a Dataset; docs/guide/components.md has an example',
   })
 }
 
@@ -179,6 +179,6 @@ function refuseTargets({ name, source }: CodeOwner, expected: string): never {
     kind: 'data',
     message: `expected ${expected} with the images of the data set "${name}", but got others`,
     where: source?.file ?? 'data.name',
-    help: 'give one for each image of the split; docs/components.md says which',
+    help: 'give one for each image of the split; docs/guide/components.md says which',
   })
 }

@@ -12,7 +12,7 @@ import { openRegular, readRegular, sizeLimits } from './regular-file.ts'
  * alone. A file whose name ends in `.gz` is unpacked into memory first. In memory at any time are a buffer of a megabyte, or of four times the longest record where that is more, the
  * record itself, and the caller's data.
  *
- * Why not one `JSON.parse`, nor a package that streams: docs/decisions.md.
+ * Why not one `JSON.parse`, nor a package that streams: docs/explanation/decisions/detection.md.
  */
 
 /** What is done with the records. */

@@ -157,7 +157,7 @@ async function checkPages(
       refuse(
         `expected one value a row in ${name}, found lists`,
         where,
-        'several labels an image are read from CSV and JSON only: docs/multi-label.md',
+        'several labels an image are read from CSV and JSON only: docs/guide/multi-label.md',
       )
     const size = Number(meta.total_compressed_size)
     if (size > mostGroup) refuse(tooLargeGroup, where, write)

@@ -8,7 +8,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { readableBytes } from './bytes.ts'
 import { decodeText } from './text.ts'
 
-/** Size limits in bytes (docs/decisions.md). Images and archives have theirs in `src/data`. */
+/** Size limits in bytes (docs/explanation/decisions/runs.md). Images and archives have theirs in `src/data`. */
 export const sizeLimits = {
   /** `config.json`, `environment.json` */
   config: 16e6,

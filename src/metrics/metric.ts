@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { type Creator, type CreatorSpec, defineCreator, Registry } from '../base/component.ts'
+import { type Creator, type CreatorSpec, defineCreator } from '../base/component.ts'
 import { fail } from '../base/errors.ts'
 import { showValue } from '../base/schemas.ts'
 import type { Box } from '../data/box.ts'
@@ -54,6 +54,8 @@ export type Metric<Task extends DataTask = 'classification'> = (
 export interface MetricFacts {
   /** How it is shown: `percent` 71.3 %, or `fraction` 0.713. */
   readonly format: MeasureDefinition['format']
+  /** Whether more (the default) or less of it is better: for the best checkpoint and early stopping. */
+  readonly better?: 'max' | 'min'
 }
 
 /** A metric of one task. */
@@ -86,6 +88,3 @@ export function defineMetric<
     help: 'leave it out for classifiers',
   })
 }
-
-/** Metrics that a program or `--use` has added. */
-export const metrics = new Registry<MetricDefinition, readonly []>('metric', [])

@@ -68,7 +68,7 @@ export function addUnit(
 
 /**
  * The classes that each expert prefers: those whose mean weight for it exceeds its mean weight over all images the
- * most, and beyond chance: p · classes · experts ≤ 0.05 (`docs/measures.md`). `weight` is the class's mean weight for the
+ * most, and beyond chance: p · classes · experts ≤ 0.05 (`docs/reference/measures.md`). `weight` is the class's mean weight for the
  * expert, `lift` that ÷ the expert's mean weight over all images. An expert that is never used prefers nothing.
  *
  * Objects of one unit share its weights, so of a class with counts n over units (Σ n)² / Σ n² are independent.

@@ -38,6 +38,7 @@ export interface EmbeddedMoe {
   readonly constraint: Constraint
   readonly weighting: Weighting
   readonly dispatch: DispatchName
+  readonly capacityFactor?: number | undefined
   readonly noise: boolean
   readonly lift: number | null
   readonly override?: RoutingOverride

@@ -7,6 +7,7 @@ import { Engine, type LoadedProgram } from '../runtime/index.ts'
 import { type Constraint, importance, relative } from './constraints/index.ts'
 import { type Gate, gapFc } from './gates/index.ts'
 import { mixtureOfExperts } from './layer.ts'
+import type { DispatchName } from './routing-context.ts'
 
 /** Sparse dispatch and its slow twin, on the engine: every output, gradient and statistic. */
 const experts = 4
@@ -35,13 +36,7 @@ interface Built {
   readonly output: Tensor
 }
 
-function build(
-  expert: Layer,
-  k: number,
-  batch: number,
-  dispatch: 'sparse' | 'dense',
-  training: boolean,
-): Built {
+function build(expert: Layer, k: number, batch: number, dispatch: DispatchName, training: boolean): Built {
   const graph = new Graph()
   const scope = Scope.root(graph, { training })
   const x = graph.input('x', 'float32', [batch, 3, 6, 6])
@@ -52,6 +47,8 @@ function build(
     constraint: both,
     weighting: k === 1 ? 'softmax-before-top-k' : 'softmax-after-top-k',
     dispatch,
+    // Always enough.
+    capacityFactor: experts / k,
   })
   const { declarations } = scope
   const outputs = new Map([
@@ -106,7 +103,7 @@ const random = (shape: readonly number[], purpose: string): HostTensor => {
   )
 }
 
-describe('sparse dispatch equals dense dispatch', () => {
+describe('sparse dispatch equals dense dispatch, and dispatch to a capacity', () => {
   let engine: Engine
   beforeAll(async () => {
     engine = await Engine.start({ threads: 1 })
@@ -143,9 +140,10 @@ describe('sparse dispatch equals dense dispatch', () => {
           ),
         )
     }
-    const load = async (dispatch: 'sparse' | 'dense', training: boolean): Promise<LoadedProgram> =>
+    const load = async (dispatch: DispatchName, training: boolean): Promise<LoadedProgram> =>
       await engine.load(lower(build(expert, k, batch, dispatch, training).outputs))
     const [sparse, dense] = [await load('sparse', true), await load('dense', true)]
+    const filled = await load('capacity', true)
     const [sparseEvaluated, denseEvaluated] = [await load('sparse', false), await load('dense', false)]
     for (const [split, { z, r = [0, 0, 0, 0] }] of Object.entries(splits)) {
       await engine.setState(new Map([...state, ['constraint.r', floats([experts], r)]]))
@@ -159,7 +157,12 @@ describe('sparse dispatch equals dense dispatch', () => {
       const feeds = new Map([...inputs, ['objective', random(output.shape.map(Number), 'objective')]])
       const [fast, slow] = [await sparse.run(feeds), await dense.run(feeds)]
       expect([...fast.keys()]).toEqual([...slow.keys()])
-      for (const [name, wanted] of slow) expectSame(fast.get(name)!, wanted, `${split}: ${name}`)
+      const full = await filled.run(feeds)
+      expect([...full.keys()]).toEqual([...slow.keys()])
+      for (const [name, wanted] of slow) {
+        expectSame(fast.get(name)!, wanted, `${split}: ${name}`)
+        expectSame(full.get(name)!, fast.get(name)!, `${split}, to a capacity: ${name}`)
+      }
       const [fastNow, slowNow] = [await sparseEvaluated.run(inputs), await denseEvaluated.run(inputs)]
       for (const name of ['y', 'weights'])
         expectSame(fastNow.get(name)!, slowNow.get(name)!, `${split}: evaluated ${name}`)
@@ -181,7 +184,7 @@ describe('sparse dispatch equals dense dispatch', () => {
         }
       }
     }
-    for (const program of [sparse, dense, sparseEvaluated, denseEvaluated]) await program.release()
+    for (const program of [sparse, dense, filled, sparseEvaluated, denseEvaluated]) await program.release()
   })
 
   it.each(['sparse', 'dense'] as const)(
@@ -240,7 +243,7 @@ describe('sparse dispatch equals dense dispatch', () => {
       return y
     }
     const results = []
-    for (const dispatch of ['sparse', 'dense'] as const) {
+    for (const dispatch of ['sparse', 'dense', 'capacity'] as const) {
       const graph = new Graph()
       const scope = Scope.root(graph, { training: true })
       const x = graph.input('x', 'float32', [3, 3, 1, 1])
@@ -251,6 +254,7 @@ describe('sparse dispatch equals dense dispatch', () => {
         constraint: relative(),
         weighting: 'softmax-before-top-k',
         dispatch,
+        capacityFactor: 3,
       })
       const name = 'experts.0.0.conv1.weight'
       const [dx, dw] = gradients(sum(output), [x, graph.inputs.get(name)!])
@@ -280,9 +284,10 @@ describe('sparse dispatch equals dense dispatch', () => {
       )
       await program.release()
     }
-    const [sparse, dense] = results
-    for (const tensor of dense!.values())
+    const [sparse, dense, filled] = results
+    for (const tensor of [...dense!.values(), ...filled!.values()])
       expect([...tensor.data].every(value => Number.isFinite(Number(value)))).toBe(true)
     expectSame(sparse!.get('y')!, dense!.get('y')!, 'y')
+    expectSame(sparse!.get('y')!, filled!.get('y')!, 'y')
   })
 })

@@ -1,4 +1,5 @@
-import { fail } from '../base/errors.ts'
+import { type ErrorFacts, fail } from '../base/errors.ts'
+import { checkNumber } from '../base/numbers.ts'
 import {
   add,
   addRows,
@@ -12,7 +13,11 @@ import {
   reshape,
   type Shape,
   slice,
+  stopGradient,
+  sum,
   type Tensor,
+  topK,
+  where,
   zeroRows,
 } from '../graph/index.ts'
 import { checkedTensor } from '../nn/contract.ts'
@@ -54,6 +59,118 @@ export const sparseDispatch: Dispatch = (scope, x, weights, experts, rows = 'ima
     output = addRows(output ?? zeroRows(x, result.shape.slice(1)), own, weighted)
   }
   return output!
+}
+
+/** How many images an expert takes, where that is fixed. */
+export interface CapacityOptions {
+  /** How many experts compute each image (K). */
+  readonly k: number
+  /** Times K·N/E, the number of images that an expert gets when all get as many. Default: 2. */
+  readonly factor?: number | undefined
+}
+
+export const usualCapacityFactor = 2
+
+/**
+ * How many of N images each of E experts takes: ⌈factor · K · N / E⌉, and never more than N.
+ *
+ * @throws MoietyError (usage) for a factor that is not positive and finite
+ */
+export function capacityOf(
+  images: number,
+  experts: number,
+  { k, factor = usualCapacityFactor }: CapacityOptions,
+): number {
+  checkNumber(factor, value => value > 0 && Number.isFinite(value), {
+    where: 'capacityFactor',
+    expected: 'a positive number',
+  })
+  return Math.min(images, Math.ceil((factor * k * images) / experts))
+}
+
+/**
+ * Computes what was chosen, by programs without an extent that is known only when they run: each expert gets as many images as it may
+ * take, those with a positive weight for it first. The rest have the weight 0, and batch statistics do not count them. A step in which
+ * an expert would get more does not count, and is refused: no image is dropped.
+ *
+ * Outside of training, where all images of a batch may choose one expert, it is sparse dispatch.
+ *
+ * @throws MoietyError (usage) for a number of images that is known only when the program runs
+ */
+export function capacityDispatch(options: CapacityOptions): Dispatch {
+  return (scope, x, weights, experts, rows = 'images') => {
+    if (!scope.training) return sparseDispatch(scope, x, weights, experts, rows)
+    const [images] = x.shape
+    if (typeof images !== 'number')
+      return fail({
+        kind: 'usage',
+        message: `dispatch to a capacity expected a known number of images, but got ${images}`,
+        where: scope.path,
+        help: 'use dispatch sparse or dense for this layer, or another dispatch than sparse for the layer around it',
+      })
+    const capacity = capacityOf(images, experts.length, options)
+    const counts = sum(asFloat(greater(stopGradient(weights), 0)), [0])
+    scope.limit(`capacity of ${rows}`, {
+      numbers: counts,
+      most: capacity,
+      explain: (expert, count) =>
+        overflow(scope.path, { ...options, rows, images, experts: experts.length, capacity }, expert, count),
+    })
+    let output: Tensor | undefined
+    let first: Shape | undefined
+    for (const [i, expert] of experts.entries()) {
+      const column = columnOf(weights, i)
+      const own = firstPositive(column, images, capacity)
+      const weight = gatherRows(column, own)
+      const chosen = asFloat(greater(stopGradient(weight), 0))
+      const { mask } = scope
+      const inner = scope
+        .selected({ indices: own, of: images })
+        .masked(mask === undefined ? chosen : mul(chosen, gatherRows(mask, own)))
+      const result = buildExpert(inner, i, expert, gatherRows(x, own))
+      first ??= result.shape
+      checkAlike(scope, i, result.shape, first)
+      output = addRows(output ?? zeroRows(x, result.shape.slice(1)), own, mul(result, perImage(weight)))
+    }
+    return output!
+  }
+}
+
+/** The numbers of `count` of N images: those with a positive weight, then others, each in their order, int64 [count]. */
+function firstPositive(weights: Tensor, images: number, count: number): Tensor {
+  const order = (first: number): Tensor =>
+    weights.graph.constant(
+      'float32',
+      [images],
+      Array.from({ length: images }, (_, n) => first - n),
+    )
+  // All of them differ, so that no engine has to break a tie.
+  return topK(where(greater(stopGradient(weights), 0), order(images), order(0)), count).indices
+}
+
+/** What is wrong where an expert was chosen by more images than it takes. */
+function overflow(
+  layer: string,
+  {
+    k,
+    factor = usualCapacityFactor,
+    rows,
+    images,
+    experts,
+    capacity,
+  }: CapacityOptions &
+    Readonly<Record<'images' | 'experts' | 'capacity', number>> & { readonly rows: string },
+  expert: number,
+  count: number,
+): ErrorFacts {
+  // Rounded up, so that what is printed suffices.
+  const needed = Math.ceil(((count * experts) / (k * images)) * 100) / 100
+  return {
+    kind: 'usage',
+    message: `${count} of ${images} ${rows} chose expert ${expert}, which takes ${capacity}: ⌈capacityFactor · K · N / E⌉ with capacityFactor = ${factor}, K = ${k}, N = ${images}, E = ${experts}`,
+    where: `${layer}.experts.${expert}`,
+    help: `set capacityFactor of this layer to ${needed} or more (${experts / k} always suffices), or its dispatch to sparse or dense; the state is that before this step`,
+  }
 }
 
 /** Runs every expert on every image and multiplies by the weight, zero included: slow and obvious. */

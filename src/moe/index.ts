@@ -15,7 +15,15 @@ export {
   Registry,
 } from '../base/component.ts'
 export * from './constraints/index.ts'
-export { type Dispatch, denseDispatch, sparseDispatch, stackedDispatch } from './dispatch.ts'
+export {
+  type CapacityOptions,
+  capacityDispatch,
+  capacityOf,
+  type Dispatch,
+  denseDispatch,
+  sparseDispatch,
+  stackedDispatch,
+} from './dispatch.ts'
 export * from './gates/index.ts'
 export {
   counterOutput,
@@ -27,7 +35,13 @@ export {
   layerInfo,
   type MoeStatistics,
 } from './gating.ts'
-export { dispatchTo, type MoeOptions, type MoeResult, mixtureOfExperts } from './layer.ts'
+export {
+  type DispatchOptions,
+  dispatchTo,
+  type MoeOptions,
+  type MoeResult,
+  mixtureOfExperts,
+} from './layer.ts'
 export { type Routing, type RoutingOptions, route, type Weighting } from './routing.ts'
 export {
   type DispatchName,

@@ -9,8 +9,11 @@ export type RoutingOverride =
   | { readonly kind: 'single'; readonly expert: number }
   | { readonly kind: 'equal' }
 
-/** Ways to compute Σ w·E(x) that agree: the chosen experts only, all of them, or all of them for analysis. */
-export type DispatchName = 'sparse' | 'dense' | 'stacked'
+/**
+ * Ways to compute Σ w·E(x) that agree: the chosen experts only; each of them on as many images as may choose it; all of them; or all
+ * of them for analysis.
+ */
+export type DispatchName = 'sparse' | 'capacity' | 'dense' | 'stacked'
 
 /** How mixtures route and compute instead of as their options say, for analysis. */
 export interface RoutingContext {

@@ -16,6 +16,7 @@ export {
   type Distribution,
   type Kept,
   type Labels,
+  type Limit,
   type RandomInput,
   Scope,
   type ScopeOptions,

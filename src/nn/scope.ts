@@ -1,4 +1,4 @@
-import { fail } from '../base/errors.ts'
+import { type ErrorFacts, fail } from '../base/errors.ts'
 import { draws } from '../base/random.ts'
 import { type HostTensor, type State, sizeOf } from '../base/tensor.ts'
 import { type Graph, gatherRows, type Shape, type Tensor } from '../graph/index.ts'
@@ -48,6 +48,15 @@ export interface Labels {
   readonly classes: number
 }
 
+/** Numbers of a training step, each of which may be this large at most; the step does not count where one is larger. */
+export interface Limit {
+  /** float32 [n]. */
+  readonly numbers: Tensor
+  readonly most: number
+  /** What is wrong where number `index` is larger. */
+  readonly explain: (index: number, value: number) => ErrorFacts
+}
+
 /** What layers declared while a model was built on a graph. */
 export class Declarations {
   readonly parameters = new Map<string, Declaration>()
@@ -58,6 +67,8 @@ export class Declarations {
   readonly updates = new Map<string, Tensor>()
   /** Inputs that a step must feed with random numbers, by name. */
   readonly noise = new Map<string, RandomInput>()
+  /** By name. */
+  readonly limits = new Map<string, Limit>()
 
   /** Parameters and statistics together, in the order they were declared. */
   all(): Declaration[] {
@@ -106,9 +117,9 @@ export class Scope {
     readonly declarations: Declarations,
     readonly training: boolean,
     readonly path: string,
-    /** Mask of the images that this part gets, [N] of 1 and 0; only in dense dispatch. */
+    /** Mask of the images that this part gets, [N] of 1 and 0; in dense dispatch, and in dispatch to a capacity. */
     readonly mask: Tensor | undefined,
-    /** Which images of the batch this part gets; undefined: all. Only in sparse dispatch. */
+    /** Which images of the batch this part gets; undefined: all. In sparse dispatch, and in dispatch to a capacity. */
     readonly rows: SelectedRows | undefined,
     /** What is frozen in this part. */
     readonly kept: Kept,
@@ -209,6 +220,15 @@ export class Scope {
   /** Sets the value of a statistic of this scope after the training step. */
   assign(leaf: string, value: Tensor): void {
     this.declarations.updates.set(this.name(leaf), value)
+  }
+
+  /** Has a training step not count where one of these numbers is too large. */
+  limit(leaf: string, limit: Limit): void {
+    // A layer that is applied repeatedly has one each time.
+    const first = this.name(leaf)
+    let name = first
+    for (let again = 2; this.declarations.limits.has(name); again++) name = `${first}.${again}`
+    this.declarations.limits.set(name, limit)
   }
 
   /** Standard normal numbers, redrawn in every step, as an input of the graph. */

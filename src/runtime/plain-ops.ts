@@ -26,8 +26,9 @@ export function withPlainOps(model: OnnxModel): OnnxModel {
   for (const node of model.nodes) {
     emit.begin(node)
     const write = replacements[node.op]
-    if (write === undefined || !write(emit, node)) emit.nodes.push(node)
+    if (write === undefined || !write(emit, node)) emit.write(node)
   }
+  for (const { name } of model.outputs) emit.writeDeferred(name)
   return { ...model, nodes: emit.nodes, initializers: [...model.initializers, ...emit.constants.values()] }
 }
 
@@ -70,10 +71,15 @@ const replacements: Readonly<Record<string, Replacement>> = {
     emit.counts.found(outputs[0]!, isFilled)
     return true
   },
-  Squeeze: (emit, { inputs, outputs }) => {
-    emit.counts.squeezed(inputs[0]!, outputs[0]!)
-    return false
+  Squeeze: (emit, node) => {
+    emit.counts.squeezed(node.inputs[0]!, node.outputs[0]!)
+    return defersPositions(emit, node)
   },
+  Unsqueeze: (emit, node) => columnOfPositions(emit, node) || defersPositions(emit, node),
+  Reshape: defersPositions,
+  Expand: defersPositions,
+  Slice: defersPositions,
+  Transpose: defersPositions,
   Shape: (emit, { inputs, outputs }) => {
     emit.counts.shaped(inputs[0]!, outputs[0]!)
     return false
@@ -86,16 +92,24 @@ const replacements: Readonly<Record<string, Replacement>> = {
     emit.counts.multiplied(inputs[0]!, outputs[0]!)
     return false
   },
-  Equal: comparesInt32,
-  Less: comparesInt32,
+  TopK: (emit, node) => {
+    emit.positions.found(node)
+    return false
+  },
+  Equal: comparesIntegers,
+  Less: comparesIntegers,
   Sign: (emit, { inputs, outputs }) => {
     const is = (op: string): string =>
       emit.node('Cast', [emit.node(op, [inputs[0]!, emit.float(0)])], { to: onnxTypes.float32 })
     emit.node('Sub', [is('Greater'), is('Less')], {}, outputs[0])
     return true
   },
-  Cast: countsOnlyOwn,
-  Greater: countsOnlyOwn,
+  Cast: (emit, node) => {
+    const { inputs, outputs, attributes } = node
+    if (attributes.to !== onnxTypes.float32) return countsOnlyOwn(emit, node)
+    return positionsAsFloat(emit, inputs[0]!, outputs[0]) !== undefined || countsOnlyOwn(emit, node)
+  },
+  Greater: (emit, node) => comparesPositions(emit, node) || countsOnlyOwn(emit, node),
   /** The processor would count the elements of a copy. */
   Size: (emit, { inputs, outputs }) => {
     emit.counts.shaped(inputs[0]!, outputs[0]!)
@@ -129,8 +143,12 @@ const replacements: Readonly<Record<string, Replacement>> = {
   },
 }
 
-/** Classes and indices are compared as int32: WebGPU has no int64. */
-function comparesInt32(emit: Emitter, node: OnnxNode): boolean {
+/**
+ * WebGPU compares no int64, and does not convert it either. Positions that the device has found (`TopK`) are read from a table of
+ * float32, which has each of them exactly; other integers, such as classes, the host has, and converts to int32.
+ */
+function comparesIntegers(emit: Emitter, node: OnnxNode): boolean {
+  if (comparesPositions(emit, node)) return true
   const numbers = node.inputs.map(name => emit.intsOf(name))
   if (numbers.every(known => known === undefined)) return false
   const inputs = node.inputs.map((name, i) => {
@@ -140,6 +158,56 @@ function comparesInt32(emit: Emitter, node: OnnxNode): boolean {
       : emit.constant('int32', emit.shapeOf(name)!, Int32Array.from(known))
   })
   emit.node(node.op, inputs, node.attributes, node.outputs[0])
+  return true
+}
+
+/** A comparison with positions that the device has found; false where there are none. */
+function comparesPositions(emit: Emitter, { op, inputs, outputs, attributes }: OnnxNode): boolean {
+  if (!inputs.some(name => emit.positions.has(name))) return false
+  const asFloats = inputs.map(name => {
+    const known = emit.intsOf(name)
+    if (known !== undefined) return emit.constant('float32', emit.shapeOf(name)!, Float32Array.from(known))
+    return positionsAsFloat(emit, name) ?? emit.node('Cast', [name], { to: onnxTypes.float32 })
+  })
+  emit.node(op, asFloats, attributes, outputs[0])
+  return true
+}
+
+/** Positions that the device has found, as float32; undefined where a value is none. */
+function positionsAsFloat(emit: Emitter, name: string, output?: string): string | undefined {
+  const extent = emit.positions.extentOf(name)
+  if (extent !== undefined) {
+    const table = emit.constant(
+      'float32',
+      [extent],
+      Float32Array.from({ length: extent }, (_, i) => i),
+    )
+    return emit.node('Gather', [table, name], { axis: 0 }, output)
+  }
+  const rearranging = emit.positions.rearranging(name)
+  if (rearranging === undefined) return undefined
+  const { op, inputs, attributes } = rearranging
+  const [positions, ...others] = inputs
+  return emit.node(op, [positionsAsFloat(emit, positions!)!, ...others], attributes, output)
+}
+
+/** Positions [k] as [k, 1], the form in which rows are added at them: those of a column instead of a row. */
+function columnOfPositions(emit: Emitter, { inputs, outputs }: OnnxNode): boolean {
+  const [positions, axes] = inputs
+  const row = emit.positions.rowOf(positions!)
+  if (row === undefined || emit.intsOf(axes!)?.join() !== '1') return false
+  const column = emit.node('Reshape', [row.inputs[0]!, emit.ints(-1, 1)])
+  emit.writeNode('TopK', [column, row.inputs[1]!], { ...row.attributes, axis: 0 }, [
+    `${outputs[0]} values`,
+    outputs[0]!,
+  ])
+  return true
+}
+
+/** WebGPU does not rearrange int64 either: positions are rearranged where they are needed, as float32 if they can be. */
+function defersPositions(emit: Emitter, node: OnnxNode): boolean {
+  if (!emit.positions.has(node.inputs[0]!)) return false
+  emit.positions.defer(node)
   return true
 }
 
@@ -210,6 +278,48 @@ class Counts {
 
   filledIn(count: string): string[] {
     return (this.#extents.get(count) ?? []).flatMap(extent => this.#filled.get(String(extent)) ?? [])
+  }
+}
+
+/** Which values of a program are positions along an axis of known extent that the device has found, rearranged or not. */
+class Positions {
+  readonly #extents = new Map<string, number>()
+  readonly #rows = new Map<string, OnnxNode>()
+  /** What makes other positions of them, not written yet. */
+  readonly #deferred = new Map<string, OnnxNode>()
+  readonly #shapes: ReadonlyMap<string, readonly Dim[]>
+
+  constructor(shapes: ReadonlyMap<string, readonly Dim[]>) {
+    this.#shapes = shapes
+  }
+
+  found(topK: OnnxNode): void {
+    const [positions, shape = []] = [topK.outputs[1]!, this.#shapes.get(topK.inputs[0]!)]
+    const extent = shape.at(-1)
+    if (typeof extent !== 'number') return
+    this.#extents.set(positions, extent)
+    if (shape.length === 1) this.#rows.set(positions, topK)
+  }
+
+  /** What has found positions in a single row. */
+  rowOf(positions: string): OnnxNode | undefined {
+    return this.#rows.get(positions)
+  }
+
+  defer(node: OnnxNode): void {
+    this.#deferred.set(node.outputs[0]!, node)
+  }
+
+  has(name: string): boolean {
+    return this.#extents.has(name) || this.#deferred.has(name)
+  }
+
+  extentOf(name: string): number | undefined {
+    return this.#extents.get(name)
+  }
+
+  rearranging(name: string): OnnxNode | undefined {
+    return this.#deferred.get(name)
   }
 }
 
@@ -307,8 +417,11 @@ class Emitter {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
   readonly counts: Counts
+  readonly positions: Positions
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
   readonly #given: ReadonlyMap<string, OnnxTensor>
+  /** Deferred nodes that have been needed after all, by their output. */
+  readonly #written = new Set<string>()
   #label = ''
   #count = 0
 
@@ -316,6 +429,7 @@ class Emitter {
     this.#shapes = shapes
     this.#given = new Map(initializers.map(tensor => [tensor.name, tensor]))
     this.counts = new Counts(shapes)
+    this.positions = new Positions(shapes)
   }
 
   /** The numbers of an int64 constant of the model; undefined for anything else. */
@@ -337,14 +451,33 @@ class Emitter {
     attributes: OnnxNode['attributes'] = {},
     output = `plain #${this.#count}`,
   ): string {
-    this.nodes.push({
-      op,
-      name: `${this.#label} ${op} ${this.#count++}`,
-      inputs,
-      outputs: [output],
-      attributes,
-    })
+    this.writeNode(op, inputs, attributes, [output])
     return output
+  }
+
+  /** Adds a node with these outputs. */
+  writeNode(
+    op: string,
+    inputs: readonly string[],
+    attributes: OnnxNode['attributes'],
+    outputs: readonly string[],
+  ): void {
+    const name = `${this.#label} ${op} ${this.#count++}`
+    this.write({ op, name, inputs, outputs, attributes })
+  }
+
+  /** Adds a node as it is. */
+  write(node: OnnxNode): void {
+    for (const name of node.inputs) this.writeDeferred(name)
+    this.nodes.push(node)
+  }
+
+  /** Adds the node that makes these positions as int64, where that has been deferred. */
+  writeDeferred(name: string): void {
+    const node = this.positions.rearranging(name)
+    if (node === undefined || this.#written.has(name)) return
+    this.#written.add(name)
+    this.write(node)
   }
 
   /** The shape of a constant of the model. */

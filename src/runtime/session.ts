@@ -86,33 +86,32 @@ const needlessRewritings = [
   ...['BiasGeluFusion', 'BiasDropoutFusion', 'SliceConcatToSpaceToDepthFusion'],
 ]
 
+/** What the sessions of an engine may differ in. */
+export interface SessionChoices {
+  /** Of one operation; the engine's when not given. */
+  readonly threads?: number | undefined
+  /** Whether the memory of a run is reused for the next one. Default: true. */
+  readonly keepsMemory?: boolean
+  /** Outputs that stay on the device (WebGPU). */
+  readonly staying?: readonly string[]
+}
+
 /**
- * Builds a session for an ONNX model.
+ * ONNX Runtime's options.
  *
- * The options were chosen by timing ResNet-18's training step, alternating variants, on two shared cores.
+ * They were chosen by timing ResNet-18's training step, alternating variants, on two shared cores.
  * Without the memory arena a step took up to twice as long; the thread pool's spinning, which costs processor time
  * while it waits, saved a tenth. Optimization levels, memory patterns and adaptive blocks of work differed by less
  * than the noise. Memory patterns are off: with them the second run asks for all its memory in one piece, which is
  * none of the pieces that the first run has left. Denormal numbers stay as they are: flushing them to zero reaches
  * only some of the threads that share an operation, so the result would depend on which.
- *
- * @param options.threads - of one operation; the engine's when not given
- * @param options.keepsMemory - whether the memory of a run is reused for the next one. Default: true
- * @param options.staying - outputs that stay on the device (WebGPU)
- * @throws MoietyError `usage` with the node's name when the model is not valid
  */
-export async function openSession(
-  model: Uint8Array,
+export function sessionOptions(
   settings: EngineSettings,
   program: number,
-  options: {
-    readonly threads?: number | undefined
-    readonly keepsMemory?: boolean
-    readonly staying?: readonly string[]
-  } = {},
-): Promise<InferenceSession> {
-  const { threads = settings.threads, keepsMemory = true, staying = [] } = options
-  const wanted: Session.SessionOptions = {
+  { threads = settings.threads, keepsMemory = true, staying = [] }: SessionChoices = {},
+): Session.SessionOptions {
+  return {
     executionProviders: settings.device === 'cpu' ? ['cpu'] : [settings.device, 'cpu'],
     executionMode: 'sequential',
     enableCpuMemArena: keepsMemory,
@@ -123,20 +122,31 @@ export async function openSession(
     logSeverityLevel: silent,
     extra: {
       optimization: { disable_specified_optimizers: needlessRewritings.join(';') },
-      // Indices are int64: without it, what is computed of them is computed on the processor.
-      ...(settings.device === 'webgpu' ? { ep: { webgpuexecutionprovider: { enableInt64: '1' } } } : {}),
       // Additional threads belong to other engines, which wait meanwhile.
       ...(threads > settings.threads ? { session: { intra_op: { allow_spinning: '0' } } } : {}),
     },
+    ...(settings.device === 'webgpu' && staying.length > 0
+      ? { preferredOutputLocation: Object.fromEntries(staying.map(name => [name, 'gpu-buffer'])) }
+      : {}),
+    ...(settings.profile === undefined
+      ? {}
+      : { enableProfiling: true, profileFilePrefix: `${settings.profile}-${program}` }),
   }
-  if (settings.device === 'webgpu' && staying.length > 0)
-    wanted.preferredOutputLocation = Object.fromEntries(staying.map(name => [name, 'gpu-buffer']))
-  if (settings.profile !== undefined) {
-    wanted.enableProfiling = true
-    wanted.profileFilePrefix = `${settings.profile}-${program}`
-  }
+}
+
+/**
+ * Builds a session for an ONNX model.
+ *
+ * @throws MoietyError `usage` with the node's name when the model is not valid
+ */
+export async function openSession(
+  model: Uint8Array,
+  settings: EngineSettings,
+  program: number,
+  choices?: SessionChoices,
+): Promise<InferenceSession> {
   try {
-    return await InferenceSession.create(model, wanted)
+    return await InferenceSession.create(model, sessionOptions(settings, program, choices))
   } catch (error) {
     throw translated(error, 'the engine does not accept the program')
   }

@@ -113,6 +113,7 @@ export {
   differentiate,
   type Metric,
   type NoiseInput,
+  refuseExceeded,
   type StepFacts,
   type TrainingStep,
   type WeightAverage,

@@ -154,6 +154,7 @@ function embedded(
     constraint: constraintOf(constraint),
     weighting: layer.weighting,
     dispatch,
+    capacityFactor: layer.capacityFactor,
     noise: layer.noise,
     lift: 'lift' in constraint ? constraint.lift : null,
     ...(override === undefined ? {} : { override }),

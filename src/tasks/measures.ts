@@ -1,5 +1,5 @@
 import type { MeasureDefinition } from '../metrics/measure.ts'
-import { metrics } from '../metrics/metric.ts'
+import { metrics } from '../metrics/registry.ts'
 import type { Measures } from '../run/events.ts'
 import { measuresByTask, taskMeasures } from './task-measures.ts'
 

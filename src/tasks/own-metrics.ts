@@ -2,7 +2,8 @@ import type { NamedOptions } from '../base/component.ts'
 import { fail } from '../base/errors.ts'
 import type { DataTask } from '../data/datasets/dataset-facts.ts'
 import type { Measures } from '../metrics/measure.ts'
-import { type Metric, metrics, type PredictionsOfTask } from '../metrics/metric.ts'
+import type { Metric, PredictionsOfTask } from '../metrics/metric.ts'
+import { metrics } from '../metrics/registry.ts'
 import { describeGiven } from '../nn/contract.ts'
 
 /**

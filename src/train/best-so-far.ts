@@ -1,5 +1,6 @@
 import type { TrainingConfig } from '../config/config.ts'
 import type { Json } from '../files/json.ts'
+import { betterOf } from '../metrics/registry.ts'
 import { type BestCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
 import type { Evaluated, Task } from '../tasks/task.ts'
 
@@ -14,7 +15,7 @@ export class BestSoFar {
 
   constructor({ best }: Pick<TrainingConfig, 'best'>, { kind }: Pick<Task, 'kind'>) {
     this.#measure = best?.measure ?? kind.measures[0]!.name
-    this.#sign = (best?.mode ?? (this.#measure.endsWith('loss') ? 'min' : 'max')) === 'min' ? -1 : 1
+    this.#sign = (best?.mode ?? betterOf(this.#measure)) === 'min' ? -1 : 1
   }
 
   /** Undefined before the first test. */

@@ -70,6 +70,7 @@ export {
   differentiate,
   type Metric,
   type NoiseInput,
+  refuseExceeded,
   type StepFacts,
   type TrainingStep,
   type WeightAverage,

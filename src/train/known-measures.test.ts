@@ -19,6 +19,7 @@ describe('measures that a training is ranked or ended by', () => {
     accepts({ callbacks: [{ name: 'early-stopping' }] })
     accepts(stopping('AP'), detection)
     accepts({ best: { measure: 'raw.top1' }, ema: {} })
+    accepts({ best: { measure: 'macro-f1' }, metrics: [{ name: 'macro-f1' }], ...stopping('macro-f1') })
   })
 
   it('are refused where the task does not have them', () => {
@@ -27,6 +28,11 @@ describe('measures that a training is ranked or ended by', () => {
     refusal({ best: { measure: 'AP' } }).toThrow('expected one of loss, top1, top5, came "AP"')
     refusal({ best: { measure: 'raw.top1' } }).toThrow('came "raw.top1"')
     refusal(stopping('accuracy')).toThrow('expected one of loss, top1, top5, came "accuracy"')
+    refusal({ best: { measure: 'ece' } }).toThrow(
+      'the metric "ece" is not among the training\'s: it measures loss, top1, top5',
+    )
+    refusal({ metrics: [{ name: 'ece' }], best: { measure: 'macro-f1' } }).toThrow('loss, top1, top5, ece')
+    refusal({ best: { measure: 'ece' } }, detection).toThrow('expected one of loss, AP')
     refusal(stopping('top1'), detection).toThrow('expected one of loss, AP, AP50')
   })
 

@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { callbacks } from '../config/callbacks.ts'
 import type { TrainingConfig } from '../config/config.ts'
+import { metrics } from '../metrics/registry.ts'
 import type { TaskKind } from '../tasks/task.ts'
 
 /**
@@ -12,6 +13,14 @@ export function refuseUnknownMeasures(training: TrainingConfig, kind: TaskKind):
   const known = measuresIn(training, kind)
   const refuse = (measure: string | undefined, where: string, help: string): void => {
     if (measure === undefined || known.includes(measure)) return
+    const metric = metrics.find(measure)
+    if (metric !== undefined && metric.task === kind.name)
+      fail({
+        kind: 'usage',
+        message: `the metric "${measure}" is not among the training's: it measures ${known.join(', ')}`,
+        where,
+        help: `add { "name": "${measure}" } to training.metrics`,
+      })
     fail({
       kind: 'usage',
       message: `expected one of ${known.join(', ')}, came "${measure}"`,

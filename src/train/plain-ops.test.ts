@@ -1,17 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { floats, type HostTensor, sizeOf } from '../base/tensor.ts'
 import {
+  asFloat,
   batchNormTraining,
   conv2d,
   Graph,
   gradients,
+  greater,
+  less,
   lower,
   maxPool,
   mul,
+  oneHot,
   type Program,
+  reshape,
+  slice,
   sum,
+  topK,
+  transpose,
 } from '../graph/index.ts'
-import { encodeOnnx } from '../graph/onnx.ts'
+import { encodeOnnx, onnxTypes } from '../graph/onnx.ts'
 import { Engine } from '../runtime/index.ts'
 import { withPlainOps } from '../runtime/plain-ops.ts'
 import { differenceOf, probeStep } from './probe-step.ts'
@@ -136,6 +144,32 @@ describe('a program for WebGPU', () => {
     ])
     const [wanted, got] = await both(program, feeds)
     expectClose(got.get('y')!, wanted.get('y')!, 1e-3)
+  })
+
+  it('compares the positions that TopK has found as float32, rearranged or not', async () => {
+    const graph = new Graph()
+    const x = graph.input('x', 'float32', [5, 7])
+    const { indices } = topK(x, 2)
+    const first = reshape(slice(indices, 1, 0, 1), [5])
+    const program = lower(
+      new Map([
+        ['chosen', oneHot(first, 7)],
+        ['numbers', asFloat(indices)],
+        ['low', asFloat(less(indices, graph.constant('int64', [], [3])))],
+        ['high', asFloat(greater(indices, graph.constant('int64', [], [3])))],
+        // Needed as they are.
+        ['indices', transpose(indices, [1, 0])],
+      ]),
+    )
+    const onDevice = withPlainOps(program.graph!).nodes
+    expect(onDevice.filter(({ op, outputs }) => op === 'Transpose' && outputs[0] === 'indices')).toHaveLength(
+      1,
+    )
+    const toInt32 = ({ op, attributes }: (typeof onDevice)[number]): boolean =>
+      op === 'Cast' && attributes.to !== onnxTypes.float32
+    expect(onDevice.filter(toInt32)).toEqual([])
+    const [wanted, got] = await both(program, new Map([['x', values([5, 7], 100)]]))
+    expect(got).toEqual(wanted)
   })
 
   it('takes the same step where an expert gets no image, and leaves the running statistics of its BatchNorm', async () => {

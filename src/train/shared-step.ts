@@ -1,5 +1,5 @@
 import type { HostTensor } from '../base/tensor.ts'
-import { add, Graph, lower, mul, type Program, sub, type Tensor } from '../graph/index.ts'
+import { add, Graph, lower, maximum, mul, type Program, sub, type Tensor } from '../graph/index.ts'
 import { withAverages, zerosFor } from '../optim/index.ts'
 import { partSizes } from '../runtime/engines.ts'
 import {
@@ -8,10 +8,14 @@ import {
   type Differentiated,
   diagnose,
   differentiate,
+  guardsOf,
+  limitGuard,
+  type Metric,
   type NoiseInput,
   nextValue,
   optimizerStep,
   type StepFacts,
+  statisticsGuard,
   type WriteStepOptions,
 } from './step.ts'
 
@@ -73,13 +77,14 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
   const combined = (
     name: string,
     { shape }: Tensor,
-    together: 'mean' | 'sum' | 'same',
+    together: Metric['together'],
     given = sizes.length,
   ): Tensor => {
     const of = (part: number): Tensor => graph.input(ofPart(part, name), 'float32', shape)
     if (together === 'same') return of(0)
     const others = sizes.slice(1, given).map((_, i) => of(i + 1))
     if (together === 'sum') return others.reduce((total, other) => add(total, other), of(0))
+    if (together === 'most') return others.reduce((most, other) => maximum(most, other), of(0))
     // From the first one on, so that the mean of equal values is that value, to the bit.
     return others.reduce((mean, other, i) => add(mean, mul(sub(other, of(0)), shares[i + 1]!)), of(0))
   }
@@ -90,18 +95,24 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
     gradient: combined(gradientOf(name), gradient, 'sum', engines),
   }))
   const { norm, weightNorm, optimized } = optimizerStep(graph, derivatives, optimizer, clipNorm)
-  const changed = new Map<string, Tensor>([
-    ...optimized.updates,
-    ...[...any.assigned].map(([name, value]) => [name, combined(nextValue(name), value, 'mean')] as const),
-  ])
+  const assigned = new Map(
+    [...any.assigned].map(([name, value]) => [name, combined(nextValue(name), value, 'mean')] as const),
+  )
+  const changed = new Map<string, Tensor>([...optimized.updates, ...assigned])
   const { average, next } = averageOf(graph, derivatives, changed, ema)
   for (const [name, value] of next) changed.set(name, value)
+  const metrics = new Map(
+    [...any.metrics].map(([name, { value, together }]) => [name, combined(name, value, together)] as const),
+  )
   const outputs = new Map([
-    ...[...any.metrics].map(
-      ([name, { value, together }]) => [name, combined(name, value, together)] as const,
-    ),
+    ...metrics,
     ['gradientNorm', norm] as const,
     ['weightNorm', weightNorm] as const,
+    ...statisticsGuard([...assigned.values()]),
+    ...limitGuard(
+      graph,
+      [...any.facts.limits.keys()].map(name => metrics.get(name)!),
+    ),
     ...[...changed].map(([name, value]) => [nextValue(name), value] as const),
   ])
   return {
@@ -116,7 +127,7 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
     passes: new Map([...passes].map(([images, pass]) => [images, partPasses(pass)])),
     finish: lower(outputs),
     updates: new Map([...changed.keys()].map(name => [nextValue(name), name])),
-    guards: ['loss', 'gradientNorm'],
+    guards: guardsOf(any.facts, assigned),
     model: any.model,
   }
 }
@@ -148,6 +159,6 @@ function partPasses({ loss, gradients, metrics, assigned, noise }: Differentiate
   return {
     program: lower(outputs),
     noise,
-    diagnosis: () => diagnose([loss, ...gradients.map(({ gradient }) => gradient)]),
+    diagnosis: () => diagnose([loss, ...gradients.map(({ gradient }) => gradient), ...assigned.values()]),
   }
 }

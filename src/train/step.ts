@@ -1,13 +1,15 @@
 import { fail } from '../base/errors.ts'
 import { checkNumber, isCount } from '../base/numbers.ts'
-import type { HostTensor } from '../base/tensor.ts'
+import { type HostTensor, sizeOf } from '../base/tensor.ts'
 import type { OptimizerConfig } from '../config/config.ts'
 import {
   add,
+  asFloat,
   concat,
   finite,
   Graph,
   gradients,
+  greater,
   lower,
   mul,
   neg,
@@ -22,7 +24,7 @@ import { checkedExtras, contractOf } from '../models/check-outputs.ts'
 import { activeParameterCount } from '../models/index.ts'
 import { counterOutput, type LayerInfo, layerInfo, type MoeStatistics } from '../moe/index.ts'
 import { checkedObject, checkedTensor, describeGiven } from '../nn/contract.ts'
-import { type Distribution, Scope } from '../nn/index.ts'
+import { type Distribution, type Limit, Scope } from '../nn/index.ts'
 import {
   averageStep,
   clipGradients,
@@ -72,6 +74,8 @@ export interface StepFacts {
   readonly parameterCount: number
   /** Parameters that one image passes through: K of the E experts. */
   readonly activeParameterCount: number
+  /** Outputs with those of a limit's numbers that are too large, 0 for the others, by their names (see {@link refuseExceeded}). */
+  readonly limits: ReadonlyMap<string, Limit>
   /** First values of everything: model, counters and optimizer. */
   initialState(seed: number): Map<string, HostTensor>
 }
@@ -119,19 +123,24 @@ export function writeStep(options: WriteStepOptions): TrainingStep {
     ...[...metrics].map(([name, { value }]) => [name, value] as const),
     ['gradientNorm', norm] as const,
     ['weightNorm', weightNorm] as const,
+    ...statisticsGuard([...assigned.values()]),
+    ...limitGuard(
+      graph,
+      [...facts.limits.keys()].map(name => metrics.get(name)!.value),
+    ),
     ...[...changed].map(([name, value]) => [nextValue(name), value] as const),
   ])
   return {
     program: lower(outputs),
     updates: new Map([...changed.keys()].map(name => [nextValue(name), name])),
-    guards: ['loss', 'gradientNorm'],
+    guards: guardsOf(facts, assigned),
     noise,
     model,
     ...facts,
     average,
     initialState: seed =>
       withAverages(new Map([...facts.initialState(seed), ...zerosFor(optimized.own)]), average?.names ?? []),
-    diagnosis: () => diagnose([loss, norm]),
+    diagnosis: () => diagnose([loss, norm, ...assigned.values()]),
   }
 }
 
@@ -210,8 +219,62 @@ function afterAll(norm: Tensor, rate: Tensor): Tensor {
 /** A number or some that a step reports, and how those of two batches become that of both together. */
 export interface Metric {
   readonly value: Tensor
-  /** `mean`: weighted by the images; `sum`; `same`: it depends on the state alone. */
-  readonly together: 'mean' | 'sum' | 'same'
+  /** `mean`: weighted by the images; `sum`; `most`: the larger one; `same`: it depends on the state alone. */
+  readonly together: 'mean' | 'sum' | 'most' | 'same'
+}
+
+/** Numbers that are above their limit; 0 for the others. */
+function exceeding({ numbers, most }: Limit): Tensor {
+  return mul(numbers, asFloat(greater(numbers, most)))
+}
+
+const statisticsOutput = 'statistics'
+const limitsOutput = 'limits'
+
+/** Outputs that must be finite for a step to count. */
+export function guardsOf(
+  { limits }: Pick<StepFacts, 'limits'>,
+  assigned: ReadonlyMap<string, Tensor>,
+): string[] {
+  return [
+    ...['loss', 'gradientNorm'],
+    ...(assigned.size === 0 ? [] : [statisticsOutput]),
+    ...(limits.size === 0 ? [] : [limitsOutput]),
+  ]
+}
+
+/**
+ * The guard that is not finite where a new statistic is not: a variance overflows where the loss does not, and the relu of a graphics
+ * card may make 0 of what is not a number, so that neither loss nor gradients show it.
+ */
+export function statisticsGuard(assigned: readonly Tensor[]): [string, Tensor][] {
+  if (assigned.length === 0) return []
+  const flat = assigned.map(value => reshape(value, [sizeOf(value.shape.map(Number))]))
+  return [[statisticsOutput, sum(concat(flat, 0))]]
+}
+
+/** The guard that is infinite where a number is above its limit; none where there are no limits. */
+export function limitGuard(graph: Graph, exceeding: readonly Tensor[]): [string, Tensor][] {
+  const [first, ...others] = exceeding.map(numbers => sum(numbers))
+  if (first === undefined) return []
+  const total = others.reduce((all, one) => add(all, one), first)
+  return [[limitsOutput, where(greater(total, 0), Infinity, graph.scalar(0))]]
+}
+
+/**
+ * Refuses a step that did not count because one of its numbers was above a limit: an expert was chosen by more images than it takes.
+ *
+ * @throws MoietyError as the limit has it
+ */
+export function refuseExceeded(
+  { limits }: Pick<StepFacts, 'limits'>,
+  outputs: ReadonlyMap<string, Pick<HostTensor, 'data'>>,
+): void {
+  for (const [name, { explain }] of limits) {
+    const numbers = Array.from(outputs.get(name)!.data, Number)
+    const largest = Math.max(...numbers)
+    if (largest > 0) fail(explain(numbers.indexOf(largest), largest))
+  }
 }
 
 /** Forward and backward pass of a batch, before any optimizer. */
@@ -248,6 +311,7 @@ export function differentiate(
   const loss = losses.length === 0 ? taskLoss : add(taskLoss, auxLoss)
 
   const { declarations } = scope
+  const { limits } = declarations
   const parameters = [...declarations.parameters.values()]
   if (parameters.length === 0) {
     fail({
@@ -270,6 +334,7 @@ export function differentiate(
       ['auxLoss', { value: auxLoss, together: 'mean' }],
       ...[...measures].map(([name, value]) => [name, { value, together: 'sum' }] as const),
       ...stats.flatMap(layerMetrics),
+      ...[...limits].map(([name, limit]) => [name, { value: exceeding(limit), together: 'most' }] as const),
     ]),
     assigned: declarations.updates,
     noise: [...declarations.noise].map(([name, { tensor, distribution }]) => ({
@@ -282,6 +347,7 @@ export function differentiate(
       needsEpoch: graph.inputs.has('epoch'),
       layers: stats.map(layerInfo),
       measures: [...measures.keys()],
+      limits,
       parameterCount: declarations.parameterCount(),
       activeParameterCount: activeParameterCount(declarations, stats),
       initialState: seed => declarations.initialState(seed),

@@ -5,7 +5,13 @@ import type { BatchForm } from '../tasks/objective.ts'
 import type { TaskBatch } from '../tasks/task.ts'
 import { firstNonFinite } from './diagnose.ts'
 import { addGradients, ofPart, type PartPasses, type SharedStep, writeSharedStep } from './shared-step.ts'
-import { type StepFacts, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
+import {
+  refuseExceeded,
+  type StepFacts,
+  type TrainingStep,
+  type WriteStepOptions,
+  writeStep,
+} from './step.ts'
 import { passFeeds, rateFeeds, type StepMoment, stepFeeds } from './step-feeds.ts'
 
 /** What knows its training step for batches of any form. */
@@ -29,7 +35,8 @@ export interface ReadyStep {
   /**
    * Takes the step: the first engine's state becomes what follows, unless something is not finite.
    *
-   * @throws MoietyError as `LoadedProgram.step`
+   * @throws MoietyError as `LoadedProgram.step`, and `usage` where more images chose an expert than it takes; the state is then as
+   *   it was
    */
   take(batch: TaskBatch, moment: StepMoment): Promise<StepResult>
   /** After a step that was not finite: the label of the first tensor that is not. */
@@ -128,6 +135,12 @@ async function spread([first, ...others]: Engines, model: readonly string[]): Pr
     await engine.setState(state, { transfer: i === others.length - 1 })
 }
 
+/** @throws MoietyError (usage) for a step that did not count because more images chose an expert than it takes */
+function counted(facts: StepFacts, result: StepResult): StepResult {
+  if (!result.committed) refuseExceeded(facts, result.outputs)
+  return result
+}
+
 /** One engine computes the whole batch. */
 class WholeStep implements ReadyStep {
   constructor(
@@ -143,7 +156,7 @@ class WholeStep implements ReadyStep {
 
   async take(batch: TaskBatch, moment: StepMoment): Promise<StepResult> {
     const { updates, guards } = this.facts
-    return await this.loaded.step(this.#feeds(batch, moment), { updates, guards })
+    return counted(this.facts, await this.loaded.step(this.#feeds(batch, moment), { updates, guards }))
   }
 
   async firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined> {
@@ -193,7 +206,7 @@ class DividedStep implements ReadyStep {
     const result = await this.finishing.step(new Map(given), { updates, guards, transfer: true })
     // All of them, also those that had no part of a small batch: they evaluate, and have one of the next.
     if (result.committed) await this.#updateOthers(model)
-    return result
+    return counted(this.facts, result)
   }
 
   /** Runs the parts of an engine one after the other, and adds up their gradients, so that no more than two are in memory. */

@@ -22,6 +22,7 @@ import {
   MoietyError,
   makeBatch,
   readPlan,
+  refuseExceeded,
   SquareBatches,
   type State,
   scheduleAt,
@@ -219,12 +220,14 @@ export class Training {
     )
     const { outputs, committed } = await loaded.step(feeds, step)
     const value = (name: string): number => Number(outputs.get(name)!.data[0])
-    if (!committed)
+    if (!committed) {
+      refuseExceeded(step, outputs)
       throw new MoietyError({
         kind: 'diverged',
         message: `step ${this.#step} gave a loss or a gradient that is not finite`,
         help: 'lower the learning rate, and restart',
       })
+    }
     this.#step += 1
     this.#batch += 1
     addStep(this.#sums, step, outputs, numbers.length)

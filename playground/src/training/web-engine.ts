@@ -73,7 +73,6 @@ export class WebEngine implements TrainingEngine {
       ...(isGpu && stays.length > 0
         ? { preferredOutputLocation: Object.fromEntries(stays.map(name => [name, 'gpu-buffer' as const])) }
         : {}),
-      ...(isGpu ? { extra: { ep: { webgpuexecutionprovider: { enableInt64: '1' } } } } : {}),
     }
     const session = await this.#guarded(() => this.runtime.InferenceSession.create(model, options))
     this.#watch()

@@ -26,7 +26,7 @@ export class CocoRecord {
         kind: 'data',
         message: `expected an object, got ${excerpt(value)}`,
         where: `${file}, ${path}`,
-        help: 'the file is of another format; docs/detection-evaluation.md shows what is expected',
+        help: 'the file is of another format; docs/reference/detection-evaluation.md shows what is expected',
       })
     }
     this.#members = value

@@ -6,7 +6,7 @@ const common = {
   source: 'user',
   folder: {
     holds: 'annotations and images',
-    help: 'add --data DIR, with annotations and images (docs/detection-data.md)',
+    help: 'add --data DIR, with annotations and images (docs/guide/detection-data.md)',
   },
   size: { usual: 1024 },
   shortest: 608,
@@ -18,7 +18,7 @@ export const coco = datasetFacts({
   ...common,
   title: 'COCO, or a folder in its format',
   description:
-    "For detectors: your images with annotations in the layout and the names of COCO's own files (docs/detection-data.md).",
+    "For detectors: your images with annotations in the layout and the names of COCO's own files (docs/guide/detection-data.md).",
 })
 
 /** Opened by `openBoxes`. */

@@ -7,10 +7,10 @@ export const multiLabel = datasetFacts({
   source: 'user',
   title: 'images with several labels each',
   description:
-    'Your images with any number of labels each, from labels.csv, labels.json or labels.jsonl (docs/multi-label.md).',
+    'Your images with any number of labels each, from labels.csv, labels.json or labels.jsonl (docs/guide/multi-label.md).',
   folder: {
     holds: 'the labels',
-    help: 'add --data DIR, with labels.csv, labels.json or labels.jsonl in it (docs/multi-label.md)',
+    help: 'add --data DIR, with labels.csv, labels.json or labels.jsonl in it (docs/guide/multi-label.md)',
   },
   size: { usual: 32, photographs: 224 },
 })

@@ -108,7 +108,7 @@ export async function readBoxes(directory: string, reading: BoxReading): Promise
       message:
         'expected a file in the format of COCO (images, annotations and categories) or a data.yaml, found another file',
       where: directory,
-      help: 'give the folder of the data set; docs/detection-data.md shows the layouts',
+      help: 'give the folder of the data set; docs/guide/detection-data.md shows the layouts',
     })
   const { folders, files } = await listFolder(await rootOf(directory), resolve(directory))
   const names = [...folders.map(name => `${name}/`), ...files]

@@ -83,7 +83,7 @@ export async function rootOf(directory: string): Promise<string> {
       kind: 'data',
       message: `expected a folder of images with boxes, found none that can be opened: ${reasonOf(cause)}`,
       where: directory,
-      help: 'docs/detection-data.md shows the layouts',
+      help: 'docs/guide/detection-data.md shows the layouts',
       cause,
     })
   })

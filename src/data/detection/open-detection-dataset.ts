@@ -80,7 +80,7 @@ export async function openDetectionDataset(
       kind: 'usage',
       message: 'expected the folder of annotations and images, got none',
       where: 'data.directory',
-      help: '--data DIR; docs/detection-data.md shows its layout',
+      help: '--data DIR; docs/guide/detection-data.md shows its layout',
     })
   }
   const rule = canvasRule(options.size ?? 320, shortest)

@@ -61,7 +61,7 @@ export async function readYoloFolder(
       kind: 'data',
       message: `expected images and labels of train, found ${lists.size === 0 ? 'none' : `only ${[...lists.keys()].join(' and ')}`}`,
       where: found.yaml ?? root,
-      help: 'docs/detection-data.md shows the layouts',
+      help: 'docs/guide/detection-data.md shows the layouts',
     })
   const isWhole = lists.size === 1
   const divided: ReadonlyMap<SplitName | 'all', readonly string[]> = isWhole

@@ -16,7 +16,7 @@ interface SceneClass {
  * The classes of the scenes: chosen so that a small network can distinguish them at a dozen pixels in unseen drawings,
  * so merged from Unicode's subgroups. Excluded are objects without a characteristic shape: signs, tools, clothing.
  *
- * Flowers, trees, fruits and vegetables are one class, since a detector confused them (docs/detection-data.md).
+ * Flowers, trees, fruits and vegetables are one class, since a detector confused them (docs/guide/detection-data.md).
  */
 export const sceneClasses: readonly SceneClass[] = [
   {

@@ -115,7 +115,7 @@ const filled = <T>(list: readonly T[] | undefined): readonly T[] | undefined =>
   list === undefined || list.length === 0 ? undefined : list
 
 const help =
-  'expected a column of images ({ bytes, path }, or bytes) and one of labels (label, class, …), as Hugging Face has them: docs/your-data.md'
+  'expected a column of images ({ bytes, path }, or bytes) and one of labels (label, class, …), as Hugging Face has them: docs/guide/your-data.md'
 
 function refuseColumns(file: ParquetFile): never {
   const names = file.metadata.schema.slice(1, 9).map(({ name }) => name)

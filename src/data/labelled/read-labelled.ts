@@ -46,6 +46,6 @@ export async function readFolders(directory: string, options: ReadOptions): Prom
     kind: 'data',
     message: `expected a folder for each class, found images in ${only}/ alone${table === undefined ? '' : `; labels are not in ${table}`}`,
     where: directory,
-    help: 'put images into the folders of their classes, or list them with their labels in a labels.csv (path,label); docs/your-data.md has the other forms',
+    help: 'put images into the folders of their classes, or list them with their labels in a labels.csv (path,label); docs/guide/your-data.md has the other forms',
   })
 }

@@ -121,7 +121,7 @@ export async function readShardImages(
     refuse(
       'expected images with labels of the same name, as 0001.jpg and 0001.cls, found none',
       directory,
-      'a shard of WebDataset has a file .cls, .json or .txt with the label of each image; unpack other archives: docs/your-data.md',
+      'a shard of WebDataset has a file .cls, .json or .txt with the label of each image; unpack other archives: docs/guide/your-data.md',
     )
   const declared = await declaredClasses(root)
   const { classes, places } = classesOfLabels(

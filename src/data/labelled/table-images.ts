@@ -44,6 +44,6 @@ function refuseSeveral(images: readonly LabelledRow[]): never {
     kind: 'data',
     message: `expected one label for every image, found ${labels.length === 0 ? 'none' : labels.length}`,
     where,
-    help: 'images with any number of labels are read with --set data.name=multi-label (docs/multi-label.md)',
+    help: 'images with any number of labels are read with --set data.name=multi-label (docs/guide/multi-label.md)',
   })
 }

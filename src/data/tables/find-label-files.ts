@@ -62,7 +62,7 @@ export function findLabelFiles(path: string): FoundLabels {
     where: path,
     help:
       file === undefined
-        ? 'docs/your-data.md shows what the file should hold'
+        ? 'docs/guide/your-data.md shows what the file should hold'
         : 'remove all but one, or give the file instead of the folder',
   })
 }

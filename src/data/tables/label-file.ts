@@ -43,7 +43,7 @@ export interface LabelSource {
 }
 
 const forms =
-  'A labels file has a path and a label for each image: CSV with the header path,label or path,label,split, JSON [{"path": …, "label": …}, …] or {"1.jpg": "cat", …}, or JSON lines of such objects. Several labels an image: a column labels (separated by ; or |), a column of 0 and 1 for each class, or "labels": […]. Other usual names of columns are docs/your-data.md'
+  'A labels file has a path and a label for each image: CSV with the header path,label or path,label,split, JSON [{"path": …, "label": …}, …] or {"1.jpg": "cat", …}, or JSON lines of such objects. Several labels an image: a column labels (separated by ; or |), a column of 0 and 1 for each class, or "labels": […]. Other usual names of columns are docs/guide/your-data.md'
 
 /** Called with the reason for which a row is left out. */
 export type OnBadRow = (reason: MoietyError) => void
@@ -239,7 +239,7 @@ function refuseBoxes(names: readonly string[], where: string): void {
   refuse(
     `expected labels of whole images, found columns of boxes: ${quoted(names.join(','))}`,
     where,
-    'boxes are read from COCO, YOLO and Pascal VOC, for a detector: docs/detection-data.md',
+    'boxes are read from COCO, YOLO and Pascal VOC, for a detector: docs/guide/detection-data.md',
   )
 }
 

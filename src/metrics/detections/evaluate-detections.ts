@@ -66,7 +66,7 @@ export interface DetectionMatches {
 
 /**
  * COCO's evaluation of boxes, the numbers that pycocotools 2.0 gives (`COCOeval` with `iouType='bbox'` and its default
- * parameters), to rounding. docs/detection-evaluation.md says what each means.
+ * parameters), to rounding. docs/reference/detection-evaluation.md says what each means.
  *
  * @param truth - boxes in pixels, areas in square pixels; ids may have gaps and come in any order
  * @param detections - any number; of each image and category the hundred with the highest scores count

@@ -29,6 +29,7 @@ export interface HeadMixture extends GatingOptions {
   /** The whole head, whose results are combined, or the last of its hidden convolutions, whose features are. */
   readonly part: 'head' | 'last-conv'
   readonly dispatch?: DispatchName
+  readonly capacityFactor?: number | undefined
   /** Overrides of the routing for single gates. */
   readonly overrides?: ReadonlyMap<HeadGate, RoutingOverride> | undefined
   /**
@@ -199,7 +200,12 @@ function mixed(
   const experts = new Array<Layer>(mixture.experts).fill(expert)
   // Each level has its own choice, so how many images an expert gets differs from level to level.
   const outputs = xs.map((x, i) =>
-    dispatchTo(scope, x, weights[i]!, experts, mixture.dispatch, `images on P${i + firstLevel}`),
+    dispatchTo(scope, x, weights[i]!, experts, {
+      k: mixture.k,
+      factor: mixture.capacityFactor,
+      dispatch: mixture.dispatch,
+      rows: `images on P${i + firstLevel}`,
+    }),
   )
   return { outputs, gating: own }
 }

@@ -131,7 +131,7 @@ function reasonsFigure({ missed, score }: DetectionAnswers): Markup {
     sentence:
       total === 0
         ? 'Every object is found at an IoU of 0.50.'
-        : `${objects} ${total === 1 ? 'is' : 'are'} not found at an IoU of 0.50 by detections with a score of at least ${fixed(score ?? 0, 2)}.`,
+        : `${objects} ${total === 1 ? 'is' : 'are'} not found at an IoU of 0.50 by ${score === null ? 'any detection' : `detections with a score of at least ${fixed(score, 2)}`}.`,
     body:
       total === 0
         ? null
@@ -149,7 +149,7 @@ function missedScenes(
 ): Markup | null {
   if (pictures.length === 0) return null
   return html`<section class="block" aria-labelledby="missed-title"><h3 id="missed-title">Images with missed objects</h3>
-<p class="lead small muted">Those with most of the ${whole(missed.total)} missed objects. A dashed box is a missed object, a thin one what is found with a score of at least ${fixed(score ?? 0, 2)}; below, for every missed object why, its level and the experts there.</p>
+<p class="lead small muted">Those with most of the ${whole(missed.total)} missed objects. A dashed box is a missed object, a thin one what is found${score === null ? null : html` with a score of at least ${fixed(score, 2)}`}; below, for every missed object why, its level and the experts there.</p>
 <ol class="scenes">${pictures.map(one => html`<li>${drawn(reading, one)}${listOf(reading, missed, one)}</li>\n`)}</ol></section>
 `
 }

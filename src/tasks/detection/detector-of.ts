@@ -102,6 +102,7 @@ function headMixture(
     constraint: constraintOf(constraint),
     lift: 'lift' in constraint ? constraint.lift : null,
     dispatch: dispatch ?? config.dispatch,
+    capacityFactor: config.capacityFactor,
     ...routing,
   }
 }
