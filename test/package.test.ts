@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -81,6 +82,25 @@ describe('npm install moiety in an empty project, with no host but a registry', 
     )
     const { onnxruntime } = JSON.parse(readFileSync(join(project, 'run', 'environment.json'), 'utf8'))
     expect(onnxruntime).toBe(engineVersion)
+  })
+
+  it('says what to install where npm was told to leave optional dependencies out', () => {
+    const [all, aside] = [join(project, 'node_modules', '@moiety'), join(folder, 'aside')]
+    renameSync(all, aside)
+    const command = join(project, 'node_modules', '.bin', 'moiety')
+    const said = (...words: string[]) => {
+      const options = { cwd: project, encoding: 'utf8' } as const
+      const { status, stdout, stderr } = spawnSync(process.execPath, [command, ...words], options)
+      return { status, text: (stdout + stderr).replace(/\s+/g, ' ') }
+    }
+    const missing = `npm install @moiety/onnxruntime-${system}@${engineVersion}`
+    expect(said('doctor')).toEqual({ status: 2, text: expect.stringContaining(missing) })
+    mkdirSync(all)
+    renameSync(join(aside, `onnxruntime-${system}`), join(all, `onnxruntime-${system}`))
+    rmSync(join(project, '.cache'), { recursive: true })
+    const sample = expect.stringContaining('npm install @moiety/artwork')
+    expect(said('train')).toEqual({ status: 3, text: sample })
+    renameSync(join(aside, 'artwork'), join(all, 'artwork'))
   })
 
   it('gives subpath exports for browsers whose types need no types of Node', () => {

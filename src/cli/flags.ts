@@ -107,6 +107,10 @@ export interface SweepFlags {
   readonly queueFile?: string
   readonly detach?: true
   readonly emit?: string
+  /** With `emit`: a container image. */
+  readonly image?: string
+  /** With `emit slurm`: how many tasks an array may have. */
+  readonly arrayLimit?: string
   readonly json?: true
 }
 
