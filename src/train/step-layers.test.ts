@@ -9,7 +9,7 @@ const floats = (...values: number[]): HostTensor => ({
 })
 
 it('a step is logged with shares, excluded experts and counters of each mixture, and only what there is', () => {
-  const info = { experts: 3, k: 1, inputs: 1 }
+  const info = { experts: 3, k: 1, inputs: 1, constraint: 'none' }
   const layers = [
     { ...info, name: 'layer3', counters: [] },
     { ...info, name: 'layer4', counters: ['r'] },
