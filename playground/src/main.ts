@@ -11,7 +11,7 @@ import { type Files, isRun, neededFiles, type OpenedRun, openRun } from './train
 import type { WebDevice } from './training/web-engine.ts'
 import { ControlsView } from './views/controls.ts'
 import { CurvesView, smoothed } from './views/curves.ts'
-import { byId, element, percent, setText } from './views/elements.ts'
+import { byId, element, percent, setText } from '../../web/views/elements.ts'
 import { lookView } from './views/looks.ts'
 import { Pad } from './views/pad.ts'
 import { RunView } from './views/run-view.ts'

@@ -50,7 +50,7 @@ export async function curvesOf(
     if (log?.isWhole) {
       const isKnown = generation === log.generation && width === log.width
       found[id] = log.curves({ since: isKnown ? since : 0, layers })
-    } else if (generation !== 0) found[id] = await sampled(run, layers)
+    } else found[id] = await sampled(run, layers)
   }
   return found
 }
@@ -66,7 +66,7 @@ async function sampled(run: WatchedRun, layers: boolean): Promise<StepCurves> {
       await file.close()
     }
   }
-  const curves = stepCurves(buckets, { generation: 0, isWhole: false }, { layers })
+  const curves = stepCurves(buckets, { generation: 0, isWhole: false, tests: [] }, { layers })
   // Of one line there is no range.
   const means = Object.entries(curves.curves).map(([name, { mean }]) => [name, { mean }] as const)
   return { ...curves, curves: Object.fromEntries(means) }
@@ -94,7 +94,7 @@ export async function rangeOf(
     if (file === undefined) continue
     const buckets = new StepBuckets(most, Math.max(0, Math.floor(from)))
     const isWhole = await rangeIn(file, from, to, buckets)
-    found[id] = stepCurves(buckets, { generation: 0, isWhole }, { layers })
+    found[id] = stepCurves(buckets, { generation: 0, isWhole, tests: [] }, { layers })
   }
   return found
 }

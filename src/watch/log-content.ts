@@ -136,7 +136,7 @@ export interface Wanted {
 /** Steps in buckets as the page has them. */
 export function stepCurves(
   buckets: StepBuckets,
-  state: Pick<StepCurves, 'generation' | 'isWhole'>,
+  state: Pick<StepCurves, 'generation' | 'isWhole' | 'tests'>,
   { since = 0, layers }: Wanted,
 ): StepCurves {
   const filled = buckets.filled(since)

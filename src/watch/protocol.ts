@@ -83,6 +83,14 @@ export interface LayerCurves {
   readonly counters: Readonly<Record<string, readonly (readonly (number | null)[])[]>>
 }
 
+/** A test on held-out images. */
+export interface TestPoint {
+  readonly step: number
+  readonly split: string
+  readonly loss: number | null
+  readonly measures: Readonly<Record<string, number | null>>
+}
+
 /** A run's steps in buckets. */
 export interface StepCurves {
   /** Another number: the log was read from its beginning again, and nothing known before is valid. */
@@ -95,6 +103,8 @@ export interface StepCurves {
   readonly steps: readonly number[]
   readonly curves: Readonly<Record<string, Curve>>
   readonly layers: readonly LayerCurves[]
+  /** All tests; none where not the whole log is read. */
+  readonly tests: readonly TestPoint[]
 }
 
 /** What is known of a run's mixture when an epoch, on one split, is over. */

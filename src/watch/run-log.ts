@@ -92,11 +92,11 @@ export class RunLog {
   }
 
   curves(wanted: Wanted): StepCurves {
-    return stepCurves(
-      this.#buckets,
-      { generation: this.#generation, isWhole: this.#isWhole },
-      wanted,
-    )
+    const [generation, isWhole] = [this.#generation, this.#isWhole]
+    const tests = this.#epochs
+      .filter(({ split }) => split !== 'train')
+      .map(({ step, split, loss, measures }) => ({ step, split, loss, measures }))
+    return stepCurves(this.#buckets, { generation, isWhole, tests }, wanted)
   }
 
   #take(line: MetricsLine): void {

@@ -8,7 +8,7 @@ import {
   usualChoice,
   withSetting,
 } from '../settings.ts'
-import { element } from './elements.ts'
+import { element } from '../../../web/views/elements.ts'
 
 /** Settings as fields, each with a tip of one sentence, and in what a second run differs. */
 export class ControlsView {

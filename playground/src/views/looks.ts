@@ -1,5 +1,5 @@
 import type { Look } from '../training/training.ts'
-import { element, percent } from './elements.ts'
+import { element, percent } from '../../../web/views/elements.ts'
 
 const shownClasses = 3
 
