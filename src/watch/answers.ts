@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { addStepLine, stepCurves } from './log-content.ts'
+import type { Reading } from './log-reader.ts'
 import { readSteps, sampleSteps } from './log-parts.ts'
 import type { RunDetails, StepCurves, TestGalleries } from './protocol.ts'
 import { mostBuckets } from './run-log.ts'
@@ -14,6 +15,9 @@ const samples = 160
 
 /** Bytes of a log that are read for a range. */
 const mostOfRange = 256 << 20
+
+/** Bytes of logs that are read for one answer, so that the first picture of short logs is the whole. */
+const readAtOnce = 8 << 20
 
 /** What the page knows of a run's steps already. */
 export interface Known {
@@ -41,12 +45,13 @@ export async function curvesOf(
   layers: boolean,
 ): Promise<Record<string, StepCurves>> {
   const found: Record<string, StepCurves> = {}
+  let left = readAtOnce
   for (const { id, generation, width, since } of wanted) {
     const run = watcher.run(id)
     if (run === undefined) continue
     const log = watcher.logs.demand(run)
-    // A short log is read at once, so that the first picture is the whole.
-    if (log !== undefined && !log.isWhole) await log.read(1 << 18)
+    for (let reading: Reading = 'more'; log?.isWhole === false && reading === 'more' && left > 0; left -= 1 << 20)
+      reading = await log.read(1 << 20)
     if (log?.isWhole) {
       const isKnown = generation === log.generation && width === log.width
       found[id] = log.curves({ since: isKnown ? since : 0, layers })
@@ -118,7 +123,7 @@ export async function detailsOf(watcher: Watcher, id: string): Promise<RunDetail
   const run = watcher.run(id)
   if (run === undefined) return undefined
   const log = watcher.logs.demand(run)
-  if (log !== undefined && !log.isWhole) await log.read(1 << 18)
+  if (log?.isWhole === false) await log.read(1 << 20)
   const strips = await run.strips()
   const tests = (log?.tests ?? []).map(
     ({ step, split, layers }): TestGalleries => ({

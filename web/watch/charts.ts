@@ -111,7 +111,7 @@ function around(values: readonly (number | null)[]): [(number | null)[], (number
   const of = (better: (a: number, b: number) => number): (number | null)[] =>
     values.map((_, i) => {
       const near = values.slice(Math.max(0, i - reach), i + reach + 1).filter(value => value !== null)
-      return near.length === 0 ? null : near.reduce(better)
+      return near.length === 0 ? null : near.reduce((a, b) => better(a, b))
     })
   return [of(Math.min), of(Math.max)]
 }

@@ -35,15 +35,18 @@ export class ShownRuns {
     for (const row of rows) if (this.#rows.has(row.id)) this.#rows.set(row.id, row)
   }
 
-  /** Selected runs in the order of the list; before anything was chosen, those that train and the first others. */
+  /** Selected runs in the order of the list; before anything was chosen, those that train, and of the others some. */
   get selected(): readonly RunRow[] {
     const { runs } = this.settings
     const all = this.selectable
     if (runs !== undefined) return all.filter(({ name }) => runs.has(name))
     const training = all.filter(({ state }) => state === 'training' || state === 'preparing')
     const others = all.filter(row => !training.includes(row))
-    const chosen = new Set([...training, ...others].slice(0, mostAtFirst))
-    return all.filter(row => chosen.has(row))
+    const room = Math.max(0, mostAtFirst - training.length)
+    // Spread over the list: neighbours in a sweep differ in their seeds alone.
+    const spread = others.filter((_, i) => Math.floor(((i + 1) * room) / others.length) > Math.floor((i * room) / others.length))
+    const chosen = new Set([...training.slice(0, mostAtFirst), ...(room >= others.length ? others : spread)])
+    return all.filter(row => chosen.has(row) || row.name === this.settings.focus)
   }
 
   get focused(): RunRow | undefined {

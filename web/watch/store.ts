@@ -5,7 +5,7 @@ import { ask } from './stream.ts'
 const atOnce = 50
 
 /** Milliseconds between two answers of a run whose log is not whole yet. */
-const patience = 3000
+const patience = 1000
 
 interface Kept {
   readonly curves: StepCurves
