@@ -48,7 +48,9 @@ const site = await rolldown({
 const { output: scripts } = await site.write({ file: `${page}/app.js`, format: 'esm', minify: true })
 const { expertShades, themeStyle } = await import('../dist/report/palette.js')
 const experts = expertShades.map((_, i) => `.e${i}{--c:var(--e${i});--i:var(--e${i}-ink)}`)
-const styles = ['node_modules/uplot/dist/uPlot.min.css', 'web/watch/style.css'].map(file => readFileSync(file, 'utf8'))
+const styles = ['node_modules/uplot/dist/uPlot.min.css', 'web/watch/style.css'].map(file =>
+  readFileSync(file, 'utf8'),
+)
 await writeFile(`${page}/style.css`, [themeStyle(), ...experts, ...styles].join('\n'))
 await writeFile(`${page}/LICENSES.txt`, licences(scripts))
 for (const file of ['index.html', 'icon.svg']) await copyFile(`web/watch/${file}`, `${page}/${file}`)

@@ -23,7 +23,11 @@ export async function startDashboard(run: string, say: (text: string) => void): 
     env: { ...process.env, [dashboardVariable]: '1' },
   })
   const address = await addressOf(child)
-  say(address === undefined ? 'warning: the dashboard could not be started; the training goes on' : `dashboard: ${address}`)
+  say(
+    address === undefined
+      ? 'warning: the dashboard could not be started; the training goes on'
+      : `dashboard: ${address}`,
+  )
   child.unref()
   child.channel?.unref()
   return {

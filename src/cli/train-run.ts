@@ -33,7 +33,8 @@ export async function runTraining(
         `${mixture}, on ${config.data.name}, seed ${config.seed}, in ${clean(plan.run)}`,
     ),
   )
-  const dashboard = flags.watch === true ? await startDashboard(plan.run, text => progress.say(text)) : undefined
+  const dashboard =
+    flags.watch === true ? await startDashboard(plan.run, text => progress.say(text)) : undefined
   try {
     const { value: summary, signal } = await interruptible(
       (abort, setUnsaved) =>

@@ -19,7 +19,8 @@ export async function runWatch(given: readonly string[], flags: WatchFlags): Pro
     port: flags.port === undefined ? undefined : portOf(flags.port),
     token,
     allowedHosts: flags.allowHost,
-    onError: error => say(`warning: a bug in Moiety: ${error instanceof Error ? error.stack : String(error)}`),
+    onError: error =>
+      say(`warning: a bug in Moiety: ${error instanceof Error ? error.stack : String(error)}`),
   })
   const { address, host, port, watcher } = server
   if (flags.json)
@@ -28,7 +29,9 @@ export async function runWatch(given: readonly string[], flags: WatchFlags): Pro
   const { runs } = watcher.overview
   const names = folders.map(({ path }) => visible(path)).join(', ')
   if (runs.length === 0)
-    say(`no run in ${names} yet: waiting for one, such as of \`moiety train --out ${visible(folders[0]!.path)}/NAME\``)
+    say(
+      `no run in ${names} yet: waiting for one, such as of \`moiety train --out ${visible(folders[0]!.path)}/NAME\``,
+    )
   else say(`${summary(runs.map(({ state }) => state))} in ${names}`)
   if (process.env[dashboardVariable] !== undefined && process.send !== undefined) {
     // Ctrl-C reaches this process too, but a training goes on until it has written its checkpoint.

@@ -15,7 +15,11 @@ export function addWatch(program: Command): void {
       [],
     )
     .option('--port <n>', 'the port; 0: any (default: 7007, or any where that is in use)')
-    .option('--host <address>', 'the address to serve at; other machines reach one that is not loopback', '127.0.0.1')
+    .option(
+      '--host <address>',
+      'the address to serve at; other machines reach one that is not loopback',
+      '127.0.0.1',
+    )
     .option('--token [text]', 'answer only who has this token; without a value one is made')
     .addOption(repeatable('--allow-host <name>', 'another name under which the page may be opened'))
     .option('--json', 'print the address as JSON, on one line')

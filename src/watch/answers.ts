@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { addStepLine, stepCurves } from './log-content.ts'
-import type { Reading } from './log-reader.ts'
 import { readSteps, sampleSteps } from './log-parts.ts'
+import type { Reading } from './log-reader.ts'
 import type { RunDetails, StepCurves, TestGalleries } from './protocol.ts'
 import { mostBuckets } from './run-log.ts'
 import { StepBuckets } from './step-buckets.ts'
@@ -50,7 +50,11 @@ export async function curvesOf(
     const run = watcher.run(id)
     if (run === undefined) continue
     const log = watcher.logs.demand(run)
-    for (let reading: Reading = 'more'; log?.isWhole === false && reading === 'more' && left > 0; left -= 1 << 20)
+    for (
+      let reading: Reading = 'more';
+      log?.isWhole === false && reading === 'more' && left > 0;
+      left -= 1 << 20
+    )
       reading = await log.read(1 << 20)
     if (log?.isWhole) {
       const isKnown = generation === log.generation && width === log.width
@@ -178,6 +182,7 @@ function testsWithoutLines({ strips }: Strips, described: readonly TestGalleries
 function reasonFor(run: WatchedRun, isTested: boolean): string {
   if (!isTested) return 'Pictures come with the first test on held-out images.'
   const isThere = run.names.some(name => name.startsWith('events.out.tfevents.'))
-  if (isThere) return 'The tests of this run have stored no pictures: its network has no mixture, or its task no images to show.'
+  if (isThere)
+    return 'The tests of this run have stored no pictures: its network has no mixture, or its task no images to show.'
   return `The pictures of tests are in TensorBoard's files, events.out.tfevents.*, and ${basename(run.place.path)} has none.`
 }

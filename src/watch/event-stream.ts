@@ -72,7 +72,10 @@ export class EventStream {
     const text = this.#text(name, data, this.#number)
     this.#kept.push({ number: this.#number, text })
     let letters = this.#kept.reduce((sum, kept) => sum + kept.text.length, 0)
-    while (this.#kept.length > this.#limits.events || (letters > this.#limits.letters && this.#kept.length > 0))
+    while (
+      this.#kept.length > this.#limits.events ||
+      (letters > this.#limits.letters && this.#kept.length > 0)
+    )
       letters -= this.#kept.shift()!.text.length
     this.#write(text)
   }

@@ -85,7 +85,8 @@ export async function findRuns(folders: readonly WatchedFolder[]): Promise<Found
   for (const folder of folders) await search.look(folder, folder.path, 0, undefined)
   const runs = [...search.found.values()].sort((a, b) => compare(a.place.name, b.place.name))
   const limited =
-    search.limited ?? (runs.length > most.runs ? `the first ${most.runs} of ${runs.length} runs are shown` : null)
+    search.limited ??
+    (runs.length > most.runs ? `the first ${most.runs} of ${runs.length} runs are shown` : null)
   return { runs: runs.slice(0, most.runs), axes: [...search.axes], limited }
 }
 

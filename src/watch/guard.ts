@@ -43,8 +43,7 @@ export function allowedNames({ host, allowedHosts }: Pick<GuardOptions, 'host' |
 
 /** The name in a Host header, without its port and the brackets of IPv6; undefined where it is none. */
 function nameIn(header: string | undefined): string | undefined {
-  const [, bracketed, plain] =
-    /^(?:\[([0-9a-f:.%]+)\]|([a-z0-9.-]+))(?::\d{1,5})?$/i.exec(header ?? '') ?? []
+  const [, bracketed, plain] = /^(?:\[([0-9a-f:.%]+)\]|([a-z0-9.-]+))(?::\d{1,5})?$/i.exec(header ?? '') ?? []
   return (bracketed ?? plain)?.toLowerCase()
 }
 
@@ -85,7 +84,11 @@ export class Guard {
     if ((headers['content-length'] ?? '0') !== '0' || headers['transfer-encoding'] !== undefined)
       return { status: 413, text: 'A request has no body.' }
     // A path of this server, in plain letters: no %, no backslash, no .., no #, no address of another server.
-    if (url.length > 8000 || !/^\/(?!\/)[\w\-./]*(\?[\w\-.,=&~+%]*)?$/.test(url) || /\/\.{1,2}(\/|$|\?)/.test(url))
+    if (
+      url.length > 8000 ||
+      !/^\/(?!\/)[\w\-./]*(\?[\w\-.,=&~+%]*)?$/.test(url) ||
+      /\/\.{1,2}(\/|$|\?)/.test(url)
+    )
       return { status: 400, text: 'Not a path of this server.' }
     return undefined
   }

@@ -2,7 +2,7 @@ import { isJsonObject } from '../files/json.ts'
 import { withCurrentNames } from '../run/earlier-names.ts'
 import type { MetricsLine } from '../run/metrics-line.ts'
 import type { AlarmRow, EpochLayer, EpochRow, Gallery, LayerCurves, StepCurves } from './protocol.ts'
-import { StepBuckets } from './step-buckets.ts'
+import type { StepBuckets } from './step-buckets.ts'
 
 /** Experts of a layer, layers of a step and classes of an image that are shown; Moiety's own logs have fewer. */
 const most = { experts: 512, layers: 64, names: 20, text: 1000 } as const

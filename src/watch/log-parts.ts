@@ -19,11 +19,7 @@ interface PlacedLine {
  *
  * @param end - where to stop looking
  */
-async function stepAfter(
-  file: FileHandle,
-  position: number,
-  end: number,
-): Promise<PlacedLine | undefined> {
+async function stepAfter(file: FileHandle, position: number, end: number): Promise<PlacedLine | undefined> {
   for (let length = window; length <= longest; length *= 4) {
     const bytes = await bytesAt(file, position, Math.min(length, end - position))
     let begin = position === 0 ? 0 : bytes.indexOf(0x0a) + 1

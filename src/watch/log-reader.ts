@@ -71,7 +71,10 @@ export class LogReader {
     try {
       const { dev, ino, size } = await file.stat()
       const identity = `${dev} ${ino}`
-      if (this.offset > 0 && (identity !== this.#identity || size < this.offset || !(await this.#isSame(file))))
+      if (
+        this.offset > 0 &&
+        (identity !== this.#identity || size < this.offset || !(await this.#isSame(file)))
+      )
         this.#restart()
       this.#identity = identity
       return await this.#readFrom(file, size, most)

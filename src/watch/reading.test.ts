@@ -249,7 +249,9 @@ describe('parts of a long log', () => {
     expect(bytes).toBeLessThan(size / 4)
     bytes = 0
     const found: number[] = []
-    const isWhole = await readSteps(counted, { from: 30_000, to: 30_100, most: 1e9 }, line => found.push(line.step))
+    const isWhole = await readSteps(counted, { from: 30_000, to: 30_100, most: 1e9 }, line =>
+      found.push(line.step),
+    )
     expect(isWhole).toBe(true)
     expect(found).toEqual(Array.from({ length: 101 }, (_, i) => 30_000 + i))
     expect(bytes).toBeLessThan(size / 2)

@@ -186,7 +186,13 @@ async function listen(server: Server, host: string, port: number | undefined): P
     }
     const [message, help] = reasons[code ?? ''] ?? []
     if (message === undefined || help === undefined) throw cause
-    return fail({ kind: 'usage', message, where: code === 'EADDRINUSE' || code === 'EACCES' ? '--port' : '--host', help, cause })
+    return fail({
+      kind: 'usage',
+      message,
+      where: code === 'EADDRINUSE' || code === 'EACCES' ? '--port' : '--host',
+      help,
+      cause,
+    })
   }
 }
 
@@ -264,8 +270,7 @@ class Dashboard {
       return this.#json(request, response, () => rangeOf(this.watcher, ids, range))
     }
     const [, details] = /^\/api\/runs\/([0-9a-f]{12})$/.exec(path) ?? []
-    if (details !== undefined)
-      return this.#json(request, response, () => detailsOf(this.watcher, details))
+    if (details !== undefined) return this.#json(request, response, () => detailsOf(this.watcher, details))
     const [, of, strip] = /^\/api\/runs\/([0-9a-f]{12})\/strips\/(\d{1,6})$/.exec(path) ?? []
     if (of !== undefined) {
       const png = await this.#inTurn(async () => (await this.watcher.run(of)?.strips())?.png(Number(strip)))

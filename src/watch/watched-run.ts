@@ -183,7 +183,8 @@ export class WatchedRun {
       const lock = lockIn(path)
       if (lock === undefined) crash = 'its process ended without releasing the run'
       else {
-        const age = Date.now() / 1000 - (await lstat(lock.path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs / 1000
+        const age =
+          Date.now() / 1000 - (await lstat(lock.path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs / 1000
         const pulse = this.#pulse.look(lock, age, now)
         if (pulse === 'silent') crash = `no heartbeat of ${nameOfOwner(lock.owner)}`
         else {
@@ -284,5 +285,7 @@ function summaryOf(summary: unknown): { readonly score: RowScore | null } | unde
   )
   const score = scoreOf(Object.fromEntries(numbers))
   const split = typeof summary.split === 'string' ? summary.split : ''
-  return { score: score === null ? null : { name: score.name, label: score.label, value: score.value, split } }
+  return {
+    score: score === null ? null : { name: score.name, label: score.label, value: score.value, split },
+  }
 }

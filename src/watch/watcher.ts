@@ -166,7 +166,11 @@ export class Watcher extends EventEmitter<Events> {
 }
 
 /** Does the work for each, so many at a time. */
-async function inParallel<T>(all: readonly T[], many: number, work: (one: T) => Promise<void>): Promise<void> {
+async function inParallel<T>(
+  all: readonly T[],
+  many: number,
+  work: (one: T) => Promise<void>,
+): Promise<void> {
   const left = [...all]
   await Promise.all(
     Array.from({ length: many }, async () => {

@@ -1,4 +1,16 @@
-import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
@@ -18,11 +30,19 @@ beforeEach(() => {
   mkdirSync(root)
 })
 
-function writeRun(name: string, { files = {}, config = {} }: { files?: Record<string, unknown>; config?: object } = {}): string {
+function writeRun(
+  name: string,
+  { files = {}, config = {} }: { files?: Record<string, unknown>; config?: object } = {},
+): string {
   const path = join(root, name)
   mkdirSync(path, { recursive: true })
   const all = {
-    'config.json': { seed: 1, data: { directory: '/home/somebody/data' }, training: { epochs: 4, batch: 32 }, ...config },
+    'config.json': {
+      seed: 1,
+      data: { directory: '/home/somebody/data' },
+      training: { epochs: 4, batch: 32 },
+      ...config,
+    },
     'environment.json': { recipe: 'sample' },
     ...files,
   }
@@ -31,7 +51,8 @@ function writeRun(name: string, { files = {}, config = {} }: { files?: Record<st
   return path
 }
 
-const step = (number: number): string => `${JSON.stringify({ kind: 'step', step: number, epoch: 0, loss: 1 })}\n`
+const step = (number: number): string =>
+  `${JSON.stringify({ kind: 'step', step: number, epoch: 0, loss: 1 })}\n`
 const epoch = (number: number, split: string, more: object = {}): string =>
   `${JSON.stringify({ kind: 'epoch', epoch: number, step: 10 * (number + 1), split, loss: 1, seconds: 5, layers: [], ...more })}\n`
 
@@ -43,10 +64,14 @@ async function rows(watcher?: Watcher): Promise<Record<string, RunRow>> {
 
 describe('the state of a run', () => {
   it('is what its folder says', async () => {
-    writeRun('finished', { files: { 'summary.json': { measures: { top1: 0.5 }, split: 'val' }, 'metrics.jsonl': step(40) } })
+    writeRun('finished', {
+      files: { 'summary.json': { measures: { top1: 0.5 }, split: 'val' }, 'metrics.jsonl': step(40) },
+    })
     writeRun('stopped', { files: { 'metrics.jsonl': step(7) } })
     const preparing = acquireLock(writeRun('preparing'))
-    const training = acquireLock(writeRun('training', { files: { 'metrics.jsonl': step(3), 'plan.json': { stepsPerEpoch: 10 } } }))
+    const training = acquireLock(
+      writeRun('training', { files: { 'metrics.jsonl': step(3), 'plan.json': { stepsPerEpoch: 10 } } }),
+    )
     const left = writeRun('crashed', { files: { 'metrics.jsonl': step(9) } })
     // A process that has ended, of this machine and boot.
     const owner = { ...JSON.parse(readFileSync(training.path, 'utf8')), pid: 4_000_000 }
@@ -97,7 +122,10 @@ describe('the state of a run', () => {
 })
 
 describe('a heartbeat', () => {
-  const lock = (beat: string): FoundLock => ({ path: 'lock', owner: { pid: 1, host: 'a', started: null, beat } })
+  const lock = (beat: string): FoundLock => ({
+    path: 'lock',
+    owner: { pid: 1, host: 'a', started: null, beat },
+  })
 
   it('counts as silent after 30 seconds, and as unknown where nothing is known yet', () => {
     const watch = new HeartbeatWatch()
@@ -124,7 +152,12 @@ describe('runs', () => {
   })
 
   it('are those of a sweep, with the planned ones and why one failed', async () => {
-    const planned = ['x', 'y', '..'].map((name, i) => ({ name, hash: '0'.repeat(64), seed: 1, values: { lr: i } }))
+    const planned = ['x', 'y', '..'].map((name, i) => ({
+      name,
+      hash: '0'.repeat(64),
+      seed: 1,
+      values: { lr: i },
+    }))
     const record = {
       ...{ format: 1, name: 's', title: 's', description: '', recipe: 'r', seeds: [1], baseline: null },
       axes: [{ label: 'lr', key: 'optimizer.learningRate', values: [0, 1] }],
@@ -160,7 +193,11 @@ describe('runs', () => {
     writeRun('run', { files: { 'metrics.jsonl': log } })
     const watcher = new Watcher(await watchedFolders([root]), () => true, { searchInterval: 0 })
     const first = await rows(watcher)
-    expect(first.run).toMatchObject({ step: 5020, score: { value: 0.25, split: 'val' }, alarm: 'layer4: collapsed' })
+    expect(first.run).toMatchObject({
+      step: 5020,
+      score: { value: 0.25, split: 'val' },
+      alarm: 'layer4: collapsed',
+    })
     appendFileSync(join(root, 'run', 'metrics.jsonl'), epoch(600, 'val', { top1: 0.5 }))
     expect((await rows(watcher)).run).toMatchObject({ score: { value: 0.5 }, alarm: null })
   })
@@ -176,8 +213,16 @@ describe('runs', () => {
 
 describe('differences', () => {
   it('are the keys with several values, those of the axes first; of paths the last name', () => {
-    const a = leavesOf({ seed: 1, data: { directory: '/home/me/a' }, moe: [{ k: 2, constraint: { name: 'none' } }] })
-    const b = leavesOf({ seed: 2, data: { directory: '/home/you/a' }, moe: [{ k: 2, constraint: { name: 'kl', weight: 1 } }] })
+    const a = leavesOf({
+      seed: 1,
+      data: { directory: '/home/me/a' },
+      moe: [{ k: 2, constraint: { name: 'none' } }],
+    })
+    const b = leavesOf({
+      seed: 2,
+      data: { directory: '/home/you/a' },
+      moe: [{ k: 2, constraint: { name: 'kl', weight: 1 } }],
+    })
     expect([...a]).toEqual([
       ['seed', '1'],
       ['data.directory', 'a'],
@@ -196,7 +241,15 @@ describe('the rate of steps', () => {
     const rate = new StepRate()
     rate.see(10, 0)
     expect(rate.perSecond).toBeUndefined()
-    for (const [number, at] of [[12, 1], [14, 2], [16, 3], [17, 4], [20, 5], [22, 6]] as const) rate.see(number, at)
+    for (const [number, at] of [
+      [12, 1],
+      [14, 2],
+      [16, 3],
+      [17, 4],
+      [20, 5],
+      [22, 6],
+    ] as const)
+      rate.see(number, at)
     expect(rate.perSecond).toBe(2)
     // Steps taken again after a resume begin anew.
     rate.see(5, 10)

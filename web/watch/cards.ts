@@ -1,8 +1,8 @@
 import type { RunRow } from '../../src/watch/protocol.ts'
 import { byId, element, setText } from '../views/elements.ts'
 import { SharesView } from '../views/shares.ts'
-import type { ShownRuns } from './shown-runs.ts'
 import { sharesOf } from './share-history.ts'
+import type { ShownRuns } from './shown-runs.ts'
 import type { Store } from './store.ts'
 import { measure, stateText, whole } from './text.ts'
 
@@ -58,15 +58,26 @@ export class Cards {
       const curves = this.store.curves(row.id)
       const span = isWide ? spans[place]! : Math.max(...spans)
       const history = sharesOf(curves, this.store.details(row.id), this.layer)
-      card.show(row, this.runs.colourOf(row.id), { ...history, from: zoom?.from ?? 0, to: zoom?.to ?? Math.max(1, span) })
+      card.show(row, this.runs.colourOf(row.id), {
+        ...history,
+        from: zoom?.from ?? 0,
+        to: zoom?.to ?? Math.max(1, span),
+      })
     }
     const rest = this.runs.selected.length - rows.length
-    setText(this.#more, rest > 0 ? `and ${rest} more selected runs, whose shares are shown when they are in focus` : '')
+    setText(
+      this.#more,
+      rest > 0 ? `and ${rest} more selected runs, whose shares are shown when they are in focus` : '',
+    )
   }
 
   #layersOf(id: string): string[] {
     const curves = this.store.wholeCurves(id)?.layers.map(({ name }) => name) ?? []
-    const details = this.store.details(id)?.epochs.at(-1)?.layers.map(({ name }) => name) ?? []
+    const details =
+      this.store
+        .details(id)
+        ?.epochs.at(-1)
+        ?.layers.map(({ name }) => name) ?? []
     return [...curves, ...details]
   }
 
@@ -75,7 +86,8 @@ export class Cards {
     const known = [...this.#layer.options].map(option => option.value)
     if (known.join('\n') !== layers.join('\n'))
       this.#layer.replaceChildren(...layers.map(name => element('option', { value: name }, name)))
-    const wanted = settings.layer !== undefined && layers.includes(settings.layer) ? settings.layer : layers.at(-1)
+    const wanted =
+      settings.layer !== undefined && layers.includes(settings.layer) ? settings.layer : layers.at(-1)
     if (wanted !== undefined) this.#layer.value = wanted
     byId('layer-label', HTMLLabelElement).hidden = layers.length < 2
   }
@@ -94,10 +106,7 @@ class Card {
     this.#name.addEventListener('click', () => {
       if (this.#row !== undefined) onFocus(this.#row)
     })
-    this.place.append(
-      element('figcaption', {}, this.#swatch, this.#name, this.#facts),
-      this.#canvas,
-    )
+    this.place.append(element('figcaption', {}, this.#swatch, this.#name, this.#facts), this.#canvas)
     this.#shares = new SharesView(this.#canvas)
   }
 

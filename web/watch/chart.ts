@@ -1,8 +1,8 @@
 import uPlot from 'uplot'
 import { colour, onColours } from '../views/canvas.ts'
 import { element, setText } from '../views/elements.ts'
-import { short, whole } from './text.ts'
 import type { Zoom } from './store.ts'
+import { short, whole } from './text.ts'
 
 /** A line of a chart. Of `low` and `high` a band is drawn around it. */
 export interface ChartLine {
@@ -58,7 +58,10 @@ export class Chart {
     setText(this.#title, text)
   }
 
-  show(lines: readonly ChartLine[], { isLog = false, zoom }: { isLog?: boolean; zoom?: Zoom | undefined } = {}): void {
+  show(
+    lines: readonly ChartLine[],
+    { isLog = false, zoom }: { isLog?: boolean; zoom?: Zoom | undefined } = {},
+  ): void {
     this.#lines = lines
     this.#zoom = zoom
     this.#isLog = isLog
@@ -70,7 +73,10 @@ export class Chart {
     const more = lines.length > 12 ? `, and ${lines.length - 12} more` : ''
     this.#body.setAttribute('aria-label', `${title} over steps; newest: ${newest.join(', ')}${more}`)
     // The form of a chart is that of its lines; their values are set without making it again.
-    const form = JSON.stringify([isLog, lines.map(line => [line.name, line.colour, line.dash, line.low !== undefined, line.hasPoints])])
+    const form = JSON.stringify([
+      isLog,
+      lines.map(line => [line.name, line.colour, line.dash, line.low !== undefined, line.hasPoints]),
+    ])
     if (form !== this.#form) {
       this.#form = form
       this.#rebuild()
@@ -127,7 +133,12 @@ export class Chart {
       })
       if (line.low === undefined || line.high === undefined) continue
       const at = series.length
-      const edge: uPlot.Series = { label: `${line.name} range`, width: 0, spanGaps: true, points: { show: false } }
+      const edge: uPlot.Series = {
+        label: `${line.name} range`,
+        width: 0,
+        spanGaps: true,
+        points: { show: false },
+      }
       series.push(edge, edge)
       bands.push({ series: [at + 1, at], fill: `color-mix(in srgb, ${stroke} 16%, transparent)` })
     }
@@ -146,8 +157,18 @@ export class Chart {
         y: { distr: this.#isLog ? 3 : 1, range: (_, low, high) => this.#rangeOfValues(low, high) },
       },
       axes: [
-        { ...axis, size: 26, space: 60, values: (_, ticks) => ticks.map(tick => (Number.isInteger(tick) ? whole(tick) : '')) },
-        { ...axis, size: 50, space: 34, values: (_, ticks) => ticks.map(tick => (tick === null ? '' : text(tick))) },
+        {
+          ...axis,
+          size: 26,
+          space: 60,
+          values: (_, ticks) => ticks.map(tick => (Number.isInteger(tick) ? whole(tick) : '')),
+        },
+        {
+          ...axis,
+          size: 50,
+          space: 34,
+          values: (_, ticks) => ticks.map(tick => (tick === null ? '' : text(tick))),
+        },
       ],
       hooks: {
         setCursor: [plot => this.#read(plot)],
@@ -160,9 +181,7 @@ export class Chart {
             this.options.onZoom?.({ from: Math.floor(from), to: Math.ceil(to) })
           },
         ],
-        ready: [
-          plot => plot.over.addEventListener('dblclick', () => this.options.onZoom?.(undefined)),
-        ],
+        ready: [plot => plot.over.addEventListener('dblclick', () => this.options.onZoom?.(undefined))],
       },
     }
   }
@@ -179,7 +198,10 @@ export class Chart {
     const plot = this.#plot
     if (plot === undefined) return
     const ends = this.#lines.flatMap(({ steps }) => [steps[0] ?? 0, steps.at(-1) ?? 0])
-    const [min, max] = this.#zoom === undefined ? [Math.min(0, ...ends), Math.max(1, ...ends)] : [this.#zoom.from, this.#zoom.to]
+    const [min, max] =
+      this.#zoom === undefined
+        ? [Math.min(0, ...ends), Math.max(1, ...ends)]
+        : [this.#zoom.from, this.#zoom.to]
     plot.setScale('x', { min, max: max > min ? max : min + 1 })
   }
 
@@ -209,7 +231,10 @@ export class Chart {
       swatch.style.background = `var(${line.colour})`
       parts.push(element('span', { title: line.name }, swatch, text(value)))
     }
-    this.#readout.replaceChildren(element('span', {}, step === undefined ? '' : `step ${whole(step)}`), ...parts)
+    this.#readout.replaceChildren(
+      element('span', {}, step === undefined ? '' : `step ${whole(step)}`),
+      ...parts,
+    )
   }
 
   #press(event: KeyboardEvent): void {

@@ -42,7 +42,8 @@ export class Charts {
       let chart = this.#charts.get(name)
       if (chart === undefined) {
         const { onZoom } = this
-        const text = (value: number): string => measure(name === '(score)' ? (this.#score(rows)?.name ?? '') : name, value)
+        const text = (value: number): string =>
+          measure(name === '(score)' ? (this.#score(rows)?.name ?? '') : name, value)
         const isMeasure = name === '(score)' || name === 'top1' || name === 'top5'
         chart = new Chart({ title: titleOf(name), onZoom, ...(isMeasure ? { text } : {}) })
         chart.place.dataset.curve = name
@@ -51,7 +52,9 @@ export class Charts {
       if (this.#grid.children[place] !== chart.place)
         this.#grid.insertBefore(chart.place, this.#grid.children[place] ?? null)
       const isScore = name === '(score)'
-      chart.title = isScore ? this.#scoreTitle(rows) : `${titleOf(name)}${name === 'learningRate' ? '' : ' while training'}`
+      chart.title = isScore
+        ? this.#scoreTitle(rows)
+        : `${titleOf(name)}${name === 'learningRate' ? '' : ' while training'}`
       const lines = rows.flatMap(row => this.#line(row, name, rows.length))
       const isLog = this.runs.settings.isLog && !isScore && name !== 'top1' && name !== 'top5'
       chart.show(lines, { isLog, zoom: this.store.zoom })
@@ -60,7 +63,9 @@ export class Charts {
 
   #names(rows: readonly RunRow[]): string[] {
     const found = new Set(rows.flatMap(({ id }) => Object.keys(this.store.wholeCurves(id)?.curves ?? {})))
-    const usual = first.filter(name => (name === '(score)' ? this.#score(rows) !== undefined : found.has(name)))
+    const usual = first.filter(name =>
+      name === '(score)' ? this.#score(rows) !== undefined : found.has(name),
+    )
     if (!this.runs.settings.isMore) return usual
     const others = [...found].filter(name => !first.includes(name) && !last.includes(name))
     return [...usual, ...others, ...last.filter(name => found.has(name))]
@@ -72,7 +77,9 @@ export class Charts {
 
   #scoreTitle(rows: readonly RunRow[]): string {
     const score = this.#score(rows)
-    return score === undefined || score === null ? '' : `${titleOf(score.name)} on held-out images (${score.split})`
+    return score === undefined || score === null
+      ? ''
+      : `${titleOf(score.name)} on held-out images (${score.split})`
   }
 
   #line(row: RunRow, name: string, count: number): ChartLine[] {

@@ -29,14 +29,18 @@ export class ExclusionsView {
       const values = rows.flatMap(row => row[expert] ?? [])
       return `expert ${expert} ${percent(values.reduce((a, b) => a + b, 0) / (values.length || 1))}`
     })
-    this.canvas.setAttribute('aria-label', `Share of the steps in which each expert was excluded: ${means.join(', ')}`)
+    this.canvas.setAttribute(
+      'aria-label',
+      `Share of the steps in which each expert was excluded: ${means.join(', ')}`,
+    )
   }
 
   #draw({ context, width, height }: Surface): void {
     const experts = this.#rows.at(-1)?.length ?? 0
     const bottom = height - foot
     const tall = bottom / Math.max(1, experts)
-    const x = (step: number): number => left + ((step - this.#from) / (this.#to - this.#from || 1)) * (width - left)
+    const x = (step: number): number =>
+      left + ((step - this.#from) / (this.#to - this.#from || 1)) * (width - left)
     context.font = `600 ${smallText}`
     context.textBaseline = 'middle'
     context.textAlign = 'left'

@@ -27,7 +27,12 @@ export class GalleriesView {
     })
   }
 
-  show(run: string, tests: readonly TestGalleries[], layer: string | undefined, noPictures: string | null): void {
+  show(
+    run: string,
+    tests: readonly TestGalleries[],
+    layer: string | undefined,
+    noPictures: string | null,
+  ): void {
     if (run !== this.#run) this.#isNewest = true
     this.#run = run
     this.#tests = tests.filter(({ layers }) => layers.some(({ name }) => name === layer))
@@ -45,7 +50,10 @@ export class GalleriesView {
     const number = Number(this.#slider.value)
     const test = this.#tests[number]
     const galleries = test?.layers.find(({ name }) => name === this.#layer)?.galleries ?? []
-    const text = test === undefined ? 'none yet' : `${number + 1} of ${this.#tests.length}, after step ${whole(test.step)}, on ${test.split}`
+    const text =
+      test === undefined
+        ? 'none yet'
+        : `${number + 1} of ${this.#tests.length}, after step ${whole(test.step)}, on ${test.split}`
     setText(this.#label, text)
     this.#slider.setAttribute('aria-valuetext', text)
     const form = JSON.stringify([this.#run, galleries])
@@ -57,23 +65,42 @@ export class GalleriesView {
   #row({ expert, strip, images }: Gallery): HTMLElement {
     const names = images.map(({ classes }) => classes.join(' and ') || 'no class')
     const weights = images.map(({ weight }) => weight)
-    const said = images.map(({ image, weight }, i) => `${names[i]} (image ${image}, weight ${percent(weight)})`)
+    const said = images.map(
+      ({ image, weight }, i) => `${names[i]} (image ${image}, weight ${percent(weight)})`,
+    )
     const alt = images.length === 0 ? `images of expert ${expert}` : said.join(', ')
     const picture =
       strip === null
         ? []
-        : [element('img', { src: `api/runs/${this.#run}/strips/${strip}`, alt, width: '588', height: '96', loading: 'lazy' })]
+        : [
+            element('img', {
+              src: `api/runs/${this.#run}/strips/${strip}`,
+              alt,
+              width: '588',
+              height: '96',
+              loading: 'lazy',
+            }),
+          ]
     const counts = new Map<string, number>()
     for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
-    const listed = Array.from(counts, ([name, count]) => (count === 1 ? name : `${name} ×${count}`)).join(', ')
+    const listed = Array.from(counts, ([name, count]) => (count === 1 ? name : `${name} ×${count}`)).join(
+      ', ',
+    )
     const [low, high] = [Math.min(...weights), Math.max(...weights)]
-    const range = images.length === 0 ? 'no image chose it' : `${listed}; weight ${percent(high)}${low === high ? '' : ` to ${percent(low)}`}`
+    const range =
+      images.length === 0
+        ? 'no image chose it'
+        : `${listed}; weight ${percent(high)}${low === high ? '' : ` to ${percent(low)}`}`
     return element(
       'li',
       { class: 'gallery' },
       chip(expert),
       ...picture,
-      element('p', { class: 'small muted', ...(strip === null ? {} : { 'aria-hidden': 'true' }) }, strip !== null && images.length === 0 ? '' : range),
+      element(
+        'p',
+        { class: 'small muted', ...(strip === null ? {} : { 'aria-hidden': 'true' }) },
+        strip !== null && images.length === 0 ? '' : range,
+      ),
     )
   }
 }

@@ -9,6 +9,7 @@ import { readSettings, writeSettings } from './settings.ts'
 import { ShownRuns } from './shown-runs.ts'
 import { Store, type Zoom } from './store.ts'
 import { Stream } from './stream.ts'
+import { wide } from './tables.ts'
 import { whole } from './text.ts'
 
 /** Milliseconds between two questions for what has changed. */
@@ -98,7 +99,8 @@ class Dashboard {
       }),
     )
     document.addEventListener('keydown', event => {
-      const isTyping = event.target instanceof HTMLElement && event.target.matches('input:not([type=checkbox]), select')
+      const isTyping =
+        event.target instanceof HTMLElement && event.target.matches('input:not([type=checkbox]), select')
       if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return
       if (event.key === '/') {
         event.preventDefault()
@@ -185,11 +187,17 @@ class Dashboard {
       // Runs of a log with shares for epochs alone have them in their details.
       for (const id of missing) {
         const curves = this.#store.wholeCurves(id)
-        if (id !== focused && curves?.isWhole && curves.layers.length === 0 && this.#store.details(id) === undefined)
+        if (
+          id !== focused &&
+          curves?.isWhole &&
+          curves.layers.length === 0 &&
+          this.#store.details(id) === undefined
+        )
           await this.#store.updateDetails(id)
       }
       const isPartial = shown.some(id => this.#store.wholeCurves(id)?.isWhole === false)
-      if (isPartial) for (const id of shown) if (this.#store.wholeCurves(id)?.isWhole === false) this.#changed.add(id)
+      if (isPartial)
+        for (const id of shown) if (this.#store.wholeCurves(id)?.isWhole === false) this.#changed.add(id)
       this.#draw()
       if (isPartial) this.#plan(pace * 2)
     } finally {
@@ -265,18 +273,31 @@ class Dashboard {
     if (section.dataset.form === form) return
     section.dataset.form = form
     const head = rows.map(row =>
-      element('th', { scope: 'col' }, element('i', { class: `swatch e${this.#runs.colourOf(row.id) % 16}` }), row.name),
+      element(
+        'th',
+        { scope: 'col' },
+        element('i', { class: `swatch e${this.#runs.colourOf(row.id) % 16}` }),
+        row.name,
+      ),
     )
-    byId('differences-table', HTMLTableElement).replaceChildren(
+    const table = element(
+      'table',
+      {},
       element('thead', {}, element('tr', {}, element('th', { scope: 'col' }, 'Key'), ...head)),
       element(
         'tbody',
         {},
         ...keys.map(key =>
-          element('tr', {}, element('th', { scope: 'row' }, key), ...rows.map(({ values }) => element('td', {}, values[key] ?? '–'))),
+          element(
+            'tr',
+            {},
+            element('th', { scope: 'row' }, key),
+            ...rows.map(({ values }) => element('td', {}, values[key] ?? '–')),
+          ),
         ),
       ),
     )
+    byId('differences-table', HTMLDivElement).replaceChildren(wide('In what these runs differ', table))
   }
 }
 

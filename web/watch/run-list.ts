@@ -39,8 +39,7 @@ export class RunList {
 
   show(): void {
     const rows = [...this.passing]
-    if (this.#order.value === 'score')
-      rows.sort((a, b) => (b.score?.value ?? -1) - (a.score?.value ?? -1))
+    if (this.#order.value === 'score') rows.sort((a, b) => (b.score?.value ?? -1) - (a.score?.value ?? -1))
     else if (this.#order.value === 'state')
       rows.sort((a, b) => stateOrder.indexOf(a.state) - stateOrder.indexOf(b.state))
     const selected = new Set(this.runs.selected.map(({ id }) => id))
@@ -103,7 +102,11 @@ class RunItem {
   show(
     row: RunRow,
     keys: readonly string[],
-    { isSelected, isFocused, colour }: { isSelected: boolean; isFocused: boolean; colour: number | undefined },
+    {
+      isSelected,
+      isFocused,
+      colour,
+    }: { isSelected: boolean; isFocused: boolean; colour: number | undefined },
   ): void {
     this.#row = row
     this.#box.checked = isSelected
@@ -122,7 +125,8 @@ class RunItem {
     this.place.dataset.state = row.state
     this.place.dataset.name = row.name
     const facts = element('span', {}, factsOf(row))
-    const alarm = row.alarm === null ? [] : [element('span', { class: 'alarm', title: row.alarm }, 'collapse')]
+    const alarm =
+      row.alarm === null ? [] : [element('span', { class: 'alarm', title: row.alarm }, 'collapse')]
     const report =
       row.hasReport && row.state !== 'planned'
         ? [element('a', { href: `runs/${row.id}/report.html`, target: '_blank', rel: 'noopener' }, 'report')]
@@ -149,7 +153,9 @@ function factsOf(row: RunRow): string {
   const { state, step, steps, score, loss, imagesPerSecond, secondsLeft } = row
   if (state === 'planned') return 'not begun'
   if (state === 'preparing') return row.why ?? 'preparing data and network'
-  const parts = [steps === null || state === 'finished' ? `step ${whole(step)}` : `${Math.floor(100 * progress(row))} %`]
+  const parts = [
+    steps === null || state === 'finished' ? `step ${whole(step)}` : `${Math.floor(100 * progress(row))} %`,
+  ]
   if (score !== null) parts.push(`${score.label} ${measure(score.name, score.value)}`)
   else if (loss !== null) parts.push(`loss ${short(loss)}`)
   if (state === 'training') {

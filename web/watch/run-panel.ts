@@ -4,6 +4,7 @@ import { Chart } from './chart.ts'
 import { ExclusionsView } from './exclusions.ts'
 import { GalleriesView } from './galleries.ts'
 import type { Store, Zoom } from './store.ts'
+import { fillPairs, wide } from './tables.ts'
 import { duration, measure, short, titleOf, whole } from './text.ts'
 
 /** Everything about the run in focus: facts, alarms, galleries, counters, tests, configuration. */
@@ -15,19 +16,46 @@ export class RunPanel {
   readonly #facts = element('dl', { class: 'run-facts' })
   readonly #alarms = element('details', { class: 'alarms' })
   readonly #galleries = new GalleriesView()
-  readonly #galleryBlock = block('Images of each expert', 'At each test, the held-out images with the most gate weight of each expert.', this.#galleries.place)
+  readonly #galleryBlock = block(
+    'Images of each expert',
+    'At each test, the held-out images with the most gate weight of each expert.',
+    this.#galleries.place,
+  )
   readonly #counters = element('div', { class: 'chart-grid' })
-  readonly #counterBlock = block('Counters of the constraint', 'The state of a hard constraint after each step; one line an expert.', this.#counters)
+  readonly #counterBlock = block(
+    'Counters of the constraint',
+    'The state of a hard constraint after each step; one line an expert.',
+    this.#counters,
+  )
   readonly #charts = new Map<string, Chart>()
   readonly #exclusionCanvas = element('canvas', { role: 'img', class: 'exclusions' })
   readonly #exclusions = new ExclusionsView(this.#exclusionCanvas)
-  readonly #exclusionBlock = block('Excluded steps', 'Steps in which the constraint excluded an expert; the stronger, the more of the steps.', this.#exclusionCanvas)
+  readonly #exclusionBlock = block(
+    'Excluded steps',
+    'Steps in which the constraint excluded an expert; the stronger, the more of the steps.',
+    this.#exclusionCanvas,
+  )
   readonly #tests = element('table')
-  readonly #testsBlock = element('details', {}, element('summary', {}, 'Epochs and tests, as numbers'), wide('Epochs and tests', this.#tests))
+  readonly #testsBlock = element(
+    'details',
+    {},
+    element('summary', {}, 'Epochs and tests, as numbers'),
+    wide('Epochs and tests', this.#tests),
+  )
   readonly #config = element('table')
-  readonly #configBlock = element('details', {}, element('summary', {}, 'Configuration'), wide('Configuration', this.#config))
+  readonly #configBlock = element(
+    'details',
+    {},
+    element('summary', {}, 'Configuration'),
+    wide('Configuration', this.#config),
+  )
   readonly #environment = element('table')
-  readonly #environmentBlock = element('details', {}, element('summary', {}, 'Environment'), wide('Environment', this.#environment))
+  readonly #environmentBlock = element(
+    'details',
+    {},
+    element('summary', {}, 'Environment'),
+    wide('Environment', this.#environment),
+  )
   #shown = ''
 
   constructor(
@@ -60,7 +88,8 @@ export class RunPanel {
     this.#why.hidden = row.why === null
     this.#showFacts(row, details, curves)
     this.#showAlarms(details)
-    const hasTests = (details?.tests.length ?? 0) > 0 || (details?.epochs.some(one => one.layers.length > 0) ?? false)
+    const hasTests =
+      (details?.tests.length ?? 0) > 0 || (details?.epochs.some(one => one.layers.length > 0) ?? false)
     this.#galleryBlock.hidden = !hasTests
     this.#galleries.show(row.id, details?.tests ?? [], layer, details?.noPictures ?? null)
     this.#showConstraint(row, curves, layer)
@@ -94,7 +123,11 @@ export class RunPanel {
     if (row.hasReport)
       facts.push([
         'Report',
-        element('a', { href: `runs/${row.id}/report.html`, target: '_blank', rel: 'noopener' }, 'what its experts do'),
+        element(
+          'a',
+          { href: `runs/${row.id}/report.html`, target: '_blank', rel: 'noopener' },
+          'what its experts do',
+        ),
       ])
     else if (row.state === 'finished') facts.push(['Report', 'none yet: moiety explain writes it'])
     const made = facts.map(([name, value]) =>
@@ -125,7 +158,9 @@ export class RunPanel {
         ...alarms
           .slice(-200)
           .toReversed()
-          .map(({ epoch, layer, message }) => element('li', {}, `after epoch ${epoch + 1}, ${layer}: ${message}`)),
+          .map(({ epoch, layer, message }) =>
+            element('li', {}, `after epoch ${epoch + 1}, ${layer}: ${message}`),
+          ),
       ),
     )
   }
@@ -171,7 +206,10 @@ export class RunPanel {
   #showTests(epochs: readonly EpochRow[], layer: string | undefined): void {
     this.#testsBlock.hidden = epochs.length === 0
     const names = [...new Set(epochs.flatMap(({ measures }) => Object.keys(measures)))]
-    const experts = Math.max(0, ...epochs.map(one => one.layers.find(({ name }) => name === layer)?.importance.length ?? 0))
+    const experts = Math.max(
+      0,
+      ...epochs.map(one => one.layers.find(({ name }) => name === layer)?.importance.length ?? 0),
+    )
     const head = ['Epoch', 'On', 'Loss', ...names.map(titleOf), 'Seconds']
     const heads = head.map(text => element('th', { scope: 'col' }, text))
     const shares = Array.from({ length: experts }, (_, expert) =>
@@ -187,9 +225,16 @@ export class RunPanel {
           loss === null ? '–' : loss.toFixed(3),
           ...names.map(name => measure(name, measures[name])),
           seconds === null ? '–' : seconds.toFixed(1),
-          ...Array.from({ length: experts }, (_, expert) => (importance[expert] == null ? '–' : percent(importance[expert]))),
+          ...Array.from({ length: experts }, (_, expert) =>
+            importance[expert] == null ? '–' : percent(importance[expert]),
+          ),
         ]
-        return element('tr', {}, element('th', { scope: 'row' }, String(epoch + 1)), ...cells.map(text => element('td', {}, text)))
+        return element(
+          'tr',
+          {},
+          element('th', { scope: 'row' }, String(epoch + 1)),
+          ...cells.map(text => element('td', {}, text)),
+        )
       })
     this.#tests.replaceChildren(
       element('thead', {}, element('tr', {}, ...heads, ...shares)),
@@ -199,25 +244,19 @@ export class RunPanel {
 }
 
 function block(title: string, help: string, ...content: readonly Node[]): HTMLElement {
-  return element('div', { class: 'block' }, element('h3', {}, title), element('p', { class: 'muted small' }, help), ...content)
-}
-
-/** A table that may be wider than the page: it scrolls, also by the keyboard. */
-function wide(name: string, table: HTMLTableElement): HTMLElement {
-  return element('div', { class: 'wide', tabindex: '0', role: 'region', 'aria-label': name }, table)
-}
-
-function fillPairs(table: HTMLTableElement, pairs: readonly (readonly [string, string])[]): void {
-  table.replaceChildren(
-    element(
-      'tbody',
-      {},
-      ...pairs.map(([key, value]) => element('tr', {}, element('th', { scope: 'row' }, key), element('td', {}, value))),
-    ),
+  return element(
+    'div',
+    { class: 'block' },
+    element('h3', {}, title),
+    element('p', { class: 'muted small' }, help),
+    ...content,
   )
 }
 
-function bestOf(epochs: readonly EpochRow[], name: string | undefined): { value: number; epoch: number } | undefined {
+function bestOf(
+  epochs: readonly EpochRow[],
+  name: string | undefined,
+): { value: number; epoch: number } | undefined {
   let best: { value: number; epoch: number } | undefined
   for (const { split, measures, epoch } of epochs) {
     const value = name === undefined ? null : measures[name]

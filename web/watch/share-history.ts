@@ -16,7 +16,7 @@ export function sharesOf(
   layer: string | undefined,
 ): Shares {
   const own = curves?.layers.find(({ name }) => name === layer)
-  if (curves !== undefined && own !== undefined && own.shares.some(row => row.length > 0)) {
+  if (curves !== undefined && own?.shares.some(row => row.length > 0)) {
     const known = curves.steps.flatMap((step, i) =>
       own.shares[i]?.some(share => share !== null) ? [{ step, row: own.shares[i] }] : [],
     )

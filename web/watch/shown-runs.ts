@@ -44,7 +44,9 @@ export class ShownRuns {
     const others = all.filter(row => !training.includes(row))
     const room = Math.max(0, mostAtFirst - training.length)
     // Spread over the list: neighbours in a sweep differ in their seeds alone.
-    const spread = others.filter((_, i) => Math.floor(((i + 1) * room) / others.length) > Math.floor((i * room) / others.length))
+    const spread = others.filter(
+      (_, i) => Math.floor(((i + 1) * room) / others.length) > Math.floor((i * room) / others.length),
+    )
     const chosen = new Set([...training.slice(0, mostAtFirst), ...(room >= others.length ? others : spread)])
     return all.filter(row => chosen.has(row) || row.name === this.settings.focus)
   }

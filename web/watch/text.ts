@@ -61,16 +61,6 @@ export function stateText({ state, why }: RunRow): string {
   return why === null ? state : `${state}: ${why}`
 }
 
-export const stateWords: Readonly<Record<RunRow['state'], string>> = {
-  planned: 'planned',
-  preparing: 'preparing',
-  training: 'training',
-  finished: 'finished',
-  stopped: 'stopped',
-  crashed: 'crashed',
-  failed: 'failed',
-}
-
 /** How far a run is, as a fraction; 1 for one that is finished, as by early stopping. */
 export function progress({ state, step, steps }: RunRow): number {
   if (state === 'finished') return 1

@@ -1,10 +1,10 @@
+import { element, percent, setText } from '../../../web/views/elements.ts'
+import { SharesView } from '../../../web/views/shares.ts'
 import type { Run } from '../run.ts'
 import type { ImageData } from '../training/data.ts'
-import { element, percent, setText } from '../../../web/views/elements.ts'
 import { GalleriesView } from './galleries.ts'
 import { GateMap } from './gate-map.ts'
 import { MatrixView } from './matrix.ts'
-import { SharesView } from '../../../web/views/shares.ts'
 import { RecentShares } from './recent-shares.ts'
 import type { Sheet } from './sheet.ts'
 
