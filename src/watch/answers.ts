@@ -4,20 +4,19 @@ import { addStepLine, stepCurves } from './log-content.ts'
 import { readSteps, sampleSteps } from './log-parts.ts'
 import type { Reading } from './log-reader.ts'
 import type { RunDetails, StepCurves, TestGalleries } from './protocol.ts'
-import { mostBuckets } from './run-log.ts'
 import { StepBuckets } from './step-buckets.ts'
 import type { Strips } from './strips.ts'
 import type { WatchedRun } from './watched-run.ts'
 import type { Watcher } from './watcher.ts'
 
 /** Single lines of a log that is not read yet. */
-const samples = 160
+const samples = 128
 
 /** Bytes of a log that are read for a range. */
 const mostOfRange = 256 << 20
 
-/** Bytes of logs that are read for one answer, so that the first picture of short logs is the whole. */
-const readAtOnce = 8 << 20
+/** Logs up to so many bytes are read for an answer, and all together: the first picture of short logs is the whole. */
+const [short, readAtOnce] = [4 << 20, 16 << 20]
 
 /** What the page knows of a run's steps already. */
 export interface Known {
@@ -50,16 +49,15 @@ export async function curvesOf(
     const run = watcher.run(id)
     if (run === undefined) continue
     const log = watcher.logs.demand(run)
-    for (
-      let reading: Reading = 'more';
-      log?.isWhole === false && reading === 'more' && left > 0;
-      left -= 1 << 20
-    )
+    let reading: Reading = run.size > short ? 'end' : 'more'
+    while (log?.isWhole === false && reading === 'more' && left > 0) {
       reading = await log.read(1 << 20)
+      left -= 1 << 20
+    }
     if (log?.isWhole) {
       const isKnown = generation === log.generation && width === log.width
       found[id] = log.curves({ since: isKnown ? since : 0, layers })
-    } else found[id] = await sampled(run, layers)
+    } else if (log === undefined || generation !== 0) found[id] = await sampled(run, layers)
   }
   return found
 }
@@ -67,7 +65,7 @@ export async function curvesOf(
 /** Generation 0: single lines, evenly spread over a log of any length. */
 async function sampled(run: WatchedRun, layers: boolean): Promise<StepCurves> {
   const file = await run.open('metrics.jsonl')
-  const buckets = new StepBuckets(mostBuckets)
+  const buckets = new StepBuckets(2 * samples)
   if (file !== undefined) {
     try {
       for (const line of await sampleSteps(file, samples)) addStepLine(buckets, line)

@@ -17,6 +17,7 @@ export class KeptLogs {
   readonly #refused = new Map<WatchedRun, number>()
   #reading: Promise<void> | undefined
   #isStopped = false
+  #holds = 0
 
   /**
    * @param memory - bytes
@@ -47,6 +48,16 @@ export class KeptLogs {
     })
   }
 
+  /** Runs work that the page waits for: until it is done, nothing is read besides. */
+  async before<T>(work: () => Promise<T>): Promise<T> {
+    this.#holds += 1
+    try {
+      return await work()
+    } finally {
+      this.#holds -= 1
+    }
+  }
+
   stop(): void {
     this.#isStopped = true
   }
@@ -63,7 +74,8 @@ export class KeptLogs {
           this.forget(run)
           break
         }
-        await pause(0)
+        do await pause(this.#holds > 0 ? 20 : 0)
+        while (this.#holds > 0 && !this.#isStopped)
       }
       if (run.log !== undefined && before !== `${log.isWhole} ${log.generation} ${log.facts.lines}`)
         this.onRead(run)

@@ -1,3 +1,4 @@
+import { readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import type { MetricsLine } from '../run/metrics-line.ts'
 import { bytesAt, parseLogLine } from './log-reader.ts'
@@ -19,9 +20,11 @@ interface PlacedLine {
  *
  * @param end - where to stop looking
  */
-async function stepAfter(file: FileHandle, position: number, end: number): Promise<PlacedLine | undefined> {
+function stepAfter({ fd }: FileHandle, position: number, end: number): PlacedLine | undefined {
   for (let length = window; length <= longest; length *= 4) {
-    const bytes = await bytesAt(file, position, Math.min(length, end - position))
+    // At once: so small a part takes less time than waiting for it does.
+    const bytes = Buffer.allocUnsafe(Math.min(length, end - position))
+    if (readSync(fd, bytes, 0, bytes.length, position) < bytes.length) return undefined
     let begin = position === 0 ? 0 : bytes.indexOf(0x0a) + 1
     if (position > 0 && begin === 0) {
       if (bytes.length < length) return undefined
@@ -40,18 +43,12 @@ async function stepAfter(file: FileHandle, position: number, end: number): Promi
 /** Lines about steps at places that are evenly spread over the file, the first and the last among them; each once, in their order. */
 export async function sampleSteps(file: FileHandle, count: number): Promise<MetricsLine[]> {
   const { size } = await file.stat()
+  const places = Array.from({ length: count }, (_, i) => Math.floor((i * size) / count))
+  const placed = places.map(place => stepAfter(file, place, size))
+  const { step } = await readEnd(file, size)
   const found: MetricsLine[] = []
-  let reached = -1
-  for (let i = 0; i < count; i++) {
-    const position = Math.floor((i * size) / count)
-    if (position < reached) continue
-    const placed = await stepAfter(file, position, size)
-    if (placed === undefined || placed.at <= reached) continue
-    reached = placed.at
-    if (placed.line.step > (found.at(-1)?.step ?? -1)) found.push(placed.line)
-  }
-  const { steps } = await readEnd(file, size)
-  for (const line of steps) if (line.step > (found.at(-1)?.step ?? -1)) found.push(line)
+  for (const line of [...placed.map(one => one?.line), step])
+    if (line !== undefined && line.step > (found.at(-1)?.step ?? -1)) found.push(line)
   return found
 }
 
@@ -70,7 +67,7 @@ export async function readSteps(
   let [low, high] = [0, size]
   while (high - low > window) {
     const middle = Math.floor((low + high) / 2)
-    const placed = await stepAfter(file, middle, size)
+    const placed = stepAfter(file, middle, size)
     if (placed === undefined || placed.line.step >= from) high = middle
     else low = middle
   }
@@ -102,48 +99,58 @@ export async function readSteps(
 
 /** The end of a log. */
 export interface LogEnd {
-  /** The last lines about steps. */
-  readonly steps: readonly MetricsLine[]
-  /** The newest lines of other kinds, in their order. */
+  /** The last line about a step. */
+  readonly step: MetricsLine | undefined
+  /** The newest lines about epochs and alarms, in their order. */
   readonly others: readonly MetricsLine[]
 }
 
-/**
- * The last lines. It looks back until it has found the test of an epoch, through `farthest` bytes at most.
- */
+/** Bytes in which the last line is looked for, and in which the search goes back. */
+const [tail, stride] = [1 << 16, 1 << 18]
+
+/** The end. It looks back until it has found the test of an epoch, through `farthest` bytes at most. */
 export async function readEnd(file: FileHandle, size: number, farthest = 0): Promise<LogEnd> {
-  const length = Math.min(size, 1 << 16)
-  const last = linesIn(await bytesAt(file, size - length, length), size === length)
-  const steps = last.filter(({ kind }) => kind === 'step')
-  let others = last.filter(({ kind }) => kind !== 'step')
-  const isTest = ({ kind, split }: MetricsLine): boolean => kind === 'epoch' && split !== 'train'
-  const chunk = 1 << 20
-  for (let to = size - length; !others.some(isTest) && to > 0 && size - to < farthest; ) {
-    const from = Math.max(0, to - chunk)
-    // Beyond `to`, so that a line across it is whole.
-    const bytes = await bytesAt(file, from, Math.min(size, to + (1 << 16)) - from)
-    others = [...otherLinesIn(bytes), ...others]
-    to = from
+  const from = Math.max(0, size - tail)
+  const last = await bytesAt(file, from, size - from)
+  const step = lastStep(last, from === 0)
+  let others = othersIn(last)
+  for (let to = from; !others.some(isTest) && to > 0 && size - to < farthest; ) {
+    const begin = Math.max(0, to - stride)
+    // Beyond `to`, so that a line across it is whole; a line that begins there is known already.
+    const bytes = await bytesAt(file, begin, Math.min(size, to + tail) - begin)
+    others = [...othersIn(bytes, to - begin), ...others]
+    to = begin
   }
-  return { steps, others }
+  return { step, others }
 }
 
-function linesIn(bytes: Buffer, isFromStart: boolean): MetricsLine[] {
-  const begin = isFromStart ? 0 : bytes.indexOf(0x0a) + 1
-  const text = bytes.toString('utf8', begin, bytes.lastIndexOf(0x0a) + 1)
-  return text.split('\n').flatMap(line => parseLogLine(line) ?? [])
+const isTest = ({ kind, split }: MetricsLine): boolean => kind === 'epoch' && split !== 'train'
+
+function lastStep(bytes: Buffer, isFromStart: boolean): MetricsLine | undefined {
+  let end = bytes.lastIndexOf(0x0a)
+  while (end > 0) {
+    const before = bytes.lastIndexOf(0x0a, end - 1)
+    if (before < 0 && !isFromStart) return undefined
+    const line = parseLogLine(bytes.toString('utf8', before + 1, end))
+    if (line?.kind === 'step') return line
+    end = before
+  }
+  return undefined
 }
 
-/** Lines that are not about steps, found by how Moiety begins them: a log has few. */
-function otherLinesIn(bytes: Buffer): MetricsLine[] {
-  const found: MetricsLine[] = []
-  const beginning = '{"kind":"'
-  for (let at = bytes.indexOf(beginning); at >= 0; at = bytes.indexOf(beginning, at + 1)) {
-    if (at > 0 && bytes[at - 1] !== 0x0a) continue
-    if (bytes.toString('latin1', at + beginning.length, at + beginning.length + 5) === 'step"') continue
-    const end = bytes.indexOf(0x0a, at)
-    const line = end < 0 ? undefined : parseLogLine(bytes.toString('utf8', at, end))
-    if (line !== undefined) found.push(line)
-  }
-  return found
+/** Lines about epochs and alarms that begin before `until`, found by how Moiety begins them: a log has few. */
+function othersIn(bytes: Buffer, until = bytes.length): MetricsLine[] {
+  const places = ['{"kind":"epoch"', '{"kind":"alarm"'].flatMap(beginning => {
+    const found: number[] = []
+    for (let at = bytes.indexOf(beginning); at >= 0 && at < until; at = bytes.indexOf(beginning, at + 1))
+      found.push(at)
+    return found
+  })
+  return places
+    .toSorted((a, b) => a - b)
+    .flatMap(at => {
+      const end = bytes.indexOf(0x0a, at)
+      const line = end < 0 ? undefined : parseLogLine(bytes.toString('utf8', at, end))
+      return line ?? []
+    })
 }

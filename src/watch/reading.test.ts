@@ -1,7 +1,9 @@
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -223,40 +225,36 @@ describe('buckets', () => {
   })
 })
 
+/** Bytes that this process has read so far; 0 where the system does not say. */
+function bytesRead(): number {
+  const counts = '/proc/self/io'
+  return existsSync(counts) ? Number(/rchar: (\d+)/.exec(readFileSync(counts, 'utf8'))?.[1]) : 0
+}
+
 describe('parts of a long log', () => {
   const test = `${JSON.stringify({ kind: 'epoch', epoch: 0, step: 500, split: 'val', top1: 0.25, layers: [] })}\n`
 
   it('are read without the rest: samples, a range, the end and the newest test', async () => {
     writeFileSync(path, steps(1, 500) + test + steps(501, 60_000))
     const file = await open(path)
-    let bytes = 0
-    const counted = new Proxy(file, {
-      get: (target, name) => {
-        if (name !== 'read') return Reflect.get(target, name).bind(target)
-        return async (...words: Parameters<typeof file.read>) => {
-          const result = await Reflect.apply(target.read, target, words)
-          bytes += result.bytesRead
-          return result
-        }
-      },
-    })
     const { size } = await file.stat()
-    const sampled = (await sampleSteps(counted, 100)).map(line => line.step)
+    let before = bytesRead()
+    const sampled = (await sampleSteps(file, 100)).map(line => line.step)
     expect(sampled[0]).toBe(1)
     expect(sampled.at(-1)).toBe(60_000)
-    expect(sampled.length).toBeGreaterThan(100)
+    expect(sampled.length).toBeGreaterThanOrEqual(100)
     expect(sampled).toEqual([...new Set(sampled)].sort((a, b) => a - b))
-    expect(bytes).toBeLessThan(size / 4)
-    bytes = 0
+    expect(bytesRead() - before).toBeLessThan(size / 4)
+    before = bytesRead()
     const found: number[] = []
-    const isWhole = await readSteps(counted, { from: 30_000, to: 30_100, most: 1e9 }, line =>
+    const isWhole = await readSteps(file, { from: 30_000, to: 30_100, most: 1e9 }, line =>
       found.push(line.step),
     )
     expect(isWhole).toBe(true)
     expect(found).toEqual(Array.from({ length: 101 }, (_, i) => 30_000 + i))
-    expect(bytes).toBeLessThan(size / 2)
-    const end = await readEnd(counted, size, 1e9)
-    expect(end.steps.at(-1)?.step).toBe(60_000)
+    expect(bytesRead() - before).toBeLessThan(size / 2)
+    const end = await readEnd(file, size, 1e9)
+    expect(end.step?.step).toBe(60_000)
     expect(end.others.map(line => line.step)).toEqual([500])
     await file.close()
   })

@@ -18,7 +18,7 @@ import { StepBuckets } from './step-buckets.ts'
 export const mostBuckets = 1024
 
 /** Epochs, alarms and tests that are kept; of more, every second is left out. */
-const mostRecords = 2000
+const mostRecords = 1000
 
 let generations = 0
 
@@ -88,7 +88,7 @@ export class RunLog {
   /** About as much memory as it holds. */
   get bytes(): number {
     const records = this.#epochs.length + this.#alarms.length + this.#tests.length
-    return this.#buckets.bytes + 2000 * records
+    return this.#buckets.bytes + 1200 * records
   }
 
   curves(wanted: Wanted): StepCurves {

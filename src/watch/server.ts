@@ -329,7 +329,7 @@ class Dashboard {
     if (this.#reading >= mostReading) await new Promise<void>(resolve => this.#waiting.push(resolve))
     else this.#reading += 1
     try {
-      return await work()
+      return await this.watcher.logs.before(work)
     } finally {
       const next = this.#waiting.shift()
       if (next === undefined) this.#reading -= 1

@@ -8,8 +8,8 @@ const none = Number.NaN
 class Column {
   mean: Float64Array
   count: Uint32Array
-  min: Float64Array | undefined
-  max: Float64Array | undefined
+  min: Float32Array | undefined
+  max: Float32Array | undefined
 
   constructor(
     readonly kind: Kind,
@@ -18,8 +18,8 @@ class Column {
     this.mean = new Float64Array(size).fill(none)
     this.count = new Uint32Array(size)
     if (kind === 'range') {
-      this.min = new Float64Array(size).fill(none)
-      this.max = new Float64Array(size).fill(none)
+      this.min = new Float32Array(size).fill(none)
+      this.max = new Float32Array(size).fill(none)
     }
   }
 
@@ -34,17 +34,17 @@ class Column {
   }
 
   grow(size: number): void {
-    const grown = (old: Float64Array): Float64Array => {
-      const values = new Float64Array(size).fill(none)
+    const grown = <T extends Float32Array | Float64Array>(values: T, old: T): T => {
+      values.fill(none)
       values.set(old)
       return values
     }
     const count = new Uint32Array(size)
     count.set(this.count)
     this.count = count
-    this.mean = grown(this.mean)
-    this.min = this.min && grown(this.min)
-    this.max = this.max && grown(this.max)
+    this.mean = grown(new Float64Array(size), this.mean)
+    this.min = this.min && grown(new Float32Array(size), this.min)
+    this.max = this.max && grown(new Float32Array(size), this.max)
   }
 
   /** Makes one bucket of each two. */
@@ -70,7 +70,7 @@ class Column {
   }
 
   get bytes(): number {
-    return this.count.length * (this.kind === 'range' ? 28 : 12)
+    return this.count.length * (this.kind === 'range' ? 20 : 12)
   }
 }
 
@@ -180,7 +180,7 @@ export class StepBuckets {
   }
 }
 
-function rounded(values: Float64Array, buckets: readonly number[]): (number | null)[] {
+function rounded(values: Float32Array | Float64Array, buckets: readonly number[]): (number | null)[] {
   return buckets.map(bucket => {
     const value = values[bucket]!
     return Number.isNaN(value) ? null : Number(value.toPrecision(6))

@@ -77,6 +77,11 @@ export class WatchedRun {
     return this.#names
   }
 
+  /** Bytes of its log. */
+  get size(): number {
+    return this.#size
+  }
+
   get hasFolder(): boolean {
     return this.#configState !== 'none'
   }
@@ -141,10 +146,9 @@ export class WatchedRun {
       // What is known of the newest test holds until a newer one is found, unless the log was cut.
       const isCut = size < this.#size
       if (isCut) this.#forgetLog()
-      const { steps, others } = await readEnd(file, size, this.#tested === undefined ? farthest : 0)
+      const { step: last, others } = await readEnd(file, size, this.#tested === undefined ? farthest : 0)
       this.#logged = logged
       this.#size = size
-      const last = steps.at(-1)
       this.#step = last?.step ?? others.at(-1)?.step ?? 0
       this.#loss = typeof last?.loss === 'number' ? last.loss : null
       const epochs = others.flatMap(line => epochRow(line) ?? [])

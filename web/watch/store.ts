@@ -64,7 +64,7 @@ export class Store {
       const kept = this.#curves.get(id)
       const { steps = [], width = 1, generation = 0 } = kept?.curves ?? {}
       const last = steps.at(-1)
-      if (kept === undefined || generation === 0 || last === undefined || kept.hasLayers !== layers) return id
+      if (kept === undefined || last === undefined || kept.hasLayers !== layers) return id
       since.set(id, Math.floor(last / width))
       return `${id}~${generation}~${width}~${since.get(id)}`
     })
