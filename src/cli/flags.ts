@@ -142,6 +142,16 @@ export interface TrainFlags {
   readonly memory?: string
   readonly size?: string
   readonly findLr?: true
+  readonly watch?: true
+  readonly json?: true
+}
+
+export interface WatchFlags {
+  readonly port?: string
+  readonly host: string
+  /** True where it was given without a value. */
+  readonly token?: string | true
+  readonly allowHost: readonly string[]
   readonly json?: true
 }
 
