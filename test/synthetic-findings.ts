@@ -117,6 +117,8 @@ export function syntheticFindings(made: Synthetic): {
       cvActivation: variation(activation),
       active: share.filter(value => value > 0.01).length,
       groupings,
+      attributes: [],
+      attributeLeads: { choice: null, experts: [] },
       dependence: dependenceOf(records),
       leads: {
         single: leadAmong(single, 'right'),

@@ -21,6 +21,9 @@ import type { Evaluated, Task } from '../tasks/task.ts'
 import { affinityOf } from './affinity.ts'
 import { agreementOf } from './agreement.ts'
 import type { AnalysisOptions, Pictures, TableFile } from './analysed.ts'
+import { readAttributeTable } from './attributes/attribute-table.ts'
+import { givenAttributes } from './attributes/given-attributes.ts'
+import { measuredAttributes } from './attributes/measured-attributes.ts'
 import { type Findings, groupingOf, type LayerFindings } from './findings.ts'
 import { countsOf, layerFindings } from './layer-findings.ts'
 import { routedItems, weightsOfItems } from './routed-items.ts'
@@ -37,6 +40,8 @@ export interface ExplainOptions extends AnalysisOptions, CheckpointChoice {
   readonly task?: Task | undefined
   /** Another data set with the same classes, instead of the one it was trained on. */
   readonly data?: DataChoice | undefined
+  /** A file with further attributes of images, see `readAttributeTable`. */
+  readonly attributes?: string | undefined
   /** By default the one that the run was tested on while it trained. */
   readonly split?: SplitName | undefined
   /** Threads of the engine, instead of as many as in training. */
@@ -71,6 +76,8 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const onProgress = (what: string, done: number, total: number): void =>
     onEvent({ kind: 'progress', what, done, total })
   const { seed = 0, threads, device } = options
+  const { attributes: file } = options
+  const table = file === undefined ? undefined : await readAttributeTable(file)
   const opened = await openTrainedRun(options.run, {
     task: options.task,
     split: options.split,
@@ -80,6 +87,8 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     data: options.data,
   })
   const { task, split, checkpoint } = opened
+  const given =
+    file === undefined || table === undefined ? [] : await givenAttributes({ file, table }, opened, onEvent)
   const other =
     options.against === undefined ? undefined : await openOther(options, options.against, opened, onEvent)
   const analysed = await withEngine(opened, { threads, device }, engine =>
@@ -94,6 +103,9 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
 
   const permutations = options.permutations ?? analysed.permutations
   const log = logOf(options.run, checkpoint.step, onEvent)
+  const { images } = analysed.evaluated
+  const measured = task.mixtures.length === 0 ? [] : await measuredAttributes(task, split, images, onProgress)
+  const attributes = [...measured, ...given]
   const layers: LayerFindings[] = []
   for (const [index, { name }] of analysed.evaluated.routing.entries()) {
     const found = await layerFindings({
@@ -104,6 +116,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
       log,
       permutations,
       seed,
+      attributes,
       onProgress: (what, done, total) => onProgress(`${name}: ${what}`, done, total),
     })
     const agreement =

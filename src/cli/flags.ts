@@ -55,6 +55,7 @@ export interface ExplainFlags extends CheckpointFlags {
   readonly out?: string
   readonly charts?: string
   readonly against?: string
+  readonly attributes?: string
   readonly data?: string
   readonly split?: string
   readonly threads?: string

@@ -5,7 +5,7 @@ import { draw, standalone } from './draw.ts'
 import { percent } from './figures.ts'
 import { fitted, shown } from './markup.ts'
 import { spacious } from './matrix-charts.ts'
-import { informationChart } from './measure-charts.ts'
+import { attributesChart, informationChart } from './measure-charts.ts'
 import { expertColour, expertInk, tone } from './palette.ts'
 import { mapChart, placesOf, trainingChart } from './place-charts.ts'
 import { groupingChart } from './preference-figures.ts'
@@ -28,6 +28,17 @@ export function groupingSvg(
 export function informationSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
   return standalone(informationChart(`${shown(layer.name)}: what decides the expert`, layer))
+}
+
+/** What attributes of images tell about the expert. */
+export function attributesSvg(findings: Findings, layerIndex: number): string {
+  const layer = layerOf(findings, layerIndex)
+  if (!hasAttributes(layer)) nothing(layer, 'no attribute of its images was tested')
+  return standalone(attributesChart(`${shown(layer.name)}: what attributes of images tell`, layer))
+}
+
+function hasAttributes({ attributes }: LayerFindings): boolean {
+  return attributes.some(({ information }) => information !== null)
 }
 
 /** Each expert's share after each epoch. */
@@ -149,6 +160,7 @@ export function chartFiles(findings: Findings): ChartFile[] {
     return [
       ...(own === undefined ? [] : [file('captions', captionsSvg(findings, index))]),
       file('information', informationSvg(findings, index)),
+      ...(hasAttributes(layer) ? [file('attributes', attributesSvg(findings, index))] : []),
       ...grouped('superclasses', 'superclass'),
       ...grouped('levels', 'level'),
       ...grouped('sizes', 'size'),

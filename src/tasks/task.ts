@@ -123,6 +123,8 @@ export interface Task<out E extends Evaluated = Evaluated, out V extends Variant
   load(images: Uint32Array, epoch: number): Promise<TaskBatch>
   /** Some images of a split for people to look at; a task that has none leaves it out. @throws MoietyError `data` */
   pictures?(split: SplitName, images: readonly number[]): Promise<readonly StoredPicture[]>
+  /** The files of a split's images, relative to the data's folder; undefined where images have none. */
+  imageNames?(split: SplitName): readonly string[] | undefined
   /** The network and its loss on batches of a form. */
   objective(form: BatchForm): BuildObjective
   /** What a step measured, as the log and the progress line show it. */

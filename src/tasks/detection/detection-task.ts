@@ -183,6 +183,10 @@ export class DetectionTask implements Task<DetectorRecords> {
     }
   }
 
+  imageNames(split: SplitName): readonly string[] {
+    return splitNamed(this.data, split).scenes.map(({ name }) => name)
+  }
+
   async pictures(split: SplitName, images: readonly number[]): Promise<readonly StoredPicture[]> {
     return await splitNamed(this.data, split).load(images)
   }
