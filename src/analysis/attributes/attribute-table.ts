@@ -83,7 +83,7 @@ function csvTable(file: string, text: string): AttributeTable {
   return {
     columns: columns.filter(name => name !== ''),
     rows: records.map(({ fields, line }) => ({
-      values: new Map(columns.map((name, at) => [name, valueOf(fields[at]!)])),
+      values: new Map(columns.map((name, at) => [name, cellValue(fields[at]!)])),
       where: `${file}, line ${line}`,
     })),
   }
@@ -101,7 +101,7 @@ function jsonTable(file: string, text: string): AttributeTable {
       // Lists and objects are no values.
       if (value !== undefined && value !== null && typeof value === 'object') return
       columns.add(key)
-      values.set(key, valueOf(value))
+      values.set(key, cellValue(value))
     })
     reader.end()
     return [{ values, where }]
@@ -120,13 +120,13 @@ async function parquetTable(path: string): Promise<AttributeTable> {
   for (const group of file.groups)
     for (const record of await readParquet(file, columns, group))
       rows.push({
-        values: new Map(columns.map(name => [name, valueOf(record[name])])),
+        values: new Map(columns.map(name => [name, cellValue(record[name])])),
         where: `${path}, row ${rows.length}`,
       })
   return { columns, rows }
 }
 
-function valueOf(value: unknown): Value {
+function cellValue(value: unknown): Value {
   switch (typeof value) {
     case 'string':
       return missing.has(value.trim().toLowerCase()) ? null : value.trim()
