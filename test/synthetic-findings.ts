@@ -291,6 +291,7 @@ export function syntheticFindings(made: Synthetic): {
         model: 'resnet18, width 16, stem cifar',
         parameters: 1_234_567,
         activeParameters: 812_345,
+        multiplyAdds: 35_200_000,
         moiety: '0.1.0',
       },
       data: {

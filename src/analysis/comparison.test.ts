@@ -28,6 +28,7 @@ describe('runs side by side', () => {
     score: 0.5,
     parameters: 100,
     activeParameters: 100,
+    multiplyAdds: 1000,
     seconds: 60,
     layers: [],
   }

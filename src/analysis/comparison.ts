@@ -30,6 +30,8 @@ export interface ComparedRun {
   /** Parameters, and those that one image passes through. */
   readonly parameters: number
   readonly activeParameters: number
+  /** Multiply–adds of an image; null in reports of earlier versions. */
+  readonly multiplyAdds: number | null
   /** Of the training; null where it is not known. */
   readonly seconds: number | null
   readonly layers: readonly ComparedLayer[]
@@ -85,6 +87,7 @@ export function comparedRun(
     score,
     parameters: run.parameters,
     activeParameters: run.activeParameters,
+    multiplyAdds: run.multiplyAdds,
     seconds,
     layers: layers.map(layer => comparedLayer(layer, score)),
   }

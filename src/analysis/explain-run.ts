@@ -210,7 +210,7 @@ function agreementWith(
 
 function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {
   const { config } = task
-  const { description, parameters, activeParameters } = task.facts
+  const { description, parameters, activeParameters, multiplyAdds } = task.facts
   const extensions = readPlan(checkpoint.extra)?.extensions ?? []
   return {
     name: basename(resolve(run)),
@@ -225,6 +225,7 @@ function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {
     model: description,
     parameters,
     activeParameters,
+    multiplyAdds,
     moiety: version,
   }
 }

@@ -432,6 +432,8 @@ export const findings = z.object({
     model: z.string(),
     parameters: z.number(),
     activeParameters: z.number(),
+    /** Of an image, with K of the E experts; reports of earlier versions have none. */
+    multiplyAdds: maybe.default(null),
     moiety: z.string(),
   }),
   data: z.object({

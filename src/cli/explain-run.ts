@@ -17,7 +17,7 @@ import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { ExplainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { borderless, headline, layerTable } from './report.ts'
+import { borderless, costLine, headline, layerTable } from './report.ts'
 import { dataChoice, imagesOf, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
@@ -88,6 +88,7 @@ function explanationReport(findings: Findings, paint: Paint): string {
   const changes = (extras?.task === 'detection' ? extras.changes : undefined) ?? []
   return [
     headline(measures, paint, imagesOf[data.split]),
+    costLine(run),
     ...(run.which === undefined ? [] : [`Checkpoint: ${clean(run.which)}`]),
     ...changes.map(({ measure, text }) => wrap(`Changes ${measure}: ${clean(text)}`, '  ')),
     ...layers.map((layer, index) => layerReport(findings, layer, index, paint)),

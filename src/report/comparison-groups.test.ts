@@ -36,6 +36,7 @@ const run = (name: string, seed: number, score: number, fields: Partial<Compared
   score,
   parameters: 100,
   activeParameters: 100,
+  multiplyAdds: 1000,
   seconds: 60,
   layers: [layer],
   ...fields,

@@ -2,7 +2,7 @@ import type { HostTensor } from '../base/tensor.ts'
 import type { Config } from '../config/config.ts'
 import type { OnProgress, SplitName } from '../data/index.ts'
 import type { MeasureDefinition } from '../metrics/measure.ts'
-import type { LayerStats, Measures, TrainEvent } from '../run/events.ts'
+import type { LayerStats, Measures, NetworkCost, TrainEvent } from '../run/events.ts'
 import type { Engine } from '../runtime/index.ts'
 import type { DataIdentity, Normalisation } from './data-identity.ts'
 import type { BatchForm, BuildObjective } from './objective.ts'
@@ -169,12 +169,9 @@ export interface EvaluatedVariants<E extends Evaluated = Evaluated, V extends Va
 }
 
 /** What a network is, for people. */
-export interface NetworkFacts {
+export interface NetworkFacts extends NetworkCost {
   /** `resnet18, width 64, cifar stem` */
   readonly description: string
-  readonly parameters: number
-  /** Parameters that one image passes through: K of the E experts. */
-  readonly activeParameters: number
 }
 
 /** A task before its data is open. */
