@@ -316,6 +316,18 @@ export function syntheticFindings(made: Synthetic): {
         answers,
         layers: ownLayers,
       },
+      learning: [
+        {
+          run: 'cifar100-small-kl',
+          seed: 42,
+          points: Array.from({ length: 24 }, (_, at) => ({
+            epoch: Math.floor(at / 2),
+            split: at % 2 === 0 ? ('train' as const) : ('test' as const),
+            loss: 1.4 + 3 / (1 + at) + (at % 2) / 10,
+            measures: { top1: 0.6 - 0.5 / (1 + at) },
+          })),
+        },
+      ],
       layers,
     },
     pictures,

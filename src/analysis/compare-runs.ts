@@ -5,6 +5,7 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { rethrowExhausted } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { readLatency } from '../run/latency.ts'
 import { type CheckpointChoice, chosenCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
 import { remembered, testedOn } from '../tasks/data-identity.ts'
 import { checkpointIdentity, type DataChoice, taskOfRun } from '../tasks/open-run.ts'
@@ -42,7 +43,7 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
     options.signal?.throwIfAborted()
     const known = options.data === undefined ? knownFindings(run, options) : undefined
     const about = known ?? (await found(run, options))
-    compared.push(comparedRun(about, secondsOf(run), options.checkpoint === 'best'))
+    compared.push(comparedRun(about, secondsOf(run), options.checkpoint === 'best', readLatency(run)))
   }
   for (const { run, extensions } of compared) {
     const last = extensions.at(-1)

@@ -29,6 +29,8 @@ describe('runs side by side', () => {
     parameters: 100,
     activeParameters: 100,
     multiplyAdds: 1000,
+    latency: null,
+    learning: [],
     seconds: 60,
     layers: [],
   }

@@ -3,6 +3,8 @@ import { activeShare } from '../metrics/utilization.ts'
 import { type ConstraintKind, constraints } from '../moe/index.ts'
 import type { Measures } from '../run/events.ts'
 import type { Extension } from '../run/extensions.ts'
+import type { Latency } from '../run/latency.ts'
+import type { LearningPoint } from '../run/learning-curve.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import type { Findings, GroupingFindings, LayerFindings } from './findings.ts'
 
@@ -32,6 +34,9 @@ export interface ComparedRun {
   readonly activeParameters: number
   /** Multiply–adds of an image; null in reports of earlier versions. */
   readonly multiplyAdds: number | null
+  /** How long its exported file takes; null where that was not measured. */
+  readonly latency: Latency | null
+  readonly learning: readonly LearningPoint[]
   /** Of the training; null where it is not known. */
   readonly seconds: number | null
   readonly layers: readonly ComparedLayer[]
@@ -67,9 +72,10 @@ export interface ComparedLayer {
 
 /** A run as its findings describe it. */
 export function comparedRun(
-  { task, run, data, measures, layers }: Findings,
+  { task, run, data, measures, layers, learning }: Findings,
   seconds: number | null,
   isBest = false,
+  latency: Latency | null = null,
 ): ComparedRun {
   const score = scoreIn(measures)
   return {
@@ -88,6 +94,8 @@ export function comparedRun(
     parameters: run.parameters,
     activeParameters: run.activeParameters,
     multiplyAdds: run.multiplyAdds,
+    latency,
+    learning: learning[0]?.points ?? [],
     seconds,
     layers: layers.map(layer => comparedLayer(layer, score)),
   }

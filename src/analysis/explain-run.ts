@@ -4,6 +4,7 @@ import type { SplitName } from '../data/index.ts'
 import { version } from '../files/version.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readPlan } from '../run/extensions.ts'
+import { learningCurveOf } from '../run/learning-curve.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import type { Device, Engine } from '../runtime/index.ts'
 import type { CheckpointChoice } from '../tasks/choose-checkpoint.ts'
@@ -133,6 +134,11 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     loss: trained.loss,
     measures: { ...trained.measures },
     perClass,
+    learning: [opened, ...(other === undefined || !isSibling(opened, other) ? [] : [other])].map(one => ({
+      run: basename(resolve(one.run)),
+      seed: one.task.config.seed,
+      points: learningCurveOf(one === opened ? log : logOf(one.run, one.checkpoint.step, onEvent)),
+    })),
     layers,
     extras,
   }
@@ -206,6 +212,17 @@ function agreementWith(
   const own = { experts: layer.experts, weights: weightsOfItems(routed) }
   const theirs = affinityOf(own, labels, mine.names.length)
   return agreementOf(mine.affinity.weight, theirs.weight, { against, seed, permutations: 200 })
+}
+
+/** Whether two runs, as far trained, differ in nothing but the seed. */
+function isSibling(one: OpenedRun, other: OpenedRun): boolean {
+  const identity = ({ task, checkpoint }: OpenedRun): string =>
+    configurationIdentity(task.config, readPlan(checkpoint.extra)?.extensions)
+  return (
+    one.checkpoint.step === other.checkpoint.step &&
+    one.task.config.seed !== other.task.config.seed &&
+    identity(one) === identity(other)
+  )
 }
 
 function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {

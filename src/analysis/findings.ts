@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { significanceLevel } from '../base/exact-tests.ts'
 import { missReasons } from '../metrics/detections/index.ts'
 import { extension } from '../run/extensions.ts'
+import { learningPoint } from '../run/learning-curve.ts'
 
 /**
  * What `moiety explain` finds out about a run of any task, as `report.json` holds it. Every picture of the report is drawn from
@@ -458,6 +459,13 @@ export const findings = z.object({
   measures,
   /** By measure: its value for each class. */
   perClass: z.record(z.string(), z.array(maybe)),
+  /**
+   * The run's learning curve, and with `--against` that of a run that differs in nothing but the seed; reports of earlier versions
+   * have none.
+   */
+  learning: z
+    .array(z.object({ run: z.string(), seed: z.number(), points: z.array(learningPoint) }))
+    .default([]),
   layers: z.array(layerFindings),
   /** What only this task has; null for a task that adds nothing. */
   extras: z.discriminatedUnion('task', [classificationExtras, multiLabelExtras, detectionExtras]).nullable(),

@@ -37,6 +37,8 @@ const run = (name: string, seed: number, score: number, fields: Partial<Compared
   parameters: 100,
   activeParameters: 100,
   multiplyAdds: 1000,
+  latency: null,
+  learning: [],
   seconds: 60,
   layers: [layer],
   ...fields,

@@ -19,6 +19,8 @@ const run = (configuration: string, seed: number, score: number): ComparedRun =>
   parameters: 100,
   activeParameters: 100,
   multiplyAdds: 1000,
+  latency: null,
+  learning: [],
   seconds: 60,
   layers: [],
 })

@@ -3,6 +3,7 @@ import { type Findings, groupingOf, imageFindings, type LayerFindings } from '..
 import { fail } from '../base/errors.ts'
 import { draw, standalone } from './draw.ts'
 import { percent } from './figures.ts'
+import { learningOf } from './learning-section.ts'
 import { fitted, shown } from './markup.ts'
 import { spacious } from './matrix-charts.ts'
 import { attributesChart, informationChart } from './measure-charts.ts'
@@ -152,7 +153,11 @@ export interface ChartFile {
 
 /** Every chart that the findings have something for, as files: `layer4-captions.svg` and so on. */
 export function chartFiles(findings: Findings): ChartFile[] {
-  return findings.layers.flatMap((layer, index) => {
+  const ofRun = learningOf(findings).map(({ file, drawn }) => ({
+    name: `${file}.svg`,
+    svg: standalone(drawn),
+  }))
+  const ofLayers = findings.layers.flatMap((layer, index) => {
     const file = (kind: string, svg: string): ChartFile => ({ name: `${layer.name}-${kind}.svg`, svg })
     const grouped = (kind: string, name: 'superclass' | 'level' | 'size'): ChartFile[] =>
       groupingOf(layer, name) === undefined ? [] : [file(kind, groupingSvg(findings, index, name))]
@@ -168,4 +173,5 @@ export function chartFiles(findings: Findings): ChartFile[] {
       ...((own?.map ?? null) === null ? [] : [file('map', mapSvg(findings, index))]),
     ]
   })
+  return [...ofLayers, ...ofRun]
 }
