@@ -75,7 +75,6 @@ export function comparedRun(
   { task, run, data, measures, layers, learning }: Findings,
   seconds: number | null,
   isBest = false,
-  latency: Latency | null = null,
 ): ComparedRun {
   const score = scoreIn(measures)
   return {
@@ -94,7 +93,7 @@ export function comparedRun(
     parameters: run.parameters,
     activeParameters: run.activeParameters,
     multiplyAdds: run.multiplyAdds,
-    latency,
+    latency: null,
     learning: learning[0]?.points ?? [],
     seconds,
     layers: layers.map(layer => comparedLayer(layer, score)),

@@ -67,7 +67,10 @@ ${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specializat
 function costSection(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ranking): Markup | null {
   const charts = costOf(runs, ranking)
   if (charts.length === 0) return null
-  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${legend(rows)}</section>`
+  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${legend(
+    rows,
+    runs.some(({ layers }) => layers.length === 0),
+  )}</section>`
 }
 
 function costOf(runs: readonly ComparedRun[], { scale, axis }: Ranking): NamedChart[] {
@@ -83,7 +86,7 @@ function costOf(runs: readonly ComparedRun[], { scale, axis }: Ranking): NamedCh
 }
 
 /** Of a network without mixtures. */
-const plainLook = { shade: 4, symbol: 'plus' } as const
+const plainLook = { shade: 4, symbol: 'plus', text: 'plain network' } as const
 
 /** Learning curves of each configuration. */
 function curvesSection(runs: readonly ComparedRun[]): Markup | null {
@@ -365,8 +368,11 @@ function byK(rows: readonly Row[], plain: readonly number[], { title, scale, axi
 }
 
 /** What colours and shapes mean, for the kinds that are there. */
-function legend(rows: readonly Row[]): Markup {
-  const present = Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind))
+function legend(rows: readonly Row[], hasPlain = false): Markup {
+  const present = [
+    ...Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind)),
+    ...(hasPlain ? [['plain', plainLook] as const] : []),
+  ]
   return html`<ul class="kinds">${present.map(([kind, { shade, symbol, text }]) => {
     const mark = draw(kind, {
       width: 16,
@@ -382,7 +388,7 @@ function legend(rows: readonly Row[]): Markup {
           r: 5,
           stroke: expertColour(shade),
           strokeWidth: 2,
-          fill: symbol === 'times' ? 'none' : expertColour(shade),
+          fill: symbol === 'times' || symbol === 'plus' ? 'none' : expertColour(shade),
           fillOpacity: 0.25,
         }),
       ],

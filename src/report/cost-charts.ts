@@ -110,11 +110,15 @@ function scatter(
   marks: readonly Mark[],
   axes: { readonly x: string; readonly y: string },
 ): Chart {
+  const scores = marks.flatMap(({ score }) => score ?? [])
+  const [least, most] = [Math.min(...scores), Math.max(...scores)]
+  // One value has no scale of its own.
+  const domain = most > least ? {} : { domain: [least - 1, most + 1] }
   const grid = { grid: true, nice: true, labelArrow: 'none' } as const
   return draw(label, {
     ...{ width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 },
     x: { ...grid, label: axes.x, zero: true, ticks: 5 },
-    y: { ...grid, label: axes.y },
+    y: { ...grid, ...domain, label: axes.y },
     marks: marks.map(mark =>
       Plot.dot([mark], {
         x: 'x',

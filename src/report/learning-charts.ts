@@ -97,6 +97,7 @@ function curves(
   const most = Math.max(...known.flatMap(({ points }) => points.map(({ runs }) => runs)))
   const band = most > 1 ? ' Bands are the mean ± the standard deviation over seeds.' : ''
   const x = ({ epoch }: BandPoint): number => epoch + 1
+  const epochs = known.flatMap(({ points }) => points.map(x))
   return [
     {
       file,
@@ -104,7 +105,7 @@ function curves(
       sentence: `After each epoch: solid on held-out images, dashed on training images while they were learned from.${band}`,
       drawn: draw(title, {
         ...{ width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 },
-        x: { label: 'epoch', ticks: 6, tickFormat: 'd', labelArrow: 'none' },
+        x: { label: 'epoch', ticks: wholeTicks(Math.max(...epochs)), tickFormat: 'd', labelArrow: 'none' },
         y: { label: axis, grid: true, nice: true, labelArrow: 'none' },
         marks: known.flatMap(({ shade, isTraining, points }) => {
           const colour = expertColour(shade)
@@ -128,8 +129,19 @@ function curves(
               strokeWidth: isTraining ? 1.25 : 2,
               ...(isTraining ? { strokeDasharray: '4 3' } : {}),
             }),
-            // A line through one point is not seen.
-            ...(points.length === 1 ? [Plot.dot(points, { x, y: 'mean', r: 3, fill: colour })] : []),
+            // A line, or a band, through one point is not seen.
+            ...(points.length === 1
+              ? [
+                  Plot.dot(points, { x, y: 'mean', r: 3, fill: colour }),
+                  Plot.ruleX(wide, {
+                    x,
+                    y1: ({ mean, deviation }: BandPoint) => mean - deviation!,
+                    y2: ({ mean, deviation }: BandPoint) => mean + deviation!,
+                    stroke: colour,
+                    strokeWidth: 1.5,
+                  }),
+                ]
+              : []),
           ]
         }),
       }),
@@ -146,6 +158,12 @@ function curves(
       ),
     },
   ]
+}
+
+/** Whole numbers from 1 to at most 8 places, the same distance apart. */
+function wholeTicks(most: number): number[] {
+  const step = Math.max(1, Math.ceil(most / 8))
+  return Array.from({ length: Math.floor(most / step) }, (_, at) => (at + 1) * step)
 }
 
 /** Which colour is which series; none for one. */
