@@ -60,12 +60,22 @@ export function learningCharts(
     ...(ranking === undefined
       ? []
       : curves(
-          { file: 'learning-curves', title: `Learning curves: ${ranking.title}`, axis: unit },
+          {
+            file: 'learning-curves',
+            title: `Learning curves: ${ranking.title}`,
+            axis: unit,
+            bounds: ranking.format === 'percent' ? [0, 100] : free,
+          },
           series,
           ({ measures }) => scaled(measures[ranking.name], scale),
         )),
     ...curves(
-      { file: 'learning-curves-loss', title: 'Learning curves: loss', axis: 'loss' },
+      {
+        file: 'learning-curves-loss',
+        title: 'Learning curves: loss',
+        axis: 'loss',
+        bounds: [0, Number.POSITIVE_INFINITY],
+      },
       series,
       ({ loss }) => loss,
     ),
@@ -76,8 +86,21 @@ function scaled(value: number | null | undefined, scale: number): number | null 
   return typeof value === 'number' ? scale * value : null
 }
 
+const free = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
+
 function curves(
-  { file, title, axis }: { readonly file: string; readonly title: string; readonly axis: string },
+  {
+    file,
+    title,
+    axis,
+    bounds: [least, limit],
+  }: {
+    readonly file: string
+    readonly title: string
+    readonly axis: string
+    /** Of what a value can be. */
+    readonly bounds: readonly [number, number]
+  },
   series: readonly CurveSeries[],
   value: (point: LearningPoint) => number | null | undefined,
 ): NamedChart[] {
@@ -116,8 +139,8 @@ function curves(
               : [
                   Plot.areaY(wide, {
                     x,
-                    y1: ({ mean, deviation }: BandPoint) => mean - deviation!,
-                    y2: ({ mean, deviation }: BandPoint) => mean + deviation!,
+                    y1: ({ mean, deviation }: BandPoint) => Math.max(least, mean - deviation!),
+                    y2: ({ mean, deviation }: BandPoint) => Math.min(limit, mean + deviation!),
                     fill: colour,
                     fillOpacity: isTraining ? 0.1 : 0.22,
                   }),
@@ -135,8 +158,8 @@ function curves(
                   Plot.dot(points, { x, y: 'mean', r: 3, fill: colour }),
                   Plot.ruleX(wide, {
                     x,
-                    y1: ({ mean, deviation }: BandPoint) => mean - deviation!,
-                    y2: ({ mean, deviation }: BandPoint) => mean + deviation!,
+                    y1: ({ mean, deviation }: BandPoint) => Math.max(least, mean - deviation!),
+                    y2: ({ mean, deviation }: BandPoint) => Math.min(limit, mean + deviation!),
                     stroke: colour,
                     strokeWidth: 1.5,
                   }),
