@@ -295,12 +295,14 @@ export class TrainingLoop {
 
   #summary(result: Evaluated | undefined, interrupted: boolean, seconds: number): TrainSummary {
     const { task, folder } = this.#parts
+    const { parameters, activeParameters, multiplyAdds } = task.facts
     return {
       run: folder.path,
       interrupted,
       split: this.#test.split,
       measures: result?.measures ?? {},
       seconds,
+      cost: { parameters, activeParameters, multiplyAdds },
       ...this.#savedBest(),
       layers: result === undefined ? [] : layerSummaries(result, task.data.classes),
     }
