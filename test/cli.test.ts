@@ -73,6 +73,7 @@ const commands = [
   'doctor',
   'sweep',
   'table',
+  'watch',
 ]
 
 describe('moiety --help', () => {
