@@ -1,6 +1,7 @@
 // @ts-check
 import { execFileSync } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { copyFile, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { rolldown } from 'rolldown'
 import { dts } from 'rolldown-plugin-dts'
@@ -42,6 +43,7 @@ const internal = [
   'data/artwork',
   'data/detection/scene-classes',
   'optim/index',
+  'report/palette',
   'runtime/plain-ops',
   'runtime/session',
   'tasks/classification/classification-objective',
@@ -83,8 +85,24 @@ const { output } = await code.write({
   sourcemap: process.argv.includes('--sourcemap'),
 })
 
+// The page of `moiety watch`: one script, and one style sheet with the report's colours, as its policy wants it.
+const page = 'dist/watch/page'
+const site = await rolldown({
+  input: 'web/watch/main.ts',
+  platform: 'browser',
+  tsconfig: 'web/tsconfig.json',
+})
+const { output: scripts } = await site.write({ file: `${page}/app.js`, format: 'esm', minify: true })
+const { expertShades, themeStyle } = await import(new URL('../dist/report/palette.js', import.meta.url).href)
+const experts = Array.from(expertShades, (_, i) => `.e${i}{--c:var(--e${i});--i:var(--e${i}-ink)}`)
+const styles = ['node_modules/uplot/dist/uPlot.min.css', 'web/watch/style.css'].map(file =>
+  readFileSync(file, 'utf8'),
+)
+await writeFile(`${page}/style.css`, [themeStyle(), ...experts, ...styles].join('\n'))
+for (const file of ['index.html', 'icon.svg']) await copyFile(`web/watch/${file}`, `${page}/${file}`)
+
 // For scripts/notices.js: whose code is in dist/.
-const modules = output.flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))
+const modules = [...output, ...scripts].flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))
 const bundled = modules.flatMap(
   id =>
     /node_modules\/(?:@[^/]+\/)?[^/]+(?=\/(?!.*node_modules\/))/.exec(id.replaceAll('\\', '/'))?.[0] ?? [],

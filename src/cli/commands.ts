@@ -16,6 +16,7 @@ import { addRecipes } from './recipes.ts'
 import { addSweep } from './sweep.ts'
 import { addTable } from './table.ts'
 import { addTrain, separateResume } from './train.ts'
+import { addWatch } from './watch.ts'
 import { addWorker } from './worker.ts'
 
 /**
@@ -71,6 +72,7 @@ Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diver
 (before the first step at once), other commands at once, with no file half written.`,
     )
   addTrain(moiety)
+  addWatch(moiety)
   addSweep(moiety)
   addWorker(moiety)
   addTable(moiety)

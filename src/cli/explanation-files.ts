@@ -4,7 +4,7 @@ import type { Findings } from '../analysis/findings.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { replaceFiles } from '../files/replace-files.ts'
 import { renderReport } from '../report/page.ts'
-import { chartFiles } from '../report/single-charts.ts'
+import { type ChartFile, chartFiles } from '../report/single-charts.ts'
 
 /**
  * Writes what was found out about a run into a folder: its tables, `report.html` and `report.json`. They are replaced together:
@@ -27,7 +27,11 @@ export async function writeExplanation(
 
 /** Writes every chart that the findings have something for into a folder. @throws MoietyError `disk` */
 export async function writeCharts(folder: string, findings: Findings, disk: Disk = nodeDisk): Promise<void> {
-  const charts = chartFiles(findings)
+  writeChartFiles(folder, chartFiles(findings), disk)
+}
+
+/** @throws MoietyError `disk` */
+export function writeChartFiles(folder: string, charts: readonly ChartFile[], disk: Disk = nodeDisk): void {
   replaceFiles(
     disk,
     charts.map(({ name, svg }) => ({ path: join(folder, name), bytes: svg })),

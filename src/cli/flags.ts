@@ -6,6 +6,8 @@ import type { CheckpointFlags } from './checkpoint-flags.ts'
 export const orders = ['best', 'worst', 'id', 'name'] as const
 
 export interface CompareFlags extends CheckpointFlags {
+  readonly charts?: string
+  readonly latency?: true
   readonly out: string
   readonly data?: string
   readonly threads?: string
@@ -55,6 +57,7 @@ export interface ExplainFlags extends CheckpointFlags {
   readonly out?: string
   readonly charts?: string
   readonly against?: string
+  readonly attributes?: string
   readonly data?: string
   readonly split?: string
   readonly threads?: string
@@ -63,6 +66,8 @@ export interface ExplainFlags extends CheckpointFlags {
 }
 
 export interface ExportFlags extends CheckpointFlags {
+  readonly measure?: true
+  readonly threads?: string
   readonly out?: string
   readonly routing: string
   readonly batch?: string
@@ -115,6 +120,7 @@ export interface SweepFlags {
 }
 
 export interface TableFlags {
+  readonly charts?: string
   readonly rows?: string
   readonly columns?: string
   readonly value?: string
@@ -142,6 +148,16 @@ export interface TrainFlags {
   readonly memory?: string
   readonly size?: string
   readonly findLr?: true
+  readonly watch?: true
+  readonly json?: true
+}
+
+export interface WatchFlags {
+  readonly port?: string
+  readonly host: string
+  /** True where it was given without a value. */
+  readonly token?: string | true
+  readonly allowHost: readonly string[]
   readonly json?: true
 }
 

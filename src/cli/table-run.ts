@@ -1,20 +1,25 @@
+import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { fail } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { JsonObject } from '../files/json.ts'
 import { replaceFile } from '../files/replace-files.ts'
+import { readLatency } from '../run/latency.ts'
+import { type LearningPoint, learningCurveOf } from '../run/learning-curve.ts'
+import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { textOf } from '../sweep/axes.ts'
 import type { Outcome } from '../sweep/outcome.ts'
 import { outcomesUnless } from '../sweep/run-sweep.ts'
 import { requireRecord, type SweepRecord } from '../sweep/sweep-folder.ts'
-import { renderSweep } from '../sweep/sweep-page.ts'
+import { renderSweep, type SweepPage, sweepCharts } from '../sweep/sweep-page.ts'
 import { type SweepTable, sweepTable } from '../sweep/sweep-table.ts'
 import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from '../sweep/table-formats.ts'
 import { measureNamed, usualMeasure } from '../sweep/table-values.ts'
+import { writeChartFiles } from './explanation-files.ts'
 import type { TableFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
-import { requireFile } from './run-flags.ts'
+import { requireFile, requireFolder } from './run-flags.ts'
 import { clean } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -29,6 +34,7 @@ export async function runTable(folder: string, flags: TableFlags): Promise<numbe
 async function writeTable(folder: string, flags: TableFlags, signal: AbortSignal): Promise<void> {
   const format = formatOf(flags)
   if (flags.out !== undefined) requireFile(flags.out)
+  if (flags.charts !== undefined) requireFolder(flags.charts)
   const record = requireRecord(folder)
   const outcomes = await outcomesUnless(signal, folder, record.runs)
   const layout = {
@@ -41,7 +47,12 @@ async function writeTable(folder: string, flags: TableFlags, signal: AbortSignal
   const usual = usualMeasure(outcomes.values())
   const table = laidOut(flags.value ?? usual)
   if (flags.json) return printJson(jsonOf(record, outcomes, table))
-  const content = await contentOf(format, record, outcomes, table, laidOut, usual)
+  if (flags.charts !== undefined) {
+    const drawn = await page(folder, record, outcomes, table, laidOut, usual)
+    signal.throwIfAborted()
+    writeChartFiles(flags.charts, sweepCharts(drawn))
+  }
+  const content = await contentOf(format, folder, record, outcomes, table, laidOut, usual)
   if (flags.out === undefined) {
     if (typeof content === 'string') print(content.trimEnd())
     return
@@ -54,6 +65,7 @@ async function writeTable(folder: string, flags: TableFlags, signal: AbortSignal
 
 async function contentOf(
   format: Format,
+  folder: string,
   record: SweepRecord,
   outcomes: ReadonlyMap<string, Outcome>,
   table: SweepTable,
@@ -72,36 +84,54 @@ async function contentOf(
     case 'parquet':
       return tableParquet(table)
     case 'html':
-      return await page(record, outcomes, table, laidOut, usual)
+      return renderSweep(await page(folder, record, outcomes, table, laidOut, usual))
   }
 }
 
 async function page(
+  folder: string,
   record: SweepRecord,
   outcomes: ReadonlyMap<string, Outcome>,
   table: SweepTable,
   laidOut: (value: string) => SweepTable,
   usual: string,
-): Promise<string> {
+): Promise<SweepPage> {
   const all = [...outcomes.values()]
   const layers = Math.max(0, ...all.map(outcome => (outcome.status === 'done' ? outcome.layers.length : 0)))
   // With several mixtures a run there is no one number of balance; the charts show each.
   const others = layers === 1 ? [usual, 'cvImportance'].filter(value => value !== table.measure.key) : []
   const axis = record.axes.find(({ label }) => label === 'constraint') ?? record.axes.at(-1)
-  return renderSweep({
+  return {
     title: record.title,
     description: record.description,
     seriesAxis: axis?.label ?? null,
     runs: record.runs.map(({ name, values }) => {
+      const outcome = outcomes.get(name) ?? { status: 'missing' }
       const value = axis !== undefined && Object.hasOwn(values, axis.label) ? values[axis.label] : undefined
       return {
         name,
         series: value === undefined ? 'without' : textOf(value),
-        outcome: outcomes.get(name) ?? { status: 'missing' },
+        group:
+          record.axes.map(({ label }) => `${label} ${textOf(values[label] ?? null)}`).join(', ') ||
+          'all runs',
+        outcome,
+        ...(outcome.status === 'done'
+          ? { latency: readLatency(join(folder, name)), learning: curveOf(join(folder, name)) }
+          : { latency: null, learning: [] }),
       }
     }),
     tables: [table, ...others.map(laidOut)],
-  })
+  }
+}
+
+/** The learning curve of a finished run; none where its log is missing or damaged, which a page is drawn without. */
+function curveOf(run: string): LearningPoint[] {
+  try {
+    return learningCurveOf(readMetrics(metricsPath(run)))
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    return []
+  }
 }
 
 function formatOf({ format, out, json }: TableFlags): Format {

@@ -14,7 +14,7 @@ export function addTable(program: Command): void {
     .option('--columns <a,b>', 'what differs from column to column')
     .option(
       '--value <name>',
-      `${taskMeasures.map(({ name }) => name).join(', ')}, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4, or a metric of your own (default: the measure that ranks the runs of the task)`,
+      `${taskMeasures.map(({ name }) => name).join(', ')}, parameters, activeParameters, multiplyAdds, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4, or a metric of your own (default: the measure that ranks the runs of the task)`,
     )
     .option(
       '--baseline <a=b,...>',
@@ -22,6 +22,7 @@ export function addTable(program: Command): void {
     )
     .option('--format <name>', 'text, markdown, latex, csv, parquet or html', 'text')
     .option('--out <file>', 'write it there instead of printing it')
+    .option('--charts <folder>', 'write the charts of cost and of learning as SVG files, too')
     .option('--json', 'print the table and all runs as JSON')
     .addHelpText(
       'after',

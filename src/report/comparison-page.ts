@@ -13,13 +13,16 @@ import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { ConstraintKind } from '../moe/index.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { axesByK } from './axes-by-k.ts'
-import { type Chart, draw } from './draw.ts'
-import { bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
+import { chartFigure, costCharts, type NamedChart } from './cost-charts.ts'
+import { type Chart, draw, standalone } from './draw.ts'
+import { amount, bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
 import { leadingConfiguration } from './leading-configuration.ts'
+import { type CurveSeries, curveLegend, learningCharts } from './learning-charts.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { expertColour, tone } from './palette.ts'
 import { chart, figure, table } from './parts.ts'
 import { shell } from './shell.ts'
+import type { ChartFile } from './single-charts.ts'
 
 /** One mixture of one run. */
 interface Row {
@@ -53,9 +56,62 @@ export function renderComparison(runs: readonly ComparedRun[]): string {
     body: html`${summary(runs, ranking)}
 ${wide(glance(runs, ranking), 'Configurations')}
 ${rows.length === 0 ? null : html`<section><div class="figures">${figures(runs, rows, ranking)}</div>${legend(rows)}</section>`}
+${costSection(runs, rows, ranking)}
+${curvesSection(runs)}
 <section><div class="block"><h3>Results and cost</h3>${wide(costTable(runs), 'Results and cost')}</div>
 ${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialization</h3>${wide(layerTable(rows, groupingsOf(runs)), 'Balance and specialization')}</div>`}</section>`,
   })
+}
+
+/** Results and what they cost: multiply–adds, and latency where it was measured. */
+function costSection(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ranking): Markup | null {
+  const charts = costOf(runs, ranking)
+  if (charts.length === 0) return null
+  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${legend(
+    rows,
+    runs.some(({ layers }) => layers.length === 0),
+  )}</section>`
+}
+
+function costOf(runs: readonly ComparedRun[], { scale, axis }: Ranking): NamedChart[] {
+  return costCharts(
+    runs.map(run => {
+      const kind = kindOfRun(run)
+      const { shade, symbol } = kind === undefined ? plainLook : kinds[kind]
+      const { run: name, score, multiplyAdds, latency } = run
+      return { name, score: score === null ? null : scale * score, multiplyAdds, latency, shade, symbol }
+    }),
+    axis,
+  )
+}
+
+/** Of a network without mixtures. */
+const plainLook = { shade: 4, symbol: 'plus', text: 'plain network' } as const
+
+/** Learning curves of each configuration. */
+function curvesSection(runs: readonly ComparedRun[]): Markup | null {
+  const series = seriesOf(runs)
+  const charts = learningCharts(series, measuresOf(runs[0]?.measures ?? {})[0])
+  if (charts.length === 0) return null
+  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${curveLegend(series)}</section>`
+}
+
+function seriesOf(runs: readonly ComparedRun[]): CurveSeries[] {
+  return groupsOf(runs).map((group, shade) => ({
+    name: runNames(group),
+    shade,
+    runs: group.runs.map(({ learning }) => learning),
+  }))
+}
+
+/** The charts of cost and of learning as files. */
+export function comparisonCharts(runs: readonly ComparedRun[]): ChartFile[] {
+  const ranking = rankingOf(runs)
+  const charts = [
+    ...costOf(runs, ranking),
+    ...learningCharts(seriesOf(runs), measuresOf(runs[0]?.measures ?? {})[0]),
+  ]
+  return charts.map(({ file, drawn }) => ({ name: `${file}.svg`, svg: standalone(drawn) }))
 }
 
 /** What runs of a task are ranked by. */
@@ -312,8 +368,11 @@ function byK(rows: readonly Row[], plain: readonly number[], { title, scale, axi
 }
 
 /** What colours and shapes mean, for the kinds that are there. */
-function legend(rows: readonly Row[]): Markup {
-  const present = Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind))
+function legend(rows: readonly Row[], hasPlain = false): Markup {
+  const present = [
+    ...Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind)),
+    ...(hasPlain ? [['plain', plainLook] as const] : []),
+  ]
   return html`<ul class="kinds">${present.map(([kind, { shade, symbol, text }]) => {
     const mark = draw(kind, {
       width: 16,
@@ -329,7 +388,7 @@ function legend(rows: readonly Row[]): Markup {
           r: 5,
           stroke: expertColour(shade),
           strokeWidth: 2,
-          fill: symbol === 'times' ? 'none' : expertColour(shade),
+          fill: symbol === 'times' || symbol === 'plus' ? 'none' : expertColour(shade),
           fillOpacity: 0.25,
         }),
       ],
@@ -348,6 +407,7 @@ function costTable(runs: readonly ComparedRun[]): Markup {
       ...measures.map(({ label }) => label),
       'parameters',
       'active',
+      'multiply–adds',
       'checkpoint',
       'training, min',
     ],
@@ -357,6 +417,7 @@ function costTable(runs: readonly ComparedRun[]): Markup {
       ...measures.map(one => measured(one, run.measures[one.name])),
       parameters(run.parameters),
       parameters(run.activeParameters),
+      amount(run.multiplyAdds),
       shown(run.checkpoint),
       run.seconds === null ? '–' : fixed(run.seconds / 60, 1),
     ]),

@@ -3,9 +3,10 @@ import { type Findings, groupingOf, imageFindings, type LayerFindings } from '..
 import { fail } from '../base/errors.ts'
 import { draw, standalone } from './draw.ts'
 import { percent } from './figures.ts'
+import { learningOf } from './learning-section.ts'
 import { fitted, shown } from './markup.ts'
 import { spacious } from './matrix-charts.ts'
-import { informationChart } from './measure-charts.ts'
+import { attributesChart, informationChart } from './measure-charts.ts'
 import { expertColour, expertInk, tone } from './palette.ts'
 import { mapChart, placesOf, trainingChart } from './place-charts.ts'
 import { groupingChart } from './preference-figures.ts'
@@ -28,6 +29,17 @@ export function groupingSvg(
 export function informationSvg(findings: Findings, layerIndex: number): string {
   const layer = layerOf(findings, layerIndex)
   return standalone(informationChart(`${shown(layer.name)}: what decides the expert`, layer))
+}
+
+/** What attributes of images tell about the expert. */
+export function attributesSvg(findings: Findings, layerIndex: number): string {
+  const layer = layerOf(findings, layerIndex)
+  if (!hasAttributes(layer)) nothing(layer, 'no attribute of its images was tested')
+  return standalone(attributesChart(`${shown(layer.name)}: what attributes of images tell`, layer))
+}
+
+function hasAttributes({ attributes }: LayerFindings): boolean {
+  return attributes.some(({ information }) => information !== null)
 }
 
 /** Each expert's share after each epoch. */
@@ -141,7 +153,11 @@ export interface ChartFile {
 
 /** Every chart that the findings have something for, as files: `layer4-captions.svg` and so on. */
 export function chartFiles(findings: Findings): ChartFile[] {
-  return findings.layers.flatMap((layer, index) => {
+  const ofRun = learningOf(findings).map(({ file, drawn }) => ({
+    name: `${file}.svg`,
+    svg: standalone(drawn),
+  }))
+  const ofLayers = findings.layers.flatMap((layer, index) => {
     const file = (kind: string, svg: string): ChartFile => ({ name: `${layer.name}-${kind}.svg`, svg })
     const grouped = (kind: string, name: 'superclass' | 'level' | 'size'): ChartFile[] =>
       groupingOf(layer, name) === undefined ? [] : [file(kind, groupingSvg(findings, index, name))]
@@ -149,6 +165,7 @@ export function chartFiles(findings: Findings): ChartFile[] {
     return [
       ...(own === undefined ? [] : [file('captions', captionsSvg(findings, index))]),
       file('information', informationSvg(findings, index)),
+      ...(hasAttributes(layer) ? [file('attributes', attributesSvg(findings, index))] : []),
       ...grouped('superclasses', 'superclass'),
       ...grouped('levels', 'level'),
       ...grouped('sizes', 'size'),
@@ -156,4 +173,5 @@ export function chartFiles(findings: Findings): ChartFile[] {
       ...((own?.map ?? null) === null ? [] : [file('map', mapSvg(findings, index))]),
     ]
   })
+  return [...ofLayers, ...ofRun]
 }

@@ -7,7 +7,7 @@ import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
 import { sizeLimits } from '../files/regular-file.ts'
 import { withCurrentNames } from '../run/earlier-names.ts'
-import type { Measures } from '../run/events.ts'
+import type { Measures, NetworkCost } from '../run/events.ts'
 import { lockOwner } from '../run/lock.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import { createPlannedCheck, type PlannedCheck } from './identity.ts'
@@ -35,6 +35,8 @@ export type Outcome =
       readonly measures: Measures
       /** Of the training. */
       readonly seconds: number | null
+      /** What an image takes; null where an earlier version trained. */
+      readonly cost?: NetworkCost | null
       readonly layers: readonly LayerResult[]
     }
   | { readonly status: 'missing' | 'interrupted' | 'running' }
@@ -56,6 +58,10 @@ const summarySchema = z.object({
   interrupted: z.literal(false),
   measures: z.record(z.string(), number),
   seconds: number,
+  cost: z
+    .object({ parameters: z.number(), activeParameters: z.number(), multiplyAdds: z.number() })
+    .nullable()
+    .default(null),
   layers: z.array(
     z.preprocess(
       withCurrentNames,
@@ -110,12 +116,13 @@ export function outcomeOf(
   if (summary !== undefined) {
     const parsed = summarySchema.safeParse(withMeasures(summary))
     if (!parsed.success) return { status: 'altered', message: 'summary.json cannot be read' }
-    const { measures, seconds, layers } = parsed.data
+    const { measures, seconds, cost, layers } = parsed.data
     const byK = layers.length === 0 ? new Map<string, number[]>() : accuracyByK(folder, disk)
     return {
       status: 'done',
       measures,
       seconds,
+      cost,
       layers: layers.map(layer => ({ ...layer, byK: byK.get(layer.name) ?? null })),
     }
   }
