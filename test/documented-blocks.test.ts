@@ -196,8 +196,18 @@ describe('code within lines', () => {
     // As if the images had levels, and objects of several sizes.
     const [layer] = findings.layers
     const groupings = (['level', 'size'] as const).map(name => ({ ...layer!.groupings[0]!, name }))
-    const all = { ...findings, layers: [{ ...layer!, groupings: [...layer!.groupings, ...groupings] }] }
-    expect(named.map(kind => `layer4-${kind}.svg`)).toEqual(chartFiles(all).map(({ name }) => name))
+    const { names, counts, affinity, information } = layer!.groupings[0]!
+    const none = { ofClass: null, givenClass: null, classGiven: null, givenLevel: null, byExpert: null }
+    const attribute = {
+      ...{ name: 'colour', source: 'image' as const, names, counts, missing: 0, entropy: 1 },
+      ...{ affinity, information, ...none },
+    }
+    const all = {
+      ...findings,
+      layers: [{ ...layer!, attributes: [attribute], groupings: [...layer!.groupings, ...groupings] }],
+    }
+    const fileOf = (kind: string) => (kind.startsWith('learning') ? `${kind}.svg` : `layer4-${kind}.svg`)
+    expect(named.map(fileOf)).toEqual(chartFiles(all).map(({ name }) => name))
   })
 
   it('has keys of the configuration that there are, with values that are taken', () => {

@@ -13,7 +13,7 @@ export function addExplain(program: Command): void {
     .option('--out <folder>', "where to write, instead of the run's folder")
     .option(
       '--charts <folder>',
-      'write charts as SVG files, too, of each layer those it has numbers for: captions, information, attributes, superclasses, levels, sizes, training, map',
+      'write charts as SVG files, too, of each layer those it has numbers for: captions, information, attributes, superclasses, levels, sizes, training, map, learning-curves, learning-curves-loss',
     )
     .option('--against <run>', 'match the experts to those of another run')
     .option(
@@ -33,7 +33,6 @@ export function addExplain(program: Command): void {
 Examples:
   moiety explain runs/sample-1
   moiety explain runs/sample-1 --against runs/sample-2
-  moiety explain runs/sample-1 --attributes images.csv
   moiety explain runs/sample-1 --json > measures.json`,
     )
     .action(async (run: string, flags: ExplainFlags) => {
