@@ -18,7 +18,7 @@ const long = [
 ]
 
 /** Tests of several folders that take seconds and start no process. */
-const quick = ['detection-agreement', 'golden-layer', 'golden-routing', 'method'].map(
+const quick = ['detection-agreement', 'golden-layer', 'golden-routing', 'method', 'watch-values'].map(
   name => `test/${name}.test.ts`,
 )
 

@@ -87,7 +87,7 @@ it('its examples are formatted and linted as the sources are', () => {
 it('its tests pass', () => {
   writeFileSync(
     join(copy, 'vitest.config.ts'),
-    'export default { test: { include: ["src/**/*.test.ts"] } }\n',
+    'export default { test: { include: ["src/**/*.test.ts"], testTimeout: 300_000 } }\n',
   )
   const vitest = join(dirname(require.resolve('vitest/package.json')), 'vitest.mjs')
   const text = execFileSync(process.execPath, [vitest, 'run', '--root', copy, '--reporter=json'], {
