@@ -288,12 +288,14 @@ class Dashboard {
   }
 
   #follow(request: IncomingMessage, response: ServerResponse): void {
-    if (this.stream.isFull)
-      return refuse(response, {
+    if (this.stream.isFull) {
+      refuse(response, {
         status: 503,
         text: 'Too many pages follow this server. Close some of them.',
         headers: { 'retry-after': '10' },
       })
+      return
+    }
     response.writeHead(200, { ...everyAnswer, 'content-type': 'text/event-stream; charset=utf-8' })
     if (request.method === 'HEAD') {
       response.end()
