@@ -77,8 +77,9 @@ export default defineConfig({
     // without projects, 571 s instead of 656 s with two workers.
     maxWorkers: 3,
     sequence: { sequencer: SlowestFirst },
-    // Nothing is slow by itself: a limit ends what hangs, on a machine that others use too.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // Nothing is slow by itself: a limit ends what hangs, on a machine that others use too. No test has another one.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
+    expect: { poll: { timeout: 250_000 } },
   },
 })

@@ -8,7 +8,6 @@ import {
   enqueue,
   file,
   folder,
-  longest,
   newDatabase,
   one,
   parentOf,
@@ -27,10 +26,10 @@ import { command, fingerprint, moiety, start } from './tiny.ts'
 let redis: TestRedis
 const newQueue = (): string => newDatabase(redis)
 
-describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
+describe.runIf(hasRedis)('a queue', () => {
   beforeAll(async () => {
     redis = await startQueues()
-  }, longest)
+  })
   afterAll(async () => await redis?.stop())
 
   it('queues a relative folder of data by its whole path', async () => {

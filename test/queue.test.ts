@@ -8,7 +8,6 @@ import {
   enqueue,
   file,
   folder,
-  longest,
   newDatabase,
   one,
   parentOf,
@@ -43,14 +42,14 @@ const expectedOf = (sweep: string) =>
 const endings = (sweep: string, run: string): number =>
   readFileSync(join(sweep, 'logs', `${run}.log`), 'utf8').match(/^Done in/gm)?.length ?? 0
 
-describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
+describe.runIf(hasRedis)('a queue', () => {
   beforeAll(async () => {
     redis = await startQueues()
     const { code, stderr } = await moiety('sweep', file, '--out', control, '--no-trial', '--jobs', '2')
     expect(code, stderr).toBe(0)
     expected = bits(control)
     expect(Object.keys(expected)).toHaveLength(4)
-  }, longest)
+  })
   afterAll(async () => await redis?.stop())
 
   it('three workers, one killed in a run, and Redis killed and started again: every run ends once, with the bits of one machine', async () => {

@@ -45,7 +45,7 @@ const runsOf = (sweep: string): string[] =>
 const bits = (sweep: string) =>
   Object.fromEntries(runsOf(sweep).map(name => [name, fingerprint(join(sweep, name))]))
 
-describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
+describe('moiety sweep --emit slurm, and --run', () => {
   const sweep = join(folder, 'slurm')
   const script = join(sweep, 'slurm.sh')
   const stub = join(folder, 'bin')

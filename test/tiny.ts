@@ -155,6 +155,32 @@ export async function moiety(...words: string[]): Promise<Ended> {
   return { ...ended, stdout: ended.stdout + native.stdout, stderr: ended.stderr + native.stderr }
 }
 
+const atStep = new URL('./at-step.js', import.meta.url).href
+
+/**
+ * Runs a command that sends itself a signal once a step is in the log of its run, and so many operations on files later: a test that
+ * waited for the step and sent the signal could be too late.
+ */
+export async function signalledAt(
+  step: number,
+  signal: NodeJS.Signals,
+  words: readonly string[],
+  operations = 0,
+): Promise<Ended> {
+  const environment = { MOIETY_TEST_STEP: JSON.stringify({ step, signal, operations }) }
+  return await start(words, process.execPath, ['--import', atStep, command], environment).ended
+}
+
+/** The environment of commands whose trainings stop at a step until they are released; what they start has it too. */
+export function heldAt(step: number): { readonly environment: NodeJS.ProcessEnv; release(): void } {
+  const until = join(newFolder(), 'released')
+  const acts = JSON.stringify({ step, operations: 0, until })
+  return {
+    environment: { MOIETY_TEST_STEP: acts, NODE_OPTIONS: `--import ${atStep}` },
+    release: () => writeFileSync(until, ''),
+  }
+}
+
 /** How many lines a run's metrics have so far. */
 export function metricLines(run: string): number {
   const file = join(run, 'metrics.jsonl')
