@@ -87,7 +87,7 @@ describe('the training of a detector', () => {
       const words = ['train', recipe, '--out', run, ...(kill === 0 ? [] : ['--resume'])]
       const saved = kill === 0 ? 0 : (listCheckpoints(run).at(-1)?.step ?? 0)
       const step = saved + 1 + source.below(2)
-      const { signal, stderr } = await signalledAt(step, 'SIGKILL', words, source.below(30))
+      const { signal, stderr } = await signalledAt(step, 'SIGKILL', words, { operations: source.below(30) })
       expect(signal, stderr).toBe('SIGKILL')
     }
     const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')

@@ -8,6 +8,7 @@ import {
   enqueue,
   file,
   folder,
+  heldWorker,
   newDatabase,
   one,
   parentOf,
@@ -44,7 +45,7 @@ describe.runIf(hasRedis)('a queue', () => {
   it('a worker that is stopped while Redis is away leaves a checkpoint and ends', async () => {
     const queue = newQueue()
     const sweep = await enqueue(single, 'left', queue)
-    const left = worker(queue)
+    const left = heldWorker(queue)
     const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
     const idle = worker(queue)
     await until(() => idle.said().includes('Worker '))
@@ -55,6 +56,7 @@ describe.runIf(hasRedis)('a queue', () => {
       await pause(1800)
       left.child.kill('SIGTERM')
       idle.child.kill('SIGTERM')
+      left.release()
       expect((await idle.ended).code).toBe(143)
       const { code, stderr } = await left.ended
       expect(code, stderr).toBe(143)
@@ -118,8 +120,10 @@ describe.runIf(hasRedis)('a queue', () => {
         const pid = runsOf(sweep).flatMap(name => lockOwner(join(sweep, name))?.pid ?? [])[0]
         return pid !== undefined && parentOf(pid) === victim.child.pid ? pid : undefined
       })
-      victim.child.kill('SIGKILL')
+      // Neither may do anything about the end of the other.
+      victim.child.kill('SIGSTOP')
       process.kill(trainer, 'SIGKILL')
+      victim.child.kill('SIGKILL')
       await victim.ended
     }
     const { code, stderr } = await worker(queue, '--until-empty').ended

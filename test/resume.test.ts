@@ -67,7 +67,7 @@ describe('a training killed by SIGKILL at random moments', () => {
       // While it begins, or up to a little after the next checkpoint.
       const isEarly = kill % 5 === 4
       const step = isEarly ? 0 : saved + 1 + source.below(4)
-      const { signal, stderr } = await signalledAt(step, 'SIGKILL', words, source.below(30))
+      const { signal, stderr } = await signalledAt(step, 'SIGKILL', words, { operations: source.below(30) })
       expect(signal, stderr).toBe('SIGKILL')
     }
     const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')

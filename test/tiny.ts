@@ -165,10 +165,11 @@ export async function signalledAt(
   step: number,
   signal: NodeJS.Signals,
   words: readonly string[],
-  operations = 0,
+  { operations = 0, environment = {} }: { operations?: number; environment?: NodeJS.ProcessEnv } = {},
 ): Promise<Ended> {
-  const environment = { MOIETY_TEST_STEP: JSON.stringify({ step, signal, operations }) }
-  return await start(words, process.execPath, ['--import', atStep, command], environment).ended
+  const acts = { MOIETY_TEST_STEP: JSON.stringify({ step, signal, operations }) }
+  const first = ['--import', atStep, command]
+  return await start(words, process.execPath, first, { ...environment, ...acts }).ended
 }
 
 /** The environment of commands whose trainings stop at a step until they are released; what they start has it too. */
@@ -185,6 +186,14 @@ export function heldAt(step: number): { readonly environment: NodeJS.ProcessEnv;
 export function metricLines(run: string): number {
   const file = join(run, 'metrics.jsonl')
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0
+}
+
+/** The last step in a run's log; 0 before there is one. */
+export function lastStep(run: string): number {
+  const file = join(run, 'metrics.jsonl')
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []
+  const line = lines.findLast(text => text.startsWith('{"kind":"step",') && text.endsWith('}'))
+  return line === undefined ? 0 : (JSON.parse(line) as { readonly step: number }).step
 }
 
 /** Waits until the run's metrics have so many lines, or the process has ended. */

@@ -1,6 +1,5 @@
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -151,12 +150,6 @@ async function writeTest(run: string, step: number): Promise<void> {
 }
 
 describe('moiety watch', () => {
-  it('is right as TypeScript, where there is a DOM', () => {
-    const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc')
-    const project = fileURLToPath(new URL('../web', import.meta.url))
-    execFileSync(process.execPath, [tsc, '-p', project, '--noEmit'], { stdio: 'pipe' })
-  })
-
   it('refuses a folder that is not there and a port that is none, with what to do', async () => {
     const none = await moiety('watch', join(outer, 'none'))
     expect([none.code, none.stderr]).toEqual([

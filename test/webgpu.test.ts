@@ -8,7 +8,7 @@ import { readMetrics } from '../src/run/metrics-log.ts'
 import type { Placement } from '../src/runtime/index.ts'
 import type { StepDifference } from '../src/train/probe-step.ts'
 import { differenceOf } from '../src/train/probe-step.ts'
-import { newFolder, start, untilLines, writeRecipe } from './tiny.ts'
+import { newFolder, signalledAt, start, writeRecipe } from './tiny.ts'
 
 /*
  * WebGPU without a graphics card: Debian's chromium brings SwiftShader, which is Vulkan on the processor. The engine finds it by the
@@ -110,11 +110,9 @@ describe.skipIf(icd === undefined)(title, () => {
     const plain = await moiety(...train, '--out', cpu)
     expect(plain.code, plain.stderr).toBe(0)
 
-    const first = begin(...train, '--device', 'webgpu', '--out', webgpu)
-    await untilLines(webgpu, 1, first.child)
-    first.child.kill('SIGKILL')
-    await first.ended
-    expect(existsSync(join(webgpu, 'summary.json'))).toBe(false)
+    const first = [...train, '--device', 'webgpu', '--out', webgpu]
+    const killed = await signalledAt(1, 'SIGKILL', first, { environment })
+    expect(killed.signal, killed.stderr).toBe('SIGKILL')
     const resumed = await moiety('train', '--resume', ...use, '--out', webgpu)
     expect(resumed.code, resumed.stderr).toBe(0)
 
