@@ -5,6 +5,7 @@ import { joined } from '../web/watch/joined-curves.ts'
 import { readSettings, writeSettings } from '../web/watch/settings.ts'
 import { sharesOf } from '../web/watch/share-history.ts'
 import { smoothed } from '../web/watch/smoothing.ts'
+import { measure, tickTexts } from '../web/watch/text.ts'
 
 /** What the page of `moiety watch` computes. */
 
@@ -112,5 +113,14 @@ describe('the address of the page', () => {
     })
     expect(writeSettings(usual)).toBe('')
     expect(readSettings(writeSettings({ ...usual, runs: new Set() })).runs).toEqual(new Set())
+  })
+})
+
+describe('the texts of an axis', () => {
+  const text = (value: number): string => measure('AP', value)
+
+  it('have as many digits as tell its lines apart', () => {
+    expect(tickTexts([0.1, null, 0.2], text)).toEqual(['0.100', '', '0.200'])
+    expect(tickTexts([0.0098, 0.01, 0.0102], text)).toEqual(['0.0098', '0.01', '0.0102'])
   })
 })

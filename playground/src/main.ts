@@ -72,9 +72,9 @@ class Playground {
     this.#preference = new CurvesView(byId('preference', HTMLCanvasElement), {
       what: 'Bits that the class of a held-out image tells about its experts, beyond chance',
       text: value => value.toFixed(2),
-      least: 0.2,
+      least: 0.4,
       isFromZero: true,
-      legend: 'bottom',
+      legend: 'top',
     })
     this.#own = new OwnImage(() => ({ runs: this.#runs, views: this.#views, size: this.#size }))
     this.#listen()
