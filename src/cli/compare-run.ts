@@ -3,15 +3,15 @@ import { type ComparedLayer, type ComparedRun, groupingsOf } from '../analysis/c
 import { nodeDisk } from '../files/disk.ts'
 import { replaceFile } from '../files/replace-files.ts'
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
-import { renderComparison } from '../report/comparison-page.ts'
+import { comparisonCharts, renderComparison } from '../report/comparison-page.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { checkpointChoice } from './checkpoint-flags.ts'
-import { writeExplanation } from './explanation-files.ts'
+import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { CompareFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
 import { borderless } from './report.ts'
-import { dataChoice, requireFile, requireRun, wholeNumber } from './run-flags.ts'
+import { dataChoice, requireFile, requireFolder, requireRun, wholeNumber } from './run-flags.ts'
 import { clean, count, duration, type Paint, painter, truncate } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -21,6 +21,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
   const data = await dataChoice(flags.data)
   requireFile(flags.out)
+  if (flags.charts !== undefined) requireFolder(flags.charts)
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {
@@ -37,6 +38,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
       signal.throwIfAborted()
       progress.end()
       replaceFile(nodeDisk, flags.out, page)
+      if (flags.charts !== undefined) await writeCharts(flags.charts, comparisonCharts(compared))
       if (flags.json) return printJson(compared)
       const paint = painter(process.stdout)
       print([comparisonTables(compared, paint), `The page is ${paint.bold(clean(flags.out))}`].join('\n\n'))

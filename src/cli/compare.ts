@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { chartsHelp } from './charts-flag.ts'
 import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { CompareFlags } from './flags.ts'
 
@@ -11,6 +12,7 @@ export function addCompare(program: Command): void {
     )
     .argument('<run...>', 'folders of runs of one task')
     .option('--out <file>', 'the page', 'comparison.html')
+    .option('--charts <folder>', chartsHelp)
     .option('--data <name|dir>', 'other data than the runs were trained on')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--json', 'print the comparison as JSON')

@@ -7,6 +7,7 @@ export const orders = ['best', 'worst', 'id', 'name'] as const
 
 export interface CompareFlags extends CheckpointFlags {
   readonly out: string
+  readonly charts?: string
   readonly data?: string
   readonly threads?: string
   readonly json?: true

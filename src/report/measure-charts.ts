@@ -4,6 +4,7 @@ import { type Chart, draw } from './draw.ts'
 import { bits } from './figures.ts'
 import { narrow } from './matrix-charts.ts'
 import { tone } from './palette.ts'
+import { stroke } from './paper.ts'
 
 /** One bar of the information chart. */
 interface Quantity {
@@ -21,7 +22,7 @@ interface Quantity {
  */
 export function informationChart(
   label: string,
-  { groupings, dependence, count, inputs }: LayerFindings,
+  { name: layer, groupings, dependence, count, inputs }: LayerFindings,
 ): Chart {
   const none = { chance: null, chance95: null }
   const input = inputs === 1 ? 'image' : 'image and level'
@@ -52,7 +53,18 @@ export function informationChart(
   const height = quantities.length * row + 34
   const tested = quantities.filter(({ chance }) => chance !== null)
   const y = (d: Quantity): string => d.name
-  return draw(label, {
+  const facts = {
+    name: `${layer}-information`,
+    label,
+    data: quantities.map(({ name, value, chance, chance95 }) => ({
+      quantity: name,
+      bits: value,
+      chance_mean: chance,
+      chance_95th_percentile: chance95,
+    })),
+    legend: [stroke(tone('bad'), 'shuffled: mean, and up to the 95th percentile')],
+  }
+  return draw(facts, {
     width: narrow,
     height,
     marginLeft: 8,
