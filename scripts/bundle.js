@@ -21,8 +21,8 @@ const bundle = await rolldown({
     'batch-process': 'src/train/batch-process.ts',
   },
   platform: 'node',
-  // Native or optional; not bundled.
-  external: [/^onnxruntime-node/, /^sharp/, /^bullmq/, /^ioredis/],
+  // Native, optional or with files of data; not bundled.
+  external: [/^onnxruntime-node/, /^pdfkit/, /^sharp/, /^bullmq/, /^ioredis/],
 })
 const { output } = await bundle.write({
   dir: out,

@@ -30,10 +30,8 @@ import { applyOverrides, resolveConfig } from '../src/config/config.ts'
 import { chooseParameters, parseRecipe, recipeConfig } from '../src/config/recipe.ts'
 import { loadRecipe, recipeNames } from '../src/config/recipe-files.ts'
 import { loadComponents } from '../src/config/use.ts'
-import { chartFiles } from '../src/report/index.ts'
 import { type Code, codeOf, pages, type Statement, statementsOf } from './markdown.ts'
 import { fillReadersFolder } from './readers-folder.ts'
-import { syntheticFindings } from './synthetic-findings.ts'
 import { moiety } from './tiny.ts'
 
 /**
@@ -177,25 +175,6 @@ describe('code within lines', () => {
       .filter(command => !flagsOf(command).includes('--json'))
       .map(command => command.name())
     expect(without).toEqual(['worker'])
-  })
-
-  it('--charts names in its help what `explain` draws, and no other chart', () => {
-    const explain = commandLine().commands.find(command => command.name() === 'explain')!
-    const help = explain.options.find(({ long }) => long === '--charts')!.description
-    const named = help.slice(help.lastIndexOf(':') + 2).split(', ')
-    const { findings } = syntheticFindings({
-      classes: ['ant', 'bee', 'oak'],
-      superclasses: ['animal', 'plant'],
-      superclassOf: [0, 0, 1],
-      imagesPerClass: 20,
-      layers: [{ name: 'layer4', position: 4, experts: 3, k: 2, sharpness: 1 }],
-      gallery: 2,
-    })
-    // As if the images had levels, and objects of several sizes.
-    const [layer] = findings.layers
-    const groupings = (['level', 'size'] as const).map(name => ({ ...layer!.groupings[0]!, name }))
-    const all = { ...findings, layers: [{ ...layer!, groupings: [...layer!.groupings, ...groupings] }] }
-    expect(named.map(kind => `layer4-${kind}.svg`)).toEqual(chartFiles(all).map(({ name }) => name))
   })
 
   it('has keys of the configuration that there are, with values that are taken', () => {

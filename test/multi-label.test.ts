@@ -137,7 +137,11 @@ describe('a multi-label run', () => {
     expect(layer!.agreement?.against).toBe('another')
     expect(extras.layers[0]!.experts.flatMap(({ gallery }) => gallery).length).toBeGreaterThan(4)
     expect(readdirSync(charts)).toEqual(
-      expect.arrayContaining(['layer4-captions.svg', 'layer4-information.svg', 'layer4-map.svg']),
+      expect.arrayContaining([
+        'layer4-captions-84mm.svg',
+        'layer4-information-84mm.svg',
+        'layer4-map-84mm.pdf',
+      ]),
     )
     const page = readFileSync(join(run, 'report.html'), 'utf8').replaceAll(/base64,[\w+/=]+/g, '')
     expect(page).not.toMatch(/NaN|undefined/)

@@ -2,7 +2,7 @@ import * as Plot from '@observablehq/plot'
 import { type Chart, type ChartFacts, draw } from './draw.ts'
 import { percent } from './figures.ts'
 import { fitted } from './markup.ts'
-import { narrow } from './matrix-charts.ts'
+import { narrow, paperLetter } from './matrix-charts.ts'
 import { expertColour, expertInk, tone } from './palette.ts'
 
 /**
@@ -18,7 +18,7 @@ export interface Bar {
   readonly tick: number | null
 }
 
-const [row, letter] = [18, 6.3]
+const row = 18
 
 /** Bars from 0, one below the other, in the order given. */
 export function barChart(facts: ChartFacts, bars: readonly Bar[], most: number): Chart {
@@ -53,7 +53,7 @@ export function barChart(facts: ChartFacts, bars: readonly Bar[], most: number):
           frameAnchor: 'left',
           textAnchor: 'end',
           dx: -6,
-          text: (bar: Bar) => fitted(bar.name, Math.floor(names / letter)),
+          text: (bar: Bar) => fitted(bar.name, Math.floor(names / paperLetter)),
         }),
         Plot.text(bars, { ...y, frameAnchor: 'right', textAnchor: 'end', dx: 54, text: 'text' }),
       ],
@@ -124,14 +124,16 @@ export function partedChart(
           frameAnchor: 'left',
           textAnchor: 'end',
           dx: -6,
-          text: (bar: Parted) => fitted(bar.name, Math.floor(names / letter)),
+          text: (bar: Parted) => fitted(bar.name, Math.floor(names / paperLetter)),
         }),
       ],
     }
   })
 }
 
-const partedLegend = [{ text: 'parts of a bar: mean weight of each expert, 0 to 100 %; numbers: experts' }]
+const partedLegend = [
+  { text: 'parts of a bar: mean weight of each expert, 0 to 100\u00a0%; numbers: experts' },
+]
 
 /** The experts' numbers on plain grounds of their colours, which no hatch crosses. */
 function numbersOn(parts: readonly Part[]): Plot.Markish[] {

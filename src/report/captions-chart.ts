@@ -14,7 +14,7 @@ interface Line {
 }
 
 const usual = 760
-const [begin, em, height] = [84, 12, 15]
+const [begin, em, lineHeight] = [84, 12, 13]
 
 /** The experts of a layer with their shares and captions; on a page they are cards with pictures. */
 export function captionsChart(layer: LayerFindings, experts: readonly ExpertFindings[]): Chart {
@@ -40,16 +40,19 @@ export function captionsChart(layer: LayerFindings, experts: readonly ExpertFind
   return draw(facts, given => {
     const width = given ?? usual
     const lineWidth = (width - begin - 8) / em
-    const most = Math.max(1, ...lines.map(({ text }) => Math.ceil((text.length * 0.6) / lineWidth)))
-    const y = (d: Line): number => d.expert
+    // Plot breaks lines by the same estimate of widths, in em.
+    const heights = lines.map(({ text }) => Math.ceil((text.length * 0.6) / lineWidth) * lineHeight + 14)
+    const total = heights.reduce((sum, height) => sum + height, 0)
+    const middles = heights.map((height, at) => heights.slice(0, at).reduce((a, b) => a + b, 0) + height / 2)
+    const y = (_: Line, at: number): number => middles[at] ?? 0
     const left = { y, frameAnchor: 'left', textAnchor: 'start' } as const
     return {
       width,
-      height: lines.length * (most * height + 12) + 12,
-      margin: 6,
+      height: total,
+      margin: 0,
       style: { fontSize: `${em}px` },
       x: { axis: null },
-      y: { axis: null, type: 'band', domain: lines.map(y), padding: 0 },
+      y: { axis: null, type: 'linear', domain: [0, total], reverse: true },
       marks: [
         Plot.dot(lines, {
           y,

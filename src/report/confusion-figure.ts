@@ -3,7 +3,7 @@ import { mostConfused } from '../metrics/confusion.ts'
 import { type Chart, draw } from './draw.ts'
 import { percent, whole } from './figures.ts'
 import { fitted, html, type Markup } from './markup.ts'
-import { narrow } from './matrix-charts.ts'
+import { narrow, paperLetter } from './matrix-charts.ts'
 import { liftColour, liftInk, tone } from './palette.ts'
 import { swatch } from './paper.ts'
 import { chart, classNamed, figure, numbers } from './parts.ts'
@@ -165,7 +165,8 @@ function confusionChart(confusion: Matrix, names: readonly string[]): Chart {
           textAnchor: 'end',
           dx: -gap,
           y: (c: number) => c,
-          text: (c: number) => fitted(names[c] ?? '', Math.floor(space / 6.3)),
+          text: (c: number) =>
+            fitted(names[c] ?? '', Math.floor(space / (width === null ? 6.3 : paperLetter))),
         }),
         Plot.cell(each, { x: (c: number) => c, y: (c: number) => c, inset: 0.5, fill: tone('faint') }),
         Plot.cell(cells, {

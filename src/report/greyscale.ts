@@ -35,7 +35,7 @@ function dash(element: SvgElement): void {
 }
 
 /** A dot of this radius and more has its number upon it. */
-const numbered = 7
+const numbered = 5.5
 const leastRadius = 2.4
 
 /** Shapes as corners on the unit circle's scale, with about the area of a circle. */

@@ -7,7 +7,7 @@ import { html, type Markup, name, shown, withCharts } from './markup.ts'
 import { liftEntries, matrixChart, narrow, pairRows } from './matrix-charts.ts'
 import { informationChart } from './measure-charts.ts'
 import { tone } from './palette.ts'
-import { stroke } from './paper.ts'
+import { upright } from './paper.ts'
 import { chanceLegend, chart, chip, figure, liftLegend, numbers } from './parts.ts'
 import { trainingChart } from './place-charts.ts'
 import { classFigure, groupingFigure } from './preference-figures.ts'
@@ -53,18 +53,21 @@ ${block(index, 'agreement', 'Compared with another run', [agreementFigure(layer)
 /** Mean gate weight and selection rate of each expert, with chance. */
 function sharesChart({ name: layer, share, activation, count, k }: LayerFindings): Chart {
   const rows = share.flatMap((weight, expert) => [
-    { expert, measure: 'mean gate weight', value: weight, chance: 1 / count },
-    { expert, measure: 'selection rate', value: activation[expert] ?? null, chance: Math.min(1, k / count) },
+    { expert, measure: 'weight', value: weight, chance: 1 / count },
+    { expert, measure: 'selection', value: activation[expert] ?? null, chance: Math.min(1, k / count) },
   ])
   return barChart(
     {
       name: `${layer}-shares`,
       label: `${shown(layer)}: mean gate weight and selection rate of each expert`,
       data: rows,
-      legend: [stroke(tone('ink'), 'chance')],
+      legend: [
+        { text: 'weight: mean gate weight; selection: selection rate' },
+        upright(tone('ink'), 'chance'),
+      ],
     },
     rows.map(({ expert, measure, value, chance }) => ({
-      name: `expert ${expert}: ${measure}`,
+      name: `expert ${expert}, ${measure}`,
       value,
       text: percent(value),
       tick: chance,

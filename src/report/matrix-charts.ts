@@ -45,6 +45,8 @@ const widestOnPaper = 56
 export const narrow = 328
 const smallest = 15
 const letter = 6.3
+/** Fonts of documents are wider. */
+export const paperLetter = 6.9
 const gap = 8
 
 /** A cell in its place. */
@@ -140,7 +142,8 @@ export function matrixChart(
           textAnchor: 'end',
           dx: -gap,
           y: (_: MatrixRow, i: number) => i,
-          text: ({ name }: MatrixRow) => fitted(name, Math.floor(space / letter)),
+          text: ({ name }: MatrixRow) =>
+            fitted(name, Math.floor(space / (width === null ? letter : paperLetter))),
         }),
         ...cellMarks(cells, cell >= 21),
       ],

@@ -4,7 +4,7 @@ import { type Chart, draw } from './draw.ts'
 import { bits } from './figures.ts'
 import { narrow } from './matrix-charts.ts'
 import { tone } from './palette.ts'
-import { stroke } from './paper.ts'
+import { upright } from './paper.ts'
 
 /** One bar of the information chart. */
 interface Quantity {
@@ -62,7 +62,7 @@ export function informationChart(
       chance_mean: chance,
       chance_95th_percentile: chance95,
     })),
-    legend: [stroke(tone('bad'), 'shuffled: mean, and up to the 95th percentile')],
+    legend: [upright(tone('bad'), 'shuffled: mean, and up to the 95th percentile')],
   }
   return draw(facts, {
     width: narrow,

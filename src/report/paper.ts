@@ -43,6 +43,14 @@ export function stroke(colour: string, text: string, dash?: string): LegendEntry
   return { text, sign: { svg: line, width: 24 } }
 }
 
+/** An upright line in a legend, as ticks are. */
+export function upright(colour: string, text: string): LegendEntry {
+  return {
+    text,
+    sign: { svg: `<path d="M4,0L4,12" fill="none" stroke="${colour}" stroke-width="2"/>`, width: 8 },
+  }
+}
+
 /** A sign drawn by Plot, see `sign`; 16 pixels wide. */
 export function drawnSign(svg: string, text: string): LegendEntry {
   const inside = svg.replace(/^<svg[^>]*>/, '').replace(/<\/svg>$/, '')
@@ -74,29 +82,46 @@ export function onPaper(label: string, drawn: string, legend: readonly LegendEnt
   const body = root.innerHTML
     .replace(/var\((--[\w-]+)\)/g, (all, variable: string) => colours.get(variable) ?? all)
     .replaceAll('currentColor', '#000000')
-  const millimetres = (value: number): string => `${Number(((value * 25.4) / 96).toFixed(3))}mm`
+  const millimetres = (value: number): string => `${Number(((value * 25.4) / 96).toFixed(2))}mm`
   const opening = html`<svg xmlns="http://www.w3.org/2000/svg" width="${millimetres(width)}" height="${millimetres(total)}" viewBox="0 0 ${width} ${total}" role="img" font-family="${fonts}" font-size="11" text-anchor="middle" fill="#000000"><title>${label}</title><rect width="${width}" height="${total}" fill="#ffffff"/>`
   return `${opening.text}${body}</svg>\n`
 }
 
 const fonts = 'Helvetica, Arial, "Liberation Sans", "DejaVu Sans Condensed", sans-serif'
 
-/** Entries in as many rows as they need, each as SVG from (0, 0). */
+/** Entries in as many rows as they need, each as SVG from (0, 0); text alone goes on in the next row. */
 function legendRows(legend: readonly LegendEntry[], width: number): string[] {
   const rows: string[][] = []
   let used = Number.POSITIVE_INFINITY
-  for (const { text, sign } of legend) {
-    const before = sign === undefined ? 0 : sign.width + 4
-    const needed = before + textWidth(text) + 12
+  const place = (svg: string, needed: number): void => {
     if (used + needed > width) {
       rows.push([])
       used = 4
     }
-    const drawn = html`<text x="${before}" y="9.5">${text}</text>`
-    rows.at(-1)?.push(`<g transform="translate(${used.toFixed(1)},0)">${sign?.svg ?? ''}${drawn.text}</g>`)
-    used += needed
+    rows.at(-1)?.push(`<g transform="translate(${used.toFixed(1)},0)">${svg}</g>`)
+    used += needed + 12
+  }
+  for (const { text, sign } of legend) {
+    if (sign === undefined) for (const line of broken(text, width - 8)) place(words(line, 0), textWidth(line))
+    else place(sign.svg + words(text, sign.width + 4), sign.width + 4 + textWidth(text))
   }
   return rows.map(row => row.join(''))
+}
+
+function words(text: string, x: number): string {
+  return html`<text x="${x}" y="9.5">${text}</text>`.text
+}
+
+/** A text in lines of at most a width; a word that is wider stands alone. */
+function broken(text: string, width: number): string[] {
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last !== undefined && textWidth(`${last} ${word}`) <= width)
+      lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }
 
 /** In pixels, estimated; letters of East Asia are square. */

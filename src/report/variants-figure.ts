@@ -8,7 +8,7 @@ import type { Chart } from './draw.ts'
 import { points } from './figures.ts'
 import { type Content, html, type Markup, shown, withCharts } from './markup.ts'
 import { tone } from './palette.ts'
-import { stroke } from './paper.ts'
+import { upright } from './paper.ts'
 import { chip, figure, numbers, share } from './parts.ts'
 
 /** What is reached with other experts selected in a layer, in a row each. */
@@ -126,7 +126,7 @@ function variantsChart(
         gained: row.gained ?? null,
         lost: row.lost ?? null,
       })),
-      legend: [{ text: `numbers: ${measure.title}` }, stroke(tone('ink'), 'as trained')],
+      legend: [{ text: `numbers: ${measure.title}` }, upright(tone('ink'), 'as trained')],
     },
     rows.map(row => ({
       name: row.plain,

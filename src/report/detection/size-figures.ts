@@ -6,7 +6,7 @@ import { percent, times, whole } from '../figures.ts'
 import { html, type Markup, shown, withCharts } from '../markup.ts'
 import { narrow } from '../matrix-charts.ts'
 import { expertColour, expertInk, tone } from '../palette.ts'
-import { drawnSign, stroke } from '../paper.ts'
+import { drawnSign, upright } from '../paper.ts'
 import { chart, chip, expertClass, figure, numbers } from '../parts.ts'
 import { areaSentence, type DetectorLayer, sizeSentence, square } from './detection-words.ts'
 
@@ -117,7 +117,7 @@ function areaChart(
       { text: 'side of the square of the median area, pixels:' },
       drawnSign(sign('by weight', [Plot.dot([0], { ...ring, r: 4, fill: tone('ink') })]).text, 'by weight'),
       drawnSign(sign('as top expert', [Plot.dot([0], { ...ring, r: 6 })]).text, 'as top expert'),
-      ...(medianArea.all === null ? [] : [stroke(tone('ink'), 'all objects')]),
+      ...(medianArea.all === null ? [] : [upright(tone('ink'), 'all objects')]),
     ],
   }
   return draw(facts, {
