@@ -12,7 +12,7 @@ import {
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { ConstraintKind } from '../moe/index.ts'
 import { measuresOf } from '../tasks/measures.ts'
-import { axesByK } from './axes-by-k.ts'
+import { axesByK, domainOfOne } from './axes-by-k.ts'
 import { type Chart, type ChartFacts, draw, sign } from './draw.ts'
 import { bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
 import { leadingConfiguration } from './leading-configuration.ts'
@@ -263,12 +263,13 @@ function scatter(
   { axis: xAxis, column, x, ...facts }: ScatterFacts,
 ): Chart {
   const data = rows.map(row => ({ ...identity(row), [column]: x(row), [key]: row.run.score }))
+  const scores = [...plain, ...rows.map(({ run }) => (run.score === null ? null : scale * run.score))]
   return draw(
     { ...facts, data },
     {
       ...size,
       x: { label: xAxis, grid: true, nice: true, labelArrow: 'none' },
-      y: { label: axis, grid: true, nice: true, labelArrow: 'none' },
+      y: { label: axis, grid: true, nice: true, labelArrow: 'none', ...domainOfOne(scores, scale / 100) },
       marks: [
         ...plainLines(plain),
         ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {

@@ -38,15 +38,12 @@ export interface MatrixLayout {
 /** How a matrix of superclasses by experts is laid out: with figures, whatever the number of experts. */
 export const figured: MatrixLayout = { labels: 160, row: 21, cell: 40, least: 22 }
 
-/** On paper cells are no wider than this, and names of rows have the rest. */
-const widestOnPaper = 56
-
 /** The width that is to be had on a small telephone. */
 export const narrow = 328
 const smallest = 15
 const letter = 6.3
 /** Fonts of documents are wider. */
-export const paperLetter = 6.9
+export const paperLetter = 7.3
 const gap = 8
 
 /** A cell in its place. */
@@ -120,9 +117,7 @@ export function matrixChart(
   return draw({ ...facts, data }, width => {
     const room = Math.floor(((width ?? narrow) - labels - gap) / Math.max(1, columns))
     const cell =
-      width === null
-        ? Math.max(least, Math.min(widest, room))
-        : cellOnPaper((width - gap) / Math.max(1, columns), labels / Math.max(1, columns))
+      width === null ? Math.max(least, Math.min(widest, room)) : cellOnPaper(width, labels, columns)
     const space = width === null ? labels : width - gap - columns * cell
     return {
       width: space + gap + columns * cell,
@@ -151,9 +146,11 @@ export function matrixChart(
   })
 }
 
-/** The side of a cell where names have about the room that they would like, and at least a quarter of the width. */
-function cellOnPaper(whole: number, names: number): number {
-  return Math.floor(Math.min(widestOnPaper, Math.max(whole - names, Math.min(22, 0.75 * whole))))
+/** The width of a cell where names have as much more than they would like as documents' fonts are wider, but not most of the width. */
+function cellOnPaper(width: number, labels: number, columns: number): number {
+  const names = Math.min(labels * 1.3, 0.45 * width)
+  const whole = (width - gap) / Math.max(1, columns)
+  return Math.floor(Math.max((width - gap - names) / Math.max(1, columns), Math.min(22, 0.75 * whole)))
 }
 
 /** What the shades of ratios to chance mean. */

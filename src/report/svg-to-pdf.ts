@@ -76,7 +76,7 @@ function transform(doc: Document, text: string | null): void {
     const [a = 0, b, c = 0] = list.split(/[\s,]+/).map(Number)
     if (name === 'translate') doc.translate(a, b ?? 0)
     else if (name === 'rotate') doc.rotate(a, { origin: [b ?? 0, c] })
-    else if (name === 'scale') doc.scale(a, b ?? a)
+    else if (name === 'scale') doc.scale(a, b ?? a, {})
     else throw new Error(`a chart has the transform ${name}, which is not drawn in PDF`)
   }
 }
@@ -86,7 +86,7 @@ function outline(doc: Document, element: SvgElement): 'area' | 'line' {
   const of = (name: string): number => Number.parseFloat(element.getAttribute(name) ?? '0')
   switch (element.localName) {
     case 'path':
-      doc.path(element.getAttribute('d') ?? '', {})
+      doc.path(element.getAttribute('d') ?? '')
       return 'area'
     case 'line':
       doc.moveTo(of('x1'), of('y1')).lineTo(of('x2'), of('y2'))
@@ -132,10 +132,7 @@ function setPaint(doc: Document, element: SvgElement): void {
   const join = inherited(element, 'stroke-linejoin')
   doc.lineJoin(join === 'round' || join === 'bevel' ? join : 'miter')
   const dashes = (inherited(element, 'stroke-dasharray') ?? 'none').split(/[\s,]+/).map(Number)
-  if (dashes.every(length => length > 0)) {
-    const [first = 1] = dashes
-    doc.dash(dashes.length === 1 ? first : dashes)
-  }
+  if (dashes.every(length => length > 0)) doc.addContent(`[${dashes.join(' ')}] 0 d`)
 }
 
 function paint(doc: Document, element: SvgElement, kind: 'area' | 'line'): void {
