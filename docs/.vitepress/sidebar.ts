@@ -60,6 +60,7 @@ const groups: readonly {
       'formats',
       'exit-codes',
       'run-folder',
+      'fields',
       'detection-evaluation',
     ],
   },

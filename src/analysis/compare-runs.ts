@@ -1,10 +1,10 @@
 import { join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { z } from 'zod'
 import { fail, MoietyError } from '../base/errors.ts'
 import { rethrowExhausted } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { summarySchema } from '../run/file-schemas.ts'
 import { type CheckpointChoice, chosenCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
 import { remembered, testedOn } from '../tasks/data-identity.ts'
 import { checkpointIdentity, type DataChoice, taskOfRun } from '../tasks/open-run.ts'
@@ -149,7 +149,7 @@ function refuseSeveralTasks(runs: readonly string[]): void {
   })
 }
 
-const summary = z.object({ seconds: z.number() })
+const summary = summarySchema.pick({ seconds: true })
 
 function secondsOf(run: string): number | null {
   const parsed = summary.safeParse(jsonOf(join(run, 'summary.json'), sizeLimits.summary))

@@ -42,7 +42,10 @@ export function addTrain(program: Command): void {
       '--find-lr',
       'instead of training, try rising learning rates on up to 100 steps and suggest one; writes nothing',
     )
-    .option('--json', 'print the summary as JSON')
+    .option(
+      '--json',
+      'print events as JSON, one a line (`moiety schema events`), the last of which is the summary; with --find-lr what was found',
+    )
     .showHelpAfterError(
       '(add --help for what is possible; keys of the configuration are given by --set, such as --set training.epochs=2)',
     )
@@ -56,6 +59,7 @@ Examples:
   moiety train --resume --out runs/sample-1
   moiety train --epochs 5 --lr 0.001 --batch 64
   moiety train --find-lr
+  moiety train --json | tee events.jsonl
   moiety train --set training.epochs=2 --set model.moe.0.experts=8`,
     )
     .action(async (recipe: string | undefined, flags: TrainFlags) => {
