@@ -116,6 +116,9 @@ export interface TableFlags {
   readonly columns?: string
   readonly value?: string
   readonly baseline?: string
+  readonly caption?: string
+  readonly label?: string
+  readonly charts?: string
   readonly format: string
   readonly out?: string
   readonly json?: true
