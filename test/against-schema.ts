@@ -15,7 +15,13 @@ export function wrongIn(name: SchemaName, value: unknown): unknown[] {
 
 function compiled(name: SchemaName): ValidateFunction {
   const file = new URL(`../schemas/${name}.schema.json`, import.meta.url)
-  const ajv = new Ajv2020({ allErrors: true, strict: true, strictRequired: false, allowUnionTypes: true, keywords: ['unit'] })
+  const ajv = new Ajv2020({
+    allErrors: true,
+    strict: true,
+    strictRequired: false,
+    allowUnionTypes: true,
+    keywords: ['unit'],
+  })
   const schema: object = JSON.parse(readFileSync(file, 'utf8'))
   return ajv.compile(schema)
 }

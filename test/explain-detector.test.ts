@@ -8,6 +8,7 @@ import type { ComparedRun } from '../src/analysis/comparison.ts'
 import { explainRun } from '../src/analysis/explain-run.ts'
 import { findings, groupingOf } from '../src/analysis/findings.ts'
 import { renderReport } from '../src/report/index.ts'
+import { wrongIn } from './against-schema.ts'
 import { type Ended, moiety, newFolder, start, writeRecipe } from './tiny.ts'
 import { tinyDetector, writeTinyCoco } from './tiny-detection.ts'
 import { smallConfig, writeRun } from './untrained-run.ts'
@@ -185,6 +186,10 @@ describe('moiety explain of a detector', () => {
         if (similarity !== null) expect(similarity).toBeCloseTo(1, 6)
     }
     expect(explained.stdout).toContain('compared with other')
+  })
+
+  it('writes a report as its schema says', () => {
+    expect(wrongIn('report', JSON.parse(readFileSync(join(run, 'report.json'), 'utf8')))).toEqual([])
   })
 
   it('writes its charts for documents on request', () => {
