@@ -36,6 +36,7 @@ const groups: readonly {
       'upcycling',
       'weights',
       'detectors',
+      'figures',
       'paper',
     ],
   },
