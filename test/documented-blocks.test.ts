@@ -56,6 +56,8 @@ const prose: readonly { readonly page: string; readonly language: string; readon
     why: 'forms of files, with … for what is left out',
   },
   { page: 'docs/explanation/how-it-works.md', language: 'indented', why: 'formulas' },
+  { page: 'docs/guide/figures.md', language: 'latex', why: 'LaTeX is not installed where tests run' },
+  { page: 'docs/guide/figures.md', language: 'markdown', why: 'a page that has numbers next to it' },
 ]
 
 /** JSON blocks, by the heading that they stand below, and what reads them. */
@@ -187,7 +189,8 @@ describe('code within lines', () => {
     let count = 0
     const wrong = inline.flatMap(({ where, text }) => {
       const [, key = '', value] = pattern.exec(text) ?? []
-      if (key === '' || files.test(key)) return []
+      // Fields of reports are keys of other files, which a test of their own compares with the schemas.
+      if (key === '' || files.test(key) || where.startsWith('docs/reference/fields.md')) return []
       count++
       if (!keys.has(key.replaceAll(/\.\d+(?=\.)/g, '.N'))) return `${where}: ${text}`
       if (value === undefined) return []

@@ -37,7 +37,7 @@ Examples:
   moiety table sweeps/small-cifar100
   moiety table sweeps/small-cifar100 --rows position --columns constraint --value cvImportance
   moiety table sweeps/small-cifar100 --format latex --caption "Accuracy." --label accuracy --out table.tex
-  moiety table sweeps/small-cifar100 --value report.layers.layer4.dependence.bits
+  moiety table sweeps/small-cifar100 --value summary.layers.0.importance.0
   moiety table sweeps/small-cifar100 --rows runs --value top1,seconds --format csv --out runs.csv
   moiety table runs.csv --rows position --columns constraint
   moiety table sweeps/small-cifar100 --format html --out sweep.html`,

@@ -59,7 +59,7 @@ Examples:
   moiety train --resume --out runs/sample-1
   moiety train --epochs 5 --lr 0.001 --batch 64
   moiety train --find-lr
-  moiety train --json | tee events.jsonl
+  moiety train --json > events.jsonl
   moiety train --set training.epochs=2 --set model.moe.0.experts=8`,
     )
     .action(async (recipe: string | undefined, flags: TrainFlags) => {

@@ -9,6 +9,10 @@ export interface PaperChart {
   readonly label: string
   /** What is drawn, a row a mark, in plain numbers: fractions from 0 to 1, bits, pixels. */
   readonly data: readonly DataRow[]
-  /** @param width - in CSS pixels, of which 96 are an inch */
+  /**
+   * The drawing as SVG.
+   *
+   * @param width - in CSS pixels, of which 96 are an inch
+   */
   paper(width: number): string
 }
