@@ -1,4 +1,4 @@
-/** What is timed: a ResNet-18 with the CIFAR stem on images of 32×32 of 100 classes, in training or as exported. */
+/** What is timed: a ResNet-18 with the CIFAR stem on images of 100 classes, in training or as exported. */
 export interface Case {
   readonly name: string
   readonly title: string
@@ -7,6 +7,8 @@ export interface Case {
   /** How often it runs in a turn; a single run of a few milliseconds would measure the clock. */
   readonly runs: number
   readonly batch: number
+  /** Height and width of an image. */
+  readonly size: number
   /** Channels of the first stage. */
   readonly width: number
   readonly optimizer: 'adam' | 'sgd'
@@ -21,6 +23,7 @@ const paper = {
   task: 'training',
   runs: 1,
   batch: 128,
+  size: 32,
   width: 64,
   optimizer: 'adam',
   labelSmoothing: 0,

@@ -1,13 +1,7 @@
 import { availableParallelism } from 'node:os'
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { cases } from './cases.js'
-
-function positive(text: string): number {
-  const value = Number(text)
-  if (!Number.isInteger(value) || value < 1)
-    throw new InvalidArgumentError('expected a positive whole number')
-  return value
-}
+import { positive } from './positive.js'
 
 /** The command line of the bench: apart from what it runs, so that a test can read documented calls with it. */
 export function commandLine(): Command {

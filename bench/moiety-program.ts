@@ -29,10 +29,18 @@ export function normalTensor(shape: readonly number[]): FeedTensor {
   return { dtype: 'float32', shape, data }
 }
 
+/** Of dispatch to a capacity: what the choice of noise alone stays below, where each of more experts gets fewer images. */
+const capacityFactorOf = (experts: number): number => (experts > 4 ? 2 : 1.5)
+
 /** The network and the training of a case. */
-export function configOf({ name, batch, width, optimizer, labelSmoothing, moe }: Case): Config {
-  const layers =
-    moe === null ? [] : [{ ...moe, style: 'resblock', gate: 'gap-fc', constraint: { name: 'importance' } }]
+export function configOf(
+  { name, batch, width, optimizer, labelSmoothing, moe }: Case,
+  dispatch: OursOptions['dispatch'] = 'sparse',
+): Config {
+  const capacity =
+    moe !== null && dispatch === 'capacity' ? { capacityFactor: capacityFactorOf(moe.experts) } : {}
+  const own = { style: 'resblock', gate: 'gap-fc', constraint: { name: 'importance' }, dispatch, ...capacity }
+  const layers = moe === null ? [] : [{ ...moe, ...own }]
   return resolveConfig(
     {
       model: { name: 'resnet18', stem: 'cifar', width, moe: layers },
@@ -47,15 +55,15 @@ export function configOf({ name, batch, width, optimizer, labelSmoothing, moe }:
 }
 
 /** What the training step of a case is written from. */
-function writerOf(timed: Case): (form: BatchForm) => WriteStepOptions {
-  const config = configOf(timed)
+function writerOf(timed: Case, dispatch?: OursOptions['dispatch']): (form: BatchForm) => WriteStepOptions {
+  const config = configOf(timed, dispatch)
   const classifier = classifierOf(config.model, { classes })
   return ({ images }) =>
     classifierStepOptions({
       classifier,
       classes,
       batch: images,
-      size: 32,
+      size: timed.size,
       optimizer: config.optimizer,
       labelSmoothing: timed.labelSmoothing,
       clipNorm: null,
@@ -64,15 +72,19 @@ function writerOf(timed: Case): (form: BatchForm) => WriteStepOptions {
 
 /** The training step of a case. */
 export function stepOf(timed: Case): TrainingStep {
-  return writeStep(writerOf(timed)({ images: timed.batch, height: 32, width: 32 }))
+  return writeStep(writerOf(timed)(formOf(timed)))
 }
 
-function batchOf(images: number): TaskBatch {
+const formOf = ({ batch, size }: Case): BatchForm => ({ images: batch, height: size, width: size })
+
+function batchOf(timed: Case): TaskBatch {
+  const form = formOf(timed)
+  const { images } = form
   const labels = BigInt64Array.from({ length: images }, (_, i) => BigInt(i % classes))
   return {
-    form: { images, height: 32, width: 32 },
+    form,
     feeds: new Map<string, FeedTensor>([
-      ['images', normalTensor([images, 3, 32, 32])],
+      ['images', normalTensor([images, 3, form.height, form.width])],
       ['labels', { dtype: 'int64', shape: [images], data: labels }],
     ]),
   }
@@ -87,6 +99,8 @@ export interface OursOptions {
   readonly profile?: string
   /** Default: the processor. */
   readonly device?: Device
+  /** How a mixture sends images to experts. Default: sparse. */
+  readonly dispatch?: 'sparse' | 'capacity' | 'dense'
 }
 
 /** Moiety's training step of a case, ready to be timed. */
@@ -105,7 +119,7 @@ export class Ours {
 
   static async prepare(
     timed: Case,
-    { threads, replicas = 1, profile, device = 'cpu' }: OursOptions,
+    { threads, replicas = 1, profile, device = 'cpu', dispatch }: OursOptions,
   ): Promise<Ours> {
     const engines = await startEngines({
       replicas,
@@ -113,10 +127,15 @@ export class Ours {
       device,
       ...(profile === undefined ? {} : { profile }),
     })
-    const programs = new TrainingPrograms(engines, { write: writerOf(timed) }, 42)
-    const batch = batchOf(timed.batch)
+    const programs = new TrainingPrograms(engines, { write: writerOf(timed, dispatch) }, 42)
+    const batch = batchOf(timed)
     const step = await programs.for(batch.form)
-    await engines[0].setState(step.facts.initialState(42), { transfer: true })
+    const state = step.facts.initialState(42)
+    // Noise alone routes then, so that experts get about as many images each, as in a trained mixture.
+    if (dispatch !== undefined)
+      for (const [name, { data }] of state)
+        if (/\.gate\.fc\.(weight|bias)$/.test(name) && data instanceof Float32Array) data.fill(0)
+    await engines[0].setState(state, { transfer: true })
     await programs.spread(step)
     return new Ours(engines, step, batch)
   }

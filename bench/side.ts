@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface, type Interface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { Device } from 'moiety/runtime'
 import { type Case, classes } from './cases.js'
 
 interface Hello {
@@ -8,10 +9,21 @@ interface Hello {
   readonly torch: string | null
   readonly threads: number
   readonly parameters: number
+  /** What it runs on, as PyTorch names it. */
+  readonly device?: string
+  /** Why it cannot run; then it ends. */
+  readonly failure?: string
 }
 
-const ourSide = fileURLToPath(new URL('ours-side.js', import.meta.url))
+const ourSide = fileURLToPath(new URL('moiety-side.js', import.meta.url))
 const peerSide = fileURLToPath(new URL('../../bench/pytorch/peer.py', import.meta.url))
+
+/** How Moiety runs on a device. */
+export interface DeviceSide {
+  readonly device: Device
+  readonly dispatch: 'sparse' | 'capacity' | 'dense'
+  readonly threads: number
+}
 
 /** One side of the comparison, in a separate process that waits between turns. */
 export class Side {
@@ -32,6 +44,29 @@ export class Side {
   /** Moiety. */
   static async ours(timed: Case, threads: number, replicas: number): Promise<Side> {
     return await Side.#start(process.execPath, [ourSide, JSON.stringify({ ...timed, threads, replicas })])
+  }
+
+  /** Moiety on a device. @throws Error with the reason where it cannot run there */
+  static async onDevice(timed: Case, options: DeviceSide): Promise<Side> {
+    const side = await Side.#start(process.execPath, [
+      ourSide,
+      JSON.stringify({ ...timed, ...options, replicas: 1 }),
+    ])
+    return await side.#checked()
+  }
+
+  /** PyTorch on a graphics card, with TF32 or without; on the processor where it finds none. */
+  static async peerOnDevice(python: string, timed: Case, threads: number, tf32: boolean): Promise<Side> {
+    const asked = { ...timed, classes, threads, channelsLast: false, tf32, device: 'cuda' }
+    const side = await Side.#start(python, [peerSide, JSON.stringify(asked)])
+    return await side.#checked()
+  }
+
+  async #checked(): Promise<this> {
+    const { failure } = this.hello
+    if (failure === undefined) return this
+    await this.stop()
+    throw new Error(failure)
   }
 
   /** PyTorch, in its default memory format or in `channels_last`. */
@@ -56,16 +91,21 @@ export class Side {
   /** Seconds that one run takes, the mean of `runs` in a row. */
   async time(runs: number): Promise<number> {
     this.#child.stdin?.write(`${runs}\n`)
-    const answer: { readonly seconds: readonly number[]; readonly peakBytes: number } = JSON.parse(
-      await nextLine(this.#lines),
-    )
+    const answer: {
+      readonly seconds: readonly number[]
+      readonly peakBytes: number
+      readonly failure?: string
+    } = JSON.parse(await nextLine(this.#lines))
+    if (answer.failure !== undefined) throw new Error(answer.failure)
     this.peakBytes = answer.peakBytes
     return answer.seconds.reduce((total, seconds) => total + seconds, 0) / runs
   }
 
   /** The process ends by itself when its input does. */
   async stop(): Promise<void> {
-    const ended = new Promise(resolve => this.#child.once('exit', resolve))
+    const { exitCode, signalCode } = this.#child
+    const hasEnded = exitCode !== null || signalCode !== null
+    const ended = hasEnded || new Promise(resolve => this.#child.once('exit', resolve))
     this.#child.stdin?.end()
     this.#reader.close()
     await ended

@@ -20,9 +20,7 @@ const packages = [
   'fastest-levenshtein',
   'fflate',
   '@noble/hashes',
-  'emoji-datasource-google',
-  'emoji-datasource-twitter',
-  '@lobehub/fluent-emoji-3d',
+  '@moiety/artwork',
 ]
 
 /** Whatever has the class of an expert has its colours. */
@@ -59,10 +57,8 @@ function licences(): string {
     const text = file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
     return `${name} ${version} (${license ?? 'see its text'})\n${text}`
   })
-  // Noto Emoji and some packages name it without its text.
-  const apache = readFileSync(join(root, 'node_modules/typescript/LICENSE.txt'), 'utf8')
   const line = `\n${'='.repeat(80)}\n\n`
-  return [attribution, ...texts, apache].join(line)
+  return [attribution, ...texts].join(line)
 }
 
 const types: Readonly<Record<string, string>> = {

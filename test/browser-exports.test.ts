@@ -27,7 +27,7 @@ describe('exports for browsers', () => {
     expect(found).toContain('src/data/image.ts -> sharp')
     expect(found).toContain('src/data/content-identity.ts -> node:crypto')
     expect(await missingInBrowsers('src/runtime/worker.ts')).toContain(
-      'src/runtime/session.ts -> onnxruntime-node',
+      'src/runtime/onnxruntime.ts -> node:module',
     )
   })
 

@@ -50,7 +50,19 @@ beforeAll(async () => {
   const { code, stderr } = await moiety('train', recipe, '--out', controlRun)
   expect(code, stderr).toBe(0)
   control = fingerprint(controlRun)
-}, 120_000)
+})
+
+const words = (...keys: string[]): string[] => keys.flatMap(key => ['--set', key])
+const shorter = ['training.epochs=2', 'model.detector.mixture=null']
+
+/** The run of a detector without mixtures, which two tests begin from. */
+let plainRun: Promise<string> | undefined
+async function plainTrained(): Promise<string> {
+  const run = join(folder, 'plain')
+  const { code, stderr } = await moiety('train', recipe, ...words(...shorter), '--out', run)
+  expect(code, stderr).toBe(0)
+  return run
+}
 
 describe('the training of a detector', () => {
   it("measures both parts of its loss in every step and COCO's numbers when it is tested", () => {
@@ -82,14 +94,14 @@ describe('the training of a detector', () => {
     const { code, stderr } = await moiety('train', recipe, '--out', run, '--resume')
     expect(code, stderr).toBe(0)
     expect(fingerprint(run)).toEqual(control)
-  }, 240_000)
+  })
 
   it('divides each batch between two engines on request, also when resumed after a kill', async () => {
     // Each form of batch is a program of each engine, which are slow to make: a full one and one of a single image will do.
     const wide = await writeTinyCoco(join(folder, 'wide'), { train: 9, test: 2, wide: true })
-    const words = ['train', recipe, '--set', `data.directory=${wide}`]
+    const whole = ['train', recipe, '--set', `data.directory=${wide}`]
     const [divided, resumed] = [join(folder, 'divided'), join(folder, 'divided and killed')]
-    const inTwo = [...words, '--set', 'training.replicas=2']
+    const inTwo = [...whole, '--set', 'training.replicas=2']
     const { code, stderr } = await moiety(...inTwo, '--out', divided)
     expect(code, stderr).toBe(0)
     expect(fingerprint(divided).step).toBe(9)
@@ -100,12 +112,12 @@ describe('the training of a detector', () => {
     const after = await moiety('train', '--resume', '--out', resumed)
     expect(after.code, after.stderr).toBe(0)
     expect(fingerprint(resumed)).toEqual(fingerprint(divided))
-  }, 120_000)
+  })
 
   it('divides batches on canvases of two shapes, and begins with the losses of whole ones', async () => {
     const divided = join(folder, 'divided, two shapes')
-    const words = ['training.replicas=2', 'training.epochs=1'].flatMap(key => ['--set', key])
-    const { code, stderr } = await moiety('train', recipe, ...words, '--out', divided)
+    const keys = words('training.replicas=2', 'training.epochs=1')
+    const { code, stderr } = await moiety('train', recipe, ...keys, '--out', divided)
     expect(code, stderr).toBe(0)
     expect(fingerprint(divided).step).toBe(steps / 3)
     // The same images and weights; only BatchNorm sees two at a time instead of four.
@@ -116,22 +128,22 @@ describe('the training of a detector', () => {
       expect(firstDivided?.[loss], loss).not.toBe(first?.[loss])
       expect(Number(firstDivided?.[loss]) / Number(first?.[loss]), loss).toBeCloseTo(1, 1)
     }
-  }, 120_000)
+  })
 
   it('trains experts on the frozen trunk of a plain detector, and leaves the trunk as it was', async () => {
-    const [plain, run] = [join(folder, 'plain'), join(folder, 'on a trunk')]
-    const trained = async (out: string, ...keys: string[]): Promise<Map<string, HostTensor>[]> => {
-      const words = [...keys, 'training.epochs=1'].flatMap(key => ['--set', key])
-      const { code, stderr } = await moiety('train', recipe, ...words, '--out', out)
-      expect(code, stderr).toBe(0)
-      return listCheckpoints(out).map(({ path }) => {
+    plainRun ??= plainTrained()
+    const [plain, run] = [await plainRun, join(folder, 'on a trunk')]
+    const tensors = (out: string): Map<string, HostTensor>[] =>
+      listCheckpoints(out).map(({ path }) => {
         const file = join(path, 'model.safetensors')
         return decodeSafetensors(readFileSync(file), file).tensors
       })
-    }
-    const before = (await trained(plain, 'model.detector.mixture=null')).at(-1)!
+    const before = tensors(plain).at(-1)!
     const from = [`model.weights=${plain}`, 'model.weightsPart=trunk', 'model.detector.freeze=trunk']
-    const [earlier, later] = await trained(run, ...from)
+    const keys = words(...from, 'training.epochs=1')
+    const { code, stderr } = await moiety('train', recipe, ...keys, '--out', run)
+    expect(code, stderr).toBe(0)
+    const [earlier, later] = tensors(run)
     const isOfMixture = (name: string): boolean => /_head\.(gate|experts|constraint)/.test(name)
     const trunk = [...later!.keys()].filter(name => !isOfMixture(name))
     expect(trunk.length).toBeGreaterThan(100)
@@ -141,16 +153,12 @@ describe('the training of a detector', () => {
     expect(weights.some(name => String(later!.get(name)!.data) !== String(earlier!.get(name)!.data))).toBe(
       true,
     )
-  }, 120_000)
+  })
 
   it('trains from stage 4 on with the early stages frozen, leaves them and all averages as they were, also after a kill', async () => {
-    const [plain, run, killed] = ['plain, again', 'early stages', 'early stages, killed'].map(name =>
-      join(folder, name),
-    )
-    const words = (...keys: string[]): string[] => keys.flatMap(key => ['--set', key])
-    const shorter = ['training.epochs=2', 'model.detector.mixture=null']
-    const begun = await moiety('train', recipe, ...words(...shorter), '--out', plain!)
-    expect(begun.code, begun.stderr).toBe(0)
+    plainRun ??= plainTrained()
+    const plain = await plainRun
+    const [run, killed] = ['early stages', 'early stages, killed'].map(name => join(folder, name))
     const frozen = words(
       ...shorter,
       `model.weights=${plain}`,
@@ -166,7 +174,7 @@ describe('the training of a detector', () => {
       const file = join(listCheckpoints(path).at(-1)!.path, 'model.safetensors')
       return decodeSafetensors(readFileSync(file), file).tensors
     }
-    const [before, after] = [last(plain!), last(run!)]
+    const [before, after] = [last(plain), last(run!)]
     const isKept = (name: string): boolean => /^(conv1|bn1|layer[123])\.|running_/.test(name)
     const original = (name: string) => before.get(name.replace(/\.experts\.\d/, ''))
     for (const [name, tensor] of after) if (isKept(name)) expect(tensor, name).toEqual(original(name))
@@ -182,7 +190,7 @@ describe('the training of a detector', () => {
     const resumed = await moiety('train', '--resume', '--out', killed!)
     expect(resumed.code, resumed.stderr).toBe(0)
     expect(fingerprint(killed!)).toEqual(fingerprint(run!))
-  }, 120_000)
+  })
 
   it('leaves a clean checkpoint on SIGTERM, and going on gives the same bits', async () => {
     const run = join(folder, 'interrupted')
@@ -196,7 +204,7 @@ describe('the training of a detector', () => {
     const resumed = await moiety('train', '--resume', '--out', run)
     expect(resumed.code, resumed.stderr).toBe(0)
     expect(fingerprint(run)).toEqual(control)
-  }, 120_000)
+  })
 
   it.each<[string, Parameters<typeof writeTinyCoco>[1], string]>([
     ['fewer images', { train: 12 }, 'the run began with 13 images to train, 5 to validate and 0 to test on'],
@@ -206,8 +214,8 @@ describe('the training of a detector', () => {
     const run = join(folder, `run with ${what}`)
     // Data is compared before it is asked whether anything is left to train.
     cpSync(controlRun, run, { recursive: true })
-    const words = ['train', '--resume', '--out', run, '--set', `data.directory=${other}`]
-    const { code, stderr } = await moiety(...words)
+    const keys = words(`data.directory=${other}`)
+    const { code, stderr } = await moiety('train', '--resume', '--out', run, ...keys)
     expect(code).toBe(3)
     expect(stderr).toContain(message)
   })

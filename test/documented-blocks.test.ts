@@ -19,6 +19,7 @@ import ts from 'typescript'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { commandLine as benchCommandLine } from '../bench/command-line.ts'
 import { dataLoadingArguments } from '../bench/data-loading-arguments.ts'
+import { commandLine as gpuCommandLine } from '../bench/gpu-command-line.ts'
 import { configurationReference } from '../docs/configuration.ts'
 import { commandLine } from '../src/cli/commands.ts'
 import type { TrainFlags } from '../src/cli/flags.ts'
@@ -106,7 +107,7 @@ beforeAll(async () => {
     join('node_modules', 'onnxruntime-node'),
     'junction',
   )
-}, 60_000)
+})
 afterAll(() => {
   process.chdir(before)
   rmSync(folder, { recursive: true, force: true })
@@ -143,7 +144,7 @@ describe('shell blocks', () => {
 })
 
 describe('code within lines', () => {
-  const flags = new Set([...leaves(commandLine()), benchCommandLine()].flatMap(flagsOf))
+  const flags = new Set([...leaves(commandLine()), benchCommandLine(), gpuCommandLine()].flatMap(flagsOf))
   /** Of npm and of vitest. */
   const foreign = ['--silent', '--update', '--logdir']
 
@@ -433,8 +434,9 @@ function checkNpm([verb = '', ...words]: readonly string[]): void {
       )
       return
     }
-    demand(script === 'bench' && more[0] === '--', 'only the bench is known to take words, after --')
-    benchCommandLine()
+    const line = { bench: benchCommandLine, 'bench:gpu': gpuCommandLine }[script ?? '']
+    demand(line !== undefined && more[0] === '--', 'only benches are known to take words, after --')
+    line?.()
       .exitOverride()
       .configureOutput({ writeErr: () => undefined })
       .action(() => undefined)

@@ -25,7 +25,7 @@ beforeAll(async () => {
   await writeTinyCoco(data)
   run = await trained('run', tinyDetector(data))
   plain = await trained('plain', tinyDetector(data, null))
-}, 120_000)
+})
 
 describe('moiety eval of a detector', () => {
   it("prints COCO's twelve numbers, who worked, and how", async () => {

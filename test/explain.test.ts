@@ -37,7 +37,7 @@ beforeAll(async () => {
   other = copyOf(run, 'other')
   changeWeights(other)
   explained = await moiety('explain', run, '--against', other, '--permutations', '50')
-}, 120_000)
+})
 
 function copyOf(from: string, name: string): string {
   const copy = join(folder, name)
@@ -74,6 +74,12 @@ describe('moiety explain', () => {
       expect(layer.variants.byK[1]!.measures.top1, 'K as trained').toBe(report.measures.top1)
       expect(layer.history.map(({ epoch }) => epoch)).toEqual([0, 1])
       expect(layer.agreement?.against).toBe('other')
+      expect(layer.attributes.map(({ name }) => name)).toEqual(['colour', 'brightness', 'texture'])
+      for (const { information, givenClass, ofClass, classGiven } of layer.attributes) {
+        // The chain rule, either way round.
+        const both = information!.value + (classGiven?.value ?? 0)
+        expect(ofClass!.value + (givenClass?.value ?? 0)).toBeCloseTo(both, 9)
+      }
       expect(stdout).toContain(layer.name)
     }
     const page = readFileSync(join(run, 'report.html'), 'utf8').replaceAll(/base64,[\w+/=]+/g, '')

@@ -5,17 +5,34 @@ import { z } from 'zod'
 
 const root = new URL('..', import.meta.url)
 const { exports, bin } = z
-  .object({ exports: z.record(z.string(), z.string()), bin: z.record(z.string(), z.string()) })
+  .object({
+    exports: z.record(
+      z.string(),
+      z.union([z.string(), z.object({ types: z.string(), default: z.string() })]),
+    ),
+    bin: z.record(z.string(), z.string()),
+  })
   .parse(JSON.parse(readFileSync(new URL('package.json', root), 'utf8')))
 
 describe('the exports of package.json', () => {
-  it.each([...Object.values(exports), ...Object.values(bin)])('%s has a source', target => {
-    const source = target.replace(/^(\.\/)?dist\//, 'src/').replace(/\.js$/, '.ts')
+  const modules = Object.values(exports).flatMap(target => (typeof target === 'string' ? [] : [target]))
+
+  it.each([...modules.map(target => target.default), ...Object.values(bin)])('%s has a source', target => {
+    const source = target
+      .replace(/^(\.\/)?dist\//, 'src/')
+      .replace('src/moiety/', 'src/')
+      .replace(/\.js$/, '.ts')
     expect(existsSync(new URL(source, root))).toBe(true)
   })
 
+  it.each(modules.map(({ types }) => types))('%s is built', types => {
+    expect(existsSync(new URL(types, root))).toBe(true)
+  })
+
   it('can be imported, and none is empty', () => {
-    const names = Object.keys(exports).map(path => `moiety${path.slice(1)}`)
+    const names = Object.keys(exports)
+      .filter(path => typeof exports[path] !== 'string')
+      .map(path => `moiety${path.slice(1)}`)
     const program = `for (const name of ${JSON.stringify(names)})
       console.log(name, Object.keys(await import(name)).length)`
     const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {

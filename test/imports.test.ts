@@ -20,6 +20,7 @@ const layers: readonly (readonly string[])[] = [
   ['report'],
   ['step'],
   ['sweep'],
+  ['watch'],
   ['cli'],
 ]
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
   expect(await run0('train', recipe, '--out', run)).toMatch(
     /On validation images {3}mAP 0\.\d{3} {3}F1 0\.\d{3}/,
   )
-}, 120_000)
+})
 
 describe('a multi-label run', () => {
   it('learns: chance would be the part of the images that show a class, 0.3 to 0.6', () => {
@@ -60,7 +60,7 @@ describe('a multi-label run', () => {
     const { files, metrics } = fingerprint(killed)
     expect(metrics).toEqual(fingerprint(run).metrics)
     expect(files['model.safetensors']).toBe(fingerprint(run).files['model.safetensors'])
-  }, 120_000)
+  })
 
   it('continues with the images that it began with alone', async () => {
     const [other, moved] = [join(folder, 'other'), join(folder, 'moved')]
@@ -177,7 +177,7 @@ describe('a multi-label run', () => {
         [0, 1, 2, 3].filter(c => targets[4 * image + c] === 1),
         above(image),
       ])
-  }, 120_000)
+  })
 
   it('is compared with another', async () => {
     const page = join(folder, 'comparison.html')
@@ -257,7 +257,7 @@ describe('a multi-label run', () => {
     const table = await run0('table', out)
     expect(table).toContain('mean average precision, %')
     expect(await run0('table', out, '--value', 'f1')).toContain('F1 at probability 0.5, %')
-  }, 120_000)
+  })
 })
 
 /** The run on its val split. */

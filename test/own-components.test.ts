@@ -23,12 +23,13 @@ const file = join(folder, 'own-components.mjs')
 const recipe = join(folder, 'own-components.json')
 const use = ['--use', file]
 const run = join(folder, 'run')
+/** In a process of its own, for what depends on which components are there. */
 const moiety = (...words: string[]): Promise<Ended> => start(words).ended
 const train = ['train', recipe, '--threads', '1', '--set', 'training.checkpointEvery={"steps":2}']
 const json = (text: string): unknown => JSON.parse(text)
 
 async function succeeded(...words: string[]): Promise<string> {
-  const { code, stdout, stderr } = await moiety(...words)
+  const { code, stdout, stderr } = await command(...words)
   expect(code, `${words.join(' ')}: ${stderr}`).toBe(0)
   return stdout
 }

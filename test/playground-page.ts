@@ -33,7 +33,7 @@ export class PlaygroundSite {
   async open(hash = '#device=wasm'): Promise<{ readonly page: Page; readonly errors: string[] }> {
     const context = await this.browser.newContext({ viewport: { width: 1280, height: 800 } })
     const page = await context.newPage()
-    page.setDefaultTimeout(100_000)
+    page.setDefaultTimeout(250_000)
     const errors: string[] = []
     page.on('pageerror', error => errors.push(error.message))
     await page.goto(`${this.site.origin}/${hash}`)
@@ -48,7 +48,7 @@ export class PlaygroundSite {
 }
 
 /** Waits until all runs have taken so many steps. */
-export async function untilStep(page: Page, step: number, timeout = 100_000): Promise<void> {
+export async function untilStep(page: Page, step: number, timeout = 250_000): Promise<void> {
   await page.waitForFunction(`+document.documentElement.dataset.step >= ${step}`, undefined, { timeout })
 }
 

@@ -1,5 +1,5 @@
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { lockOwner } from '../src/run/lock.ts'
@@ -148,7 +148,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     expect(runsOf(sweep)).toEqual([])
   })
 
-  it('says what is wrong where nothing answers, or BullMQ is not installed', async () => {
+  it('says what is wrong where nothing answers', async () => {
     const nobody = await moiety('worker', '--queue', 'redis://127.0.0.1:1')
     expect(nobody.code).toBe(2)
     expect(nobody.stderr).toMatch(
@@ -163,25 +163,5 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
       'redis://127.0.0.1:1',
     )
     expect(nowhere.code).toBe(2)
-
-    const bare = withoutBullmq()
-    const { code, stderr } = await start(['worker', '--queue', newQueue()], process.execPath, [bare]).ended
-    expect(code).toBe(2)
-    expect(stderr).toContain('needs the packages bullmq and ioredis, which are not installed')
-    expect(stderr).toContain('npm install bullmq ioredis')
   })
 })
-
-/** The built command beside all packages but those; returns its path. */
-function withoutBullmq(): string {
-  const root = join(folder, 'bare')
-  const here = dirname(dirname(dirname(command)))
-  mkdirSync(join(root, 'node_modules'), { recursive: true })
-  cpSync(join(here, 'dist'), join(root, 'dist'), { recursive: true })
-  cpSync(join(here, 'recipes'), join(root, 'recipes'), { recursive: true })
-  cpSync(join(here, 'package.json'), join(root, 'package.json'))
-  for (const name of readdirSync(join(here, 'node_modules')))
-    if (name !== 'bullmq' && name !== 'ioredis')
-      symlinkSync(join(here, 'node_modules', name), join(root, 'node_modules', name), 'junction')
-  return join(root, 'dist', 'cli', 'main.js')
-}

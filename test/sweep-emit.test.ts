@@ -152,6 +152,35 @@ describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
     expect(readFileSync(join(out, 'slurm.sh'), 'utf8')).toMatch(/^ {2}--data\n {2}scenes$/m)
   })
 
+  it('more runs than an array may have tasks are several arrays; what an earlier call wrote is gone', async () => {
+    const out = join(folder, 'limited')
+    const written = async (...words: string[]) => {
+      const emit = ['sweep', file, '--out', out, '--emit', 'slurm', ...words]
+      const { code, stdout, stderr } = await moiety(...emit)
+      expect(code, stderr).toBe(0)
+      return { stdout, files: readdirSync(out).filter(name => name.endsWith('.sh')) }
+    }
+    const parts = await written('--array-limit', '1')
+    expect(parts.files).toEqual(['slurm-1.sh', 'slurm-2.sh', 'slurm-submit.sh'])
+    expect(parts.stdout).toMatch(/Then: bash .*slurm-submit\.sh/)
+    for (const name of hasShellcheck ? parts.files : []) {
+      const { status, stdout } = spawnSync('shellcheck', [join(out, name)], { encoding: 'utf8' })
+      expect(status, stdout).toBe(0)
+    }
+    expect((await written()).files).toEqual(['slurm.sh'])
+  })
+
+  it('tasks run in an image that sees the folders which they read and write', async () => {
+    const out = join(folder, 'in-image')
+    const emit = ['sweep', file, '--out', out, '--emit', 'slurm', '--image', 'docker://example/moiety:1']
+    const { code, stderr } = await moiety(...emit)
+    expect(code, stderr).toBe(0)
+    const [, words = ''] = /^moiety=\(\n([^)]*)\n\)$/m.exec(readFileSync(join(out, 'slurm.sh'), 'utf8')) ?? []
+    expect(words).toMatch(
+      /^ {2}apptainer\n {2}exec\n {2}--bind\n.*in-image'?\n {2}--bind\n.*\n {2}docker:\/\/example\/moiety:1\n {2}moiety\n {2}sweep\n/,
+    )
+  })
+
   it('a task whose time is over leaves a checkpoint and queues itself again; the next ends with the bits of a sweep', async () => {
     const first = task(0)
     while (!runsOf(sweep).some(name => metricLines(join(sweep, name)) >= 3)) await pause(5)
@@ -219,6 +248,9 @@ describe('moiety sweep --emit kubernetes', () => {
         'template',
       ],
     ])
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+    const containers = [{ image: `moiety:${version}` }]
+    expect(job).toMatchObject({ spec: { template: { spec: { containers } } } })
     expect(job).toMatchObject({ spec: { completionMode: 'Indexed', completions: 2, parallelism: 2 } })
     const wrong = { ...(job as object), spec: { completions: 'two' } }
     expect(() => new Job(wrong as never).validate()).toThrow('completions')
@@ -275,6 +307,9 @@ describe('moiety sweep --emit kubernetes', () => {
     [['--detach'], '--detach is for --queue'],
     [['--queue', 'redis://127.0.0.1:1', '--jobs', '2'], '--jobs is for each worker to say'],
     [['--queue'], 'got none'],
+    [['--image', 'moiety:1'], '--image is for --emit'],
+    [['--array-limit', '9'], '--array-limit is for --emit'],
+    [['--emit', 'slurm', '--array-limit', '0'], 'for example --array-limit 1001'],
   ])('%j is refused', async (words, message) => {
     const { code, stdout, stderr } = await moiety('sweep', file, '--out', join(folder, 'refused'), ...words)
     expect([code, stdout], stderr).toEqual([2, ''])

@@ -117,6 +117,8 @@ export function syntheticFindings(made: Synthetic): {
       cvActivation: variation(activation),
       active: share.filter(value => value > 0.01).length,
       groupings,
+      attributes: [],
+      attributeLeads: { choice: null, experts: [] },
       dependence: dependenceOf(records),
       leads: {
         single: leadAmong(single, 'right'),
@@ -289,6 +291,7 @@ export function syntheticFindings(made: Synthetic): {
         model: 'resnet18, width 16, stem cifar',
         parameters: 1_234_567,
         activeParameters: 812_345,
+        multiplyAdds: 35_200_000,
         moiety: '0.1.0',
       },
       data: {
@@ -313,6 +316,18 @@ export function syntheticFindings(made: Synthetic): {
         answers,
         layers: ownLayers,
       },
+      learning: [
+        {
+          run: 'cifar100-small-kl',
+          seed: 42,
+          points: Array.from({ length: 24 }, (_, at) => ({
+            epoch: Math.floor(at / 2),
+            split: at % 2 === 0 ? ('train' as const) : ('test' as const),
+            loss: 1.4 + 3 / (1 + at) + (at % 2) / 10,
+            measures: { top1: 0.6 - 0.5 / (1 + at) },
+          })),
+        },
+      ],
       layers,
     },
     pictures,

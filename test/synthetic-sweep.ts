@@ -72,6 +72,9 @@ export function syntheticSweep(): SweepPage {
       ({ name, values }): SweepRun => ({
         name,
         series: values.constraint,
+        group: `${values.constraint}, ${values.position}`,
+        latency: null,
+        learning: [],
         outcome: outcomes.get(name) ?? { status: 'missing' },
       }),
     ),

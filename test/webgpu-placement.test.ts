@@ -55,16 +55,20 @@ describe.skipIf(icd === undefined)(titled('steps of classifiers on WebGPU by Swi
     },
   )
 
-  it.each(['constraint', 'gate'])('by dense dispatch copy nothing to the host, with every %s', kind => {
+  it.each(
+    (['dense', 'capacity'] as const).flatMap(dispatch =>
+      (['constraint', 'gate'] as const).map(kind => [dispatch, kind] as const),
+    ),
+  )('by dispatch %s copy nothing to the host, with every %s', (dispatch, kind) => {
     const names = (kind === 'gate' ? gates.names().map(name => `gate ${name}`) : constraints.names()).map(
-      name => `${name}, dense`,
+      name => `${name}, ${dispatch}`,
     )
     expect(of(...names)).toEqual(none(names))
   })
 
   it('copy nothing to the host with every optimizer, and every other part', () => {
     const rest = [...placed.keys()].filter(
-      name => !/, (sparse|dense)$/.test(name) && !/^K = [1E]$/.test(name),
+      name => !/, (sparse|dense|capacity)$/.test(name) && !/^K = [1E]$/.test(name),
     )
     for (const name of optimizers.names()) expect(rest).toContain(`${name} {}`)
     expect(rest.length).toBeGreaterThan(25)

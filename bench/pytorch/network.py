@@ -75,7 +75,7 @@ class ResBlockMoe(nn.Module):
             y = expert(x[rows]) * weights[rows, i].view(-1, 1, 1, 1)
             if mixed is None:
                 layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else None
-                mixed = torch.zeros((x.shape[0], *y.shape[1:]), dtype=y.dtype)
+                mixed = torch.zeros((x.shape[0], *y.shape[1:]), dtype=y.dtype, device=y.device)
                 mixed = mixed if layout is None else mixed.contiguous(memory_format=layout)
             mixed = mixed.index_add(0, rows, y)
         return mixed + (x if self.shortcut is None else self.shortcut(x))

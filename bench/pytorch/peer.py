@@ -28,15 +28,20 @@ def main():
     case = json.loads(sys.argv[1])
     torch.manual_seed(0)
     torch.set_num_threads(case["threads"])
+    # Without a graphics card, the processor; the first line of the output says which.
+    device = torch.device("cuda" if case.get("device") == "cuda" and torch.cuda.is_available() else "cpu")
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = case.get("tf32", False)
     layout = torch.channels_last if case["channelsLast"] else torch.contiguous_format
-    network = ResNet18(case["width"], case["classes"], case["moe"]).to(memory_format=layout).train()
+    network = ResNet18(case["width"], case["classes"], case["moe"]).to(device, memory_format=layout).train()
     optimizer = make_optimizer(case["optimizer"], network.parameters())
-    images = torch.randn(case["batch"], 3, 32, 32).contiguous(memory_format=layout)
+    images = torch.randn(case["batch"], 3, case["size"], case["size"]).contiguous(memory_format=layout)
     labels = torch.randint(0, case["classes"], (case["batch"],))
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        task = F.cross_entropy(network(images), labels, label_smoothing=case["labelSmoothing"])
+        # As in a training, a batch comes from the host; `item` waits for the device.
+        logits = network(images.to(device))
+        task = F.cross_entropy(logits, labels.to(device), label_smoothing=case["labelSmoothing"])
         loss = task + network.auxiliary_loss()
         loss.backward()
         optimizer.step()
@@ -44,7 +49,7 @@ def main():
 
     @torch.inference_mode()
     def infer():
-        return network(images)
+        return network(images.to(device))
 
     run = step
     if case["task"] == "inference":
@@ -55,6 +60,7 @@ def main():
         {
             "torch": torch.__version__,
             "threads": torch.get_num_threads(),
+            "device": torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
             "parameters": sum(parameter.numel() for parameter in network.parameters()),
         }
     )

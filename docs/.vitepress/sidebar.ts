@@ -1,18 +1,18 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const docs = fileURLToPath(new URL('..', import.meta.url))
 
+/** As VitePress takes them. */
 export interface Entry {
-  readonly text: string
+  text: string
   /** From the folder of the pages, as `/guide/your-data`. */
-  readonly link: string
+  link: string
 }
 
 export interface Group {
-  readonly text: string
-  readonly items: readonly Entry[]
-  readonly collapsed?: boolean
+  text: string
+  items: Entry[]
 }
 
 /** Pages in the order of reading. A page of these folders that is not listed comes after those that are, by its title. */
@@ -43,7 +43,7 @@ const groups: readonly {
   {
     text: 'Training',
     within: 'guide/',
-    pages: ['training', 'resuming', 'sweeps', 'clusters', 'disk-and-memory', 'gpu'],
+    pages: ['training', 'resuming', 'sweeps', 'watch', 'clusters', 'disk-and-memory', 'gpu'],
   },
   {
     text: 'Elsewhere',
@@ -76,7 +76,7 @@ const groups: readonly {
 
 /** Every page but the home page, in groups. */
 export function sidebar(): Group[] {
-  const left = new Set(pagesBelow(docs))
+  const left = new Set(pagesBelow(docs).filter(page => !/^(api|public|test)\//.test(page)))
   const made = groups.map(({ text, within, pages }) => {
     const items = pages.map(page => within + page).filter(page => left.delete(page))
     return { text, within, items }
@@ -93,23 +93,21 @@ export function sidebar(): Group[] {
   }))
 }
 
-/** The pages of the API reference, which TypeDoc writes before the site is built. */
+/** The pages of the API reference, which TypeDoc writes before the site is built: the main export, then the subpaths. */
 export function apiSidebar(): Group[] {
-  const pages = pagesBelow(docs, 'api/')
-  return [
-    {
-      text: 'API',
-      items: pages.map(page => ({ text: titleOf(page), link: `/${page.replace(/index$/, '')}` })),
-    },
-  ]
+  const names = pagesBelow(docs, 'api/').map(page => page.slice('api/'.length))
+  const items = names
+    .filter(name => name !== 'modules' && name !== 'index')
+    .map(name => ({ text: `moiety/${name}`, link: `/api/${name}` }))
+  return [{ text: 'API', items: [{ text: 'moiety', link: '/api/' }, ...items] }]
 }
 
-/** Without their ending, as `guide/your-data`; of the home page and of generated folders none. */
+/** Without their ending, as `guide/your-data`; not the home page. None of a folder that has not been generated. */
 function pagesBelow(folder: string, within = ''): string[] {
+  if (!existsSync(folder + within)) return []
   return readdirSync(folder + within, { recursive: true, encoding: 'utf8' })
     .map(name => within + name.replaceAll('\\', '/'))
     .filter(name => name.endsWith('.md') && name !== 'index.md' && !name.startsWith('.'))
-    .filter(name => within === 'api/' || !/^(api|public|test)\//.test(name))
     .map(name => name.slice(0, -'.md'.length))
     .sort()
 }

@@ -25,7 +25,9 @@ export function remoteAssets(path: string, text: string): string[] {
     const named = [...document.querySelectorAll(loading)].flatMap(element => {
       if (passive.test(element.getAttribute('rel') ?? '')) return []
       const addresses = ['src', 'href'].map(name => element.getAttribute(name) ?? '')
-      const several = (element.getAttribute('srcset') ?? '').split(',').map(one => one.trim().split(/\s/)[0]!)
+      const several = (element.getAttribute('srcset') ?? '')
+        .split(',')
+        .map((one: string) => one.trim().split(/\s/)[0]!)
       return [...addresses, ...several].filter(isRemote)
     })
     return [...named, ...styles]

@@ -45,6 +45,18 @@ describe('a caption', () => {
     )
   })
 
+  it('names the attribute that explains it best, also where no class does', () => {
+    const explained = { attribute: 'colour', groups: [{ name: 'vivid red', lift: 1.84 }] }
+    expect(captionOf({ ...evidence, explained }).caption).toMatch(
+      /^flowers: 2\.0 × chance; explained best by colour: vivid red 1\.8 × chance; selected for/,
+    )
+    const flat = { ...evidence.superclasses!, by: affinity([0.45, 0.35]) }
+    expect(captionOf({ ...evidence, superclasses: flat, explained })).toEqual({
+      caption: 'explained best by colour: vivid red 1.8 × chance',
+      noCaptionReason: null,
+    })
+  })
+
   it('names classes where the data has no superclasses', () => {
     const { superclasses, ...plain } = evidence
     expect(superclasses).toBeDefined()

@@ -1,7 +1,7 @@
 import { binomialTail, mcnemar, normalTail, significanceLevel } from '../base/exact-tests.ts'
 import { fewestImages, probabilityOfMean, standardErrorsAbove } from '../metrics/above-mean.ts'
 import type { PairedCounts } from '../tasks/classification/accuracy.ts'
-import type { Affinity } from './findings.ts'
+import { type Affinity, type ExplainedBest, explainedBestWords } from './findings.ts'
 
 /** All that a caption is made from. Rows are classes, columns experts. */
 export interface CaptionEvidence {
@@ -31,6 +31,8 @@ export interface CaptionEvidence {
   readonly alone: PairedCounts
   /** Which part of all images, counted for each of their classes, is independent; 1 where each has one class. */
   readonly independence: number
+  /** The attribute of images by which it is explained best. */
+  readonly explained?: ExplainedBest | null
   /** What `alone` counts: images that are named right, or in which the class is found. */
   readonly counted: 'right' | 'found'
 }
@@ -72,7 +74,9 @@ export function captionOf(evidence: CaptionEvidence): Caption {
     .map((group, index) => ({ ...group, index, lift: group.weight / overall }))
     .filter(({ lift, isBeyondChance }) => lift >= notable && isBeyondChance)
     .sort((a, b) => b.lift - a.lift)
+  const attribute = evidence.explained ? [explainedBestWords(evidence.explained)] : []
   if (favourites.length === 0) {
+    if (attribute[0] !== undefined) return { caption: attribute[0], noCaptionReason: null }
     return noCaptionReason(`no group of classes gives it ${notable} × chance or more beyond doubt`)
   }
   const named = favourites.slice(0, mostGroups)
@@ -80,6 +84,7 @@ export function captionOf(evidence: CaptionEvidence): Caption {
   const weight = named.reduce((total, group) => total + group.weight * group.images, 0) / images
   const parts = [
     `${named.map(({ name }) => name).join(', ')}: ${(weight / overall).toFixed(1)} × chance`,
+    ...attribute,
     ...selectedFor(evidence, new Set(named.map(({ index }) => index))),
     ...weakness(evidence),
   ]

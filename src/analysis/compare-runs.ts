@@ -1,16 +1,20 @@
 import { join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import type { z } from 'zod'
 import { fail, MoietyError } from '../base/errors.ts'
 import { rethrowExhausted } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import type { TrainEvent } from '../run/events.ts'
 import { summarySchema } from '../run/file-schemas.ts'
+import { readLatency } from '../run/latency.ts'
+import { learningCurveOf } from '../run/learning-curve.ts'
 import { type CheckpointChoice, chosenCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
 import { remembered, testedOn } from '../tasks/data-identity.ts'
 import { checkpointIdentity, type DataChoice, taskOfRun } from '../tasks/open-run.ts'
 import { type ComparedRun, comparedRun, dataSetsOf } from './comparison.ts'
 import { type Explanation, explainRun } from './explain-run.ts'
 import { type Findings, findings } from './findings.ts'
+import { logOf } from './training-history.ts'
 
 /** Which runs to lay side by side. */
 export interface CompareOptions extends CheckpointChoice {
@@ -42,7 +46,18 @@ export async function compareRuns(options: CompareOptions): Promise<ComparedRun[
     options.signal?.throwIfAborted()
     const known = options.data === undefined ? knownFindings(run, options) : undefined
     const about = known ?? (await found(run, options))
-    compared.push(comparedRun(about, secondsOf(run), options.checkpoint === 'best'))
+    const { seconds = null, cost } = summaryOf(run)
+    const own = comparedRun(about, seconds, options.checkpoint === 'best')
+    compared.push({
+      ...own,
+      // Reports of earlier versions have neither.
+      multiplyAdds: own.multiplyAdds ?? cost?.multiplyAdds ?? null,
+      learning:
+        own.learning.length > 0
+          ? own.learning
+          : learningCurveOf(logOf(run, own.step, options.onEvent ?? (() => undefined))),
+      latency: readLatency(run),
+    })
   }
   for (const { run, extensions } of compared) {
     const last = extensions.at(-1)
@@ -149,11 +164,10 @@ function refuseSeveralTasks(runs: readonly string[]): void {
   })
 }
 
-const summary = summarySchema.pick({ seconds: true })
+const summary = summarySchema.pick({ seconds: true, cost: true })
 
-function secondsOf(run: string): number | null {
-  const parsed = summary.safeParse(jsonOf(join(run, 'summary.json'), sizeLimits.summary))
-  return parsed.success ? parsed.data.seconds : null
+function summaryOf(run: string): Partial<z.output<typeof summary>> {
+  return summary.safeParse(jsonOf(join(run, 'summary.json'), sizeLimits.summary)).data ?? {}
 }
 
 /** Undefined where there is no such file, or none that can be understood: what is missing is found out again. */

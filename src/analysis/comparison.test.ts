@@ -28,6 +28,9 @@ describe('runs side by side', () => {
     score: 0.5,
     parameters: 100,
     activeParameters: 100,
+    multiplyAdds: 1000,
+    latency: null,
+    learning: [],
     seconds: 60,
     layers: [],
   }

@@ -3,6 +3,8 @@ import { activeShare } from '../metrics/utilization.ts'
 import { type ConstraintKind, constraints } from '../moe/index.ts'
 import type { Measures } from '../run/events.ts'
 import type { Extension } from '../run/extensions.ts'
+import type { Latency } from '../run/latency.ts'
+import type { LearningPoint } from '../run/learning-curve.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import type { Findings, GroupingFindings, LayerFindings } from './findings.ts'
 
@@ -30,6 +32,11 @@ export interface ComparedRun {
   /** Parameters, and those that one image passes through. */
   readonly parameters: number
   readonly activeParameters: number
+  /** Multiply–adds of an image; null in reports of earlier versions. */
+  readonly multiplyAdds: number | null
+  /** How long its exported file takes; null where that was not measured. */
+  readonly latency: Latency | null
+  readonly learning: readonly LearningPoint[]
   /** Of the training; null where it is not known. */
   readonly seconds: number | null
   readonly layers: readonly ComparedLayer[]
@@ -65,7 +72,7 @@ export interface ComparedLayer {
 
 /** A run as its findings describe it. */
 export function comparedRun(
-  { task, run, data, measures, layers }: Findings,
+  { task, run, data, measures, layers, learning }: Findings,
   seconds: number | null,
   isBest = false,
 ): ComparedRun {
@@ -85,6 +92,9 @@ export function comparedRun(
     score,
     parameters: run.parameters,
     activeParameters: run.activeParameters,
+    multiplyAdds: run.multiplyAdds,
+    latency: null,
+    learning: learning[0]?.points ?? [],
     seconds,
     layers: layers.map(layer => comparedLayer(layer, score)),
   }

@@ -4,6 +4,7 @@ import type { SplitName } from '../data/index.ts'
 import { version } from '../files/version.ts'
 import { stoppedBy, type TrainEvent } from '../run/events.ts'
 import { readPlan } from '../run/extensions.ts'
+import { learningCurveOf } from '../run/learning-curve.ts'
 import { readEnvironment } from '../run/run-folder.ts'
 import type { Device, Engine } from '../runtime/index.ts'
 import type { CheckpointChoice } from '../tasks/choose-checkpoint.ts'
@@ -21,6 +22,9 @@ import type { Evaluated, Task } from '../tasks/task.ts'
 import { affinityOf } from './affinity.ts'
 import { agreementOf } from './agreement.ts'
 import type { AnalysisOptions, Pictures, TableFile } from './analysed.ts'
+import { readAttributeTable } from './attributes/attribute-table.ts'
+import { givenAttributes } from './attributes/given-attributes.ts'
+import { measuredAttributes } from './attributes/measured-attributes.ts'
 import { type Findings, groupingOf, type LayerFindings } from './findings.ts'
 import { countsOf, layerFindings } from './layer-findings.ts'
 import { routedItems, weightsOfItems } from './routed-items.ts'
@@ -37,6 +41,8 @@ export interface ExplainOptions extends AnalysisOptions, CheckpointChoice {
   readonly task?: Task | undefined
   /** Another data set with the same classes, instead of the one it was trained on. */
   readonly data?: DataChoice | undefined
+  /** A file with further attributes of images, see `readAttributeTable`. */
+  readonly attributes?: string | undefined
   /** By default the one that the run was tested on while it trained. */
   readonly split?: SplitName | undefined
   /** Threads of the engine, instead of as many as in training. */
@@ -71,6 +77,8 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
   const onProgress = (what: string, done: number, total: number): void =>
     onEvent({ kind: 'progress', what, done, total })
   const { seed = 0, threads, device } = options
+  const { attributes: file } = options
+  const table = file === undefined ? undefined : await readAttributeTable(file)
   const opened = await openTrainedRun(options.run, {
     task: options.task,
     split: options.split,
@@ -80,6 +88,8 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     data: options.data,
   })
   const { task, split, checkpoint } = opened
+  const given =
+    file === undefined || table === undefined ? [] : await givenAttributes({ file, table }, opened, onEvent)
   const other =
     options.against === undefined ? undefined : await openOther(options, options.against, opened, onEvent)
   const analysed = await withEngine(opened, { threads, device }, engine =>
@@ -94,6 +104,9 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
 
   const permutations = options.permutations ?? analysed.permutations
   const log = logOf(options.run, checkpoint.step, onEvent)
+  const { images } = analysed.evaluated
+  const measured = task.mixtures.length === 0 ? [] : await measuredAttributes(task, split, images, onProgress)
+  const attributes = [...measured, ...given]
   const layers: LayerFindings[] = []
   for (const [index, { name }] of analysed.evaluated.routing.entries()) {
     const found = await layerFindings({
@@ -104,6 +117,7 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
       log,
       permutations,
       seed,
+      attributes,
       onProgress: (what, done, total) => onProgress(`${name}: ${what}`, done, total),
     })
     const agreement =
@@ -120,6 +134,11 @@ export async function explainRun(options: ExplainOptions): Promise<Explanation> 
     loss: trained.loss,
     measures: { ...trained.measures },
     perClass,
+    learning: [opened, ...(other === undefined || !isSibling(opened, other) ? [] : [other])].map(one => ({
+      run: basename(resolve(one.run)),
+      seed: one.task.config.seed,
+      points: learningCurveOf(one === opened ? log : logOf(one.run, one.checkpoint.step, onEvent)),
+    })),
     layers,
     extras,
   }
@@ -195,9 +214,20 @@ function agreementWith(
   return agreementOf(mine.affinity.weight, theirs.weight, { against, seed, permutations: 200 })
 }
 
+/** Whether two runs, as far trained, differ in nothing but the seed. */
+function isSibling(one: OpenedRun, other: OpenedRun): boolean {
+  const identity = ({ task, checkpoint }: OpenedRun): string =>
+    configurationIdentity(task.config, readPlan(checkpoint.extra)?.extensions)
+  return (
+    one.checkpoint.step === other.checkpoint.step &&
+    one.task.config.seed !== other.task.config.seed &&
+    identity(one) === identity(other)
+  )
+}
+
 function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {
   const { config } = task
-  const { description, parameters, activeParameters } = task.facts
+  const { description, parameters, activeParameters, multiplyAdds } = task.facts
   const extensions = readPlan(checkpoint.extra)?.extensions ?? []
   return {
     name: basename(resolve(run)),
@@ -212,6 +242,7 @@ function describeRun({ run, task, checkpoint }: OpenedRun): Findings['run'] {
     model: description,
     parameters,
     activeParameters,
+    multiplyAdds,
     moiety: version,
   }
 }

@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import { significanceLevel } from '../base/exact-tests.ts'
 import { missReasons } from '../metrics/detections/index.ts'
 import { extension } from '../run/extensions.ts'
+import { learningPoint } from '../run/learning-curve.ts'
 
 /**
  * What `moiety explain` finds out about a run of any task, as `report.json` holds it. Every picture of the report is drawn from
@@ -71,6 +73,42 @@ const grouping = z.object({
   above: z.array(perExpert).nullable(),
 })
 
+/** A property of whole images and the experts that compute them; an image with several levels counts with its mean weights. */
+const attribute = z.object({
+  name: z.string(),
+  /** Measured in the pixels, or given in a file. */
+  source: z.enum(['image', 'given']),
+  /** Of the groups; a row of each matrix. */
+  names: z.array(z.string()),
+  /** Images of each group, and images of which the attribute is not known, which are left out. */
+  counts: z.array(z.number()),
+  missing: z.number(),
+  /** H(attribute) in bits. */
+  entropy: z.number(),
+  affinity,
+  /** I(attribute; expert). Null, as what follows, for an attribute that all images share and where there is one expert. */
+  information: information.nullable(),
+  /** I(classes; expert) of the same images, where images of the same set of classes are one group. */
+  ofClass: tested.nullable(),
+  /** I(attribute; expert | classes) and I(classes; expert | attribute); null where no images could be exchanged. */
+  givenClass: tested.nullable(),
+  classGiven: tested.nullable(),
+  /** I(attribute; expert | level); null where whole images are routed. */
+  givenLevel: tested.nullable(),
+  /** I(attribute; whether it is the expert) for each expert. */
+  byExpert: z.array(tested).nullable(),
+})
+
+/** The attribute that predicts experts best, compared with its closest rival (`bestAttribute`); numbers of `attributes`, bits an image. */
+const attributeLead = {
+  first: z.number(),
+  /** Null, as `difference`, without a rival. */
+  second: z.number().nullable(),
+  gain: z.number(),
+  difference: z.number().nullable(),
+  p: z.number(),
+}
+
 /** How much the routing depends on what is routed at all. */
 const dependence = z.object({
   /** Mean over inputs of H(weights of the input). */
@@ -118,6 +156,23 @@ const layerFindings = z.object({
   cvActivation: z.number(),
   active: z.number(),
   groupings: z.array(grouping),
+  /** Colour, brightness and texture of images and what a file says of them; reports of earlier versions have none. */
+  attributes: z.array(attribute).default([]),
+  /** By which attribute the expert of an image is predicted best, and for each expert whether it is this one; null where none explains anything beyond chance. */
+  attributeLeads: z
+    .object({
+      choice: z.object(attributeLead).nullable(),
+      experts: z.array(
+        z
+          .object({
+            ...attributeLead,
+            /** Groups that give the expert more weight than all images do, beyond chance. */
+            groups: z.array(z.object({ group: z.number(), weight: z.number(), lift: z.number() })),
+          })
+          .nullable(),
+      ),
+    })
+    .default({ choice: null, experts: [] }),
   dependence,
   /** Whether what comes first does so beyond chance, `p` at most 0.05; null where there is nothing to choose from, or no test. */
   leads: z.object({
@@ -378,6 +433,8 @@ export const findings = z.object({
     model: z.string(),
     parameters: z.number(),
     activeParameters: z.number(),
+    /** Of an image, with K of the E experts; reports of earlier versions have none. */
+    multiplyAdds: maybe.default(null),
     moiety: z.string(),
   }),
   data: z.object({
@@ -402,6 +459,13 @@ export const findings = z.object({
   measures,
   /** By measure: its value for each class. */
   perClass: z.record(z.string(), z.array(maybe)),
+  /**
+   * The run's learning curve, and with `--against` that of a run that differs in nothing but the seed; reports of earlier versions
+   * have none.
+   */
+  learning: z
+    .array(z.object({ run: z.string(), seed: z.number(), points: z.array(learningPoint) }))
+    .default([]),
   layers: z.array(layerFindings),
   /** What only this task has; null for a task that adds nothing. */
   extras: z.discriminatedUnion('task', [classificationExtras, multiLabelExtras, detectionExtras]).nullable(),
@@ -413,6 +477,8 @@ export type Findings = z.output<typeof findings>
 export type LayerFindings = z.output<typeof layerFindings>
 /** Items of a layer by what may decide their expert. */
 export type GroupingFindings = z.output<typeof grouping>
+/** A property of images and its experts. */
+export type AttributeFindings = z.output<typeof attribute>
 /** The first of several, compared with its closest rival. */
 export type LeadFindings = z.output<typeof lead>
 /** What was found out about one expert of a mixture that routes whole images. */
@@ -440,6 +506,32 @@ export function groupingOf(
   name: GroupingFindings['name'],
 ): GroupingFindings | undefined {
   return groupings.find(grouping => grouping.name === name)
+}
+
+/** The attribute by which an expert is explained best and its groups, if that is beyond doubt. */
+export function explainedBest(
+  { attributes, attributeLeads }: Pick<LayerFindings, 'attributes' | 'attributeLeads'>,
+  expert: number,
+): ExplainedBest | null {
+  const lead = attributeLeads.experts[expert] ?? null
+  const attribute = attributes[lead?.first ?? -1]
+  if (lead === null || attribute === undefined || lead.p > significanceLevel) return null
+  return {
+    attribute: attribute.name,
+    groups: lead.groups.map(({ group, lift }) => ({ name: attribute.names[group]!, lift })),
+  }
+}
+
+export interface ExplainedBest {
+  readonly attribute: string
+  /** At most two, with their mean weights as multiples of chance. */
+  readonly groups: readonly { readonly name: string; readonly lift: number }[]
+}
+
+/** "explained best by colour: vivid yellow 2.3 × chance" */
+export function explainedBestWords({ attribute, groups }: ExplainedBest): string {
+  const named = groups.map(({ name, lift }) => `${name} ${lift.toFixed(1)} ×`).join(', ')
+  return `explained best by ${attribute}${named === '' ? '' : `: ${named} chance`}`
 }
 
 /** Captions and galleries of a layer's experts, and the map of its gate's logits; undefined for a task that has none. */

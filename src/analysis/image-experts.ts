@@ -5,7 +5,13 @@ import type { LabelledItem, RoutedLayer } from '../tasks/routing.ts'
 import type { TaskData } from '../tasks/task.ts'
 import type { AnalysisOptions, Progress } from './analysed.ts'
 import { captionOf } from './captions.ts'
-import { type Affinity, type ExpertFindings, groupingOf, type LayerFindings } from './findings.ts'
+import {
+  type Affinity,
+  type ExpertFindings,
+  explainedBest,
+  groupingOf,
+  type LayerFindings,
+} from './findings.ts'
 import { galleryOf } from './gallery.ts'
 import { type LogitMap, logitMapOf } from './logit-map.ts'
 import { routedItems, weightsOfItems } from './routed-items.ts'
@@ -132,6 +138,7 @@ function expertFindings({
     byClass: byClass.affinity,
     alone,
     independence,
+    explained: explainedBest(layer, expert),
     counted,
     ...(bySuperclass === undefined
       ? {}

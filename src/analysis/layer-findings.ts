@@ -5,6 +5,8 @@ import type { TaskData, VariantResult } from '../tasks/task.ts'
 import type { Mixture, Variant } from '../tasks/variants.ts'
 import { affinityOf } from './affinity.ts'
 import type { Analysed, Grouping, Predicted, Progress } from './analysed.ts'
+import type { Attribute } from './attributes/attribute.ts'
+import { attributesOfLayer, classSets } from './attributes/attribute-findings.ts'
 import { coactivationOf, pairLead } from './coactivation.ts'
 import { associationOf } from './contingency.ts'
 import type { GroupingFindings, LayerFindings, VariantFindings } from './findings.ts'
@@ -21,6 +23,8 @@ export interface LayerFacts extends TestOptions {
   readonly mixture: Mixture
   readonly data: Pick<TaskData, 'classes' | 'superclasses' | 'superclassOf'>
   readonly log: readonly MetricsLine[]
+  /** Of the images of the split. */
+  readonly attributes: readonly Attribute[]
   readonly onProgress: Progress
 }
 
@@ -50,6 +54,13 @@ export async function layerFindings(facts: LayerFacts): Promise<Omit<LayerFindin
     cvActivation,
     active,
     groupings,
+    ...(await attributesOfLayer(
+      layer,
+      facts.attributes,
+      classSets(evaluated.items, evaluated.images),
+      facts,
+      (steps, what, total) => drained(steps, done => facts.onProgress(what, done, total)),
+    )),
     dependence: dependenceOf(layer),
     leads: {
       ...predictionLeads(of('single'), of('without'), predicted),

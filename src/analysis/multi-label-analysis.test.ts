@@ -32,7 +32,7 @@ async function byClass(
     finish: () => Promise.reject(new Error('not asked for')),
   }
   const found = await layerFindings({
-    ...{ analysed, index: 0, log: [], permutations, seed: 3, onProgress: () => undefined },
+    ...{ analysed, index: 0, log: [], attributes: [], permutations, seed: 3, onProgress: () => undefined },
     mixture: { place: 4, experts, k: 1, constraint: 'importance', style: 'resblock' },
     data: {
       classes: Array.from({ length: classes }, (_, c) => `class ${c}`),

@@ -17,6 +17,7 @@ import { addSchema } from './schema.ts'
 import { addSweep } from './sweep.ts'
 import { addTable } from './table.ts'
 import { addTrain, separateResume } from './train.ts'
+import { addWatch } from './watch.ts'
 import { addWorker } from './worker.ts'
 
 /**
@@ -72,6 +73,7 @@ Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diver
 (before the first step at once), other commands at once, with no file half written.`,
     )
   addTrain(moiety)
+  addWatch(moiety)
   addSweep(moiety)
   addWorker(moiety)
   addTable(moiety)

@@ -1,9 +1,11 @@
 import { compareRuns } from '../analysis/compare-runs.ts'
 import { type ComparedLayer, type ComparedRun, groupingsOf } from '../analysis/comparison.ts'
+import type { LatencyOptions } from '../export/index.ts'
 import { nodeDisk } from '../files/disk.ts'
 import { replaceFile } from '../files/replace-files.ts'
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import { comparisonCharts, renderComparison } from '../report/comparison-page.ts'
+import { writeLatency } from '../run/latency.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { checkpointChoice } from './checkpoint-flags.ts'
 import { writeCharts, writeExplanation } from './explanation-files.ts'
@@ -25,6 +27,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {
+      if (flags.latency === true) await measureAll(runs, { threads, signal, onEvent: progress.show })
       const compared = await compareRuns({
         runs,
         data,
@@ -46,6 +49,12 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
   } finally {
     progress.end()
   }
+}
+
+/** Measures how long the exported file of each run takes, and keeps it in the run's folder. */
+async function measureAll(runs: readonly string[], options: Omit<LatencyOptions, 'run'>): Promise<void> {
+  const { measureLatency } = await import('../export/index.ts')
+  for (const run of runs) writeLatency(run, await measureLatency({ ...options, run }))
 }
 
 const nameWidth = 24

@@ -12,6 +12,10 @@ export function addCompare(program: Command): void {
     )
     .argument('<run...>', 'folders of runs of one task')
     .option('--out <file>', 'the page', 'comparison.html')
+    .option(
+      '--latency',
+      'measure how long the exported file of each run takes (sparse and dense, 1 and 128 images at once)',
+    )
     .option('--charts <folder>', chartsHelp)
     .option('--data <name|dir>', 'other data than the runs were trained on')
     .option('--threads <n>', 'threads, instead of as many as in training')

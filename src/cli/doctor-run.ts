@@ -102,7 +102,7 @@ function engineFinding(devices: readonly TrainingReport[]): Finding {
     what: 'Engine',
     state: version === undefined ? 'wrong' : 'fine',
     value: version === undefined ? 'its library cannot be loaded' : `ONNX Runtime ${version}`,
-    help: version === undefined ? 'install again with `npm ci`; see the reason at cpu' : undefined,
+    help: version === undefined ? 'see the reason at cpu' : undefined,
   }
 }
 

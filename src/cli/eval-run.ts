@@ -5,7 +5,7 @@ import { deviceChoice } from './device-flag.ts'
 import type { EvalFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { headline, layerTable, preferences, textTable } from './report.ts'
+import { costLine, headline, layerTable, preferences, textTable } from './report.ts'
 import { dataChoice, imagesOf, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter } from './screen.ts'
 import { endedBySignal } from './signals.ts'
@@ -27,11 +27,12 @@ export async function runEvaluation(run: string, flags: EvalFlags): Promise<numb
 }
 
 function evalReport(summary: EvalSummary, paint: Paint): string {
-  const { split, measures, images, loss, routing, tables, layers, checkpoint } = summary
+  const { split, measures, images, loss, routing, tables, layers, checkpoint, cost } = summary
   return [
     headline(measures, paint, imagesOf[split]),
     `${images.toLocaleString('en')} images, loss ${loss.toFixed(3)}, routing: ${clean(routing)}`,
     `Checkpoint: ${clean(checkpoint)}`,
+    costLine(cost),
     ...tables.map(table => textTable(table, paint)),
     ...layers.map(layer => layerTable(layer, paint)),
     ...(layers.length > 0 ? [preferences(layers, paint)] : []),

@@ -18,7 +18,7 @@ import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { ExplainFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { borderless, headline, layerTable } from './report.ts'
+import { borderless, costLine, headline, layerTable } from './report.ts'
 import { dataChoice, imagesOf, requireFolder, requireRun, splitOf, wholeNumber } from './run-flags.ts'
 import { clean, duration, type Paint, painter, percent, wrap } from './screen.ts'
 import { endedBySignal } from './signals.ts'
@@ -62,7 +62,7 @@ export async function runExplanation(run: string, flags: ExplainFlags): Promise<
 /** @throws MoietyError `usage` for flags that cannot be, and places that cannot be written to */
 async function requestOf(run: string, flags: ExplainFlags): Promise<ExplainRequest> {
   requireRun(run)
-  const { against, charts, out = run } = flags
+  const { against, attributes, charts, out = run } = flags
   const split = splitOf(flags.split)
   if (against !== undefined) requireRun(against)
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
@@ -70,7 +70,17 @@ async function requestOf(run: string, flags: ExplainFlags): Promise<ExplainReque
   const device = deviceChoice(flags.device)
   const data = await dataChoice(flags.data)
   for (const folder of [out, charts]) if (folder !== undefined) requireFolder(folder)
-  const options = { run, against, split, threads, device, permutations, data, ...checkpointChoice(flags) }
+  const options = {
+    run,
+    against,
+    attributes,
+    split,
+    threads,
+    device,
+    permutations,
+    data,
+    ...checkpointChoice(flags),
+  }
   return { options, out, charts, json: flags.json === true }
 }
 
@@ -79,6 +89,7 @@ function explanationReport(findings: Findings, paint: Paint): string {
   const changes = (extras?.task === 'detection' ? extras.changes : undefined) ?? []
   return [
     headline(measures, paint, imagesOf[data.split]),
+    costLine(run),
     ...(run.which === undefined ? [] : [`Checkpoint: ${clean(run.which)}`]),
     ...changes.map(({ measure, text }) => wrap(`Changes ${measure}: ${clean(text)}`, '  ')),
     ...layers.map((layer, index) => layerReport(findings, layer, index, paint)),
@@ -135,7 +146,7 @@ function indented(table: { toString(): string }): string {
 
 const bits = (value: number): string => value.toFixed(3)
 
-function informationLines({ groupings, dependence, inputs }: LayerFindings): string {
+function informationLines({ groupings, attributes, dependence, inputs }: LayerFindings): string {
   const line = (
     what: string,
     { value, chance, p, permutations }: NonNullable<GroupingFindings['withinLevel']>,
@@ -158,6 +169,16 @@ function informationLines({ groupings, dependence, inputs }: LayerFindings): str
             `  Cramér's V of size and top expert ${association.v.toFixed(2)}, without bias ${association.corrected.toFixed(2)}`,
           ]),
     ]),
+    ...attributes.flatMap(({ name, information, givenClass, classGiven, givenLevel }) =>
+      information === null
+        ? []
+        : [
+            line(name, information, information.share),
+            ...(givenLevel === null ? [] : [line(`${name}, given the level`, givenLevel)]),
+            ...(givenClass === null ? [] : [line(`${name}, given the class`, givenClass)]),
+            ...(classGiven === null ? [] : [line(`class, given ${name}`, classGiven)]),
+          ],
+    ),
     `  ${bits(dependence.bits)} bits from the image${inputs === 1 ? '' : ' and level'}, of ${bits(dependence.ofMean)} that the shares allow`,
   ].join('\n')
 }

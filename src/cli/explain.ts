@@ -14,6 +14,10 @@ export function addExplain(program: Command): void {
     .option('--out <folder>', "where to write, instead of the run's folder")
     .option('--charts <folder>', chartsHelp)
     .option('--against <run>', 'match the experts to those of another run')
+    .option(
+      '--attributes <file>',
+      'columns about the images (.csv, .tsv, .jsonl, .parquet), found by path or number: what they explain',
+    )
     .option('--data <name|dir>', 'other data than the run was trained on')
     .option('--split <name>', 'train, val or test (default: what training was tested on)')
     .option('--device <name>', 'cpu, webgpu or cuda, instead of what trained')
@@ -27,6 +31,7 @@ export function addExplain(program: Command): void {
 Examples:
   moiety explain runs/sample-1
   moiety explain runs/sample-1 --against runs/sample-2
+  moiety explain runs/sample-1 --attributes images.csv
   moiety explain runs/sample-1 --json > measures.json`,
     )
     .action(async (run: string, flags: ExplainFlags) => {

@@ -5,11 +5,13 @@ import { nearest } from '../config/shape.ts'
 import type { ExportOptions, ExportSummary } from '../export/index.ts'
 import { readableBytes } from '../files/disk.ts'
 import type { TensorSpec } from '../graph/program.ts'
+import { type Latency, writeLatency } from '../run/latency.ts'
 import { checkpointChoice } from './checkpoint-flags.ts'
 import type { ExportFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
-import { requireWithin } from './run-flags.ts'
+import { borderless } from './report.ts'
+import { requireWithin, wholeNumber } from './run-flags.ts'
 import { clean, type Paint, painter } from './screen.ts'
 import { endedBySignal } from './signals.ts'
 
@@ -18,15 +20,35 @@ const routings = ['sparse', 'dense'] as const
 /** `moiety export`; returns the exit code. */
 export async function runExport(run: string, flags: ExportFlags): Promise<number> {
   const options = exportOptions(run, flags)
+  const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 2')
+  if (threads !== undefined && flags.measure !== true)
+    fail({
+      kind: 'usage',
+      message: 'expected --measure with --threads, as the file has no number of threads',
+      where: '--threads',
+      help: 'add --measure, or leave --threads out',
+    })
   if (flags.safetensors === true) requireWithin(run, usualHub(run))
-  const { exportRun } = await import('../export/index.ts')
+  const { exportRun, measureLatency } = await import('../export/index.ts')
   const progress = createProgress(process.stderr)
   try {
     return await endedBySignal(async signal => {
       const summary = await exportRun({ ...options, signal, onEvent: progress.show })
+      const { checkpoint, weights } = options
+      const latency =
+        flags.measure === true
+          ? await measureLatency({ run, checkpoint, weights, threads, signal, onEvent: progress.show })
+          : undefined
+      if (latency !== undefined) writeLatency(run, latency)
       progress.end()
-      if (flags.json) printJson(summary)
-      else print(exportReport(summary, painter(process.stdout)))
+      if (flags.json) return printJson(latency === undefined ? summary : { ...summary, latency })
+      const paint = painter(process.stdout)
+      print(
+        [
+          exportReport(summary, paint),
+          ...(latency === undefined ? [] : [latencyReport(latency, paint)]),
+        ].join('\n\n'),
+      )
     })
   } finally {
     progress.end()
@@ -117,6 +139,24 @@ export function exportReport(summary: ExportSummary, paint: Paint): string {
       ? []
       : [`For a model hub:\n${hubFiles.map(one => `  ${clean(one)}`).join('\n')}`]),
   ].join('\n\n')
+}
+
+/** A line for each form that was measured. */
+export function latencyReport({ threads, rounds, processor, forms }: Latency, paint: Paint): string {
+  const table = borderless(['routing', 'images at once', 'ms', 'ms an image', 'least', 'most'], paint, [
+    'left',
+    ...new Array<'right'>(5).fill('right'),
+  ])
+  for (const { routing, batch, median, least, most } of forms)
+    table.push([
+      routing,
+      String(batch),
+      ...[median, median / batch, least, most].map(value => value.toPrecision(3)),
+    ])
+  return [
+    `Latency: ${threads} thread${threads === 1 ? '' : 's'} of ${clean(processor)}, medians of ${rounds} runs`,
+    table.toString().replaceAll(/^/gm, ' '),
+  ].join('\n')
 }
 
 function inputNote({ metadata: { input, normalisation } }: ExportSummary): string {

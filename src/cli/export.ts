@@ -26,6 +26,11 @@ export function addExport(program: Command): void {
       '--safetensors [dir]',
       'besides, write model.safetensors, config.json and a model card as for a hub; into hub/ in the run when left out',
     )
+    .option(
+      '--measure',
+      'then measure how long it takes on the CPU, sparse and dense, for 1 and 128 images at once, and keep that as latency.json in the run',
+    )
+    .option('--threads <n>', 'threads of --measure, instead of all')
     .option('--json', 'print what was written as JSON')
   addCheckpointFlags(command)
     .addHelpText(

@@ -6,6 +6,7 @@ import type { CheckpointFlags } from './checkpoint-flags.ts'
 export const orders = ['best', 'worst', 'id', 'name'] as const
 
 export interface CompareFlags extends CheckpointFlags {
+  readonly latency?: true
   readonly out: string
   readonly charts?: string
   readonly data?: string
@@ -56,6 +57,7 @@ export interface ExplainFlags extends CheckpointFlags {
   readonly out?: string
   readonly charts?: string
   readonly against?: string
+  readonly attributes?: string
   readonly data?: string
   readonly split?: string
   readonly threads?: string
@@ -64,6 +66,8 @@ export interface ExplainFlags extends CheckpointFlags {
 }
 
 export interface ExportFlags extends CheckpointFlags {
+  readonly measure?: true
+  readonly threads?: string
   readonly out?: string
   readonly routing: string
   readonly batch?: string
@@ -108,6 +112,10 @@ export interface SweepFlags {
   readonly queueFile?: string
   readonly detach?: true
   readonly emit?: string
+  /** With `emit`: a container image. */
+  readonly image?: string
+  /** With `emit slurm`: how many tasks an array may have. */
+  readonly arrayLimit?: string
   readonly json?: true
 }
 
@@ -142,6 +150,16 @@ export interface TrainFlags {
   readonly memory?: string
   readonly size?: string
   readonly findLr?: true
+  readonly watch?: true
+  readonly json?: true
+}
+
+export interface WatchFlags {
+  readonly port?: string
+  readonly host: string
+  /** True where it was given without a value. */
+  readonly token?: string | true
+  readonly allowHost: readonly string[]
   readonly json?: true
 }
 

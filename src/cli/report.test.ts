@@ -32,6 +32,7 @@ const summary = (fields: Partial<TrainSummary> = {}): TrainSummary => ({
   split: 'test',
   measures: { top1: 0.7134, top5: 0.9312 },
   seconds: 214,
+  cost: { parameters: 1000, activeParameters: 600, multiplyAdds: 50_000 },
   layers: [layer(4, 0), layer(10, 0.25)],
   ...fields,
 })

@@ -1,7 +1,8 @@
 import Table from 'cli-table3'
 import { shellWord } from '../base/escaping.ts'
 import { measureText } from '../metrics/measure.ts'
-import type { LayerStats, LayerSummary, Measures, TrainSummary } from '../run/events.ts'
+import { amount } from '../report/figures.ts'
+import type { LayerStats, LayerSummary, Measures, NetworkCost, TrainSummary } from '../run/events.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import type { TextTable } from '../tasks/task.ts'
 import { bar, clean, columns, duration, type Paint, percent, truncate } from './screen.ts'
@@ -50,6 +51,17 @@ export function headline(measures: Measures, paint: Paint, what: string): string
       return one.format === 'percent' ? `${text} ${one.label}` : `${one.label} ${text}`
     })
   return [paint.bold(`On ${what}`), ...shown].join('   ')
+}
+
+/** `11.2 M parameters, 5.6 M active; 0.56 G multiply–adds an image` */
+export function costLine({
+  parameters,
+  activeParameters,
+  multiplyAdds,
+}: Omit<NetworkCost, 'multiplyAdds'> & { readonly multiplyAdds: number | null }): string {
+  const active = activeParameters === parameters ? '' : `, ${amount(activeParameters)} active for an image`
+  const cost = multiplyAdds === null ? '' : `; ${amount(multiplyAdds)} multiply–adds an image`
+  return `${amount(parameters)} parameters${active}${cost}`
 }
 
 /** More do not fit into a line of 80 columns. */

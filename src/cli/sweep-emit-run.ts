@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { fail } from '../base/errors.ts'
 import { hasInvisible, shellWord } from '../base/escaping.ts'
@@ -9,7 +9,7 @@ import { makeFolders, writeAtomically } from '../files/atomic-write.ts'
 import { attempt, nodeDisk } from '../files/disk.ts'
 import { version } from '../files/version.ts'
 import { kubernetesManifest, mostBytes } from '../sweep/emit-kubernetes.ts'
-import { slurmScript } from '../sweep/emit-slurm.ts'
+import { slurmFiles, usualArrayLimit } from '../sweep/emit-slurm.ts'
 import { writeRecord } from '../sweep/sweep-folder.ts'
 import type { SweepFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
@@ -20,7 +20,8 @@ import { needData, type SweepCommand, trainingCommand } from './sweep-plan.ts'
 const systems = ['slurm', 'kubernetes'] as const
 
 /** What the flags come to. */
-interface EmitFlags extends Omit<SweepFlags, 'jobs' | 'threads'> {
+interface EmitFlags extends Omit<SweepFlags, 'jobs' | 'threads' | 'arrayLimit'> {
+  readonly arrayLimit: number | undefined
   readonly jobs: number | undefined
   readonly threads: number | undefined
 }
@@ -39,7 +40,8 @@ export async function emitSweep(file: string, planned: SweepCommand, flags: Emit
       ? emitSlurm(file, planned, folder, flags)
       : await emitKubernetes(file, planned, folder, flags)
   const [main = ''] = files
-  const then = system === 'slurm' ? `sbatch ${shellWord(main)}` : `kubectl apply -f ${shellWord(main)}`
+  const submit = system === 'kubernetes' ? 'kubectl apply -f' : files.length > 1 ? 'bash' : 'sbatch'
+  const then = `${submit} ${shellWord(main)}`
   if (flags.json) printJson({ sweep: planned.sweep.name, out: folder, files, then })
   else print(`Written, to read and to change: ${files.map(clean).join(', ')}\nThen: ${then}`)
   return 0
@@ -80,8 +82,9 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
     })
   for (const name of ['logs', 'recipes']) makeFolders(nodeDisk, join(folder, name))
   writeRecord(folder, record)
-  const script = join(folder, 'slurm.sh')
-  const text = slurmScript({
+  const own = file.endsWith('.json') ? resolve(file) : undefined
+  const data = flags.data === undefined ? undefined : wholePath(flags.data)
+  const job = {
     title: sweep.title,
     name: sweep.name,
     folder,
@@ -89,18 +92,43 @@ function emitSlurm(file: string, planned: SweepCommand, folder: string, flags: E
     jobs: Math.min(flags.jobs ?? usualJobs, todo.length),
     threads: flags.threads ?? usualThreads,
     words: [
-      'node',
-      ...trainingCommand().words,
+      ...program(flags.image, [folder, own === undefined ? undefined : dirname(own), data]),
       'sweep',
-      file.endsWith('.json') ? resolve(file) : file,
+      own ?? file,
       '--out',
       folder,
-      ...(flags.data === undefined ? [] : ['--data', wholePath(flags.data)]),
+      ...(data === undefined ? [] : ['--data', data]),
     ],
+  }
+  const stale = readdirSync(folder).filter(name => /^slurm(-\d+|-submit)?\.sh$/.test(name))
+  for (const name of stale) attempt(nodeDisk, 'remove', join(folder, name), () => rmSync(join(folder, name)))
+  return slurmFiles(job, flags.arrayLimit ?? usualArrayLimit).map(({ name, text }) => {
+    const script = join(folder, name)
+    writeAtomically(nodeDisk, script, text)
+    attempt(nodeDisk, 'make executable', script, () => chmodSync(script, 0o755))
+    return script
   })
-  writeAtomically(nodeDisk, script, text)
-  attempt(nodeDisk, 'make executable', script, () => chmodSync(script, 0o755))
-  return [script]
+}
+
+/** This very program, or Moiety in an image, which sees these folders where they are. */
+function program(image: string | undefined, folders: readonly (string | undefined)[]): string[] {
+  const [main = '', ...use] = trainingCommand().words
+  if (image === undefined) return ['node', main, ...use]
+  const files = use.filter(word => word !== '--use').map(dirname)
+  const seen = new Set([...folders, ...files].filter(folder => folder !== undefined && isAbsolute(folder)))
+  const binds = [...seen].flatMap(folder => ['--bind', bindable(folder ?? '')])
+  return ['apptainer', 'exec', ...binds, image, 'moiety', ...use]
+}
+
+/** Apptainer divides binds at commas and colons. */
+function bindable(folder: string): string {
+  if (!/[,:]/.test(folder)) return folder
+  return fail({
+    kind: 'usage',
+    message: 'Apptainer cannot be given a folder with a comma or a colon in its path',
+    where: folder,
+    help: 'rename the folder, or leave --image out',
+  })
 }
 
 async function emitKubernetes(
@@ -122,7 +150,6 @@ async function emitKubernetes(
   const text = kubernetesManifest({
     title: sweep.title,
     name: sweep.name,
-    version,
     runs: plan.runs.length,
     jobs: Math.min(flags.jobs ?? usualJobs, plan.runs.length),
     threads: flags.threads ?? usualThreads,
@@ -133,6 +160,7 @@ async function emitKubernetes(
           recipe: isRecipeFile ? asObject(await readJsonFile(recipe, 'recipe'), recipe) : undefined,
         }
       : file,
+    image: flags.image ?? `moiety:${version}`,
     hasData: plan.runs.some(({ config }) => needsFolder(config.data.name)),
   })
   if (Buffer.byteLength(text) > mostBytes)

@@ -42,7 +42,7 @@ export function trainingCommand(triedDevices: readonly string[] = []): TrainerCo
   const use = loadedFiles().flatMap(({ file }) => ['--use', file])
   return {
     executable: process.execPath,
-    words: [fileURLToPath(new URL('./main.js', import.meta.url)), ...use],
+    words: [fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url)), ...use],
     triedDevices,
   }
 }

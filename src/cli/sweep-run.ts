@@ -27,6 +27,7 @@ import { createSweepProgress, sayWait } from './sweep-progress.ts'
 export async function runSweepCommand(file: string, flags: SweepFlags): Promise<number> {
   const jobs = wholeNumber(flags.jobs, '--jobs', 1, 'for example --jobs 2')
   const threads = wholeNumber(flags.threads, '--threads', 1, 'for example --threads 4')
+  const arrayLimit = wholeNumber(flags.arrayLimit, '--array-limit', 1, 'for example --array-limit 1001')
   refuseTogether(flags)
   const isElsewhere = [flags.emit, flags.queue, flags.queueFile].some(flag => flag !== undefined)
   // What is trained elsewhere is planned with the path that is read there: that of a folder of images is part of a run's name.
@@ -44,7 +45,7 @@ export async function runSweepCommand(file: string, flags: SweepFlags): Promise<
   refuseAltered(folder, outcomes)
   if (flags.emit !== undefined) {
     const { emitSweep } = await import('./sweep-emit-run.ts')
-    return await emitSweep(file, planned, { ...flags, jobs, threads })
+    return await emitSweep(file, planned, { ...flags, jobs, threads, arrayLimit })
   }
   needData(plan)
   if (flags.run !== undefined) {
@@ -69,6 +70,15 @@ function refuseTogether(flags: SweepFlags): void {
       message: `--${given.join(' and --')} cannot be together`,
       where: `--${given[1]}`,
       help: 'give one of them',
+    })
+  const ofEmit =
+    flags.image !== undefined ? 'image' : flags.arrayLimit !== undefined ? 'array-limit' : undefined
+  if (ofEmit !== undefined && flags.emit === undefined)
+    fail({
+      kind: 'usage',
+      message: `--${ofEmit} is for --emit`,
+      where: `--${ofEmit}`,
+      help: 'leave it out, or give --emit slurm or --emit kubernetes',
     })
   const isQueue = flags.queue !== undefined || flags.queueFile !== undefined
   const vain = isQueue

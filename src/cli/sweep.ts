@@ -29,6 +29,14 @@ export function addSweep(program: Command): void {
     .option('--queue-file <file>', 'the same with the URL in a file')
     .option('--detach', 'with --queue: leave the runs to the workers, and end')
     .option('--emit <system>', 'write files for slurm or kubernetes instead, and start nothing')
+    .option(
+      '--image <name>',
+      'with --emit: the container image of the tasks (default: moiety and its version; for slurm none, or what Apptainer runs)',
+    )
+    .option(
+      '--array-limit <n>',
+      "with --emit slurm: how many tasks the site's arrays may have; more runs are several arrays (default: 1001)",
+    )
     .option('--json', 'print the plan or the outcome as JSON')
     .addHelpText(
       'after',

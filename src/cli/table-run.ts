@@ -148,18 +148,23 @@ function page(source: TableSource, table: SweepTable, laidOut: (value: string) =
   return renderSweep(pageOf(source, [table, ...others.map(laidOut)]))
 }
 
-function pageOf({ record, outcomes }: TableSource, tables: readonly SweepTable[]): SweepPage {
+function pageOf({ record, outcomes, filesOf }: TableSource, tables: readonly SweepTable[]): SweepPage {
   const axis = record.axes.find(({ label }) => label === 'constraint') ?? record.axes.at(-1)
   return {
     title: record.title,
     description: record.description,
     seriesAxis: axis?.label ?? null,
     runs: record.runs.map(({ name, values }) => {
+      const outcome = outcomes.get(name) ?? { status: 'missing' }
       const value = axis !== undefined && Object.hasOwn(values, axis.label) ? values[axis.label] : undefined
       return {
         name,
         series: value === undefined ? 'without' : textOf(value),
-        outcome: outcomes.get(name) ?? { status: 'missing' },
+        group:
+          record.axes.map(({ label }) => `${label} ${textOf(values[label] ?? null)}`).join(', ') ||
+          'all runs',
+        outcome,
+        ...(outcome.status === 'done' ? filesOf(name) : { latency: null, learning: [] }),
       }
     }),
     tables,

@@ -18,7 +18,7 @@ export function addTable(program: Command): void {
     .option('--columns <a,b>', 'what differs from column to column')
     .option(
       '--value <name>',
-      `${taskMeasures.map(({ name }) => name).join(', ')}, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4, a metric of your own, or any number of summary.json or report.json by its path, such as report.layers.layer4.groupings.class.information.value; with --rows runs several with commas between (default: the measure that ranks the runs of the task)`,
+      `${taskMeasures.map(({ name }) => name).join(', ')}, parameters, activeParameters, multiplyAdds, seconds, cvImportance, cvActivation or active, of one of several mixtures active.layer4, a metric of your own, or any number of summary.json or report.json by its path, such as report.layers.layer4.groupings.class.information.value; with --rows runs several with commas between (default: the measure that ranks the runs of the task)`,
     )
     .option(
       '--baseline <a=b,...>',

@@ -8,6 +8,7 @@ import { planTraining } from './plan.ts'
 import { createProgress } from './progress.ts'
 import { clean, painter, wrap } from './screen.ts'
 import { exitCodeOf, interruptible } from './signals.ts'
+import { startDashboard } from './start-dashboard.ts'
 
 /**
  * `moiety train`; returns the exit code.
@@ -32,6 +33,8 @@ export async function runTraining(
         `${mixture}, on ${config.data.name}, seed ${config.seed}, in ${clean(plan.run)}`,
     ),
   )
+  const dashboard =
+    flags.watch === true ? await startDashboard(plan.run, text => progress.say(text)) : undefined
   try {
     const { value: summary, signal } = await interruptible(
       (abort, setUnsaved) =>
@@ -61,9 +64,10 @@ export async function runTraining(
     return summary.interrupted && signal !== undefined ? exitCodeOf(signal) : 0
   } catch (cause) {
     // Refused before anything was written, for its device or its data: the folder would be taken for a run.
-    if (plan.isClaimed) unclaimRunFolder(plan.run)
+    if (plan.isClaimed || dashboard !== undefined) unclaimRunFolder(plan.run)
     throw cause
   } finally {
+    dashboard?.stop()
     progress.end()
   }
 }

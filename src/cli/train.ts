@@ -42,6 +42,7 @@ export function addTrain(program: Command): void {
       '--find-lr',
       'instead of training, try rising learning rates on up to 100 steps and suggest one; writes nothing',
     )
+    .option('--watch', 'open a dashboard of the training as `moiety watch` does, and print its address')
     .option(
       '--json',
       'print events as JSON, one a line (`moiety schema events`), the last of which is the summary; with --find-lr what was found',
@@ -58,6 +59,7 @@ Examples:
   moiety train paper-cifar100 --with constraint=kl,experts=10,position=3 --data DIR
   moiety train --resume --out runs/sample-1
   moiety train --epochs 5 --lr 0.001 --batch 64
+  moiety train --watch
   moiety train --find-lr
   moiety train --json > events.jsonl
   moiety train --set training.epochs=2 --set model.moe.0.experts=8`,

@@ -13,6 +13,8 @@ export interface Split {
   readonly labels: Int32Array
   /** int32 [length]: the superclass of each image, where the dataset has superclasses. */
   readonly coarse: Int32Array | undefined
+  /** The file of each image, relative to the data's folder, with `/`; undefined where images have no files of their own. */
+  readonly names?: readonly string[] | undefined
 }
 
 /** A file that was skipped because it could not be read, under the policy `skip`. */
@@ -118,11 +120,12 @@ export function pixelsInMemory({
 
 /** The images of `split` whose numbers are in `chosen`, renumbered from 0 in that order. */
 export function subset(split: Split, chosen: Uint32Array): Split {
-  const { coarse } = split
+  const { coarse, names } = split
   return {
     length: chosen.length,
     labels: Int32Array.from(chosen, index => split.labels[index]!),
     coarse: coarse && Int32Array.from(chosen, index => coarse[index]!),
+    names: names && Array.from(chosen, index => names[index]!),
     load: loadOf(split, chosen),
   }
 }

@@ -13,6 +13,7 @@ import { openImages } from './decoded-images.ts'
 import { splitByFile } from './folder-split.ts'
 import type { LabelledImage, LabelledImages } from './labelled/labelled-images.ts'
 import { readLabelled } from './labelled/read-labelled.ts'
+import { namesWithin } from './names-within.ts'
 import { photographs } from './photographs.ts'
 import type { CacheOptions } from './pixels/cache-options.ts'
 import { statesOf } from './pixels/image-states.ts'
@@ -68,7 +69,8 @@ export async function openFolder(options: FolderOptions, progress?: OnProgress):
     { size, unreadable, memory, cache, cacheLimit, content, states, title },
     progress,
   )
-  const whole: Split = { length: every.length, labels, coarse, load }
+  const names = namesWithin(directory, every)
+  const whole: Split = { length: every.length, labels, coarse, load, names }
   const left = new Set(skipped.map(({ path }) => path))
   const part = (from: number, count: number): Split => {
     const places = Uint32Array.from({ length: count }, (_, i) => from + i)

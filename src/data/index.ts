@@ -21,7 +21,7 @@ export {
   type PixelArrays,
   splitOfArrays,
 } from './arrays.ts'
-export type { FindPackage } from './artwork.ts'
+export type { FindPackage } from './artwork-package.ts'
 export type { Augmentation, Crop, Jitter } from './augmentation.ts'
 export { type Batch, type BatchOptions, epochOrder, imageBatch, makeBatch } from './batches.ts'
 export { cacheDirectory } from './cache.ts'

@@ -157,6 +157,7 @@ function labelledImages(split: MultiLabelSplit, classes: number, most: number): 
       Uint32Array.from(chosen, ({ image }) => image),
     ),
     targets: Uint8Array.from(chosen.flatMap(({ own }) => [...own])),
+    names: split.names && chosen.map(({ image }) => split.names![image]!),
   }
 }
 

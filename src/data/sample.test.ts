@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
-import { familyOf, findArtwork, findInstalled, splitFamilies } from './artwork.ts'
+import { familyOf, findArtwork, splitFamilies } from './artwork.ts'
 import { cacheDirectory } from './cache.ts'
 import type { Progress } from './dataset.ts'
 import { limitedTo } from './open-dataset.ts'
@@ -88,15 +88,13 @@ describe('openSample', () => {
   })
 
   it('reports which package to install if the artwork is missing', async () => {
-    const withoutNoto = (name: string): string | undefined =>
-      name === 'emoji-datasource-google' ? undefined : findInstalled(name)
-    const error = await openSample({ cacheDirectory: cache, findPackage: withoutNoto }).catch(
+    const error = await openSample({ cacheDirectory: cache, findPackage: () => undefined }).catch(
       (e: unknown) => e,
     )
     if (!(error instanceof MoietyError)) throw error
     expect(error.exitCode).toBe(3)
-    expect(error.describe()).toContain('emoji-datasource-google is not installed')
-    expect(error.describe()).toContain('npm install --save-dev emoji-datasource-google')
+    expect(error.describe()).toContain('@moiety/artwork is not installed')
+    expect(error.describe()).toContain('npm install @moiety/artwork')
   })
 
   it('stays a sample of drawings under a limit, spread over the classes', async () => {
@@ -132,8 +130,7 @@ describe('the split of the glyphs', () => {
   })
 
   it.skipIf(process.platform === 'win32')('refuses a package whose files are no files', async () => {
-    await writeFile(join(cache, 'package.json'), '{"name":"broken","version":"1.0.0"}')
-    spawnSync('mkfifo', [join(cache, 'emoji.json')])
+    spawnSync('mkfifo', [join(cache, 'artwork.json')])
     await expect(findArtwork(() => cache)).rejects.toThrow('found a named pipe')
   })
 

@@ -4,14 +4,13 @@ import { draws } from '../base/random.ts'
 import {
   type Artwork,
   type Family,
-  type FindPackage,
   findArtwork,
   readGlyph,
   type Sides,
   sampleClasses,
   splitFamilies,
-  vendors,
 } from './artwork.ts'
+import { type FindPackage, vendors } from './artwork-package.ts'
 import { cacheDirectory, cacheKey, readCache, writeCache } from './cache.ts'
 import { channelStatistics } from './channel-statistics.ts'
 import { type Dataset, type OnProgress, type Split, splitInMemory } from './dataset.ts'
@@ -49,7 +48,7 @@ export async function openSample(options: SampleOptions, progress?: OnProgress):
   const artwork = await findArtwork(options.findPackage)
   const sides = artwork.families.map((families, label) => splitFamilies(families, seed, label))
   const total = (counts.train + counts.test) * pixelBytes
-  const key = cacheKey([drawingVersion, artwork.versions, sides, seed, perClass.train, perClass.test])
+  const key = cacheKey([drawingVersion, artwork.source.sources, sides, seed, perClass.train, perClass.test])
   const file = join(options.cacheDirectory ?? cacheDirectory(), `sample-of-drawings-${key}.bin`)
   const kept = await readCache(file, total)
   const pixels = kept ?? (await drawAll(artwork, sides, seed, counts, progress))

@@ -129,7 +129,7 @@ export async function exportTo(disk: Disk, options: ExportOptions): Promise<Expo
 }
 
 /** A file to be written, and what goes into it. */
-interface Network {
+export interface Network {
   readonly place: string
   /** Of a detector. */
   readonly canvas?: Canvas
@@ -137,7 +137,7 @@ interface Network {
 }
 
 /** One network for a classifier, one for each canvas for a detector. */
-function networksOf({ config, checkpoint: { state }, data }: RunFacts, file: string): Network[] {
+export function networksOf({ config, checkpoint: { state }, data }: RunFacts, file: string): Network[] {
   const { model } = config
   const known = { classes: data.classes.length, state, normalisation: data.normalisation }
   if (!isDetector(model)) {

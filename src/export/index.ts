@@ -12,6 +12,7 @@ export {
   type TrainedClassifier,
 } from './export-model.ts'
 export { type ExportedFile, type ExportOptions, type ExportSummary, exportRun } from './export-run.ts'
+export { type LatencyOptions, measureLatency } from './measure-latency.ts'
 export type { ModelMetadata } from './metadata.ts'
 export { readMetadata } from './read-metadata.ts'
 export type { Normalisation } from './run-facts.ts'

@@ -27,6 +27,7 @@ export {
 } from './graph.ts'
 export { interpret, reachableNodes } from './interpreter.ts'
 export { type LoweringOptions, lower } from './lowering.ts'
+export { multiplyAddsOf } from './multiply-adds.ts'
 export type { NdArray } from './ndarray.ts'
 export type {
   ChannelAffineSemantics,

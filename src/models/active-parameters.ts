@@ -1,4 +1,5 @@
 import { sizeOf } from '../base/tensor.ts'
+import { multiplyAddsOf, type Tensor } from '../graph/index.ts'
 import type { MoeStatistics } from '../moe/index.ts'
 import type { Declarations } from '../nn/index.ts'
 
@@ -9,20 +10,32 @@ import type { Declarations } from '../nn/index.ts'
  * @param declarations - of the model
  * @param stats - of its mixtures of experts
  */
-export function activeParameterCount(
-  declarations: Declarations,
-  stats: readonly Pick<MoeStatistics, 'name' | 'k' | 'experts'>[],
-): number {
+export function activeParameterCount(declarations: Declarations, stats: Mixtures): number {
   let total = 0
-  for (const { name, shape } of declarations.learned()) {
-    // A gate that several heads share sits above them, so its experts may be further below.
-    const layer = stats
-      .filter(stat => name.startsWith(stat.name) && isOfExpert.test(name.slice(stat.name.length)))
-      .toSorted((a, b) => b.name.length - a.name.length)[0]
-    total += sizeOf(shape) * (layer === undefined ? 1 : layer.k / layer.experts)
-  }
+  for (const { name, shape } of declarations.learned()) total += sizeOf(shape) * activePart(name, stats)
   return Math.round(total)
 }
 
+/**
+ * Multiply–adds of one image, with the K of E experts that compute it (`multiplyAddsOf`).
+ *
+ * @param outputs - of the network, whose batch is one image or of any number
+ * @param stats - of its mixtures of experts
+ */
+export function activeMultiplyAdds(outputs: readonly Tensor[], stats: Mixtures): number {
+  return Math.round(multiplyAddsOf(outputs, ({ label }) => activePart(label, stats)))
+}
+
+type Mixtures = readonly Pick<MoeStatistics, 'name' | 'k' | 'experts'>[]
+
+/** K / E for what belongs to an expert by its name, otherwise 1. */
+function activePart(name: string, stats: Mixtures): number {
+  // A gate that several heads share sits above them, so its experts may be further below.
+  const [layer] = stats
+    .filter(stat => name.startsWith(stat.name) && isOfExpert.test(name.slice(stat.name.length)))
+    .toSorted((a, b) => b.name.length - a.name.length)
+  return layer === undefined ? 1 : layer.k / layer.experts
+}
+
 /** What an expert's tensor has behind the name of its layer, which is empty for one at the root. */
-const isOfExpert = /^\.?(.+\.)?experts\.\d+\./
+const isOfExpert = /^\.?(.+\.)?experts\.\d+[./]/

@@ -3,7 +3,7 @@
  *
  * @module
  */
-export { activeParameterCount } from './active-parameters.ts'
+export { activeMultiplyAdds, activeParameterCount } from './active-parameters.ts'
 export * from './detection/index.ts'
 export { type EmbeddedMoe, type EmbeddingStyle, embed } from './embed.ts'
 export { expertWidth } from './expert-width.ts'

@@ -13,9 +13,11 @@ import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { ConstraintKind } from '../moe/index.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { axesByK, domainOfOne } from './axes-by-k.ts'
+import { type CostPoint, chartFigure, costCharts, type ScoreAxis } from './cost-charts.ts'
 import { type Chart, type ChartFacts, draw, sign } from './draw.ts'
-import { bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
+import { amount, bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
 import { leadingConfiguration } from './leading-configuration.ts'
+import { type CurveSeries, curveLegend, learningCharts } from './learning-charts.ts'
 import { html, type Markup, name, shown } from './markup.ts'
 import { expertColour, tone } from './palette.ts'
 import { drawnSign, type LegendEntry, stroke } from './paper.ts'
@@ -64,17 +66,48 @@ function comparisonPage(runs: readonly ComparedRun[]): Markup {
     body: html`${summary(runs, ranking)}
 ${wide(glance(runs, ranking), 'Configurations')}
 ${rows.length === 0 ? null : html`<section><div class="figures">${figures(runs, rows, ranking)}</div>${legend(rows)}</section>`}
+${costSection(runs, rows, ranking)}
+${curvesSection(runs)}
 <section><div class="block"><h3>Results and cost</h3>${wide(costTable(runs), 'Results and cost')}</div>
 ${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specialization</h3>${wide(layerTable(rows, groupingsOf(runs)), 'Balance and specialization')}</div>`}</section>`,
   })
 }
 
-/** What runs of a task are ranked by. */
-interface Ranking extends MeasureDefinition {
-  /** The measure on an axis: in per cent, or as the fraction that it is. */
-  readonly scale: number
-  readonly axis: string
+/** Results and what they cost: multiply–adds, and latency where it was measured. */
+function costSection(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ranking): Markup | null {
+  const hasPlain = runs.some(({ layers }) => layers.length === 0)
+  const points = runs.map((run): CostPoint => {
+    const kind = kindOfRun(run)
+    const { shade, symbol } = kind === undefined ? plainLook : kinds[kind]
+    const { run: name, score, multiplyAdds, latency } = run
+    return { name, score, multiplyAdds, latency, shade, symbol }
+  })
+  const charts = costCharts(points, ranking, paperLegend(rows, hasPlain))
+  if (charts.length === 0) return null
+  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${legend(rows, hasPlain)}</section>`
 }
+
+/** Of a network without mixtures. */
+const plainLook = { shade: 4, symbol: 'plus', text: 'plain network' } as const
+
+/** Learning curves of each configuration. */
+function curvesSection(runs: readonly ComparedRun[]): Markup | null {
+  const series = seriesOf(runs)
+  const charts = learningCharts(series, measuresOf(runs[0]?.measures ?? {})[0])
+  if (charts.length === 0) return null
+  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${curveLegend(series)}</section>`
+}
+
+function seriesOf(runs: readonly ComparedRun[]): CurveSeries[] {
+  return groupsOf(runs).map((group, shade) => ({
+    name: runNames(group),
+    shade,
+    runs: group.runs.map(({ learning }) => learning),
+  }))
+}
+
+/** What runs of a task are ranked by. */
+type Ranking = MeasureDefinition & ScoreAxis
 
 function rankingOf([run]: readonly ComparedRun[]): Ranking {
   const [ranking] = measuresOf(run?.measures ?? {})
@@ -206,7 +239,10 @@ function figures(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ra
   )
   const groupings = groupingsOf(runs).filter(one => one !== 'superclass')
   const line = plain.length === 0 ? '' : ' The dashed lines are plain networks.'
-  const legend = paperLegend(rows, plain)
+  const legend = [
+    ...paperLegend(rows),
+    ...(plain.length === 0 ? [] : [stroke(tone('muted'), 'plain networks', '3 3')]),
+  ]
   return [
     figure({
       title: `Balance and ${title}`,
@@ -351,30 +387,30 @@ function byK(
 }
 
 /** What colours and shapes mean, for the kinds that are there. */
-function signs(rows: readonly Row[]): { readonly svg: Markup; readonly text: string }[] {
-  const present = Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind))
+function signs(rows: readonly Row[], hasPlain: boolean): { readonly svg: Markup; readonly text: string }[] {
+  const present = [
+    ...Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind)),
+    ...(hasPlain ? [['plain', plainLook] as const] : []),
+  ]
   return present.map(([kind, { shade, symbol, text }]) => {
     const look = {
       symbol,
       r: 5,
       stroke: expertColour(shade),
       strokeWidth: 2,
-      fill: symbol === 'times' ? 'none' : expertColour(shade),
+      fill: symbol === 'times' || symbol === 'plus' ? 'none' : expertColour(shade),
       fillOpacity: 0.25,
     }
     return { svg: sign(kind, [Plot.dot([0.5], { x: 0.5, y: 0.5, ...look })]), text }
   })
 }
 
-function legend(rows: readonly Row[]): Markup {
-  return html`<ul class="kinds">${signs(rows).map(({ svg, text }) => html`<li>${svg}${text}</li>`)}</ul>`
+function legend(rows: readonly Row[], hasPlain = false): Markup {
+  return html`<ul class="kinds">${signs(rows, hasPlain).map(({ svg, text }) => html`<li>${svg}${text}</li>`)}</ul>`
 }
 
-function paperLegend(rows: readonly Row[], plain: readonly number[]): LegendEntry[] {
-  return [
-    ...signs(rows).map(({ svg, text }) => drawnSign(svg.text, text)),
-    ...(plain.length === 0 ? [] : [stroke(tone('muted'), 'plain networks', '3 3')]),
-  ]
+function paperLegend(rows: readonly Row[], hasPlain = false): LegendEntry[] {
+  return signs(rows, hasPlain).map(({ svg, text }) => drawnSign(svg.text, text))
 }
 
 function costTable(runs: readonly ComparedRun[]): Markup {
@@ -387,6 +423,7 @@ function costTable(runs: readonly ComparedRun[]): Markup {
       ...measures.map(({ label }) => label),
       'parameters',
       'active',
+      'multiply–adds',
       'checkpoint',
       'training, min',
     ],
@@ -396,6 +433,7 @@ function costTable(runs: readonly ComparedRun[]): Markup {
       ...measures.map(one => measured(one, run.measures[one.name])),
       parameters(run.parameters),
       parameters(run.activeParameters),
+      amount(run.multiplyAdds),
       shown(run.checkpoint),
       run.seconds === null ? '–' : fixed(run.seconds / 60, 1),
     ]),

@@ -48,6 +48,13 @@ const routing: readonly Definition[] = [
     chance: '0 for a gate that ignores the image.',
   },
   {
+    term: 'I(attribute; expert)',
+    meaning:
+      'The same with groups of images by colour, brightness, texture (mean spatial frequency) or a column of a file that was given. Given the class: the mean over sets of images with the same classes, so it is what the attribute tells beyond them. An expert is explained best by the attribute from which its weight is predicted best, each image from the others.',
+    chance:
+      'Images exchange their weights; given the class, images with the same classes. With many classes and few images of each, chance is far above 0.',
+  },
+  {
     term: 'Chosen together',
     meaning: 'The share of images whose K experts include both of a pair.',
     chance: 'K of E drawn at random: K(K − 1) / E(E − 1).',

@@ -50,6 +50,15 @@ export function parameters(value: Maybe): string {
   return there(value) && value >= 999_950 ? `${(value / 1e6).toFixed(1)}${thin}million` : whole(value)
 }
 
+/** 1814073344 → "1.81 G", 11220132 → "11.2 M" */
+export function amount(value: Maybe): string {
+  if (!there(value) || value < 9995) return whole(value)
+  if (value < 999_500) return `${(value / 1e3).toPrecision(3)}${thin}k`
+  return value < 999_500_000
+    ? `${(value / 1e6).toPrecision(3)}${thin}M`
+    : `${(value / 1e9).toPrecision(3)}${thin}G`
+}
+
 /** The probability that chance reaches as much; "p ≤" where no permutation did. */
 export function significance(p: Maybe, permutations: Maybe): string {
   if (!there(p) || !there(permutations) || permutations < 1) return `p ${blank}`

@@ -1,5 +1,6 @@
 import { measureText } from '../metrics/measure.ts'
 import { measuresOf } from '../tasks/measures.ts'
+import { explainedWords } from './detection/detection-words.ts'
 import { percent } from './figures.ts'
 import { countedImages, result } from './header-section.ts'
 import type { Reading } from './reading.ts'
@@ -26,7 +27,7 @@ export function generalPage({ findings }: Reading): TaskPage {
     items: 'images',
     hasExperts: false,
     expertLine: (layer, _, expert) => ({
-      text: `Chosen by ${percent(layer.activation[expert])}`,
+      text: `Chosen by ${percent(layer.activation[expert])}.${explainedWords(layer, expert)}`,
       muted: false,
     }),
     explained: explainedSentence,

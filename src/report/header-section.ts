@@ -1,5 +1,5 @@
 import type { LayerFindings } from '../analysis/findings.ts'
-import { fixed, list, parameters, percent, whole } from './figures.ts'
+import { amount, fixed, list, parameters, percent, whole } from './figures.ts'
 import { type Content, html, type Markup, name, prose, shown } from './markup.ts'
 import { chip, meter } from './parts.ts'
 import { anchor, type Reading } from './reading.ts'
@@ -25,6 +25,7 @@ ${page.facts}
 ${fact('Classes', classes(data.classes.length, data.superclasses?.length ?? 0))}
 ${fact('Model', shown(run.model))}
 ${fact('Parameters', html`${parameters(run.parameters)}, ${parameters(run.activeParameters)} of them active for an image`)}
+${run.multiplyAdds === null ? null : fact('Multiply–adds', `${amount(run.multiplyAdds)} for an image`)}
 ${fact('Trained for', `${whole(run.epochs)} epoch${run.epochs === 1 ? '' : 's'}, ${whole(run.step)} steps`)}
 ${run.which === undefined ? null : fact('Checkpoint', shown(run.which))}
 ${fact('Seed', String(run.seed))}

@@ -1,4 +1,5 @@
 import type { LayerFindings } from '../analysis/findings.ts'
+import { attributeFigures } from './attribute-figures.ts'
 import { barChart } from './bar-charts.ts'
 import type { Chart } from './draw.ts'
 import { bits, fixed, percent } from './figures.ts'
@@ -42,6 +43,7 @@ export function layerSection(reading: Reading, page: TaskPage, layer: LayerFindi
 <p class="lead">${layerSummary(layer, page.explained(layer))}</p>
 ${page.experts(layer, index)}
 ${choice ? block(index, 'preferences', 'What each expert is given', preferences) : null}
+${choice ? block(index, 'attributes', 'What images look like, and other attributes', attributeFigures(layer)) : null}
 ${choice ? page.pictures(layer, index) : null}
 ${block(index, 'variants', 'Accuracy by expert selection', [...page.variants(layer, index), trainingFigure(layer)])}
 ${block(index, 'agreement', 'Compared with another run', [agreementFigure(layer)])}

@@ -18,6 +18,9 @@ const run = (configuration: string, seed: number, score: number): ComparedRun =>
   score,
   parameters: 100,
   activeParameters: 100,
+  multiplyAdds: 1000,
+  latency: null,
+  learning: [],
   seconds: 60,
   layers: [],
 })

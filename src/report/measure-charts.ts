@@ -1,7 +1,9 @@
 import * as Plot from '@observablehq/plot'
 import type { LayerFindings } from '../analysis/findings.ts'
-import { type Chart, draw } from './draw.ts'
+import type { Tested } from '../analysis/permutation-test.ts'
+import { type Chart, type ChartFacts, draw } from './draw.ts'
 import { bits } from './figures.ts'
+import { shown } from './markup.ts'
 import { narrow } from './matrix-charts.ts'
 import { tone } from './palette.ts'
 import { upright } from './paper.ts'
@@ -49,13 +51,45 @@ export function informationChart(
           ],
     ),
   ]
+  return informationBars({ name: `${layer}-information`, label }, quantities, dependence.most)
+}
+
+/**
+ * What attributes of images tell about the expert, each alone and, below, among images that share their classes (of a layer that
+ * routes levels, among inputs of one level).
+ */
+export function attributesChart(
+  label: string,
+  { name: layer, attributes }: Pick<LayerFindings, 'name' | 'attributes'>,
+): Chart {
+  const bar = (name: string, tested: Tested | null, fill: string): Quantity[] =>
+    tested === null
+      ? []
+      : [{ name, value: tested.value, chance: tested.chance, chance95: tested.chance95, fill }]
+  const quantities = attributes.flatMap(({ name, information, givenLevel, givenClass, classGiven }) => {
+    const own = shown(name)
+    return [
+      ...bar(`${own}: I(${own}; expert)`, information, tone('ink')),
+      ...bar(`${own}, given the level`, givenLevel, tone('muted')),
+      ...bar(`${own}, given the class`, givenClass, tone('muted')),
+      ...bar(`the class, given ${own}`, classGiven, tone('line')),
+    ]
+  })
+  const most = Math.max(...quantities.map(({ value, chance95 }) => Math.max(value, chance95 ?? 0)))
+  return informationBars({ name: `${layer}-attributes`, label }, quantities, most)
+}
+
+function informationBars(
+  about: Pick<ChartFacts, 'name' | 'label'>,
+  quantities: readonly Quantity[],
+  most: number,
+): Chart {
   const row = 40
   const height = quantities.length * row + 34
   const tested = quantities.filter(({ chance }) => chance !== null)
   const y = (d: Quantity): string => d.name
   const facts = {
-    name: `${layer}-information`,
-    label,
+    ...about,
     data: quantities.map(({ name, value, chance, chance95 }) => ({
       quantity: name,
       bits: value,
@@ -73,7 +107,7 @@ export function informationChart(
     marginBottom: 34,
     style: { fontSize: '11px' },
     x: {
-      domain: [0, Math.max(dependence.most, 0.01)],
+      domain: [0, Math.max(most, 0.01)],
       ticks: 5,
       label: 'bits',
       tickSize: 0,

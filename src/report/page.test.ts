@@ -82,6 +82,58 @@ describe('the report', () => {
     expect(page.includes('has no shares of this layer')).toBe(true)
   })
 
+  it('says what attributes of images tell, and by which an expert is explained best', () => {
+    const tested = (value: number) => ({
+      value,
+      chance: 0.01,
+      chance95: 0.02,
+      p: 1 / 1001,
+      permutations: 1000,
+    })
+    const withAttributes = (one: Findings): Findings => ({
+      ...one,
+      layers: one.layers.map(layer => ({
+        ...layer,
+        attributes: [
+          {
+            ...{ name: '<i>weather', source: 'given' as const, names: ['rain', '"sun'], counts: [10, 20] },
+            ...{ missing: 3, entropy: 0.9 },
+            affinity: {
+              weight: [layer.share, layer.share],
+              activation: [layer.share, layer.share],
+              lift: [layer.share.map(() => 1), layer.share.map(() => null)],
+            },
+            information: { ...tested(0.44), share: 0.22 },
+            ...{ ofClass: tested(0.47), givenClass: tested(0.43), classGiven: null, givenLevel: null },
+            byExpert: layer.share.map(() => tested(0.1)),
+          },
+        ],
+        attributeLeads: {
+          choice: { first: 0, second: null, gain: 0.4, difference: null, p: 0 },
+          experts: layer.share.map((_, expert) =>
+            expert > 0
+              ? null
+              : {
+                  first: 0,
+                  second: null,
+                  gain: 0.1,
+                  difference: null,
+                  p: 0,
+                  groups: [{ group: 1, weight: 0.5, lift: 2 }],
+                },
+          ),
+        },
+      })),
+    })
+    const page = rendered({}, withAttributes)
+    expectSound(page)
+    const text = seen(page)
+    expect(text).toContain('It explains expert 0 better than every other attribute does.')
+    expect(text).toContain('3 images without a value are left out')
+    expect(page).not.toContain('<i>weather')
+    expect(rendered()).not.toContain('What attributes say about the expert')
+  })
+
   it('writes a dash for what is not a number', () => {
     const broken = (one: Findings): Findings => ({
       ...one,

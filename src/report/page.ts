@@ -5,6 +5,7 @@ import { definitionsSection } from './definitions-section.ts'
 import { head } from './head.ts'
 import { headerSection } from './header-section.ts'
 import { layerSection } from './layer-section.ts'
+import { learningAnchor, learningOf, learningSection } from './learning-section.ts'
 import { html, type Markup, name, shown, trusted } from './markup.ts'
 import type { PaperChart } from './paper-chart.ts'
 import { chip } from './parts.ts'
@@ -52,6 +53,7 @@ ${headerSection(reading, page)}
 ${findings.layers.map((layer, index) => layerSection(reading, page, layer, index))}
 ${page.answers}
 ${routesSection(reading, page)}
+${learningSection(findings)}
 ${page.classes}
 ${definitionsSection(findings, page.definitions)}
 </main>
@@ -71,5 +73,5 @@ function contents({ findings }: Reading, { hasExperts, answers }: TaskPage): Mar
     (layer, index) =>
       html`<li><a href="#${anchor.layer(index)}">${name(shown(layer.name))}</a>${hasExperts ? chips(index, layer.count) : null}</li>`,
   )
-  return html`<nav class="contents" aria-label="Contents"><ol><li><a href="#top">Overview</a></li>${layers}<li><a href="#routes">${layers.length === 0 ? 'Classes' : 'Routes'}</a></li>${answers === null ? null : html`<li><a href="#${answersAnchor}">Right and wrong</a></li>`}<li><a href="#definitions">Measures</a></li></ol></nav>`
+  return html`<nav class="contents" aria-label="Contents"><ol><li><a href="#top">Overview</a></li>${layers}<li><a href="#routes">${layers.length === 0 ? 'Classes' : 'Routes'}</a></li>${answers === null ? null : html`<li><a href="#${answersAnchor}">Right and wrong</a></li>`}${learningOf(findings).length === 0 ? null : html`<li><a href="#${learningAnchor}">Learning curves</a></li>`}<li><a href="#definitions">Measures</a></li></ol></nav>`
 }

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { parseHTML } from 'linkedom'
 import PDFDocument from 'pdfkit'
 import { inherited, type SvgElement } from './svg-element.ts'
@@ -21,6 +20,8 @@ export async function svgToPdf(svg: string): Promise<Uint8Array> {
   const doc = new PDFDocument({
     size: [Number(width) * points, Number(height) * points],
     margin: 0,
+    // None of those that every reader has, which PDFKit would load: text is in those below.
+    font: '',
     info: {
       Title: root.querySelectorAll('title')[Symbol.iterator]().next().value?.textContent ?? '',
       Creator: 'Moiety',
@@ -50,12 +51,14 @@ type Document = InstanceType<typeof PDFDocument>
 /** Of a CSS pixel: 72 points and 96 pixels are an inch. */
 const points = 0.75
 
+/** Where `npm run build` copies the fonts to. */
+const fontFolder = new URL('../../dist/report/fonts/', import.meta.url)
+
 const fonts = new Map<string, Buffer>()
 function fontNamed(name: string): Buffer {
   const known = fonts.get(name)
   if (known !== undefined) return known
-  const file = createRequire(import.meta.url).resolve(`dejavu-fonts-ttf/ttf/${name}.ttf`)
-  const bytes = readFileSync(file)
+  const bytes = readFileSync(new URL(`${name}.ttf`, fontFolder))
   fonts.set(name, bytes)
   return bytes
 }

@@ -86,6 +86,15 @@ export function stoppedBy(
   }
 }
 
+/** What a network takes for an image. */
+export interface NetworkCost {
+  readonly parameters: number
+  /** Parameters that one image passes through: K of the E experts. */
+  readonly activeParameters: number
+  /** Multiply–adds of convolutions and matrix products for one image (of a detector on its first canvas), with K of the E experts. */
+  readonly multiplyAdds: number
+}
+
 /** What a training ends with; also in `summary.json`. */
 export interface TrainSummary {
   readonly run: string
@@ -96,6 +105,8 @@ export interface TrainSummary {
   readonly measures: Measures
   /** Time of the training, whole epochs before a resume included; the time of an interrupted epoch is not known. */
   readonly seconds: number
+  /** What an image takes. */
+  readonly cost: NetworkCost
   readonly layers: readonly LayerSummary[]
   /** The test that was best, whose checkpoint is kept; absent where there was none. */
   readonly best?: {

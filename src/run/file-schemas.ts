@@ -74,6 +74,10 @@ export const summarySchema = z.object({
   split: z.enum(['val', 'test']),
   measures,
   seconds: real,
+  /** Version 0.1 did not write it. */
+  cost: z
+    .object({ parameters: z.number(), activeParameters: z.number(), multiplyAdds: z.number() })
+    .optional(),
   layers: z.array(
     layerStatsSchema.extend({
       preferred: z.array(

@@ -108,12 +108,17 @@ export interface FoundLock {
 /** The lock of a run, unless its process has certainly ended. Nothing is removed. @throws MoietyError `disk` */
 export function findLock(run: string, disk: Disk = nodeDisk): FoundLock | undefined {
   for (const name of listNames(disk, run)) {
-    if (!name.startsWith(prefix) || name.endsWith(unready)) continue
+    if (!isLockName(name)) continue
     const path = join(run, name)
     const owner = ownerNow(disk, path)
     if (owner !== undefined && !isDead(owner)) return { path, owner }
   }
   return undefined
+}
+
+/** Whether a file of a run's folder is a lock, of a process that runs or has ended without releasing it. */
+export function isLockName(name: string): boolean {
+  return name.startsWith(prefix) && !name.endsWith(unready)
 }
 
 /** The owner of a run's lock. @throws MoietyError `disk` */

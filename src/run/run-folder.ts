@@ -28,6 +28,8 @@ export interface RunFolder {
   readonly environment: Json
   /** Replaces `config.json`, whole or not at all. @throws MoietyError `disk` */
   writeConfig(config: object): void
+  /** Writes `plan.json`, whole or not at all. @throws MoietyError `disk` */
+  writePlan(plan: RunPlan): void
   /** Writes `summary.json`, whole or not at all. @throws MoietyError `disk` */
   writeSummary(summary: object): void
   /** To be called before writing. @throws MoietyError `disk` if another process took over the folder */
@@ -38,8 +40,18 @@ export interface RunFolder {
   discard(): void
 }
 
+/** How long a training is and what it trains, as is known once its data are open: what a progress display needs before the first epoch is over. */
+export interface RunPlan {
+  readonly stepsPerEpoch: number
+  /** Images of each split. */
+  readonly images: Readonly<Record<string, number>>
+  readonly parameters: number
+  /** Parameters that one image passes through. */
+  readonly activeParameters: number
+}
+
 /** Files that only the holder of the lock writes: temporary ones are of a process that has lost it. */
-const writtenUnderLock = ['config.json', 'environment.json', 'summary.json']
+const writtenUnderLock = ['config.json', 'environment.json', 'plan.json', 'summary.json']
 
 /** Leftovers of an interrupted creation; anything else means that the folder is used otherwise. */
 function isOurs(name: string): boolean {
@@ -200,6 +212,10 @@ function runFolder(path: string, disk: Disk, lock: Lock): RunFolder {
     config: readConfig(path, disk),
     environment: readJson(path, 'environment.json', disk) ?? null,
     writeConfig: config => writeAtomically(disk, join(path, 'config.json'), pretty(config)),
+    writePlan: plan => {
+      lock.ensureHeld()
+      writeAtomically(disk, join(path, 'plan.json'), pretty(plan))
+    },
     writeSummary: summary => {
       lock.ensureHeld()
       writeAtomically(disk, join(path, 'summary.json'), pretty(summary))

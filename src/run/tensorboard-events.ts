@@ -169,19 +169,23 @@ export function hparamsEnd(seconds: number): Record<string, Summary> {
   return { [endTag]: { kind: 'plugin', name: 'hparams', content: writer.finish() } }
 }
 
-/** The step of an event and the tags of its summaries. */
-export function readEvent(data: Uint8Array): { readonly step: number; readonly tags: readonly string[] } {
-  const reader = new BinaryReader(data)
-  let step = 0
-  const tags: string[] = []
-  /** Calls `read` at each field of a message of so many bytes; a field that it does not read is passed over. */
-  const each = (length: number, read: (field: number) => boolean): void => {
+/** Calls `read` at each field of a message of so many bytes; a field that it does not read is passed over. */
+function fieldsOf(reader: BinaryReader): (length: number, read: (field: number) => boolean) => void {
+  return (length, read) => {
     const end = reader.pos + length
     while (reader.pos < end) {
       const [field, type] = reader.tag()
       if (!read(field)) reader.skip(type)
     }
   }
+}
+
+/** The step of an event and the tags of its summaries. */
+export function readEvent(data: Uint8Array): { readonly step: number; readonly tags: readonly string[] } {
+  const reader = new BinaryReader(data)
+  let step = 0
+  const tags: string[] = []
+  const each = fieldsOf(reader)
   each(data.length, field => {
     if (field === 2) step = Number(reader.int64())
     else if (field === 5)
@@ -196,4 +200,49 @@ export function readEvent(data: Uint8Array): { readonly step: number; readonly t
     return true
   })
   return { step, tags }
+}
+
+/** A picture in an event: where its PNG begins in the event's bytes. */
+export interface EventImage {
+  readonly step: number
+  readonly tag: string
+  readonly at: number
+  readonly length: number
+}
+
+/** The pictures of an event. @throws Error where the bytes are none */
+export function readEventImages(data: Uint8Array): EventImage[] {
+  const reader = new BinaryReader(data)
+  let step = 0
+  const found: { readonly tag: string; readonly at: number; readonly length: number }[] = []
+  const each = fieldsOf(reader)
+  const image = (): { readonly at: number; readonly length: number } | undefined => {
+    let place: { readonly at: number; readonly length: number } | undefined
+    each(reader.uint32(), field => {
+      if (field !== 4) return false
+      const { byteOffset, length } = reader.bytes()
+      place = { at: byteOffset - data.byteOffset, length }
+      return true
+    })
+    return place
+  }
+  each(data.length, field => {
+    if (field === 2) step = Number(reader.int64())
+    else if (field === 5)
+      each(reader.uint32(), () => {
+        let tag = ''
+        let place: ReturnType<typeof image>
+        each(reader.uint32(), part => {
+          if (part === 1) tag = reader.string()
+          else if (part === 4) place = image()
+          else return false
+          return true
+        })
+        if (place !== undefined) found.push({ tag, ...place })
+        return true
+      })
+    else return false
+    return true
+  })
+  return found.map(one => ({ step, ...one }))
 }

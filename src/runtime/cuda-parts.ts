@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
+import { engineFolder, engineVersion } from './onnxruntime.ts'
 
 /** A part of what ONNX Runtime computes on CUDA with. */
 export interface CudaPart {
@@ -19,7 +19,7 @@ const parts: readonly CudaPart[] = [
   },
   {
     what: "ONNX Runtime's CUDA provider",
-    help: 'ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js downloads it',
+    help: `npm install onnxruntime-node@${engineVersion} --ignore-scripts && ONNXRUNTIME_NODE_INSTALL=cuda12 node node_modules/onnxruntime-node/script/install.js downloads it`,
     libraries: ['libonnxruntime_providers_cuda.so'],
   },
   {
@@ -62,8 +62,7 @@ export function canLoad(library: string): boolean {
 
 function isBesideEngine(library: string): boolean {
   try {
-    const folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json'))
-    const files = readdirSync(join(folder, 'bin'), { recursive: true, encoding: 'utf8' })
+    const files = readdirSync(join(engineFolder(), 'bin'), { recursive: true, encoding: 'utf8' })
     return files.some(file => file.endsWith(join(process.platform, process.arch, library)))
   } catch {
     return false

@@ -1,6 +1,7 @@
-import { fail } from '../base/errors.ts'
+import { fail, MoietyError } from '../base/errors.ts'
 import { askProcess } from './ask-process.ts'
 import type { CudaPart } from './cuda-parts.ts'
+import { engineFolder } from './onnxruntime.ts'
 import type { ProbeReport } from './probe.ts'
 import { type Device, devices } from './protocol.ts'
 import { builtFile } from './thread.ts'
@@ -47,7 +48,10 @@ export async function probeDevice(
   device: Device,
   signal?: AbortSignal,
 ): Promise<{ readonly version: string | undefined; readonly report: DeviceReport }> {
-  const reply = await askProcess<ProbeReport>(builtFile('probe'), [device], { patience, signal })
+  const missingEngine = whyNoEngine()
+  if (missingEngine !== undefined)
+    return { version: undefined, report: { device, usable: false, ...missingEngine } }
+  const reply = await askProcess<ProbeReport>(builtFile('runtime/probe'), [device], { patience, signal })
   const { version, failure, missing } =
     'answer' in reply ? reply.answer : { ...reply, version: undefined, missing: [] }
   const report: DeviceReport =
@@ -55,6 +59,16 @@ export async function probeDevice(
       ? { device, usable: true }
       : { device, usable: false, ...explained(device, failure, missing) }
   return { version, report }
+}
+
+function whyNoEngine(): { readonly reason: string; readonly help?: string } | undefined {
+  try {
+    engineFolder()
+    return undefined
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    return { reason: error.message, ...(error.help === undefined ? {} : { help: error.help }) }
+  }
 }
 
 /** @throws MoietyError `usage` that says why the device cannot be used and what to do */

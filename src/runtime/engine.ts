@@ -4,6 +4,7 @@ import type { HostTensor, State } from '../base/tensor.ts'
 import type { Program } from '../graph/program.ts'
 import { checkTensor, checkValues, specNamed } from './check-tensor.ts'
 import { probeDevice, refuseDevice } from './devices.ts'
+import { engineFolder } from './onnxruntime.ts'
 import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
 import { builtFile, Thread } from './thread.ts'
 
@@ -72,12 +73,14 @@ export class Engine {
         help: `devices are ${devices.join(', ')}`,
       })
     }
+    // Here, and not only in the thread, whose failure would hide what to do about it.
+    engineFolder()
     if (device !== 'cpu' && options.isTried !== true) {
       const { report } = await probeDevice(device)
       if (!report.usable) refuseDevice(report)
     }
     const threads = Math.min(wanted, availableParallelism())
-    const thread = new Thread(builtFile('worker'))
+    const thread = new Thread(builtFile('runtime/worker'))
     const { profile, rewrite = true } = options
     await thread.ask({ kind: 'start', settings: { device, threads, profile, rewrite } })
     return new Engine(device, threads, thread)

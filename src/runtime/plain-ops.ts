@@ -75,7 +75,7 @@ const replacements: Readonly<Record<string, Replacement>> = {
     emit.counts.squeezed(node.inputs[0]!, node.outputs[0]!)
     return defersPositions(emit, node)
   },
-  Unsqueeze: defersPositions,
+  Unsqueeze: (emit, node) => columnOfPositions(emit, node) || defersPositions(emit, node),
   Reshape: defersPositions,
   Expand: defersPositions,
   Slice: defersPositions,
@@ -92,8 +92,8 @@ const replacements: Readonly<Record<string, Replacement>> = {
     emit.counts.multiplied(inputs[0]!, outputs[0]!)
     return false
   },
-  TopK: (emit, { inputs, outputs }) => {
-    emit.positions.found(inputs[0]!, outputs[1]!)
+  TopK: (emit, node) => {
+    emit.positions.found(node)
     return false
   },
   Equal: comparesIntegers,
@@ -191,6 +191,19 @@ function positionsAsFloat(emit: Emitter, name: string, output?: string): string 
   return emit.node(op, [positionsAsFloat(emit, positions!)!, ...others], attributes, output)
 }
 
+/** Positions [k] as [k, 1], the form in which rows are added at them: those of a column instead of a row. */
+function columnOfPositions(emit: Emitter, { inputs, outputs }: OnnxNode): boolean {
+  const [positions, axes] = inputs
+  const row = emit.positions.rowOf(positions!)
+  if (row === undefined || emit.intsOf(axes!)?.join() !== '1') return false
+  const column = emit.node('Reshape', [row.inputs[0]!, emit.ints(-1, 1)])
+  emit.writeNode('TopK', [column, row.inputs[1]!], { ...row.attributes, axis: 0 }, [
+    `${outputs[0]} values`,
+    outputs[0]!,
+  ])
+  return true
+}
+
 /** WebGPU does not rearrange int64 either: positions are rearranged where they are needed, as float32 if they can be. */
 function defersPositions(emit: Emitter, node: OnnxNode): boolean {
   if (!emit.positions.has(node.inputs[0]!)) return false
@@ -271,6 +284,7 @@ class Counts {
 /** Which values of a program are positions along an axis of known extent that the device has found, rearranged or not. */
 class Positions {
   readonly #extents = new Map<string, number>()
+  readonly #rows = new Map<string, OnnxNode>()
   /** What makes other positions of them, not written yet. */
   readonly #deferred = new Map<string, OnnxNode>()
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
@@ -279,9 +293,17 @@ class Positions {
     this.#shapes = shapes
   }
 
-  found(of: string, positions: string): void {
-    const extent = this.#shapes.get(of)?.at(-1)
-    if (typeof extent === 'number') this.#extents.set(positions, extent)
+  found(topK: OnnxNode): void {
+    const [positions, shape = []] = [topK.outputs[1]!, this.#shapes.get(topK.inputs[0]!)]
+    const extent = shape.at(-1)
+    if (typeof extent !== 'number') return
+    this.#extents.set(positions, extent)
+    if (shape.length === 1) this.#rows.set(positions, topK)
+  }
+
+  /** What has found positions in a single row. */
+  rowOf(positions: string): OnnxNode | undefined {
+    return this.#rows.get(positions)
   }
 
   defer(node: OnnxNode): void {
@@ -429,9 +451,19 @@ class Emitter {
     attributes: OnnxNode['attributes'] = {},
     output = `plain #${this.#count}`,
   ): string {
-    const name = `${this.#label} ${op} ${this.#count++}`
-    this.write({ op, name, inputs, outputs: [output], attributes })
+    this.writeNode(op, inputs, attributes, [output])
     return output
+  }
+
+  /** Adds a node with these outputs. */
+  writeNode(
+    op: string,
+    inputs: readonly string[],
+    attributes: OnnxNode['attributes'],
+    outputs: readonly string[],
+  ): void {
+    const name = `${this.#label} ${op} ${this.#count++}`
+    this.write({ op, name, inputs, outputs, attributes })
   }
 
   /** Adds a node as it is. */

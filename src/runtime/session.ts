@@ -1,11 +1,16 @@
-import { env, InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Tensor as EngineTensor, InferenceSession as Session } from 'onnxruntime-common'
 import { fail, MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
+import { loadOnnxRuntime } from './onnxruntime.ts'
 import type { EngineSettings } from './protocol.ts'
 
 /**
- * The only file that imports ONNX Runtime: sessions, tensors and the translation of its errors.
+ * The only file that loads ONNX Runtime: sessions, tensors and the translation of its errors.
  */
+
+export const { InferenceSession, Tensor, env } = loadOnnxRuntime()
+export type InferenceSession = Session
+export type Tensor = EngineTensor
 
 // ONNX Runtime writes what it also throws to the process's stderr. 'fatal' keeps the terminal clean.
 env.logLevel = 'fatal'
@@ -13,8 +18,6 @@ const silent = 4
 
 /** Version of the native library; available only when it is loaded. */
 export const loadedVersion: string = env.versions.node ?? env.versions.common
-
-export { InferenceSession, Tensor }
 
 /** A tensor for the engine, which shares the values' memory. */
 export function toEngine(tensor: HostTensor): Tensor {
@@ -107,7 +110,7 @@ export function sessionOptions(
   settings: EngineSettings,
   program: number,
   { threads = settings.threads, keepsMemory = true, staying = [] }: SessionChoices = {},
-): InferenceSession.SessionOptions {
+): Session.SessionOptions {
   return {
     executionProviders: settings.device === 'cpu' ? ['cpu'] : [settings.device, 'cpu'],
     executionMode: 'sequential',
@@ -158,7 +161,7 @@ export async function runSession(
   session: InferenceSession,
   feeds: Record<string, Tensor>,
   outputs: readonly string[],
-): Promise<InferenceSession.ReturnType> {
+): Promise<Session.ReturnType> {
   try {
     return await session.run(feeds, outputs, { logSeverityLevel: silent })
   } catch (error) {

@@ -10,15 +10,14 @@ interface Waiting {
 }
 
 /**
- * The built file next to this one in dist/. Node 20 cannot start a worker from TypeScript, so the sources (in tests)
- * use the build as well.
+ * A file of dist/. Node 20 cannot start a worker from TypeScript, so the sources (in tests) use the build as well.
  *
- * @param near - `import.meta.url` of a file in the folder to search
+ * @param name - as in `src/`, without `.ts`; one of the programs in `scripts/build.js`
  * @throws MoietyError `usage` when it was not built
  */
-export function builtFile(name: string, near: string = import.meta.url): URL {
-  const built = near.endsWith('.ts') ? near.replace(/\/src\/([^/]+\/[^/]+)$/, '/dist/$1') : near
-  const url = new URL(`./${name}.js`, built)
+export function builtFile(name: string): URL {
+  // From `src/runtime` as from `dist/chunks`.
+  const url = new URL(`../../dist/${name}.js`, import.meta.url)
   if (!isThere(fileURLToPath(url))) {
     fail({
       kind: 'usage',

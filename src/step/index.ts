@@ -94,6 +94,7 @@ export {
   identity,
   remembered,
 } from '../tasks/remembered-data.ts'
+export type { LabelledItem, RoutedLayer } from '../tasks/routing.ts'
 export { SquareBatches } from '../tasks/square-batches.ts'
 export { classifierStepOptions, type StepOptions, trainingStep } from '../train/classification-step.ts'
 export { type Collapse, collapses } from '../train/collapse.ts'
@@ -106,6 +107,7 @@ export {
   readSums,
   writeSums,
 } from '../train/epoch-sums.ts'
+export { type DescribedExample, describedExamples, type ExampleImage } from '../train/examples-of-experts.ts'
 export {
   type Derivative,
   type Diagnosis,
@@ -121,3 +123,4 @@ export {
   writeStep,
 } from '../train/step.ts'
 export { type StepMoment, stepFeeds } from '../train/step-feeds.ts'
+export { type StepLayer, stepLayers } from '../train/step-layers.ts'

@@ -5,8 +5,8 @@ export interface KubernetesJob {
   readonly title: string
   /** Of the sweep: small letters, digits and hyphens. */
   readonly name: string
-  /** Moiety's, for the name of the image. */
-  readonly version: string
+  /** A container image in which `moiety` is a command. */
+  readonly image: string
   readonly runs: number
   /** Number of concurrent runs, and cores for each. */
   readonly jobs: number
@@ -34,7 +34,7 @@ const block = (name: string, value: object): string =>
  * ended with code 2, 3 or 4 would do so again, and is not retried.
  */
 export function kubernetesManifest(job: KubernetesJob): string {
-  const { title, version, runs, jobs, threads, retries, sweep, hasData } = job
+  const { title, image, runs, jobs, threads, retries, sweep, hasData } = job
   const name = `moiety-${job.name}`.slice(0, 50).replace(/-+$/, '')
   const isOwn = typeof sweep !== 'string'
   const words = [
@@ -79,7 +79,7 @@ ${block('sweep.json', sweep.sweep)}${sweep.recipe === undefined ? '' : block('re
 `
     : ''
   return `# ${visible(title)}: ${runs} run${runs === 1 ? '' : 's'} of the sweep ${job.name}, a pod for each; kubectl apply -f this file.
-# It needs Kubernetes 1.29 or newer, an image in which moiety is a command, and the claim moiety-runs, which
+# It needs Kubernetes 1.29 or newer, the image, and the claim moiety-runs, which
 # several nodes can write to (ReadWriteMany)${hasData ? '; moiety-data holds the data' : ''}.
 ${configMap}apiVersion: batch/v1
 kind: Job
@@ -110,7 +110,8 @@ spec:
       terminationGracePeriodSeconds: 120
       containers:
         - name: moiety
-          image: moiety:${version}
+          # Built from Moiety's Dockerfile, or any in which moiety is a command.
+          image: ${asciiJson(image)}
           command:
 ${words.map(word => `            - ${asciiJson(word)}`).join('\n')}
           resources:

@@ -11,8 +11,51 @@ export interface SlurmJob {
   /** Number of concurrent runs, and cores for each. */
   readonly jobs: number
   readonly threads: number
-  /** The command, up to `--run`: `node`, `…/main.js`, `sweep`, the file and what was set for all runs. */
+  /** The command, up to `--run`: `node`, `…/main.js`, or how a container is started; `sweep`, the file and what was set for all runs. */
   readonly words: readonly string[]
+}
+
+/** A file that is written into the sweep's folder. */
+export interface SlurmFile {
+  readonly name: string
+  readonly text: string
+}
+
+/** Slurm's own limit (MaxArraySize 1001): tasks have the numbers 0 … 1000. */
+export const usualArrayLimit = 1001
+
+/**
+ * The files for a sweep: `slurm.sh`, or where a site's arrays hold fewer tasks than there are runs, `slurm-1.sh`, `slurm-2.sh`, … of about
+ * the same size and `slurm-submit.sh`, which submits one after the other, so that there are never more than `jobs` runs at once.
+ */
+export function slurmFiles(job: SlurmJob, arrayLimit: number): readonly SlurmFile[] {
+  const count = Math.ceil(job.runs.length / arrayLimit)
+  if (count <= 1) return [{ name: 'slurm.sh', text: slurmScript(job) }]
+  const size = Math.ceil(job.runs.length / count)
+  const parts = Array.from({ length: count }, (_, part): SlurmFile => {
+    const runs = job.runs.slice(part * size, (part + 1) * size)
+    const title = `${job.title} (${part + 1} of ${count})`
+    return {
+      name: `slurm-${part + 1}.sh`,
+      text: slurmScript({ ...job, title, runs, jobs: Math.min(job.jobs, runs.length) }),
+    }
+  })
+  return [{ name: 'slurm-submit.sh', text: submitScript(job, parts) }, ...parts]
+}
+
+function submitScript({ title, name, folder, runs }: SlurmJob, parts: readonly SlurmFile[]): string {
+  return `#!/bin/bash
+# ${visible(title)}: ${runs.length} runs of the sweep ${name}, in ${parts.length} arrays. Run it with bash: it submits them, each to begin when the one before has ended.
+set -euo pipefail
+
+previous=
+for part in ${parts.map(part => part.name).join(' ')}; do
+  job=$(sbatch --parsable \${previous:+"--dependency=afterany:$previous"} ${shellWord(folder)}/"$part")
+  # With several clusters it is number;cluster.
+  previous=\${job%%;*}
+  echo "$part: job $previous"
+done
+`
 }
 
 /** A task's log, for sbatch, where % begins a pattern; the folder's name has nothing invisible and no backslash. */

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { hasInvisible } from '../base/escaping.ts'
 import { kubernetesManifest } from './emit-kubernetes.ts'
-import { slurmScript } from './emit-slurm.ts'
+import { slurmFiles, slurmScript } from './emit-slurm.ts'
 
 const sandbox = mkdtempSync(join(tmpdir(), 'moiety-emit-'))
 afterAll(() => rmSync(sandbox, { recursive: true, force: true }))
@@ -62,7 +62,7 @@ describe('files for clusters', () => {
     const manifest = kubernetesManifest({
       title: text,
       name: 'tiny',
-      version: '1',
+      image: text,
       runs: 2,
       jobs: 1,
       threads: 1,
@@ -82,5 +82,56 @@ describe('files for clusters', () => {
     ])
     expect(job?.kind).toBe('Job')
     expect(hasInvisible(manifest.replaceAll('\n', ''))).toBe(false)
+  })
+
+  const jobOf = (count: number, folder = '/runs') => ({
+    ...{ title: 'Many', name: 'many', folder, jobs: 8, threads: 1, words: ['node', 'main.js'] },
+    runs: Array.from({ length: count }, (_, i) => `run-${i}`),
+  })
+  const arrayOf = (text: string) => /^#SBATCH --array=(.*)$/m.exec(text)?.[1]
+
+  it.each([
+    [1001, 1001, ['0-1000%8']],
+    [1002, 1001, ['0-500%8', '0-500%8']],
+    [2500, 1001, ['0-833%8', '0-833%8', '0-831%8']],
+    [7, 3, ['0-2%3', '0-2%3', '0-0%1']],
+  ])('%d runs in arrays of at most %d tasks', (count, limit, arrays) => {
+    const job = jobOf(count)
+    const files = slurmFiles(job, limit)
+    const scripts = files.filter(({ text }) => arrayOf(text) !== undefined)
+    expect(files.map(({ name }) => name)).toEqual(
+      arrays.length === 1
+        ? ['slurm.sh']
+        : ['slurm-submit.sh', ...arrays.map((_, part) => `slurm-${part + 1}.sh`)],
+    )
+    expect(scripts.map(({ text }) => arrayOf(text))).toEqual(arrays)
+    const named = scripts.flatMap(({ text }) => text.match(/^ {2}run-\d+$/gm)?.map(line => line.trim()) ?? [])
+    expect(named).toEqual(job.runs)
+  })
+
+  it('arrays are submitted one after the other, whatever the name of the folder', () => {
+    const folder = mkdtempSync(join(sandbox, "it's a $(touch owned) "))
+    const bin = mkdtempSync(join(sandbox, 'bin-'))
+    const log = join(bin, 'log')
+    const number = `number=$(($(cat '${log}' 2> /dev/null | wc -l) + 70))`
+    writeFileSync(
+      join(bin, 'sbatch'),
+      `#!/bin/bash\n${number}\nprintf '%s|' "$@" >> '${log}'\necho >> '${log}'\necho "$number;cluster"\n`,
+      { mode: 0o755 },
+    )
+    const [submit] = slurmFiles(jobOf(7, folder), 3)
+    const { status, stdout, stderr } = spawnSync('bash', ['--norc', '-c', submit!.text], {
+      cwd: folder,
+      encoding: 'utf8',
+      env: { PATH: `${bin}:${process.env.PATH}`, LC_ALL: 'C' },
+    })
+    expect([status, stderr]).toEqual([0, ''])
+    expect(stdout).toBe('slurm-1.sh: job 70\nslurm-2.sh: job 71\nslurm-3.sh: job 72\n')
+    expect(readFileSync(log, 'utf8').trim().split('\n')).toEqual([
+      `--parsable|${folder}/slurm-1.sh|`,
+      `--parsable|--dependency=afterany:70|${folder}/slurm-2.sh|`,
+      `--parsable|--dependency=afterany:71|${folder}/slurm-3.sh|`,
+    ])
+    expect(readdirSync(folder)).toEqual([])
   })
 })

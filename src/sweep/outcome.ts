@@ -7,7 +7,7 @@ import { isJsonObject } from '../files/json.ts'
 import { isTooDeep } from '../files/json-text.ts'
 import { sizeLimits } from '../files/regular-file.ts'
 import { withCurrentNames } from '../run/earlier-names.ts'
-import type { Measures } from '../run/events.ts'
+import type { Measures, NetworkCost } from '../run/events.ts'
 import { layerStatsSchema, summarySchema } from '../run/file-schemas.ts'
 import { lockOwner } from '../run/lock.ts'
 import { scoreOf } from '../tasks/measures.ts'
@@ -36,6 +36,8 @@ export type Outcome =
       readonly measures: Measures
       /** Of the training. */
       readonly seconds: number | null
+      /** What an image takes; null where an earlier version trained. */
+      readonly cost?: NetworkCost | null
       readonly layers: readonly LayerResult[]
     }
   | { readonly status: 'missing' | 'interrupted' | 'running' }
@@ -60,7 +62,7 @@ const layerSchema = layerStatsSchema.pick({
   cvActivation: true,
   active: true,
 })
-const finishedSchema = summarySchema.pick({ measures: true, seconds: true }).extend({
+const finishedSchema = summarySchema.pick({ measures: true, seconds: true, cost: true }).extend({
   interrupted: z.literal(false),
   layers: z.array(z.preprocess(withCurrentNames, layerSchema)),
 })
@@ -105,12 +107,13 @@ export function outcomeOf(
   if (summary !== undefined) {
     const parsed = finishedSchema.safeParse(withMeasures(summary))
     if (!parsed.success) return { status: 'altered', message: 'summary.json cannot be read' }
-    const { measures, seconds, layers } = parsed.data
+    const { measures, seconds, cost, layers } = parsed.data
     const byK = layers.length === 0 ? new Map<string, number[]>() : accuracyByK(folder, disk)
     return {
       status: 'done',
       measures,
       seconds,
+      cost: cost ?? null,
       layers: layers.map(layer => ({ ...layer, byK: byK.get(layer.name) ?? null })),
     }
   }

@@ -39,23 +39,13 @@ export type JobProgress = z.output<typeof progressSchema>
 /** Queueing a run twice is queueing it once, whatever path its sweep's folder has. */
 export const jobId = ({ id, hash }: Pick<JobFacts, 'id' | 'hash'>): string => `${id}-${hash}`
 
-/** BullMQ and its driver. @throws MoietyError `usage` where they are not installed */
+/** BullMQ and its driver, which only queues load. */
 export async function loadBullmq(): Promise<{
   readonly bullmq: Pick<typeof import('bullmq'), 'Queue' | 'Worker' | 'UnrecoverableError' | 'WaitingError'>
   readonly Redis: typeof Redis
 }> {
-  try {
-    const [bullmq, { Redis }] = await Promise.all([import('bullmq'), import('ioredis')])
-    return { bullmq, Redis }
-  } catch (cause) {
-    if (codeOf(cause) !== 'ERR_MODULE_NOT_FOUND') throw cause
-    return fail({
-      kind: 'usage',
-      message: 'a queue needs the packages bullmq and ioredis, which are not installed',
-      help: 'npm install --include=optional, or npm install bullmq ioredis',
-      cause,
-    })
-  }
+  const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')])
+  return { bullmq, Redis: ioredis.Redis }
 }
 
 /** An open queue. */

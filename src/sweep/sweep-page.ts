@@ -1,13 +1,17 @@
 import * as Plot from '@observablehq/plot'
 import { axesByK } from '../report/axes-by-k.ts'
+import { type CostPoint, chartFigure, costCharts } from '../report/cost-charts.ts'
 import { type Chart, draw, sign } from '../report/draw.ts'
 import { fixed, percent, whole } from '../report/figures.ts'
+import { type CurveSeries, learningCharts } from '../report/learning-charts.ts'
 import { fitted, html, type Markup, name, prose, shown } from '../report/markup.ts'
 import { expertColour } from '../report/palette.ts'
 import { drawnSign, type LegendEntry } from '../report/paper.ts'
 import type { DataRow, PaperChart } from '../report/paper-chart.ts'
 import { chart, figure, numbers, table } from '../report/parts.ts'
 import { shell } from '../report/shell.ts'
+import type { Latency } from '../run/latency.ts'
+import type { LearningPoint } from '../run/learning-curve.ts'
 import { measuresOf, type Score, scoreOf } from '../tasks/measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
 import type { SweepTable } from './sweep-table.ts'
@@ -18,7 +22,12 @@ export interface SweepRun {
   readonly name: string
   /** Value of the axis that tells colours apart; empty where there is none. */
   readonly series: string
+  /** What runs share that differ in nothing but the seed: the values of all axes. */
+  readonly group: string
   readonly outcome: Outcome
+  /** How long its exported file takes; null where that was not measured. */
+  readonly latency: Latency | null
+  readonly learning: readonly LearningPoint[]
 }
 
 /** What the page of a sweep is drawn from. */
@@ -79,8 +88,37 @@ function sweepPage({ title, description, seriesAxis, runs, tables }: SweepPage):
 ${notice(runs)}
 ${tables.map(section)}
 ${done.length === 0 ? null : html`<section><div class="figures">${figures(done, layers, { names: series, axis: seriesAxis })}</div>${legend(series, seriesAxis)}</section>`}
+${costAndLearning(runs, { names: series, axis: seriesAxis })}
 <section><div class="block"><h3>All runs</h3>${runTable(runs)}</div></section>`,
   })
+}
+
+/** What finished runs reached by what they cost, and their learning curves. */
+function costAndLearning(runs: readonly SweepRun[], series: Series): Markup | null {
+  const done = runs.flatMap(run => {
+    const { outcome } = run
+    return outcome.status === 'done' ? [{ ...run, outcome }] : []
+  })
+  const [ranking] = done.flatMap(({ outcome }) => scoreOf(outcome.measures) ?? [])
+  const [definition] = done.flatMap(({ outcome }) => measuresOf(outcome.measures)[0] ?? [])
+  const points = done.map(({ name: run, series: one, outcome, latency }): CostPoint => {
+    const { symbol, shade } = markOf(series.names.indexOf(one))
+    const score = scoreOf(outcome.measures)?.value ?? null
+    const multiplyAdds = outcome.cost?.multiplyAdds ?? null
+    return { name: run, score, multiplyAdds, latency, shade, symbol }
+  })
+  const groups = [...new Set(done.map(({ group }) => group))].map((group): CurveSeries => {
+    const own = done.filter(run => run.group === group)
+    const shade = series.names.indexOf(own[0]!.series)
+    return { name: group, shade, runs: own.map(({ learning }) => learning) }
+  })
+  const { name: key = 'score', title = 'score' } = ranking ?? {}
+  const all = [
+    ...costCharts(points, { name: key, scale: 100, axis: `${title}, %` }, paperLegend(series)),
+    ...learningCharts(groups, definition),
+  ]
+  if (all.length === 0) return null
+  return html`<section><div class="figures">${all.map(one => chartFigure(one, column))}</div>${legend(series.names, series.axis)}</section>`
 }
 
 /** What is in no mean is reported above the means. */
@@ -195,9 +233,14 @@ const column = 460
 const size = { width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 }
 const percents = { grid: true, nice: true, labelArrow: 'none' } as const
 
+/** Colour and shape of a series. */
+function markOf(series: number): Pick<CostPoint, 'shade' | 'symbol'> {
+  return { shade: series, symbol: symbols[series % symbols.length] ?? 'circle' }
+}
+
 /** How marks of a series look: colour and shape, neither alone. */
 function look(series: number, radius = 4.5) {
-  const symbol = symbols[series % symbols.length] ?? 'circle'
+  const { symbol } = markOf(series)
   const colour = expertColour(series)
   const isStroke = symbol === 'times' || symbol === 'plus'
   return {

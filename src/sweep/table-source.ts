@@ -1,9 +1,12 @@
-import { basename } from 'node:path'
-import { fail } from '../base/errors.ts'
+import { basename, join } from 'node:path'
+import { fail, MoietyError } from '../base/errors.ts'
 import { nearest } from '../base/schemas.ts'
 import { parseCsv } from '../files/csv.ts'
 import type { Json, JsonObject } from '../files/json.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
+import { type Latency, readLatency } from '../run/latency.ts'
+import { type LearningPoint, learningCurveOf } from '../run/learning-curve.ts'
+import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { taskMeasures } from '../tasks/task-measures.ts'
 import { seedLabel } from './axes.ts'
@@ -22,6 +25,14 @@ export interface TableSource {
   readonly usualOfRuns: readonly string[]
   /** @throws MoietyError `usage` for a name that no run has */
   measure(name: string): Measure
+  /** What only a finished run's own folder has: nothing in a CSV. */
+  filesOf(run: string): RunFiles
+}
+
+/** Of a finished run: how long its exported file takes, if that was measured, and what it reached after each epoch. */
+interface RunFiles {
+  readonly latency: Latency | null
+  readonly learning: readonly LearningPoint[]
 }
 
 /** @throws MoietyError `usage` for what is neither, `data` for a CSV of another form, `disk` */
@@ -47,6 +58,17 @@ export async function tableSource(place: string, signal: AbortSignal): Promise<T
     ],
     measure: name =>
       measureNamed(name, outcomes.values(), () => measureAtPath(place, outcomes, name, measureNames)),
+    filesOf: run => ({ latency: readLatency(join(place, run)), learning: curveOf(join(place, run)) }),
+  }
+}
+
+/** The learning curve of a finished run; none where its log is missing or damaged, which a page is drawn without. */
+function curveOf(run: string): LearningPoint[] {
+  try {
+    return learningCurveOf(readMetrics(metricsPath(run)))
+  } catch (error) {
+    if (!(error instanceof MoietyError)) throw error
+    return []
   }
 }
 
@@ -142,6 +164,7 @@ function csvSource(file: string): TableSource {
     usual: columns.find(name => taskMeasures.some(one => one.name === name)) ?? columns[0] ?? 'top1',
     usualOfRuns: columns,
     measure: name => columnMeasure(name, columns, byRun),
+    filesOf: () => ({ latency: null, learning: [] }),
   }
 }
 
@@ -155,10 +178,20 @@ function axisValue(field: string): Json {
 function outcomeOf(status: Status, numbers: ReadonlyMap<string, number | null>): Outcome {
   if (status === 'failed' || status === 'altered') return { status, message: '' }
   if (status !== 'done') return { status }
+  const of = (name: string): number | null => numbers.get(name) ?? null
+  const [parameters, activeParameters, multiplyAdds] = [
+    of('parameters'),
+    of('activeParameters'),
+    of('multiplyAdds'),
+  ]
   return {
     status,
     measures: Object.fromEntries(numbers),
-    seconds: numbers.get('seconds') ?? null,
+    seconds: of('seconds'),
+    cost:
+      parameters === null || activeParameters === null || multiplyAdds === null
+        ? null
+        : { parameters, activeParameters, multiplyAdds },
     layers: [],
   }
 }

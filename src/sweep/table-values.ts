@@ -1,6 +1,7 @@
 import { fail } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
 import type { MeasureDefinition } from '../metrics/measure.ts'
+import type { NetworkCost } from '../run/events.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { taskMeasures } from '../tasks/task-measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
@@ -32,9 +33,17 @@ function ofMeasure({ name, title, format }: MeasureDefinition): [string, OfRun] 
   return [name, { ...shown, of: run => run.measures[name] ?? null }]
 }
 
+/** In millions. */
+function ofCost(key: keyof NetworkCost, title: string): OfRun {
+  return { title: `${title}, million`, scale: 1e-6, digits: 2, of: ({ cost }) => cost?.[key] ?? null }
+}
+
 /** Those of tasks are shown in per cent. */
 const ofRun: Readonly<Record<string, OfRun>> = {
   ...Object.fromEntries(taskMeasures.map(measure => ofMeasure({ ...measure, format: 'percent' }))),
+  parameters: ofCost('parameters', 'parameters'),
+  activeParameters: ofCost('activeParameters', 'active parameters'),
+  multiplyAdds: ofCost('multiplyAdds', 'multiply–adds of an image'),
   seconds: { title: 'seconds of training', scale: 1, digits: 0, of: run => run.seconds },
 }
 

@@ -1,5 +1,11 @@
 import type { SplitName } from '../data/index.ts'
-import { type LayerSummary, type Measures, stoppedBy, type TrainEvent } from '../run/events.ts'
+import {
+  type LayerSummary,
+  type Measures,
+  type NetworkCost,
+  stoppedBy,
+  type TrainEvent,
+} from '../run/events.ts'
 import type { Device } from '../runtime/index.ts'
 import type { CheckpointChoice } from './choose-checkpoint.ts'
 import { type DataChoice, engineOf, openTrainedRun } from './open-run.ts'
@@ -40,6 +46,8 @@ export interface EvalSummary {
   readonly loss: number
   /** By the names of the task's measures, from 0 to 1. */
   readonly measures: Measures
+  /** What an image takes as trained, whatever `routing` says. */
+  readonly cost: NetworkCost
   readonly layers: readonly LayerSummary[]
   /** How experts were chosen, in words. */
   readonly routing: string
@@ -79,6 +87,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
       onEvent({ kind: 'progress', what: 'evaluating', done, total })
     const result = (await evaluation.run(split, { onProgress }))!
     const { images, loss, measures, details, tables } = result
+    const { parameters, activeParameters, multiplyAdds } = task.facts
     return {
       run,
       task: task.kind.name,
@@ -88,6 +97,7 @@ export async function evaluateRun(options: EvalOptions): Promise<EvalSummary> {
       images,
       loss,
       measures,
+      cost: { parameters, activeParameters, multiplyAdds },
       layers: layerSummaries(result, task.data.classes),
       routing: describeRouting(options),
       details,

@@ -5,13 +5,15 @@ import type { BatchForm } from './objective.ts'
 import { SquareBatches } from './square-batches.ts'
 import type { StoredPicture } from './task.ts'
 
+type SquareSplit = Pick<Split, 'length' | 'load' | 'names'>
+
 /** Data whose images are all squares of one size. */
 interface SquareImages {
   readonly title: string
   readonly size: number
-  readonly train: Pick<Split, 'length' | 'load'>
-  readonly val?: Pick<Split, 'length' | 'load'> | undefined
-  readonly test: Pick<Split, 'length' | 'load'>
+  readonly train: SquareSplit
+  readonly val?: SquareSplit | undefined
+  readonly test: SquareSplit
   readonly skipped: readonly SkippedFile[]
   readonly notices?: readonly string[] | undefined
 }
@@ -51,6 +53,10 @@ export abstract class SquareImageTask<Data extends SquareImages> {
 
   batches(epoch: number): Uint32Array[] {
     return this.#batches.batches(epoch)
+  }
+
+  imageNames(split: SplitName): readonly string[] | undefined {
+    return splitNamed(this.data, split).names
   }
 
   async pictures(split: SplitName, images: readonly number[]): Promise<StoredPicture[]> {

@@ -2,7 +2,7 @@ import type { HostTensor } from '../base/tensor.ts'
 import type { Config } from '../config/config.ts'
 import type { OnProgress, SplitName } from '../data/index.ts'
 import type { MeasureDefinition } from '../metrics/measure.ts'
-import type { LayerStats, Measures, TrainEvent } from '../run/events.ts'
+import type { LayerStats, Measures, NetworkCost, TrainEvent } from '../run/events.ts'
 import type { Engine } from '../runtime/index.ts'
 import type { DataIdentity, Normalisation } from './data-identity.ts'
 import type { BatchForm, BuildObjective } from './objective.ts'
@@ -123,6 +123,8 @@ export interface Task<out E extends Evaluated = Evaluated, out V extends Variant
   load(images: Uint32Array, epoch: number): Promise<TaskBatch>
   /** Some images of a split for people to look at; a task that has none leaves it out. @throws MoietyError `data` */
   pictures?(split: SplitName, images: readonly number[]): Promise<readonly StoredPicture[]>
+  /** The files of a split's images, relative to the data's folder; undefined where images have none. */
+  imageNames?(split: SplitName): readonly string[] | undefined
   /** The network and its loss on batches of a form. */
   objective(form: BatchForm): BuildObjective
   /** What a step measured, as the log and the progress line show it. */
@@ -167,12 +169,9 @@ export interface EvaluatedVariants<E extends Evaluated = Evaluated, V extends Va
 }
 
 /** What a network is, for people. */
-export interface NetworkFacts {
+export interface NetworkFacts extends NetworkCost {
   /** `resnet18, width 64, cifar stem` */
   readonly description: string
-  readonly parameters: number
-  /** Parameters that one image passes through: K of the E experts. */
-  readonly activeParameters: number
 }
 
 /** A task before its data is open. */

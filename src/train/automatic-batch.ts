@@ -98,7 +98,7 @@ export function measureInProcess(
       training: { ...config.training, batch },
     }
     const reply = await askProcess<MeasuredTraining>(
-      builtFile('batch-process', import.meta.url),
+      builtFile('train/batch-process'),
       [JSON.stringify(small)],
       { patience, signal },
     )

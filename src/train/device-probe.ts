@@ -62,7 +62,7 @@ export async function probeTraining(
   device: Device,
   options: TrainingProbeOptions = {},
 ): Promise<TrainingReport> {
-  const { signal, program = builtFile('probe-process', import.meta.url) } = options
+  const { signal, program = builtFile('train/probe-process') } = options
   const { version, report } = await probeDevice(device, signal)
   if (!report.usable) {
     const { usable: _, ...why } = report

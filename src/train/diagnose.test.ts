@@ -85,6 +85,18 @@ describe('a step that diverged is blamed on', () => {
     expect(await firstBad(fed)).toMatch(/^fc\//)
   })
 
+  it('the variance that overflowed, though the loss and all gradients are finite', async () => {
+    await engine.setState(step.initialState(1))
+    const fed = feeds(images => {
+      for (const [i, value] of images.entries()) images[i] = value * 1e20
+    })
+    const { outputs, nonFinite } = await loaded.step(fed, { updates: step.updates, guards: step.guards })
+    expect(nonFinite).toEqual(['statistics'])
+    expect(Number.isFinite(outputs.get('loss')!.data[0])).toBe(true)
+    expect(await engine.readState()).toEqual(step.initialState(1))
+    expect(await firstBad(fed)).toMatch(/^bn1\//)
+  })
+
   it('the parameter that a spoiled moment of the optimizer spoiled, one step later', async () => {
     await spoil('optimizer.m.fc.bias', Number.NaN)
     const first = await loaded.step(feeds(), { updates: step.updates, guards: step.guards })

@@ -40,7 +40,7 @@ export function divergence(first: string | undefined, { step, loss, checkpoint }
       : `the first tensor that is not finite is "${first}"`
   return new MoietyError({
     kind: 'diverged',
-    message: `training diverged in step ${step}: the loss or the gradient's norm is not finite (loss ${loss}); ${what}`,
+    message: `training diverged in step ${step}: the loss, the gradient's norm or a new statistic is not finite (loss ${loss}); ${what}`,
     where: first ?? 'gradientNorm',
     help: `${kept}; lower optimizer.learningRate, add a warm-up, or set training.clipNorm`,
   })

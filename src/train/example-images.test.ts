@@ -1,6 +1,7 @@
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
-import { exampleImages, mostWeighted } from './example-images.ts'
+import { exampleImages } from './example-images.ts'
+import { describedExamples, mostWeighted } from './examples-of-experts.ts'
 
 const layer = {
   ...{ name: 'layer4', experts: 2, k: 1, inputs: 1 },
@@ -10,10 +11,33 @@ const layer = {
 
 describe('example images', () => {
   it('are those with the most weight for an expert, equal ones by the logit and then in order', () => {
-    expect(mostWeighted(layer, 0)).toEqual([2, 0, 4])
-    expect(mostWeighted(layer, 1)).toEqual([1, 3])
-    const inputs = { ...layer, inputs: 5 }
-    expect(mostWeighted(inputs, 0)).toEqual([0])
+    const numbers = (expert: number, of = layer): number[] =>
+      mostWeighted(of, expert).map(({ image }) => image)
+    expect(numbers(0)).toEqual([2, 0, 4])
+    expect(numbers(1)).toEqual([1, 3])
+    expect(numbers(0, { ...layer, inputs: 5 })).toEqual([0])
+  })
+
+  it('are logged with their weights and the names of their classes, each once', () => {
+    const items = [
+      { image: 2, label: 1, level: 0 },
+      { image: 0, label: 0, level: 0 },
+      { image: 2, label: 0, level: 1 },
+      { image: 2, label: 1, level: 2 },
+    ]
+    expect(describedExamples([layer], items, ['ant', 'bee'])).toEqual({
+      layer4: [
+        [
+          { image: 2, weight: 1, classes: ['bee', 'ant'] },
+          { image: 0, weight: 1, classes: ['ant'] },
+          { image: 4, weight: 1, classes: [] },
+        ],
+        [
+          { image: 1, weight: 1, classes: [] },
+          { image: 3, weight: 1, classes: [] },
+        ],
+      ],
+    })
   })
 
   it('stand next to each other in one picture of each expert that has any', async () => {

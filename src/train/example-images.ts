@@ -1,8 +1,9 @@
 import sharp from 'sharp'
 import type { SplitName } from '../data/index.ts'
 import type { ImageSummary } from '../run/tensorboard-events.ts'
-import { type RoutedLayer, weightsAt } from '../tasks/routing.ts'
+import type { RoutedLayer } from '../tasks/routing.ts'
 import type { StoredPicture, Task } from '../tasks/task.ts'
+import { mostWeighted } from './examples-of-experts.ts'
 
 /** Images of an expert, next to each other, and the side of each in pixels. */
 const [most, side] = [6, 96] as const
@@ -20,30 +21,11 @@ export async function exampleImages(
   if (task.pictures === undefined) return strips
   for (const layer of routing)
     for (let expert = 0; expert < layer.experts; expert++) {
-      const images = mostWeighted(layer, expert)
+      const images = mostWeighted(layer, expert).map(({ image }) => image)
       if (images.length > 0)
         strips[`${split}/${layer.name}/images/${expert}`] = await stripOf(await task.pictures(split, images))
     }
   return strips
-}
-
-/** The images with the largest weight for an expert, of several inputs the largest; equal ones by the gate's logit, then in order. */
-export function mostWeighted(layer: RoutedLayer, expert: number): number[] {
-  const { experts, inputs, weights, logits } = layer
-  const images = weights.length / (experts * inputs)
-  const best = Array.from({ length: images }, (_, image) => {
-    let [weight, logit] = [0, Number.NEGATIVE_INFINITY]
-    for (let input = 0; input < inputs; input++) {
-      weight = Math.max(weight, weightsAt(layer, image, input)[expert]!)
-      logit = Math.max(logit, logits[(image * inputs + input) * experts + expert]!)
-    }
-    return { image, weight, logit }
-  })
-  return best
-    .filter(({ weight }) => weight > 0)
-    .sort((a, b) => b.weight - a.weight || b.logit - a.logit || a.image - b.image)
-    .slice(0, most)
-    .map(({ image }) => image)
 }
 
 async function stripOf(pictures: readonly StoredPicture[]): Promise<ImageSummary> {

@@ -8,6 +8,7 @@ import { openTensorBoardLog, stepTag } from '../run/tensorboard.ts'
 import { type Hyperparameter, histogramOf, type Summary } from '../run/tensorboard-events.ts'
 import type { RoutedLayer } from '../tasks/routing.ts'
 import type { Collapse } from './collapse.ts'
+import type { DescribedExample } from './examples-of-experts.ts'
 
 /** What is known of an epoch on one split when it is over. Losses are means over images. */
 export interface EpochResult {
@@ -41,6 +42,12 @@ export interface Journal {
     split: SplitName,
     routing: readonly RoutedLayer[],
     pictures: Readonly<Record<string, Summary>>,
+  ): void
+  /** For each layer and expert the images that a test gave most weight. */
+  examples(
+    moment: { readonly epoch: number; readonly step: number },
+    split: SplitName,
+    layers: Readonly<Record<string, readonly (readonly DescribedExample[])[]>>,
   ): void
   /** That a layer's experts collapse. */
   alarm(moment: { readonly epoch: number; readonly step: number }, collapse: Collapse): void
@@ -89,6 +96,8 @@ export function openJournal(
       const summaries = { ...logitHistograms(split, routing), ...pictures }
       if (Object.keys(summaries).length > 0) board.write(step, summaries)
     },
+    examples: ({ epoch, step }, split, layers) =>
+      metrics.write({ kind: 'examples', epoch, step, split, layers }),
     alarm: (moment, collapse) => metrics.write({ kind: 'alarm', ...moment, ...collapse }),
     end: step => board.end(step),
     flush: () => {

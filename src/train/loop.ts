@@ -7,7 +7,7 @@ import { scheduleAt } from '../optim/index.ts'
 import { writeCheckpoint } from '../run/checkpoint.ts'
 import type { TrainSummary } from '../run/events.ts'
 import type { TrainingPlan } from '../run/extensions.ts'
-import { configHash } from '../run/run-folder.ts'
+import { configHash, type RunPlan } from '../run/run-folder.ts'
 import type { BestCheckpoint } from '../tasks/choose-checkpoint.ts'
 import type { BatchForm } from '../tasks/objective.ts'
 import { layerSummaries } from '../tasks/routing.ts'
@@ -99,6 +99,7 @@ export class TrainingLoop {
   async run(): Promise<TrainSummary> {
     const { config, task, folder, onEvent } = this.#parts
     const position = this.#position!
+    folder.writePlan(this.#runPlan())
     const journal = openJournal(folder.path, config, this.#isResumed ? position : undefined)
     const reporter = new Reporter(task, journal, onEvent)
     const flush = () => journal.flush()
@@ -143,6 +144,14 @@ export class TrainingLoop {
     } finally {
       journal.close()
     }
+  }
+
+  #runPlan(): RunPlan {
+    const { data, stepsPerEpoch, facts } = this.#parts.task
+    const { parameters, activeParameters } = facts
+    const sizes = Object.entries({ train: data.train, val: data.val, test: data.test })
+    const images = sizes.flatMap(([split, own]) => (own === undefined ? [] : [[split, own.length] as const]))
+    return { stepsPerEpoch, images: Object.fromEntries(images), parameters, activeParameters }
   }
 
   /** Runs the rest of an epoch. False when it was interrupted before its end. */
@@ -286,12 +295,14 @@ export class TrainingLoop {
 
   #summary(result: Evaluated | undefined, interrupted: boolean, seconds: number): TrainSummary {
     const { task, folder } = this.#parts
+    const { parameters, activeParameters, multiplyAdds } = task.facts
     return {
       run: folder.path,
       interrupted,
       split: this.#test.split,
       measures: result?.measures ?? {},
       seconds,
+      cost: { parameters, activeParameters, multiplyAdds },
       ...this.#savedBest(),
       layers: result === undefined ? [] : layerSummaries(result, task.data.classes),
     }

@@ -6,9 +6,11 @@ import type { Evaluated, Task } from '../tasks/task.ts'
 import { collapses } from './collapse.ts'
 import { epochMeans } from './epoch-sums.ts'
 import { exampleImages } from './example-images.ts'
+import { describedExamples } from './examples-of-experts.ts'
 import type { EpochResult, Journal } from './journal.ts'
 import type { Position } from './starting-point.ts'
 import type { StepFacts } from './step.ts'
+import { stepLayers } from './step-layers.ts'
 
 /** Writes what a training observes to its journal, and reports it as events with the time that is left. */
 export class Reporter {
@@ -58,6 +60,7 @@ export class Reporter {
         weightNorm: value('weightNorm'),
         learningRate: rate,
         ...task.trainMeasures(Object.fromEntries(measures.map(name => [name, value(name) / images]))),
+        layers: stepLayers(layers, outputs),
       },
       shares: layers.map(({ name }) => {
         const weights = Array.from(outputs.get(`${name}.importance`)!.data, Number)
@@ -91,12 +94,14 @@ export class Reporter {
   async tested(
     position: Position,
     split: SplitName,
-    { loss, measures, layers, routing }: Evaluated,
+    { loss, measures, layers, routing, items }: Evaluated,
     seconds: number,
   ): Promise<EpochReport> {
     this.#evaluationSeconds = seconds
     const pictures = await exampleImages(this.task, split, routing)
     this.journal.routing(position.step, split, routing, pictures)
+    if (routing.length > 0)
+      this.journal.examples(position, split, describedExamples(routing, items, this.task.data.classes))
     return this.#epoch(position, split, { loss, taskLoss: loss, auxLoss: 0, measures, layers }, seconds)
   }
 

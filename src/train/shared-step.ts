@@ -15,6 +15,7 @@ import {
   nextValue,
   optimizerStep,
   type StepFacts,
+  statisticsGuard,
   type WriteStepOptions,
 } from './step.ts'
 
@@ -94,10 +95,10 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
     gradient: combined(gradientOf(name), gradient, 'sum', engines),
   }))
   const { norm, weightNorm, optimized } = optimizerStep(graph, derivatives, optimizer, clipNorm)
-  const changed = new Map<string, Tensor>([
-    ...optimized.updates,
-    ...[...any.assigned].map(([name, value]) => [name, combined(nextValue(name), value, 'mean')] as const),
-  ])
+  const assigned = new Map(
+    [...any.assigned].map(([name, value]) => [name, combined(nextValue(name), value, 'mean')] as const),
+  )
+  const changed = new Map<string, Tensor>([...optimized.updates, ...assigned])
   const { average, next } = averageOf(graph, derivatives, changed, ema)
   for (const [name, value] of next) changed.set(name, value)
   const metrics = new Map(
@@ -107,6 +108,7 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
     ...metrics,
     ['gradientNorm', norm] as const,
     ['weightNorm', weightNorm] as const,
+    ...statisticsGuard([...assigned.values()]),
     ...limitGuard(
       graph,
       [...any.facts.limits.keys()].map(name => metrics.get(name)!),
@@ -125,7 +127,7 @@ export function writeSharedStep(options: WriteStepOptions, engines: number, accu
     passes: new Map([...passes].map(([images, pass]) => [images, partPasses(pass)])),
     finish: lower(outputs),
     updates: new Map([...changed.keys()].map(name => [nextValue(name), name])),
-    guards: guardsOf(any.facts),
+    guards: guardsOf(any.facts, assigned),
     model: any.model,
   }
 }
@@ -157,6 +159,6 @@ function partPasses({ loss, gradients, metrics, assigned, noise }: Differentiate
   return {
     program: lower(outputs),
     noise,
-    diagnosis: () => diagnose([loss, ...gradients.map(({ gradient }) => gradient)]),
+    diagnosis: () => diagnose([loss, ...gradients.map(({ gradient }) => gradient), ...assigned.values()]),
   }
 }

@@ -1,6 +1,6 @@
 import { fail } from '../base/errors.ts'
 import { checkNumber, isCount } from '../base/numbers.ts'
-import type { HostTensor } from '../base/tensor.ts'
+import { type HostTensor, sizeOf } from '../base/tensor.ts'
 import type { OptimizerConfig } from '../config/config.ts'
 import {
   add,
@@ -123,6 +123,7 @@ export function writeStep(options: WriteStepOptions): TrainingStep {
     ...[...metrics].map(([name, { value }]) => [name, value] as const),
     ['gradientNorm', norm] as const,
     ['weightNorm', weightNorm] as const,
+    ...statisticsGuard([...assigned.values()]),
     ...limitGuard(
       graph,
       [...facts.limits.keys()].map(name => metrics.get(name)!.value),
@@ -132,14 +133,14 @@ export function writeStep(options: WriteStepOptions): TrainingStep {
   return {
     program: lower(outputs),
     updates: new Map([...changed.keys()].map(name => [nextValue(name), name])),
-    guards: guardsOf(facts),
+    guards: guardsOf(facts, assigned),
     noise,
     model,
     ...facts,
     average,
     initialState: seed =>
       withAverages(new Map([...facts.initialState(seed), ...zerosFor(optimized.own)]), average?.names ?? []),
-    diagnosis: () => diagnose([loss, norm]),
+    diagnosis: () => diagnose([loss, norm, ...assigned.values()]),
   }
 }
 
@@ -227,11 +228,29 @@ function exceeding({ numbers, most }: Limit): Tensor {
   return mul(numbers, asFloat(greater(numbers, most)))
 }
 
+const statisticsOutput = 'statistics'
 const limitsOutput = 'limits'
 
 /** Outputs that must be finite for a step to count. */
-export function guardsOf({ limits }: Pick<StepFacts, 'limits'>): string[] {
-  return ['loss', 'gradientNorm', ...(limits.size === 0 ? [] : [limitsOutput])]
+export function guardsOf(
+  { limits }: Pick<StepFacts, 'limits'>,
+  assigned: ReadonlyMap<string, Tensor>,
+): string[] {
+  return [
+    ...['loss', 'gradientNorm'],
+    ...(assigned.size === 0 ? [] : [statisticsOutput]),
+    ...(limits.size === 0 ? [] : [limitsOutput]),
+  ]
+}
+
+/**
+ * The guard that is not finite where a new statistic is not: a variance overflows where the loss does not, and the relu of a graphics
+ * card may make 0 of what is not a number, so that neither loss nor gradients show it.
+ */
+export function statisticsGuard(assigned: readonly Tensor[]): [string, Tensor][] {
+  if (assigned.length === 0) return []
+  const flat = assigned.map(value => reshape(value, [sizeOf(value.shape.map(Number))]))
+  return [[statisticsOutput, sum(concat(flat, 0))]]
 }
 
 /** The guard that is infinite where a number is above its limit; none where there are no limits. */

@@ -6,6 +6,7 @@ import {
   classifierOf,
   collapses,
   counterValues,
+  describedExamples,
   type EpochSums,
   type EvaluationProgram,
   emptyEpoch,
@@ -27,6 +28,7 @@ import {
   type State,
   scheduleAt,
   stepFeeds,
+  stepLayers,
   type TrainingStep,
   trainingStep,
   utilization,
@@ -242,6 +244,7 @@ export class Training {
       weightNorm: value('weightNorm'),
       learningRate: rate,
       ...accuracy,
+      layers: stepLayers(step.layers, outputs),
     })
     const seconds = (performance.now() - started) / 1000
     this.#sums.seconds += seconds
@@ -277,6 +280,7 @@ export class Training {
     })
     const tested = await this.test()
     const { loss, top1, top5, layers } = tested
+    this.#writeExamples(moment, tested)
     this.#write({
       kind: 'epoch',
       ...moment,
@@ -289,6 +293,22 @@ export class Training {
     this.#batch = 0
     this.#sums = emptyEpoch(this.layers)
     return tested
+  }
+
+  #writeExamples(
+    moment: { readonly epoch: number; readonly step: number },
+    { weights, logits }: TestReport,
+  ): void {
+    if (this.layers.length === 0) return
+    const { test, classes } = this.data!
+    const routing = this.layers.map(({ name, experts, k, inputs }, i) => ({
+      ...{ name, experts, k, inputs },
+      weights: weights[i]!,
+      logits: logits[i]!,
+    }))
+    const items = Array.from(test.labels, (label, image) => ({ image, label, level: 0 }))
+    const layers = describedExamples(routing, items, classes)
+    this.#write({ kind: 'examples', ...moment, split: 'test', layers })
   }
 
   #write(line: { readonly kind: string; readonly step: number; readonly [member: string]: unknown }): void {

@@ -1,3 +1,4 @@
+import { element } from '../../../web/views/elements.ts'
 import {
   type Choice,
   type Control,
@@ -8,7 +9,6 @@ import {
   usualChoice,
   withSetting,
 } from '../settings.ts'
-import { element } from './elements.ts'
 
 /** Settings as fields, each with a tip of one sentence, and in what a second run differs. */
 export class ControlsView {

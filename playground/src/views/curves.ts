@@ -1,5 +1,5 @@
-import { colour, Surface, smallText, ticks } from './canvas.ts'
-import { axis } from './shares.ts'
+import { colour, Surface, smallText, ticks } from '../../../web/views/canvas.ts'
+import { axis } from '../../../web/views/shares.ts'
 
 /** A line of a chart. */
 export interface Line {

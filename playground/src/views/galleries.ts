@@ -1,6 +1,6 @@
+import { chip, element, percent, setText } from '../../../web/views/elements.ts'
 import type { Run } from '../run.ts'
 import type { ImageData } from '../training/data.ts'
-import { chip, element, percent, setText } from './elements.ts'
 import { type Sheet, showImage } from './sheet.ts'
 
 /** Images of each expert. */

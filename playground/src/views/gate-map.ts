@@ -1,7 +1,7 @@
+import { colour, isStill, Surface, smallText } from '../../../web/views/canvas.ts'
+import { percent } from '../../../web/views/elements.ts'
 import type { Run } from '../run.ts'
 import type { ImageData } from '../training/data.ts'
-import { colour, isStill, Surface, smallText } from './canvas.ts'
-import { percent } from './elements.ts'
 
 /** How long points take from one test to the next, in milliseconds. */
 const travel = 600

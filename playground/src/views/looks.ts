@@ -1,5 +1,5 @@
+import { element, percent } from '../../../web/views/elements.ts'
 import type { Look } from '../training/training.ts'
-import { element, percent } from './elements.ts'
 
 const shownClasses = 3
 

@@ -1,7 +1,7 @@
 import { liftStep } from 'moiety/step'
+import { colour, Surface } from '../../../web/views/canvas.ts'
 import type { Run } from '../run.ts'
 import type { ImageData } from '../training/data.ts'
-import { colour, Surface } from './canvas.ts'
 
 const head = 16
 /** Lines lower than this have no names. */

@@ -1,4 +1,4 @@
-import { element } from './elements.ts'
+import { element } from '../../../web/views/elements.ts'
 
 /** Colours to draw with; white rubs out. */
 const inks = [

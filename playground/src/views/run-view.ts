@@ -1,10 +1,11 @@
+import { element, percent, setText } from '../../../web/views/elements.ts'
+import { SharesView } from '../../../web/views/shares.ts'
 import type { Run } from '../run.ts'
 import type { ImageData } from '../training/data.ts'
-import { element, percent, setText } from './elements.ts'
 import { GalleriesView } from './galleries.ts'
 import { GateMap } from './gate-map.ts'
 import { MatrixView } from './matrix.ts'
-import { SharesView } from './shares.ts'
+import { RecentShares } from './recent-shares.ts'
 import type { Sheet } from './sheet.ts'
 
 /** Everything about one run: shares, map, galleries, classes, alarm. */
@@ -18,6 +19,7 @@ export class RunView {
   })
   readonly #alarm = element('p', { class: 'alarm', role: 'alert' })
   readonly #shares: SharesView
+  readonly #recent = new RecentShares()
   readonly #galleries: GalleriesView
   readonly #matrix: MatrixView
   readonly #numbers = element('tbody')
@@ -117,8 +119,9 @@ export class RunView {
     this.place.dataset.top1 = String(latest?.top1 ?? '')
     this.place.dataset.device = run.device
     this.#save.disabled = run.state === 'loading' || run.start.data === undefined || !run.start.isTrainable
-    this.#shares.show(run, span)
-    this.place.dataset.training = this.#shares.latest.map(share => share.toFixed(4)).join(' ')
+    const shares = this.#recent.of(run)
+    this.#shares.show({ steps: run.steps.map(one => one.step), shares, to: span })
+    this.place.dataset.training = (shares.at(-1) ?? []).map(share => share.toFixed(4)).join(' ')
   }
 
   /** What changes with every test. */

@@ -1,4 +1,4 @@
-import { byId } from './elements.ts'
+import { byId } from '../../../web/views/elements.ts'
 
 interface Stop {
   readonly title: string

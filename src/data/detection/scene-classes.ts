@@ -1,4 +1,5 @@
-import { type Artwork, type Family, type FindPackage, findArtwork, type Subgroups } from '../artwork.ts'
+import { type Artwork, type Family, findArtwork, type Subgroups } from '../artwork.ts'
+import type { FindPackage } from '../artwork-package.ts'
 
 /** A class of the drawn scenes: a union of Unicode's subgroups. */
 interface SceneClass {

@@ -188,7 +188,7 @@ describe('options of scenes', () => {
     )
     if (!(error instanceof MoietyError)) throw error
     expect([error.exitCode, error.where]).toEqual([3, 'data.name: scenes'])
-    expect(error.describe()).toContain('npm install --save-dev emoji-datasource-google')
+    expect(error.describe()).toContain('npm install @moiety/artwork')
   })
 })
 

@@ -2,15 +2,8 @@ import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fail } from '../../base/errors.ts'
 import { type Draws, draws } from '../../base/random.ts'
-import {
-  type Artwork,
-  type Family,
-  type FindPackage,
-  readGlyph,
-  type Sides,
-  splitFamilies,
-  vendors,
-} from '../artwork.ts'
+import { type Artwork, type Family, readGlyph, type Sides, splitFamilies } from '../artwork.ts'
+import { type FindPackage, vendors } from '../artwork-package.ts'
 import { cacheDirectory, cacheKey, readCache, writeCache } from '../cache.ts'
 import { channelStatistics } from '../channel-statistics.ts'
 import type { Limit, OnProgress } from '../dataset.ts'
@@ -60,7 +53,16 @@ export async function openScenes(options: ScenesOptions, progress?: OnProgress):
   const sides = families.map((own, label) => splitFamilies(own, seed, label))
   const folder = options.cacheDirectory ?? cacheDirectory()
   const fileOf = (count: number, side: keyof typeof sceneCounts): string => {
-    const key = cacheKey([sceneVersion, drawingVersion, artwork.versions, sides, seed, size, count, side])
+    const key = cacheKey([
+      sceneVersion,
+      drawingVersion,
+      artwork.source.sources,
+      sides,
+      seed,
+      size,
+      count,
+      side,
+    ])
     return join(folder, `scenes-${side}-${key}.bin`)
   }
   const open = async (side: keyof typeof sceneCounts): Promise<DrawnScenes> => {

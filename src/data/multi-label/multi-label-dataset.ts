@@ -7,6 +7,8 @@ export interface MultiLabelSplit {
   readonly load: Split['load']
   /** [length · classes], row-major: 1 where the image shows the class, otherwise 0. */
   readonly targets: Uint8Array
+  /** The file of each image, as of `Split`. */
+  readonly names?: readonly string[] | undefined
 }
 
 /** Images that show several classes each, or none, in two splits or three. */

@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path'
 import { contentIdentity } from '../content-identity.ts'
 import { type Limit, loadOf, type OnProgress } from '../dataset.ts'
 import { openImages } from '../decoded-images.ts'
+import { namesWithin } from '../names-within.ts'
 import { photographs } from '../photographs.ts'
 import type { CacheOptions } from '../pixels/cache-options.ts'
 import { statesOf } from '../pixels/image-states.ts'
@@ -68,7 +69,11 @@ export async function openMultiLabel(
   const [train, val, test] = located.map((own, i) => {
     const from = located.slice(0, i).reduce((total, { length }) => total + length, 0)
     const places = own.flatMap(({ path }, place) => (left.has(path) ? [] : [from + place]))
-    return splitOf(every, places, load, classes.length)
+    const names = namesWithin(
+      directory,
+      places.map(place => every[place]!),
+    )
+    return { ...splitOf(every, places, load, classes.length), names }
   })
   const used = { train: train!, val: all.val && val, test: test! }
   const counts = titleCounts({ train: all.train ?? [], val: all.val, test: all.test ?? [] }, limit, used)

@@ -52,6 +52,8 @@ const layer: LayerFindings = {
   cvActivation: 0,
   active: 2,
   groupings: [levels, sizes],
+  attributes: [],
+  attributeLeads: { choice: null, experts: [] },
   dependence: { perInput: 0, ofMean: 1, bits: 1, most: 1 },
   leads: { single: null, without: null, pair: null },
   coactivation: [

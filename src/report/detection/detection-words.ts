@@ -1,5 +1,7 @@
 import {
   type DetectionExtras,
+  explainedBest,
+  explainedBestWords,
   type GroupingFindings,
   groupingOf,
   type LayerFindings,
@@ -53,6 +55,14 @@ export function expertWords(layer: LayerFindings, { medianArea }: DetectorLayer,
   const given =
     parts.length === 0 ? 'No size and no level beyond chance' : `More than chance: ${parts.join('; ')}`
   return `${given}. ${median === null ? 'No object is given to it.' : `Median object ${square(median)} pixels.`}`
+}
+
+/** By which attribute of images it is explained best; nothing where that is not beyond doubt. */
+export function explainedWords(layer: LayerFindings, expert: number): string {
+  const best = explainedBest(layer, expert)
+  if (best === null) return ''
+  const words = explainedBestWords(best)
+  return ` ${words.charAt(0).toUpperCase()}${words.slice(1)}.`
 }
 
 /** How much of the choice the size of an object explains. */

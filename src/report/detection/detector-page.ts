@@ -8,7 +8,7 @@ import { anchor, className, type Reading } from '../reading.ts'
 import type { TaskPage } from '../task-page.ts'
 import { variantsFigure, variantsStyle } from '../variants-figure.ts'
 import { wideTable, wideTableStyle } from '../wide-table.ts'
-import { expertWords, objectsWords, sizeExplained } from './detection-words.ts'
+import { expertWords, explainedWords, objectsWords, sizeExplained } from './detection-words.ts'
 import { foundSection, foundStyle, missedDefinition } from './found-section.ts'
 import { sceneStore, scenesFigure, scenesStyle } from './scenes-section.ts'
 import { areaFigure, sizeFigure, sizesStyle } from './size-figures.ts'
@@ -59,7 +59,10 @@ export function detectorPage(reading: Reading, pictures: Pictures): TaskPage | n
     hasExperts: false,
     expertLine: (layer, index, expert) => {
       const own = extras.layers[index]
-      return { text: own === undefined ? '' : expertWords(layer, own, expert), muted: false }
+      return {
+        text: `${own === undefined ? '' : expertWords(layer, own, expert)}${explainedWords(layer, expert)}`,
+        muted: false,
+      }
     },
     explained: sizeExplained,
     experts: (_, index) => {

@@ -92,12 +92,12 @@ export class ClassificationTask extends SquareImageTask<Dataset> implements Task
   }
 
   get facts(): NetworkFacts {
-    const { parameters, activeParameters } = evaluationProgram({
+    const { parameters, activeParameters, multiplyAdds } = evaluationProgram({
       classifier: this.#classifier({}),
       size: this.data.size,
     })
     const description = this.network === undefined ? networkText(this.config.model) : 'a network of its own'
-    return { description, parameters, activeParameters }
+    return { description, parameters, activeParameters, multiplyAdds }
   }
 
   checkTrainable(): void {

@@ -12,7 +12,7 @@ import {
 } from '../../graph/index.ts'
 import { correctCounts } from '../../metrics/correct-counts.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
-import { activeParameterCount, type Classifier, labelInput } from '../../models/index.ts'
+import { activeMultiplyAdds, activeParameterCount, type Classifier, labelInput } from '../../models/index.ts'
 import { type Loss, lossOf } from '../../models/loss.ts'
 import { type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
@@ -25,6 +25,8 @@ export interface EvaluationProgram {
   readonly parameters: number
   /** Parameters that one image passes through: K of the E experts. */
   readonly activeParameters: number
+  /** Of one image, with K of the E experts. */
+  readonly multiplyAdds: number
 }
 
 /** What is evaluated. */
@@ -94,5 +96,6 @@ export function evaluationProgram({
     layers: stats.map(layerInfo),
     parameters: scope.declarations.parameterCount(),
     activeParameters: activeParameterCount(scope.declarations, stats),
+    multiplyAdds: activeMultiplyAdds([logits], stats),
   }
 }

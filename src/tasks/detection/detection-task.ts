@@ -11,7 +11,13 @@ import {
 import { heldOutSplit, type SplitName, splitNamed } from '../../data/index.ts'
 import { Graph } from '../../graph/index.ts'
 import type { BoxPredictions } from '../../metrics/metric.ts'
-import { type Anchors, activeParameterCount, anchorTargets, targetInputs } from '../../models/index.ts'
+import {
+  type Anchors,
+  activeMultiplyAdds,
+  activeParameterCount,
+  anchorTargets,
+  targetInputs,
+} from '../../models/index.ts'
 import { Scope } from '../../nn/index.ts'
 import type { Measures, TrainEvent } from '../../run/events.ts'
 import type { Engine } from '../../runtime/index.ts'
@@ -121,11 +127,15 @@ export class DetectionTask implements Task<DetectorRecords> {
     const graph = new Graph()
     const scope = Scope.root(graph, { training: false })
     const images = graph.input('images', 'float32', [1, 3, ...canvas!])
-    const { stats } = detectorOf(this.config.model, { classes: this.data.classes.length })(scope, images)
+    const { stats, classes, boxes } = detectorOf(this.config.model, { classes: this.data.classes.length })(
+      scope,
+      images,
+    )
     return {
       description: `RetinaNet on ${name}, width ${width}, ${stem} stem, ${detector.channels} channels`,
       parameters: scope.declarations.parameterCount(),
       activeParameters: activeParameterCount(scope.declarations, stats),
+      multiplyAdds: activeMultiplyAdds([classes.value, boxes], stats),
     }
   }
 
@@ -181,6 +191,10 @@ export class DetectionTask implements Task<DetectorRecords> {
         [targetInputs.boxes, { dtype: 'float32', shape: [count, total, 4], data: targets.boxes }],
       ]),
     }
+  }
+
+  imageNames(split: SplitName): readonly string[] {
+    return splitNamed(this.data, split).scenes.map(({ name }) => name)
   }
 
   async pictures(split: SplitName, images: readonly number[]): Promise<readonly StoredPicture[]> {

@@ -1,6 +1,6 @@
 import { asFloat, concat, Graph, lower, mean, type Program, sum } from '../../graph/index.ts'
 import { checkedClassification } from '../../models/check-outputs.ts'
-import { activeParameterCount, type Classifier } from '../../models/index.ts'
+import { activeMultiplyAdds, activeParameterCount, type Classifier } from '../../models/index.ts'
 import { type Loss, lossOf } from '../../models/loss.ts'
 import { type LayerInfo, layerInfo } from '../../moe/index.ts'
 import { Scope } from '../../nn/index.ts'
@@ -14,6 +14,8 @@ export interface MultiLabelProgram {
   readonly parameters: number
   /** Parameters that one image passes through: K of the E experts. */
   readonly activeParameters: number
+  /** Of one image, with K of the E experts. */
+  readonly multiplyAdds: number
 }
 
 /** What is evaluated. */
@@ -63,5 +65,6 @@ export function multiLabelProgram({
     layers: stats.map(layerInfo),
     parameters: scope.declarations.parameterCount(),
     activeParameters: activeParameterCount(scope.declarations, stats),
+    multiplyAdds: activeMultiplyAdds([logits], stats),
   }
 }

@@ -101,8 +101,8 @@ export class MultiLabelTask
   }
 
   get facts(): NetworkFacts {
-    const { parameters, activeParameters } = this.#program()
-    return { description: networkText(this.config.model), parameters, activeParameters }
+    const { parameters, activeParameters, multiplyAdds } = this.#program()
+    return { description: networkText(this.config.model), parameters, activeParameters, multiplyAdds }
   }
 
   checkTrainable(): void {

@@ -47,7 +47,8 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   for (const listener of listeners) listener()
 })
 
-function onColours(listener: () => void): void {
+/** Calls a listener when the colours change, as between day and night. */
+export function onColours(listener: () => void): void {
   listeners.push(listener)
 }
 
