@@ -18,6 +18,7 @@ export {
 export { type EvalOptions, type EvalSummary, evaluateRun } from './tasks/evaluate-run.ts'
 export {
   type Config,
+  type NetworkCost,
   resolveConfig,
   type TrainEvent,
   type TrainOptions,

@@ -72,6 +72,7 @@ const commands = [
   'doctor',
   'sweep',
   'table',
+  'watch',
 ]
 
 describe('moiety --help', () => {

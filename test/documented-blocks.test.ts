@@ -31,6 +31,7 @@ import { applyOverrides, resolveConfig } from '../src/config/config.ts'
 import { chooseParameters, parseRecipe, recipeConfig } from '../src/config/recipe.ts'
 import { loadRecipe, recipeNames } from '../src/config/recipe-files.ts'
 import { loadComponents } from '../src/config/use.ts'
+import { watchedFolders } from '../src/watch/find-runs.ts'
 import { type Code, codeOf, pages, type Statement, statementsOf } from './markdown.ts'
 import { fillReadersFolder } from './readers-folder.ts'
 import { moiety } from './tiny.ts'
@@ -390,6 +391,11 @@ async function checkCommand(
     for (const flag of ['jobs', 'threads', 'patience'])
       if (flags[flag] !== undefined) expect(flags[flag]).toMatch(/^[1-9]\d*$/)
     if (path === 'worker') return
+  }
+  // It serves until it is stopped; `watch.test.ts` starts it.
+  if (path === 'watch') {
+    await watchedFolders(args.flat().map(String))
+    return
   }
   // It would download.
   if (path === 'data get') {

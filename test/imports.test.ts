@@ -37,6 +37,7 @@ async function violations(): Promise<string[]> {
     ruleSet: {
       forbidden: [
         { name: 'no cycles', severity: 'error', from: {}, to: { circular: true } },
+        { name: 'nothing from pages', severity: 'error', from: {}, to: { path: '^(web|playground)/' } },
         ...layers.flatMap((layer, place) =>
           layer.map(folder => ({
             name: `${folder} imports only from below`,
@@ -60,4 +61,39 @@ it('imports go only downward, between folders and between files', { timeout: 60_
   const folders = readdirSync(new URL('../src', import.meta.url), { withFileTypes: true })
   expect(folders.flatMap(one => (one.isDirectory() ? [one.name] : [])).sort()).toEqual(layers.flat().sort())
   expect(await violations()).toEqual([])
+})
+
+/** What of `src/` a page may import: types and tables, and what follows from them. */
+const forPages = ['report/palette', 'step/index', 'watch/differences', 'watch/protocol']
+
+it('pages import of src/ only what is meant for them, which imports nothing from Node', {
+  timeout: 60_000,
+}, async () => {
+  const { output } = await cruise(['web'], {
+    baseDir: root,
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    validate: true,
+    ruleSet: {
+      forbidden: [
+        { name: 'no cycles', severity: 'error', from: {}, to: { circular: true } },
+        {
+          name: 'only what is meant for pages',
+          severity: 'error',
+          from: { path: '^web/' },
+          to: { pathNot: ['^web/', '^node_modules/uplot/', ...forPages.map(file => `^src/${file}\\.ts$`)] },
+        },
+        {
+          name: 'views are of no page',
+          severity: 'error',
+          from: { path: '^web/views/' },
+          to: { pathNot: '^web/views/' },
+        },
+        { name: 'nothing from Node', severity: 'error', from: {}, to: { dependencyTypes: ['core'] } },
+      ],
+    },
+  })
+  const { summary, modules } = output as ICruiseResult
+  expect(modules.length).toBeGreaterThan(20)
+  expect(summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`)).toEqual([])
 })

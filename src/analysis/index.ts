@@ -17,7 +17,6 @@ export {
 export type { PictureOfMisses, PictureOfScene } from './detection/scene-pictures.ts'
 export { type ExplainOptions, type Explanation, explainRun } from './explain-run.ts'
 export {
-  type AttributeFindings,
   type ClassificationExtras,
   type DetectionExtras,
   type ExpertFindings,

@@ -31,7 +31,6 @@ export function addExplain(program: Command): void {
 Examples:
   moiety explain runs/sample-1
   moiety explain runs/sample-1 --against runs/sample-2
-  moiety explain runs/sample-1 --attributes images.csv
   moiety explain runs/sample-1 --json > measures.json`,
     )
     .action(async (run: string, flags: ExplainFlags) => {

@@ -10,7 +10,10 @@ import type { Declarations } from '../nn/index.ts'
  * @param declarations - of the model
  * @param stats - of its mixtures of experts
  */
-export function activeParameterCount(declarations: Declarations, stats: Mixtures): number {
+export function activeParameterCount(
+  declarations: Declarations,
+  stats: readonly Pick<MoeStatistics, 'name' | 'k' | 'experts'>[],
+): number {
   let total = 0
   for (const { name, shape } of declarations.learned()) total += sizeOf(shape) * activePart(name, stats)
   return Math.round(total)
@@ -22,14 +25,15 @@ export function activeParameterCount(declarations: Declarations, stats: Mixtures
  * @param outputs - of the network, whose batch is one image or of any number
  * @param stats - of its mixtures of experts
  */
-export function activeMultiplyAdds(outputs: readonly Tensor[], stats: Mixtures): number {
+export function activeMultiplyAdds(
+  outputs: readonly Tensor[],
+  stats: readonly Pick<MoeStatistics, 'name' | 'k' | 'experts'>[],
+): number {
   return Math.round(multiplyAddsOf(outputs, ({ label }) => activePart(label, stats)))
 }
 
-type Mixtures = readonly Pick<MoeStatistics, 'name' | 'k' | 'experts'>[]
-
 /** K / E for what belongs to an expert by its name, otherwise 1. */
-function activePart(name: string, stats: Mixtures): number {
+function activePart(name: string, stats: readonly Pick<MoeStatistics, 'name' | 'k' | 'experts'>[]): number {
   // A gate that several heads share sits above them, so its experts may be further below.
   const [layer] = stats
     .filter(stat => name.startsWith(stat.name) && isOfExpert.test(name.slice(stat.name.length)))

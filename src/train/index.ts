@@ -36,6 +36,7 @@ export type {
   LayerStats,
   LayerSummary,
   Measures,
+  NetworkCost,
   PreferredClass,
   TrainEvent,
   TrainSummary,

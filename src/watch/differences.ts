@@ -20,8 +20,8 @@ export function leavesOf(value: object): ReadonlyMap<string, string> {
 }
 
 /**
- * Keys in which configurations differ, a key that one lacks included: those of `first` in their order, then in the order of the
- * configurations.
+ * Keys in which configurations differ, a key that one lacks included: those of `first` in their order, then those that all have, then
+ * those that more have; equally many in the order of the configurations.
  */
 export function differingKeys(
   configs: readonly ReadonlyMap<string, string>[],
@@ -29,6 +29,7 @@ export function differingKeys(
 ): string[] {
   const keys = new Set(configs.flatMap(config => [...config.keys()]))
   const differs = (key: string): boolean => configs.some(config => config.get(key) !== configs[0]!.get(key))
-  const found = [...keys].filter(differs)
+  const lacking = (key: string): number => configs.filter(config => !config.has(key)).length
+  const found = [...keys].filter(differs).sort((a, b) => lacking(a) - lacking(b))
   return [...first.filter(key => found.includes(key)), ...found.filter(key => !first.includes(key))]
 }

@@ -3,7 +3,7 @@ import type { RunLog } from './run-log.ts'
 import type { WatchedRun } from './watched-run.ts'
 
 /** Bytes of a log that are read before others have their turn. */
-const portion = 1 << 20
+const portion = 1 << 18
 
 /** Seconds after which a log that nobody asks for may be given up, and for which one that does not fit is not tried again. */
 const patience = 60

@@ -15,7 +15,7 @@ import type { AlarmRow, EpochRow, RunDetails, StepCurves } from './protocol.ts'
 import { StepBuckets } from './step-buckets.ts'
 
 /** Buckets of a run: about as many as a screen has columns. */
-export const mostBuckets = 1024
+export const mostBuckets = 512
 
 /** Epochs, alarms and tests that are kept; of more, every second is left out. */
 const mostRecords = 1000

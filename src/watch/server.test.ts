@@ -402,13 +402,13 @@ describe('the steps of runs', () => {
 
   it('are sent in buckets, later only those that are new', async () => {
     const all = (await ask(`/api/curves?runs=${id}`))[id]!
-    expect(all).toMatchObject({ width: 4, isWhole: true })
-    expect(all.steps).toHaveLength(751)
+    expect(all).toMatchObject({ width: 8, isWhole: true })
+    expect(all.steps).toHaveLength(376)
     expect(all.curves.loss?.max?.at(-1)).toBe(2999)
-    const more = (await ask(`/api/curves?runs=${id}~${all.generation}~4~748`))[id]!
-    expect(more.steps).toEqual([2995, 2999, 3000])
-    const other = (await ask(`/api/curves?runs=${id}~${all.generation}~2~748`))[id]!
-    expect(other.steps).toHaveLength(751)
+    const more = (await ask(`/api/curves?runs=${id}~${all.generation}~8~374`))[id]!
+    expect(more.steps).toEqual([2999, 3000])
+    const other = (await ask(`/api/curves?runs=${id}~${all.generation}~4~374`))[id]!
+    expect(other.steps).toHaveLength(376)
     expect(await ask('/api/curves?runs=000000000000,x,,__proto__')).toEqual({})
   })
 

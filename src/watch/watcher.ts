@@ -48,7 +48,7 @@ export class Watcher extends EventEmitter<Events> {
     options: WatcherOptions = {},
   ) {
     super()
-    this.#options = { interval: 1, idleInterval: 10, searchInterval: 3, memory: 128e6, ...options }
+    this.#options = { interval: 1, idleInterval: 10, searchInterval: 3, memory: 96e6, ...options }
     this.logs = new KeptLogs(this.#options.memory, run => {
       const row = this.#rows.get(run.place.id)
       if (row !== undefined) this.emit('runs', [row])
