@@ -110,8 +110,7 @@ for (const name of ['DejaVuSansCondensed', 'DejaVuSansCondensed-Bold'])
 // For scripts/notices.js: whose work is in dist/.
 const modules = [...output, ...scripts].flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))
 const bundled = modules.flatMap(
-  id =>
-    /node_modules\/(?:@[^/]+\/)?[^/]+(?=\/(?!.*node_modules\/))/.exec(id.replaceAll('\\', '/'))?.[0] ?? [],
+  id => /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll('\\', '/'))?.[0] ?? [],
 )
 await writeFile(
   '.cache/bundled.json',

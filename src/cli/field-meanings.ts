@@ -45,7 +45,9 @@ const meanings: Readonly<Record<string, readonly [meaning: string, unit?: string
   learning: [
     'Learning curve of the run, and with --against that of a run that differs in nothing but the seed',
   ],
-  points: ['What it had reached after each epoch: on training images while it learned from them, or on held-out ones'],
+  points: [
+    'What it had reached after each epoch: on training images while it learned from them, or on held-out ones',
+  ],
   layers: ['The mixtures of experts, in the order of the network'],
   'layers.name': ['Scope of the mixture in the network, which its parameters’ names begin with'],
   'layers.importance': [`Share of each expert in all gate weights, ${perExpert}; sums to 1`, fraction],
