@@ -1,3 +1,4 @@
+// @ts-check
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -39,6 +40,7 @@ for (const page of pages) {
 console.log(`${pages.length} pages, ${stale} ${isCheck ? 'out of date' : 'changed'}`)
 process.exitCode = isCheck && stale > 0 ? 1 : 0
 
+/** @param {string} command @param {string} cwd */
 function printed(command, cwd) {
   const parts = Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([, quoted, plain]) => quoted ?? plain)
   const { status, stdout, stderr } = spawnSync(

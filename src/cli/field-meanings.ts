@@ -49,6 +49,10 @@ const meanings: Readonly<Record<string, readonly [meaning: string, unit?: string
     'What it had reached after each epoch: on training images while it learned from them, or on held-out ones',
   ],
   layers: ['The mixtures of experts, in the order of the network'],
+  'metrics.layers': [
+    'The mixtures of experts, in the order of the network; in a line of examples by name: for each expert the images that give it most weight',
+  ],
+  'metrics.layers.classes': ['Names of the classes on the image, each once'],
   'layers.name': ['Scope of the mixture in the network, which its parameters’ names begin with'],
   'layers.importance': [`Share of each expert in all gate weights, ${perExpert}; sums to 1`, fraction],
   'layers.activation': [`Share of inputs that chose each expert, ${perExpert}; sums to K`, fraction],

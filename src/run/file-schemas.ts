@@ -60,10 +60,23 @@ const alarm = { layer: z.string(), starved: z.array(count), message: z.string() 
 
 const alarmLineSchema = z.object({ kind: z.literal('alarm'), epoch: count, step: count, ...alarm })
 
+/** By layer, and for each expert, the images of a test that give it most weight. */
+const examplesLineSchema = z.object({
+  kind: z.literal('examples'),
+  epoch: count,
+  step: count,
+  split,
+  layers: z.record(
+    z.string(),
+    z.array(z.array(z.object({ image: count, weight: real, classes: z.array(z.string()) }))),
+  ),
+})
+
 /** One line of `metrics.jsonl`. */
 export const metricsLineSchema = z.discriminatedUnion('kind', [
   stepLineSchema,
   epochLineSchema,
+  examplesLineSchema,
   alarmLineSchema,
 ])
 
