@@ -18,7 +18,7 @@ const long = [
 ]
 
 /** Tests of several folders that take seconds and start no process. */
-const quick = ['detection-agreement', 'golden-layer', 'golden-routing', 'method'].map(
+const quick = ['detection-agreement', 'golden-layer', 'golden-routing', 'method', 'watch-values'].map(
   name => `test/${name}.test.ts`,
 )
 
@@ -67,6 +67,12 @@ export default defineConfig({
         test: { name: 'unit', include: ['src/**/*.test.ts', ...quick], exclude: long, isolate: false },
       },
     ],
+    coverage: {
+      include: ['src/**/*.ts'],
+      // Started as processes and threads, from dist/.
+      exclude: ['src/**/*.test.ts', 'src/**/index.ts'],
+      reporter: ['text-summary', 'html'],
+    },
     // One more than there are cores in a small machine: many tests wait for processes, disks and browsers. On two cores
     // without projects, 571 s instead of 656 s with two workers.
     maxWorkers: 3,

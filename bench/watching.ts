@@ -38,9 +38,9 @@ function logText(): string {
   for (let step = 1; step <= steps; step++) {
     const loss = 4 * Math.exp((-3 * step) / steps) + 0.3 * Math.random()
     const epoch = Math.floor((step - 1) / stepsPerEpoch)
-    const shares = [0.25, 0.25, 0.25, 0.25].map(share =>
-      Number((share + 0.1 * (Math.random() - 0.5)).toFixed(4)),
-    )
+    const weights = [1, 1, 1, 1].map(weight => weight + 0.4 * (Math.random() - 0.5))
+    const total = weights.reduce((a, b) => a + b)
+    const shares = weights.map(weight => Number((weight / total).toFixed(4)))
     const measured = { loss, taskLoss: loss, auxLoss: 0, gradientNorm: 1 + Math.random(), weightNorm: 66 }
     const rates = { learningRate: 0.2 * (1 - step / steps), top1: 0.25, top5: 0.5 }
     lines.push(

@@ -39,12 +39,11 @@ export function stageEngine(system, out) {
   )
   if (original.version !== manifest.version)
     throw new Error(`onnxruntime-node is ${original.version}, but ${manifest.name} says ${manifest.version}`)
-  const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   // Not in the workspace's own manifest: npm would refuse to install a checkout on any other system.
   const limits = { os: [platform], cpu: [arch], ...(platform === 'linux' ? { libc: ['glibc'] } : {}) }
   const whole = {
     ...manifest,
-    repository: { ...repository, directory: `packages/onnxruntime-${system}` },
+    repository: repositoryOf(`onnxruntime-${system}`),
     ...limits,
   }
   writeFileSync(join(out, 'package.json'), `${JSON.stringify(whole, null, 2)}\n`)
@@ -66,6 +65,25 @@ export function stageEngine(system, out) {
     'Copyright Microsoft Corporation, MIT: see LICENSE and ThirdPartyNotices.txt.',
   ]
   writeFileSync(join(out, 'README.md'), `${text.join('\n')}\n`)
+}
+
+/**
+ * The package with the artwork, as a folder: as it is in packages/, with the address that provenance is checked against.
+ *
+ * @param {string} out
+ */
+export function stageArtwork(out) {
+  rmSync(out, { recursive: true, force: true })
+  cpSync(join(root, 'packages', 'artwork'), out, { recursive: true })
+  const manifest = JSON.parse(readFileSync(join(out, 'package.json'), 'utf8'))
+  const whole = { ...manifest, repository: repositoryOf('artwork') }
+  writeFileSync(join(out, 'package.json'), `${JSON.stringify(whole, null, 2)}\n`)
+}
+
+/** @param {string} name of a folder in packages/ */
+function repositoryOf(name) {
+  const { repository } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  return { ...repository, directory: `packages/${name}` }
 }
 
 /**
@@ -102,7 +120,9 @@ export function packAll(to, wanted = systems) {
     stageEngine(system, staged)
     return staged
   })
-  return [...engines, join(root, 'packages', 'artwork'), root].map(folder => pack(folder, to))
+  const artwork = join(to, 'packages', 'artwork')
+  stageArtwork(artwork)
+  return [...engines, artwork, root].map(folder => pack(folder, to))
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -425,9 +425,10 @@ const packageFile = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 function checkNpm([verb = '', ...words]: readonly string[]): void {
   const { scripts, dependencies, optionalDependencies } = packageFile
   const rest = words.filter(word => word !== '--silent')
-  const packages = { ...dependencies, ...optionalDependencies }
+  const packages = { moiety: 'this one', ...dependencies, ...optionalDependencies }
   if (verb === 'ci') demand(rest.length === 0, `npm ci takes nothing, came ${rest}`)
-  else if (verb === 'install') for (const name of rest) demand(name in packages, `${name} is no dependency`)
+  else if (verb === 'install')
+    for (const name of rest) demand(name in packages || name === 'moiety', `${name} is no dependency`)
   else {
     const [script, ...more] = verb === 'run' ? rest : [verb, ...rest]
     demand(script === undefined || script in scripts, `package.json has no script ${script}`)

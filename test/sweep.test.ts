@@ -144,7 +144,8 @@ describe('two sweeps in one folder', () => {
   it('are one, and a message that names the other', async () => {
     const sweep = join(folder, 'twice')
     const first = start(['sweep', file, '--out', sweep, '--no-trial'])
-    await until(() => existsSync(join(sweep, 'sweep.json')))
+    // A file of the sweep would not be enough: it is written before the sweep listens to signals.
+    await until(() => first.said().includes('started  '))
     const { code, stderr } = await moiety('sweep', file, '--out', sweep)
     expect(code).toBe(2)
     expect(stderr).toContain(`another sweep is running in ${sweep}: process ${first.child.pid}`)

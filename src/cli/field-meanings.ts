@@ -50,7 +50,17 @@ const meanings: Readonly<Record<string, readonly [meaning: string, unit?: string
   ],
   layers: ['The mixtures of experts, in the order of the network'],
   'metrics.layers': [
-    'The mixtures of experts, in the order of the network; in a line of examples by name: for each expert the images that give it most weight',
+    'The mixtures of experts: of an epoch a list in the order of the network, of a step by name; in a line of examples by name, for each expert the images that give it most weight',
+  ],
+  'metrics.layers.shares': [
+    `Of a step: share of each expert in the step’s gate weights, ${perExpert}; sums to 1`,
+    fraction,
+  ],
+  'metrics.layers.excluded': [
+    'Of a step: numbers of the experts that a hard constraint masked, absent where it masked none; of an epoch: share of steps in which it masked each expert, one number for each expert',
+  ],
+  'metrics.layers.counters': [
+    'Counters of the constraint by name, one number for each expert: after the step, or at the end of the epoch',
   ],
   'metrics.layers.classes': ['Names of the classes on the image, each once'],
   'layers.name': ['Scope of the mixture in the network, which its parameters’ names begin with'],

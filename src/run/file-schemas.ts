@@ -38,6 +38,17 @@ export const stepLineSchema = z
     gradientNorm: real,
     weightNorm: real,
     learningRate: real,
+    /** By the mixture's name; version 0.1 did not write it. */
+    layers: z
+      .record(
+        z.string(),
+        z.object({
+          shares: perExpert,
+          excluded: z.array(count).optional(),
+          counters: z.record(z.string(), perExpert).optional(),
+        }),
+      )
+      .optional(),
     nonFinite,
   })
   .catchall(real)

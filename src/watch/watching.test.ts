@@ -15,6 +15,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { acquireLock, type FoundLock } from '../run/lock.ts'
+import { curvesOf } from './answers.ts'
 import { differingKeys, leavesOf } from './differences.ts'
 import { findRuns, watchedFolders } from './find-runs.ts'
 import { HeartbeatWatch } from './heartbeat-watch.ts'
@@ -208,6 +209,30 @@ describe('runs', () => {
     await expect(watchedFolders([join(root, 'file')])).rejects.toThrow(/it is a file/)
     expect(await watchedFolders([root, `${root}/`])).toHaveLength(1)
     expect((await findRuns(await watchedFolders([root]))).runs).toEqual([])
+  })
+})
+
+describe('logs that the page shows', () => {
+  it('are read whole as far as memory suffices; of the others it has single lines', async () => {
+    const log = Array.from({ length: 30_000 }, (_, i) => step(i + 1)).join('')
+    for (const name of ['a', 'b', 'c']) writeRun(name, { files: { 'metrics.jsonl': log } })
+    const watcher = new Watcher(await watchedFolders([root]), () => true, {
+      searchInterval: 0,
+      memory: 20_000,
+    })
+    await watcher.look()
+    const ids = watcher.overview.runs.map(({ id }) => id)
+    const ask = () =>
+      curvesOf(
+        watcher,
+        ids.map(id => ({ id, generation: -1, width: 0, since: 0 })),
+        false,
+      )
+    await expect.poll(async () => Object.values(await ask()).filter(({ isWhole }) => isWhole).length).toBe(1)
+    const found = Object.values(await ask())
+    expect(found.map(({ steps }) => steps.at(-1))).toEqual([30_000, 30_000, 30_000])
+    for (const { steps } of found) expect(steps.length).toBeGreaterThan(100)
+    watcher.stop()
   })
 })
 

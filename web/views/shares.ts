@@ -57,7 +57,7 @@ export class SharesView {
       let y = 0
       for (const [expert, share] of (shares[at] ?? []).entries()) {
         context.fillStyle = colour(`--e${expert % 16}`)
-        context.fillRect(pixel, y * bottom, 1.05, (share ?? 0) * bottom)
+        context.fillRect(pixel, y * bottom, 1.05, Math.min(share ?? 0, Math.max(0, 1 - y)) * bottom)
         y += share ?? 0
       }
     }
