@@ -1,4 +1,4 @@
-import { fieldsOf, jsonSchema, type SchemaName, schemaNames } from '../src/cli/json-schemas.ts'
+import { fieldsOf, jsonSchema, kindsOf, type SchemaName, schemaNames } from '../src/cli/json-schemas.ts'
 import type { Json, JsonObject } from '../src/files/json.ts'
 
 /**
@@ -21,7 +21,7 @@ Fractions are from 0 to 1. Definitions and chance levels of measures are in [mea
 
 const leads: Readonly<Record<SchemaName, string>> = {
   metrics:
-    'One JSON object a line, of which `kind` says what it is about: `step`, `epoch` (an epoch of training, or a test) or `alarm` (experts collapse). Measures of the task (`top1`, `AP`, …) are further fields of steps and epochs.',
+    'One JSON object a line, of which `kind` says what it is about: `step`, `epoch` (an epoch of training, or a test), `examples` (images of each expert at a test) or `alarm` (experts collapse). Measures of the task (`top1`, `AP`, …) are further fields of steps and epochs.',
   summary: 'The result of a training, written at its end.',
   report: 'What `moiety explain` finds out. `extras` has what only one task has.',
   routing:
@@ -37,14 +37,24 @@ export function fieldsReference(): string {
 
 function section(name: SchemaName): string {
   const schema = jsonSchema(name)
-  const rows = fieldsOf(schema, []).map(({ path, schema: field, isRequired }) => {
+  const kinds = kindsOf(schema)
+  const tables =
+    kinds.length === 0
+      ? tableOf(schema)
+      : kinds.map(([kind, one]) => `### \`kind\`: \`${kind}\`\n\n${tableOf(one)}`).join('\n')
+  return `## ${String(schema.title).replace(/\w+\.\w+|moiety .*/, '`$&`')}\n
+${leads[name]} Schema: \`${String(schema.$id)}\`.\n
+${tables}`
+}
+
+function tableOf(schema: JsonObject): string {
+  const fields = fieldsOf(schema, []).filter(({ path }) => path.join('.') !== 'kind')
+  const rows = fields.map(({ path, schema: field, isRequired }) => {
     const { description = '', unit = '' } = field
     const optional = isRequired ? '' : ' (optional)'
     return `| \`${path.join('.')}\` | ${typeOf(field)}${optional} | ${String(unit)} | ${String(description).replaceAll('|', '\\|')} |`
   })
-  return `## ${String(schema.title).replace(/\w+\.\w+|moiety .*/, '`$&`')}\n
-${leads[name]} Schema: \`${String(schema.$id)}\`.\n
-| field | type | unit | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`
+  return `| field | type | unit | meaning |\n|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
 /** "number or null", "list of text" */

@@ -1,7 +1,7 @@
 /**
  * What the fields of a run's files mean, and their units: `description` and `unit` of the JSON Schemas, and the tables of
- * `docs/reference/fields.md`. A key is the end of a field's path, whose first part is the schema's name and from which lists and
- * alternatives are left out; of several keys that fit, the longest is meant. No unit: a text, a choice, a number of a class or
+ * `docs/reference/fields.md`. A key is the end of a field's path, whose first part is the schema's name, its second the kind of
+ * line where there are several, and from which lists and alternatives are left out; of several keys that fit, the longest is meant. No unit: a text, a choice, a number of a class or
  * an expert (from 0), or a statistic without one.
  */
 export interface Meaning {
@@ -49,20 +49,21 @@ const meanings: Readonly<Record<string, readonly [meaning: string, unit?: string
     'What it had reached after each epoch: on training images while it learned from them, or on held-out ones',
   ],
   layers: ['The mixtures of experts, in the order of the network'],
-  'metrics.layers': [
-    'The mixtures of experts: of an epoch a list in the order of the network, of a step by name; in a line of examples by name, for each expert the images that give it most weight',
-  ],
-  'metrics.layers.shares': [
-    `Of a step: share of each expert in the step’s gate weights, ${perExpert}; sums to 1`,
+  'metrics.step.layers.shares': [
+    `Share of each expert in the gate weights of the step, ${perExpert}; sums to 1`,
     fraction,
   ],
-  'metrics.layers.excluded': [
-    'Of a step: numbers of the experts that a hard constraint masked, absent where it masked none; of an epoch: share of steps in which it masked each expert, one number for each expert',
+  'metrics.step.layers': ['The mixtures of experts by name; absent in networks without any'],
+  'metrics.step.layers.excluded': [
+    'Numbers of the experts that a hard constraint masked in the step; absent where it masked none',
   ],
-  'metrics.layers.counters': [
-    'Counters of the constraint by name, one number for each expert: after the step, or at the end of the epoch',
+  'metrics.step.layers.counters': [
+    `Counters of the constraint by name after the step, ${perExpert}; absent where it has none`,
   ],
-  'metrics.layers.classes': ['Names of the classes on the image, each once'],
+  'examples.layers': [
+    'The mixtures of experts by name: for each expert, in order, the images that give it most weight',
+  ],
+  'examples.layers.classes': ['Names of the classes on the image, each once'],
   'layers.name': ['Scope of the mixture in the network, which its parameters’ names begin with'],
   'layers.importance': [`Share of each expert in all gate weights, ${perExpert}; sums to 1`, fraction],
   'layers.activation': [`Share of inputs that chose each expert, ${perExpert}; sums to K`, fraction],
@@ -88,7 +89,7 @@ const meanings: Readonly<Record<string, readonly [meaning: string, unit?: string
   best: ['The best test, whose checkpoint is kept; absent where there was none'],
   'best.measure': ['Name of the measure that decides'],
   'best.value': ['Its value in that test', fraction],
-  'events.data': ['Description of the images and their number'],
+  'start.data': ['Description of the images and their number'],
   parameters: ['Numbers that training learns', 'parameters'],
   activeParameters: ['Parameters that one image passes through: K of the E experts', 'parameters'],
   multiplyAdds: [
@@ -100,9 +101,9 @@ const meanings: Readonly<Record<string, readonly [meaning: string, unit?: string
   imagesPerSecond: ['Training images each second, mean of the epoch so far', 'images/s'],
   secondsLeft: ['Estimate of the time to the end, tests included', 's'],
   'checkpoint.path': ['Folder of the checkpoint'],
-  path: ['Path of the checkpoint, or of a file that was left out'],
+  'files.path': ['Path of the file'],
   isDone: ['Whether programs are made; until then the process cannot be interrupted'],
-  'events.files': ['Files that were left out'],
+  'skipped.files': ['Files that were left out'],
   reason: ['Why'],
   what: ['What is going on'],
   done: ['How much of it is done'],

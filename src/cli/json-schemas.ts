@@ -48,6 +48,21 @@ export function jsonSchema(name: SchemaName): JsonObject {
   }
 }
 
+/** The alternatives of a schema that a constant `kind` tells apart, by it; none where the schema has no kinds. */
+export function kindsOf(schema: JsonObject): [kind: string, alternative: JsonObject][] {
+  const alternatives = [schema.oneOf ?? []].flat().filter(one => isJsonObject(one))
+  return alternatives.flatMap((one): [string, JsonObject][] => {
+    const kind = kindOf(one)
+    return kind === undefined ? [] : [[kind, one]]
+  })
+}
+
+function kindOf({ properties }: JsonObject): string | undefined {
+  if (!isJsonObject(properties) || !isJsonObject(properties.kind)) return undefined
+  const { const: kind } = properties.kind
+  return typeof kind === 'string' ? kind : undefined
+}
+
 /** A field of a schema by its path, lists and alternatives being passed through. */
 export interface Field {
   readonly path: readonly string[]
@@ -111,12 +126,13 @@ function childrenOf(schema: JsonObject): Child[] {
 function withMeanings(schema: Json, path: readonly string[]): Json {
   if (Array.isArray(schema)) return schema.map(one => withMeanings(one, path))
   if (!isJsonObject(schema)) return schema
+  const above = [...path, kindOf(schema) ?? []].flat()
   return Object.fromEntries(
     Object.entries(schema).map(([keyword, value]): [string, Json] => {
       if (keyword !== 'properties' || !isJsonObject(value))
         return [keyword, withMeanings(value ?? null, path)]
       const fields = Object.entries(value).map(([key, below]): [string, Json] => {
-        const place = [...path, key]
+        const place = [...above, key]
         const worded = withMeanings(below ?? null, place)
         const found = meaningOf(place)
         if (found === undefined || !isJsonObject(worded)) return [key, worded]
