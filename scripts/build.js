@@ -104,8 +104,8 @@ for (const file of ['index.html', 'icon.svg']) await copyFile(`web/watch/${file}
 // What charts as PDF are lettered in (src/report/svg-to-pdf.ts).
 const fonts = 'dejavu-fonts-ttf'
 await mkdir('dist/report/fonts', { recursive: true })
-for (const name of ['DejaVuSansCondensed', 'DejaVuSansCondensed-Bold'])
-  await copyFile(`node_modules/${fonts}/ttf/${name}.ttf`, `dist/report/fonts/${name}.ttf`)
+const font = 'DejaVuSansCondensed.ttf'
+await copyFile(`node_modules/${fonts}/ttf/${font}`, `dist/report/fonts/${font}`)
 
 // For scripts/notices.js: whose work is in dist/.
 const modules = [...output, ...scripts].flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))

@@ -20,45 +20,58 @@ export interface Bar {
 
 const row = 18
 
-/** Bars from 0, one below the other, in the order given. */
+/** Bars from 0, one below the other, in the order given; names that would take more than half of the width stand above their bars. */
 export function barChart(facts: ChartFacts, bars: readonly Bar[], most: number): Chart {
   return draw(facts, given => {
     const width = given ?? narrow
-    const names = Math.min(180, 0.42 * width)
+    const wanted = wantedFor(bars)
+    const isAbove = wanted > 0.5 * width
+    const names = isAbove ? 8 : Math.max(0.3 * width, wanted)
     const y = { y: (_: Bar, i: number) => i }
-    const places = Array.from(bars.keys())
+    const insetTop = isAbove ? row - 2 : 4
     return {
       width,
-      height: bars.length * row + 8,
+      height: bars.length * (isAbove ? 2 * row - 4 : row) + 8,
       marginLeft: names,
       marginRight: 56,
       marginTop: 4,
       marginBottom: 4,
       style: { fontSize: '11px' },
       x: { axis: null, domain: [0, most > 0 ? most : 1] },
-      y: { axis: null, type: 'band', domain: places, padding: 0 },
+      y: { axis: null, type: 'band', domain: Array.from(bars.keys()), padding: 0 },
       marks: [
         Plot.ruleX([0], { stroke: tone('muted') }),
-        Plot.barX(bars, { ...y, x: 'value', fill: tone('muted'), insetTop: 4, insetBottom: 4 }),
+        Plot.barX(bars, { ...y, x: 'value', fill: tone('muted'), insetTop, insetBottom: 4 }),
         Plot.tickX(bars, {
           ...y,
           x: 'tick',
           stroke: tone('ink'),
           strokeWidth: 1.75,
-          insetTop: 1.5,
+          insetTop: insetTop - 2.5,
           insetBottom: 1.5,
         }),
         Plot.text(bars, {
           ...y,
           frameAnchor: 'left',
-          textAnchor: 'end',
-          dx: -6,
-          text: (bar: Bar) => fitted(bar.name, Math.floor(names / paperLetter)),
+          ...(isAbove ? { textAnchor: 'start', dx: 4, dy: -7 } : { textAnchor: 'end', dx: -6 }),
+          text: (bar: Bar) => fitted(bar.name, Math.floor(isAbove ? width / 6.4 : names / paperLetter)),
         }),
-        Plot.text(bars, { ...y, frameAnchor: 'right', textAnchor: 'end', dx: 54, text: 'text' }),
+        Plot.text(bars, {
+          ...y,
+          frameAnchor: 'right',
+          textAnchor: 'end',
+          dx: 54,
+          dy: isAbove ? 7 : 0,
+          text: 'text',
+        }),
       ],
     }
   })
+}
+
+/** The width in pixels in which the longest of the names is whole. */
+function wantedFor(bars: readonly { readonly name: string }[]): number {
+  return Math.max(...bars.map(({ name }) => Array.from(name).length)) * paperLetter + 8
 }
 
 /** What a bar of parts is about: a class, a size. */
@@ -95,7 +108,7 @@ export function partedChart(
   )
   return draw({ ...facts, data, legend: partedLegend }, given => {
     const width = given ?? narrow
-    const names = Math.min(180, 0.36 * width)
+    const names = Math.min(0.5 * width, Math.max(0.25 * width, wantedFor(bars)))
     const room = width - names - 8
     const y = { y: 'row' }
     return {

@@ -210,7 +210,7 @@ function trainingFigure(layer: LayerFindings): Markup {
       caption: 'Importance of each expert by epoch',
       heads: ['Epoch', ...experts, 'CV', 'Active'],
       rows: layer.history.map(({ epoch, importance, cvImportance, active }) => [
-        epoch,
+        epoch + 1,
         ...importance.map(value => fixed(value, 3)),
         fixed(cvImportance, 3),
         active,

@@ -125,6 +125,8 @@ function curves(
   const known = lines.filter(({ points }) => points.length > 0)
   if (known.length === 0) return []
   const most = Math.max(...known.flatMap(({ points }) => points.map(({ runs }) => runs)))
+  const isBoth = known.some(({ isTraining }) => isTraining)
+  const means = known.flatMap(({ points }) => points.map(({ mean }) => scale * mean))
   const band = most > 1 ? ' Bands are the mean ± the standard deviation over seeds.' : ''
   const epochs = known.flatMap(({ points }) => points.map(({ epoch }) => epoch + 1))
   const x = ({ epoch }: BandPoint): number => epoch + 1
@@ -147,17 +149,23 @@ function curves(
       ...(series.length < 2
         ? []
         : series.map(({ name: own, shade }) => stroke(expertColour(shade), fitted(shown(own), 48)))),
-      { text: `thick: held-out images; thin: training images.${band}` },
+      { text: `${isBoth ? 'thick: held-out images; thin: training images.' : 'Held-out images.'}${band}` },
     ],
   }
   return [
     {
       title,
-      sentence: `After each epoch: solid on held-out images, dashed on training images while they were learned from.${band}`,
+      sentence: `After each epoch${isBoth ? ': solid on held-out images, dashed on training images while they were learned from' : ', on held-out images'}.${band}`,
       drawn: draw(facts, width => ({
         ...{ width: width ?? 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 },
         x: { label: 'epoch', ticks: wholeTicks(Math.max(...epochs)), tickFormat: 'd', labelArrow: 'none' },
-        y: { label: axis, grid: true, nice: true, labelArrow: 'none' },
+        y: {
+          ...{ label: axis, grid: true, nice: true, labelArrow: 'none' },
+          // An axis of one value has no length: it goes to 0, or from 0 to 1.
+          ...(means.every(mean => mean === means[0]) && most < 2
+            ? { domain: means[0] === 0 ? [0, 1] : [Math.min(0, means[0]!), Math.max(0, means[0]!)] }
+            : {}),
+        },
         marks: known.flatMap(({ shade, isTraining, points }) => {
           const colour = expertColour(shade)
           const wide = points.filter(({ deviation }) => deviation !== null)

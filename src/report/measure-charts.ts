@@ -101,7 +101,7 @@ function informationBars(
   return draw(facts, {
     width: narrow,
     height,
-    marginLeft: 8,
+    marginLeft: 14,
     marginRight: 14,
     marginTop: 0,
     marginBottom: 34,
@@ -122,7 +122,7 @@ function informationBars(
         insetTop: 21,
         insetBottom: 6,
       }),
-      Plot.text(quantities, { frameAnchor: 'left', y, text: 'name', textAnchor: 'start', dy: -9, dx: -3 }),
+      Plot.text(quantities, { frameAnchor: 'left', y, text: 'name', textAnchor: 'start', dy: -9, dx: -6 }),
       Plot.text(quantities, {
         frameAnchor: 'right',
         y,

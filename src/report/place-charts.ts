@@ -7,7 +7,7 @@ import { axisPercent } from './measure-charts.ts'
 import { expertColour, tone } from './palette.ts'
 import { stroke } from './paper.ts'
 
-/** One expert's share after one epoch. */
+/** One expert's share after one epoch, the first of which is 1. */
 interface Share {
   readonly epoch: number
   readonly expert: number
@@ -21,7 +21,9 @@ export function trainingChart(
 ): Chart {
   const shares = history.flatMap(({ epoch, importance }) => {
     const total = importance.reduce((a, b) => a + b, 0)
-    return importance.map((value, expert): Share => ({ epoch, expert, share: total > 0 ? value / total : 0 }))
+    return importance.map(
+      (value, expert): Share => ({ epoch: epoch + 1, expert, share: total > 0 ? value / total : 0 }),
+    )
   })
   const last = Math.max(...shares.map(({ epoch }) => epoch))
   const first = Math.min(...shares.map(({ epoch }) => epoch))
