@@ -24,6 +24,7 @@ const long = [
   'src/export/export-detector.test.ts',
   'src/models/detection/learning.test.ts',
   'src/models/detection/retinanet.test.ts',
+  'src/train/detector-capacity.test.ts',
   'src/train/drift.test.ts',
   'src/train/resizing.test.ts',
   'src/train/shared-step.test.ts',

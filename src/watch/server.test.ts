@@ -138,7 +138,12 @@ describe('the server', () => {
         ])
         expect(body).toContain('--allow-host')
       }
-    for (const lines of ['Host:', 'Host: evil.example\r\nHost: localhost', 'X-Forwarded-Host: localhost'])
+    for (const lines of [
+      'Host:',
+      'Host: evil.example\r\nHost: localhost',
+      'Host: localhost\r\nHost: evil.example',
+      'X-Forwarded-Host: localhost',
+    ])
       expect(await raw(server, `GET / HTTP/1.0\r\n${lines}\r\n\r\n`), lines).toMatch(/^HTTP\/1\.1 403 /)
     const named = await start({ allowedHosts: ['dash.example'] })
     expect((await get(named, '/', { headers: { host: 'dash.example:80' } })).status).toBe(200)
