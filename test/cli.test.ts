@@ -305,18 +305,20 @@ describe('signals', () => {
   })
 
   const namespace = ['--pid', '--fork', '--kill-child', process.execPath, '--input-type=module', '-e']
+  /** Nothing else ends what hangs while this process waits for it. */
+  const blocked = { timeout: 250_000 }
   const canUnshare = spawnSync('unshare', [...namespace, '']).status === 0
   it.runIf(canUnshare)('end process 1 of a container, which has no default action', () => {
     const self = `setTimeout(() => process.kill(process.pid, 'SIGTERM'), 20)
       await new Promise(() => setInterval(() => {}, 1000))`
     const reading = workingThen(self, 'await endedBySignal(work)')
-    const { status, stdout } = spawnSync('unshare', [...namespace, reading], { timeout: 20_000 })
+    const { status, stdout } = spawnSync('unshare', [...namespace, reading], blocked)
     expect([status, String(stdout)]).toEqual([143, 'working\n'])
     // Also where a first signal was heard and a second one ends it.
     const deaf = `setInterval(() => process.kill(process.pid, 'SIGTERM'), 20)
       await new Promise(() => {})`
     const second = workingThen(deaf, 'await interruptible(work, () => {})')
-    expect(spawnSync('unshare', [...namespace, second], { timeout: 20_000 }).status).toBe(143)
+    expect(spawnSync('unshare', [...namespace, second], blocked).status).toBe(143)
   })
 
   it.runIf(canUnshare)('end process 1 of a container before it has loaded anything', async () => {
@@ -382,7 +384,7 @@ describe('signals', () => {
         { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
       )
       const ended = new Promise<number | null>(resolve => child.once('exit', resolve))
-      const stuck = setTimeout(() => child.kill('SIGKILL'), 30_000)
+      const stuck = setTimeout(() => child.kill('SIGKILL'), 250_000)
       for await (const text of child.stderr) {
         // unshare itself passes nothing on: its child is process 1.
         if (String(text).includes('computing')) process.kill(childOf(child.pid!), 'SIGTERM')

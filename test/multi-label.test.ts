@@ -10,7 +10,7 @@ import { readMetrics } from '../src/run/metrics-log.ts'
 import { evaluateRun } from '../src/tasks/evaluate-run.ts'
 import type { MultiLabelResult } from '../src/tasks/multi-label/multi-label-result.ts'
 import { engineOf, openTrainedRun } from '../src/tasks/open-run.ts'
-import { fingerprint, metricLines, moiety, newFolder, start, untilLines, writeRecipe } from './tiny.ts'
+import { fingerprint, moiety, newFolder, signalledAt, writeRecipe } from './tiny.ts'
 import { tinyMultiLabel, writeTinyMultiLabel } from './tiny-multi-label.ts'
 
 /** Every command with a multi-label run. */
@@ -49,11 +49,11 @@ describe('a multi-label run', () => {
     const source = draws(12, 'kills')
     for (let kill = 0; kill < 2; kill++) {
       const words = ['train', recipe, '--set', 'training.checkpointEvery.steps=2', '--out', killed]
-      const { child, ended } = start([...words, ...(kill === 0 ? [] : ['--resume'])])
-      await untilLines(killed, metricLines(killed) + 3, child)
-      await new Promise(resolve => setTimeout(resolve, source.between(0, 60)))
-      child.kill('SIGKILL')
-      await ended
+      const step = 7 * kill + 3 + source.below(7)
+      const all = [...words, ...(kill === 0 ? [] : ['--resume'])]
+      expect((await signalledAt(step, 'SIGKILL', all, { operations: source.below(30) })).signal).toBe(
+        'SIGKILL',
+      )
     }
     await run0('train', '--resume', '--out', killed)
     const { files, metrics } = fingerprint(killed)
