@@ -5,7 +5,7 @@ import { resolveConfig } from '../config/config.ts'
 import { anchorTargets } from '../models/index.ts'
 import { type Engines, startEngines } from '../runtime/engines.ts'
 import { detectionObjective } from '../tasks/detection/detection-objective.ts'
-import { anchorsFor, detectorOf } from '../tasks/index.ts'
+import { anchorsFor, detectorOf, isDetector } from '../tasks/index.ts'
 import { differenceOf } from './probe-step.ts'
 import { TrainingPrograms } from './training-programs.ts'
 
@@ -39,6 +39,7 @@ describe('dispatch to a capacity in the heads of a detector', () => {
       },
       'test',
     )
+    if (!isDetector(model)) throw new Error('expected a detector')
     const { boxes } = anchorsFor(model, [side, side])
     const anchors = boxes.length / 4
     const objects = Array.from({ length: images }, (_, n) => ({
