@@ -10,6 +10,7 @@ import { readMetrics } from '../src/run/metrics-log.ts'
 import { evaluateRun } from '../src/tasks/evaluate-run.ts'
 import type { MultiLabelResult } from '../src/tasks/multi-label/multi-label-result.ts'
 import { engineOf, openTrainedRun } from '../src/tasks/open-run.ts'
+import { wrongIn } from './against-schema.ts'
 import { fingerprint, moiety, newFolder, signalledAt, writeRecipe } from './tiny.ts'
 import { tinyMultiLabel, writeTinyMultiLabel } from './tiny-multi-label.ts'
 
@@ -137,8 +138,13 @@ describe('a multi-label run', () => {
     expect(layer!.agreement?.against).toBe('another')
     expect(extras.layers[0]!.experts.flatMap(({ gallery }) => gallery).length).toBeGreaterThan(4)
     expect(readdirSync(charts)).toEqual(
-      expect.arrayContaining(['layer4-captions.svg', 'layer4-information.svg', 'layer4-map.svg']),
+      expect.arrayContaining([
+        'layer4-captions-84mm.svg',
+        'layer4-information-84mm.svg',
+        'layer4-map-84mm.pdf',
+      ]),
     )
+    expect(wrongIn('report', JSON.parse(readFileSync(join(run, 'report.json'), 'utf8')))).toEqual([])
     const page = readFileSync(join(run, 'report.html'), 'utf8').replaceAll(/base64,[\w+/=]+/g, '')
     expect(page).not.toMatch(/NaN|undefined/)
     for (const part of ['Thresholds of the classes', 'What single experts find', 'without one', 'triangle'])

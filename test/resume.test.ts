@@ -135,7 +135,8 @@ describe('resuming', () => {
     const { code, stdout } = await moiety('train', '--resume', '--out', run, '--json')
     expect(code).toBe(0)
     expect(readdirSync(run).sort()).toEqual(before)
-    expect((JSON.parse(stdout) as { interrupted: boolean }).interrupted).toBe(false)
+    const last: unknown = JSON.parse(stdout.trimEnd().split('\n').at(-1)!)
+    expect(last).toMatchObject({ kind: 'summary', interrupted: false })
     expect(fingerprint(run)).toEqual(control)
   })
 

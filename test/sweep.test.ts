@@ -331,8 +331,40 @@ describe('moiety table', () => {
     expect(page.match(/<svg role="img"/g)?.length).toBeGreaterThan(3)
   })
 
+  it('has a line a run on request, which it reads again, and numbers by their path', async () => {
+    const out = join(folder, 'tables', 'runs.csv')
+    const values = 'top1,summary.layers.layer4.importance.0'
+    const words = ['--rows', 'runs', '--value', values, '--format', 'csv', '--out', out]
+    expect((await moiety('table', control, ...words)).code).toBe(0)
+    const [head, ...lines] = readFileSync(out, 'utf8').trimEnd().split('\r\n')
+    expect(head).toMatch(/^run,.*,seed,status,top1,summary\.layers\.layer4\.importance\.0$/)
+    expect(lines).toHaveLength(4)
+    const cells = async (place: string): Promise<unknown> => {
+      const { stdout } = await moiety('table', place, '--value', 'top1', '--baseline', 'none', '--json')
+      return (JSON.parse(stdout) as { cells: { mean: number }[][] }).cells.map(row =>
+        row.map(one => one.mean),
+      )
+    }
+    expect(await cells(out)).toEqual(await cells(control))
+  })
+
+  it('writes the charts of its page for documents', async () => {
+    const charts = join(folder, 'charts')
+    const { code, stderr } = await moiety('table', control, '--charts', charts)
+    expect(code, stderr).toBe(0)
+    expect(readdirSync(charts)).toEqual(
+      expect.arrayContaining(['balance-84mm.svg', 'seconds-174mm.pdf', 'utilization.csv']),
+    )
+  })
+
   it.each<[string[], string]>([
     [['nowhere'], 'this is not a sweep'],
+    [[control, '--rows', 'runs', '--format', 'html'], 'a table of runs is no page'],
+    [[control, '--value', 'report.loss'], 'no run of this sweep has a report.json'],
+    [
+      [control, '--value', 'summary.layers.layer4.importanc.0'],
+      'did you mean summary.layers.layer4.importance?',
+    ],
     [[control, '--rows', 'constrain'], 'did you mean constraint?'],
     [[control, '--value', 'top'], 'did you mean top1?'],
     [[control, '--format', 'latx'], 'did you mean latex?'],

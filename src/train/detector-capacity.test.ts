@@ -39,7 +39,7 @@ describe('dispatch to a capacity in the heads of a detector', () => {
       },
       'test',
     )
-    if (!isDetector(model)) throw new Error('expected a detector')
+    if (!isDetector(model)) expect.unreachable('it is a detector')
     const { boxes } = anchorsFor(model, [side, side])
     const anchors = boxes.length / 4
     const objects = Array.from({ length: images }, (_, n) => ({
