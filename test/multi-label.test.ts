@@ -253,7 +253,7 @@ describe('a multi-label run', () => {
     const grid = { 'model.moe.0.constraint.name': ['importance', 'kl'] }
     const set = { 'training.epochs': 1 }
     writeSweep(sweep, { name: 'labels', title: 'Labels', recipe: 'recipe.json', grid, set, seeds: [1] })
-    await run0('sweep', sweep, '--out', out)
+    await run0('sweep', sweep, '--out', out, '--no-trial')
     const table = await run0('table', out)
     expect(table).toContain('mean average precision, %')
     expect(await run0('table', out, '--value', 'f1')).toContain('F1 at probability 0.5, %')

@@ -23,7 +23,7 @@ const data = writeTinyCifar(join(folder, 'data'))
 // Counters, noise, a constraint that is lifted on the way, and steps between checkpoints that have to be done again.
 const config = tinyConfig(data, [
   { style: 'conv', experts: 3, constraint: { name: 'relative', threshold: 0.1 } },
-  { style: 'conv', constraint: { name: 'kl', lift: 2 } },
+  { style: 'conv', experts: 3, constraint: { name: 'kl', lift: 2 } },
 ])
 const training = { epochs: 4, batch: 16, checkpointEvery: { steps: 4 }, keepCheckpoints: 3 }
 const recipe = writeRecipe(folder, { ...config, training })

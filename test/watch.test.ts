@@ -181,7 +181,8 @@ describe('moiety watch', () => {
       err += chunk
     })
     await expect.poll(() => err).toContain('Ctrl-C ends it')
-    expect(out).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\n$/)
+    // Two streams, of which either may come first.
+    await expect.poll(() => out).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/\n$/)
     expect(err).toContain(`no run in ${root} yet: waiting for one`)
     const ended = new Promise(resolve => child.once('exit', (code, signal) => resolve(signal ?? code)))
     child.kill('SIGINT')
@@ -247,7 +248,7 @@ describe.skipIf(chromiumFile === undefined)('the page of moiety watch', () => {
   async function open(options: Parameters<Browser['newContext']>[0] = {}): Promise<Page> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
     const opened = await context.newPage()
-    opened.setDefaultTimeout(20_000)
+    opened.setDefaultTimeout(250_000)
     opened.on('pageerror', error => errors.push(error.message))
     opened.on('console', message => {
       // That a server is gone is logged by the browser itself.
@@ -282,12 +283,12 @@ describe.skipIf(chromiumFile === undefined)('the page of moiety watch', () => {
     await expect
       .poll(() => item('none').locator('.facts').textContent())
       .toMatch(/top-1 26\.0\u202f% · collapse/)
-    expect(await page.locator('[data-curve=loss] [role=img]').getAttribute('aria-label')).toMatch(
-      /Loss over steps; newest: none 2\.\d+/,
-    )
-    expect(await page.locator('#cards canvas').getAttribute('aria-label')).toMatch(
-      /now, at step 100: expert 0 8\d\u202f%/,
-    )
+    await expect
+      .poll(() => page.locator('[data-curve=loss] [role=img]').getAttribute('aria-label'))
+      .toMatch(/Loss over steps; newest: none 2\.\d+/)
+    await expect
+      .poll(() => page.locator('#cards canvas').getAttribute('aria-label'))
+      .toMatch(/now, at step 100: expert 0 8\d\u202f%/)
   })
 
   it('shows the pictures of a test, with what is on them as text, and the hard constraint', async () => {
@@ -351,15 +352,16 @@ describe.skipIf(chromiumFile === undefined)('the page of moiety watch', () => {
     await until('runs', '4')
     expect(await item('sweep/c').locator('.state').textContent()).toBe('planned')
     await expect.poll(() => page.locator('#cards .card').count()).toBe(3)
-    const differences = await page.locator('#differences tbody').textContent()
-    expect(differences).toContain('constraint')
+    await expect.poll(() => page.locator('#differences tbody').textContent()).toContain('constraint')
     await item('none').locator('input').uncheck()
     await item('sweep/b').getByRole('button').click()
     await expect.poll(() => page.locator('#run-title').textContent()).toBe('sweep/b')
-    expect(await page.evaluate('location.hash')).toBe('#run=sweep%2Fa&run=sweep%2Fb&focus=sweep%2Fb')
+    await expect
+      .poll(() => page.evaluate('location.hash'))
+      .toBe('#run=sweep%2Fa&run=sweep%2Fb&focus=sweep%2Fb')
     await page.reload()
     await expect.poll(() => page.locator('#cards .card').count()).toBe(2)
-    expect(await page.locator('#run-title').textContent()).toBe('sweep/b')
+    await expect.poll(() => page.locator('#run-title').textContent()).toBe('sweep/b')
     await page.keyboard.press('/')
     await page.keyboard.type('kl')
     await expect.poll(() => page.locator('.run-item').count()).toBe(0)
