@@ -182,7 +182,11 @@ function addText(doc: Document, element: SvgElement): void {
     }
     if (fill !== null) {
       doc.fillColor(fill)
-      if (isBold) doc.strokeColor(fill).strokeOpacity(1).lineWidth(size * boldStroke)
+      if (isBold)
+        doc
+          .strokeColor(fill)
+          .strokeOpacity(1)
+          .lineWidth(size * boldStroke)
       doc.text(line, start, y, { ...place, fill: true, stroke: isBold })
     }
   }
