@@ -95,8 +95,8 @@ const site = await rolldown({
 const { output: scripts } = await site.write({ file: `${page}/app.js`, format: 'esm', minify: true })
 const { expertShades, themeStyle } = await import(new URL('../dist/report/palette.js', import.meta.url).href)
 const experts = Array.from(expertShades, (_, i) => `.e${i}{--c:var(--e${i});--i:var(--e${i}-ink)}`)
-const styles = ['node_modules/uplot/dist/uPlot.min.css', 'web/watch/style.css'].map(file =>
-  readFileSync(file, 'utf8'),
+const styles = ['node_modules/uplot/dist/uPlot.min.css', 'web/views/base.css', 'web/watch/style.css'].map(
+  file => readFileSync(file, 'utf8'),
 )
 await writeFile(`${page}/style.css`, [themeStyle(), ...experts, ...styles].join('\n'))
 for (const file of ['index.html', 'icon.svg']) await copyFile(`web/watch/${file}`, `${page}/${file}`)

@@ -45,7 +45,7 @@ beforeAll(async () => {
   plain = await trained('plain', tinyDetector(data, null))
   cpSync(run, other, { recursive: true })
   explained = await moiety('explain', run, '--permutations', '50', '--against', other, '--charts', charts)
-}, 300_000)
+})
 
 const found = (path: string) => findings.parse(JSON.parse(readFileSync(join(path, 'report.json'), 'utf8')))
 const rowsOf = async (file: string) => {

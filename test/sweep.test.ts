@@ -7,7 +7,8 @@ import { lockOwner } from '../src/run/lock.ts'
 import {
   command,
   fingerprint,
-  metricLines,
+  heldAt,
+  lastStep,
   moiety,
   newFolder,
   start,
@@ -59,8 +60,7 @@ function lives(pid: number): boolean {
 }
 
 async function until(what: () => boolean): Promise<void> {
-  for (let waited = 0; !what() && waited < 200_000; waited += 5) await pause(5)
-  expect(what()).toBe(true)
+  while (!what()) await pause(5)
 }
 
 const file = writeSweep('tiny')
@@ -109,22 +109,27 @@ describe('a sweep that is killed, interrupted, and gone on with', () => {
   it('leaves no process behind either time, and ends with the bits of one that was left alone', async () => {
     const sweep = join(folder, 'killed')
     const words = ['sweep', file, '--out', sweep, '--jobs', '2', '--no-trial']
-    const bothTrain = (lines: number) => () =>
-      trainers(sweep).length === 2 && runsOf(sweep).every(name => metricLines(join(sweep, name)) >= lines)
+    /** Starts it, and waits until both runs are at that step, where they are held. */
+    const startedTo = async (step: number) => {
+      const { environment, release } = heldAt(step)
+      const sweeping = start(words, undefined, undefined, environment)
+      const areThere = () => runsOf(sweep).filter(name => lastStep(join(sweep, name)) === step).length === 2
+      await until(() => areThere() && trainers(sweep).length === 2)
+      return { ...sweeping, release }
+    }
 
-    const killed = start(words)
-    await until(bothTrain(3))
+    const killed = await startedTo(3)
     const orphans = trainers(sweep)
     killed.child.kill('SIGKILL')
     expect((await killed.ended).signal).toBe('SIGKILL')
+    killed.release()
     // Their channel to the sweep is gone: each writes a checkpoint and ends.
     await until(() => !orphans.some(lives))
 
-    const interrupted = start(words)
-    await until(() => trainers(sweep).length === 2)
+    const interrupted = await startedTo(10)
     const children = trainers(sweep)
-    await pause(300)
     interrupted.child.kill('SIGINT')
+    interrupted.release()
     const { code, stderr, stdout } = await interrupted.ended
     expect(code, stderr).toBe(130)
     expect(stderr).toContain('resumed  ')
