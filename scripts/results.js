@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, join, posix, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /*
@@ -12,8 +12,9 @@ import { fileURLToPath } from 'node:url'
  *   <!-- /moiety -->
  *
  * stands what that command prints as Markdown. With `--chart values-top1` behind it stands that chart of `--charts` instead, as wide
- * as two columns, which is written to charts/ next to the page. Paths are relative to the page; words are separated by spaces,
- * quotes keep them together. With --check nothing is written, and the exit code says whether anything would be.
+ * as two columns, which is written to charts/ next to the folder of the numbers. `csv data/goals.csv` in place of a command shows a
+ * file as it is. Paths are relative to the page; words are separated by spaces, quotes keep them together. With --check nothing is
+ * written, and the exit code says whether anything would be.
  */
 const program = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url))
 const words = process.argv.slice(2)
@@ -31,8 +32,14 @@ for (const page of pages) {
   const path = join(folder, page)
   const before = readFileSync(path, 'utf8')
   const after = before.replace(
-    /(<!-- moiety (table [^\n]*?) -->\n)[\s\S]*?(<!-- \/moiety -->)/g,
-    (_, opening, command, closing) => `${opening}\n${made(command, dirname(path))}\n\n${closing}`,
+    /(<!-- (moiety table|csv) ([^\n]*?) -->\n)[\s\S]*?(<!-- \/(?:moiety|csv) -->)/g,
+    (_, opening, command, rest, closing) => {
+      const words = wordsOf(rest)
+      const place = dirname(path)
+      const content =
+        command === 'csv' ? listed(join(place, words[0] ?? '')) : made(['table', ...words], place)
+      return `${opening}\n${content}\n\n${closing}`
+    },
   )
   write(path, before, after)
 }
@@ -49,13 +56,32 @@ function write(path, before, after) {
   writeFileSync(path, after)
 }
 
-/** @param {string} command @param {string} cwd */
-function made(command, cwd) {
-  const parts = Array.from(command.matchAll(/"([^"]*)"|(\S+)/g), ([, quoted, plain]) => quoted ?? plain)
-  const at = parts.indexOf('--chart')
+/** @param {string} text */
+function wordsOf(text) {
+  return Array.from(text.matchAll(/"([^"]*)"|(\S+)/g), ([, quoted, plain]) => quoted ?? plain ?? '')
+}
+
+/** @param {string[]} words @param {string} cwd */
+function made(words, cwd) {
+  const at = words.indexOf('--chart')
   return at < 0
-    ? printed([...parts, '--format', 'markdown'], cwd)
-    : drawn(parts.toSpliced(at, 2), parts[at + 1], cwd)
+    ? printed([...words, '--format', 'markdown'], cwd)
+    : drawn(words.toSpliced(at, 2), words[at + 1], cwd)
+}
+
+/** A CSV as a table of Markdown; columns of numbers stand to the right. @param {string} file */
+function listed(file) {
+  const lines = readFileSync(file, 'utf8').trimEnd().split(/\r?\n/)
+  const [head = [], ...rows] = lines.map(line =>
+    Array.from(`,${line}`.matchAll(/,(?:"((?:[^"]|"")*)"|([^",]*))/g), ([, quoted, plain]) =>
+      (quoted?.replaceAll('""', '"') ?? plain ?? '').replaceAll('|', '\\|'),
+    ),
+  )
+  const other = rows.find(row => row.length !== head.length)
+  if (other !== undefined) throw new Error(`${file}: expected ${head.length} fields, came ${other.join(',')}`)
+  const isNumber = /^[−–\d.,±× %]*$/
+  const sides = head.map((_, at) => (rows.every(row => isNumber.test(row[at] ?? '')) ? '---:' : '---'))
+  return [head, sides, ...rows].map(row => `| ${row.join(' | ')} |`).join('\n')
 }
 
 /** @param {string[]} words @param {string} cwd */
@@ -81,10 +107,11 @@ function drawn(words, chart, cwd) {
       )
     const svg = readFileSync(join(all, file), 'utf8')
     const name = `${basename(words[1] ?? '', '.csv').replaceAll(/[^\w.-]+/g, '-')}-${chart}.svg`
-    const path = join(cwd, 'charts', name)
+    const place = posix.join(posix.dirname(words[1] ?? ''), '..', 'charts', name)
+    const path = join(cwd, place)
     write(path, existsSync(path) ? readFileSync(path, 'utf8') : undefined, svg)
     const [, label = ''] = /<title>(.*?)<\/title>/s.exec(svg) ?? []
-    return `![${label.replaceAll(/[[\]]/g, '\\$&')}](charts/${name})`
+    return `![${label.replaceAll(/[[\]]/g, '\\$&')}](${place})`
   } finally {
     rmSync(all, { recursive: true, force: true })
   }

@@ -69,6 +69,20 @@ describe('npm run results', () => {
     expect(run(folder).stderr).toMatch(/no chart balanced; there are .*values-top1/)
   }, 60_000)
 
+  it('shows other numbers as they are in a CSV', () => {
+    const folder = newFolder()
+    mkdirSync(join(folder, 'results'))
+    writeFileSync(join(folder, 'results', 'a.csv'), ',"ours, in s"\n"p = 1, ""dense""",1.5\np | 2,\n')
+    const page = join(folder, 'results', 'speed.md')
+    writeFileSync(page, '<!-- csv a.csv -->\n<!-- /csv -->\n')
+    expect(run(folder).status).toBe(0)
+    expect(readFileSync(page, 'utf8')).toBe(
+      '<!-- csv a.csv -->\n\n|  | ours, in s |\n| --- | ---: |\n| p = 1, "dense" | 1.5 |\n| p \\| 2 |  |\n\n<!-- /csv -->\n',
+    )
+    writeFileSync(join(folder, 'results', 'a.csv'), 'step,s\nx\n')
+    expect(run(folder).stderr).toMatch(/a\.csv: expected 2 fields, came x/)
+  })
+
   it('finds the pages of this repository up to date', () => {
     const { status, stdout } = run('--check')
     expect(status, stdout).toBe(0)

@@ -16,7 +16,7 @@ const usual = 460
 const row = 22
 const fontSize = 11
 
-/** Every run of a table as a mark, and the mean of each cell as a tick: what the table's ± sums up. Null for a table without numbers. */
+/** Every run of a table as a mark, and the mean of several as a tick: what the table's ± sums up. Null for a table without numbers. */
 export function valuesChart(table: SweepTable): Chart | null {
   const { measure, rowAxes, columnAxes, rows, columns, cells } = table
   const named = rows.flatMap((heading, at) =>
@@ -31,8 +31,8 @@ export function valuesChart(table: SweepTable): Chart | null {
   const runs = named.flatMap(({ cell }, at) =>
     cell.runs.map(({ value }) => ({ at, value: measure.scale * value })),
   )
-  const means = named.flatMap(({ cell: { mean } }, at) =>
-    mean === null ? [] : [{ at, value: measure.scale * mean }],
+  const means = named.flatMap(({ cell: { mean, count } }, at) =>
+    mean === null || count < 2 ? [] : [{ at, value: measure.scale * mean }],
   )
   const dot = { stroke: expertColour(0), strokeWidth: 1.5, fill: expertColour(0), fillOpacity: 0.25 }
   const wanted = Math.max(...named.map(({ name }) => textWidth(name, fontSize)), textWidth(axes, fontSize))
@@ -59,7 +59,7 @@ export function valuesChart(table: SweepTable): Chart | null {
       marginTop: 14,
       marginBottom: 36,
       style: { fontSize: `${fontSize}px` },
-      x: { label: measure.title, nice: true, ticks: 5, grid: true, labelArrow: 'none' },
+      x: { label: measure.title, nice: true, inset: 7, ticks: 5, grid: true, labelArrow: 'none' },
       y: { axis: null, type: 'band', domain: Array.from(named.keys()), padding: 0 },
       marks: [
         Plot.ruleY(named, { y: (_: Row, at: number) => at, stroke: tone('line'), strokeWidth: 0.5 }),
