@@ -77,8 +77,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
     writeFileSync('documented.json', text)
     return (await planCommand('documented.json', {})).plan
   },
-  'docs/results.md: COCO: overfitting 32 images, and a ResNet-50': text =>
-    resolveConfig(JSON.parse(text), 'docs/results.md'),
+  'docs/results/coco.md: A whole ResNet-50': text => resolveConfig(JSON.parse(text), 'docs/results/coco.md'),
 }
 
 /** Programs that are compiled, and not run. */
