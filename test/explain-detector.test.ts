@@ -92,6 +92,7 @@ describe('moiety explain of a detector', () => {
     const routing = await rowsOf(join(run, 'routing.parquet'))
     expect(routing).toHaveLength(4 * (1 + 5 + 5))
     expect(Object.keys(routing[0]!)).toEqual(['image', 'layer', 'level', 'logits', 'weights', 'chosen'])
+    expect(routing.flatMap(row => wrongIn('routing', row))).toEqual([])
     const objects = await rowsOf(join(run, 'objects.parquet'))
     expect(objects).toHaveLength(8)
     expect(objects.filter(({ size }) => size === 'small')).toHaveLength(4)

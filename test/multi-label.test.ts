@@ -170,6 +170,7 @@ describe('a multi-label run', () => {
     const { buffer } = Uint8Array.from(readFileSync(join(run, 'routing.parquet')))
     const rows = await parquetReadObjects({ file: buffer })
     expect(rows.length).toBe(count)
+    expect(rows.flatMap(row => wrongIn('routing', row))).toEqual([])
     const above = (at: number) =>
       classes.flatMap(({ threshold }, c) => (probabilities[4 * at + c]! >= threshold ? [c] : []))
     for (const [image, row] of rows.entries())

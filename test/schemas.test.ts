@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parquetReadObjects } from 'hyparquet'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -10,6 +10,8 @@ import type { summarySchema, trainEventSchema } from '../src/run/file-schemas.ts
 import { encodeLine } from '../src/run/metrics-line.ts'
 import { wrongIn } from './against-schema.ts'
 import { type Ended, moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
+import { tinyDetector, writeTinyCoco } from './tiny-detection.ts'
+import { tinyMultiLabel, writeTinyMultiLabel } from './tiny-multi-label.ts'
 
 /** What other programs read of a run is what the schemas promise. */
 const folder = newFolder()
@@ -43,6 +45,33 @@ describe('train --json', () => {
     expect(summary).toEqual({ ...file, run })
   })
 
+  it.each([
+    ['multi-label', async (data: string) => tinyMultiLabel(await writeTinyMultiLabel(data))],
+    ['detection', async (data: string) => tinyDetector(await writeTinyCoco(data))],
+  ] as const)(
+    'prints events of %s likewise',
+    async (task, configOf) => {
+      const place = join(folder, task)
+      mkdirSync(place)
+      const config = await configOf(join(place, 'data'))
+      const recipe = writeRecipe(place, { ...config, training: { epochs: 1, batch: 4 } })
+      const { code, stdout, stderr } = await moiety('train', recipe, '--out', join(place, 'run'), '--json')
+      expect(code, stderr).toBe(0)
+      const events = linesOf(stdout)
+      expect(events.flatMap(event => wrongIn('events', event))).toEqual([])
+      expect(events).toContainEqual(
+        expect.objectContaining({ kind: 'step', step: 3, layers: expect.any(Array) }),
+      )
+      expect(events.at(-1)).toMatchObject({ kind: 'summary', interrupted: false })
+      const lines = linesOf(readFileSync(join(place, 'run', 'metrics.jsonl'), 'utf8'))
+      expect(lines.flatMap(line => wrongIn('metrics', line))).toEqual([])
+      expect(
+        wrongIn('summary', JSON.parse(readFileSync(join(place, 'run', 'summary.json'), 'utf8'))),
+      ).toEqual([])
+    },
+    120_000,
+  )
+
   it('has null for a number that is none, and says which', () => {
     const line: unknown = JSON.parse(encodeLine({ kind: 'epoch', loss: Number.NaN, layers: [] }))
     expect(line).toEqual({ kind: 'epoch', loss: null, layers: [], nonFinite: { loss: 'NaN' } })
@@ -59,6 +88,10 @@ describe('the files of a run', () => {
   it('metrics.jsonl and summary.json are as their schemas say', () => {
     const lines = linesOf(readFileSync(join(run, 'metrics.jsonl'), 'utf8'))
     expect(lines.length).toBeGreaterThan(14)
+    const mixture = expect.objectContaining({ shares: Array.from({ length: 4 }, () => expect.any(Number)) })
+    const counted = expect.objectContaining({ counters: expect.any(Object) })
+    const step = lines.find((line): line is { layers: object } => (line as { step: number }).step === 2)
+    expect(Object.values(step!.layers)).toEqual([mixture, counted])
     expect(lines.flatMap(line => wrongIn('metrics', line))).toEqual([])
     expect(wrongIn('summary', JSON.parse(readFileSync(join(run, 'summary.json'), 'utf8')))).toEqual([])
   })
@@ -75,6 +108,8 @@ describe('the files of a run', () => {
 
   it('would be found to be otherwise', () => {
     expect(wrongIn('summary', { run: 'x' })).not.toEqual([])
+    const line = linesOf(readFileSync(join(run, 'metrics.jsonl'), 'utf8'))[0] as object
+    expect(wrongIn('metrics', { ...line, layers: { layer4: { shares: 'even' } } })).not.toEqual([])
     expect(wrongIn('metrics', { kind: 'step', step: 'two' })).not.toEqual([])
     expect(wrongIn('events', { kind: 'other' })).not.toEqual([])
     expect(wrongIn('report', { version: 1 })).not.toEqual([])

@@ -401,9 +401,10 @@ class Playground {
     this.#start([{ title, from: snapshot, data, classes, size, mean, std, isTrainable: why === undefined }])
     this.#runs[0]!.restoreLog(snapshot.log)
     this.#until = snapshot.step
+    const isDone = snapshot.epoch >= snapshot.config.training.epochs
     this.#say(
       why === undefined
-        ? `Opened at step ${snapshot.step}. Play goes on from there.`
+        ? `Opened at step ${snapshot.step}. ${isDone ? 'It is finished; moiety train --resume --set training.epochs=… trains it further.' : 'Play goes on from there.'}`
         : `Opened at step ${snapshot.step}. It can be looked at, but not trained here: ${why}.`,
     )
     this.#conduct()

@@ -1,8 +1,8 @@
 import * as Plot from '@observablehq/plot'
 import { type Chart, type ChartFacts, draw } from './draw.ts'
 import { percent } from './figures.ts'
-import { fitted } from './markup.ts'
-import { narrow, paperLetter } from './matrix-charts.ts'
+import { shortened, textWidth } from './lettering.ts'
+import { narrow } from './matrix-charts.ts'
 import { expertColour, expertInk, tone } from './palette.ts'
 
 /**
@@ -19,6 +19,7 @@ export interface Bar {
 }
 
 const row = 18
+const fontSize = 11
 
 /** Bars from 0, one below the other, in the order given; names that would take more than half of the width stand above their bars. */
 export function barChart(facts: ChartFacts, bars: readonly Bar[], most: number): Chart {
@@ -36,7 +37,7 @@ export function barChart(facts: ChartFacts, bars: readonly Bar[], most: number):
       marginRight: 56,
       marginTop: 4,
       marginBottom: 4,
-      style: { fontSize: '11px' },
+      style: { fontSize: `${fontSize}px` },
       x: { axis: null, domain: [0, most > 0 ? most : 1] },
       y: { axis: null, type: 'band', domain: Array.from(bars.keys()), padding: 0 },
       marks: [
@@ -54,7 +55,7 @@ export function barChart(facts: ChartFacts, bars: readonly Bar[], most: number):
           ...y,
           frameAnchor: 'left',
           ...(isAbove ? { textAnchor: 'start', dx: 4, dy: -7 } : { textAnchor: 'end', dx: -6 }),
-          text: (bar: Bar) => fitted(bar.name, Math.floor(isAbove ? width / 6.4 : names / paperLetter)),
+          text: (bar: Bar) => shortened(bar.name, (isAbove ? width : names) - 8, fontSize),
         }),
         Plot.text(bars, {
           ...y,
@@ -71,7 +72,7 @@ export function barChart(facts: ChartFacts, bars: readonly Bar[], most: number):
 
 /** The width in pixels in which the longest of the names is whole. */
 function wantedFor(bars: readonly { readonly name: string }[]): number {
-  return Math.max(...bars.map(({ name }) => Array.from(name).length)) * paperLetter + 8
+  return Math.max(...bars.map(({ name }) => textWidth(name, fontSize))) + 8
 }
 
 /** What a bar of parts is about: a class, a size. */
@@ -118,7 +119,7 @@ export function partedChart(
       marginRight: 8,
       marginTop: 2,
       marginBottom: 2,
-      style: { fontSize: '11px' },
+      style: { fontSize: `${fontSize}px` },
       x: { axis: null, domain: [0, 1] },
       y: { axis: null, type: 'band', domain: Array.from(bars.keys()), padding: 0 },
       marks: [
@@ -137,7 +138,7 @@ export function partedChart(
           frameAnchor: 'left',
           textAnchor: 'end',
           dx: -6,
-          text: (bar: Parted) => fitted(bar.name, Math.floor(names / paperLetter)),
+          text: (bar: Parted) => shortened(bar.name, names - 8, fontSize),
         }),
       ],
     }

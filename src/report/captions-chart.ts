@@ -10,22 +10,22 @@ interface Line {
   readonly expert: number
   readonly share: number
   readonly text: string
+  /** As it is drawn: names of classes can be of any length. */
+  readonly drawn: string
   readonly spoken: boolean
 }
 
 const usual = 760
+const longest = 480
 const [begin, em, lineHeight] = [84, 12, 13]
 
 /** The experts of a layer with their shares and captions; on a page they are cards with pictures. */
 export function captionsChart(layer: LayerFindings, experts: readonly ExpertFindings[]): Chart {
-  const lines = experts.map(
-    ({ expert, caption, noCaptionReason }): Line => ({
-      expert,
-      share: layer.share[expert] ?? 0,
-      text: fitted(shown(caption ?? noCaptionReason ?? 'no caption'), 208),
-      spoken: caption !== null,
-    }),
-  )
+  const lines = experts.map(({ expert, caption, noCaptionReason }): Line => {
+    const text = shown(caption ?? noCaptionReason ?? 'no caption')
+    const share = layer.share[expert] ?? 0
+    return { expert, share, text, drawn: fitted(text, longest), spoken: caption !== null }
+  })
   const facts = {
     name: `${layer.name}-captions`,
     label: `${shown(layer.name)}: the experts in a line each`,
@@ -41,7 +41,7 @@ export function captionsChart(layer: LayerFindings, experts: readonly ExpertFind
     const width = given ?? usual
     const lineWidth = (width - begin - 8) / em
     // Plot breaks lines by the same estimate of widths, in em.
-    const heights = lines.map(({ text }) => Math.ceil((text.length * 0.6) / lineWidth) * lineHeight + 14)
+    const heights = lines.map(({ drawn }) => Math.ceil((drawn.length * 0.6) / lineWidth) * lineHeight + 14)
     const total = heights.reduce((sum, height) => sum + height, 0)
     const middles = heights.map((height, at) => heights.slice(0, at).reduce((a, b) => a + b, 0) + height / 2)
     const y = (_: Line, at: number): number => middles[at] ?? 0
@@ -75,7 +75,7 @@ export function captionsChart(layer: LayerFindings, experts: readonly ExpertFind
         Plot.text(lines, {
           ...left,
           dx: begin - 6,
-          text: 'text',
+          text: 'drawn',
           lineWidth,
           fill: { value: (d: Line) => tone(d.spoken ? 'ink' : 'muted'), scale: null },
         }),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { syntheticFindings } from '../../test/synthetic-findings.ts'
+import { barChart } from './bar-charts.ts'
 import { chartFiles } from './chart-files.ts'
 import { renderReport, reportCharts } from './page.ts'
 import { pixels } from './paper.ts'
@@ -55,6 +56,20 @@ describe('charts for documents', () => {
   it('have their units and legends inside', () => {
     expect(named('layer4-training').paper(300)).toMatch(/mean gate weight.*even split, 1 \/ E/s)
     expect(named('layer4-superclasses').paper(600)).toMatch(/× chance:.*&gt; 4.*figures: mean weight, %/s)
+  })
+
+  it('have the names of bars whole, beside them or above', () => {
+    const shares = named('layer4-shares').paper(pixels(84))
+    expect(shares).toContain('>expert 3, selection<')
+    const long = 'the box overlaps too little (IoU 0.1 to 0.5)'
+    const bars = [{ name: long, value: 3, text: '3', tick: null }]
+    const { paper } = barChart({ name: 'a', label: 'a', data: [] }, bars, 4).svg.charts[0]!
+    expect(paper(pixels(84))).toContain(`>${long}<`)
+  })
+
+  it('number epochs from 1, as learning curves and the log do', () => {
+    const [first] = named('layer4-training').data
+    expect(first).toMatchObject({ epoch: findings.layers[0]!.history[0]!.epoch + 1, expert: 0 })
   })
 
   it('keep a name of the data from being a path or markup', async () => {

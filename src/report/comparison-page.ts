@@ -18,7 +18,7 @@ import { type Chart, type ChartFacts, draw, sign } from './draw.ts'
 import { amount, bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
 import { leadingConfiguration } from './leading-configuration.ts'
 import { type CurveSeries, curveLegend, learningCharts } from './learning-charts.ts'
-import { html, type Markup, name, shown } from './markup.ts'
+import { fitted, html, type Markup, name, shown } from './markup.ts'
 import { expertColour, tone } from './palette.ts'
 import { drawnSign, type LegendEntry, stroke } from './paper.ts'
 import type { DataRow, PaperChart } from './paper-chart.ts'
@@ -100,10 +100,16 @@ function curvesSection(runs: readonly ComparedRun[]): Markup | null {
 
 function seriesOf(runs: readonly ComparedRun[]): CurveSeries[] {
   return groupsOf(runs).map((group, shade) => ({
-    name: runNames(group),
+    name: seriesName(group),
     shade,
     runs: group.runs.map(({ learning }) => learning),
   }))
+}
+
+/** The first of its runs, which a legend has room for, and how many there are besides. */
+function seriesName({ runs: [first, ...others] }: Group): string {
+  const name = fitted(first?.run ?? '', others.length === 0 ? 48 : 36)
+  return others.length === 0 ? name : `${name} and ${others.length} more`
 }
 
 /** What runs of a task are ranked by. */

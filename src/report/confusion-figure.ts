@@ -2,8 +2,9 @@ import * as Plot from '@observablehq/plot'
 import { mostConfused } from '../metrics/confusion.ts'
 import { type Chart, draw } from './draw.ts'
 import { percent, whole } from './figures.ts'
-import { fitted, html, type Markup } from './markup.ts'
-import { narrow, paperLetter } from './matrix-charts.ts'
+import { shortened, textWidth } from './lettering.ts'
+import { html, type Markup } from './markup.ts'
+import { narrow } from './matrix-charts.ts'
 import { liftColour, liftInk, tone } from './palette.ts'
 import { swatch } from './paper.ts'
 import { chart, classNamed, figure, numbers } from './parts.ts'
@@ -117,12 +118,13 @@ function confusionChart(confusion: Matrix, names: readonly string[]): Chart {
       { text: 'rows: shown; columns: named, with the numbers of the rows; figures: images' },
     ],
   }
+  const widestName = Math.max(0, ...names.map(name => textWidth(name, 11)))
   return draw(facts, width => {
     const fits = (room: number): number => Math.floor(room / Math.max(1, count))
     const side =
       width === null
         ? Math.max(least, Math.min(widest, fits(narrow - labels - gap)))
-        : Math.min(widest, fits(width - gap - Math.min(labels, 0.3 * width)))
+        : Math.min(widest, fits(width - gap - Math.min(Math.max(labels, widestName), 0.3 * width)))
     const space = width === null ? labels : width - gap - count * side
     const isRoomFor = ({ images }: Cell): boolean => String(images).length * 6.2 < side - 1
     // Narrow columns have a number now and then; rows are always high enough for their names.
@@ -165,8 +167,7 @@ function confusionChart(confusion: Matrix, names: readonly string[]): Chart {
           textAnchor: 'end',
           dx: -gap,
           y: (c: number) => c,
-          text: (c: number) =>
-            fitted(names[c] ?? '', Math.floor(space / (width === null ? 6.3 : paperLetter))),
+          text: (c: number) => shortened(names[c] ?? '', space, 11),
         }),
         Plot.cell(each, { x: (c: number) => c, y: (c: number) => c, inset: 0.5, fill: tone('faint') }),
         Plot.cell(cells, {

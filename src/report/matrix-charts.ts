@@ -1,7 +1,7 @@
 import * as Plot from '@observablehq/plot'
 import { type Chart, type ChartFacts, draw } from './draw.ts'
 import { blank, percent, times, wholePercent } from './figures.ts'
-import { fitted } from './markup.ts'
+import { shortened, textWidth } from './lettering.ts'
 import { expertColour, expertInk, liftColour, liftInk, liftStep, tone } from './palette.ts'
 import { type LegendEntry, swatch } from './paper.ts'
 import type { DataRow } from './paper-chart.ts'
@@ -41,9 +41,6 @@ export const figured: MatrixLayout = { labels: 160, row: 21, cell: 40, least: 22
 /** The width that is to be had on a small telephone. */
 export const narrow = 328
 const smallest = 15
-const letter = 6.3
-/** Fonts of documents are wider. */
-export const paperLetter = 7.3
 const gap = 8
 
 /** A cell in its place. */
@@ -114,10 +111,11 @@ export function matrixChart(
     own.map((one, column): PlacedCell => ({ ...one, row: at, column })),
   )
   const data = rows.flatMap(({ name, cells: own }) => own.map(one => ({ [rowsAre]: name, ...one.data })))
+  const wanted = Math.max(0, ...rows.map(({ name }) => textWidth(name, 11)))
   return draw({ ...facts, data }, width => {
     const room = Math.floor(((width ?? narrow) - labels - gap) / Math.max(1, columns))
     const cell =
-      width === null ? Math.max(least, Math.min(widest, room)) : cellOnPaper(width, labels, columns)
+      width === null ? Math.max(least, Math.min(widest, room)) : cellOnPaper(width, wanted, columns)
     const space = width === null ? labels : width - gap - columns * cell
     return {
       width: space + gap + columns * cell,
@@ -137,8 +135,7 @@ export function matrixChart(
           textAnchor: 'end',
           dx: -gap,
           y: (_: MatrixRow, i: number) => i,
-          text: ({ name }: MatrixRow) =>
-            fitted(name, Math.floor(space / (width === null ? letter : paperLetter))),
+          text: ({ name }: MatrixRow) => shortened(name, space, 11),
         }),
         ...cellMarks(cells, cell >= 21),
       ],
@@ -146,10 +143,10 @@ export function matrixChart(
   })
 }
 
-/** The width of a cell where names have as much more than they would like as documents' fonts are wider, but not most of the width. */
-function cellOnPaper(width: number, labels: number, columns: number): number {
-  const names = Math.min(labels * 1.3, 0.45 * width)
+/** The width of a cell where names have what they want, but not most of the width unless cells have room for their figures. */
+function cellOnPaper(width: number, wanted: number, columns: number): number {
   const whole = (width - gap) / Math.max(1, columns)
+  const names = Math.max(0.3 * width, Math.min(wanted, Math.max(0.45 * width, width - gap - columns * 30)))
   return Math.floor(Math.max((width - gap - names) / Math.max(1, columns), Math.min(22, 0.75 * whole)))
 }
 

@@ -1,5 +1,6 @@
 import { parseHTML } from 'linkedom'
 import { withSigns } from './greyscale.ts'
+import { textWidth } from './lettering.ts'
 import { html } from './markup.ts'
 import { variables } from './palette.ts'
 import type { SvgElement } from './svg-element.ts'
@@ -20,8 +21,6 @@ export function pixels(millimetres: number): number {
 /** 7 pt, and a little more so that rounding cannot go below. */
 const leastFont = 9.4
 const legendFont = 10
-/** Of a letter at {@link legendFont}: the mean of sans-serif fonts, rather too wide. */
-const letter = 5.8
 const rowHeight = 16
 
 /** An entry of a legend: a sign of at most 24 × 12 pixels with its text, or text alone. */
@@ -102,8 +101,9 @@ function legendRows(legend: readonly LegendEntry[], width: number): string[] {
     used += needed + 12
   }
   for (const { text, sign } of legend) {
-    if (sign === undefined) for (const line of broken(text, width - 8)) place(words(line, 0), textWidth(line))
-    else place(sign.svg + words(text, sign.width + 4), sign.width + 4 + textWidth(text))
+    if (sign === undefined)
+      for (const line of broken(text, width - 8)) place(words(line, 0), textWidth(line, legendFont))
+    else place(sign.svg + words(text, sign.width + 4), sign.width + 4 + textWidth(text, legendFont))
   }
   return rows.map(row => row.join(''))
 }
@@ -117,17 +117,9 @@ function broken(text: string, width: number): string[] {
   const lines: string[] = []
   for (const word of text.split(' ')) {
     const last = lines.at(-1)
-    if (last !== undefined && textWidth(`${last} ${word}`) <= width)
+    if (last !== undefined && textWidth(`${last} ${word}`, legendFont) <= width)
       lines[lines.length - 1] = `${last} ${word}`
     else lines.push(word)
   }
   return lines
-}
-
-/** In pixels, estimated; letters of East Asia are square. */
-function textWidth(text: string): number {
-  return Array.from(text).reduce(
-    (sum, one) => sum + ((one.codePointAt(0) ?? 0) >= 0x1100 ? legendFont : letter),
-    0,
-  )
 }
