@@ -58,7 +58,7 @@ describe('charts for documents', () => {
     expect(named('layer4-superclasses').paper(600)).toMatch(/× chance:.*&gt; 4.*figures: mean weight, %/s)
   })
 
-  it('have the names of bars whole, beside them or above', () => {
+  it('have the names of bars in full, at their side or above', () => {
     const shares = named('layer4-shares').paper(pixels(84))
     expect(shares).toContain('>expert 3, selection<')
     const long = 'the box overlaps too little (IoU 0.1 to 0.5)'

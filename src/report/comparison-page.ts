@@ -106,7 +106,7 @@ function seriesOf(runs: readonly ComparedRun[]): CurveSeries[] {
   }))
 }
 
-/** The first of its runs, which a legend has room for, and how many there are besides. */
+/** As many runs as a legend has room for, and the number of the others. */
 function seriesName({ runs: [first, ...others] }: Group): string {
   const name = fitted(first?.run ?? '', others.length === 0 ? 48 : 36)
   return others.length === 0 ? name : `${name} and ${others.length} more`

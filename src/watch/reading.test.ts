@@ -80,7 +80,7 @@ describe('a log that is read while it is written', () => {
     expect(log.facts).toMatchObject({ damaged: 1, damagedLines: [2] })
   })
 
-  it('begins anew where a resume has cut it, also when it has grown beyond its length since', async () => {
+  it('is read from its start where a resume has cut it, also when it has grown beyond its length since', async () => {
     writeFileSync(path, steps(1, 20))
     const log = newLog()
     await readAll(log)
@@ -97,7 +97,7 @@ describe('a log that is read while it is written', () => {
     expect(log.facts.lines).toBe(35)
   })
 
-  it('begins anew where the folder was replaced, and is empty where it is gone', async () => {
+  it('is read from its start where the folder was replaced, and is empty where it is gone', async () => {
     writeFileSync(path, steps(1, 20))
     const log = newLog()
     await readAll(log)

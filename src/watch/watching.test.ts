@@ -276,7 +276,7 @@ describe('the rate of steps', () => {
     ] as const)
       rate.see(number, at)
     expect(rate.perSecond).toBe(2)
-    // Steps taken again after a resume begin anew.
+    // Steps taken again after a resume replace the earlier ones.
     rate.see(5, 10)
     expect(rate.perSecond).toBeUndefined()
   })
