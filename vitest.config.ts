@@ -16,6 +16,7 @@ const isolated = [
     'examples',
     'exhausted',
     'own-components',
+    'own-data',
   ].map(name => `test/${name}.test.ts`),
 ]
 

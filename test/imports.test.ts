@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { cruise, type ICruiseResult } from 'dependency-cruiser'
 import { expect, it } from 'vitest'
@@ -94,4 +94,15 @@ it('pages import of src/ only what is meant for them, which imports nothing from
   const { summary, modules } = output as ICruiseResult
   expect(modules.length).toBeGreaterThan(20)
   expect(summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`)).toEqual([])
+})
+
+// Projects without isolation run many files in one process: a component that one file adds would be in the registries of the next.
+it('runs tests that add components in processes of their own', () => {
+  const config = readFileSync(new URL('../vitest.config.ts', import.meta.url), 'utf8')
+  const adding = readdirSync(new URL('.', import.meta.url))
+    .filter(file => file.endsWith('.test.ts'))
+    .filter(file => /\baddComponents\(/.test(readFileSync(new URL(file, import.meta.url), 'utf8')))
+    .map(file => file.replace('.test.ts', ''))
+  expect(adding).toContain('own-data')
+  expect(adding.filter(name => !config.includes(`'${name}'`) && name !== 'imports')).toEqual([])
 })
