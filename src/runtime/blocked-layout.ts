@@ -12,6 +12,7 @@ import { blockedConvolution } from './blocked-convolutions.ts'
 import { blockedInputGradient, blockedSpreading, isDoubling, isSpreading } from './blocked-input-gradients.ts'
 import { blockedKernelGradient } from './blocked-kernel-gradients.ts'
 import { blockedPointwise, isPointwise } from './blocked-pointwise.ts'
+import { winogradConvolution, winogradKernelGradient } from './winograd.ts'
 import { Blocking, blockedDomain, filling, floatOf, withoutUnused } from './blocking.ts'
 
 /**
@@ -36,7 +37,7 @@ export function withBlockedLayout(model: OnnxModel, block: number): OnnxModel {
     ...model,
     nodes: blocking.nodes,
     initializers: [...model.initializers, ...blocking.constants.values()],
-    domains: { ...model.domains, [blockedDomain]: 1 },
+    domains: { ...model.domains, [blockedDomain]: 1, 'com.microsoft': 1 },
   })
 }
 
@@ -45,6 +46,7 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   const { semantics } = node
   if (semantics?.kind === 'convolution') {
     if (node.inputs.length !== 2 || !fills(semantics.channels, emit.block)) return false
+    if (winogradConvolution(emit, node, semantics)) return true
     blockedConvolution(emit, node, semantics)
     return true
   }
@@ -61,6 +63,7 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
     const full = images === undefined ? 1 : filling(images, emit.block)
     const isWorthIt = full * fillingInFours(channels.outputs, emit.block) >= worthwhile
     if (!isWorthIt || padding >= Math.min(...kernel)) return false
+    if (winogradKernelGradient(emit, node, semantics)) return true
     blockedKernelGradient(emit, node, semantics)
     return true
   }

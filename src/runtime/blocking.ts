@@ -31,6 +31,7 @@ export class Blocking {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
   readonly #activations = new Map<string, Blocks>()
+  readonly #once = new Map<string, string>()
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
   readonly #given: ReadonlyMap<string, OnnxTensor>
   readonly #uses: ReadonlyMap<string, number>
@@ -137,6 +138,29 @@ export class Blocking {
     const bytes = new Uint8Array(BigInt64Array.of(BigInt(value)).buffer)
     this.constants.set(name, { name, dtype: 'int64', shape: [], bytes })
     return name
+  }
+
+  floats(shape: readonly number[], values: readonly number[]): string {
+    const name = `${prefix} ${shape.join('×')} of ${values.join(' ')}`
+    this.constants.set(name, {
+      name,
+      dtype: 'float32',
+      shape,
+      bytes: new Uint8Array(Float32Array.from(values).buffer),
+    })
+    return name
+  }
+
+  once(key: string, make: () => string): string {
+    const known = this.#once.get(key)
+    if (known !== undefined) return known
+    const name = make()
+    this.#once.set(key, name)
+    return name
+  }
+
+  fused(inputs: readonly string[], attributes: OnnxNode['attributes']): string {
+    return this.#add('FusedMatMul', 'com.microsoft', inputs, attributes)
   }
 
   /** A float32 constant with the same number everywhere. */
