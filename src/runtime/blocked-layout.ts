@@ -12,8 +12,13 @@ import { blockedConvolution } from './blocked-convolutions.ts'
 import { blockedInputGradient, blockedSpreading, isDoubling, isSpreading } from './blocked-input-gradients.ts'
 import { blockedKernelGradient } from './blocked-kernel-gradients.ts'
 import { blockedPointwise, isPointwise } from './blocked-pointwise.ts'
-import { winogradConvolution, winogradKernelGradient } from './winograd.ts'
-import { Blocking, blockedDomain, filling, floatOf, withoutUnused } from './blocking.ts'
+import { Blocking, blockedDomain, filling, floatOf, fusedDomain, withoutUnused } from './blocking.ts'
+import {
+  isWinograd,
+  isWinogradKernelGradient,
+  winogradConvolution,
+  winogradKernelGradient,
+} from './winograd.ts'
 
 /**
  * The same model with its convolutions and their gradients in blocks of `block` channels or images, where that is faster, and with
@@ -37,7 +42,7 @@ export function withBlockedLayout(model: OnnxModel, block: number): OnnxModel {
     ...model,
     nodes: blocking.nodes,
     initializers: [...model.initializers, ...blocking.constants.values()],
-    domains: { ...model.domains, [blockedDomain]: 1, 'com.microsoft': 1 },
+    domains: { ...model.domains, [blockedDomain]: 1, [fusedDomain]: 1 },
   })
 }
 
@@ -46,8 +51,8 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   const { semantics } = node
   if (semantics?.kind === 'convolution') {
     if (node.inputs.length !== 2 || !fills(semantics.channels, emit.block)) return false
-    if (winogradConvolution(emit, node, semantics)) return true
-    blockedConvolution(emit, node, semantics)
+    if (isWinograd(node, semantics)) winogradConvolution(emit, node, semantics)
+    else blockedConvolution(emit, node, semantics)
     return true
   }
   if (semantics?.kind === 'inputGradient') {
@@ -59,11 +64,14 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   }
   if (semantics?.kind === 'kernelGradient') {
     const { images, channels, padding, kernel } = semantics.of
+    if (fills(channels, emit.block) && isWinogradKernelGradient(semantics)) {
+      winogradKernelGradient(emit, node, semantics)
+      return true
+    }
     // How many images an expert gets is not known; computed for nothing are less than a block, or one block where it gets none.
     const full = images === undefined ? 1 : filling(images, emit.block)
     const isWorthIt = full * fillingInFours(channels.outputs, emit.block) >= worthwhile
     if (!isWorthIt || padding >= Math.min(...kernel)) return false
-    if (winogradKernelGradient(emit, node, semantics)) return true
     blockedKernelGradient(emit, node, semantics)
     return true
   }

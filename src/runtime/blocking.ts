@@ -5,6 +5,9 @@ import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../graph/on
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
 export const blockedDomain = 'com.microsoft.nchwc'
 
+/** ONNX Runtime's operator set of fused ops, the same on all processors. */
+export const fusedDomain = 'com.microsoft'
+
 /** Values that are made here are called by it and a `#`, or the numbers of a constant; nothing else in a model is. */
 const prefix = 'blocks'
 
@@ -31,7 +34,7 @@ export class Blocking {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
   readonly #activations = new Map<string, Blocks>()
-  readonly #once = new Map<string, string>()
+  readonly #written = new Map<string, string>()
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
   readonly #given: ReadonlyMap<string, OnnxTensor>
   readonly #uses: ReadonlyMap<string, number>
@@ -70,6 +73,20 @@ export class Blocking {
     output?: string,
   ): string {
     return this.#add(op, blockedDomain, inputs, attributes, output)
+  }
+
+  /** Adds a product of stacks of matrices, transposed where `transA` or `transB` is 1, and returns the name of its result. */
+  fusedMatMul(inputs: readonly [string, string], attributes: OnnxNode['attributes']): string {
+    return this.#add('FusedMatMul', fusedDomain, inputs, attributes)
+  }
+
+  /** What `write` has written under this key before, or writes now. */
+  once(key: string, write: () => string): string {
+    const known = this.#written.get(key)
+    if (known !== undefined) return known
+    const name = write()
+    this.#written.set(key, name)
+    return name
   }
 
   /** The name of an activation in blocks. It is converted once, however often it is requested. */
@@ -140,34 +157,17 @@ export class Blocking {
     return name
   }
 
-  floats(shape: readonly number[], values: readonly number[]): string {
-    const name = `${prefix} ${shape.join('×')} of ${values.join(' ')}`
-    this.constants.set(name, {
-      name,
-      dtype: 'float32',
-      shape,
-      bytes: new Uint8Array(Float32Array.from(values).buffer),
-    })
-    return name
-  }
-
-  once(key: string, make: () => string): string {
-    const known = this.#once.get(key)
-    if (known !== undefined) return known
-    const name = make()
-    this.#once.set(key, name)
-    return name
-  }
-
-  fused(inputs: readonly string[], attributes: OnnxNode['attributes']): string {
-    return this.#add('FusedMatMul', 'com.microsoft', inputs, attributes)
-  }
-
   /** A float32 constant with the same number everywhere. */
   filled(shape: readonly number[], value: number): string {
-    const name = `${prefix} ${shape.join('×')} of ${value}`
-    const values = new Float32Array(shape.reduce((size, extent) => size * extent, 1)).fill(value)
-    this.constants.set(name, { name, dtype: 'float32', shape, bytes: new Uint8Array(values.buffer) })
+    const count = shape.reduce((size, extent) => size * extent, 1)
+    return this.matrix(`${shape.join('×')} of ${value}`, shape, new Array<number>(count).fill(value))
+  }
+
+  /** A float32 constant. Its title states its numbers. */
+  matrix(title: string, shape: readonly number[], values: readonly number[]): string {
+    const name = `${prefix} ${title}`
+    const bytes = new Uint8Array(Float32Array.from(values).buffer)
+    this.constants.set(name, { name, dtype: 'float32', shape, bytes })
     return name
   }
 
