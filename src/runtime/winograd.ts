@@ -86,7 +86,14 @@ export function winogradConvolution(emit: Blocking, node: OnnxNode, semantics: C
   const result =
     rotatedFrom === undefined
       ? forward(emit, value, kernel, channels, from, to)
-      : inputGradient(emit, value, rotatedFrom, { inputs: channels.outputs, outputs: channels.inputs }, from, to)
+      : inputGradient(
+          emit,
+          value,
+          rotatedFrom,
+          { inputs: channels.outputs, outputs: channels.inputs },
+          from,
+          to,
+        )
   emit.made(node.outputs[0]!, result, channels.outputs)
 }
 
@@ -95,14 +102,7 @@ export function winogradConvolution(emit: Blocking, node: OnnxNode, semantics: C
  * numbers). So what depends on little comes early in the file here: then it is computed when it is needed, and not before all
  * layers in front of it.
  */
-function forward(
-  emit: Blocking,
-  x: string,
-  w: string,
-  kernel: KernelChannels,
-  from: Form,
-  to: Form,
-): string {
+function forward(emit: Blocking, x: string, w: string, kernel: KernelChannels, from: Form, to: Form): string {
   const U = kernelPoints(emit, w, kernel, 'forward')
   const V = inputPoints(emit, x, from, 'forward')
   kernelPoints(emit, w, kernel, 'backward')

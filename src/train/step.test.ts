@@ -73,8 +73,12 @@ describe('the program of a training step', () => {
   })
 })
 
-describe('a whole step on blocks', () => {
-  const [batch, size] = [16, 16]
+describe.each([
+  { size: 16, winograd: 0 },
+  // Three convolutions of 96 channels at 8×8, and three of each expert at 4×4.
+  { size: 32, winograd: 3 + 4 * 3 },
+])('a whole step on blocks, of images of $size pixels', ({ size, winograd }) => {
+  const batch = 16
   // Narrow experts are 68 channels wide: their blocks are not full.
   const step = stepOf(24, 4, batch, size)
 
@@ -115,6 +119,11 @@ describe('a whole step on blocks', () => {
       const onBlocks = rewritten.filter(({ domain, op }) => domain === blockedDomain && op === 'Conv')
       expect(onBlocks.filter(({ name }) => name.includes('layer4.experts.')).length).toBeGreaterThan(50)
       expect(onBlocks.filter(({ name }) => name.includes('layer1.')).length).toBeGreaterThan(10)
+      const ofPoints = rewritten.filter(
+        ({ op, inputs, attributes }) =>
+          op === 'FusedMatMul' && attributes.transB === 1 && !inputs[0]!.includes('Winograd'),
+      )
+      expect(ofPoints).toHaveLength(winograd)
     }
     const [blocked, plain] = [await taken(true), await taken(false)]
     expect([...blocked.keys()]).toEqual([...plain.keys()])
