@@ -16,6 +16,11 @@ export function roundedUp(extent: number, block: number): number {
   return Math.ceil(extent / block) * block
 }
 
+/** How many channels lack to the next multiple of 4: the engine reorders channels into blocks in fours. */
+export function lackingToFours(channels: number): number {
+  return roundedUp(channels, 4) - channels
+}
+
 /** The filled fraction of its blocks, 0 to 1. */
 export function filling(extent: number, block: number): number {
   return extent === 0 ? 0 : extent / roundedUp(extent, block)
@@ -93,7 +98,10 @@ export class Blocking {
   inBlocks(plain: string): string {
     const known = this.#activations.get(plain)
     if (known !== undefined) return known.name
-    const name = this.blocked('ReorderInput', [plain])
+    const channels = this.#shapes.get(plain)?.[1]
+    const lacking = typeof channels === 'number' ? lackingToFours(channels) : 0
+    const inFours = lacking === 0 ? plain : this.node('Pad', [plain, this.ints(0, 0, 0, 0, 0, lacking, 0, 0)])
+    const name = this.blocked('ReorderInput', [inFours])
     this.#activations.set(plain, { name, isCopy: true })
     return name
   }
