@@ -12,13 +12,15 @@ const data = writeTinyCifar(join(folder, 'data'), { train: 96, test: 32 })
 describe('the memory of a batch', () => {
   const configOf = (changes: object) => resolveConfig({ ...tinyConfig(data), ...changes }, 'test')
 
-  it('is measured in a process of its own, and grows with the batch', async () => {
+  it('is measured in a process of its own, and grows with the batch, however much this one has', async () => {
+    const own = Buffer.alloc(800e6, 1)
     const measure = measureInProcess(configOf({}), { classes: 4 })
     const [few, many] = [await measure(2), await measure(96)]
     // Activations alone: 94 images more, in more than ten tensors of 4 channels at 32² in float32 each.
     expect(many - few).toBeGreaterThan(94 * 10 * 4 * 32 ** 2 * 4)
     expect(few).toBeGreaterThan(64e6)
     expect(many).toBeLessThan(4e9)
+    expect(own.at(-1)).toBe(1)
   })
 
   it('is refused with the reason of that process', async () => {

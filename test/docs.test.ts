@@ -118,6 +118,7 @@ describe('links from pages to files of the repository', () => {
   it('are those that lead out of the folder of the pages', () => {
     expect(fileOutside('../../src/index.ts', 'guide/gpu.md')).toBe('src/index.ts')
     expect(fileOutside('../README.md', 'results.md')).toBe('README.md')
+    expect(fileOutside('data/grid.csv', 'results/grid.md')).toBe('docs/results/data/grid.csv')
     for (const within of [
       '../results.md',
       'weights.md#freezing',

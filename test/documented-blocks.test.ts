@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   existsSync,
@@ -77,8 +77,7 @@ const readers: Readonly<Record<string, (text: string) => unknown>> = {
     writeFileSync('documented.json', text)
     return (await planCommand('documented.json', {})).plan
   },
-  'docs/results.md: COCO: overfitting 32 images, and a ResNet-50': text =>
-    resolveConfig(JSON.parse(text), 'docs/results.md'),
+  'docs/results/coco.md: A whole ResNet-50': text => resolveConfig(JSON.parse(text), 'docs/results/coco.md'),
 }
 
 /** Programs that are compiled, and not run. */
@@ -95,6 +94,7 @@ beforeAll(async () => {
   await fillReadersFolder(of('json').find(({ page }) => page === 'docs/guide/sweeps.md')!.text)
   mkdirSync('node_modules')
   symlinkSync(root, join('node_modules', 'moiety'), 'junction')
+  symlinkSync(join(root, 'node_modules', '@types'), join('node_modules', '@types'), 'junction')
   symlinkSync(join(root, 'node_modules', 'zod'), join('node_modules', 'zod'), 'junction')
   // What docs/guide/components.md tells readers to write, which its commands load.
   for (const { language, text } of codeOf('docs/guide/components.md')) {
@@ -335,6 +335,7 @@ async function check({ words, variables }: Statement): Promise<void> {
   if (program === 'moiety') await checkCommand(rest, variables)
   else if (program === 'npm') checkNpm(rest)
   else if (program === 'vite' || program === 'vitest') checkPaths(program, rest)
+  else if (program === 'tsc') checkTypes(rest)
   else if (program === 'sbatch' || program === 'kubectl') {
     // What `sweep --emit` has written just before.
     const file = rest.at(-1)!
@@ -423,12 +424,16 @@ const packageFile = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 >
 
 function checkNpm([verb = '', ...words]: readonly string[]): void {
-  const { scripts, dependencies, optionalDependencies } = packageFile
-  const rest = words.filter(word => word !== '--silent')
-  const packages = { moiety: 'this one', ...dependencies, ...optionalDependencies }
+  const { scripts, dependencies, devDependencies, optionalDependencies } = packageFile
+  const rest = words.filter(word => !['--silent', '--save-dev'].includes(word))
+  const ours = ['moiety', ...Object.keys(dependencies), ...Object.keys(optionalDependencies)]
+  const packages = words.includes('--save-dev') ? Object.keys(devDependencies) : ours
+  const tarballs = ours.map(
+    name => `CLONE/build/${name.replace(/^@(.+)\//, '$1-')}-${name === 'moiety' ? '0.' : ''}*.tgz`,
+  )
   if (verb === 'ci') demand(rest.length === 0, `npm ci takes nothing, came ${rest}`)
   else if (verb === 'install')
-    for (const name of rest) demand(name in packages || name === 'moiety', `${name} is no dependency`)
+    for (const name of rest) demand([...packages, ...tarballs].includes(name), `${name} is no dependency`)
   else {
     const [script, ...more] = verb === 'run' ? rest : [verb, ...rest]
     demand(script === undefined || script in scripts, `package.json has no script ${script}`)
@@ -449,6 +454,15 @@ function checkNpm([verb = '', ...words]: readonly string[]): void {
       .action(() => undefined)
       .parse(more.slice(1), { from: 'user' })
   }
+}
+
+/** The program of the page on the library has no error of types with these flags. */
+function checkTypes(words: readonly string[]): void {
+  const file = words.at(-1)!
+  writeFileSync(file, of('ts').find(({ page }) => page === 'docs/guide/library.md')!.text)
+  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+  const { status, stdout } = spawnSync(process.execPath, [tsc, '--noEmit', ...words], { encoding: 'utf8' })
+  expect(status, stdout).toBe(0)
 }
 
 /** Vite and vitest are there, and so is what they are given. */

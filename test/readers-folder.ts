@@ -39,6 +39,7 @@ export async function fillReadersFolder(sweep: string): Promise<void> {
   await writeClassifiers()
   await writeDetector()
   await writeSweep('small/cifar100', join('sweeps', 'small-cifar100'))
+  await writeSweep('controls/narrow', join('sweeps', 'controls-narrow'))
   await writeSweep('rates.json', join('sweeps', 'rates'))
 }
 

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -23,7 +23,7 @@ describe('npm run results', () => {
     const stale = run('--check', folder)
     expect([stale.status, stale.stdout]).toEqual([
       1,
-      'out of date: results/controls.md\n1 pages, 1 out of date\n',
+      'out of date: results/controls.md\n1 pages, 1 files out of date\n',
     ])
     expect(readFileSync(page, 'utf8')).toBe(text)
     expect(run(folder).status).toBe(0)
@@ -38,6 +38,49 @@ describe('npm run results', () => {
     const wrong = run(folder)
     expect(wrong.status).not.toBe(0)
     expect(wrong.stderr).toContain('"none" does not vary in this sweep')
+  })
+
+  it('draws charts from the same numbers, and redraws one that is gone or was drawn from others', () => {
+    const folder = newFolder()
+    const data = join(folder, 'results', 'data', 'controls.csv')
+    mkdirSync(join(data, '..'), { recursive: true })
+    const numbers = 'run,constraint,seed,status,top1\nx,kl,1,done,0.5\ny,kl,2,done,0.6\nz,mean,1,done,0.55\n'
+    writeFileSync(data, numbers)
+    const page = join(folder, 'results', 'controls.md')
+    const command = (chart: string) =>
+      `<!-- moiety table data/controls.csv --rows constraint --chart ${chart} -->\n<!-- /moiety -->\n`
+    writeFileSync(page, command('values-top1'))
+    expect(run(folder).status).toBe(0)
+    const image = join(folder, 'results', 'charts', 'controls-values-top1.svg')
+    expect(readFileSync(page, 'utf8')).toContain(
+      '\n![top-1 accuracy, % of every run by constraint](charts/controls-values-top1.svg)\n',
+    )
+    const drawn = readFileSync(image, 'utf8')
+    expect(drawn.match(/<circle/g)).toHaveLength(4)
+    expect(run('--check', folder).status).toBe(0)
+    writeFileSync(data, numbers.replace('0.55', '0.56'))
+    expect(run('--check', folder).stdout).toContain('out of date: results/charts/controls-values-top1.svg')
+    expect(readFileSync(image, 'utf8')).toBe(drawn)
+    rmSync(image)
+    expect(run('--check', folder).status).toBe(1)
+    expect(run(folder).status).toBe(0)
+    expect(readFileSync(image, 'utf8')).not.toBe(drawn)
+    writeFileSync(page, command('balanced'))
+    expect(run(folder).stderr).toMatch(/no chart balanced; there are .*values-top1/)
+  }, 60_000)
+
+  it('shows other numbers as they are in a CSV', () => {
+    const folder = newFolder()
+    mkdirSync(join(folder, 'results'))
+    writeFileSync(join(folder, 'results', 'a.csv'), ',"ours, in s"\n"p = 1, ""dense""",1.5\np | 2,\n')
+    const page = join(folder, 'results', 'speed.md')
+    writeFileSync(page, '<!-- csv a.csv -->\n<!-- /csv -->\n')
+    expect(run(folder).status).toBe(0)
+    expect(readFileSync(page, 'utf8')).toBe(
+      '<!-- csv a.csv -->\n\n|  | ours, in s |\n| --- | ---: |\n| p = 1, "dense" | 1.5 |\n| p \\| 2 |  |\n\n<!-- /csv -->\n',
+    )
+    writeFileSync(join(folder, 'results', 'a.csv'), 'step,s\nx\n')
+    expect(run(folder).stderr).toMatch(/a\.csv: expected 2 fields, came x/)
   })
 
   it('finds the pages of this repository up to date', () => {

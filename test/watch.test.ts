@@ -108,6 +108,13 @@ async function writeTest(run: string, step: number): Promise<void> {
     },
   ]
   const moment = { epoch: step / 100 - 1, step }
+  // Pictures come first, as in a training: the page asks for them once it has read that they are there.
+  const png = await sharp({ create: { width: 588, height: 96, channels: 3, background: '#a01642' } })
+    .png()
+    .toBuffer()
+  const board = openTensorBoardLog(run, { now: () => 1000 * step })
+  board.write(step, { 'val/layer4/images/0': { kind: 'image', width: 588, height: 96, png } })
+  board.close()
   appendFileSync(
     join(run, 'metrics.jsonl'),
     line({
@@ -141,12 +148,6 @@ async function writeTest(run: string, step: number): Promise<void> {
         message: '1 of 2 experts has at most 1.0 % of the importance',
       }),
   )
-  const png = await sharp({ create: { width: 588, height: 96, channels: 3, background: '#a01642' } })
-    .png()
-    .toBuffer()
-  const board = openTensorBoardLog(run, { now: () => 1000 * step })
-  board.write(step, { 'val/layer4/images/0': { kind: 'image', width: 588, height: 96, png } })
-  board.close()
 }
 
 describe('moiety watch', () => {

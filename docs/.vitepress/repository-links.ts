@@ -37,7 +37,7 @@ export function repositoryLinks(md: MarkdownRenderer): void {
 }
 
 /**
- * The path in the repository of a file outside the pages.
+ * The path in the repository of a file outside the pages, or of numbers next to them, which the site does not serve.
  *
  * @param href - as the page has it
  * @param page - the page's path below the folder of the pages
@@ -47,7 +47,8 @@ export function fileOutside(href: string, page: string): string | undefined {
   const target = relative(docs, join(docs, dirname(page), href))
     .split(sep)
     .join('/')
-  return target.startsWith('../') ? target.slice('../'.length) : undefined
+  if (target.startsWith('../')) return target.slice('../'.length)
+  return target.endsWith('.csv') ? `docs/${target}` : undefined
 }
 
 /** Where files are shown, as `https://github.com/OWNER/NAME/blob/main`; undefined for none and for a placeholder. */

@@ -71,7 +71,11 @@ const groups: readonly {
     pages: ['METHOD', 'how-it-works', 'guarantees', 'architecture', 'data-tests'],
   },
   { text: 'Decisions', within: 'explanation/decisions/', pages: ['index', 'architecture', 'mathematics'] },
-  { text: 'Results', within: 'results', pages: [''] },
+  {
+    text: 'Results',
+    within: 'results',
+    pages: ['', '/claims', '/controls', '/cifar100-small', '/cifar100-medium', '/grid', '/scenes'],
+  },
 ]
 
 /** Every page but the home page, in groups. */

@@ -49,13 +49,13 @@ async function writeTable(place: string, flags: TableFlags, signal: AbortSignal)
   if (flags.out !== undefined) requireFile(flags.out)
   if (flags.charts !== undefined) requireFolder(flags.charts)
   const source = await tableSource(place, signal)
-  if (flags.charts !== undefined) await writeCharts(flags.charts, sweepCharts(pageOf(source, [])))
   if (flags.rows === runsWord) {
     const names = listOf(flags.value, '--value') ?? source.usualOfRuns
     const table = runsTable(
       source,
       names.map(name => source.measure(name)),
     )
+    if (flags.charts !== undefined) await writeCharts(flags.charts, sweepCharts(pageOf(source, [])))
     if (flags.json) return printJson(runsJson(source, table))
     return await put(runsContent(format, table, flags), flags.out, signal)
   }
@@ -67,6 +67,7 @@ async function writeTable(place: string, flags: TableFlags, signal: AbortSignal)
   const laidOut = (value: string): SweepTable =>
     sweepTable(source.record, source.outcomes, { ...layout, measure: source.measure(value) })
   const table = laidOut(flags.value ?? source.usual)
+  if (flags.charts !== undefined) await writeCharts(flags.charts, sweepCharts(pageOf(source, [table])))
   if (flags.json) return printJson(jsonOf(source, table))
   await put(contentOf(format, source, table, laidOut, flags), flags.out, signal)
 }

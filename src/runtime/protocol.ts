@@ -1,4 +1,3 @@
-import type { TransferListItem } from 'node:worker_threads'
 import type { ErrorFacts } from '../base/errors.ts'
 import type { HostTensor, TensorData } from '../base/tensor.ts'
 import type { OnnxModel } from '../graph/onnx.ts'
@@ -105,7 +104,7 @@ export interface ThreadData {
 }
 
 /** The buffers of these tensors, each once, for a message that transfers them. */
-export function buffersOf(tensors: Iterable<HostTensor>): TransferListItem[] {
+export function buffersOf(tensors: Iterable<HostTensor>): ArrayBuffer[] {
   const buffers = new Set<ArrayBuffer>()
   for (const { data } of tensors) {
     if (data.buffer instanceof ArrayBuffer) buffers.add(data.buffer)

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { type TransferListItem, Worker } from 'node:worker_threads'
+import { Worker } from 'node:worker_threads'
 import { fail, MoietyError } from '../base/errors.ts'
 import { isThere } from '../files/disk.ts'
 import { type Answer, type Envelope, flags, type Replies, type Request, type ThreadData } from './protocol.ts'
@@ -79,7 +79,7 @@ export class Thread {
    */
   async ask<K extends Request['kind']>(
     request: Extract<Request, { kind: K }>,
-    transfer: readonly TransferListItem[] = [],
+    transfer: readonly ArrayBuffer[] = [],
   ): Promise<Replies[K]> {
     const kind: K = request.kind
     if (this.#ended !== undefined) throw this.#ended
@@ -105,7 +105,7 @@ export class Thread {
     Atomics.wait(this.#flags, flags.running, 1, patience)
   }
 
-  #send(request: Request, transfer: readonly TransferListItem[]): Promise<Partial<Replies>> {
+  #send(request: Request, transfer: readonly ArrayBuffer[]): Promise<Partial<Replies>> {
     return new Promise((resolve, reject) => {
       const id = this.#asked++
       try {

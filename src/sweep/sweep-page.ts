@@ -16,6 +16,7 @@ import { measuresOf, type Score, scoreOf } from '../tasks/measures.ts'
 import type { LayerResult, Outcome } from './outcome.ts'
 import type { SweepTable } from './sweep-table.ts'
 import { cellText, differenceText, notesOf } from './table-text.ts'
+import { valuesChart } from './values-chart.ts'
 
 /** A planned run, what became of it, and which colour it has. */
 export interface SweepRun {
@@ -134,10 +135,12 @@ function notice(runs: readonly SweepRun[]): Markup | null {
 
 function section(content: SweepTable): Markup {
   const { measure, baseline } = content
+  const values = valuesChart(content)
   return html`<section><div class="block"><h3>${measure.title}</h3>
 ${grid(content, measure.title, (row, column) => cellText(content.cells[row]?.[column] ?? null, content))}
 ${baseline === null ? null : grid(content, `Difference to ${shown(baseline)}, with p`, (row, column) => differenceText(content.cells[row]?.[column] ?? null, content))}
-<ul class="small muted lead">${notesOf(content).map(note => html`<li>${prose(note)}</li>`)}</ul></div></section>`
+<ul class="small muted lead">${notesOf(content).map(note => html`<li>${prose(note)}</li>`)}</ul>
+${values === null ? null : figure({ width: column, title: `${measure.title}: every run`, sentence: 'Each mark is a run, each tick a mean.', body: chart(values, true) })}</div></section>`
 }
 
 function grid(

@@ -11,6 +11,8 @@ import type { Measure } from './table-values.ts'
 export interface Cell {
   readonly values: JsonObject
   readonly planned: number
+  /** Those that have the number. */
+  readonly runs: readonly { readonly run: string; readonly seed: number; readonly value: number }[]
   /** How many of them have the number; mean and deviation are over these. */
   readonly count: number
   readonly mean: number | null
@@ -175,7 +177,11 @@ function cellOf(
     readonly test: Test
   },
 ): Cell {
-  const found = runs.flatMap(({ name }) => numbers.get(name) ?? [])
+  const own = runs.flatMap(({ name: run, seed }) => {
+    const value = numbers.get(run) ?? null
+    return value === null ? [] : [{ run, seed, value }]
+  })
+  const found = own.map(({ value }) => value)
   const mean = found.length === 0 ? null : found.reduce((a, b) => a + b, 0) / found.length
   const squares = found.reduce((total, value) => total + (value - (mean ?? 0)) ** 2, 0)
   const statuses: Partial<Record<Status, number>> = {}
@@ -193,6 +199,7 @@ function cellOf(
   return {
     values: runs[0]?.values ?? {},
     planned: runs.length,
+    runs: own,
     count: found.length,
     mean,
     deviation: found.length < 2 ? null : Math.sqrt(squares / (found.length - 1)),

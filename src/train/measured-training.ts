@@ -2,6 +2,7 @@ import { resolveConfig } from '../config/config.ts'
 import { loadComponents } from '../config/use.ts'
 import { heldOutSplit } from '../data/index.ts'
 import { startEngines } from '../runtime/engines.ts'
+import { largestMemory } from '../runtime/largest-memory.ts'
 import { openTask } from '../tasks/kinds.ts'
 import { startingPoint } from './starting-point.ts'
 import { TrainingPrograms } from './training-programs.ts'
@@ -56,7 +57,7 @@ export async function measureTraining(input: unknown): Promise<MeasuredTraining>
     }
     const evaluation = task.evaluation(engines)
     await evaluation.run(heldOutSplit(task.data))
-    return { bytes: process.resourceUsage().maxRSS * 1024 }
+    return { bytes: largestMemory() }
   } finally {
     await Promise.all(engines.map(engine => engine.stop()))
   }
