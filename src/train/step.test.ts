@@ -74,10 +74,11 @@ describe('the program of a training step', () => {
 })
 
 describe.each([
-  { size: 16, winograd: 0 },
+  { size: 16, winograd: 0, ofGradients: 2e-4 },
   // Three convolutions of 96 channels at 8×8, and three of each expert at 4×4.
-  { size: 32, winograd: 3 + 4 * 3 },
-])('a whole step on blocks, of images of $size pixels', ({ size, winograd }) => {
+  // An input of a relu that turns by rounding changes gradients by about 10⁻² (METHOD.md §10); a wrong gradient would differ by 1.
+  { size: 32, winograd: 3 + 4 * 3, ofGradients: 0.1 },
+])('a whole step on blocks, of images of $size pixels', ({ size, winograd, ofGradients }) => {
   const batch = 16
   // Narrow experts are 68 channels wide: their blocks are not full.
   const step = stepOf(24, 4, batch, size)
@@ -140,7 +141,8 @@ describe.each([
         largest = Math.max(largest, Math.abs(Number(wanted)))
         difference = Math.max(difference, Math.abs(Number(got[i]) - Number(wanted)))
       }
-      expect(difference / largest, name).toBeLessThan(tolerance)
+      const isGradient = name.startsWith('optimizer.') || name === 'gradientNorm'
+      expect(difference / largest, name).toBeLessThan(isGradient ? ofGradients : tolerance)
       if (/^optimizer\.m\..*conv\d\.weight$/.test(name) && largest > 1e-6) kernels++
     }
     expect(kernels).toBeGreaterThan(20)
