@@ -5,12 +5,20 @@ import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../graph/on
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
 export const blockedDomain = 'com.microsoft.nchwc'
 
+/** ONNX Runtime's operator set of fused ops, the same on all processors. */
+export const fusedDomain = 'com.microsoft'
+
 /** Values that are made here are called by it and a `#`, or the numbers of a constant; nothing else in a model is. */
 const prefix = 'blocks'
 
 /** The next multiple of a block. */
 export function roundedUp(extent: number, block: number): number {
   return Math.ceil(extent / block) * block
+}
+
+/** How many channels lack to the next multiple of 4: the engine reorders channels into blocks in fours. */
+export function lackingToFours(channels: number): number {
+  return roundedUp(channels, 4) - channels
 }
 
 /** The filled fraction of its blocks, 0 to 1. */
@@ -31,6 +39,7 @@ export class Blocking {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
   readonly #activations = new Map<string, Blocks>()
+  readonly #written = new Map<string, string>()
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
   readonly #given: ReadonlyMap<string, OnnxTensor>
   readonly #uses: ReadonlyMap<string, number>
@@ -71,11 +80,28 @@ export class Blocking {
     return this.#add(op, blockedDomain, inputs, attributes, output)
   }
 
+  /** Adds a product of stacks of matrices, transposed where `transA` or `transB` is 1, and returns the name of its result. */
+  fusedMatMul(inputs: readonly [string, string], attributes: OnnxNode['attributes']): string {
+    return this.#add('FusedMatMul', fusedDomain, inputs, attributes)
+  }
+
+  /** What `write` has written under this key before, or writes now. */
+  once(key: string, write: () => string): string {
+    const known = this.#written.get(key)
+    if (known !== undefined) return known
+    const name = write()
+    this.#written.set(key, name)
+    return name
+  }
+
   /** The name of an activation in blocks. It is converted once, however often it is requested. */
   inBlocks(plain: string): string {
     const known = this.#activations.get(plain)
     if (known !== undefined) return known.name
-    const name = this.blocked('ReorderInput', [plain])
+    const channels = this.#shapes.get(plain)?.[1]
+    const lacking = typeof channels === 'number' ? lackingToFours(channels) : 0
+    const inFours = lacking === 0 ? plain : this.node('Pad', [plain, this.ints(0, 0, 0, 0, 0, lacking, 0, 0)])
+    const name = this.blocked('ReorderInput', [inFours])
     this.#activations.set(plain, { name, isCopy: true })
     return name
   }
@@ -141,9 +167,15 @@ export class Blocking {
 
   /** A float32 constant with the same number everywhere. */
   filled(shape: readonly number[], value: number): string {
-    const name = `${prefix} ${shape.join('×')} of ${value}`
-    const values = new Float32Array(shape.reduce((size, extent) => size * extent, 1)).fill(value)
-    this.constants.set(name, { name, dtype: 'float32', shape, bytes: new Uint8Array(values.buffer) })
+    const count = shape.reduce((size, extent) => size * extent, 1)
+    return this.matrix(`${shape.join('×')} of ${value}`, shape, new Array<number>(count).fill(value))
+  }
+
+  /** A float32 constant. Its title states its numbers. */
+  matrix(title: string, shape: readonly number[], values: readonly number[]): string {
+    const name = `${prefix} ${title}`
+    const bytes = new Uint8Array(Float32Array.from(values).buffer)
+    this.constants.set(name, { name, dtype: 'float32', shape, bytes })
     return name
   }
 
