@@ -4,14 +4,14 @@ import { deviceFinding } from './doctor-run.ts'
 
 const trains = (device: TrainingReport['device']): TrainingReport => ({
   device,
-  version: '1.30.0',
+  calls: { api: 'c', version: '1.30.0' },
   outcome: 'trains',
   difference: { loss: 1e-7, state: 1.3e-6, tensor: 'fc.weight' },
   seconds: 1.25,
 })
 const fails = (device: TrainingReport['device'], reason: string): TrainingReport => ({
   device,
-  version: '1.30.0',
+  calls: { api: 'c', version: '1.30.0' },
   outcome: 'fails',
   reason,
 })
@@ -50,7 +50,7 @@ it('a device that trains some networks is reported with those that it does not',
 it('a device that is not there says why and what to do', () => {
   const plain: TrainingReport = {
     device: 'cuda',
-    version: '1.30.0',
+    calls: { api: 'c', version: '1.30.0' },
     outcome: 'absent',
     reason: 'no\u202e libraries',
     help: 'install them',
