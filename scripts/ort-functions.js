@@ -7,7 +7,14 @@ import { fileURLToPath } from 'node:url'
  * ONNX Runtime's C API the functions that Moiety calls are, and what they take. HEADER is in ONNX Runtime's releases, under include/.
  */
 const needed = [
-  ...['GetErrorMessage', 'ReleaseStatus', 'CreateEnv', 'ReleaseEnv', 'CreateCpuMemoryInfo', 'ReleaseMemoryInfo'],
+  ...[
+    'GetErrorMessage',
+    'ReleaseStatus',
+    'CreateEnv',
+    'ReleaseEnv',
+    'CreateCpuMemoryInfo',
+    'ReleaseMemoryInfo',
+  ],
   ...['CreateSessionOptions', 'SetSessionExecutionMode', 'DisableMemPattern', 'DisableCpuMemArena'],
   ...['SetSessionLogSeverityLevel', 'SetSessionGraphOptimizationLevel', 'SetIntraOpNumThreads'],
   ...['SetInterOpNumThreads', 'AddSessionConfigEntry', 'EnableProfiling', 'ReleaseSessionOptions'],
@@ -46,7 +53,8 @@ function memberOf(text) {
   if (status) return { name: status[1], result: 'OrtStatus *', takes: parametersOf(status[2] ?? '') }
   const typed = /^ORT_API_T\(([^,]+), (\w+)(?:, ?(.*))?\)$/.exec(text)
   if (typed) return { name: typed[2], result: typed[1], takes: parametersOf(typed[3] ?? '') }
-  const written = /^(.+?) ?\(ORT_API_CALL ?\* ?(\w+)\) ?\((.*?)\)(?: ?NO_EXCEPTION)?(?: ?ORT_ALL_ARGS_NONNULL)?$/.exec(text)
+  const written =
+    /^(.+?) ?\(ORT_API_CALL ?\* ?(\w+)\) ?\((.*?)\)(?: ?NO_EXCEPTION)?(?: ?ORT_ALL_ARGS_NONNULL)?$/.exec(text)
   if (written) return { name: written[2], result: written[1], takes: parametersOf(written[3] ?? '') }
   throw new Error(`not understood: ${text}`)
 }
@@ -66,7 +74,11 @@ function koffiType(type) {
   const stars = type.split('*').length - 1
   if (/^(const )?(char|ORTCHAR_T) ?\*/.test(type) && stars === 1 && /^const /.test(type)) return 'str'
   if (stars > 0) return 'void *'
-  const name = type.replace(/\b(enum|const)\b/g, '').trim().split(' ')[0] ?? ''
+  const name =
+    type
+      .replace(/\b(enum|const)\b/g, '')
+      .trim()
+      .split(' ')[0] ?? ''
   if (name === 'void' || name === 'size_t' || name === 'int') return name
   if (/^(Ort\w+|ONNX\w+|ExecutionMode|GraphOptimizationLevel)$/.test(name)) return 'int'
   throw new Error(`a parameter of an unknown type: ${type}`)

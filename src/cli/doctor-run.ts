@@ -99,7 +99,12 @@ async function tryDevice(device: Device): Promise<DeviceTrials> {
 function engineFinding(devices: readonly TrainingReport[]): Finding {
   const calls = devices.find(report => report.calls !== undefined)?.calls
   if (calls === undefined)
-    return { what: 'Engine', state: 'wrong', value: 'its library cannot be loaded', help: 'see the reason at cpu' }
+    return {
+      what: 'Engine',
+      state: 'wrong',
+      value: 'its library cannot be loaded',
+      help: 'see the reason at cpu',
+    }
   return { what: 'Engine', state: 'fine', value: callsText(calls) }
 }
 

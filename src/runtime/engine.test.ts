@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { power, product, program, spec, subtraction } from '../../test/programs.ts'
 import { MoietyError } from '../base/errors.ts'
 import { floats, type HostTensor, scalar } from '../base/tensor.ts'
+import { openLibrary } from './c-api/library.ts'
 import { Engine, type LoadedProgram } from './engine.ts'
+import { ortApis } from './protocol.ts'
 
 async function refusal(promise: Promise<unknown>): Promise<MoietyError> {
   const error: unknown = await promise.then(
@@ -32,14 +34,17 @@ function matrix(extent: number): HostTensor {
   )
 }
 
-describe('Engine', () => {
+/** Those that can be called here. */
+const apis = ortApis.filter(api => api === 'node' || !('reason' in openLibrary()))
+
+describe.each(apis)('Engine (%s API)', api => {
   let engine: Engine
   let step: LoadedProgram
   const plan = { updates: new Map([["w'", 'w']]), guards: ['loss'] }
   const initial = (): Map<string, HostTensor> => new Map([['w', floats([2], [10, 20])]])
 
   beforeAll(async () => {
-    engine = await Engine.start()
+    engine = await Engine.start({ api })
     step = await engine.load(subtraction(2))
   })
   afterAll(() => engine.stop())
@@ -129,7 +134,7 @@ describe('Engine', () => {
   })
 
   it('shares tensors of its state with another engine, without a message that holds them', async () => {
-    const other = await Engine.start()
+    const other = await Engine.start({ api })
     try {
       const more = (w: number[], c: bigint): Map<string, HostTensor> =>
         new Map<string, HostTensor>([
@@ -163,6 +168,43 @@ describe('Engine', () => {
       await other.stop()
     }
   })
+
+  it.runIf(api === 'c')(
+    'shares its memory itself, which neither engine writes to while the other may read it',
+    async () => {
+      const other = await Engine.start({ api })
+      try {
+        await engine.setState(initial())
+        const first = await engine.share(['w'])
+        await other.adopt(first)
+        // One memory: what is written to it here, both engines have.
+        first.get('w')!.data[0] = 11
+        for (const each of [engine, other])
+          expect(values((await each.readState()).get('w'))).toEqual([11, 20])
+        // A step of the one that adopted it writes elsewhere.
+        const loaded = await other.load(subtraction(2))
+        await loaded.step(feeds(1), plan)
+        await loaded.step(feeds(1), plan)
+        expect(values((await other.readState()).get('w'))).toEqual([9, 16])
+        expect(values((await engine.readState()).get('w'))).toEqual([11, 20])
+        // A step of the one that has it writes to its second memory, which is shared next.
+        await other.adopt(first)
+        await step.step(feeds(1, 0), plan)
+        await step.step(feeds(1), plan)
+        expect(values((await other.readState()).get('w'))).toEqual([11, 20])
+        const second = await engine.share(['w'])
+        await other.adopt(second)
+        expect(values((await other.readState()).get('w'))).toEqual([10, 18])
+        await step.step(feeds(1), plan)
+        const third = await engine.share(['w'])
+        expect(values(third.get('w'))).toEqual([9, 16])
+        expect(values(first.get('w'))).toEqual([9, 16])
+        expect(values(second.get('w'))).toEqual([10, 18])
+      } finally {
+        await other.stop()
+      }
+    },
+  )
 
   it('transfers feeds if allowed, and leaves them unchanged otherwise', async () => {
     await engine.setState(initial())
@@ -208,7 +250,7 @@ describe('Engine', () => {
 
   it('gives the same bits for the same feeds, also from another engine', async () => {
     const feed = new Map([['a', matrix(256)]])
-    const other = await Engine.start({ threads: engine.threads })
+    const other = await Engine.start({ api, threads: engine.threads })
     const results: HostTensor[] = []
     for (const where of [engine, engine, other]) {
       const loaded = await where.load(power(3))
@@ -247,13 +289,13 @@ describe('Engine', () => {
   })
 })
 
-describe('What the engine refuses', () => {
+describe.each(apis)('What the engine refuses (%s API)', api => {
   let engine: Engine
   let step: LoadedProgram
   const plan = { updates: new Map([["w'", 'w']]), guards: [] }
 
   beforeAll(async () => {
-    engine = await Engine.start({ threads: 1 })
+    engine = await Engine.start({ api, threads: 1 })
     step = await engine.load(subtraction(2))
   })
   afterAll(() => engine.stop())

@@ -5,7 +5,15 @@ import type { Program } from '../graph/program.ts'
 import { checkTensor, checkValues, specNamed } from './check-tensor.ts'
 import { probeDevice, refuseDevice } from './devices.ts'
 import { engineFolder } from './onnxruntime.ts'
-import { type ApiInUse, alone, buffersOf, type Device, devices, type OrtApi, type StepResult } from './protocol.ts'
+import {
+  type ApiInUse,
+  alone,
+  buffersOf,
+  type Device,
+  devices,
+  type OrtApi,
+  type StepResult,
+} from './protocol.ts'
 import { wantedApi } from './sessions.ts'
 import { builtFile, Thread } from './thread.ts'
 

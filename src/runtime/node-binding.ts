@@ -2,7 +2,16 @@ import type { Tensor as EngineTensor, InferenceSession as OrtSession } from 'onn
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { loadOnnxRuntime } from './onnxruntime.ts'
-import { type Held, onHost, type Session, type Sessions, sessionOptions, silent, translated, type WantedOutput } from './session.ts'
+import {
+  type Held,
+  onHost,
+  type Session,
+  type Sessions,
+  sessionOptions,
+  silent,
+  translated,
+  type WantedOutput,
+} from './session.ts'
 
 /**
  * ONNX Runtime by its binding for Node: any device, and every system.

@@ -55,7 +55,8 @@ const engine = (): Started => started ?? fail({ kind: 'usage', message: 'the eng
 
 async function start({ settings, api: wanted }: Extract<Request, { kind: 'start' }>): Promise<ApiInUse> {
   const { reason, ...sessions } = await sessionsFor(settings.device, wanted)
-  const block = settings.rewrite && settings.device === 'cpu' ? await blockSize(undefined, sessions) : undefined
+  const block =
+    settings.rewrite && settings.device === 'cpu' ? await blockSize(undefined, sessions) : undefined
   const copies = new DeviceCopies(sessions)
   const state = new StateStore(tensors => copies.download(tensors, settings), {
     keepsSpares: sessions.api === 'c',

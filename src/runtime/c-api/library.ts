@@ -65,7 +65,8 @@ export function openLibrary({
   koffi: find = name => require(name),
   file = join(engineFolder(), 'bin', 'napi-v6', process.platform, process.arch, 'libonnxruntime.so.1'),
 }: LibrarySearch = {}): OrtLibrary | { readonly reason: string } {
-  if (!triedOn.includes(system)) return { reason: `it was tried on ${triedOn.join(', ')} only, not ${system}` }
+  if (!triedOn.includes(system))
+    return { reason: `it was tried on ${triedOn.join(', ')} only, not ${system}` }
   const name = `@koromix/koffi-${system}`
   let koffi: Koffi
   try {

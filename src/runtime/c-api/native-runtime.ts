@@ -62,17 +62,19 @@ export class NativeRuntime {
    *
    * @throws Error with ONNX Runtime's message
    */
-  open(
-    model: Uint8Array,
-    names: Iterable<string>,
-    options: InferenceSession.SessionOptions,
-  ): NativeSession {
+  open(model: Uint8Array, names: Iterable<string>, options: InferenceSession.SessionOptions): NativeSession {
     this.#refuseClosed()
     const { texts, addresses } = this.#texts(new Set(names))
     const settings = this.#made('CreateSessionOptions')
     try {
       this.#apply(options, settings)
-      const address = this.#made('CreateSessionFromArray', this.#environment, model, model.byteLength, settings)
+      const address = this.#made(
+        'CreateSessionFromArray',
+        this.#environment,
+        model,
+        model.byteLength,
+        settings,
+      )
       const session = this.#opened++
       const profiles = options.enableProfiling === true
       this.#sessions.set(session, { address, profiles, names: addresses, texts })
@@ -96,7 +98,8 @@ export class NativeRuntime {
   ): Map<string, HostTensor> {
     const { address, names } = this.#session(session)
     const named = (name: string): bigint =>
-      names.get(name) ?? fail({ kind: 'usage', message: `the program has no input or output named "${name}"` })
+      names.get(name) ??
+      fail({ kind: 'usage', message: `the program has no input or output named "${name}"` })
     const inputNames = BigUint64Array.from([...inputs.keys()], named)
     const outputNames = BigUint64Array.from(outputs, ({ name }) => named(name))
     this.#refuseShared(inputs, outputs)
@@ -229,7 +232,11 @@ export class NativeRuntime {
       if (into.data.byteLength === 0) continue
       const start = this.#library.addressOf(into.data)
       if (starts.has(start))
-        fail({ kind: 'usage', message: 'a run would write over memory that it uses', where: `output ${name}` })
+        fail({
+          kind: 'usage',
+          message: 'a run would write over memory that it uses',
+          where: `output ${name}`,
+        })
       starts.add(start)
     }
   }
@@ -275,7 +282,10 @@ const nothing = new Uint8Array(new ArrayBuffer(8))
 /** A text that C reads up to its end. */
 function text(value: string): string {
   if (!value.includes('\0')) return value
-  return fail({ kind: 'usage', message: `a text for ONNX Runtime cannot have a zero: ${JSON.stringify(value)}` })
+  return fail({
+    kind: 'usage',
+    message: `a text for ONNX Runtime cannot have a zero: ${JSON.stringify(value)}`,
+  })
 }
 
 /** `{ session: { intra_op: { allow_spinning: '0' } } }` as `session.intra_op.allow_spinning` and `0`. */
@@ -292,7 +302,8 @@ function checkMemory(name: string, { dtype, shape, data }: HostTensor): void {
   const { array, bytes } = elements[dtype] ?? unsupported(name)
   const isShape = shape.every(extent => Number.isSafeInteger(extent) && extent >= 0)
   const size = sizeOf(shape)
-  if (isShape && data instanceof array && Number.isSafeInteger(size) && data.byteLength === bytes * size) return
+  if (isShape && data instanceof array && Number.isSafeInteger(size) && data.byteLength === bytes * size)
+    return
   fail({
     kind: 'data',
     message: `expected ${array.name} of ${size} values for ${dtype} [${shape.join(', ')}], but got ${data?.constructor?.name} of ${data?.length}`,
