@@ -155,7 +155,7 @@ export class Engine {
 
   /**
    * Tensors of the state in memory shared by all engines, for `adopt`. They may be the state's own memory: they hold these values
-   * until this engine takes its second step from now, or shares again, whichever is first.
+   * until this engine takes a step or shares again.
    *
    * @throws MoietyError `usage` when a name is not in the state
    */

@@ -88,14 +88,20 @@ class NodeSession implements Session {
     this.#profiles = profiles
   }
 
-  async run(inputs: ReadonlyMap<string, Held>, outputs: readonly WantedOutput[]): Promise<Map<string, Held>> {
+  async run(
+    inputs: ReadonlyMap<string, Held>,
+    outputs: readonly WantedOutput[],
+    accepts?: (results: Map<string, Held>) => boolean,
+  ): Promise<Map<string, Held>> {
     const feeds = Object.fromEntries(
       [...inputs].map(([name, { host, onDevice }]) => [name, onDevice ?? toEngine(host!)]),
     )
     const names = outputs.map(({ spec }) => spec.name)
     try {
       const results = await this.#session.run(feeds, names, { logSeverityLevel: silent })
-      return new Map(names.map(name => [name, held(name, results[name]!)]))
+      const values = new Map(names.map(name => [name, held(name, results[name]!)] as const))
+      accepts?.(values)
+      return values
     } catch (error) {
       throw translated(error, 'the engine could not run the program')
     }

@@ -21,17 +21,22 @@ export function onHost(host: HostTensor): Held {
 /** An output that is asked for. */
 export interface WantedOutput {
   readonly spec: TensorSpec
-  /** Memory that it may be written to; what comes back tells whether it was. */
-  readonly into?: HostTensor | undefined
+  /** Where its values may be put once the run is over and the others are accepted; it does not come back then. */
+  readonly after?: HostTensor | undefined
 }
 
 /** A program that is ready to be run. */
 export interface Session {
   /**
+   * @param accepts - asked once, with the outputs, whether those that have a place for after the run are put there
    * @returns the outputs, each in memory that nothing else uses
    * @throws MoietyError `data` with the node's name when an operation fails
    */
-  run(inputs: ReadonlyMap<string, Held>, outputs: readonly WantedOutput[]): Promise<Map<string, Held>>
+  run(
+    inputs: ReadonlyMap<string, Held>,
+    outputs: readonly WantedOutput[],
+    accepts?: (results: Map<string, Held>) => boolean,
+  ): Promise<Map<string, Held>>
   /** Frees it, and writes its profile where it has one. */
   close(): Promise<void>
 }

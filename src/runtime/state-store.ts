@@ -19,32 +19,28 @@ const discard = (() => {
 export type Download = (tensors: ReadonlyMap<string, Held>) => Promise<Map<string, HostTensor>>
 
 /**
- * The state in the engine's thread. A step reads it, and the step's outputs become the new state without another copy.
- *
- * By the C API a step writes them to the second of two buffers that each tensor has in turn, so that no memory is allocated, and a
- * step that is rejected leaves the first as it was. By the Node binding each step's outputs have memory of their own.
+ * The state in the engine's thread. By the C API it stays in one place: a step's outputs are put there once the step counts. By the
+ * Node binding they become the state themselves: they have been copied out of the engine once, like every result, or stay on the
+ * device. A rejected step leaves the state as it was.
  */
 export class StateStore {
   readonly #download: Download
-  readonly #keepsSpares: boolean
+  readonly #isWrittenInPlace: boolean
   #tensors = new Map<string, Held>()
-  /** Where the next values of a tensor are written to. */
-  readonly #spares = new Map<string, HostTensor>()
   /** Names of tensors in the memory of another engine, which are never written to. */
   readonly #borrowed = new Set<string>()
   #shared = new SharedArrayBuffer(0)
 
-  constructor(download: Download, { keepsSpares }: { readonly keepsSpares: boolean }) {
+  /** @param options.isWrittenInPlace - whether sessions put outputs where they are wanted */
+  constructor(download: Download, { isWrittenInPlace }: { readonly isWrittenInPlace: boolean }) {
     this.#download = download
-    this.#keepsSpares = keepsSpares
+    this.#isWrittenInPlace = isWrittenInPlace
   }
 
   /** Replaces the whole state; the tensors are kept, not copied, unless an earlier one has the same memory. */
   replace(state: ReadonlyMap<string, HostTensor>): void {
     const taken = new Set<ArrayBufferLike>()
     free([...this.#tensors.values()].filter(({ host }) => host === undefined))
-    free([...this.#spares.values()].map(onHost))
-    this.#spares.clear()
     this.#borrowed.clear()
     this.#tensors = new Map(
       [...state].map(([name, given]) => {
@@ -76,28 +72,19 @@ export class StateStore {
     )
   }
 
-  /** Memory for the next values of a tensor, whose present ones are elsewhere; undefined where each step has memory of its own. */
-  spareFor(name: string): HostTensor | undefined {
-    if (!this.#keepsSpares) return undefined
-    const { host } = this.get(name)
-    if (host === undefined) return undefined
-    const known = this.#spares.get(name)
-    if (known !== undefined) return known
-    const spare = { ...host, data: emptyLike(host, this.#isShared(name)) }
-    this.#spares.set(name, spare)
-    return spare
+  /** The memory of a tensor, where its next values are put there; undefined where they come in memory of their own. */
+  placeOf(name: string): HostTensor | undefined {
+    return this.#isWrittenInPlace && !this.#borrowed.has(name) ? this.get(name).host : undefined
   }
 
-  /** Replaces the named tensors by these, which own their memory; that of the old ones is kept for the next step, or freed. */
+  /** Replaces the named tensors by these, which own their memory, and frees the memory of the old ones. */
   update(changed: ReadonlyMap<string, Held>): void {
-    const before = [...changed.keys()].map(name => [name, this.get(name)] as const)
-    for (const [name, tensor] of changed) this.#tensors.set(name, tensor)
-    for (const [name, { host }] of before) {
-      const isOwn = !this.#borrowed.delete(name)
-      if (this.#keepsSpares && host !== undefined && isOwn) this.#spares.set(name, host)
-      else this.#spares.delete(name)
+    const before = [...changed.keys()].map(name => this.get(name))
+    for (const [name, tensor] of changed) {
+      this.#tensors.set(name, tensor)
+      this.#borrowed.delete(name)
     }
-    if (!this.#keepsSpares) free(before.map(([, held]) => held))
+    free(before)
   }
 
   /** Copies of the named tensors; default: all. */
@@ -129,20 +116,18 @@ export class StateStore {
    */
   share(names: readonly string[]): Map<string, HostTensor> {
     const tensors = new Map(names.map(name => [name, this.#onHost(name)] as const))
-    return this.#keepsSpares ? this.#movedToShared(tensors) : this.#copiedToShared(tensors)
+    return this.#isWrittenInPlace ? this.#movedToShared(tensors) : this.#copiedToShared(tensors)
   }
 
   #movedToShared(tensors: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
     return new Map(
       [...tensors].map(([name, host]) => {
         if (this.#isShared(name)) return [name, host] as const
-        const moved = { ...host, data: emptyLike(host, true) }
+        const moved = { ...host, data: viewLike(host, new SharedArrayBuffer(host.data.byteLength), 0) }
         bytesOf(moved).set(bytesOf(host))
         this.#tensors.set(name, onHost(moved))
-        const spare = this.#spares.get(name)
-        this.#spares.delete(name)
         this.#borrowed.delete(name)
-        free([host, ...(spare === undefined ? [] : [spare])].map(onHost))
+        free([onHost(host)])
         return [name, moved] as const
       }),
     )
@@ -178,10 +163,9 @@ export class StateStore {
     }
     for (const [name, tensor] of shared) {
       const own = this.#tensors.get(name)?.host
-      if (this.#keepsSpares) {
+      if (this.#isWrittenInPlace) {
         this.#tensors.set(name, onHost(tensor))
         this.#borrowed.add(name)
-        this.#spares.delete(name)
       } else if (own === undefined) this.#tensors.set(name, onHost({ ...tensor, data: copyOf(tensor.data) }))
       else bytesOf(own).set(bytesOf(tensor))
     }
@@ -206,12 +190,6 @@ export class StateStore {
 
 function bytesOf({ data }: HostTensor): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
-}
-
-/** Zeros in the form of a tensor. */
-function emptyLike(tensor: HostTensor, isShared: boolean): HostTensor['data'] {
-  const { byteLength } = tensor.data
-  return viewLike(tensor, isShared ? new SharedArrayBuffer(byteLength) : new ArrayBuffer(byteLength), 0)
 }
 
 function viewLike({ data }: HostTensor, buffer: ArrayBufferLike, at: number): HostTensor['data'] {

@@ -59,7 +59,7 @@ async function start({ settings, api: wanted }: Extract<Request, { kind: 'start'
     settings.rewrite && settings.device === 'cpu' ? await blockSize(undefined, sessions) : undefined
   const copies = new DeviceCopies(sessions)
   const state = new StateStore(tensors => copies.download(tensors, settings), {
-    keepsSpares: sessions.api === 'c',
+    isWrittenInPlace: sessions.api === 'c',
   })
   started = { settings, sessions, copies, state, block }
   const { api, version } = sessions
@@ -133,15 +133,26 @@ async function run(
 async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>): Promise<StepResult> {
   const { state } = engine()
   const { updates, guards } = request
-  const wanted = loaded.outputs.map(spec => ({ spec, into: placeFor(spec, updates.get(spec.name)) }))
-  const values = await loaded.session.run(gather(loaded, request.feeds), wanted)
+  const wanted = loaded.outputs.map(spec => ({
+    spec,
+    after: guards.includes(spec.name) ? undefined : placeFor(spec, updates.get(spec.name)),
+  }))
+  let values = new Map<string, Held>()
   let committed = false
   let nonFinite: string[] = []
   try {
-    for (const [output, name] of updates) checkUpdate(output, values.get(output)!.spec, name)
-    nonFinite = guards.filter(name => !allFinite(values.get(name)!))
+    await loaded.session.run(gather(loaded, request.feeds), wanted, results => {
+      values = results
+      for (const [output, name] of updates)
+        if (values.has(output)) checkUpdate(output, values.get(output)!.spec, name)
+      nonFinite = guards.filter(name => !allFinite(values.get(name)!))
+      return nonFinite.length === 0
+    })
     committed = nonFinite.length === 0
-    if (committed) state.update(new Map([...updates].map(([output, name]) => [name, values.get(output)!])))
+    const changed = [...updates].flatMap(([output, name]) =>
+      values.has(output) ? [[name, values.get(output)!] as const] : [],
+    )
+    if (committed) state.update(new Map(changed))
   } finally {
     // Memory on the device is not left to the garbage collector: it must be free before its session is released.
     const isState = (name: string): boolean => committed && updates.has(name)
@@ -153,11 +164,11 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
   return { outputs: new Map(returned), committed, nonFinite }
 }
 
-/** Where an output that becomes a tensor of the state is written to, if its extents are known. */
+/** Where an output that becomes a tensor of the state is put, if its extents are known and it can be put there. */
 function placeFor(spec: TensorSpec, name: string | undefined): HostTensor | undefined {
   if (name === undefined || !spec.shape.every(extent => typeof extent === 'number')) return undefined
   checkUpdate(spec.name, spec, name)
-  return engine().state.spareFor(name)
+  return engine().state.placeOf(name)
 }
 
 /** Every input of the program: from the feeds, or else from the state. */

@@ -115,6 +115,9 @@ export class TrainingPrograms {
 
   /** Gives the other engines the model that the first one has: to be called whenever its state was set. */
   async spread(step: ReadyStep): Promise<void> {
+    const [, ...others] = this.engines
+    // What they have of another network.
+    await Promise.all(others.map(engine => engine.setState(new Map())))
     await spread(this.engines, step.model)
   }
 }

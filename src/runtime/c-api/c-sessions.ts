@@ -39,12 +39,22 @@ class CSession implements Session {
     this.#session = session
   }
 
-  async run(inputs: ReadonlyMap<string, Held>, outputs: readonly WantedOutput[]): Promise<Map<string, Held>> {
+  async run(
+    inputs: ReadonlyMap<string, Held>,
+    outputs: readonly WantedOutput[],
+    accepts: (results: Map<string, Held>) => boolean = () => true,
+  ): Promise<Map<string, Held>> {
     const given = new Map([...inputs].map(([name, { host }]) => [name, host!] as const))
-    const wanted = outputs.map(({ spec, into }) => ({ name: spec.name, into: into ?? emptyFor(spec) }))
+    const wanted = outputs.map(({ spec, after }) =>
+      after === undefined ? { name: spec.name, into: emptyFor(spec) } : { name: spec.name, after },
+    )
+    let held = new Map<string, Held>()
     try {
-      const results = this.#runtime.run(this.#session, given, wanted)
-      return new Map([...results].map(([name, host]) => [name, onHost(host)]))
+      this.#runtime.run(this.#session, given, wanted, results => {
+        held = new Map([...results].map(([name, host]) => [name, onHost(host)]))
+        return accepts(held)
+      })
+      return held
     } catch (error) {
       throw translated(error, 'the engine could not run the program')
     }

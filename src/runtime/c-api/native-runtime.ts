@@ -14,10 +14,13 @@ const elements = {
 /** A session of a {@link NativeRuntime}; a number, so that nobody else has its address. */
 export type NativeSession = number
 
-/** An output of a run: written to `into`, or to memory of its own where its shape is known only afterwards. */
+/** An output of a run. Without a place for it, it has memory of its own. */
 export interface NativeOutput {
   readonly name: string
+  /** The run writes it there. */
   readonly into?: HostTensor | undefined
+  /** It is copied there once the run is over, and only if the others are accepted. */
+  readonly after?: HostTensor | undefined
 }
 
 interface Opened {
@@ -87,7 +90,8 @@ export class NativeRuntime {
   /**
    * Runs a session.
    *
-   * @returns the outputs by name
+   * @param accepts - asked with the outputs, whether those that have a place for after the run are copied there; by default they are
+   * @returns the outputs by name, without those
    * @throws MoietyError `usage` for a session that is closed, a name that it does not have, and memory that is read and written;
    *   `data` for a tensor whose memory does not fit its shape; Error with ONNX Runtime's message
    */
@@ -95,6 +99,7 @@ export class NativeRuntime {
     session: NativeSession,
     inputs: ReadonlyMap<string, HostTensor>,
     outputs: readonly NativeOutput[],
+    accepts: (results: Map<string, HostTensor>) => boolean = () => true,
   ): Map<string, HostTensor> {
     const { address, names } = this.#session(session)
     const named = (name: string): bigint =>
@@ -117,9 +122,16 @@ export class NativeRuntime {
         ...[address, this.#runOptions, inputNames, inputValues, inputs.size],
         ...[outputNames, outputs.length, outputValues],
       )
-      return new Map(
-        outputs.map(({ name, into }, i) => [name, into ?? this.#copied(name, outputValues[i]!)] as const),
+      const results = new Map<string, HostTensor>()
+      for (const [i, { name, into, after }] of outputs.entries())
+        if (after === undefined) results.set(name, into ?? this.#copied(name, outputValues[i]!))
+      if (!accepts(results)) return results
+      const places = outputs.flatMap(({ name, after }, i) =>
+        after === undefined ? [] : [this.#fitting(name, outputValues[i]!, after)],
       )
+      for (const { place, address } of places)
+        if (place.data.byteLength > 0) this.#library.copy(place.data, address, place.data.byteLength)
+      return results
     } finally {
       for (const value of [...inputValues, ...outputValues])
         if (value !== 0n) this.#release('ReleaseValue', value)
@@ -200,6 +212,29 @@ export class NativeRuntime {
 
   /** A copy of a tensor that ONNX Runtime has allocated. */
   #copied(name: string, value: bigint): HostTensor {
+    const { dtype, shape } = this.#specOf(name, value)
+    const { bytes, array } = elements[dtype]
+    const data: TensorData = new array(new ArrayBuffer(bytes * sizeOf(shape)))
+    if (data.byteLength > 0)
+      this.#library.copy(data, this.#made('GetTensorMutableData', value), data.byteLength)
+    return { dtype, shape, data }
+  }
+
+  /** Where a tensor that ONNX Runtime has allocated is, if it fits a place. */
+  #fitting(name: string, value: bigint, place: HostTensor): { place: HostTensor; address: bigint } {
+    const { dtype, shape } = this.#specOf(name, value)
+    if (dtype !== place.dtype || String(shape) !== String(place.shape)) {
+      fail({
+        kind: 'usage',
+        message: `the program gave ${dtype} [${shape.join(', ')}] for ${place.dtype} [${place.shape.join(', ')}]`,
+        where: `output ${name}`,
+      })
+    }
+    return { place, address: this.#made('GetTensorMutableData', value) }
+  }
+
+  /** Element type and shape of a tensor of ONNX Runtime. */
+  #specOf(name: string, value: bigint): Pick<HostTensor, 'dtype' | 'shape'> {
     const info = this.#made('GetTensorTypeAndShape', value)
     try {
       const type = new Int32Array(new ArrayBuffer(4))
@@ -209,24 +244,21 @@ export class NativeRuntime {
       this.#call('GetDimensions', info, extents, rank)
       const shape = [...extents.subarray(0, rank)].map(Number)
       const dtype = dtypes.find(one => elements[one].number === type[0]) ?? unsupported(name)
-      const { bytes, array } = elements[dtype]
-      const data: TensorData = new array(new ArrayBuffer(bytes * sizeOf(shape)))
-      if (data.byteLength > 0)
-        this.#library.copy(data, this.#made('GetTensorMutableData', value), data.byteLength)
-      return { dtype, shape, data }
+      return { dtype, shape }
     } finally {
       this.#release('ReleaseTensorTypeAndShapeInfo', info)
     }
   }
 
-  /** Every tensor fits its memory, and none that is written shares it with another. */
+  /** Every tensor fits its memory, and none that a run writes shares it with another. */
   #refuseShared(inputs: ReadonlyMap<string, HostTensor>, outputs: readonly NativeOutput[]): void {
     const starts = new Set<bigint>()
     for (const [name, tensor] of inputs) {
       checkMemory(name, tensor)
       if (tensor.data.byteLength > 0) starts.add(this.#library.addressOf(tensor.data))
     }
-    for (const { name, into } of outputs) {
+    for (const { name, into, after } of outputs) {
+      if (after !== undefined) checkMemory(name, after)
       if (into === undefined) continue
       checkMemory(name, into)
       if (into.data.byteLength === 0) continue
