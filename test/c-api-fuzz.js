@@ -111,6 +111,25 @@ function fuzzRuntime(seed, count) {
     }
     const length = next(3) === 0 ? next(3) : next(20_000)
     const [a, b] = [vector(length, next(2) === 0), vector(length, next(2) === 0)]
+    if (next(4) === 0) {
+      // Put over what was read, if it is accepted.
+      const accepts = next(2) === 0
+      const [before, expected] = [a.data.slice(), Array.from(a.data, (value, i) => value - b.data[i])]
+      const given = new Map(Object.entries({ a, b }))
+      const asked = [{ name: 'difference', after: a }, { name: 'sum' }]
+      const came = runtime.run(
+        id,
+        given,
+        asked,
+        results => results.has('sum') && !results.has('difference') && accepts,
+      )
+      const right = accepts ? expected : before
+      check(
+        [...came.keys()].join() === 'sum' && right.every((value, i) => value === a.data[i]),
+        'values put in place',
+      )
+      return
+    }
     const wanted = [{ name: 'difference', into: next(2) === 0 ? undefined : vector(length, next(2) === 0) }]
     if (next(2) === 0) wanted.push({ name: 'sum', into: next(2) === 0 ? undefined : vector(length, false) })
     const given = new Map([
@@ -153,6 +172,27 @@ function fuzzRuntime(seed, count) {
       'lengths that differ': () => runtime.run(id, both(a, vector(4, false)), out),
       'an output of another shape': () =>
         runtime.run(id, both(a, b), [{ ...out[0], into: vector(4, false) }]),
+      'an output put over a tensor of another shape': () => {
+        const place = vector(4, false)
+        const before = place.data.slice()
+        try {
+          runtime.run(id, both(a, b), [{ ...out[0], after: place }])
+        } finally {
+          check(
+            before.every((value, i) => value === place.data[i]),
+            'a place that does not fit was written',
+          )
+        }
+      },
+      'an output put over no memory': () =>
+        runtime.run(id, both(a, b), [{ ...out[0], after: { ...a, shape: [1 << 20] } }]),
+      'a question that fails': () =>
+        runtime.run(id, both(a, b), out, () => {
+          throw new Error('not accepted')
+        }),
+      'a run within a run': () => runtime.run(id, both(a, b), out, () => runtime.run(id, both(a, b), out)),
+      'closing within a run': () => runtime.run(id, both(a, b), out, () => runtime.closeSession(id)),
+      'closing everything within a run': () => runtime.run(id, both(a, b), out, () => runtime.close()),
       'an output over an input': () => runtime.run(id, both(a, b), [{ ...out[0], into: a }]),
       'two outputs in one place': () =>
         runtime.run(id, both(a, b), [

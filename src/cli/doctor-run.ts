@@ -3,6 +3,7 @@ import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { exitCodes } from '../base/errors.ts'
 import { type ApiInUse, type Device, devices } from '../runtime/index.ts'
 import { placementText } from '../runtime/placement.ts'
+import { wantedApi } from '../runtime/sessions.ts'
 import { probeTraining, type TrainingReport } from '../train/device-probe.ts'
 import { print, printJson } from './output.ts'
 import { bytes, clean, type Paint, painter, wrap } from './screen.ts'
@@ -22,6 +23,8 @@ const oldestNode = [20, 19] as const
 
 /** `moiety doctor`; returns the exit code: 0 when training works here. */
 export async function runDoctor(json: boolean): Promise<number> {
+  // Refused here, and not by the process of each device, whose reason would be lost.
+  wantedApi()
   const trials = await Promise.all(devices.map(tryDevice))
   const tried = trials.map(({ plain }) => plain)
   const findings = [

@@ -35,9 +35,8 @@ interface Opened {
  * Sessions of ONNX Runtime by its C API. It is the only owner of native memory: nobody else sees an address, and what it is given is
  * checked before an address is passed, since a wrong one ends the process.
  *
- * Every call returns before anything else happens in this thread, so nothing can be closed or collected during a run. ONNX Runtime
- * keeps no tensor: each run wraps the memory that it reads and writes, and releases the wrappers before it returns (measured: about
- * 1 ms for a thousand tensors).
+ * A call blocks this thread, and what a run reads and writes is referenced until its end, so nothing can be collected or closed
+ * during one. ONNX Runtime keeps no tensor: each run wraps memory, and releases the wrappers before it returns.
  */
 export class NativeRuntime {
   readonly #library: OrtLibrary
@@ -101,6 +100,7 @@ export class NativeRuntime {
     outputs: readonly NativeOutput[],
     accepts: (results: Map<string, HostTensor>) => boolean = () => true,
   ): Map<string, HostTensor> {
+    this.#refuseRunning()
     const { address, names } = this.#session(session)
     const named = (name: string): bigint =>
       names.get(name) ??
@@ -110,7 +110,6 @@ export class NativeRuntime {
     this.#refuseShared(inputs, outputs)
     const inputValues = new BigUint64Array(inputs.size)
     const outputValues = new BigUint64Array(outputs.length)
-    if (this.#inUse.length > 0) fail({ kind: 'usage', message: 'a run is in progress' })
     this.#inUse = [inputs, outputs, inputNames, outputNames, inputValues, outputValues]
     try {
       let place = 0
@@ -141,6 +140,7 @@ export class NativeRuntime {
 
   /** Closes a session, and writes its profile where it has one; a second time it does nothing. */
   closeSession(session: NativeSession): void {
+    this.#refuseRunning()
     const opened = this.#sessions.get(session)
     if (opened === undefined) return
     this.#sessions.delete(session)
@@ -153,6 +153,7 @@ export class NativeRuntime {
 
   /** Closes everything; a second time it does nothing. */
   close(): void {
+    this.#refuseRunning()
     if (this.#isClosed) return
     for (const session of [...this.#sessions.keys()]) this.closeSession(session)
     this.#isClosed = true
@@ -276,6 +277,10 @@ export class NativeRuntime {
   #session(session: NativeSession): Opened {
     this.#refuseClosed()
     return this.#sessions.get(session) ?? fail({ kind: 'usage', message: 'the session is closed' })
+  }
+
+  #refuseRunning(): void {
+    if (this.#inUse.length > 0) fail({ kind: 'usage', message: 'a run is in progress' })
   }
 
   #refuseClosed(): void {
