@@ -5,12 +5,26 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node'
 // Examples import the package like users; here from the sources.
 const source = fileURLToPath(new URL('./src', import.meta.url))
 
-/** Whole trainings, training on several engines, and tests that measure the memory of their process. */
-const long = [
+/** Tests that need a process of their own: they measure its memory, replace modules, or register components. */
+const isolated = [
   'src/**/memory.test.ts',
+  ...[
+    'bench',
+    'component-types',
+    'components',
+    'documented-blocks',
+    'examples',
+    'exhausted',
+    'own-components',
+  ].map(name => `test/${name}.test.ts`),
+]
+
+/** Whole trainings, and training on several engines. */
+const long = [
   'src/export/export-detector.test.ts',
   'src/models/detection/learning.test.ts',
   'src/models/detection/retinanet.test.ts',
+  'src/train/detector-capacity.test.ts',
   'src/train/drift.test.ts',
   'src/train/resizing.test.ts',
   'src/train/shared-step.test.ts',
@@ -23,16 +37,9 @@ const quick = ['detection-agreement', 'golden-layer', 'golden-routing', 'method'
 )
 
 /** The files that take longest, longest first. */
-const slowest = [
-  'webgpu',
-  'detection-training',
-  'queue',
-  'resume',
-  'own-components',
-  'multi-label',
-  'playground',
-  'sweep',
-].map(name => `/test/${name}.test.ts`)
+const slowest = ['webgpu', 'detection-training', 'queue', 'resume', 'sweep', 'multi-label', 'playground'].map(
+  name => `/test/${name}.test.ts`,
+)
 
 /**
  * Begins with the slowest files, so that none of them is left alone at the end. Vitest goes by earlier durations, and where there are
@@ -58,13 +65,27 @@ export default defineConfig({
   test: {
     projects: [
       // Commands, browsers, Python, Redis. Projects run in the order of their names: these tests take longest, and the others fill
-      // what they leave.
-      { extends: true, test: { name: 'e2e', include: ['test/**/*.test.ts', ...long], exclude: quick } },
-      // One process for many files: what they import is there already. On two cores 124 s, with the long ones, where a process a file
-      // took 174 s. So they must leave the process as they found it.
+      // what they leave. One process runs many files, as of the unit tests: what they import is there already, and so are the
+      // processes in which `moiety` of test/tiny.ts runs commands.
       {
         extends: true,
-        test: { name: 'unit', include: ['src/**/*.test.ts', ...quick], exclude: long, isolate: false },
+        test: {
+          name: 'e2e',
+          include: ['test/**/*.test.ts', ...long],
+          exclude: [...quick, ...isolated],
+          isolate: false,
+        },
+      },
+      { extends: true, test: { name: 'e2e-isolated', include: isolated } },
+      // On two cores 124 s, with the long ones, where a process a file took 174 s. So they must leave the process as they found it.
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', ...quick],
+          exclude: [...long, ...isolated],
+          isolate: false,
+        },
       },
     ],
     coverage: {
@@ -77,8 +98,9 @@ export default defineConfig({
     // without projects, 571 s instead of 656 s with two workers.
     maxWorkers: 3,
     sequence: { sequencer: SlowestFirst },
-    // Nothing is slow by itself: a limit ends what hangs, on a machine that others use too.
-    testTimeout: 300_000,
-    hookTimeout: 300_000,
+    // Nothing is slow by itself: a limit ends what hangs, on a machine that others use too. No test has another one.
+    testTimeout: 900_000,
+    hookTimeout: 900_000,
+    expect: { poll: { timeout: 250_000 } },
   },
 })

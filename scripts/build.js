@@ -1,7 +1,7 @@
 // @ts-check
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { copyFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { rolldown } from 'rolldown'
 import { dts } from 'rolldown-plugin-dts'
@@ -98,19 +98,27 @@ const site = await rolldown({
 const { output: scripts } = await site.write({ file: `${page}/app.js`, format: 'esm', minify: true })
 const { expertShades, themeStyle } = await import(new URL('../dist/report/palette.js', import.meta.url).href)
 const experts = Array.from(expertShades, (_, i) => `.e${i}{--c:var(--e${i});--i:var(--e${i}-ink)}`)
-const styles = ['node_modules/uplot/dist/uPlot.min.css', 'web/watch/style.css'].map(file =>
-  readFileSync(file, 'utf8'),
+const styles = ['node_modules/uplot/dist/uPlot.min.css', 'web/views/base.css', 'web/watch/style.css'].map(
+  file => readFileSync(file, 'utf8'),
 )
 await writeFile(`${page}/style.css`, [themeStyle(), ...experts, ...styles].join('\n'))
 for (const file of ['index.html', 'icon.svg']) await copyFile(`web/watch/${file}`, `${page}/${file}`)
 
-// For scripts/notices.js: whose code is in dist/.
+// What charts as PDF are lettered in (src/report/svg-to-pdf.ts).
+const fonts = 'dejavu-fonts-ttf'
+await mkdir('dist/report/fonts', { recursive: true })
+const font = 'DejaVuSansCondensed.ttf'
+await copyFile(`node_modules/${fonts}/ttf/${font}`, `dist/report/fonts/${font}`)
+
+// For scripts/notices.js: whose work is in dist/.
 const modules = [...output, ...scripts].flatMap(part => (part.type === 'chunk' ? part.moduleIds : []))
 const bundled = modules.flatMap(
-  id =>
-    /node_modules\/(?:@[^/]+\/)?[^/]+(?=\/(?!.*node_modules\/))/.exec(id.replaceAll('\\', '/'))?.[0] ?? [],
+  id => /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+/.exec(id.replaceAll('\\', '/'))?.[0] ?? [],
 )
-await writeFile('.cache/bundled.json', JSON.stringify([...new Set(bundled)].sort()))
+await writeFile(
+  '.cache/bundled.json',
+  JSON.stringify([...new Set([...bundled, `node_modules/${fonts}`])].sort()),
+)
 
 const declarations = await rolldown({
   input: Object.fromEntries(exported.map(({ subpath, output }) => [output, indexOf(subpath, types, 'd.ts')])),

@@ -19,7 +19,7 @@ describe('the memory of a batch', () => {
     expect(many - few).toBeGreaterThan(94 * 10 * 4 * 32 ** 2 * 4)
     expect(few).toBeGreaterThan(64e6)
     expect(many).toBeLessThan(4e9)
-  }, 120_000)
+  })
 
   it('is refused with the reason of that process', async () => {
     const config = configOf({ data: { name: 'folder', directory: join(folder, 'nowhere') } })
@@ -29,7 +29,7 @@ describe('the memory of a batch', () => {
       message: expect.stringMatching(/of batches of 4 images could not be measured: .+/s),
       help: 'give a number: --batch 32',
     })
-  }, 60_000)
+  })
 
   it('decides the batch of a training that asks for it', async () => {
     const limited = { name: 'sample', limit: { train: 96, test: 32 } }
@@ -46,7 +46,7 @@ describe('the memory of a batch', () => {
       /batches of 8 images: the training takes about \d+ MB of \d+ MB, measured/,
     )
     expect(stderr + stdout).toContain('it is --lr')
-  }, 120_000)
+  })
 })
 
 describe('moiety recipes show', () => {

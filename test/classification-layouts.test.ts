@@ -51,7 +51,7 @@ describe.each([
   ['a table', table, 'labels are from photos.csv (image, class, set)'],
   ['tar shards', shards, 'images are from 3 tar shards'],
 ] as const)('%s', (layout, write, said) => {
-  it('is trained on, resumed, evaluated, explained and predicted with', { timeout: 120_000 }, async () => {
+  it('is trained on, resumed, evaluated, explained and predicted with', async () => {
     const data = join(folder, layout)
     await write(data)
     const place = join(folder, `recipe of ${layout}`)

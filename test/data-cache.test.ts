@@ -69,10 +69,11 @@ describe('the cache of decoded images', () => {
     for (let round = 0; round < 6; round++) {
       const own = join(folder, `killed-${round}`)
       const child = loader(own)
+      const ended = new Promise(resolve => child.once('exit', resolve))
       await new Promise(resolve => child.stdout.once('data', resolve))
       await new Promise(resolve => setTimeout(resolve, 25 * round))
       child.kill('SIGKILL')
-      await new Promise(resolve => child.once('exit', resolve))
+      await ended
       expect(Buffer.compare(await pixelsWith(own), plain)).toBe(0)
       expect(readdirSync(own)).toEqual([expect.stringMatching(/^pixels-[0-9a-f]{16}\.cache$/)])
     }

@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 
 describe.each(['YOLO of Roboflow', 'Pascal VOC'] as const)('a folder in the layout %s', layout => {
-  it('is trained on, evaluated, explained and predicted with', { timeout: 120_000 }, async () => {
+  it('is trained on, evaluated, explained and predicted with', async () => {
     const data = join(folder, layout)
     await layouts[layout]!.write(data)
     const run = join(folder, `run of ${layout}`)
@@ -83,9 +83,7 @@ it('without annotations and the recipe of a detector names the formats', async (
   expect(flat(stderr)).toContain('no annotations in a layout of COCO, YOLO or Pascal VOC')
 })
 
-it('annotation files are named by the configuration, and mistakes refused by data.strict', {
-  timeout: 60_000,
-}, async () => {
+it('annotation files are named by the configuration, and mistakes refused by data.strict', async () => {
   const data = join(folder, 'named')
   await layouts['COCO 2017']!.write(data)
   const set = (...pairs: string[]) => pairs.flatMap(pair => ['--set', pair])

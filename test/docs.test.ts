@@ -5,7 +5,9 @@ import { fileOutside, repositoryBase } from '../docs/.vitepress/repository-links
 import { sidebar } from '../docs/.vitepress/sidebar.ts'
 import { cliReference } from '../docs/cli.ts'
 import { configurationReference } from '../docs/configuration.ts'
+import { fieldsReference } from '../docs/fields.ts'
 import { exitCodes } from '../src/base/errors.ts'
+import { fieldsOf, jsonSchema, schemaNames } from '../src/cli/json-schemas.ts'
 import { allMarkdown, anchorsOf, targetsOf } from './markdown.ts'
 
 const root = new URL('..', import.meta.url)
@@ -80,6 +82,27 @@ describe('the reference of the configuration', () => {
 describe('the reference of the command line', () => {
   it('is what the commands say; npm run docs:update writes it', async () => {
     await expect(cliReference()).toMatchFileSnapshot('../docs/reference/cli.md')
+  })
+})
+
+describe('the reference of fields', () => {
+  it('is what the schemas say; npm run docs:update writes it', async () => {
+    await expect(fieldsReference()).toMatchFileSnapshot('../docs/reference/fields.md')
+  })
+
+  it.each(schemaNames)(
+    'schemas/%s.schema.json is what the code reads; npm run docs:update writes it',
+    async name => {
+      const text = `${JSON.stringify(jsonSchema(name), null, 1)}\n`
+      await expect(text).toMatchFileSnapshot(`../schemas/${name}.schema.json`)
+    },
+  )
+
+  it('says of every field what it means', () => {
+    const without = schemaNames.flatMap(name =>
+      fieldsOf(jsonSchema(name), [name]).filter(({ schema }) => typeof schema.description !== 'string'),
+    )
+    expect(without.map(({ path }) => path.join('.'))).toEqual([])
   })
 })
 

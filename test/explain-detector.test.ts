@@ -8,6 +8,7 @@ import type { ComparedRun } from '../src/analysis/comparison.ts'
 import { explainRun } from '../src/analysis/explain-run.ts'
 import { findings, groupingOf } from '../src/analysis/findings.ts'
 import { renderReport } from '../src/report/index.ts'
+import { wrongIn } from './against-schema.ts'
 import { type Ended, moiety, newFolder, start, writeRecipe } from './tiny.ts'
 import { tinyDetector, writeTinyCoco } from './tiny-detection.ts'
 import { smallConfig, writeRun } from './untrained-run.ts'
@@ -44,7 +45,7 @@ beforeAll(async () => {
   plain = await trained('plain', tinyDetector(data, null))
   cpSync(run, other, { recursive: true })
   explained = await moiety('explain', run, '--permutations', '50', '--against', other, '--charts', charts)
-}, 300_000)
+})
 
 const found = (path: string) => findings.parse(JSON.parse(readFileSync(join(path, 'report.json'), 'utf8')))
 const rowsOf = async (file: string) => {
@@ -91,6 +92,7 @@ describe('moiety explain of a detector', () => {
     const routing = await rowsOf(join(run, 'routing.parquet'))
     expect(routing).toHaveLength(4 * (1 + 5 + 5))
     expect(Object.keys(routing[0]!)).toEqual(['image', 'layer', 'level', 'logits', 'weights', 'chosen'])
+    expect(routing.flatMap(row => wrongIn('routing', row))).toEqual([])
     const objects = await rowsOf(join(run, 'objects.parquet'))
     expect(objects).toHaveLength(8)
     expect(objects.filter(({ size }) => size === 'small')).toHaveLength(4)
@@ -187,12 +189,17 @@ describe('moiety explain of a detector', () => {
     expect(explained.stdout).toContain('compared with other')
   })
 
-  it('writes its charts as SVG files on request', () => {
-    const files = readdirSync(charts)
-    for (const name of ['layer4-sizes.svg', 'layer4-information.svg', 'layer4-training.svg'])
-      expect(files).toContain(name)
-    expect(files.filter(name => name.endsWith('levels.svg'))).toHaveLength(2)
-    for (const name of files)
+  it('writes a report as its schema says', () => {
+    expect(wrongIn('report', JSON.parse(readFileSync(join(run, 'report.json'), 'utf8')))).toEqual([])
+  })
+
+  it('writes its charts for documents on request', () => {
+    const files = readdirSync(charts, { recursive: true, encoding: 'utf8' })
+    for (const name of ['layer4-sizes', 'layer4-areas', 'layer4-information', 'layer4-training'])
+      expect(files).toContain(`${name}-84mm.svg`)
+    for (const name of ['precision-recall', 'missed-objects']) expect(files).toContain(`${name}-174mm.pdf`)
+    expect(files.filter(name => name.endsWith('levels-84mm.svg'))).toHaveLength(2)
+    for (const name of files.filter(one => one.endsWith('.svg')))
       expect(readFileSync(join(charts, name), 'utf8'), name).not.toMatch(/NaN|undefined|var\(--/)
   })
 

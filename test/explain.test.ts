@@ -107,13 +107,16 @@ describe('moiety explain', () => {
     expect(found(run).measures.top1).toBe(measures.top1)
   })
 
-  it('writes its charts as SVG files on request', async () => {
+  it('writes its charts for documents on request', async () => {
     const charts = join(folder, 'charts')
     const words = ['--charts', charts, '--out', join(folder, 'once'), '--permutations', '10']
     expect((await moiety('explain', run, ...words)).code).toBe(0)
-    expect(readdirSync(charts)).toContain('layer3-captions.svg')
-    expect(readdirSync(charts)).toContain('layer4.1.conv2-superclasses.svg')
-    for (const name of readdirSync(charts)) {
+    const files = readdirSync(charts, { recursive: true, encoding: 'utf8' })
+    for (const end of ['-84mm.svg', '-84mm.pdf', '-174mm.svg', '-174mm.pdf', '.csv']) {
+      expect(files).toContain(`layer3-captions${end}`)
+      expect(files).toContain(`layer4.1.conv2-superclasses${end}`)
+    }
+    for (const name of files.filter(one => one.endsWith('.svg'))) {
       const svg = readFileSync(join(charts, name), 'utf8')
       expect(svg, name).toMatch(/^<svg xmlns=/)
       expect(svg, name).not.toMatch(/NaN|undefined|var\(--/)

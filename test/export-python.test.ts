@@ -101,7 +101,6 @@ const detectors = {
 describe.skipIf(python === undefined)('with MOIETY_PYTHON: an exported detector', () => {
   it.each(Object.entries(detectors))(
     'passes the checker, and finds the same in Python: %s',
-    { timeout: 60_000 },
     async (name, [detector]) => {
       const config = smallDetector(detector)
       const state = detectorState(config)

@@ -5,7 +5,7 @@ import { parseHTML } from 'linkedom'
 import { describe, expect, it } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { hasInvisible } from '../src/base/escaping.ts'
-import { command, moiety, newFolder, start, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
+import { moiety, newFolder, tinyConfig, writeRecipe, writeTinyCifar } from './tiny.ts'
 
 /** Names that somebody chose to become commands, keys, formulas, elements or instructions to a terminal. */
 const folder = newFolder()
@@ -155,7 +155,7 @@ describe('names that were chosen to do harm', () => {
       ['train', `--${spoof}`],
     ]
     for (const words of commands) {
-      const { stdout, stderr } = await start(words, process.execPath, [command], {}, folder).ended
+      const { stdout, stderr } = await moiety(...words)
       expect(isSafe(stdout), JSON.stringify([words, stdout])).toBe(true)
       expect(isSafe(stderr), JSON.stringify([words, stderr])).toBe(true)
       const forged = stderr.split('\n').filter(line => line.startsWith('error: all is lost'))

@@ -57,7 +57,7 @@ async function violations(): Promise<string[]> {
   return summary.violations.map(({ rule, from, to }) => `${rule.name}: ${from} -> ${to}`)
 }
 
-it('imports go only downward, between folders and between files', { timeout: 60_000 }, async () => {
+it('imports go only downward, between folders and between files', async () => {
   const folders = readdirSync(new URL('../src', import.meta.url), { withFileTypes: true })
   expect(folders.flatMap(one => (one.isDirectory() ? [one.name] : [])).sort()).toEqual(layers.flat().sort())
   expect(await violations()).toEqual([])
@@ -66,9 +66,7 @@ it('imports go only downward, between folders and between files', { timeout: 60_
 /** What of `src/` a page may import: types and tables, and what follows from them. */
 const forPages = ['report/palette', 'step/index', 'watch/differences', 'watch/protocol']
 
-it('pages import of src/ only what is meant for them, which imports nothing from Node', {
-  timeout: 60_000,
-}, async () => {
+it('pages import of src/ only what is meant for them, which imports nothing from Node', async () => {
   const { output } = await cruise(['web'], {
     baseDir: root,
     doNotFollow: { path: 'node_modules' },

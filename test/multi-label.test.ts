@@ -10,7 +10,8 @@ import { readMetrics } from '../src/run/metrics-log.ts'
 import { evaluateRun } from '../src/tasks/evaluate-run.ts'
 import type { MultiLabelResult } from '../src/tasks/multi-label/multi-label-result.ts'
 import { engineOf, openTrainedRun } from '../src/tasks/open-run.ts'
-import { fingerprint, metricLines, moiety, newFolder, start, untilLines, writeRecipe } from './tiny.ts'
+import { wrongIn } from './against-schema.ts'
+import { fingerprint, moiety, newFolder, signalledAt, writeRecipe } from './tiny.ts'
 import { tinyMultiLabel, writeTinyMultiLabel } from './tiny-multi-label.ts'
 
 /** Every command with a multi-label run. */
@@ -49,11 +50,11 @@ describe('a multi-label run', () => {
     const source = draws(12, 'kills')
     for (let kill = 0; kill < 2; kill++) {
       const words = ['train', recipe, '--set', 'training.checkpointEvery.steps=2', '--out', killed]
-      const { child, ended } = start([...words, ...(kill === 0 ? [] : ['--resume'])])
-      await untilLines(killed, metricLines(killed) + 3, child)
-      await new Promise(resolve => setTimeout(resolve, source.between(0, 60)))
-      child.kill('SIGKILL')
-      await ended
+      const step = 7 * kill + 3 + source.below(7)
+      const all = [...words, ...(kill === 0 ? [] : ['--resume'])]
+      expect((await signalledAt(step, 'SIGKILL', all, { operations: source.below(30) })).signal).toBe(
+        'SIGKILL',
+      )
     }
     await run0('train', '--resume', '--out', killed)
     const { files, metrics } = fingerprint(killed)
@@ -137,8 +138,13 @@ describe('a multi-label run', () => {
     expect(layer!.agreement?.against).toBe('another')
     expect(extras.layers[0]!.experts.flatMap(({ gallery }) => gallery).length).toBeGreaterThan(4)
     expect(readdirSync(charts)).toEqual(
-      expect.arrayContaining(['layer4-captions.svg', 'layer4-information.svg', 'layer4-map.svg']),
+      expect.arrayContaining([
+        'layer4-captions-84mm.svg',
+        'layer4-information-84mm.svg',
+        'layer4-map-84mm.pdf',
+      ]),
     )
+    expect(wrongIn('report', JSON.parse(readFileSync(join(run, 'report.json'), 'utf8')))).toEqual([])
     const page = readFileSync(join(run, 'report.html'), 'utf8').replaceAll(/base64,[\w+/=]+/g, '')
     expect(page).not.toMatch(/NaN|undefined/)
     for (const part of ['Thresholds of the classes', 'What single experts find', 'without one', 'triangle'])
@@ -164,6 +170,7 @@ describe('a multi-label run', () => {
     const { buffer } = Uint8Array.from(readFileSync(join(run, 'routing.parquet')))
     const rows = await parquetReadObjects({ file: buffer })
     expect(rows.length).toBe(count)
+    expect(rows.flatMap(row => wrongIn('routing', row))).toEqual([])
     const above = (at: number) =>
       classes.flatMap(({ threshold }, c) => (probabilities[4 * at + c]! >= threshold ? [c] : []))
     for (const [image, row] of rows.entries())
@@ -247,7 +254,7 @@ describe('a multi-label run', () => {
     const grid = { 'model.moe.0.constraint.name': ['importance', 'kl'] }
     const set = { 'training.epochs': 1 }
     writeSweep(sweep, { name: 'labels', title: 'Labels', recipe: 'recipe.json', grid, set, seeds: [1] })
-    await run0('sweep', sweep, '--out', out)
+    await run0('sweep', sweep, '--out', out, '--no-trial')
     const table = await run0('table', out)
     expect(table).toContain('mean average precision, %')
     expect(await run0('table', out, '--value', 'f1')).toContain('F1 at probability 0.5, %')

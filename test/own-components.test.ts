@@ -1,6 +1,5 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import sharp from 'sharp'
@@ -8,7 +7,15 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { loadComponents } from '../src/config/use.ts'
 import { openDataset } from '../src/data/index.ts'
 import { listCheckpoints } from '../src/run/checkpoint.ts'
-import { moiety as command, type Ended, fingerprint, metricLines, newFolder, start } from './tiny.ts'
+import {
+  moiety as command,
+  type Ended,
+  fingerprint,
+  metricLines,
+  newFolder,
+  signalledAt,
+  start,
+} from './tiny.ts'
 
 /** The example of a network, a data set, a transform, a metric and a callback, through every command. */
 const folder = newFolder()
@@ -62,15 +69,8 @@ describe('components of a user’s own', () => {
 
   it('are resumed after SIGKILL to the same bits, what callbacks remember included', async () => {
     const killed = join(folder, 'killed')
-    const { child, ended } = start([...train, '--out', killed])
-    while (
-      (existsSync(killed) ? (listCheckpoints(killed).at(-1)?.step ?? 0) : 0) < 8 &&
-      child.exitCode === null
-    )
-      await sleep(2)
-    child.kill('SIGKILL')
-    await ended
-    expect(existsSync(join(killed, 'summary.json'))).toBe(false)
+    expect((await signalledAt(9, 'SIGKILL', [...train, '--out', killed])).signal).toBe('SIGKILL')
+    expect(listCheckpoints(killed).at(-1)?.step).toBe(8)
     const before = metricLines(killed)
     await succeeded(...train, '--out', killed, '--resume')
     expect(metricLines(killed)).toBeGreaterThan(before)

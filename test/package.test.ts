@@ -84,6 +84,14 @@ describe('npm install moiety in an empty project, with no host but a registry', 
     expect(onnxruntime).toBe(engineVersion)
   })
 
+  it('draws charts for documents, with the font that it brings', () => {
+    const command = join(project, 'node_modules', '.bin', 'moiety')
+    run([command, 'explain', 'run', '--charts', 'figures', '--permutations', '10'], project)
+    const pdf = readFileSync(join(project, 'figures', 'layer4-information-84mm.pdf'), 'latin1')
+    expect(pdf).toMatch(/\/BaseFont \/\w+\+DejaVuSansCondensed/)
+    expect(pdf).toContain('/FontFile2')
+  })
+
   it('says what to install where npm was told to leave optional dependencies out', () => {
     const [all, aside] = [join(project, 'node_modules', '@moiety'), join(folder, 'aside')]
     renameSync(all, aside)
@@ -130,7 +138,8 @@ describe('npm install moiety in an empty project, with no host but a registry', 
 describe('the package', () => {
   it('is small', () => {
     const names = execFileSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).trim().split('\n')
-    expect(readFileSync(tarball).length).toBeLessThan(2.5e6)
+    // 0.6 MB of it are for charts as PDF: a font, pdfkit and fontkit.
+    expect(readFileSync(tarball).length).toBeLessThan(2.7e6)
     expect(names.length).toBeLessThan(300)
     expect(names.filter(name => /\.map$|\.test\.|\/internal\//.test(name))).toEqual([])
     expect(names).toEqual(

@@ -4,10 +4,12 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sampleData } from '../playground/pack-sample.ts'
 import { configOf, defaults, readHash, runsOf, writeHash } from '../playground/src/settings.ts'
+import { classPreference } from '../playground/src/training/class-preference.ts'
 import type { ImageData } from '../playground/src/training/data.ts'
 import { decodePixels, encodePixels } from '../playground/src/training/pixel-codec.ts'
 import { isRun, neededFiles, openRun, runFiles } from '../playground/src/training/run-files.ts'
 import { Training } from '../playground/src/training/training.ts'
+import { liftsOf } from '../playground/src/views/class-lifts.ts'
 import { draws } from '../src/base/random.ts'
 import { exportRun } from '../src/export/index.ts'
 import { version } from '../src/files/version.ts'
@@ -171,6 +173,64 @@ describe('the address', () => {
     expect(runsOf(readHash('').choice).map(({ constraint }) => constraint)).toEqual(['none', 'importance'])
     expect(runsOf(readHash('#e=4&k=2&constraint=kl&seed=42').choice)).toEqual([
       { ...defaults, constraint: 'kl' },
+    ])
+  })
+})
+
+describe('what experts prefer', () => {
+  const labels = Int32Array.from({ length: 200 }, (_, i) => i % 4)
+  const weightsBy = (expertOf: (image: number) => number): Float32Array => {
+    const weights = new Float32Array(2 * labels.length)
+    for (const image of labels.keys()) weights[2 * image + expertOf(image)] = 1
+    return weights
+  }
+
+  it('is a bit where two of four classes go to each of two experts, and nothing where classes do not matter', () => {
+    const bySeed = draws(3, 'experts')
+    const random = weightsBy(() => Math.floor(bySeed.uniform() * 2))
+    // Two bits of class decide one bit of expert; what shuffled classes give is (4 − 1)(2 − 1) / (2 · 200 ln 2) = 0.011.
+    const specialists = classPreference(
+      weightsBy(image => Math.floor((image % 4) / 2)),
+      labels,
+      2,
+    )
+    expect(specialists).toBeGreaterThan(0.98)
+    expect(specialists).toBeLessThan(0.995)
+    expect(classPreference(random, labels, 2)).toBeLessThan(0.02)
+    expect(
+      classPreference(
+        weightsBy(() => 1),
+        labels,
+        2,
+      ),
+    ).toBe(0)
+    expect(classPreference(new Float32Array(2 * labels.length).fill(0.5), labels, 2)).toBeLessThan(1e-9)
+  })
+
+  it('is shown where it is beyond chance', () => {
+    // Of class 0, 23 or 40 of 50 images go to expert 0; of the others, every second one.
+    const with0 = (count: number) =>
+      liftsOf(
+        weightsBy(image => {
+          const [label, number] = [image % 4, Math.floor(image / 4)]
+          return label === 0 ? Number(number >= count) : number % 2
+        }),
+        labels,
+        4,
+        2,
+      )
+    const [few, many] = [with0(23), with0(40)]
+    expect(few[0]![0]).toEqual({ ratio: expect.closeTo(23 / 50 / (98 / 200), 6), isBeyondChance: false })
+    expect(many[0]![0]).toEqual({ ratio: expect.closeTo(40 / 50 / (115 / 200), 6), isBeyondChance: true })
+    const unused = liftsOf(
+      weightsBy(() => 1),
+      labels,
+      4,
+      2,
+    )
+    expect(unused[2]).toEqual([
+      { ratio: Number.NaN, isBeyondChance: false },
+      { ratio: 1, isBeyondChance: false },
     ])
   })
 })

@@ -115,9 +115,7 @@ describe('moiety predict of a detector', () => {
   const coco = join(folder, 'seen', 'detections.json')
   let seen: z.infer<typeof json>['images']
 
-  it('finds what the evaluation of the run finds, and writes it as COCO results', {
-    timeout: 120_000,
-  }, async () => {
+  it('finds what the evaluation of the run finds, and writes it as COCO results', async () => {
     const { code, stdout } = await moiety(
       ...['predict', run, images, '--out', out, '--coco', coco, '--score', '0.06', '--json'],
     )
@@ -196,16 +194,14 @@ describe('moiety predict of a detector', () => {
     expect(used.size).toBeGreaterThan(1)
   })
 
-  it('gives moiety eval-detections what it reads', { timeout: 120_000 }, async () => {
+  it('gives moiety eval-detections what it reads', async () => {
     const truth = join(folder, 'coco', 'instances_val.json')
     const { code, stdout } = await moiety('eval-detections', truth, coco, '--json')
     expect(code).toBe(0)
     expect(JSON.parse(stdout)).toMatchObject({ counts: { images: 3, objects: 0 } })
   })
 
-  it('says what it found in tables, and numbers images whose names are no numbers', {
-    timeout: 120_000,
-  }, async () => {
+  it('says what it found in tables, and numbers images whose names are no numbers', async () => {
     const other = join(folder, 'other.png')
     await picture(64, 48, other)
     const file = join(folder, 'other.json')
@@ -240,9 +236,7 @@ describe('moiety predict of a detector refuses', () => {
     return { code, stderr }
   }
 
-  it('what is no image, a folder without one, and an image that is too large', {
-    timeout: 120_000,
-  }, async () => {
+  it('what is no image, a folder without one, and an image that is too large', async () => {
     const text = join(folder, 'text.png')
     writeFileSync(text, 'not an image')
     const gone = join(folder, 'gone.jpg')
@@ -268,7 +262,7 @@ describe('moiety predict of a detector refuses', () => {
     })
   })
 
-  it('pictures in the place of images that are read', { timeout: 120_000 }, async () => {
+  it('pictures in the place of images that are read', async () => {
     const place = join(folder, 'place')
     mkdirSync(place)
     for (const name of ['a.png', '1-a.png'])
@@ -291,9 +285,7 @@ describe('moiety predict of a detector refuses', () => {
     expect(readdirSync(outside)).toEqual([])
   })
 
-  it('a folder that is no run, scores that are none, and flags of the other kind of run', {
-    timeout: 120_000,
-  }, async () => {
+  it('a folder that is no run, scores that are none, and flags of the other kind of run', async () => {
     const image = join(images, '7.png')
     expect((await fails(folder, image)).code).toBe(2)
     for (const score of ['1', '-0.1', 'high', ''])

@@ -45,7 +45,7 @@ const filesBelow = (folder: string): string[] =>
     .filter(entry => entry.isFile())
     .map(entry => relative(folder, join(entry.parentPath, entry.name)))
 
-it('nothing that is shown to others has a private path', { timeout: 300_000 }, async () => {
+it('nothing that is shown to others has a private path', async () => {
   const at = (...names: string[]): string => join(home, ...names)
   const { data: _, ...classifier } = tinyConfig('')
   const { data: __, ...detector } = tinyDetector('', null)

@@ -8,7 +8,7 @@ import {
   enqueue,
   file,
   folder,
-  longest,
+  heldWorker,
   newDatabase,
   one,
   parentOf,
@@ -27,10 +27,10 @@ import { command, fingerprint, moiety, start } from './tiny.ts'
 let redis: TestRedis
 const newQueue = (): string => newDatabase(redis)
 
-describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
+describe.runIf(hasRedis)('a queue', () => {
   beforeAll(async () => {
     redis = await startQueues()
-  }, longest)
+  })
   afterAll(async () => await redis?.stop())
 
   it('queues a relative folder of data by its whole path', async () => {
@@ -45,7 +45,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
   it('a worker that is stopped while Redis is away leaves a checkpoint and ends', async () => {
     const queue = newQueue()
     const sweep = await enqueue(single, 'left', queue)
-    const left = worker(queue)
+    const left = heldWorker(queue)
     const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
     const idle = worker(queue)
     await until(() => idle.said().includes('Worker '))
@@ -56,6 +56,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
       await pause(1800)
       left.child.kill('SIGTERM')
       idle.child.kill('SIGTERM')
+      left.release()
       expect((await idle.ended).code).toBe(143)
       const { code, stderr } = await left.ended
       expect(code, stderr).toBe(143)
@@ -119,8 +120,10 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
         const pid = runsOf(sweep).flatMap(name => lockOwner(join(sweep, name))?.pid ?? [])[0]
         return pid !== undefined && parentOf(pid) === victim.child.pid ? pid : undefined
       })
-      victim.child.kill('SIGKILL')
+      // Neither may do anything about the end of the other.
+      victim.child.kill('SIGSTOP')
       process.kill(trainer, 'SIGKILL')
+      victim.child.kill('SIGKILL')
       await victim.ended
     }
     const { code, stderr } = await worker(queue, '--until-empty').ended

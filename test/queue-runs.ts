@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'vitest'
@@ -6,7 +6,8 @@ import { lockOwner } from '../src/run/lock.ts'
 import { hasRedis, startRedis, type TestRedis } from './redis.ts'
 import {
   fingerprint,
-  metricLines,
+  heldAt,
+  lastStep,
   moiety,
   newFolder,
   start,
@@ -21,7 +22,7 @@ import {
  */
 if (!hasRedis) process.stderr.write('no redis-server: the tests of queues are left out\n')
 
-/** Each file of tests has its own. */
+/** One of the process; the names in it are given once, in whichever file of tests. */
 export const folder = newFolder()
 // Small: most of the time goes into beginning, and these tests begin often.
 export const data = writeTinyCifar(join(folder, 'data'), { train: 80 })
@@ -51,18 +52,24 @@ export const single = writeSweep('single', {
   exclude: [{ constraint: 'importance' }, { seed: 1 }],
 })
 
-// They start many trainings, which take long on a machine that others use too.
-export const longest = 400_000
-
 export const startQueues = async (): Promise<TestRedis> =>
-  await startRedis(mkdirSync(join(folder, 'redis'), { recursive: true })!)
+  await startRedis(mkdtempSync(join(folder, 'redis-')))
 
 let databases = 0
 /** The URL of a database that no other test has. */
 export const newDatabase = ({ port }: TestRedis): string => `redis://127.0.0.1:${port}/${databases++}`
 
-export const worker = (queue: string, ...words: string[]) =>
-  start(['worker', '--queue', queue, '--patience', '2', ...words])
+const wordsOf = (queue: string, words: readonly string[]): string[] => [
+  ...['worker', '--queue', queue, '--patience', '2'],
+  ...words,
+]
+export const worker = (queue: string, ...words: string[]) => start(wordsOf(queue, words))
+
+/** A worker whose trainings stop at their third step until they are released. */
+export function heldWorker(queue: string, ...words: string[]) {
+  const { environment, release } = heldAt(3)
+  return { ...start(wordsOf(queue, words), undefined, undefined, environment), release }
+}
 
 export async function enqueue(sweepFile: string, name: string, queue: string): Promise<string> {
   const sweep = join(folder, name)
@@ -87,17 +94,16 @@ export const bits = (sweep: string): Record<string, ReturnType<typeof fingerprin
   Object.fromEntries(runsOf(sweep).map(name => [name, fingerprint(join(sweep, name))]))
 
 export async function until<T>(what: () => T | undefined | false): Promise<T> {
-  for (let waited = 0; ; waited += 10) {
+  for (;;) {
     const found = what()
     if (found !== undefined && found !== false) return found
-    if (waited > 300_000) throw new Error(`timed out waiting for ${what}`)
     await pause(10)
   }
 }
 
 /** The process that trains in a run's folder, once it has made so many steps; undefined before. */
 export function trainerOf(run: string, steps = 3): number | undefined {
-  return metricLines(run) >= steps ? lockOwner(run)?.pid : undefined
+  return lastStep(run) >= steps ? lockOwner(run)?.pid : undefined
 }
 
 /** The process that started this one; undefined once it has gone, as a trainer may between its lock being read and this. */

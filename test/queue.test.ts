@@ -8,7 +8,7 @@ import {
   enqueue,
   file,
   folder,
-  longest,
+  heldWorker,
   newDatabase,
   one,
   parentOf,
@@ -21,7 +21,7 @@ import {
   writeSweep,
 } from './queue-runs.ts'
 import { hasRedis, startRedis, type TestRedis } from './redis.ts'
-import { command, fingerprint, moiety, start } from './tiny.ts'
+import { command, fingerprint, heldAt, moiety, start } from './tiny.ts'
 
 /**
  * Sweeps on several workers, with a real Redis that these tests start on loopback: whatever befalls a worker, each run ends
@@ -43,21 +43,20 @@ const expectedOf = (sweep: string) =>
 const endings = (sweep: string, run: string): number =>
   readFileSync(join(sweep, 'logs', `${run}.log`), 'utf8').match(/^Done in/gm)?.length ?? 0
 
-describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
+describe.runIf(hasRedis)('a queue', () => {
   beforeAll(async () => {
     redis = await startQueues()
     const { code, stderr } = await moiety('sweep', file, '--out', control, '--no-trial', '--jobs', '2')
     expect(code, stderr).toBe(0)
     expected = bits(control)
     expect(Object.keys(expected)).toHaveLength(4)
-  }, longest)
+  })
   afterAll(async () => await redis?.stop())
 
   it('three workers, one killed in a run, and Redis killed and started again: every run ends once, with the bits of one machine', async () => {
     const queue = newQueue()
     const sweep = await enqueue(file, 'three', queue)
-    const workers = [1, 2, 3].map(() => worker(queue, '--until-empty'))
-    // Found together: a trainer that had ended in between would have no parent any more.
+    const workers = [1, 2, 3].map(() => heldWorker(queue, '--until-empty'))
     const [trainer, victim] = await until(() => {
       const pid = runsOf(sweep)
         .map(name => trainerOf(join(sweep, name)))
@@ -69,6 +68,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     victim.child.kill('SIGKILL')
     expect((await victim.ended).signal).toBe('SIGKILL')
     await redis.restart()
+    for (const { release } of workers) release()
 
     const followed = await moiety('sweep', file, '--out', sweep, '--queue', queue)
     expect(followed.code, followed.stderr).toBe(0)
@@ -89,7 +89,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
   it('a slow worker loses its run to another, which waits until it has stopped; nothing is trained twice', async () => {
     const queue = newQueue()
     const sweep = await enqueue(single, 'slow', queue)
-    const slow = worker(queue)
+    const slow = heldWorker(queue)
     const trainer = await until(() => runsOf(sweep).flatMap(name => trainerOf(join(sweep, name)) ?? [])[0])
     process.kill(trainer, 'SIGSTOP')
     slow.child.kill('SIGSTOP')
@@ -97,6 +97,7 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
     await until(() => other.said().includes(`waiting  `) && other.said().includes(`process ${trainer}`))
     slow.child.kill('SIGCONT')
     await until(() => slow.said().includes('another continues with it'))
+    slow.release()
     process.kill(trainer, 'SIGCONT')
     const { code, stderr } = await other.ended
     expect(code, stderr).toBe(0)
@@ -110,13 +111,14 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
   it('a training that ends because another has its lock is no failure of its run, which continues when that is free', async () => {
     const queue = newQueue()
     const sweep = await enqueue(single, 'taken', queue)
-    const working = worker(queue, '--until-empty')
+    const working = heldWorker(queue, '--until-empty')
     const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
     const run = join(sweep, name)
     const [own = ''] = readdirSync(run).filter(other => other.startsWith('run.lock.'))
     const theirs = join(run, 'run.lock.elsewhere.12')
     writeFileSync(theirs, JSON.stringify({ pid: 12, host: 'elsewhere', started: null, beat: '000000000001' }))
     rmSync(join(run, own))
+    working.release()
     await until(() => working.said().includes('process 12 of elsewhere'))
     rmSync(theirs)
     const { code, stderr } = await working.ended
@@ -131,9 +133,10 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
   it('a worker that is interrupted hands its run back after a checkpoint, and the next continues with it', async () => {
     const queue = newQueue()
     const sweep = await enqueue(one, 'interrupted', queue)
-    const first = worker(queue)
+    const first = heldWorker(queue)
     const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
     first.child.kill('SIGINT')
+    first.release()
     const { code, stderr } = await first.ended
     expect(code, stderr).toBe(130)
     expect(stderr).toContain(`stopped  ${name}`)
@@ -201,19 +204,22 @@ describe.runIf(hasRedis)('a queue', { timeout: longest }, () => {
       const sent = ['sweep', single, '--out', sweep, '--detach', '--queue-file', urlFile]
       const queued = await launch(trusting, ...sent).ended
       expect(queued.code, queued.stderr).toBe(0)
-      const watching = launch(trusting, 'worker', '--queue', url)
-      const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run), 1) !== undefined))
-      const trainer = trainerOf(join(sweep, name), 1)!
+      const [held, heldLater] = [heldAt(3), heldAt(20)]
+      const watching = launch({ ...trusting, ...held.environment }, 'worker', '--queue', url)
+      const name = await until(() => runsOf(sweep).find(run => trainerOf(join(sweep, run)) !== undefined))
+      const trainer = trainerOf(join(sweep, name))!
       for (const pid of [watching.child.pid!, trainer])
         expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain(String(tls.port))
       watching.child.kill('SIGTERM')
+      held.release()
       expect((await watching.ended).code).toBe(143)
-      const environment = { ...trusting, MOIETY_QUEUE: url }
+      const environment = { ...trusting, ...heldLater.environment, MOIETY_QUEUE: url }
       const last = launch(environment, 'worker', '--until-empty')
-      const other = await until(() => trainerOf(join(sweep, name), 1))
+      const other = await until(() => trainerOf(join(sweep, name), 20))
       const inherited = readFileSync(`/proc/${other}/environ`, 'utf8')
       expect(inherited).toContain('MOIETY_SWEEP=1')
       expect(inherited).not.toContain('MOIETY_QUEUE')
+      heldLater.release()
       expect((await last.ended).code).toBe(0)
       expect(bits(sweep)).toEqual(expectedOf(sweep))
 

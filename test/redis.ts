@@ -31,7 +31,7 @@ export async function startRedis(
   folder: string,
   options: (port: number) => string[] = () => [],
 ): Promise<TestRedis> {
-  const port = await freePort()
+  let port = await freePort()
   let child: ChildProcess
   const begin = async (): Promise<void> => {
     const words = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder]
@@ -52,7 +52,16 @@ export async function startRedis(
     child.kill(signal)
     await ended
   }
-  await begin()
+  for (;;) {
+    try {
+      await begin()
+      break
+    } catch (cause) {
+      // Another process may have taken the port since.
+      if (!String(cause).includes('Address already in use')) throw cause
+      port = await freePort()
+    }
+  }
   return {
     port,
     restart: async () => {

@@ -10,7 +10,8 @@ import { z } from 'zod'
 import {
   command,
   fingerprint,
-  metricLines,
+  heldAt,
+  lastStep,
   moiety,
   newFolder,
   start,
@@ -45,7 +46,7 @@ const runsOf = (sweep: string): string[] =>
 const bits = (sweep: string) =>
   Object.fromEntries(runsOf(sweep).map(name => [name, fingerprint(join(sweep, name))]))
 
-describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
+describe('moiety sweep --emit slurm, and --run', () => {
   const sweep = join(folder, 'slurm')
   const script = join(sweep, 'slurm.sh')
   const stub = join(folder, 'bin')
@@ -59,8 +60,8 @@ describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
       .exec(text)?.[1]
       ?.split('\n')
       .map(line => line.trim()) ?? []
-  const task = (index: number) =>
-    start([script], 'bash', [], { ...environment, SLURM_ARRAY_TASK_ID: String(index) })
+  const task = (index: number, more: NodeJS.ProcessEnv = {}) =>
+    start([script], 'bash', [], { ...environment, ...more, SLURM_ARRAY_TASK_ID: String(index) })
 
   beforeAll(async () => {
     const { code, stdout, stderr } = await moiety(
@@ -182,9 +183,11 @@ describe('moiety sweep --emit slurm, and --run', { timeout: 400_000 }, () => {
   })
 
   it('a task whose time is over leaves a checkpoint and queues itself again; the next ends with the bits of a sweep', async () => {
-    const first = task(0)
-    while (!runsOf(sweep).some(name => metricLines(join(sweep, name)) >= 3)) await pause(5)
+    const held = heldAt(3)
+    const first = task(0, held.environment)
+    while (!runsOf(sweep).some(name => lastStep(join(sweep, name)) === 3)) await pause(5)
     first.child.kill('SIGUSR1')
+    held.release()
     const stopped = await first.ended
     expect(stopped.code, stopped.stderr).toBe(129)
     expect(readFileSync(join(folder, 'requeued'), 'utf8')).toBe('requeue 7_0\n')

@@ -7,7 +7,8 @@ import { lockOwner } from '../src/run/lock.ts'
 import {
   command,
   fingerprint,
-  metricLines,
+  heldAt,
+  lastStep,
   moiety,
   newFolder,
   start,
@@ -59,8 +60,7 @@ function lives(pid: number): boolean {
 }
 
 async function until(what: () => boolean): Promise<void> {
-  for (let waited = 0; !what() && waited < 200_000; waited += 5) await pause(5)
-  expect(what()).toBe(true)
+  while (!what()) await pause(5)
 }
 
 const file = writeSweep('tiny')
@@ -109,22 +109,27 @@ describe('a sweep that is killed, interrupted, and gone on with', () => {
   it('leaves no process behind either time, and ends with the bits of one that was left alone', async () => {
     const sweep = join(folder, 'killed')
     const words = ['sweep', file, '--out', sweep, '--jobs', '2', '--no-trial']
-    const bothTrain = (lines: number) => () =>
-      trainers(sweep).length === 2 && runsOf(sweep).every(name => metricLines(join(sweep, name)) >= lines)
+    /** Starts it, and waits until both runs are at that step, where they are held. */
+    const startedTo = async (step: number) => {
+      const { environment, release } = heldAt(step)
+      const sweeping = start(words, undefined, undefined, environment)
+      const areThere = () => runsOf(sweep).filter(name => lastStep(join(sweep, name)) === step).length === 2
+      await until(() => areThere() && trainers(sweep).length === 2)
+      return { ...sweeping, release }
+    }
 
-    const killed = start(words)
-    await until(bothTrain(3))
+    const killed = await startedTo(3)
     const orphans = trainers(sweep)
     killed.child.kill('SIGKILL')
     expect((await killed.ended).signal).toBe('SIGKILL')
+    killed.release()
     // Their channel to the sweep is gone: each writes a checkpoint and ends.
     await until(() => !orphans.some(lives))
 
-    const interrupted = start(words)
-    await until(() => trainers(sweep).length === 2)
+    const interrupted = await startedTo(10)
     const children = trainers(sweep)
-    await pause(300)
     interrupted.child.kill('SIGINT')
+    interrupted.release()
     const { code, stderr, stdout } = await interrupted.ended
     expect(code, stderr).toBe(130)
     expect(stderr).toContain('resumed  ')
@@ -326,8 +331,40 @@ describe('moiety table', () => {
     expect(page.match(/<svg role="img"/g)?.length).toBeGreaterThan(3)
   })
 
+  it('has a line a run on request, which it reads again, and numbers by their path', async () => {
+    const out = join(folder, 'tables', 'runs.csv')
+    const values = 'top1,summary.layers.layer4.importance.0'
+    const words = ['--rows', 'runs', '--value', values, '--format', 'csv', '--out', out]
+    expect((await moiety('table', control, ...words)).code).toBe(0)
+    const [head, ...lines] = readFileSync(out, 'utf8').trimEnd().split('\r\n')
+    expect(head).toMatch(/^run,.*,seed,status,top1,summary\.layers\.layer4\.importance\.0$/)
+    expect(lines).toHaveLength(4)
+    const cells = async (place: string): Promise<unknown> => {
+      const { stdout } = await moiety('table', place, '--value', 'top1', '--baseline', 'none', '--json')
+      return (JSON.parse(stdout) as { cells: { mean: number }[][] }).cells.map(row =>
+        row.map(one => one.mean),
+      )
+    }
+    expect(await cells(out)).toEqual(await cells(control))
+  })
+
+  it('writes the charts of its page for documents', async () => {
+    const charts = join(folder, 'charts')
+    const { code, stderr } = await moiety('table', control, '--charts', charts)
+    expect(code, stderr).toBe(0)
+    expect(readdirSync(charts)).toEqual(
+      expect.arrayContaining(['balance-84mm.svg', 'seconds-174mm.pdf', 'utilization.csv']),
+    )
+  })
+
   it.each<[string[], string]>([
     [['nowhere'], 'this is not a sweep'],
+    [[control, '--rows', 'runs', '--format', 'html'], 'a table of runs is no page'],
+    [[control, '--value', 'report.loss'], 'no run of this sweep has a report.json'],
+    [
+      [control, '--value', 'summary.layers.layer4.importanc.0'],
+      'did you mean summary.layers.layer4.importance?',
+    ],
     [[control, '--rows', 'constrain'], 'did you mean constraint?'],
     [[control, '--value', 'top'], 'did you mean top1?'],
     [[control, '--format', 'latx'], 'did you mean latex?'],

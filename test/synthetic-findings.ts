@@ -141,7 +141,7 @@ export function syntheticFindings(made: Synthetic): {
           return Math.max(0, value + (value > 0 ? far * (early - 0.5) * 0.5 : 0))
         })
         return {
-          epoch: at + 1,
+          epoch: at,
           importance,
           cvImportance: variation(importance),
           active: importance.filter(v => v > 0.01).length,

@@ -40,8 +40,11 @@ function record(label: number, classes: number, index: number, purpose: string):
 export function writeTinyCifar(folder: string, { train = 96, test = 32, classes = 4 } = {}): string {
   mkdirSync(folder, { recursive: true })
   const write = (name: string, count: number): void => {
-    const records = Array.from({ length: count }, (_, i) => record(i % classes, classes, i, name))
-    writeFileSync(join(folder, name), Buffer.concat(records))
+    // A great many repeat the first ones.
+    const different = Math.min(count, 100 * classes)
+    const records = Array.from({ length: different }, (_, i) => record(i % classes, classes, i, name))
+    const all = Array.from({ length: count }, (_, i) => records[i % different]!)
+    writeFileSync(join(folder, name), Buffer.concat(all))
   }
   write('train.bin', train)
   write('test.bin', test)
@@ -155,10 +158,45 @@ export async function moiety(...words: string[]): Promise<Ended> {
   return { ...ended, stdout: ended.stdout + native.stdout, stderr: ended.stderr + native.stderr }
 }
 
+const atStep = new URL('./at-step.js', import.meta.url).href
+
+/**
+ * Runs a command that sends itself a signal once a step is in the log of its run, and so many operations on files later: a test that
+ * waited for the step and sent the signal could be too late.
+ */
+export async function signalledAt(
+  step: number,
+  signal: NodeJS.Signals,
+  words: readonly string[],
+  { operations = 0, environment = {} }: { operations?: number; environment?: NodeJS.ProcessEnv } = {},
+): Promise<Ended> {
+  const acts = { MOIETY_TEST_STEP: JSON.stringify({ step, signal, operations }) }
+  const first = ['--import', atStep, command]
+  return await start(words, process.execPath, first, { ...environment, ...acts }).ended
+}
+
+/** The environment of commands whose trainings stop at a step until they are released; what they start has it too. */
+export function heldAt(step: number): { readonly environment: NodeJS.ProcessEnv; release(): void } {
+  const until = join(newFolder(), 'released')
+  const acts = JSON.stringify({ step, operations: 0, until })
+  return {
+    environment: { MOIETY_TEST_STEP: acts, NODE_OPTIONS: `--import ${atStep}` },
+    release: () => writeFileSync(until, ''),
+  }
+}
+
 /** How many lines a run's metrics have so far. */
 export function metricLines(run: string): number {
   const file = join(run, 'metrics.jsonl')
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').length - 1 : 0
+}
+
+/** The last step in a run's log; 0 before there is one. */
+export function lastStep(run: string): number {
+  const file = join(run, 'metrics.jsonl')
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : []
+  const line = lines.findLast(text => text.startsWith('{"kind":"step",') && text.endsWith('}'))
+  return line === undefined ? 0 : (JSON.parse(line) as { readonly step: number }).step
 }
 
 /** Waits until the run's metrics have so many lines, or the process has ended. */

@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { addStepLine, stepCurves } from '../src/watch/log-content.ts'
 import { StepBuckets } from '../src/watch/step-buckets.ts'
 import { joined } from '../web/watch/joined-curves.ts'
+import { commonLayer, shownLayer } from '../web/watch/layers.ts'
 import { readSettings, writeSettings } from '../web/watch/settings.ts'
 import { sharesOf } from '../web/watch/share-history.ts'
 import { smoothed } from '../web/watch/smoothing.ts'
+import { measure, tickTexts } from '../web/watch/text.ts'
 
 /** What the page of `moiety watch` computes. */
 
@@ -112,5 +114,26 @@ describe('the address of the page', () => {
     })
     expect(writeSettings(usual)).toBe('')
     expect(readSettings(writeSettings({ ...usual, runs: new Set() })).runs).toEqual(new Set())
+  })
+})
+
+describe('the texts of an axis', () => {
+  const text = (value: number): string => measure('AP', value)
+
+  it('have as many digits as tell its lines apart', () => {
+    expect(tickTexts([0.1, null, 0.2], text)).toEqual(['0.100', '', '0.200'])
+    expect(tickTexts([0.0098, 0.01, 0.0102], text)).toEqual(['0.0098', '0.01', '0.0102'])
+  })
+})
+
+describe('the layer that is shown', () => {
+  it('is the one that most runs have, and of a run without it its own last', () => {
+    const detector = ['head.classification_head', 'head.regression_head']
+    expect(commonLayer([['layer4'], detector, ['layer1', 'layer4']])).toBe('layer4')
+    expect(commonLayer([detector])).toBe('head.regression_head')
+    expect(commonLayer([[], []])).toBeUndefined()
+    expect(shownLayer(detector, 'layer4')).toBe('head.regression_head')
+    expect(shownLayer(detector, 'head.classification_head')).toBe('head.classification_head')
+    expect(shownLayer([], 'layer4')).toBeUndefined()
   })
 })

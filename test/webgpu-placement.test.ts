@@ -34,7 +34,7 @@ describe.skipIf(icd === undefined)(titled('steps of classifiers on WebGPU by Swi
   let placed = new Map<string, Placed>()
   beforeAll(async () => {
     placed = placedSteps((await onSwiftShader('device-placements.js')).stderr)
-  }, 300_000)
+  })
 
   /** The steps whose names begin so, as lines `NAME: …`. */
   const of = (...names: string[]): string[] =>

@@ -32,7 +32,7 @@ describe.skipIf(icd === undefined)(titled('the state of a training on WebGPU by 
   let sent: Sent
   beforeAll(async () => {
     sent = (await onSwiftShader<Sent>('device-state.js')).sent[0]!
-  }, 300_000)
+  })
 
   it('stays on the device between steps; the host gets metrics alone', () => {
     expect(sent.updates).toBeGreaterThan(20)

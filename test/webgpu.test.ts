@@ -8,7 +8,7 @@ import { readMetrics } from '../src/run/metrics-log.ts'
 import type { Placement } from '../src/runtime/index.ts'
 import type { StepDifference } from '../src/train/probe-step.ts'
 import { differenceOf } from '../src/train/probe-step.ts'
-import { newFolder, start, untilLines, writeRecipe } from './tiny.ts'
+import { newFolder, signalledAt, start, writeRecipe } from './tiny.ts'
 
 /*
  * WebGPU without a graphics card: Debian's chromium brings SwiftShader, which is Vulkan on the processor. The engine finds it by the
@@ -73,9 +73,7 @@ const lossesOf = (run: string): number[] =>
   readMetrics(join(run, 'metrics.jsonl')).flatMap(line => (line.kind === 'step' ? [Number(line.loss)] : []))
 
 describe.skipIf(icd === undefined)(title, () => {
-  it("doctor says that a step of training is the CPU's, and that nothing of it falls back to the CPU", {
-    timeout: 400_000,
-  }, async () => {
+  it("doctor says that a step of training is the CPU's, and that nothing of it falls back to the CPU", async () => {
     const doctor = await moiety('doctor', '--json')
     expect(doctor.code, doctor.stderr).toBe(0)
     const { devices }: { readonly devices: readonly DeviceJson[] } = JSON.parse(doctor.stdout)
@@ -85,9 +83,7 @@ describe.skipIf(icd === undefined)(title, () => {
     expect(devices.find(({ device }) => device === 'webgpu')).toMatchObject({ ...trains, pooling: trains })
   })
 
-  it("ten steps of mixtures with every constraint, a ResNet-18 and a RetinaNet are the CPU's", {
-    timeout: 900_000,
-  }, async () => {
+  it("ten steps of mixtures with every constraint, a ResNet-18 and a RetinaNet are the CPU's", async () => {
     const taken = await stepsOf(10, 'mixtures', 'resnet', 'retinanet')
     expect(taken.map(({ name }) => name)).toEqual(['mixtures', 'resnet', 'retinanet'])
     for (const { name, losses, difference, placement } of taken) {
@@ -100,9 +96,7 @@ describe.skipIf(icd === undefined)(title, () => {
     }
   })
 
-  it("a training that is killed and resumed there ends where the CPU's does, and its run is evaluated there", {
-    timeout: 900_000,
-  }, async () => {
+  it("a training that is killed and resumed there ends where the CPU's does, and its run is evaluated there", async () => {
     // Two layers, of which one is a mixture: few shaders to compile.
     const use = ['--use', join(root, 'examples', 'own-components.mjs')]
     const recipe = writeRecipe(folder, {
@@ -116,11 +110,9 @@ describe.skipIf(icd === undefined)(title, () => {
     const plain = await moiety(...train, '--out', cpu)
     expect(plain.code, plain.stderr).toBe(0)
 
-    const first = begin(...train, '--device', 'webgpu', '--out', webgpu)
-    await untilLines(webgpu, 1, first.child)
-    first.child.kill('SIGKILL')
-    await first.ended
-    expect(existsSync(join(webgpu, 'summary.json'))).toBe(false)
+    const first = [...train, '--device', 'webgpu', '--out', webgpu]
+    const killed = await signalledAt(1, 'SIGKILL', first, { environment })
+    expect(killed.signal, killed.stderr).toBe('SIGKILL')
     const resumed = await moiety('train', '--resume', ...use, '--out', webgpu)
     expect(resumed.code, resumed.stderr).toBe(0)
 

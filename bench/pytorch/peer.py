@@ -3,7 +3,7 @@
     python peer.py '{"width": 64, "batch": 128, ...}'
 
 Reads one number of runs a line from stdin and answers each with one line of JSON: the seconds of every run, and the
-most memory that the process has had, in bytes.
+most memory that the process has had, in bytes; or, as `failure`, why it ends (a graphics card without enough memory).
 The first line of the output says what runs: versions, threads, number of parameters.
 """
 
@@ -77,4 +77,8 @@ def say(answer):
     print(json.dumps(answer), flush=True)
 
 
-main()
+try:
+    main()
+except Exception as error:
+    say({"failure": f"{type(error).__name__}: {error}"})
+    raise

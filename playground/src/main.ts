@@ -1,19 +1,21 @@
-import { isImageName, MoietyError } from 'moiety/step'
-import { chosenFiles, filesOf, type GivenFile, openImages, planesOf, planesOfImage } from './dropped.ts'
+import { MoietyError } from 'moiety/step'
+import { deviceOf } from './device.ts'
+import { type GivenFile, openImages } from './dropped.ts'
+import { listen } from './gestures.ts'
+import { recognise } from './given.ts'
+import { OwnImage } from './own-image.ts'
 import { Run, type RunStart } from './run.ts'
 import { loadSample } from './sample.ts'
 import { keepSite, whenIsolated } from './site.ts'
+import '../../web/views/base.css'
 import './style.css'
 import { byId, element, percent, setText } from '../../web/views/elements.ts'
 import { type Choice, configOf, readHash, runsOf, settingsOf, textOf, writeHash } from './settings.ts'
-import { unpacked } from './training/archive.ts'
 import type { ImageData } from './training/data.ts'
-import { type Files, isRun, neededFiles, type OpenedRun, openRun } from './training/run-files.ts'
+import type { OpenedRun } from './training/run-files.ts'
 import type { WebDevice } from './training/web-engine.ts'
 import { ControlsView } from './views/controls.ts'
 import { CurvesView, smoothed } from './views/curves.ts'
-import { lookView } from './views/looks.ts'
-import { Pad } from './views/pad.ts'
 import { RunView } from './views/run-view.ts'
 import { type Sheet, sheetOf, showImage } from './views/sheet.ts'
 import { Tour } from './views/tour.ts'
@@ -39,14 +41,13 @@ class Playground {
   #isStepDue = false
   /** Runs whose tests have not been drawn yet. */
   readonly #tested = new Set<Run>()
-  /** The image that the visitor has drawn or dropped, uint8 [3, S, S]. */
-  #own: Uint8Array | undefined
   #device: WebDevice = 'wasm'
   #kept = false
   readonly #controls: ControlsView
   readonly #loss: CurvesView
   readonly #accuracy: CurvesView
-  readonly #pad: Pad
+  readonly #preference: CurvesView
+  readonly #own: OwnImage
 
   constructor() {
     const { choice, ignored } = readHash(location.hash)
@@ -68,16 +69,16 @@ class Playground {
       isFromZero: true,
       legend: 'bottom',
     })
-    this.#pad = new Pad(
-      byId('pad', HTMLCanvasElement),
-      byId('inks', HTMLElement),
-      () => void this.#lookAtPad(),
-      () => byId('files', HTMLInputElement).click(),
-      () => this.#forgetOwn(),
-    )
+    this.#preference = new CurvesView(byId('preference', HTMLCanvasElement), {
+      what: 'Bits that the class of a held-out image tells about its experts, beyond chance',
+      text: value => value.toFixed(2),
+      least: 0.4,
+      isFromZero: true,
+      legend: 'top',
+    })
+    this.#own = new OwnImage(() => ({ runs: this.#runs, views: this.#views, size: this.#size }))
     this.#listen()
     new Tour()
-    this.#showLooks()
   }
 
   /** Loads what is needed and begins. */
@@ -162,7 +163,7 @@ class Playground {
         }),
     )
     for (const run of this.#runs) this.#tested.add(run)
-    if (this.#own !== undefined) void this.#look()
+    void this.#own.look()
     this.#conduct()
   }
 
@@ -234,6 +235,22 @@ class Playground {
       ),
       span,
     )
+    const known = this.#runs.map(run =>
+      run.tests.flatMap(({ step, classPreference }) =>
+        classPreference === undefined ? [] : [{ step, classPreference }],
+      ),
+    )
+    this.#preference.show(
+      this.#runs.map((run, i) => ({
+        name: run.start.title,
+        steps: known[i]!.map(({ step }) => step),
+        values: smoothed(
+          known[i]!.map(({ classPreference }) => classPreference),
+          3,
+        ),
+      })),
+      span,
+    )
     const [first] = this.#runs
     if (first === undefined) return
     const rate = first.steps.slice(-20).reduce((sum, { seconds }) => sum + seconds, 0)
@@ -242,8 +259,12 @@ class Playground {
     const where =
       first.device === 'webgpu'
         ? 'WebGPU'
-        : `WebAssembly, ${first.threads === 1 ? '1 thread' : `${first.threads} threads`}`
-    setText(byId('progress', HTMLElement), `step ${first.step}${each} · ${where}`)
+        : `WebAssembly${first.threads === 1 ? '' : `, ${first.threads} threads`}`
+    const progress = byId('progress', HTMLElement)
+    setText(progress, `step ${first.step}${each} · ${where}`)
+    const { copied = 0, onDevice = 0 } = first.traffic ?? {}
+    if (onDevice > 0)
+      progress.title = `${onDevice} tensors of the state stay on the graphics card; a step copies ${copied} numbers from it`
     setText(byId('play', HTMLElement), this.#isPlaying ? 'Pause' : 'Play')
   }
 
@@ -328,22 +349,15 @@ class Playground {
 
   // What visitors give.
 
-  async take(given: readonly GivenFile[]): Promise<void> {
+  async take(files: readonly GivenFile[]): Promise<void> {
+    if (files.length === 0) return
     try {
-      const [only] = given
-      if (only === undefined) return
-      if (given.length === 1 && /\.zip$/i.test(only.path))
-        return this.#open(openRun(unpacked(new Uint8Array(await only.file.arrayBuffer()), only.path)))
-      const byPath = new Map(given.map(({ path, file }) => [path, file]))
-      if (isRun(byPath)) return this.#open(openRun(await readAll(byPath)))
-      const areLoose = given.every(({ path }) => !path.includes('/'))
-      const images = given.filter(({ path }) => isImageName(path))
-      if (areLoose && images.length < 10) {
-        if (images.length > 1)
-          this.#say(`This is ${images[0]!.path}. To train, drop ten images or more of two classes or more.`)
-        return await this.#lookAt((images[0] ?? only).file)
-      }
-      await this.#openData(given)
+      const given = await recognise(files)
+      if (given.kind === 'run') return this.#open(given.run)
+      if (given.kind === 'images') return await this.#openData(files)
+      if (given.others)
+        this.#say(`This is ${given.path}. To train, drop ten images or more of two classes or more.`)
+      await this.#own.take(given.file)
     } catch (cause) {
       this.#say(wordsOf(cause), true)
     }
@@ -387,116 +401,28 @@ class Playground {
     this.#start([{ title, from: snapshot, data, classes, size, mean, std, isTrainable: why === undefined }])
     this.#runs[0]!.restoreLog(snapshot.log)
     this.#until = snapshot.step
+    const isDone = snapshot.epoch >= snapshot.config.training.epochs
     this.#say(
       why === undefined
-        ? `Opened at step ${snapshot.step}. Play goes on from there.`
+        ? `Opened at step ${snapshot.step}. ${isDone ? 'It is finished; moiety train --resume --set training.epochs=… trains it further.' : 'Play goes on from there.'}`
         : `Opened at step ${snapshot.step}. It can be looked at, but not trained here: ${why}.`,
     )
     this.#conduct()
-  }
-
-  async #lookAt(file: Blob): Promise<void> {
-    const image = await createImageBitmap(file, { imageOrientation: 'from-image' }).catch(() => {
-      const name = file instanceof File ? file.name : 'this'
-      throw new MoietyError({
-        kind: 'data',
-        message: `${name} is not an image that this browser can read`,
-        help: 'drop a JPEG, PNG, WebP or AVIF file',
-      })
-    })
-    this.#pad.show(image)
-    image.close()
-    this.#own = await planesOf(file, this.#size)
-    await this.#look()
-  }
-
-  async #lookAtPad(): Promise<void> {
-    const pad = byId('pad', HTMLCanvasElement)
-    this.#own = planesOfImage(pad, pad.width, pad.height, this.#size)
-    await this.#look()
   }
 
   get #size(): number {
     return this.#runs[0]?.start.size ?? this.#data?.size ?? 32
   }
 
-  #forgetOwn(): void {
-    this.#own = undefined
-    for (const view of this.#views) view.map.mark(undefined, undefined)
-    this.#showLooks()
-  }
-
-  /** Asks all runs how they see the visitor's image. */
-  async #look(): Promise<void> {
-    const own = this.#own
-    const runs = this.#runs
-    if (own === undefined) return
-    const looks = await Promise.all(runs.map(run => run.look(own)))
-    if (own !== this.#own || runs !== this.#runs) return
-    for (const [i, look] of looks.entries()) this.#views[i]?.map.mark(look.logits.at(-1), look.weights.at(-1))
-    byId('looks', HTMLElement).replaceChildren(
-      ...runs.map((run, i) => lookView(run.start.title, looks[i], run.start.classes, run.experts)),
-    )
-    byId('looks', HTMLElement).dataset.weights = JSON.stringify(
-      looks.map(({ weights }) => [...(weights.at(-1) ?? [])]),
-    )
-  }
-
-  #showLooks(): void {
-    byId('looks', HTMLElement).replaceChildren(
-      element('p', { class: 'muted' }, 'Its experts light up here, and a star marks it on the map.'),
-    )
-  }
-
   #listen(): void {
-    const on = (id: string, act: () => void): void => byId(id, HTMLElement).addEventListener('click', act)
-    on('play', () => this.#play(!this.#isPlaying))
-    on('step', () => this.#step())
-    on('restart', () => this.#restart())
-    on('sample', () => this.#sample && void this.#use(this.#sample))
-    on('open', () => byId('opening', HTMLDialogElement).showModal())
-    on('link', () => void this.#copyLink())
-    for (const [id, input] of [
-      ['choose-files', 'files'],
-      ['choose-folder', 'folder'],
-    ] as const)
-      on(id, () => {
-        byId('opening', HTMLDialogElement).close()
-        byId(input, HTMLInputElement).click()
-      })
-    for (const id of ['files', 'folder']) {
-      const input = byId(id, HTMLInputElement)
-      input.addEventListener('change', () => {
-        if (input.files !== null) void this.take(chosenFiles(input.files))
-        input.value = ''
-      })
-    }
-    document.addEventListener('keydown', event => {
-      const isInField =
-        event.target instanceof Element && event.target.closest('input, select, button, summary, dialog, a')
-      if (isInField || event.ctrlKey || event.metaKey || event.altKey) return
-      if (event.key === ' ') this.#play(!this.#isPlaying)
-      else if (event.key === 's') this.#step()
-      else if (event.key === 'r') this.#restart()
-      else return
-      event.preventDefault()
-    })
-    const dropping = byId('dropping', HTMLElement)
-    document.addEventListener('dragover', event => {
-      event.preventDefault()
-      dropping.hidden = false
-    })
-    document.addEventListener('dragleave', event => {
-      if (event.relatedTarget === null) dropping.hidden = true
-    })
-    document.addEventListener('drop', event => {
-      event.preventDefault()
-      dropping.hidden = true
-      if (event.dataTransfer !== null)
-        void filesOf(event.dataTransfer).then(
-          given => this.take(given),
-          (cause: unknown) => this.#say(wordsOf(cause), true),
-        )
+    listen({
+      play: () => this.#play(!this.#isPlaying),
+      step: () => this.#step(),
+      restart: () => this.#restart(),
+      useSample: () => this.#sample && void this.#use(this.#sample),
+      copyLink: () => void this.#copyLink(),
+      take: given => void this.take(given),
+      failed: cause => this.#say(wordsOf(cause), true),
     })
     addEventListener('hashchange', () => {
       const { choice, ignored } = readHash(location.hash)
@@ -535,33 +461,10 @@ function dataOf(extra: unknown): { readonly train?: unknown; readonly labels?: u
   return (extra as { readonly data?: { readonly train?: unknown; readonly labels?: unknown } } | null)?.data
 }
 
-/** The files of a run that are needed, read. */
-async function readAll(byPath: ReadonlyMap<string, File>): Promise<Files> {
-  const read = neededFiles([...byPath.keys()]).map(
-    async path => [path, new Uint8Array(await byPath.get(path)!.arrayBuffer())] as const,
-  )
-  return new Map(await Promise.all(read))
-}
-
 function wordsOf(cause: unknown): string {
   if (cause instanceof MoietyError)
     return cause.help === undefined ? cause.message : `${cause.message}. ${cause.help}`
   return cause instanceof Error ? cause.message : String(cause)
-}
-
-/** WebGPU where there is a graphics card; software that imitates one is slower than WebAssembly. */
-async function deviceOf(wanted: Choice['device']): Promise<WebDevice> {
-  if (wanted === 'wasm') return 'wasm'
-  const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<GpuAdapter | null> } }
-  const adapter = await gpu?.requestAdapter().catch(() => null)
-  if (adapter === null || adapter === undefined) return 'wasm'
-  const isImitated =
-    adapter.info?.isFallbackAdapter === true || /swiftshader|llvmpipe/i.test(adapter.info?.architecture ?? '')
-  return wanted === 'webgpu' || !isImitated ? 'webgpu' : 'wasm'
-}
-
-interface GpuAdapter {
-  readonly info?: { readonly isFallbackAdapter?: boolean; readonly architecture?: string }
 }
 
 await whenIsolated()

@@ -2,7 +2,7 @@ import { type Config, collapses, type LayerInfo, type LayerStats } from 'moiety/
 import type { ImageData } from './training/data.ts'
 import type { Answer, Order } from './training/protocol.ts'
 import type { Look, Snapshot, StepReport, TestReport } from './training/training.ts'
-import type { WebDevice } from './training/web-engine.ts'
+import type { Traffic, WebDevice } from './training/web-engine.ts'
 
 export type RunState = 'loading' | 'ready' | 'done' | 'failed'
 
@@ -45,6 +45,8 @@ export class Run {
   device: WebDevice
   threads = 1
   parameters = 0
+  /** Of the last step. */
+  traffic: Traffic | undefined
   layers: readonly LayerInfo[] = []
   /** Of every step. */
   readonly steps: StepReport[] = []
@@ -162,7 +164,10 @@ export class Run {
               layers: layers.map(({ importance }: LayerStats) => ({ importance, closed: [] })),
             }
       if (kind === 'epoch' && split !== 'train')
-        this.tests.push({ step, loss, top1, top5, layers, weights: [], logits: [], seconds: 0 })
+        this.tests.push({
+          ...{ step, loss, top1, top5, layers },
+          ...{ weights: [], logits: [], classPreference: undefined, seconds: 0 },
+        })
     }
   }
 
@@ -218,6 +223,7 @@ export class Run {
       case 'step':
         this.step = answer.report.step
         this.steps.push(answer.report)
+        this.traffic = answer.traffic
         if (answer.isDone) this.state = 'done'
         this.events.stepped(this)
         break

@@ -66,6 +66,15 @@ describe.skipIf(chromiumFile === undefined)('the playground', () => {
     page.setDefaultTimeout(600_000)
     await untilStep(page, 3, 600_000)
     expect((await rootData(page)).device).toBe('webgpu')
+    // Parameters, statistics and velocities stay on the device; loss, norms, counts and what the experts got are copied.
+    const run = page.locator('.run').first()
+    const [copied, onDevice] = [
+      await run.getAttribute('data-copied'),
+      await run.getAttribute('data-on-device'),
+    ]
+    expect(Number(onDevice)).toBeGreaterThan(200)
+    expect(Number(copied)).toBeGreaterThan(8)
+    expect(Number(copied)).toBeLessThan(60)
     const losses = await lossesOf(page)
     await page.evaluate('playground.lose()')
     await page.waitForFunction("/was lost/.test(document.getElementById('say').textContent)")

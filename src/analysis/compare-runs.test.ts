@@ -49,7 +49,7 @@ describe('runs side by side', () => {
     other = await trained('other', 2, 2)
     await trained('extended', 1, 3)
     extended = await trained('extended', 2, 3, true)
-  }, 60_000)
+  })
 
   it('are not averaged with one that was extended, whose learning rates were others', async () => {
     const { result, warnings } = await compared([whole, other, extended])
@@ -58,7 +58,7 @@ describe('runs side by side', () => {
       ['extended'],
     ])
     expect(warnings.join()).toMatch(/^extended was extended: up to step \d+ .* of a training of 1 epoch;/)
-  }, 60_000)
+  })
 
   it('are looked at on held-out images, and a report about another split stays', async () => {
     const { findings } = await explainRun({ run: whole, split: 'train', permutations: 1 })
@@ -72,7 +72,7 @@ describe('runs side by side', () => {
     writeFileSync(report, JSON.stringify({ ...findings, run: { ...findings.run, checkpoint: 'before' } }))
     expect((await compared([whole])).warnings).toEqual([])
     expect(JSON.parse(readFileSync(report, 'utf8')).data.split).toBe('test')
-  }, 60_000)
+  })
 
   it('are looked at with their best checkpoints, at whatever step, and say which; other reports stay', async () => {
     const runs = await Promise.all(
@@ -97,5 +97,5 @@ describe('runs side by side', () => {
     expect(readFileSync(join(runs[0]!, 'report.json'), 'utf8')).toBe(newest)
     const kept = result.filter(({ step }, i) => step !== last[i]!.step).length
     expect(warnings.filter(one => one.includes('is about the checkpoint at step'))).toHaveLength(kept)
-  }, 60_000)
+  })
 })

@@ -1,10 +1,11 @@
 import { join, resolve } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { fail, MoietyError } from '../base/errors.ts'
 import { rethrowExhausted } from '../files/disk.ts'
 import { readRegular, sizeLimits } from '../files/regular-file.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { summarySchema } from '../run/file-schemas.ts'
 import { readLatency } from '../run/latency.ts'
 import { learningCurveOf } from '../run/learning-curve.ts'
 import { type CheckpointChoice, chosenCheckpoint, rememberedBest } from '../tasks/choose-checkpoint.ts'
@@ -163,10 +164,7 @@ function refuseSeveralTasks(runs: readonly string[]): void {
   })
 }
 
-const summary = z.object({
-  seconds: z.number(),
-  cost: z.object({ multiplyAdds: z.number() }).optional(),
-})
+const summary = summarySchema.pick({ seconds: true, cost: true })
 
 function summaryOf(run: string): Partial<z.output<typeof summary>> {
   return summary.safeParse(jsonOf(join(run, 'summary.json'), sizeLimits.summary)).data ?? {}

@@ -1,4 +1,5 @@
 import { parquetWriteBuffer, type SchemaElement } from 'hyparquet-writer'
+import { z } from 'zod'
 import type { RoutedLayer } from '../tasks/routing.ts'
 import type { TaskData } from '../tasks/task.ts'
 import type { TableFile } from './analysed.ts'
@@ -54,22 +55,24 @@ export interface ImageColumn extends Pick<Column, 'name' | 'type' | 'nullable'> 
 }
 
 /**
- * `routing.parquet`: one row for each image, level and mixture of experts, images in the order of the split.
- *
- * | column | type | |
- * |---|---|---|
- * | image | int32 | number within the split |
- * | layer | string | |
- * | level | int32 | of detectors: 3 to 7, of the pyramid; null where the whole image is routed |
- * | label | int32 | of classifiers: class |
- * | superclass | int32 | of classifiers: null where the data has none |
- * | prediction | int32 | of classifiers: class that the network names |
- * | labels | list of int32 | of multi-label networks: classes |
- * | predictions | list of int32 | of multi-label networks: classes with a probability of at least their thresholds |
- * | logits | list of float | what the gate said, E of them |
- * | weights | list of float | E, zero for experts that were not chosen |
- * | chosen | list of int32 | the experts with a weight, most first |
+ * A row of `routing.parquet`, which has one for each image, level and mixture of experts, images in the order of the split. Integers
+ * are int32, other numbers float, texts UTF-8.
  */
+export const routingRowSchema = z.object({
+  image: z.int().nonnegative(),
+  layer: z.string(),
+  level: z.int().nullable().optional(),
+  label: z.int().optional(),
+  superclass: z.int().nullable().optional(),
+  prediction: z.int().optional(),
+  labels: z.array(z.int()).optional(),
+  predictions: z.array(z.int()).optional(),
+  logits: z.array(z.number()),
+  weights: z.array(z.number()),
+  chosen: z.array(z.int()),
+})
+
+/** `routing.parquet`, of which a row is as {@link routingRowSchema} says. */
 export function routingTable(
   { routing, images }: { readonly routing: readonly RoutedLayer[]; readonly images: number },
   names: Pick<TaskData, 'classes' | 'superclasses'>,

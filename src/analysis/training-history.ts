@@ -2,25 +2,17 @@ import { z } from 'zod'
 import { MoietyError } from '../base/errors.ts'
 import { withCurrentNames } from '../run/earlier-names.ts'
 import type { TrainEvent } from '../run/events.ts'
+import { epochLineSchema, layerStatsSchema } from '../run/file-schemas.ts'
 import { type MetricsLine, metricsPath, readMetrics } from '../run/metrics-log.ts'
 import type { LayerFindings } from './findings.ts'
 
-const epochLine = z.object({
-  kind: z.literal('epoch'),
-  split: z.enum(['val', 'test']),
-  epoch: z.number(),
-  layers: z.array(
-    z.preprocess(
-      withCurrentNames,
-      z.object({
-        name: z.string(),
-        importance: z.array(z.number()),
-        cvImportance: z.number(),
-        active: z.number(),
-      }),
-    ),
-  ),
-})
+const numbers = layerStatsSchema
+  .pick({ name: true })
+  .extend({ importance: z.array(z.number()), cvImportance: z.number(), active: z.number() })
+const epochLine = epochLineSchema
+  .pick({ kind: true, epoch: true })
+  .extend({ split: z.enum(['val', 'test']), layers: z.array(z.preprocess(withCurrentNames, numbers)) })
+  .loose()
 
 /** A layer's shares on the held-out split after each epoch, as the training's log has them (METHOD.md §6.7). */
 export function historyOf(lines: readonly MetricsLine[], layer: string): LayerFindings['history'] {

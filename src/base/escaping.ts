@@ -78,12 +78,17 @@ export function shellWord(word: string): string {
   return `$'${inside}'`
 }
 
-/** A text within a paragraph, a list or a table of GitHub's Markdown. */
+/** A text within a paragraph or a list of GitHub's Markdown. */
 export function markdown(text: string): string {
-  return visible(text)
-    .replace(/[\\|*_`<>[\]#~&$]/g, letter => `\\${letter}`)
+  return markdownCell(text)
     .replace(/^(\s*)([-+=])/, '$1\\$2')
     .replace(/^(\s*\d+)([.)])/, '$1\\$2')
+}
+
+/** A text within a table of GitHub's Markdown, where nothing begins a list. */
+export function markdownCell(text: string): string {
+  return visible(text)
+    .replace(/[\\|*_`<>[\]#~&$]/g, letter => `\\${letter}`)
     .replace(/ +/g, ' ')
 }
 

@@ -13,6 +13,7 @@ import { explainFailure } from './failure.ts'
 import { repeatable } from './output.ts'
 import { addPredict } from './predict.ts'
 import { addRecipes } from './recipes.ts'
+import { addSchema } from './schema.ts'
 import { addSweep } from './sweep.ts'
 import { addTable } from './table.ts'
 import { addTrain, separateResume } from './train.ts'
@@ -84,6 +85,7 @@ Exit codes: 0 done, 1 a bug in Moiety, 2 usage or configuration, 3 data, 4 diver
   addExport(moiety)
   addRecipes(moiety)
   addData(moiety)
+  addSchema(moiety)
   addDoctor(moiety)
   return moiety
 }

@@ -8,7 +8,7 @@ import { comparisonCharts, renderComparison } from '../report/comparison-page.ts
 import { writeLatency } from '../run/latency.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { checkpointChoice } from './checkpoint-flags.ts'
-import { writeChartFiles, writeExplanation } from './explanation-files.ts'
+import { writeCharts, writeExplanation } from './explanation-files.ts'
 import type { CompareFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { createProgress } from './progress.ts'
@@ -41,7 +41,7 @@ export async function runComparison(runs: readonly string[], flags: CompareFlags
       signal.throwIfAborted()
       progress.end()
       replaceFile(nodeDisk, flags.out, page)
-      if (flags.charts !== undefined) writeChartFiles(flags.charts, comparisonCharts(compared))
+      if (flags.charts !== undefined) await writeCharts(flags.charts, comparisonCharts(compared))
       if (flags.json) return printJson(compared)
       const paint = painter(process.stdout)
       print([comparisonTables(compared, paint), `The page is ${paint.bold(clean(flags.out))}`].join('\n\n'))

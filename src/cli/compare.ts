@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { chartsHelp } from './charts-flag.ts'
 import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { CompareFlags } from './flags.ts'
 
@@ -15,7 +16,7 @@ export function addCompare(program: Command): void {
       '--latency',
       'measure how long the exported file of each run takes (sparse and dense, 1 and 128 images at once)',
     )
-    .option('--charts <folder>', 'write the charts of cost and of learning as SVG files, too')
+    .option('--charts <folder>', chartsHelp)
     .option('--data <name|dir>', 'other data than the runs were trained on')
     .option('--threads <n>', 'threads, instead of as many as in training')
     .option('--json', 'print the comparison as JSON')

@@ -10,6 +10,7 @@ import {
   type LayerFindings,
 } from '../analysis/findings.ts'
 import { measureText } from '../metrics/measure.ts'
+import { reportCharts } from '../report/page.ts'
 import { measuresOf } from '../tasks/measures.ts'
 import { checkpointChoice } from './checkpoint-flags.ts'
 import { deviceChoice } from './device-flag.ts'
@@ -41,7 +42,7 @@ export async function runExplanation(run: string, flags: ExplainFlags): Promise<
       const { findings } = explanation
       signal.throwIfAborted()
       await writeExplanation(out, explanation)
-      if (charts !== undefined) await writeCharts(charts, findings)
+      if (charts !== undefined) await writeCharts(charts, reportCharts(findings))
       progress.end()
       if (json) return printJson(findings)
       const paint = painter(process.stdout)

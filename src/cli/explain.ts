@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { chartsHelp } from './charts-flag.ts'
 import { addCheckpointFlags } from './checkpoint-flags.ts'
 import type { ExplainFlags } from './flags.ts'
 
@@ -11,10 +12,7 @@ export function addExplain(program: Command): void {
     )
     .argument('<run>', "the run's folder")
     .option('--out <folder>', "where to write, instead of the run's folder")
-    .option(
-      '--charts <folder>',
-      'write charts as SVG files, too, of each layer those it has numbers for: captions, information, attributes, superclasses, levels, sizes, training, map, learning-curves, learning-curves-loss',
-    )
+    .option('--charts <folder>', chartsHelp)
     .option('--against <run>', 'match the experts to those of another run')
     .option(
       '--attributes <file>',

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { Explanation } from '../analysis/explain-run.ts'
-import type { Findings } from '../analysis/findings.ts'
 import { type Disk, nodeDisk } from '../files/disk.ts'
 import { replaceFiles } from '../files/replace-files.ts'
+import { chartFiles } from '../report/chart-files.ts'
 import { renderReport } from '../report/page.ts'
-import { type ChartFile, chartFiles } from '../report/single-charts.ts'
+import type { PaperChart } from '../report/paper-chart.ts'
 
 /**
  * Writes what was found out about a run into a folder: its tables, `report.html` and `report.json`. They are replaced together:
@@ -25,15 +25,15 @@ export async function writeExplanation(
   ])
 }
 
-/** Writes every chart that the findings have something for into a folder. @throws MoietyError `disk` */
-export async function writeCharts(folder: string, findings: Findings, disk: Disk = nodeDisk): Promise<void> {
-  writeChartFiles(folder, chartFiles(findings), disk)
-}
-
-/** @throws MoietyError `disk` */
-export function writeChartFiles(folder: string, charts: readonly ChartFile[], disk: Disk = nodeDisk): void {
+/** Writes charts with their data into a folder, see {@link chartFiles}. @throws MoietyError `disk` */
+export async function writeCharts(
+  folder: string,
+  charts: readonly PaperChart[],
+  disk: Disk = nodeDisk,
+): Promise<void> {
+  const files = await chartFiles(charts)
   replaceFiles(
     disk,
-    charts.map(({ name, svg }) => ({ path: join(folder, name), bytes: svg })),
+    files.map(({ name, bytes }) => ({ path: join(folder, name), bytes })),
   )
 }

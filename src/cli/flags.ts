@@ -6,9 +6,9 @@ import type { CheckpointFlags } from './checkpoint-flags.ts'
 export const orders = ['best', 'worst', 'id', 'name'] as const
 
 export interface CompareFlags extends CheckpointFlags {
-  readonly charts?: string
   readonly latency?: true
   readonly out: string
+  readonly charts?: string
   readonly data?: string
   readonly threads?: string
   readonly json?: true
@@ -120,11 +120,13 @@ export interface SweepFlags {
 }
 
 export interface TableFlags {
-  readonly charts?: string
   readonly rows?: string
   readonly columns?: string
   readonly value?: string
   readonly baseline?: string
+  readonly caption?: string
+  readonly label?: string
+  readonly charts?: string
   readonly format: string
   readonly out?: string
   readonly json?: true

@@ -1,6 +1,7 @@
 import { Option } from 'commander'
 import { fail } from '../base/errors.ts'
 import { terminal, visibleJson } from '../base/escaping.ts'
+import { encodeLine } from '../run/metrics-line.ts'
 
 /** Results go to stdout, here; everything else goes to stderr. */
 export function print(text: string): void {
@@ -15,6 +16,11 @@ export function say(text: string): void {
 /** A result as JSON, for programs. */
 export function printJson(value: unknown): void {
   print(visibleJson(value, 2))
+}
+
+/** A value as JSON on one line of stdout, of a stream of them; NaN and infinity are null, see {@link encodeLine}. */
+export function printJsonLine(value: object): void {
+  print(encodeLine(value))
 }
 
 /** An option that may be given several times; an empty list when it is not given. */

@@ -103,7 +103,7 @@ describe('the progress of a training', () => {
   it('warns of collapsing experts and of images left out, without obeying their names', () => {
     const files = Array.from({ length: 7 }, (_, i) => ({ path: `a\u001b[2J${i}.png`, reason: 'not a PNG' }))
     const text = shown({ isTTY: false }, [
-      { kind: 'alarm', layer: 'layer4', message: 'expert 3 is dead' },
+      { kind: 'alarm', layer: 'layer4', starved: [3], message: 'expert 3 is dead' },
       { kind: 'skipped', files },
     ])
     expect(text).toContain('warning: layer4: expert 3 is dead\n')

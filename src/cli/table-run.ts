@@ -1,22 +1,32 @@
-import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { fail, MoietyError } from '../base/errors.ts'
+import { fail } from '../base/errors.ts'
 import { nearest } from '../config/shape.ts'
 import { nodeDisk } from '../files/disk.ts'
 import type { JsonObject } from '../files/json.ts'
 import { replaceFile } from '../files/replace-files.ts'
-import { readLatency } from '../run/latency.ts'
-import { type LearningPoint, learningCurveOf } from '../run/learning-curve.ts'
-import { metricsPath, readMetrics } from '../run/metrics-log.ts'
 import { textOf } from '../sweep/axes.ts'
-import type { Outcome } from '../sweep/outcome.ts'
-import { outcomesUnless } from '../sweep/run-sweep.ts'
-import { requireRecord, type SweepRecord } from '../sweep/sweep-folder.ts'
+import {
+  type RunsTable,
+  runsCsv,
+  runsLatex,
+  runsMarkdown,
+  runsParquet,
+  runsTable,
+  runsText,
+} from '../sweep/runs-table.ts'
 import { renderSweep, type SweepPage, sweepCharts } from '../sweep/sweep-page.ts'
 import { type SweepTable, sweepTable } from '../sweep/sweep-table.ts'
-import { tableCsv, tableLatex, tableMarkdown, tableParquet, tableText } from '../sweep/table-formats.ts'
-import { measureNamed, usualMeasure } from '../sweep/table-values.ts'
-import { writeChartFiles } from './explanation-files.ts'
+import {
+  type LatexWords,
+  latexLabel,
+  tableCsv,
+  tableLatex,
+  tableMarkdown,
+  tableParquet,
+  tableText,
+} from '../sweep/table-formats.ts'
+import { type TableSource, tableSource } from '../sweep/table-source.ts'
+import { writeCharts } from './explanation-files.ts'
 import type { TableFlags } from './flags.ts'
 import { print, printJson } from './output.ts'
 import { requireFile, requireFolder } from './run-flags.ts'
@@ -31,75 +41,114 @@ export async function runTable(folder: string, flags: TableFlags): Promise<numbe
   return await endedBySignal(async signal => await writeTable(folder, flags, signal))
 }
 
-async function writeTable(folder: string, flags: TableFlags, signal: AbortSignal): Promise<void> {
+/** The word of `--rows` for a row a run. */
+const runsWord = 'runs'
+
+async function writeTable(place: string, flags: TableFlags, signal: AbortSignal): Promise<void> {
   const format = formatOf(flags)
   if (flags.out !== undefined) requireFile(flags.out)
   if (flags.charts !== undefined) requireFolder(flags.charts)
-  const record = requireRecord(folder)
-  const outcomes = await outcomesUnless(signal, folder, record.runs)
+  const source = await tableSource(place, signal)
+  if (flags.charts !== undefined) await writeCharts(flags.charts, sweepCharts(pageOf(source, [])))
+  if (flags.rows === runsWord) {
+    const names = listOf(flags.value, '--value') ?? source.usualOfRuns
+    const table = runsTable(
+      source,
+      names.map(name => source.measure(name)),
+    )
+    if (flags.json) return printJson(runsJson(source, table))
+    return await put(runsContent(format, table, flags), flags.out, signal)
+  }
   const layout = {
     rows: listOf(flags.rows, '--rows'),
     columns: listOf(flags.columns, '--columns'),
     baseline: flags.baseline === undefined ? undefined : baselineOf(flags.baseline),
   }
   const laidOut = (value: string): SweepTable =>
-    sweepTable(record, outcomes, { ...layout, measure: measureNamed(value, outcomes.values()) })
-  const usual = usualMeasure(outcomes.values())
-  const table = laidOut(flags.value ?? usual)
-  if (flags.json) return printJson(jsonOf(record, outcomes, table))
-  if (flags.charts !== undefined) {
-    const drawn = await page(folder, record, outcomes, table, laidOut, usual)
-    signal.throwIfAborted()
-    writeChartFiles(flags.charts, sweepCharts(drawn))
-  }
-  const content = await contentOf(format, folder, record, outcomes, table, laidOut, usual)
-  if (flags.out === undefined) {
+    sweepTable(source.record, source.outcomes, { ...layout, measure: source.measure(value) })
+  const table = laidOut(flags.value ?? source.usual)
+  if (flags.json) return printJson(jsonOf(source, table))
+  await put(contentOf(format, source, table, laidOut, flags), flags.out, signal)
+}
+
+async function put(
+  content: string | Uint8Array,
+  out: string | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (out === undefined) {
     if (typeof content === 'string') print(content.trimEnd())
     return
   }
   await setImmediate()
   signal.throwIfAborted()
-  replaceFile(nodeDisk, flags.out, typeof content === 'string' ? `${content.trimEnd()}\n` : content)
-  print(`The table is ${clean(flags.out)}`)
+  replaceFile(nodeDisk, out, typeof content === 'string' ? `${content.trimEnd()}\n` : content)
+  print(`The table is ${clean(out)}`)
 }
 
-async function contentOf(
+function contentOf(
   format: Format,
-  folder: string,
-  record: SweepRecord,
-  outcomes: ReadonlyMap<string, Outcome>,
+  source: TableSource,
   table: SweepTable,
   laidOut: (value: string) => SweepTable,
-  usual: string,
-): Promise<string | Uint8Array> {
+  flags: TableFlags,
+): string | Uint8Array {
+  const { title } = source.record
   switch (format) {
     case 'text':
-      return tableText(table, record.title)
+      return tableText(table, title)
     case 'markdown':
-      return tableMarkdown(table, record.title)
+      return tableMarkdown(table, title)
     case 'latex':
-      return tableLatex(table, record.title)
+      return tableLatex(table, title, latexWords(flags))
     case 'csv':
       return tableCsv(table)
     case 'parquet':
       return tableParquet(table)
     case 'html':
-      return renderSweep(await page(folder, record, outcomes, table, laidOut, usual))
+      return page(source, table, laidOut)
   }
 }
 
-async function page(
-  folder: string,
-  record: SweepRecord,
-  outcomes: ReadonlyMap<string, Outcome>,
-  table: SweepTable,
-  laidOut: (value: string) => SweepTable,
-  usual: string,
-): Promise<SweepPage> {
-  const all = [...outcomes.values()]
+function runsContent(format: Format, table: RunsTable, flags: TableFlags): string | Uint8Array {
+  switch (format) {
+    case 'text':
+      return runsText(table)
+    case 'markdown':
+      return runsMarkdown(table)
+    case 'latex':
+      return runsLatex(table, latexWords(flags))
+    case 'csv':
+      return runsCsv(table)
+    case 'parquet':
+      return runsParquet(table)
+    case 'html':
+      return fail({
+        kind: 'usage',
+        message: 'a table of runs is no page',
+        where: '--format',
+        help: 'leave --rows runs out: the page has all runs below its tables',
+      })
+  }
+}
+
+function latexWords({ caption, label }: TableFlags): Partial<LatexWords> {
+  return {
+    ...(caption === undefined ? {} : { caption }),
+    ...(label === undefined ? {} : { label: latexLabel(label) }),
+  }
+}
+
+function page(source: TableSource, table: SweepTable, laidOut: (value: string) => SweepTable): string {
+  const all = [...source.outcomes.values()]
   const layers = Math.max(0, ...all.map(outcome => (outcome.status === 'done' ? outcome.layers.length : 0)))
   // With several mixtures a run there is no one number of balance; the charts show each.
-  const others = layers === 1 ? [usual, 'cvImportance'].filter(value => value !== table.measure.key) : []
+  const others =
+    layers === 1 ? [source.usual, 'cvImportance'].filter(value => value !== table.measure.key) : []
+  return renderSweep(pageOf(source, [table, ...others.map(laidOut)]))
+}
+
+function pageOf({ record, outcomes, filesOf }: TableSource, tables: readonly SweepTable[]): SweepPage {
   const axis = record.axes.find(({ label }) => label === 'constraint') ?? record.axes.at(-1)
   return {
     title: record.title,
@@ -115,22 +164,10 @@ async function page(
           record.axes.map(({ label }) => `${label} ${textOf(values[label] ?? null)}`).join(', ') ||
           'all runs',
         outcome,
-        ...(outcome.status === 'done'
-          ? { latency: readLatency(join(folder, name)), learning: curveOf(join(folder, name)) }
-          : { latency: null, learning: [] }),
+        ...(outcome.status === 'done' ? filesOf(name) : { latency: null, learning: [] }),
       }
     }),
-    tables: [table, ...others.map(laidOut)],
-  }
-}
-
-/** The learning curve of a finished run; none where its log is missing or damaged, which a page is drawn without. */
-function curveOf(run: string): LearningPoint[] {
-  try {
-    return learningCurveOf(readMetrics(metricsPath(run)))
-  } catch (error) {
-    if (!(error instanceof MoietyError)) throw error
-    return []
+    tables,
   }
 }
 
@@ -180,16 +217,25 @@ function baselineOf(text: string): JsonObject | null {
   )
 }
 
-function jsonOf(
-  record: SweepRecord,
-  outcomes: ReadonlyMap<string, Outcome>,
-  { measure, cells, ...table }: SweepTable,
-): object {
+function jsonOf({ record, outcomes }: TableSource, { measure, cells, ...table }: SweepTable): object {
   return {
     sweep: record.name,
     value: measure.key,
     ...table,
     cells,
     runs: record.runs.map(run => ({ ...run, ...(outcomes.get(run.name) ?? { status: 'missing' }) })),
+  }
+}
+
+function runsJson({ record }: TableSource, { measures, rows }: RunsTable): object {
+  return {
+    sweep: record.name,
+    rows: rows.map(({ run, seed, status, numbers }, at) => ({
+      run,
+      ...record.runs[at]?.values,
+      seed,
+      status,
+      values: Object.fromEntries(measures.map(({ key }, i) => [key, numbers[i] ?? null])),
+    })),
   }
 }

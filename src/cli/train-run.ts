@@ -3,7 +3,7 @@ import { unclaimRunFolder } from '../run/run-folder.ts'
 import { train } from '../train/train.ts'
 import type { TrainFlags } from './flags.ts'
 import { followSweep, triedBySweep } from './follow-sweep.ts'
-import { print, printJson } from './output.ts'
+import { print, printJsonLine } from './output.ts'
 import { planTraining } from './plan.ts'
 import { createProgress } from './progress.ts'
 import { clean, painter, wrap } from './screen.ts'
@@ -49,13 +49,14 @@ export async function runTraining(
             if (event.kind === 'preparing') setUnsaved(event.isDone)
             progress.show(event)
             tellSweep(event)
+            if (flags.json) printJsonLine(event)
           },
         }),
       () => progress.say('stopping after a checkpoint; once more ends at once'),
       { startsUnsaved: true },
     )
     progress.end()
-    if (flags.json) printJson(summary)
+    if (flags.json) printJsonLine({ kind: 'summary', ...summary })
     else {
       const { trainReport } = await import('./report.ts')
       print(`\n${trainReport(summary, painter(process.stdout), config.use?.files)}`)

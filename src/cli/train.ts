@@ -43,7 +43,10 @@ export function addTrain(program: Command): void {
       'instead of training, try rising learning rates on up to 100 steps and suggest one; writes nothing',
     )
     .option('--watch', 'open a dashboard of the training as `moiety watch` does, and print its address')
-    .option('--json', 'print the summary as JSON')
+    .option(
+      '--json',
+      'print events as JSON, one a line (`moiety schema events`), the last of which is the summary; with --find-lr what was found',
+    )
     .showHelpAfterError(
       '(add --help for what is possible; keys of the configuration are given by --set, such as --set training.epochs=2)',
     )
@@ -58,6 +61,7 @@ Examples:
   moiety train --epochs 5 --lr 0.001 --batch 64
   moiety train --watch
   moiety train --find-lr
+  moiety train --json > events.jsonl
   moiety train --set training.epochs=2 --set model.moe.0.experts=8`,
     )
     .action(async (recipe: string | undefined, flags: TrainFlags) => {

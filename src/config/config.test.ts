@@ -431,6 +431,9 @@ describe('configDifferences', () => {
     expect(
       unsafe(['training.epochs=5', 'seed=1', 'training.batch=64', 'model.moe.0.dispatch=dense']),
     ).toEqual(['seed', 'model.moe.0.dispatch', 'training.epochs', 'training.batch'])
+    expect(unsafe(['model.moe.0.dispatch=capacity', 'model.moe.0.capacityFactor=3'])).toEqual([
+      'model.moe.0.dispatch',
+    ])
   })
 })
 
@@ -456,6 +459,14 @@ describe('what decides the numbers of a training', () => {
       const other = resolveConfig(applyOverrides({}, [change]), 'test')
       expect(JSON.stringify(withoutSafeKeys(other))).not.toBe(kept)
     }
+    const layer = (factor: object) =>
+      JSON.stringify(
+        withoutSafeKeys(
+          resolveConfig({ model: { moe: [{ position: 4, dispatch: 'capacity', ...factor }] } }, 'test'),
+        ),
+      )
+    expect(layer({ capacityFactor: 3 })).toBe(layer({}))
+    expect(layer({ experts: 3 })).not.toBe(layer({}))
     for (const { path } of safeToChange) expect(kept).not.toContain(`"${path.split('.').at(-1)}"`)
   })
 })

@@ -27,7 +27,7 @@ function compare(before: unknown, after: unknown, path: string): Difference[] {
 const isTree = (value: unknown): value is object => typeof value === 'object' && value !== null
 
 interface SafeChange {
-  /** A path, or the start of paths. */
+  /** A path, or the start of paths; `*` stands for any key. */
   readonly path: string
   readonly reason: string
   readonly allowed?: (before: unknown, after: unknown) => boolean
@@ -62,6 +62,11 @@ export const safeToChange: readonly SafeChange[] = [
   { path: 'data.followLinks', reason: 'it decides whether files are read, not what they are' },
   { path: 'data.implausibleBoxes', reason: 'it decides whether boxes are used, not what they are' },
   { path: 'use.files', reason: 'the same code may lie elsewhere; its hash says whether it is the same' },
+  ...['model.moe.*.capacityFactor', 'model.detector.mixture.capacityFactor'].map(path => ({
+    path,
+    reason:
+      'how many images an expert may take changes nothing where it suffices, and elsewhere a step is refused',
+  })),
   { path: 'model.weights', reason: 'weights to start from are read once, at the start' },
   { path: 'model.weightsEntry', reason: 'weights to start from are read once, at the start' },
   { path: 'model.copyNoise', reason: 'weights to start from are read once, at the start' },
@@ -76,19 +81,22 @@ export function withoutSafeKeys(config: object): object {
 function withoutSafe(tree: object, path: string): object {
   const kept = Object.entries(tree).flatMap(([key, value]: [string, unknown]) => {
     const inner = path === '' ? key : `${path}.${key}`
-    if (safeToChange.some(safe => safe.path === inner)) return []
-    return [[key, isTree(value) && !Array.isArray(value) ? withoutSafe(value, inner) : value] as const]
+    if (safeToChange.some(safe => covers(safe.path, inner))) return []
+    return [[key, isTree(value) ? withoutSafe(value, inner) : value] as const]
   })
-  return Object.fromEntries(kept)
+  return Array.isArray(tree) ? kept.map(([, value]) => value) : Object.fromEntries(kept)
+}
+
+/** Whether a path is that of a safe change, or lies below it. */
+function covers(safe: string, path: string): boolean {
+  const keys = path.split('.')
+  return safe.split('.').every((key, i) => key === keys[i] || (key === '*' && keys[i] !== undefined))
 }
 
 /** Those differences that forbid a resume: all that {@link safeToChange} does not name. */
 export function unsafeDifferences(differences: readonly Difference[]): Difference[] {
   return differences.filter(
     ({ path, before, after }) =>
-      !safeToChange.some(
-        safe =>
-          (path === safe.path || path.startsWith(`${safe.path}.`)) && (safe.allowed?.(before, after) ?? true),
-      ),
+      !safeToChange.some(safe => covers(safe.path, path) && (safe.allowed?.(before, after) ?? true)),
   )
 }

@@ -51,7 +51,7 @@ const detectors: Record<string, DetectorRunConfig> = {
 }
 
 describe('an exported detector finds what the evaluation finds', () => {
-  it.each(Object.entries(detectors))('%s', { timeout: 60_000 }, async (_name, config) => {
+  it.each(Object.entries(detectors))('%s', async (_name, config) => {
     const state = detectorState(config)
     const run = newRun(config, state)
     for (const routing of ['sparse', 'dense'] as const) {
@@ -105,7 +105,6 @@ describe('an exported detector', () => {
 
   it.each(['disabled', 'basic', 'extended', 'all'] as const)(
     'runs whatever optimizations are on: %s',
-    { timeout: 60_000 },
     async level => {
       const { file } = await exportRun({ run, out: join(folder, `optimized-${level}.onnx`) })
       const found = await runDetector(file, feed(first(1)), level)
@@ -113,9 +112,7 @@ describe('an exported detector', () => {
     },
   )
 
-  it('sends all levels of all images to one expert, and the others get none', {
-    timeout: 60_000,
-  }, async () => {
+  it('sends all levels of all images to one expert, and the others get none', async () => {
     const alone = { ...mixture, k: 1, weighting: 'softmax-before-top-k' }
     const one = smallDetector({ mixture: alone })
     const partial = detectorState(one)
@@ -133,7 +130,7 @@ describe('an exported detector', () => {
     expectSameDetections(found, await evaluatedDetector(one, partial, floats))
   })
 
-  it('may find nothing, or nothing in one of the images', { timeout: 60_000 }, async () => {
+  it('may find nothing, or nothing in one of the images', async () => {
     const { file } = await exportRun({ run: newRun(config, detectorState(config, -12)) })
     const found = await runDetector(file, feed(floats))
     expect(found.boxes).toEqual({ dims: [0, 4], data: [] })
@@ -143,7 +140,6 @@ describe('an exported detector', () => {
 
   it.each(['plain heads', 'both heads, a gate each', 'a mixture in the backbone too, loss-free balancing'])(
     'finds nothing in no images, and the process continues: %s',
-    { timeout: 60_000 },
     async name => {
       const own = detectors[name]!
       // So sure of the background that no box survives in images either.
@@ -166,7 +162,7 @@ describe('an exported detector', () => {
     },
   )
 
-  it('takes a given number of images, uint8 pixels, and channels last', { timeout: 60_000 }, async () => {
+  it('takes a given number of images, uint8 pixels, and channels last', async () => {
     const out = join(folder, 'form.onnx')
     const { file, inputs } = await exportRun({ run, batch: 2, uint8: true, channelsLast: true, out })
     expect(inputs).toEqual([{ name: 'images', dtype: 'uint8', shape: [2, size, size, 3] }])
@@ -179,7 +175,7 @@ describe('an exported detector', () => {
     )
   })
 
-  it('has a file for each canvas, with its extents in the name', { timeout: 60_000 }, async () => {
+  it('has a file for each canvas, with its extents in the name', async () => {
     const wide = smallDetector({ mixture }, {}, { size: 90, shortest: 64 })
     const own = newRun(wide, state)
     const { file, inputs, others, metadata } = await exportRun({ run: own })

@@ -169,7 +169,7 @@ function overflow(
     kind: 'usage',
     message: `${count} of ${images} ${rows} chose expert ${expert}, which takes ${capacity}: ⌈capacityFactor · K · N / E⌉ with capacityFactor = ${factor}, K = ${k}, N = ${images}, E = ${experts}`,
     where: `${layer}.experts.${expert}`,
-    help: `set capacityFactor of this layer to ${needed} or more (${experts / k} always suffices), or its dispatch to sparse or dense; the state is that before this step`,
+    help: `set capacityFactor of this layer to ${needed} or more (${experts / k} always suffices), which a resume accepts too, or begin a run with dispatch sparse or dense; the state is that before this step`,
   }
 }
 

@@ -2,7 +2,7 @@ import { type AttributeFindings, explainedBest, type LayerFindings } from '../an
 import { significanceLevel } from '../base/exact-tests.ts'
 import { bits, exactly, fixed, list, percent, significance, times, whole } from './figures.ts'
 import { type Markup, name, shown } from './markup.ts'
-import { figured, liftCells, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'
+import { figured, liftCells, liftEntries, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'
 import { attributesChart } from './measure-charts.ts'
 import { chanceLegend, chart, chip, figure, liftLegend, numbers } from './parts.ts'
 
@@ -93,7 +93,12 @@ function matrixFigure(layer: LayerFindings, at: number): Markup | null {
     }
   })
   const drawn = matrixChart(
-    `${shown(layer.name)}: weight of each group of ${shown(attribute)} by expert, compared with chance`,
+    {
+      name: `${layer.name}-attributes/${attribute.replaceAll('/', '-')}`,
+      label: `${shown(layer.name)}: weight of each group of ${shown(attribute)} by expert, compared with chance`,
+      legend: liftEntries('figures: mean weight, %'),
+      rowsAre: 'group',
+    },
     rows,
     layer.count,
     { ...figured, labels: 120 },

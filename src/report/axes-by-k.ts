@@ -13,3 +13,9 @@ export function axesByK(most: number, label = 'top-1, %'): Pick<Plot.PlotOptions
     y: { label, grid: true, nice: true, labelArrow: 'none' },
   }
 }
+
+/** The domain of values that are all the same, which would have one tick with all its decimals; nothing otherwise. */
+export function domainOfOne(values: readonly (number | null)[], room: number): { domain?: [number, number] } {
+  const known = [...new Set(values.filter(value => value !== null))]
+  return known.length === 1 ? { domain: [known[0]! - room, known[0]! + room] } : {}
+}

@@ -6,6 +6,7 @@ import type { Markup } from './markup.ts'
 import { narrow } from './matrix-charts.ts'
 import { axisPercent } from './measure-charts.ts'
 import { tone } from './palette.ts'
+import { stroke, swatch } from './paper.ts'
 import { chart, figure, numbers } from './parts.ts'
 
 type Bin = CalibrationFindings['bins'][number]
@@ -35,7 +36,9 @@ export function calibrationFigure(calibration: CalibrationFindings, words: Calib
   return figure({
     title,
     sentence: `Of ${words.items} in each bin of ${words.confidence}, the per cent that are ${words.right}; on the dashed line confidences would be exactly right. The mean confidence is ${percent(confidence)}, and ${percent(accuracy)} are ${words.right}. ${lean} The expected calibration error is ${fixed(ece, 3)}, the largest of a bin ${fixed(mce, 3)}.`,
-    body: chart(reliabilityChart(`Reliability diagram: expected calibration error ${fixed(ece, 3)}`, bins)),
+    body: chart(
+      reliabilityChart(`Reliability diagram: expected calibration error ${fixed(ece, 3)}`, bins, words),
+    ),
     after: numbers({
       caption: 'Bins of confidence',
       heads: ['Confidence', words.items, 'mean confidence', words.right],
@@ -52,18 +55,34 @@ export function calibrationFigure(calibration: CalibrationFindings, words: Calib
 /** Below the diagram, how many answers each bin has. */
 const strip = 46
 
-function reliabilityChart(label: string, bins: readonly Bin[]): Chart {
+function reliabilityChart(label: string, bins: readonly Bin[], { items, right }: CalibrationWords): Chart {
   const known = bins.filter(({ count }) => count > 0)
   const most = Math.max(1, ...bins.map(({ count }) => count))
   const size = narrow - 60
   const share = (count: number): number => -0.03 - (strip / size) * (count / most)
   const edges = { x1: 'from', x2: 'to', insetLeft: 0.5, insetRight: 0.5 }
-  return draw(label, {
+  const facts = {
+    name: 'reliability',
+    label,
+    data: bins.map(({ from, to, count, confidence, accuracy }) => ({
+      confidence_from: from,
+      confidence_to: to,
+      [items]: count,
+      mean_confidence: confidence,
+      share_right: accuracy,
+    })),
+    legend: [
+      swatch(tone('muted'), `${items} that are ${right}`),
+      stroke(tone('bad'), 'as claimed', '3 3'),
+      swatch(tone('line'), `${items} in each bin, most ${whole(most)}`),
+    ],
+  }
+  return draw(facts, {
     width: narrow,
-    height: size + strip + 52,
+    height: size + strip + 66,
     marginLeft: 42,
     marginRight: 18,
-    marginTop: 8,
+    marginTop: 22,
     marginBottom: 34,
     style: { fontSize: '11px' },
     x: {
@@ -79,7 +98,8 @@ function reliabilityChart(label: string, bins: readonly Bin[]): Chart {
       ticks: [0, 0.2, 0.4, 0.6, 0.8, 1],
       tickFormat: axisPercent,
       tickSize: 0,
-      label: null,
+      label: right,
+      labelArrow: 'none',
     },
     marks: [
       Plot.gridY([0.2, 0.4, 0.6, 0.8, 1], { stroke: tone('line'), strokeOpacity: 1 }),

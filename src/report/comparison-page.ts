@@ -12,17 +12,18 @@ import {
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { ConstraintKind } from '../moe/index.ts'
 import { measuresOf } from '../tasks/measures.ts'
-import { axesByK } from './axes-by-k.ts'
-import { chartFigure, costCharts, type NamedChart } from './cost-charts.ts'
-import { type Chart, draw, standalone } from './draw.ts'
+import { axesByK, domainOfOne } from './axes-by-k.ts'
+import { type CostPoint, chartFigure, costCharts, type ScoreAxis } from './cost-charts.ts'
+import { type Chart, type ChartFacts, draw, sign } from './draw.ts'
 import { amount, bits, exactly, fixed, list, parameters, percent, whole } from './figures.ts'
 import { leadingConfiguration } from './leading-configuration.ts'
 import { type CurveSeries, curveLegend, learningCharts } from './learning-charts.ts'
-import { html, type Markup, name, shown } from './markup.ts'
+import { fitted, html, type Markup, name, shown } from './markup.ts'
 import { expertColour, tone } from './palette.ts'
+import { drawnSign, type LegendEntry, stroke } from './paper.ts'
+import type { DataRow, PaperChart } from './paper-chart.ts'
 import { chart, figure, table } from './parts.ts'
 import { shell } from './shell.ts'
-import type { ChartFile } from './single-charts.ts'
 
 /** One mixture of one run. */
 interface Row {
@@ -47,6 +48,15 @@ const kinds: Readonly<
  * three charts: how even the shares are, how far the experts are specialists, and what that costs in the measure that ranks runs of the task.
  */
 export function renderComparison(runs: readonly ComparedRun[]): string {
+  return comparisonPage(runs).text
+}
+
+/** Every chart of `comparison.html`, in its order, as documents need them; see {@link chartFiles}. */
+export function comparisonCharts(runs: readonly ComparedRun[]): readonly PaperChart[] {
+  return comparisonPage(runs).charts
+}
+
+function comparisonPage(runs: readonly ComparedRun[]): Markup {
   const rows = runs.flatMap(run => run.layers.map(layer => ({ run, layer })))
   const ranking = rankingOf(runs)
   const count = runs.length === 1 ? 'One run' : `${whole(runs.length)} runs`
@@ -65,24 +75,16 @@ ${rows.length === 0 ? null : html`<div class="block"><h3>Balance and specializat
 
 /** Results and what they cost: multiply–adds, and latency where it was measured. */
 function costSection(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ranking): Markup | null {
-  const charts = costOf(runs, ranking)
+  const hasPlain = runs.some(({ layers }) => layers.length === 0)
+  const points = runs.map((run): CostPoint => {
+    const kind = kindOfRun(run)
+    const { shade, symbol } = kind === undefined ? plainLook : kinds[kind]
+    const { run: name, score, multiplyAdds, latency } = run
+    return { name, score, multiplyAdds, latency, shade, symbol }
+  })
+  const charts = costCharts(points, ranking, paperLegend(rows, hasPlain))
   if (charts.length === 0) return null
-  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${legend(
-    rows,
-    runs.some(({ layers }) => layers.length === 0),
-  )}</section>`
-}
-
-function costOf(runs: readonly ComparedRun[], { scale, axis }: Ranking): NamedChart[] {
-  return costCharts(
-    runs.map(run => {
-      const kind = kindOfRun(run)
-      const { shade, symbol } = kind === undefined ? plainLook : kinds[kind]
-      const { run: name, score, multiplyAdds, latency } = run
-      return { name, score: score === null ? null : scale * score, multiplyAdds, latency, shade, symbol }
-    }),
-    axis,
-  )
+  return html`<section><div class="figures">${charts.map(one => chartFigure(one))}</div>${legend(rows, hasPlain)}</section>`
 }
 
 /** Of a network without mixtures. */
@@ -98,28 +100,20 @@ function curvesSection(runs: readonly ComparedRun[]): Markup | null {
 
 function seriesOf(runs: readonly ComparedRun[]): CurveSeries[] {
   return groupsOf(runs).map((group, shade) => ({
-    name: runNames(group),
+    name: seriesName(group),
     shade,
     runs: group.runs.map(({ learning }) => learning),
   }))
 }
 
-/** The charts of cost and of learning as files. */
-export function comparisonCharts(runs: readonly ComparedRun[]): ChartFile[] {
-  const ranking = rankingOf(runs)
-  const charts = [
-    ...costOf(runs, ranking),
-    ...learningCharts(seriesOf(runs), measuresOf(runs[0]?.measures ?? {})[0]),
-  ]
-  return charts.map(({ file, drawn }) => ({ name: `${file}.svg`, svg: standalone(drawn) }))
+/** The first of its runs, which a legend has room for, and how many there are besides. */
+function seriesName({ runs: [first, ...others] }: Group): string {
+  const name = fitted(first?.run ?? '', others.length === 0 ? 48 : 36)
+  return others.length === 0 ? name : `${name} and ${others.length} more`
 }
 
 /** What runs of a task are ranked by. */
-interface Ranking extends MeasureDefinition {
-  /** The measure on an axis: in per cent, or as the fraction that it is. */
-  readonly scale: number
-  readonly axis: string
-}
+type Ranking = MeasureDefinition & ScoreAxis
 
 function rankingOf([run]: readonly ComparedRun[]): Ranking {
   const [ranking] = measuresOf(run?.measures ?? {})
@@ -251,19 +245,21 @@ function figures(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ra
   )
   const groupings = groupingsOf(runs).filter(one => one !== 'superclass')
   const line = plain.length === 0 ? '' : ' The dashed lines are plain networks.'
+  const legend = [
+    ...paperLegend(rows),
+    ...(plain.length === 0 ? [] : [stroke(tone('muted'), 'plain networks', '3 3')]),
+  ]
   return [
     figure({
       title: `Balance and ${title}`,
       sentence: `Each mark is a mixture of experts: to the left shares are even, to the right one expert has it all; higher is better.${line}`,
       body: chart(
-        scatter(
-          rows,
-          plain,
-          ranking,
-          `CV of weight and ${title}`,
-          'CV of weight',
-          ({ layer }) => layer.cvImportance,
-        ),
+        scatter(rows, plain, ranking, {
+          name: 'balance',
+          label: `CV of weight and ${title}`,
+          legend,
+          ...{ axis: 'CV of weight', column: 'cv_of_weight', x: ({ layer }) => layer.cvImportance },
+        }),
         true,
       ),
     }),
@@ -272,14 +268,14 @@ function figures(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ra
         title: `Specialization by ${name} and ${title}`,
         sentence: `To the right the ${name} tells more about the expert. Zero would be chance, but for the small bias that each report states.`,
         body: chart(
-          scatter(
-            rows,
-            plain,
-            ranking,
-            `Information of the ${name} and ${title}`,
-            `I(${name}; expert), bits`,
-            ({ layer }) => layer.bits[name] ?? null,
-          ),
+          scatter(rows, plain, ranking, {
+            name: `specialization-by-${name}`,
+            label: `Information of the ${name} and ${title}`,
+            legend,
+            axis: `I(${name}; expert), bits`,
+            column: `bits_of_${name}`,
+            x: ({ layer }) => layer.bits[name] ?? null,
+          }),
           true,
         ),
       }),
@@ -287,46 +283,62 @@ function figures(runs: readonly ComparedRun[], rows: readonly Row[], ranking: Ra
     figure({
       title: `${title[0]?.toUpperCase()}${title.slice(1)} by K`,
       sentence: `A steep rise from K = 1 shows experts that need each other; a flat line generalists.${line}`,
-      body: chart(byK(rows, plain, ranking), true),
+      body: chart(byK(rows, plain, ranking, legend), true),
     }),
   ]
 }
 
 const size = { width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 }
 
+/** What is drawn to the right, upwards being what runs are ranked by. */
+interface ScatterFacts extends Pick<ChartFacts, 'name' | 'label' | 'legend'> {
+  readonly axis: string
+  /** Of the data. */
+  readonly column: string
+  readonly x: (row: Row) => number | null
+}
+
 function scatter(
   rows: readonly Row[],
   plain: readonly number[],
-  { scale, axis }: Ranking,
-  label: string,
-  xLabel: string,
-  x: (row: Row) => number | null,
+  { name: key, scale, axis }: Ranking,
+  { axis: xAxis, column, x, ...facts }: ScatterFacts,
 ): Chart {
-  return draw(label, {
-    ...size,
-    x: { label: xLabel, grid: true, nice: true, labelArrow: 'none' },
-    y: { label: axis, grid: true, nice: true, labelArrow: 'none' },
-    marks: [
-      ...plainLines(plain),
-      ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {
-        const own = rows.filter(row => row.layer.kind === kind)
-        return own.length === 0
-          ? []
-          : [
-              Plot.dot(own, {
-                x,
-                y: ({ run }: Row) => (run.score === null ? null : scale * run.score),
-                symbol,
-                r: 5,
-                stroke: expertColour(shade),
-                strokeWidth: 2,
-                fill: symbol === 'times' ? 'none' : expertColour(shade),
-                fillOpacity: 0.25,
-              }),
-            ]
-      }),
-    ],
-  })
+  const data = rows.map(row => ({ ...identity(row), [column]: x(row), [key]: row.run.score }))
+  const scores = [...plain, ...rows.map(({ run }) => (run.score === null ? null : scale * run.score))]
+  return draw(
+    { ...facts, data },
+    {
+      ...size,
+      x: { label: xAxis, grid: true, nice: true, labelArrow: 'none' },
+      y: { label: axis, grid: true, nice: true, labelArrow: 'none', ...domainOfOne(scores, scale / 100) },
+      marks: [
+        ...plainLines(plain),
+        ...Object.entries(kinds).flatMap(([kind, { shade, symbol }]) => {
+          const own = rows.filter(row => row.layer.kind === kind)
+          return own.length === 0
+            ? []
+            : [
+                Plot.dot(own, {
+                  x,
+                  y: ({ run }: Row) => (run.score === null ? null : scale * run.score),
+                  symbol,
+                  r: 5,
+                  stroke: expertColour(shade),
+                  strokeWidth: 2,
+                  fill: symbol === 'times' ? 'none' : expertColour(shade),
+                  fillOpacity: 0.25,
+                }),
+              ]
+        }),
+      ],
+    },
+  )
+}
+
+/** Which mixture a row of the data is about. */
+function identity({ run, layer }: Row): DataRow {
+  return { run: run.run, seed: run.seed, layer: layer.name, constraint: layer.constraint, kind: layer.kind }
 }
 
 /** Where plain networks are. */
@@ -334,14 +346,27 @@ function plainLines(plain: readonly number[]): Plot.Markish[] {
   return plain.length === 0 ? [] : [Plot.ruleY(plain, { stroke: tone('muted'), strokeDasharray: '3 3' })]
 }
 
-function byK(rows: readonly Row[], plain: readonly number[], { title, scale, axis }: Ranking): Chart {
+function byK(
+  rows: readonly Row[],
+  plain: readonly number[],
+  { name: key, title, scale, axis }: Ranking,
+  legend: readonly LegendEntry[],
+): Chart {
   const points = rows.flatMap((row, line) =>
     row.layer.byK.flatMap((score, i) =>
       score === null ? [] : [{ line, k: i + 1, score: scale * score, kind: row.layer.kind }],
     ),
   )
   const most = Math.max(1, ...points.map(({ k }) => k))
-  return draw(`${title} by the number of experts that compute each input`, {
+  const facts = {
+    name: 'by-k',
+    label: `${title} by the number of experts that compute each input`,
+    data: rows.flatMap(row =>
+      row.layer.byK.map((score, i) => ({ ...identity(row), k: i + 1, [key]: score })),
+    ),
+    legend,
+  }
+  return draw(facts, {
     ...size,
     ...axesByK(most, axis),
     marks: [
@@ -368,33 +393,30 @@ function byK(rows: readonly Row[], plain: readonly number[], { title, scale, axi
 }
 
 /** What colours and shapes mean, for the kinds that are there. */
-function legend(rows: readonly Row[], hasPlain = false): Markup {
+function signs(rows: readonly Row[], hasPlain: boolean): { readonly svg: Markup; readonly text: string }[] {
   const present = [
     ...Object.entries(kinds).filter(([kind]) => rows.some(({ layer }) => layer.kind === kind)),
     ...(hasPlain ? [['plain', plainLook] as const] : []),
   ]
-  return html`<ul class="kinds">${present.map(([kind, { shade, symbol, text }]) => {
-    const mark = draw(kind, {
-      width: 16,
-      height: 16,
-      margin: 0,
-      x: { axis: null, domain: [0, 1] },
-      y: { axis: null, domain: [0, 1] },
-      marks: [
-        Plot.dot([0.5], {
-          x: 0.5,
-          y: 0.5,
-          symbol,
-          r: 5,
-          stroke: expertColour(shade),
-          strokeWidth: 2,
-          fill: symbol === 'times' || symbol === 'plus' ? 'none' : expertColour(shade),
-          fillOpacity: 0.25,
-        }),
-      ],
-    })
-    return html`<li>${mark.svg}${text}</li>`
-  })}</ul>`
+  return present.map(([kind, { shade, symbol, text }]) => {
+    const look = {
+      symbol,
+      r: 5,
+      stroke: expertColour(shade),
+      strokeWidth: 2,
+      fill: symbol === 'times' || symbol === 'plus' ? 'none' : expertColour(shade),
+      fillOpacity: 0.25,
+    }
+    return { svg: sign(kind, [Plot.dot([0.5], { x: 0.5, y: 0.5, ...look })]), text }
+  })
+}
+
+function legend(rows: readonly Row[], hasPlain = false): Markup {
+  return html`<ul class="kinds">${signs(rows, hasPlain).map(({ svg, text }) => html`<li>${svg}${text}</li>`)}</ul>`
+}
+
+function paperLegend(rows: readonly Row[], hasPlain = false): LegendEntry[] {
+  return signs(rows, hasPlain).map(({ svg, text }) => drawnSign(svg.text, text))
 }
 
 function costTable(runs: readonly ComparedRun[]): Markup {

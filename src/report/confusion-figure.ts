@@ -2,9 +2,11 @@ import * as Plot from '@observablehq/plot'
 import { mostConfused } from '../metrics/confusion.ts'
 import { type Chart, draw } from './draw.ts'
 import { percent, whole } from './figures.ts'
-import { fitted, html, type Markup } from './markup.ts'
+import { shortened, textWidth } from './lettering.ts'
+import { html, type Markup } from './markup.ts'
 import { narrow } from './matrix-charts.ts'
 import { liftColour, liftInk, tone } from './palette.ts'
+import { swatch } from './paper.ts'
 import { chart, classNamed, figure, numbers } from './parts.ts'
 import { className, type Reading, superclassName } from './reading.ts'
 
@@ -86,11 +88,11 @@ interface Cell {
 }
 
 /** Space for the names, before the cells, in CSS pixels; and the least side of a cell. */
-const [space, gap, least, widest] = [132, 30, 17, 30] as const
+const [labels, gap, least, widest] = [132, 30, 17, 30] as const
+const leastRow = 12
 
 function confusionChart(confusion: Matrix, names: readonly string[]): Chart {
   const count = confusion.length
-  const side = Math.max(least, Math.min(widest, Math.floor((narrow - space - gap) / Math.max(1, count))))
   const cells = confusion.flatMap((own, row) => {
     const total = own.reduce((a, b) => a + b, 0)
     return own.flatMap((images, column): Cell[] => {
@@ -101,62 +103,92 @@ function confusionChart(confusion: Matrix, names: readonly string[]): Chart {
     })
   })
   const each = Array.from({ length: count }, (_, i) => i)
-  const fits = ({ images }: Cell): boolean => String(images).length * 6.2 < side - 1
-  return draw('Confusion matrix', {
-    width: space + gap + count * side,
-    height: 24 + count * side,
-    marginLeft: space + gap,
-    marginTop: 22,
-    marginRight: 0,
-    marginBottom: 2,
-    style: { fontSize: '11px' },
-    x: { axis: null, type: 'band', domain: each, padding: 0 },
-    y: { axis: null, type: 'band', domain: each, padding: 0 },
-    marks: [
-      Plot.text(each, {
-        frameAnchor: 'top',
-        lineAnchor: 'middle',
-        dy: -11,
-        x: (c: number) => c,
-        text: (c: number) => String(c + 1),
-        fontSize: side < 20 ? 8.5 : 10,
-        fill: tone('muted'),
-      }),
-      Plot.text(each, {
-        frameAnchor: 'left',
-        textAnchor: 'end',
-        dx: -8,
-        y: (c: number) => c,
-        text: (c: number) => String(c + 1),
-        fontSize: side < 20 ? 8.5 : 10,
-        fill: tone('muted'),
-      }),
-      Plot.text(each, {
-        frameAnchor: 'left',
-        textAnchor: 'end',
-        dx: -gap,
-        y: (c: number) => c,
-        text: (c: number) => fitted(names[c] ?? '', Math.floor(space / 6.3)),
-      }),
-      Plot.cell(each, { x: (c: number) => c, y: (c: number) => c, inset: 0.5, fill: tone('faint') }),
-      Plot.cell(cells, {
-        x: 'column',
-        y: 'row',
-        inset: 0.5,
-        rx: 1.5,
-        fill: { value: (d: Cell) => liftColour(d.step), scale: null },
-        title: 'title',
-      }),
-      Plot.text(cells.filter(fits), {
-        x: 'column',
-        y: 'row',
-        text: (d: Cell) => String(d.images),
-        fontSize: side < 20 ? 8.5 : 10,
-        fontVariant: 'tabular-nums',
-        pointerEvents: 'none',
-        fill: { value: (d: Cell) => liftInk(d.step), scale: null },
-      }),
+  const facts = {
+    name: 'confusion',
+    label: 'Confusion matrix',
+    data: confusion.flatMap((own, row) =>
+      own.map((images, column) => ({ shown: names[row] ?? '', named: names[column] ?? '', images })),
+    ),
+    legend: [
+      { text: 'of a row:' },
+      ...['< 5 %', '5–20 %', '20–50 %', '> 50 %'].map((text, i) =>
+        swatch(liftColour(3 + i), i === 0 ? text : `${text} right`),
+      ),
+      ...['5–20 %', '20–50 %', '> 50 %'].map((text, i) => swatch(liftColour(2 - i), `${text} wrong`)),
+      { text: 'rows: shown; columns: named, with the numbers of the rows; figures: images' },
     ],
+  }
+  const widestName = Math.max(0, ...names.map(name => textWidth(name, 11)))
+  return draw(facts, width => {
+    const fits = (room: number): number => Math.floor(room / Math.max(1, count))
+    const side =
+      width === null
+        ? Math.max(least, Math.min(widest, fits(narrow - labels - gap)))
+        : Math.min(widest, fits(width - gap - Math.min(Math.max(labels, widestName), 0.3 * width)))
+    const space = width === null ? labels : width - gap - count * side
+    const isRoomFor = ({ images }: Cell): boolean => String(images).length * 6.2 < side - 1
+    // Narrow columns have a number now and then; rows are always high enough for their names.
+    const every = Math.ceil(leastRow / side)
+    const row = Math.max(leastRow, side)
+    return {
+      width: space + gap + count * side,
+      height: 24 + count * row,
+      marginLeft: space + gap,
+      marginTop: 22,
+      marginRight: 0,
+      marginBottom: 2,
+      style: { fontSize: '11px' },
+      x: { axis: null, type: 'band', domain: each, padding: 0 },
+      y: { axis: null, type: 'band', domain: each, padding: 0 },
+      marks: [
+        Plot.text(
+          each.filter(c => c % every === 0),
+          {
+            frameAnchor: 'top',
+            lineAnchor: 'middle',
+            dy: -11,
+            x: (c: number) => c,
+            text: (c: number) => String(c + 1),
+            fontSize: side < 20 ? 8.5 : 10,
+            fill: tone('muted'),
+          },
+        ),
+        Plot.text(each, {
+          frameAnchor: 'left',
+          textAnchor: 'end',
+          dx: -8,
+          y: (c: number) => c,
+          text: (c: number) => String(c + 1),
+          fontSize: side < 20 ? 8.5 : 10,
+          fill: tone('muted'),
+        }),
+        Plot.text(each, {
+          frameAnchor: 'left',
+          textAnchor: 'end',
+          dx: -gap,
+          y: (c: number) => c,
+          text: (c: number) => shortened(names[c] ?? '', space, 11),
+        }),
+        Plot.cell(each, { x: (c: number) => c, y: (c: number) => c, inset: 0.5, fill: tone('faint') }),
+        Plot.cell(cells, {
+          x: 'column',
+          y: 'row',
+          inset: 0.5,
+          rx: 1.5,
+          fill: { value: (d: Cell) => liftColour(d.step), scale: null },
+          title: 'title',
+        }),
+        Plot.text(cells.filter(isRoomFor), {
+          x: 'column',
+          y: 'row',
+          text: (d: Cell) => String(d.images),
+          fontSize: side < 20 ? 8.5 : 10,
+          fontVariant: 'tabular-nums',
+          pointerEvents: 'none',
+          fill: { value: (d: Cell) => liftInk(d.step), scale: null },
+        }),
+      ],
+    }
   })
 }
 

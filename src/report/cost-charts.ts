@@ -1,15 +1,17 @@
 import * as Plot from '@observablehq/plot'
 import type { Latency } from '../run/latency.ts'
-import { type Chart, draw } from './draw.ts'
+import { domainOfOne } from './axes-by-k.ts'
+import { type Chart, type ChartFacts, draw } from './draw.ts'
 import { amount, fixed, list, whole } from './figures.ts'
 import { type Markup, name, shown } from './markup.ts'
 import { expertColour } from './palette.ts'
+import type { LegendEntry } from './paper.ts'
+import type { DataRow } from './paper-chart.ts'
 import { chart, figure, numbers } from './parts.ts'
 
 /** A run on a plot of accuracy and cost. */
 export interface CostPoint {
   readonly name: string
-  /** As the axis shows it. */
   readonly score: number | null
   readonly multiplyAdds: number | null
   readonly latency: Latency | null
@@ -18,10 +20,16 @@ export interface CostPoint {
   readonly symbol: Plot.SymbolType
 }
 
-/** A chart of a page, also as a file of its own. */
-export interface NamedChart {
-  /** Of its file, without ending. */
-  readonly file: string
+/** What runs are ranked by, as axes show it. */
+export interface ScoreAxis {
+  readonly name: string
+  /** The measure on an axis: in per cent, or as the fraction that it is. */
+  readonly scale: number
+  readonly axis: string
+}
+
+/** A chart with what a page says of it, and its numbers. */
+export interface TitledChart {
   readonly title: string
   readonly sentence: string
   readonly drawn: Chart
@@ -31,8 +39,17 @@ export interface NamedChart {
 
 type Form = Latency['forms'][number]
 
-/** Accuracy by multiply–adds, and by latency of the exported files where that was measured; none where there is nothing to draw. */
-export function costCharts(points: readonly CostPoint[], axis: string): NamedChart[] {
+/**
+ * Accuracy by multiply–adds, and by latency of the exported files where that was measured; none where there is nothing to draw.
+ *
+ * @param legend - of the points' colours and shapes
+ */
+export function costCharts(
+  points: readonly CostPoint[],
+  ranking: ScoreAxis,
+  legend: readonly LegendEntry[],
+): TitledChart[] {
+  const { name: measure, scale, axis } = ranking
   const scored = points.filter(({ score }) => score !== null)
   const counted = scored.filter(({ multiplyAdds }) => multiplyAdds !== null)
   const measured = scored.flatMap(point =>
@@ -52,19 +69,27 @@ export function costCharts(points: readonly CostPoint[], axis: string): NamedCha
       ? []
       : [
           {
-            file: 'accuracy-multiply-adds',
             title: 'Accuracy and multiply–adds',
             sentence:
               'Each mark is a run. Convolutions and matrix products for one image, counted on the graph, with the K experts that compute it; up and to the left is better.',
             drawn: scatter(
-              `${axis} and multiply–adds of an image`,
+              {
+                name: 'accuracy-multiply-adds',
+                label: `${axis} and multiply–adds of an image`,
+                data: counted.map(({ name: run, score, multiplyAdds }) => ({
+                  run,
+                  multiply_adds: multiplyAdds,
+                  [measure]: score,
+                })),
+                legend,
+              },
               counted.map(point => ({ ...point, x: point.multiplyAdds! / 1e6, hollow: false })),
-              { x: 'multiply–adds of an image, million', y: axis },
+              { ranking, x: 'multiply–adds of an image, million' },
             ),
             heads: ['Run', axis, 'multiply–adds'],
             rows: counted.map(point => [
               shown(point.name),
-              fixed(point.score, 3),
+              fixed(scaled(point.score, scale), 3),
               amount(point.multiplyAdds),
             ]),
           },
@@ -81,18 +106,35 @@ export function costCharts(points: readonly CostPoint[], axis: string): NamedCha
           })),
       )
       return {
-        file: `accuracy-latency-batch-${batch}`,
         title: `Accuracy and latency, ${whole(batch)} image${batch === 1 ? '' : 's'} at once`,
         sentence: `Time of the exported file for one image: filled with sparse routing, hollow with dense, which computes all experts. On ${list(machines)}.`,
-        drawn: scatter(`${axis} and latency with ${batch} images at once`, forms, {
-          x: 'milliseconds for an image',
-          y: axis,
-        }),
+        drawn: scatter(
+          {
+            name: `accuracy-latency-batch-${batch}`,
+            label: `${axis} and latency with ${batch} images at once`,
+            data: forms.map(
+              ({ name: run, form, score }): DataRow => ({
+                run,
+                routing: form.routing,
+                median_ms_an_image: form.median / batch,
+                least_ms_an_image: form.least / batch,
+                most_ms_an_image: form.most / batch,
+                [measure]: score,
+              }),
+            ),
+            legend: [
+              ...legend,
+              { text: 'filled: sparse routing; hollow: dense, which computes all experts' },
+            ],
+          },
+          forms,
+          { ranking, x: 'milliseconds for an image' },
+        ),
         heads: ['Run', 'routing', axis, 'ms for an image', 'least', 'most'],
         rows: forms.map(({ name: run, form, score }) => [
           shown(run),
           form.routing,
-          fixed(score, 3),
+          fixed(scaled(score, scale), 3),
           ...[form.median, form.least, form.most].map(value => fixed(value / batch, 3)),
         ]),
       }
@@ -105,24 +147,25 @@ type Mark = Pick<CostPoint, 'name' | 'score' | 'shade' | 'symbol'> & {
   readonly hollow: boolean
 }
 
+function scaled(score: number | null, scale: number): number | null {
+  return score === null ? null : scale * score
+}
+
 function scatter(
-  label: string,
+  facts: ChartFacts,
   marks: readonly Mark[],
-  axes: { readonly x: string; readonly y: string },
+  { ranking: { axis, scale }, x }: { readonly ranking: ScoreAxis; readonly x: string },
 ): Chart {
-  const scores = marks.flatMap(({ score }) => score ?? [])
-  const [least, most] = [Math.min(...scores), Math.max(...scores)]
-  // One value has no scale of its own.
-  const domain = most > least ? {} : { domain: [least - 1, most + 1] }
   const grid = { grid: true, nice: true, labelArrow: 'none' } as const
-  return draw(label, {
+  const scores = marks.map(({ score }) => scaled(score, scale))
+  return draw(facts, {
     ...{ width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 },
-    x: { ...grid, label: axes.x, zero: true, ticks: 5 },
-    y: { ...grid, ...domain, label: axes.y },
+    x: { ...grid, label: x, zero: true, ticks: 5 },
+    y: { ...grid, label: axis, ...domainOfOne(scores, scale / 100) },
     marks: marks.map(mark =>
       Plot.dot([mark], {
         x: 'x',
-        y: 'score',
+        y: ({ score }: Mark) => scaled(score, scale),
         symbol: mark.symbol,
         r: 4.5,
         stroke: expertColour(mark.shade),
@@ -136,7 +179,7 @@ function scatter(
 }
 
 /** A chart on a page, with its numbers. */
-export function chartFigure(one: NamedChart, width?: number): Markup {
+export function chartFigure(one: TitledChart, width?: number): Markup {
   return figure({
     ...(width === undefined ? {} : { width }),
     title: one.title,

@@ -1,14 +1,17 @@
 import type { ExpertFindings, LayerFindings } from '../analysis/findings.ts'
+import { captionsChart } from './captions-chart.ts'
 import { percent, times } from './figures.ts'
-import { html, type Markup, name, prose, shown } from './markup.ts'
+import { html, type Markup, name, prose, shown, withCharts } from './markup.ts'
 import { expertClass, meter, tile } from './parts.ts'
 import { anchor, className, type ImageReading, type Reading, superclassName } from './reading.ts'
 
 /** Every expert of a layer: its caption, its shares, the classes it is given, and the images that are most its own. */
 export function expertsSection(reading: ImageReading, layer: LayerFindings, index: number): Markup {
-  return html`<section class="block" aria-labelledby="experts-${index}"><h3 id="experts-${index}">The experts and their images</h3>
+  const experts = reading.extras.layers[index]?.experts ?? []
+  const section = html`<section class="block" aria-labelledby="experts-${index}"><h3 id="experts-${index}">The experts and their images</h3>
 <p class="lead small muted">Of each expert: the images with the largest weights (few of a class), most weight first; the number below an image is that weight. <span class="on-screen">Choose an image to see what each expert makes of it.</span> Red ticks mark chance: ${percent(1 / layer.count)} of the weight, chosen by ${percent(Math.min(1, layer.k / layer.count))} of the images.</p>
-${(reading.extras.layers[index]?.experts ?? []).map(expert => card(reading, layer, index, expert))}</section>`
+${experts.map(expert => card(reading, layer, index, expert))}</section>`
+  return experts.length === 0 ? section : withCharts(section, [captionsChart(layer, experts).svg])
 }
 
 function card(reading: Reading, layer: LayerFindings, index: number, findings: ExpertFindings): Markup {

@@ -3,15 +3,8 @@
  *
  * @module
  */
-export { renderComparison } from './comparison-page.ts'
-export { renderReport } from './page.ts'
+export { type ChartFile, chartFiles } from './chart-files.ts'
+export { comparisonCharts, renderComparison } from './comparison-page.ts'
+export { renderReport, reportCharts } from './page.ts'
+export type { DataRow, PaperChart } from './paper-chart.ts'
 export { renderPredictions } from './prediction-page.ts'
-export {
-  type ChartFile,
-  captionsSvg,
-  chartFiles,
-  groupingSvg,
-  informationSvg,
-  mapSvg,
-  trainingSvg,
-} from './single-charts.ts'

@@ -1,10 +1,14 @@
 import type { LayerFindings } from '../analysis/findings.ts'
 import { attributeFigures } from './attribute-figures.ts'
+import { barChart } from './bar-charts.ts'
+import type { Chart } from './draw.ts'
 import { bits, fixed, percent } from './figures.ts'
 import { unitOf } from './header-section.ts'
-import { html, type Markup, name, shown } from './markup.ts'
-import { matrixChart, narrow, pairRows } from './matrix-charts.ts'
+import { html, type Markup, name, shown, withCharts } from './markup.ts'
+import { liftEntries, matrixChart, narrow, pairRows } from './matrix-charts.ts'
 import { informationChart } from './measure-charts.ts'
+import { tone } from './palette.ts'
+import { upright } from './paper.ts'
 import { chanceLegend, chart, chip, figure, liftLegend, numbers } from './parts.ts'
 import { trainingChart } from './place-charts.ts'
 import { classFigure, groupingFigure } from './preference-figures.ts'
@@ -34,7 +38,7 @@ export function layerSection(reading: Reading, page: TaskPage, layer: LayerFindi
     pairFigure(layer),
     classFigure(reading, layer),
   ]
-  return html`<section class="layer" id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${name(shown(layer.name))}</h2>
+  const section = html`<section class="layer" id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${name(shown(layer.name))}</h2>
 <p class="kicker">${describe(layer)}</p>
 <p class="lead">${layerSummary(layer, page.explained(layer))}</p>
 ${page.experts(layer, index)}
@@ -45,6 +49,33 @@ ${block(index, 'variants', 'Accuracy by expert selection', [...page.variants(lay
 ${block(index, 'agreement', 'Compared with another run', [agreementFigure(layer)])}
 </section>
 `
+  return withCharts(section, [sharesChart(layer).svg])
+}
+
+/** Mean gate weight and selection rate of each expert, with chance. */
+function sharesChart({ name: layer, share, activation, count, k }: LayerFindings): Chart {
+  const rows = share.flatMap((weight, expert) => [
+    { expert, measure: 'weight', value: weight, chance: 1 / count },
+    { expert, measure: 'selection', value: activation[expert] ?? null, chance: Math.min(1, k / count) },
+  ])
+  return barChart(
+    {
+      name: `${layer}-shares`,
+      label: `${shown(layer)}: mean gate weight and selection rate of each expert`,
+      data: rows,
+      legend: [
+        { text: 'weight: mean gate weight; selection: selection rate' },
+        upright(tone('ink'), 'chance'),
+      ],
+    },
+    rows.map(({ expert, measure, value, chance }) => ({
+      name: `expert ${expert}, ${measure}`,
+      value,
+      text: percent(value),
+      tick: chance,
+    })),
+    1,
+  )
 }
 
 function describe(layer: LayerFindings): string {
@@ -128,7 +159,12 @@ function pairFigure(layer: LayerFindings): Markup {
   if (chance <= 0) return figure({ title: 'Chosen together', sentence, body: null })
   const many = layer.count > 8
   const drawn = matrixChart(
-    `${shown(layer.name)}: how often two experts are chosen together`,
+    {
+      name: `${layer.name}-pairs`,
+      label: `${shown(layer.name)}: how often two experts are chosen together`,
+      legend: liftEntries('figures: chosen together, % of inputs'),
+      rowsAre: 'with_expert',
+    },
     pairRows(layer.coactivation, chance),
     layer.count,
     { labels: 64, row: many ? 22 : 30, cell: 52, least: 22 },
@@ -174,7 +210,7 @@ function trainingFigure(layer: LayerFindings): Markup {
       caption: 'Importance of each expert by epoch',
       heads: ['Epoch', ...experts, 'CV', 'Active'],
       rows: layer.history.map(({ epoch, importance, cvImportance, active }) => [
-        epoch,
+        epoch + 1,
         ...importance.map(value => fixed(value, 3)),
         fixed(cvImportance, 3),
         active,

@@ -43,7 +43,12 @@ describe('learning curves', () => {
       learningCharts([{ name: 'a', shade: 0, runs }], classificationMeasures[0])
     const areas = (text: string) => text.split('aria-label="area"').length - 1
     const [alone, both] = [charts(curve(0)), charts(curve(0), curve(0.1))]
-    expect(both.map(({ file }) => file)).toEqual(['learning-curves', 'learning-curves-loss'])
+    const files = both.flatMap(({ drawn }) => drawn.svg.charts)
+    expect(files.map(({ name }) => name)).toEqual(['learning-curves', 'learning-curves-loss'])
+    expect(files[0]!.data[2]).toEqual({
+      ...{ runs: 'a', images: 'held-out', epoch: 3, seeds: 2 },
+      ...{ top1: 0.45, standard_deviation: expect.closeTo(0.1 / Math.SQRT2, 12) },
+    })
     expect(areas(alone[0]!.drawn.svg.text)).toBe(0)
     expect(areas(both[0]!.drawn.svg.text)).toBe(2)
     expect(both[0]!.sentence).toContain('standard deviation over seeds')
@@ -60,7 +65,13 @@ describe('accuracy and cost', () => {
       { routing: 'dense', batch: 128, median: 128, least: 64, most: 256 },
     ],
   }
-  const point = { shade: 0, symbol: 'circle' as const, score: 50, multiplyAdds: 2e9 }
+  const point = { shade: 0, symbol: 'circle' as const, score: 0.5, multiplyAdds: 2e9 }
+
+  const ranking = { name: 'top1', scale: 100, axis: 'top-1, %' }
+  const of = (median: number, least: number, most: number) => ({
+    ...{ run: 'a', top1: 0.5 },
+    ...{ median_ms_an_image: median, least_ms_an_image: least, most_ms_an_image: most },
+  })
 
   it('are drawn for what is known, times for one image with threads and processor', () => {
     const charts = costCharts(
@@ -69,14 +80,21 @@ describe('accuracy and cost', () => {
         { ...point, name: 'b', latency: null, multiplyAdds: null },
         { ...point, name: 'c', latency, score: null },
       ],
-      'top-1, %',
+      ranking,
+      [],
     )
-    expect(charts.map(({ file, rows }) => [file, rows])).toEqual([
+    const files = charts.flatMap(({ drawn }) => drawn.svg.charts)
+    expect(files.map(({ name }, at) => [name, charts[at]!.rows])).toEqual([
       ['accuracy-multiply-adds', [['a', '50.000', '2.00\u202fG']]],
       ['accuracy-latency-batch-1', [['a', 'sparse', '50.000', '2.000', '1.000', '3.000']]],
       ['accuracy-latency-batch-128', [['a', 'dense', '50.000', '1.000', '0.500', '2.000']]],
     ])
     expect(charts[1]!.sentence).toContain('2 threads of Some CPU, medians of 9 runs')
-    expect(costCharts([], 'x')).toEqual([])
+    expect(files.map(({ data }) => data)).toEqual([
+      [{ run: 'a', multiply_adds: 2e9, top1: 0.5 }],
+      [{ ...of(2, 1, 3), routing: 'sparse' }],
+      [{ ...of(1, 0.5, 2), routing: 'dense' }],
+    ])
+    expect(costCharts([], ranking, [])).toEqual([])
   })
 })

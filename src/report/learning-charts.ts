@@ -1,11 +1,12 @@
 import * as Plot from '@observablehq/plot'
 import type { MeasureDefinition } from '../metrics/measure.ts'
 import type { LearningPoint } from '../run/learning-curve.ts'
-import type { NamedChart } from './cost-charts.ts'
-import { draw } from './draw.ts'
+import type { TitledChart } from './cost-charts.ts'
+import { draw, sign } from './draw.ts'
 import { fixed, whole } from './figures.ts'
 import { fitted, html, type Markup, name, shown } from './markup.ts'
 import { expertColour } from './palette.ts'
+import { stroke } from './paper.ts'
 
 /** Runs that differ in nothing but the seed. */
 export interface CurveSeries {
@@ -53,7 +54,7 @@ export function bandOf(
 export function learningCharts(
   series: readonly CurveSeries[],
   ranking: MeasureDefinition | undefined,
-): NamedChart[] {
+): TitledChart[] {
   const scale = ranking?.format === 'percent' ? 100 : 1
   const unit = ranking?.format === 'percent' ? `${ranking.label}, %` : (ranking?.label ?? '')
   return [
@@ -63,16 +64,20 @@ export function learningCharts(
           {
             file: 'learning-curves',
             title: `Learning curves: ${ranking.title}`,
+            measure: ranking.name,
+            scale,
             axis: unit,
-            bounds: ranking.format === 'percent' ? [0, 100] : free,
+            bounds: ranking.format === 'percent' ? [0, 1] : free,
           },
           series,
-          ({ measures }) => scaled(measures[ranking.name], scale),
+          ({ measures }) => measures[ranking.name],
         )),
     ...curves(
       {
         file: 'learning-curves-loss',
         title: 'Learning curves: loss',
+        measure: 'loss',
+        scale: 1,
         axis: 'loss',
         bounds: [0, Number.POSITIVE_INFINITY],
       },
@@ -82,28 +87,30 @@ export function learningCharts(
   ]
 }
 
-function scaled(value: number | null | undefined, scale: number): number | null {
-  return typeof value === 'number' ? scale * value : null
-}
-
 const free = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY] as const
 
 function curves(
   {
     file,
     title,
+    measure,
+    scale,
     axis,
     bounds: [least, limit],
   }: {
     readonly file: string
     readonly title: string
+    /** Of the data. */
+    readonly measure: string
+    /** What it is multiplied by on the axis. */
+    readonly scale: number
     readonly axis: string
     /** Of what a value can be. */
     readonly bounds: readonly [number, number]
   },
   series: readonly CurveSeries[],
   value: (point: LearningPoint) => number | null | undefined,
-): NamedChart[] {
+): TitledChart[] {
   const lines = series.flatMap(({ name: own, shade, runs }) =>
     ([false, true] as const).map(isTraining => ({
       name: own,
@@ -118,64 +125,78 @@ function curves(
   const known = lines.filter(({ points }) => points.length > 0)
   if (known.length === 0) return []
   const most = Math.max(...known.flatMap(({ points }) => points.map(({ runs }) => runs)))
+  const isBoth = known.some(({ isTraining }) => isTraining)
+  const means = known.flatMap(({ points }) => points.map(({ mean }) => scale * mean))
   const band = most > 1 ? ' Bands are the mean ± the standard deviation over seeds.' : ''
+  const epochs = known.flatMap(({ points }) => points.map(({ epoch }) => epoch + 1))
   const x = ({ epoch }: BandPoint): number => epoch + 1
-  const epochs = known.flatMap(({ points }) => points.map(x))
+  const y = ({ mean }: BandPoint): number => scale * mean
+  const within = {
+    x,
+    y1: ({ mean, deviation }: BandPoint) => scale * Math.max(least, mean - deviation!),
+    y2: ({ mean, deviation }: BandPoint) => scale * Math.min(limit, mean + deviation!),
+  }
+  const facts = {
+    name: file,
+    label: title,
+    data: known.flatMap(({ name: runs, isTraining, points }) =>
+      points.map(({ epoch, mean, deviation, runs: seeds }) => ({
+        ...{ runs, images: isTraining ? 'training' : 'held-out', epoch: epoch + 1 },
+        ...{ [measure]: mean, standard_deviation: deviation, seeds },
+      })),
+    ),
+    legend: [
+      ...(series.length < 2
+        ? []
+        : series.map(({ name: own, shade }) => stroke(expertColour(shade), fitted(shown(own), 48)))),
+      { text: `${isBoth ? 'thick: held-out images; thin: training images.' : 'Held-out images.'}${band}` },
+    ],
+  }
   return [
     {
-      file,
       title,
-      sentence: `After each epoch: solid on held-out images, dashed on training images while they were learned from.${band}`,
-      drawn: draw(title, {
-        ...{ width: 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 },
+      sentence: `After each epoch${isBoth ? ': solid on held-out images, dashed on training images while they were learned from' : ', on held-out images'}.${band}`,
+      drawn: draw(facts, width => ({
+        ...{ width: width ?? 420, height: 300, marginLeft: 52, marginBottom: 40, marginRight: 16 },
         x: { label: 'epoch', ticks: wholeTicks(Math.max(...epochs)), tickFormat: 'd', labelArrow: 'none' },
-        y: { label: axis, grid: true, nice: true, labelArrow: 'none' },
+        y: {
+          ...{ label: axis, grid: true, nice: true, labelArrow: 'none' },
+          // An axis of one value has no length: it goes to 0, or from 0 to 1.
+          ...(means.every(mean => mean === means[0]) && most < 2
+            ? { domain: means[0] === 0 ? [0, 1] : [Math.min(0, means[0]!), Math.max(0, means[0]!)] }
+            : {}),
+        },
         marks: known.flatMap(({ shade, isTraining, points }) => {
           const colour = expertColour(shade)
           const wide = points.filter(({ deviation }) => deviation !== null)
+          // On paper dashes tell series apart (`greyscale.ts`), and the width tells the images.
+          const isDashed = isTraining && width === null
           return [
             ...(wide.length === 0
               ? []
-              : [
-                  Plot.areaY(wide, {
-                    x,
-                    y1: ({ mean, deviation }: BandPoint) => Math.max(least, mean - deviation!),
-                    y2: ({ mean, deviation }: BandPoint) => Math.min(limit, mean + deviation!),
-                    fill: colour,
-                    fillOpacity: isTraining ? 0.1 : 0.22,
-                  }),
-                ]),
+              : [Plot.areaY(wide, { ...within, fill: colour, fillOpacity: isTraining ? 0.1 : 0.22 })]),
             Plot.line(points, {
-              x,
-              y: 'mean',
-              stroke: colour,
-              strokeWidth: isTraining ? 1.25 : 2,
-              ...(isTraining ? { strokeDasharray: '4 3' } : {}),
+              ...{ x, y, stroke: colour, strokeWidth: isTraining ? 1.25 : 2 },
+              ...(isDashed ? { strokeDasharray: '4 3' } : {}),
             }),
             // A line, or a band, through one point is not seen.
             ...(points.length === 1
               ? [
-                  Plot.dot(points, { x, y: 'mean', r: 3, fill: colour }),
-                  Plot.ruleX(wide, {
-                    x,
-                    y1: ({ mean, deviation }: BandPoint) => Math.max(least, mean - deviation!),
-                    y2: ({ mean, deviation }: BandPoint) => Math.min(limit, mean + deviation!),
-                    stroke: colour,
-                    strokeWidth: 1.5,
-                  }),
+                  Plot.dot(points, { x, y, r: 3, fill: colour }),
+                  Plot.ruleX(wide, { ...within, stroke: colour, strokeWidth: 1.5 }),
                 ]
               : []),
           ]
         }),
-      }),
+      })),
       heads: ['Runs', 'images', 'epoch', axis, 's.d.', 'seeds'],
       rows: known.flatMap(({ name: own, isTraining, points }) =>
         points.map(({ epoch, mean, deviation, runs }) => [
           shown(own),
           isTraining ? 'training' : 'held-out',
           whole(epoch + 1),
-          fixed(mean, 3),
-          deviation === null ? '–' : fixed(deviation, 3),
+          fixed(scale * mean, 3),
+          deviation === null ? '–' : fixed(scale * deviation, 3),
           whole(runs),
         ]),
       ),
@@ -193,14 +214,7 @@ function wholeTicks(most: number): number[] {
 export function curveLegend(series: readonly CurveSeries[]): Markup | null {
   if (series.length < 2) return null
   return html`<ul class="kinds">${series.map(({ name: own, shade }) => {
-    const mark = draw(own, {
-      width: 16,
-      height: 16,
-      margin: 0,
-      x: { axis: null, domain: [0, 1] },
-      y: { axis: null, domain: [0, 1] },
-      marks: [Plot.ruleY([0.5], { stroke: expertColour(shade), strokeWidth: 3 })],
-    })
-    return html`<li>${mark.svg}${name(fitted(shown(own), 48))}</li>`
+    const line = Plot.ruleY([0.5], { stroke: expertColour(shade), strokeWidth: 3 })
+    return html`<li>${sign(own, [line])}${name(fitted(shown(own), 48))}</li>`
   })}</ul>`
 }

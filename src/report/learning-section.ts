@@ -1,6 +1,6 @@
 import type { Findings } from '../analysis/findings.ts'
 import { measuresOf } from '../tasks/measures.ts'
-import { chartFigure, type NamedChart } from './cost-charts.ts'
+import { chartFigure, type TitledChart } from './cost-charts.ts'
 import { learningCharts } from './learning-charts.ts'
 import { html, type Markup, shown } from './markup.ts'
 
@@ -20,7 +20,7 @@ ${seeds === '' ? null : html`<p class="lead small muted">${seeds.trim()}</p>`}<d
 }
 
 /** The charts of it. */
-export function learningOf({ learning, measures, run }: Findings): NamedChart[] {
+export function learningOf({ learning, measures, run }: Findings): TitledChart[] {
   const [ranking] = measuresOf(measures)
   return learningCharts([{ name: run.name, shade: 0, runs: learning.map(({ points }) => points) }], ranking)
 }

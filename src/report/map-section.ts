@@ -48,11 +48,8 @@ function mapFigures(
   const places = placesOf(map)
   const small = groups.flatMap(({ name: group, has }) => {
     const own = places.filter(({ labels }) => labels.some(has))
-    const drawn = mapChart(`${group}: ${own.length} images on the map`, own, {
-      frame: places,
-      side: 132,
-      radius: 1.6,
-    })
+    const facts = { name: `${layer.name}-maps/${group}`, label: `${group}: ${own.length} images on the map` }
+    const drawn = mapChart(facts, own, { frame: places, side: 132, radius: 1.6 })
     return own.length === 0 ? [] : [html`<div><h5>${name(group)}</h5>${drawn.svg}</div>`]
   })
   return [
@@ -60,11 +57,14 @@ function mapFigures(
       title: heading,
       sentence: `Each of the ${places.length} points is an image; images of which the gate says alike lie side by side (UMAP, ${map.neighbours} neighbours). Colour, and the number amid each colour, is the expert with the most weight. That colours part is no finding, since the logits decide the expert; groups within a colour are. A gate without opinions would draw one even cloud.`,
       body: chart(
-        mapChart(`${shown(layer.name)}: map of the gate’s logits of ${places.length} images`, places, {
-          frame: places,
-          side: 560,
-          radius: 2.4,
-        }),
+        mapChart(
+          {
+            name: `${layer.name}-map`,
+            label: `${shown(layer.name)}: map of the gate’s logits of ${places.length} images`,
+          },
+          places,
+          { frame: places, side: 560, radius: 2.4 },
+        ),
         true,
       ),
     }),

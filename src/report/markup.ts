@@ -1,11 +1,15 @@
 import { htmlText, visible } from '../base/escaping.ts'
+import type { PaperChart } from './paper-chart.ts'
 
 /** Text that is markup already; made only by {@link html} and {@link trusted}. */
 export class Markup {
   readonly text: string
+  /** The charts that stand in it, in order, as they are drawn for paper. */
+  readonly charts: readonly PaperChart[]
 
-  constructor(text: string) {
+  constructor(text: string, charts: readonly PaperChart[] = []) {
     this.text = text
+    this.charts = charts
   }
 }
 
@@ -17,12 +21,23 @@ export type Content = string | number | Markup | null | readonly Content[]
  * stays a name.
  */
 export function html(strings: TemplateStringsArray, ...values: readonly Content[]): Markup {
-  return new Markup(strings.map((text, i) => text + written(values[i] ?? null)).join(''))
+  const text = strings.map((part, i) => part + written(values[i] ?? null)).join('')
+  return new Markup(text, values.flatMap(chartsIn))
 }
 
 /** Markup that was made elsewhere, by this program. */
-export function trusted(text: string): Markup {
-  return new Markup(text)
+export function trusted(text: string, charts: readonly PaperChart[] = []): Markup {
+  return new Markup(text, charts)
+}
+
+/** The same with charts that only paper has: what the page itself draws with elements of HTML. */
+export function withCharts(markup: Markup, charts: readonly Markup[]): Markup {
+  return new Markup(markup.text, [...markup.charts, ...charts.flatMap(chartsIn)])
+}
+
+function chartsIn(content: Content): readonly PaperChart[] {
+  if (content instanceof Markup) return content.charts
+  return Array.isArray(content) ? content.flatMap((one: Content) => chartsIn(one)) : []
 }
 
 function written(value: Content): string {

@@ -1,11 +1,12 @@
 import * as Plot from '@observablehq/plot'
 import type { LayerFindings } from '../analysis/findings.ts'
 import type { Tested } from '../analysis/permutation-test.ts'
-import { type Chart, draw } from './draw.ts'
+import { type Chart, type ChartFacts, draw } from './draw.ts'
 import { bits } from './figures.ts'
 import { shown } from './markup.ts'
 import { narrow } from './matrix-charts.ts'
 import { tone } from './palette.ts'
+import { upright } from './paper.ts'
 
 /** One bar of the information chart. */
 interface Quantity {
@@ -23,7 +24,7 @@ interface Quantity {
  */
 export function informationChart(
   label: string,
-  { groupings, dependence, count, inputs }: LayerFindings,
+  { name: layer, groupings, dependence, count, inputs }: LayerFindings,
 ): Chart {
   const none = { chance: null, chance95: null }
   const input = inputs === 1 ? 'image' : 'image and level'
@@ -50,14 +51,17 @@ export function informationChart(
           ],
     ),
   ]
-  return informationBars(label, quantities, dependence.most)
+  return informationBars({ name: `${layer}-information`, label }, quantities, dependence.most)
 }
 
 /**
  * What attributes of images tell about the expert, each alone and, below, among images that share their classes (of a layer that
  * routes levels, among inputs of one level).
  */
-export function attributesChart(label: string, { attributes }: Pick<LayerFindings, 'attributes'>): Chart {
+export function attributesChart(
+  label: string,
+  { name: layer, attributes }: Pick<LayerFindings, 'name' | 'attributes'>,
+): Chart {
   const bar = (name: string, tested: Tested | null, fill: string): Quantity[] =>
     tested === null
       ? []
@@ -72,18 +76,32 @@ export function attributesChart(label: string, { attributes }: Pick<LayerFinding
     ]
   })
   const most = Math.max(...quantities.map(({ value, chance95 }) => Math.max(value, chance95 ?? 0)))
-  return informationBars(label, quantities, most)
+  return informationBars({ name: `${layer}-attributes`, label }, quantities, most)
 }
 
-function informationBars(label: string, quantities: readonly Quantity[], most: number): Chart {
+function informationBars(
+  about: Pick<ChartFacts, 'name' | 'label'>,
+  quantities: readonly Quantity[],
+  most: number,
+): Chart {
   const row = 40
   const height = quantities.length * row + 34
   const tested = quantities.filter(({ chance }) => chance !== null)
   const y = (d: Quantity): string => d.name
-  return draw(label, {
+  const facts = {
+    ...about,
+    data: quantities.map(({ name, value, chance, chance95 }) => ({
+      quantity: name,
+      bits: value,
+      chance_mean: chance,
+      chance_95th_percentile: chance95,
+    })),
+    legend: [upright(tone('bad'), 'shuffled: mean, and up to the 95th percentile')],
+  }
+  return draw(facts, {
     width: narrow,
     height,
-    marginLeft: 8,
+    marginLeft: 14,
     marginRight: 14,
     marginTop: 0,
     marginBottom: 34,
@@ -104,7 +122,7 @@ function informationBars(label: string, quantities: readonly Quantity[], most: n
         insetTop: 21,
         insetBottom: 6,
       }),
-      Plot.text(quantities, { frameAnchor: 'left', y, text: 'name', textAnchor: 'start', dy: -9, dx: -3 }),
+      Plot.text(quantities, { frameAnchor: 'left', y, text: 'name', textAnchor: 'start', dy: -9, dx: -6 }),
       Plot.text(quantities, {
         frameAnchor: 'right',
         y,

@@ -10,7 +10,6 @@ import {
   type VariantFindings,
 } from '../analysis/findings.ts'
 import { renderReport } from './page.ts'
-import { captionsSvg, groupingSvg, informationSvg, mapSvg, trainingSvg } from './single-charts.ts'
 
 const layer = { name: 'layer4', position: 4, experts: 4, k: 2, sharpness: 1 }
 const plain: Synthetic = {
@@ -240,29 +239,6 @@ describe('the report', () => {
 
   it('is made from findings that the schema takes', () => {
     expect(() => schema.parse(syntheticFindings({ ...plain, against: true }).findings)).not.toThrow()
-  })
-})
-
-describe('single charts', () => {
-  const { findings } = syntheticFindings(plain)
-
-  it.each([
-    ['groupingSvg', (one: Findings, at: number) => groupingSvg(one, at, 'superclass')],
-    ['captionsSvg', captionsSvg],
-    ['informationSvg', informationSvg],
-    ['trainingSvg', trainingSvg],
-    ['mapSvg', mapSvg],
-  ])('%s is a file of its own, with fixed colours', (_, drawing) => {
-    const svg = drawing(findings, 0)
-    expect(svg).toMatch(/^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"/)
-    expect(svg).not.toMatch(/var\(|currentColor\b(?=.*<rect width="100%")|NaN|undefined/)
-    expect(svg).toContain('<title>')
-  })
-
-  it('say what they cannot draw', () => {
-    expect(() => mapSvg(findings, 3)).toThrow(/layer 3 was asked for/)
-    const without = syntheticFindings({ ...plain, superclasses: null, superclassOf: null }).findings
-    expect(() => groupingSvg(without, 0, 'superclass')).toThrow(/no grouping by superclass/)
   })
 })
 

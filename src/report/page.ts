@@ -7,6 +7,7 @@ import { headerSection } from './header-section.ts'
 import { layerSection } from './layer-section.ts'
 import { learningAnchor, learningOf, learningSection } from './learning-section.ts'
 import { html, type Markup, name, shown, trusted } from './markup.ts'
+import type { PaperChart } from './paper-chart.ts'
 import { chip } from './parts.ts'
 import { anchor, type Reading, readingOf } from './reading.ts'
 import { routesSection } from './routes-section.ts'
@@ -22,6 +23,15 @@ import { taskPage } from './task-pages.ts'
  * @returns HTML, to be written as UTF-8
  */
 export function renderReport(findings: Findings, pictures: Pictures): string {
+  return reportPage(findings, pictures).text
+}
+
+/** Every chart of `report.html`, in its order, as documents need them; see {@link chartFiles}. */
+export function reportCharts(findings: Findings): readonly PaperChart[] {
+  return reportPage(findings, null).charts
+}
+
+function reportPage(findings: Findings, pictures: Pictures): Markup {
   const images = pictures !== null && 'images' in pictures ? pictures.images : []
   const reading = readingOf(findings, images)
   const page = taskPage(reading, pictures)
@@ -53,7 +63,7 @@ ${page.dialogs}
 <script>${trusted(script)}</script>
 </body>
 </html>
-`.text
+`
 }
 
 function contents({ findings }: Reading, { hasExperts, answers }: TaskPage): Markup {

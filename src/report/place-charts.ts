@@ -1,12 +1,13 @@
 import * as Plot from '@observablehq/plot'
 import type { ImageLayer, LayerFindings } from '../analysis/findings.ts'
-import { type Chart, draw } from './draw.ts'
+import { type Chart, type ChartFacts, draw } from './draw.ts'
 import { percent } from './figures.ts'
 import { narrow } from './matrix-charts.ts'
 import { axisPercent } from './measure-charts.ts'
 import { expertColour, tone } from './palette.ts'
+import { stroke } from './paper.ts'
 
-/** One expert's share after one epoch. */
+/** One expert's share after one epoch, the first of which is 1. */
 interface Share {
   readonly epoch: number
   readonly expert: number
@@ -16,16 +17,18 @@ interface Share {
 /** Each expert's mean gate weight after each epoch, with the line of an even split. */
 export function trainingChart(
   label: string,
-  { history, count }: Pick<LayerFindings, 'history' | 'count'>,
+  { name, history, count }: Pick<LayerFindings, 'name' | 'history' | 'count'>,
 ): Chart {
   const shares = history.flatMap(({ epoch, importance }) => {
     const total = importance.reduce((a, b) => a + b, 0)
-    return importance.map((value, expert): Share => ({ epoch, expert, share: total > 0 ? value / total : 0 }))
+    return importance.map(
+      (value, expert): Share => ({ epoch: epoch + 1, expert, share: total > 0 ? value / total : 0 }),
+    )
   })
   const last = Math.max(...shares.map(({ epoch }) => epoch))
   const first = Math.min(...shares.map(({ epoch }) => epoch))
   const most = Math.max(1 / count, ...shares.map(({ share }) => share)) * 1.08
-  const [top, bottom, height] = [8, 34, Math.max(240, 46 + 12 * count)]
+  const [top, bottom, height] = [22, 34, Math.max(254, 60 + 12 * count)]
   const pixels = height - top - bottom
   const ends = shares.filter(({ epoch }) => epoch === last)
   const places = spread(
@@ -33,7 +36,13 @@ export function trainingChart(
     11,
   )
   const colour = { value: (d: Share) => expertColour(d.expert), scale: null }
-  return draw(label, {
+  const facts = {
+    name: `${name}-training`,
+    label,
+    data: shares.map(({ epoch, expert, share }) => ({ epoch, expert, mean_gate_weight: share })),
+    legend: [{ text: 'numbers: experts' }, stroke(tone('bad'), 'even split, 1 / E', '2 2')],
+  }
+  return draw(facts, {
     width: narrow,
     height,
     marginLeft: 38,
@@ -50,7 +59,15 @@ export function trainingChart(
       tickFormat: (value: number) => (Number.isInteger(value) ? String(value) : ''),
       tickSize: 0,
     },
-    y: { domain: [0, most], ticks: 5, tickFormat: axisPercent, label: null, tickSize: 0, grid: true },
+    y: {
+      domain: [0, most],
+      ticks: 5,
+      tickFormat: axisPercent,
+      label: 'mean gate weight',
+      labelArrow: 'none',
+      tickSize: 0,
+      grid: true,
+    },
     marks: [
       Plot.ruleY([0], { stroke: tone('muted') }),
       Plot.ruleY([1 / count], { stroke: tone('bad'), strokeDasharray: '2 2' }),
@@ -123,7 +140,7 @@ export function placesOf(map: LogitMap): Place[] {
 
 /** The whole map, or some of its images in the frame of the whole. */
 export function mapChart(
-  label: string,
+  facts: Pick<ChartFacts, 'name' | 'label'>,
   places: readonly Place[],
   {
     frame,
@@ -136,9 +153,11 @@ export function mapChart(
     const room = Math.max((high - low) * 0.03, 1e-6)
     return [low - room, high + room]
   }
-  return draw(label, {
-    width: side,
-    height: side,
+  const data = places.map(({ x, y, top, labels }) => ({ x, y, top_expert: top, labels: labels.join(' ') }))
+  const legend = [{ text: 'UMAP of the gate’s logits; numbers: the expert with the most weight' }]
+  return draw({ ...facts, data, legend }, width => ({
+    width: width ?? side,
+    height: Math.min(width ?? side, highest),
     margin: 1,
     x: { axis: null, domain: range(frame.map(({ x }) => x)) },
     y: { axis: null, domain: range(frame.map(({ y }) => y)) },
@@ -151,10 +170,13 @@ export function mapChart(
         fillOpacity: 0.75,
         fill: { value: (d: Place) => expertColour(d.top), scale: null },
       }),
-      numbersOfExperts(places, side > 300),
+      numbersOfExperts(places, (width ?? side) > 300),
     ],
-  })
+  }))
 }
+
+/** A map that is wider than this is no taller: it would fill a page. */
+const highest = 560
 
 /** Where an expert's number stands. */
 type Middle = Pick<Place, 'x' | 'y' | 'top'>

@@ -39,7 +39,7 @@ export function renderPredictions(
         : html`<p>${skipped.length} ${skipped.length === 1 ? 'file' : 'files'} that cannot be read ${skipped.length === 1 ? 'is' : 'are'} left out.</p>`,
       left === 0 ? null : html`<p>${left} more ${left === 1 ? 'image is' : 'images are'} not shown here.</p>`,
     ],
-  })
+  }).text
 }
 
 /** The name of each file below the folder that all are in: a page says nothing of where that lies. */

@@ -5,6 +5,7 @@ import { html, type Markup, name, shown } from './markup.ts'
 import {
   figured,
   liftCells,
+  liftEntries,
   type MatrixLayout,
   type MatrixRow,
   matrixChart,
@@ -22,7 +23,7 @@ interface GroupingView {
   readonly byPreference: boolean
 }
 
-const views: Readonly<Record<'superclass' | 'level' | 'size', GroupingView>> = {
+const views: Readonly<Record<'superclass' | 'level', GroupingView>> = {
   superclass: {
     title: 'Superclasses by experts',
     head: 'Superclass',
@@ -35,20 +36,13 @@ const views: Readonly<Record<'superclass' | 'level' | 'size', GroupingView>> = {
     layout: { labels: 84, row: 30, cell: 56, least: 22 },
     byPreference: false,
   },
-  size: {
-    title: 'Sizes by experts',
-    head: 'Objects',
-    layout: { labels: 84, row: 30, cell: 56, least: 22 },
-    byPreference: false,
-  },
 }
 
+/** What the figures of these matrices are. */
+const figuresAre = 'figures: mean weight, %'
+
 /** Groups by experts as one chart; null where the layer has no such grouping. */
-export function groupingChart(
-  layer: LayerFindings,
-  name: keyof typeof views,
-  layout: MatrixLayout = views[name].layout,
-): Chart | null {
+export function groupingChart(layer: LayerFindings, name: keyof typeof views): Chart | null {
   const grouping = groupingOf(layer, name)
   if (grouping === undefined) return null
   const { names, affinity } = grouping
@@ -62,10 +56,15 @@ export function groupingChart(
     }
   })
   return matrixChart(
-    `${shown(layer.name)}: weight of each ${name} by expert, compared with chance`,
+    {
+      name: `${layer.name}-${name === 'superclass' ? 'superclasses' : 'levels'}`,
+      label: `${shown(layer.name)}: weight of each ${name} by expert, compared with chance`,
+      legend: liftEntries(figuresAre),
+      rowsAre: name,
+    },
     rows,
     layer.count,
-    layout,
+    views[name].layout,
   )
 }
 
@@ -113,7 +112,12 @@ export function classFigure(reading: Reading, layer: LayerFindings): Markup | nu
       return { name: own, cells: liftCells(own, weight[c] ?? [], lift[c] ?? [], layer.count) }
     })
     const chart = matrixChart(
-      `${title}: weight of each class by expert, compared with chance`,
+      {
+        name: `${layer.name}-classes/${title}`,
+        label: `${title}: weight of each class by expert, compared with chance`,
+        legend: liftEntries(figuresAre),
+        rowsAre: 'class',
+      },
       rows,
       layer.count,
       {

@@ -1,8 +1,10 @@
-import { groupingOf } from '../analysis/findings.ts'
+import { groupingOf, type LayerFindings } from '../analysis/findings.ts'
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import { measuresOf } from '../tasks/measures.ts'
+import { barChart, partedChart } from './bar-charts.ts'
+import type { Chart } from './draw.ts'
 import { percent, whole } from './figures.ts'
-import { html, type Markup, name, shown } from './markup.ts'
+import { html, type Markup, name, shown, withCharts } from './markup.ts'
 import { expertClass, plainMeter, tile } from './parts.ts'
 import { anchor, type ClassGroup, className, type Reading } from './reading.ts'
 import type { TaskPage } from './task-page.ts'
@@ -24,13 +26,56 @@ export function routesSection(reading: Reading, page: TaskPage): Markup {
     layers.length === 0
       ? `Of each class: its ${items} in the split, and what the network reaches.`
       : `Each bar is the mean weight of the experts over the ${items} of a class; numbers are experts. A class without preferences has the layer’s mean, which heads the column.`
-  return html`<section class="routes-section" id="routes" aria-labelledby="routes-title"><h2 id="routes-title">${title}</h2>
+  const section = html`<section class="routes-section" id="routes" aria-labelledby="routes-title"><h2 id="routes-title">${title}</h2>
 <p class="lead">${lead}</p>
 <div class="filter" hidden><label for="filter">Only classes whose name contains</label><input id="filter" type="search" autocomplete="off"><output aria-live="polite"></output></div>
 <table class="${layers.length === 0 ? 'scores' : 'routes'}"><caption class="hidden-text">${title}</caption>
 <colgroup><col class="name"><col class="count"><col class="right">${layers.length === 0 ? html`<col>` : layers.map(() => html`<col>`)}${pictured ? html`<col class="pictures">` : null}</colgroup>
 <thead><tr><th scope="col" class="text">Class</th><th scope="col">${items === 'images' ? 'Images' : 'Objects'}</th><th scope="col">${score.label}</th>${layers.map(layer => html`<th scope="col" class="text">${shown(layer.name)}${bar(layer.share)}</th>`)}${layers.length === 0 ? html`<td></td>` : null}${pictured ? html`<th scope="col" class="text">Typical</th>` : null}</tr></thead>
 ${groups.map(group => tableBody(reading, page, score, group, columns, pictured))}</table></section>`
+  const charts = groups.flatMap(group => [
+    ...layers.map(layer => routesChart(reading, layer, group)),
+    ...(layers.length > 0 || score.measure === undefined ? [] : [scoresChart(reading, score, group)]),
+  ])
+  return withCharts(
+    section,
+    charts.map(({ svg }) => svg),
+  )
+}
+
+/** The bars of one group of classes in one layer. */
+function routesChart(reading: Reading, layer: LayerFindings, { title, classes }: ClassGroup): Chart {
+  const facts = {
+    name: `${layer.name}-routes/${title}`,
+    label: `${shown(layer.name)}: mean weight of each expert over the classes of ${title}`,
+    rowsAre: 'class',
+  }
+  const weights = groupingOf(layer, 'class')?.affinity.weight ?? []
+  return partedChart(
+    facts,
+    classes.map(index => ({ name: className(reading, index), weights: weights[index] ?? [] })),
+  )
+}
+
+/** What a plain network reaches for the classes of a group. */
+function scoresChart(reading: Reading, score: ClassScores, { title, classes }: ClassGroup): Chart {
+  const rows = classes.map(index => ({
+    class: className(reading, index),
+    score: score.values[index] ?? null,
+  }))
+  const facts = {
+    name: `classes/${title}`,
+    label: `${score.label} of each class of ${title}`,
+    data: rows,
+    legend: [{ text: `numbers: ${score.measure?.title ?? score.label}` }],
+  }
+  const bars = rows.map(row => ({
+    name: row.class,
+    value: row.score,
+    text: scoreText(score, row.score),
+    tick: null,
+  }))
+  return barChart(facts, bars, 1)
 }
 
 /** What the network reaches for each class. */

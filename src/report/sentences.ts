@@ -160,8 +160,8 @@ export function trainingSentence({ history, count }: Pick<LayerFindings, 'histor
   if (first === undefined || last === undefined) return ''
   const change =
     history.length === 1
-      ? `After epoch ${last.epoch} the CV is ${fixed(last.cvImportance, 2)}`
-      : `After epoch ${first.epoch} the CV is ${fixed(first.cvImportance, 2)}, after epoch ${last.epoch} ${fixed(last.cvImportance, 2)}`
+      ? `After epoch ${last.epoch + 1} the CV is ${fixed(last.cvImportance, 2)}`
+      : `After epoch ${first.epoch + 1} the CV is ${fixed(first.cvImportance, 2)}, after epoch ${last.epoch + 1} ${fixed(last.cvImportance, 2)}`
   return `${change}, and ${last.active} of ${count} experts are in use. Shares are of weight on held-out images; perfectly even experts would all lie on the dashed line at ${percent(1 / count)}.`
 }
 

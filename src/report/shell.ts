@@ -1,5 +1,5 @@
 import { head } from './head.ts'
-import { type Content, html } from './markup.ts'
+import { type Content, html, type Markup } from './markup.ts'
 
 /** What a page without a script consists of. */
 export interface ShellContent {
@@ -10,7 +10,7 @@ export interface ShellContent {
 }
 
 /** A page of its own: nothing is loaded from anywhere and no script runs. */
-export function shell({ title, kicker, body }: ShellContent): string {
+export function shell({ title, kicker, body }: ShellContent): Markup {
   return html`<!doctype html>
 <html lang="en">
 ${head({ title, generator: 'Moiety', style: extra })}
@@ -23,7 +23,7 @@ ${body}
 </div>
 </body>
 </html>
-`.text
+`
 }
 
 /** What only these pages have. */

@@ -2,6 +2,8 @@ import type { LayerFindings } from '../analysis/findings.ts'
 import { percent, wholePercent } from './figures.ts'
 import { type Markup, name, shown } from './markup.ts'
 import { type Cell, figured, type MatrixRow, matrixChart, narrow } from './matrix-charts.ts'
+import { liftColour } from './palette.ts'
+import { swatch } from './paper.ts'
 import { chart, chip, figure, numbers, stepLegend } from './parts.ts'
 import { type ClassGroup, className, groupMean, type Reading } from './reading.ts'
 
@@ -35,6 +37,7 @@ export function singleFigure(
       text: wholePercent(together),
       step: null,
       title: `${title}: ${percent(together)} ${word}`,
+      data: { expert: 'all', [measure]: together },
     }
     return {
       name: title,
@@ -46,25 +49,29 @@ export function singleFigure(
             text: wholePercent(single),
             step: nearness(single, together),
             title: `${title}: single expert ${expert} ${percent(single)} ${word}`,
+            data: { expert, [measure]: single },
           }
         }),
       ],
     }
   })
-  const label = `${shown(layer.name)}: ${measured} of single experts, by class`
-  const drawn = matrixChart(label, rows, layer.count, { ...figured, first: 'all' })
+  const facts = {
+    name: `${layer.name}-single-experts`,
+    label: `${shown(layer.name)}: ${measured} of single experts, by class`,
+    legend: [
+      ...nearnessTexts.map(([step, text]) => swatch(liftColour(step), text)),
+      { text: `of what all reach; figures: ${measured}, %` },
+    ],
+    rowsAre: 'group',
+  }
+  const drawn = matrixChart(facts, rows, layer.count, { ...figured, first: 'all' })
   return figure({
     title: heading,
     sentence,
     width: Math.max(narrow, drawn.width),
     body: chart(drawn),
     after: [
-      stepLegend('of what all reach', [
-        [3, '< ¼'],
-        [4, '¼–½'],
-        [5, '½–0.8'],
-        [6, '> 0.8'],
-      ]),
+      stepLegend('of what all reach', nearnessTexts),
       numbers(
         {
           caption: `${measured} of each class, together and by single experts`,
@@ -83,6 +90,14 @@ export function singleFigure(
 
 /** Without superclasses, more classes than these are in the table only. */
 const mostRows = 40
+
+/** What the steps of {@link nearness} mean. */
+const nearnessTexts = [
+  [3, '< ¼'],
+  [4, '¼–½'],
+  [5, '½–0.8'],
+  [6, '> 0.8'],
+] as const
 
 /** Greener the more of the whole network's accuracy the expert alone has. */
 function nearness(single: number | null, together: number | null): number | null {

@@ -3,13 +3,19 @@ import { pairedDifference } from '../base/exact-tests.ts'
 import { type MeasureDefinition, measureText } from '../metrics/measure.ts'
 import type { Measures } from '../run/events.ts'
 import { measuresOf } from '../tasks/measures.ts'
+import { barChart } from './bar-charts.ts'
+import type { Chart } from './draw.ts'
 import { points } from './figures.ts'
-import { type Content, html, type Markup } from './markup.ts'
+import { type Content, html, type Markup, shown, withCharts } from './markup.ts'
+import { tone } from './palette.ts'
+import { upright } from './paper.ts'
 import { chip, figure, numbers, share } from './parts.ts'
 
 /** What is reached with other experts selected in a layer, in a row each. */
 interface Row extends Partial<Pick<VariantFindings, 'gained' | 'lost'>> {
   readonly title: Content
+  /** The title where there are no chips. */
+  readonly plain: string
   readonly measures: Measures
 }
 
@@ -34,14 +40,31 @@ export function variantsFigure(
 ): Markup {
   const { single, without, byK, equal } = layer.variants
   const groups: readonly (readonly [string, readonly Row[]])[] = [
-    ['', [{ title: 'as trained', measures }]],
-    ['Single expert', single.map((own, expert) => ({ ...own, title: html`only ${chip(expert)}` }))],
-    ['Leave one out', without.map((own, expert) => ({ ...own, title: html`without ${chip(expert)}` }))],
+    ['', [{ title: 'as trained', plain: 'as trained', measures }]],
+    [
+      'Single expert',
+      single.map((own, expert) => ({
+        ...own,
+        title: html`only ${chip(expert)}`,
+        plain: `only expert ${expert}`,
+      })),
+    ],
+    [
+      'Leave one out',
+      without.map((own, expert) => ({
+        ...own,
+        title: html`without ${chip(expert)}`,
+        plain: `without expert ${expert}`,
+      })),
+    ],
     [
       'K experts',
-      byK.map((own, i) => ({ ...own, title: `K = ${i + 1}${i + 1 === layer.k ? ', as trained' : ''}` })),
+      byK.map((own, i) => {
+        const title = `K = ${i + 1}${i + 1 === layer.k ? ', as trained' : ''}`
+        return { ...own, title, plain: title }
+      }),
     ],
-    ['Equal weights', [{ ...equal, title: 'equal weights' }]],
+    ['Equal weights', [{ ...equal, title: 'equal weights', plain: 'equal weights' }]],
   ]
   const all = groups.flatMap(([, rows]) => rows)
   const isPaired = equal.gained !== null
@@ -59,7 +82,7 @@ export function variantsFigure(
           html`<tbody>${title === '' ? null : html`<tr><th scope="rowgroup" colspan="${columns.length + 1}">${title}</th></tr>`}${rows.map(row => html`<tr><th scope="row">${row.title}</th>${cells(row)}</tr>\n`)}</tbody>`,
         ],
   )
-  return figure({
+  const page = figure({
     title: 'Results with other experts',
     sentence,
     width: 520,
@@ -78,6 +101,41 @@ export function variantsFigure(
       ]),
     }),
   })
+  return withCharts(
+    page,
+    columns.map((one, at) => variantsChart(layer, one, all, most[at]!).svg),
+  )
+}
+
+/** One measure of all variants as bars. */
+function variantsChart(
+  layer: LayerFindings,
+  measure: MeasureDefinition,
+  rows: readonly Row[],
+  most: number,
+): Chart {
+  const trained = rows[0]?.measures[measure.name] ?? null
+  const value = ({ measures }: Row): number | null => measures[measure.name] ?? null
+  return barChart(
+    {
+      name: `${layer.name}-variants-${measure.name}`,
+      label: `${shown(layer.name)}: ${measure.title} with other experts selected`,
+      data: rows.map(row => ({
+        selected: row.plain,
+        [measure.name]: value(row),
+        gained: row.gained ?? null,
+        lost: row.lost ?? null,
+      })),
+      legend: [{ text: `numbers: ${measure.title}` }, upright(tone('ink'), 'as trained')],
+    },
+    rows.map(row => ({
+      name: row.plain,
+      value: value(row),
+      text: measureText(measure, value(row)),
+      tick: trained,
+    })),
+    most,
+  )
 }
 
 /** The difference to the network as trained on the same images, and its interval. */

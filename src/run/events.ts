@@ -51,7 +51,13 @@ export type TrainEvent =
    * process ends: the newest checkpoint has everything, or, where the training has diverged, no other will be written.
    */
   | { readonly kind: 'preparing'; readonly isDone: boolean }
-  | { readonly kind: 'alarm'; readonly layer: string; readonly message: string }
+  | {
+      readonly kind: 'alarm'
+      readonly layer: string
+      /** Experts with next to no weight. */
+      readonly starved: readonly number[]
+      readonly message: string
+    }
   | { readonly kind: 'warning'; readonly message: string }
   /** What was chosen where the configuration leaves a choice. */
   | { readonly kind: 'note'; readonly message: string }

@@ -9,8 +9,8 @@ export interface MetricsLine {
   readonly [member: string]: unknown
 }
 
-/** One line of the file, without its line break. */
-export function encodeLine(line: MetricsLine): string {
+/** One line of JSON, without its line break: of the file, or of a stream of events. */
+export function encodeLine(line: object): string {
   const nonFinite: [string, string][] = []
   const plain = (value: unknown, path: string): unknown => {
     if (typeof value === 'number' && !Number.isFinite(value)) {

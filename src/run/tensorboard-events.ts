@@ -139,7 +139,9 @@ function writeValue(writer: BinaryWriter, value: number | Summary): void {
 /** A leaf of a configuration. */
 export type Hyperparameter = string | number | boolean
 
-const [startTag, endTag] = ['_hparams_/session_start_info', '_hparams_/session_end_info'] as const
+/** Of the event that has the configuration of a run. */
+export const startTag = '_hparams_/session_start_info'
+const endTag = '_hparams_/session_end_info'
 
 /** `HParamsPluginData` with `session_start_info` (3): `hparams` (1, a map to `google.protobuf.Value`), `start_time_secs` (5). */
 export function hparamsStart(

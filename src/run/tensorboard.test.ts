@@ -119,6 +119,24 @@ describe('an event file', () => {
     expect(disk.read(log.path)).toHaveLength(whole)
   })
 
+  it('of a resumed training has the hyperparameters where a kill left none of them, or a part', () => {
+    const hyperparameters = { 'training.epochs': 3 }
+    const first = openTensorBoardLog(run, { disk, hyperparameters })
+    first.write(1, { loss: 1 })
+    for (const length of [60, 40, 0]) {
+      const file = disk.open(first.path, 'r+')
+      disk.truncate(file, length)
+      disk.close(file)
+      const next = openTensorBoardLog(run, { disk, hyperparameters, resume: { step: 0, batch: 0 } })
+      next.write(1, { loss: 1 })
+      const described = eventsIn(next.path).filter(({ plugins }) => plugins !== undefined)
+      expect(described, `${length} bytes`).toMatchObject([
+        { plugins: { '_hparams_/session_start_info': expect.anything() } },
+      ])
+      disk.remove(next.path)
+    }
+  })
+
   it('is not there before its first event, and never without one', () => {
     const log = openTensorBoardLog(run, { disk, resume: { step: 40, batch: 0 }, hyperparameters: { a: 1 } })
     log.end(40)

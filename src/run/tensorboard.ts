@@ -14,6 +14,7 @@ import {
   readEvent,
   restartEvent,
   type Summary,
+  startTag,
   versionEvent,
 } from './tensorboard-events.ts'
 
@@ -66,7 +67,7 @@ export const stepTag = 'step/'
 export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}): TensorBoardLog {
   const { resume, hyperparameters, disk = nodeDisk, now = Date.now } = options
   const files = listNames(disk, run).filter(name => eventFile.test(name))
-  if (resume !== undefined) for (const name of files) cutAfter(disk, join(run, name), resume)
+  const kept = resume === undefined ? [] : files.map(name => cutAfter(disk, join(run, name), resume))
   const stamps = files.map(name => Number(eventFile.exec(name)?.[1] ?? 0))
   const stamp = Math.max(Math.floor(now() / 1000), 1 + Math.max(0, ...stamps))
   const host = hostname().replace(/[^\w.-]/g, '-')
@@ -79,7 +80,7 @@ export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}
     file = openAppendFile(disk, path)
     const first = [versionEvent(seconds())]
     if (resume !== undefined) first.push(restartEvent(seconds(), resume.step + 1))
-    if (files.length === 0 && hyperparameters !== undefined)
+    if (!kept.some(({ isDescribed }) => isDescribed) && hyperparameters !== undefined)
       first.push(encodeEvent(seconds(), 0, hparamsStart(hyperparameters, seconds())))
     file.append(Buffer.concat(first))
     return file
@@ -96,16 +97,22 @@ export function openTensorBoardLog(run: string, options: TensorBoardOptions = {}
   }
 }
 
-/** Cuts a file where the first event stands that was written after the checkpoint, or that is not whole. */
-function cutAfter(disk: Disk, path: string, resume: TensorBoardResume): void {
-  const bytes = readIfThere(disk, path, sizeLimits.metrics)
-  if (bytes === undefined) return
+/**
+ * Cuts a file where the first event stands that was written after the checkpoint, or that is not whole. Returns whether what is left
+ * has the configuration: the training may have been killed before it was written.
+ */
+function cutAfter(disk: Disk, path: string, resume: TensorBoardResume): { readonly isDescribed: boolean } {
+  const bytes = readIfThere(disk, path, sizeLimits.metrics) ?? new Uint8Array()
   let kept = 0
+  let isDescribed = false
   for (const { data, end } of recordsOf(bytes)) {
-    if (!isBefore(readEvent(data), resume)) break
+    const event = readEvent(data)
+    if (!isBefore(event, resume)) break
+    isDescribed ||= event.tags.includes(startTag)
     kept = end
   }
   if (kept < bytes.length) cutFile(disk, path, kept)
+  return { isDescribed }
 }
 
 function isBefore({ step, tags }: ReturnType<typeof readEvent>, resume: TensorBoardResume): boolean {

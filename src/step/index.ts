@@ -7,6 +7,7 @@
  * @module
  */
 
+export { tableInformation } from '../analysis/information.ts'
 export { MoietyError } from '../base/errors.ts'
 export { type Draws, draws } from '../base/random.ts'
 export {

@@ -8,6 +8,7 @@ import { isTooDeep } from '../files/json-text.ts'
 import { sizeLimits } from '../files/regular-file.ts'
 import { withCurrentNames } from '../run/earlier-names.ts'
 import type { Measures, NetworkCost } from '../run/events.ts'
+import { layerStatsSchema, summarySchema } from '../run/file-schemas.ts'
 import { lockOwner } from '../run/lock.ts'
 import { scoreOf } from '../tasks/measures.ts'
 import { createPlannedCheck, type PlannedCheck } from './identity.ts'
@@ -54,26 +55,16 @@ const earlier = z.object({
   detection: z.record(z.string(), number).nullable().default(null),
 })
 
-const summarySchema = z.object({
+const layerSchema = layerStatsSchema.pick({
+  name: true,
+  importance: true,
+  cvImportance: true,
+  cvActivation: true,
+  active: true,
+})
+const finishedSchema = summarySchema.pick({ measures: true, seconds: true, cost: true }).extend({
   interrupted: z.literal(false),
-  measures: z.record(z.string(), number),
-  seconds: number,
-  cost: z
-    .object({ parameters: z.number(), activeParameters: z.number(), multiplyAdds: z.number() })
-    .nullable()
-    .default(null),
-  layers: z.array(
-    z.preprocess(
-      withCurrentNames,
-      z.object({
-        name: z.string(),
-        importance: z.array(number),
-        cvImportance: number,
-        cvActivation: number,
-        active: number,
-      }),
-    ),
-  ),
+  layers: z.array(z.preprocess(withCurrentNames, layerSchema)),
 })
 
 const reportSchema = z.object({
@@ -114,7 +105,7 @@ export function outcomeOf(
   // Read after the lock: a run that ends meanwhile writes its summary before it releases the lock.
   const summary = jsonIn(folder, 'summary.json', disk)
   if (summary !== undefined) {
-    const parsed = summarySchema.safeParse(withMeasures(summary))
+    const parsed = finishedSchema.safeParse(withMeasures(summary))
     if (!parsed.success) return { status: 'altered', message: 'summary.json cannot be read' }
     const { measures, seconds, cost, layers } = parsed.data
     const byK = layers.length === 0 ? new Map<string, number[]>() : accuracyByK(folder, disk)
@@ -122,7 +113,7 @@ export function outcomeOf(
       status: 'done',
       measures,
       seconds,
-      cost,
+      cost: cost ?? null,
       layers: layers.map(layer => ({ ...layer, byK: byK.get(layer.name) ?? null })),
     }
   }

@@ -1,14 +1,15 @@
 import * as Plot from '@observablehq/plot'
 import { axesByK } from '../report/axes-by-k.ts'
-import { type CostPoint, chartFigure, costCharts, type NamedChart } from '../report/cost-charts.ts'
-import { type Chart, draw, standalone } from '../report/draw.ts'
+import { type CostPoint, chartFigure, costCharts } from '../report/cost-charts.ts'
+import { type Chart, draw, sign } from '../report/draw.ts'
 import { fixed, percent, whole } from '../report/figures.ts'
 import { type CurveSeries, learningCharts } from '../report/learning-charts.ts'
 import { fitted, html, type Markup, name, prose, shown } from '../report/markup.ts'
 import { expertColour } from '../report/palette.ts'
+import { drawnSign, type LegendEntry } from '../report/paper.ts'
+import type { DataRow, PaperChart } from '../report/paper-chart.ts'
 import { chart, figure, numbers, table } from '../report/parts.ts'
 import { shell } from '../report/shell.ts'
-import type { ChartFile } from '../report/single-charts.ts'
 import type { Latency } from '../run/latency.ts'
 import type { LearningPoint } from '../run/learning-curve.ts'
 import { measuresOf, type Score, scoreOf } from '../tasks/measures.ts'
@@ -43,6 +44,7 @@ type Done = Extract<Outcome, { status: 'done' }>
 
 /** A finished run, or one mixture of it. */
 interface Point {
+  readonly run: string
   readonly series: string
   readonly score: Score
   readonly seconds: number | null
@@ -50,9 +52,9 @@ interface Point {
 type LayerPoint = Point & { readonly layer: LayerResult }
 
 /** A finished run with what it is ranked by, if it has that. */
-function scored(series: string, outcome: Done) {
+function scored(run: string, series: string, outcome: Done) {
   const score = scoreOf(outcome.measures)
-  return score === null ? [] : [{ series, outcome, score, seconds: outcome.seconds }]
+  return score === null ? [] : [{ run, series, outcome, score, seconds: outcome.seconds }]
 }
 
 /** What runs are ranked by, in words. */
@@ -63,9 +65,18 @@ function scoreTitle([first]: readonly Point[]): string {
 const symbols = ['circle', 'square', 'triangle', 'diamond2', 'times', 'star', 'plus', 'wye'] as const
 
 /** `sweep.html`: the tables, what is missing, and how accuracy goes with balance, position, K and cost. */
-export function renderSweep({ title, description, seriesAxis, runs, tables }: SweepPage): string {
-  const done = runs.flatMap(({ series, outcome }) =>
-    outcome.status === 'done' ? scored(series, outcome) : [],
+export function renderSweep(page: SweepPage): string {
+  return sweepPage(page).text
+}
+
+/** Every chart of `sweep.html`, in its order, as documents need them. */
+export function sweepCharts(page: SweepPage): readonly PaperChart[] {
+  return sweepPage(page).charts
+}
+
+function sweepPage({ title, description, seriesAxis, runs, tables }: SweepPage): Markup {
+  const done = runs.flatMap(({ name: run, series, outcome }) =>
+    outcome.status === 'done' ? scored(run, series, outcome) : [],
   )
   const layers = done.flatMap(point => point.outcome.layers.map((layer): LayerPoint => ({ ...point, layer })))
   const series = [...new Set(runs.map(run => run.series))]
@@ -76,14 +87,14 @@ export function renderSweep({ title, description, seriesAxis, runs, tables }: Sw
     body: html`${description === '' ? null : html`<p class="standfirst">${prose(description)}</p>`}
 ${notice(runs)}
 ${tables.map(section)}
-${done.length === 0 ? null : html`<section><div class="figures">${figures(done, layers, series)}</div>${legend(series, seriesAxis)}</section>`}
-${charts(sweepOf(runs, series), series, seriesAxis)}
+${done.length === 0 ? null : html`<section><div class="figures">${figures(done, layers, { names: series, axis: seriesAxis })}</div>${legend(series, seriesAxis)}</section>`}
+${costAndLearning(runs, { names: series, axis: seriesAxis })}
 <section><div class="block"><h3>All runs</h3>${runTable(runs)}</div></section>`,
   })
 }
 
-/** Charts of cost and of learning. */
-function sweepOf(runs: readonly SweepRun[], series: readonly string[]): NamedChart[] {
+/** What finished runs reached by what they cost, and their learning curves. */
+function costAndLearning(runs: readonly SweepRun[], series: Series): Markup | null {
   const done = runs.flatMap(run => {
     const { outcome } = run
     return outcome.status === 'done' ? [{ ...run, outcome }] : []
@@ -91,30 +102,23 @@ function sweepOf(runs: readonly SweepRun[], series: readonly string[]): NamedCha
   const [ranking] = done.flatMap(({ outcome }) => scoreOf(outcome.measures) ?? [])
   const [definition] = done.flatMap(({ outcome }) => measuresOf(outcome.measures)[0] ?? [])
   const points = done.map(({ name: run, series: one, outcome, latency }): CostPoint => {
-    const { symbol, shade } = markOf(series.indexOf(one))
+    const { symbol, shade } = markOf(series.names.indexOf(one))
     const score = scoreOf(outcome.measures)?.value ?? null
     const multiplyAdds = outcome.cost?.multiplyAdds ?? null
-    return { name: run, score: score === null ? null : 100 * score, multiplyAdds, latency, shade, symbol }
+    return { name: run, score, multiplyAdds, latency, shade, symbol }
   })
   const groups = [...new Set(done.map(({ group }) => group))].map((group): CurveSeries => {
     const own = done.filter(run => run.group === group)
-    return { name: group, shade: series.indexOf(own[0]!.series), runs: own.map(({ learning }) => learning) }
+    const shade = series.names.indexOf(own[0]!.series)
+    return { name: group, shade, runs: own.map(({ learning }) => learning) }
   })
-  return [
-    ...costCharts(points, ranking === undefined ? 'score' : `${ranking.title}, %`),
+  const { name: key = 'score', title = 'score' } = ranking ?? {}
+  const all = [
+    ...costCharts(points, { name: key, scale: 100, axis: `${title}, %` }, paperLegend(series)),
     ...learningCharts(groups, definition),
   ]
-}
-
-function charts(all: readonly NamedChart[], series: readonly string[], axis: string | null): Markup | null {
   if (all.length === 0) return null
-  return html`<section><div class="figures">${all.map(one => chartFigure(one, column))}</div>${legend(series, axis)}</section>`
-}
-
-/** The charts of cost and of learning as files. */
-export function sweepCharts({ runs }: Pick<SweepPage, 'runs'>): ChartFile[] {
-  const series = [...new Set(runs.map(run => run.series))]
-  return sweepOf(runs, series).map(({ file, drawn }) => ({ name: `${file}.svg`, svg: standalone(drawn) }))
+  return html`<section><div class="figures">${all.map(one => chartFigure(one, column))}</div>${legend(series.names, series.axis)}</section>`
 }
 
 /** What is in no mean is reported above the means. */
@@ -157,7 +161,14 @@ function grid(
   })}</div>`
 }
 
-function figures(done: readonly Point[], layers: readonly LayerPoint[], series: readonly string[]): Markup[] {
+/** What tells colours and shapes apart. */
+interface Series {
+  readonly names: readonly string[]
+  /** The axis that the names are values of; null where there is none. */
+  readonly axis: string | null
+}
+
+function figures(done: readonly Point[], layers: readonly LayerPoint[], series: Series): Markup[] {
   const explained = layers.filter(({ layer }) => layer.byK !== null)
   const title = scoreTitle(done)
   const score = ({ score: { value } }: Point): number => 100 * value
@@ -172,6 +183,8 @@ function figures(done: readonly Point[], layers: readonly LayerPoint[], series: 
               'Each mark is a mixture of one run: to the left shares are even, to the right one expert has it all.',
             body: chart(
               marks(`${title} and CV of importance`, layers, series, {
+                name: 'balance',
+                column: 'cv_of_importance',
                 x: { label: 'CV of importance', grid: true, nice: true, labelArrow: 'none' },
                 at: ({ layer }) => layer.cvImportance,
                 y: score,
@@ -202,6 +215,8 @@ function figures(done: readonly Point[], layers: readonly LayerPoint[], series: 
       sentence: 'What each run reached and what its training took.',
       body: chart(
         marks(`${title} and seconds of training`, done, series, {
+          name: 'seconds',
+          column: 'seconds',
           x: { label: 'seconds', grid: true, nice: true, labelArrow: 'none', ticks: 5 },
           at: point => point.seconds,
           y: score,
@@ -241,38 +256,66 @@ function look(series: number, radius = 4.5) {
 function marks<T extends Point>(
   label: string,
   points: readonly T[],
-  series: readonly string[],
+  series: Series,
   {
+    name: file,
+    column: across,
     x,
     at,
     y,
   }: {
+    readonly name: string
+    /** Of the data, for what is to the right. */
+    readonly column: string
     readonly x: Plot.ScaleOptions
     readonly at: (point: T) => number | null
     readonly y: (point: T) => number
   },
 ): Chart {
-  return draw(label, {
+  const facts = {
+    name: file,
+    label,
+    data: points.map(point => ({
+      ...identity(point),
+      [across]: at(point),
+      [point.score.name]: point.score.value,
+    })),
+    legend: paperLegend(series),
+  }
+  return draw(facts, {
     ...size,
     x,
     y: { ...percents, label: `${scoreTitle(points)}, %` },
-    marks: series.flatMap((one, i) => {
+    marks: series.names.flatMap((one, i) => {
       const own = points.filter(point => point.series === one)
       return own.length === 0 ? [] : [Plot.dot(own, { x: at, y, ...look(i) })]
     }),
   })
 }
 
-function byPosition(layers: readonly LayerPoint[], series: readonly string[]): Chart {
+/** Which run, or which mixture of it, a row of the data is about. */
+function identity(point: Point & { readonly layer?: LayerResult }): DataRow {
+  const { run, series, layer } = point
+  return { run, series, ...(layer === undefined ? {} : { layer: layer.name }) }
+}
+
+function byPosition(layers: readonly LayerPoint[], series: Series): Chart {
   const names = [...new Set(layers.map(({ layer }) => layer.name))].sort()
-  return draw('CV of importance by position', {
+  const facts = {
+    name: 'utilization',
+    label: 'CV of importance by position',
+    data: layers.map(point => ({ ...identity(point), cv_of_importance: point.layer.cvImportance })),
+    legend: paperLegend(series),
+  }
+  return draw(facts, {
     ...size,
     x: { label: 'mixture', domain: names, type: 'point', padding: 0.6, labelArrow: 'none' },
     y: { label: 'CV of importance', grid: true, nice: true, zero: true, labelArrow: 'none' },
-    marks: series.flatMap((one, i) => {
+    marks: series.names.flatMap((one, i) => {
       const own = layers.filter(point => point.series === one)
       // Side by side, so that series do not cover each other.
-      const dx = series.length === 1 ? 0 : (i / (series.length - 1) - 0.5) * Math.min(60, 200 / names.length)
+      const last = series.names.length - 1
+      const dx = last === 0 ? 0 : (i / last - 0.5) * Math.min(60, 200 / names.length)
       return own.length === 0
         ? []
         : [
@@ -287,15 +330,27 @@ function byPosition(layers: readonly LayerPoint[], series: readonly string[]): C
   })
 }
 
-function byK(layers: readonly LayerPoint[], series: readonly string[]): Chart {
+function byK(layers: readonly LayerPoint[], series: Series): Chart {
   const points = layers.flatMap(({ series: one, layer }, line) =>
     (layer.byK ?? []).map((value, i) => ({ line, k: i + 1, top1: 100 * value, series: one })),
   )
   const most = Math.max(1, ...points.map(({ k }) => k))
-  return draw('Top-1 accuracy by the number of experts that compute each image', {
+  const facts = {
+    name: 'by-k',
+    label: 'Top-1 accuracy by the number of experts that compute each image',
+    data: layers.flatMap(point =>
+      (point.layer.byK ?? []).map((value, i) => ({
+        ...identity(point),
+        k: i + 1,
+        [point.score.name]: value,
+      })),
+    ),
+    legend: paperLegend(series),
+  }
+  return draw(facts, {
     ...size,
     ...axesByK(most),
-    marks: series.flatMap((one, i) => {
+    marks: series.names.flatMap((one, i) => {
       const own = points.filter(point => point.series === one)
       return own.length === 0
         ? []
@@ -307,19 +362,23 @@ function byK(layers: readonly LayerPoint[], series: readonly string[]): Chart {
   })
 }
 
-function legend(series: readonly string[], axis: string | null): Markup | null {
-  if (axis === null || series.length < 2) return null
-  return html`<ul class="kinds">${series.map((one, i) => {
-    const mark = draw(`${axis} ${one}`, {
-      width: 16,
-      height: 16,
-      margin: 0,
-      x: { axis: null, domain: [0, 1] },
-      y: { axis: null, domain: [0, 1] },
-      marks: [Plot.dot([0.5], { x: 0.5, y: 0.5, ...look(i) })],
-    })
-    return html`<li>${mark.svg}${name(fitted(`${shown(axis)} ${shown(one)}`, 32))}</li>`
-  })}</ul>`
+/** How each series looks. */
+function signs({ names, axis }: Series): { readonly svg: Markup; readonly text: string }[] {
+  if (axis === null || names.length < 2) return []
+  return names.map((one, i) => ({
+    svg: sign(`${axis} ${one}`, [Plot.dot([0.5], { x: 0.5, y: 0.5, ...look(i) })]),
+    text: fitted(`${shown(axis)} ${shown(one)}`, 32),
+  }))
+}
+
+function legend(names: readonly string[], axis: string | null): Markup | null {
+  const all = signs({ names, axis })
+  if (all.length === 0) return null
+  return html`<ul class="kinds">${all.map(({ svg, text }) => html`<li>${svg}${name(text)}</li>`)}</ul>`
+}
+
+function paperLegend(series: Series): LegendEntry[] {
+  return signs(series).map(({ svg, text }) => drawnSign(svg.text, text))
 }
 
 function runTable(runs: readonly SweepRun[]): Markup {

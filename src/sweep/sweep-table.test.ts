@@ -201,7 +201,7 @@ describe('a table', () => {
     const two =
       one.status === 'done' ? { ...one, layers: [...one.layers, { ...one.layers[0]!, name: 'layer1' }] } : one
     expect(() => measureNamed('active', [two])).toThrow('several mixtures')
-    expect(measureNamed('active.layer1', [two]).of(two)).toBe(2)
+    expect(measureNamed('active.layer1', [two]).of(two, '')).toBe(2)
   })
 })
 
@@ -233,9 +233,12 @@ describe('the formats', () => {
     const laidOut = table(record, outcomes)
     const markdown = tableMarkdown(laidOut, 'T')
     expect(markdown).toContain('**T**: top-1 accuracy, %: difference to constraint none, with p\n')
-    expect(markdown).toContain('| none | baseline | baseline |\n| kl | \\+6.00, p 0.500 | – |\n')
+    expect(markdown).toContain('| none | baseline | baseline |\n| kl | +6.00, p 0.500 | – |\n')
     const latex = tableLatex(laidOut, 'T')
-    expect(latex).toContain('T: top-1 accuracy, \\%: difference to constraint none, with p.')
+    expect(latex).toContain('\\caption{T: top-1 accuracy, \\%: difference to constraint none, with p.}')
+    expect(latex.match(/\\label\{.*\}/g)).toEqual(['\\label{tab:top1}', '\\label{tab:top1-difference}'])
+    const worded = tableLatex(laidOut, 'T', { caption: 'Of $K$.', label: 'k' })
+    expect(worded).toMatch(/\\begin\{table\}\n\\centering\n\\caption\{Of \$K\$\.\}\n\\label\{tab:k\}/)
     expect(latex).toContain('  kl & +6.00, p 0.500 & -- \\\\')
     expect(latex.match(/\\begin\{tabular\}\{lrr\}/g)).toHaveLength(2)
     expect(latex.match(/\\end\{tabular\}/g)).toHaveLength(2)
@@ -337,7 +340,7 @@ describe('what runs are ranked by', () => {
   })
 
   it("can be any of a detector's numbers in a table", () => {
-    const of = (value: string) => measureNamed(value, [detector]).of(detector)
+    const of = (value: string) => measureNamed(value, [detector]).of(detector, '')
     expect([of('AP50'), of('APs'), of('AR100'), of('AP75'), of('top1')]).toEqual([0.5, 0.1, 0.6, null, null])
   })
 })

@@ -76,7 +76,7 @@ export function sweepTable(
     else group.push(run)
   }
   const numbers = new Map(
-    record.runs.map(run => [run.name, measure.of(outcomes.get(run.name) ?? { status: 'missing' })]),
+    record.runs.map(run => [run.name, measure.of(outcomes.get(run.name) ?? { status: 'missing' }, run.name)]),
   )
   const findBaseline = baseline === null || bySeed ? () => undefined : baselineFinder(groups, baseline)
   const test = createPairedTest()

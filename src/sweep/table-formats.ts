@@ -1,5 +1,5 @@
 import { parquetWriteBuffer } from 'hyparquet-writer'
-import { csvField, latex, markdown, visible } from '../base/escaping.ts'
+import { csvField, latex, markdown, markdownCell, visible } from '../base/escaping.ts'
 import type { Json } from '../files/json.ts'
 import { textOf } from './axes.ts'
 import type { SweepTable } from './sweep-table.ts'
@@ -45,7 +45,8 @@ export function tableText(table: SweepTable, title: string): string {
   ].join('\n\n')
 }
 
-function aligned(lines: readonly (readonly string[])[], left: number): string {
+/** Columns under each other, texts to the left and numbers to the right. */
+export function aligned(lines: readonly (readonly string[])[], left: number): string {
   const width = (text: string): number => Array.from(text).length
   const widths: number[] = []
   for (const line of lines)
@@ -77,7 +78,7 @@ function blocks(table: SweepTable): { readonly title: string; readonly lines: st
 
 /** Tables of GitHub's Markdown, with their notes below. */
 export function tableMarkdown(table: SweepTable, title: string): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(markdown).join(' | ')} |`
+  const line = (cells: readonly string[]): string => `| ${cells.map(markdownCell).join(' | ')} |`
   const notes = notesOf(table).map(note => `- ${markdown(note)}`)
   return [
     ...blocks(table).flatMap(({ title: what, lines: [first = [], ...rest] }) => [
@@ -93,27 +94,72 @@ export function tableMarkdown(table: SweepTable, title: string): string {
   ].join('\n')
 }
 
-/** A `tabular` each with the lines of booktabs, and their notes as small print. */
-export function tableLatex(table: SweepTable, title: string): string {
-  const heads = Math.max(1, table.columnAxes.length)
+/** What a table of LaTeX is called by. */
+export interface LatexWords {
+  /** As LaTeX. */
+  readonly caption: string
+  /** Behind `tab:`. */
+  readonly label: string
+}
+
+/** Lines of a table: heads above the rule, rows below it, and how many columns stand to the left, the others to the right. */
+interface LatexLines {
+  readonly heads: readonly (readonly string[])[]
+  readonly rows: readonly (readonly string[])[]
+  readonly left: number
+}
+
+/** A `table` of LaTeX with the lines of booktabs, its caption above and its notes, which are text, as small print below. */
+export function latexTable(
+  { heads, rows, left }: LatexLines,
+  { caption, label }: LatexWords,
+  notes: readonly string[] = [],
+): string[] {
   const line = (cells: readonly string[]): string => `  ${cells.map(latex).join(' & ')} \\\\`
-  const small = (texts: readonly string[]): string => `{\\footnotesize ${texts.map(latex).join('\\\\ ')}}`
+  const small = `\\par\\smallskip{\\footnotesize ${notes.map(latex).join('\\\\ ')}}`
+  return [
+    '\\begin{table}',
+    '\\centering',
+    `\\caption{${caption}}`,
+    `\\label{tab:${label}}`,
+    `\\begin{tabular}{${(heads[0] ?? []).map((_, at) => (at < left ? 'l' : 'r')).join('')}}`,
+    '  \\toprule',
+    ...heads.map(line),
+    '  \\midrule',
+    ...rows.map(line),
+    '  \\bottomrule',
+    '\\end{tabular}',
+    ...(notes.length === 0 ? [] : [small]),
+    '\\end{table}',
+  ]
+}
+
+/** The table, and with a baseline a second one of the differences to it; notes are below the last. */
+export function tableLatex(table: SweepTable, title: string, words: Partial<LatexWords> = {}): string {
+  const heads = Math.max(1, table.columnAxes.length)
+  const { caption, label = latexLabel(table.measure.key) } = words
+  const all = blocks(table)
   return [
     '% needs \\usepackage{booktabs}',
-    ...blocks(table).flatMap(({ title: what, lines }, i) => [
-      ...(i === 0 ? [] : ['\\par\\medskip']),
-      `${small([`${title}: ${what}.`])}\\par\\smallskip`,
-      `\\begin{tabular}{${(lines[0] ?? []).map((_, at) => (at < table.rowAxes.length ? 'l' : 'r')).join('')}}`,
-      '  \\toprule',
-      ...lines.slice(0, heads).map(line),
-      '  \\midrule',
-      ...lines.slice(heads).map(line),
-      '  \\bottomrule',
-      '\\end{tabular}',
-    ]),
-    `\\par\\smallskip${small(notesOf(table))}`,
+    ...all.flatMap(({ title: what, lines }, i) => {
+      const usual = `${latex(`${title}: ${what}`)}.`
+      const given = i === 0 ? caption : `${caption} ${latex(what)}.`
+      return latexTable(
+        { heads: lines.slice(0, heads), rows: lines.slice(heads), left: table.rowAxes.length },
+        {
+          caption: caption === undefined ? usual : (given ?? usual),
+          label: i === 0 ? label : `${label}-difference`,
+        },
+        i === all.length - 1 ? notesOf(table) : [],
+      )
+    }),
     '',
   ].join('\n')
+}
+
+/** A label of LaTeX: letters, digits, points and hyphens. */
+export function latexLabel(text: string): string {
+  return text.replace(/[^A-Za-z0-9.]+/g, '-').replace(/^-|-$/g, '')
 }
 
 /** What machines read: a line a cell, numbers in their own unit (accuracies from 0 to 1). */

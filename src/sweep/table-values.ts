@@ -15,8 +15,12 @@ export interface Measure {
   /** What the number is multiplied by to be in that unit, and with how many decimals it is shown. */
   readonly scale: number
   readonly digits: number
-  /** The number of a run, in its own unit; null where it has none. */
-  of(outcome: Outcome): number | null
+  /**
+   * The number of a run, in its own unit; null where it has none.
+   *
+   * @param run - its name, where the number is in a file of its folder
+   */
+  of(outcome: Outcome, run: string): number | null
 }
 
 type Done = Extract<Outcome, { status: 'done' }>
@@ -71,26 +75,23 @@ export const measureNames: readonly string[] = [...Object.keys(ofRun), ...Object
  * The measure of that name; what belongs to a mixture of experts takes its name behind a dot, `cvImportance.layer4`, which
  * may be left out where no run has more than one: numbers of different mixtures are never put together.
  *
+ * @param otherwise - what another name is
  * @throws MoietyError `usage` for another name, and where it must be said which mixture is meant
  */
-export function measureNamed(text: string, outcomes: Iterable<Outcome>): Measure {
+export function measureNamed(
+  text: string,
+  outcomes: Iterable<Outcome>,
+  otherwise: () => Measure = () => unknownValue(text),
+): Measure {
   const given = [...outcomes]
   const runs = { ...ofRun, ...ofMetrics(given) }
   for (const [key, measure] of Object.entries(runs))
     if (key === text)
       return { key, ...measure, of: outcome => (outcome.status === 'done' ? measure.of(outcome) : null) }
-  const [name = '', layer] = text.split('.', 2)
+  const dot = text.indexOf('.')
+  const [name, layer] = dot < 0 ? [text, undefined] : [text.slice(0, dot), text.slice(dot + 1)]
   const found = Object.entries(ofLayer).find(([key]) => key === name)
-  if (found === undefined) {
-    const known = [...Object.keys(runs), ...Object.keys(ofLayer)]
-    const guess = nearest(text, known)
-    return fail({
-      kind: 'usage',
-      message: `there is no value "${text}"`,
-      where: '--value',
-      help: guess === undefined ? `the values are ${known.join(', ')}` : `did you mean ${guess}?`,
-    })
-  }
+  if (found === undefined) return otherwise()
   const all = given.flatMap(outcome => (outcome.status === 'done' ? [outcome.layers] : []))
   const names = [...new Set(all.flatMap(layers => layers.map(one => one.name)))].sort()
   if (layer !== undefined ? !names.includes(layer) && names.length > 0 : all.some(({ length }) => length > 1))
@@ -112,4 +113,14 @@ export function measureNamed(text: string, outcomes: Iterable<Outcome>): Measure
       return meant === undefined ? null : of(meant)
     },
   }
+}
+
+function unknownValue(text: string): never {
+  const guess = nearest(text, measureNames)
+  return fail({
+    kind: 'usage',
+    message: `there is no value "${text}"`,
+    where: '--value',
+    help: guess === undefined ? `the values are ${measureNames.join(', ')}` : `did you mean ${guess}?`,
+  })
 }

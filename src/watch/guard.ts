@@ -68,10 +68,11 @@ export class Guard {
   /**
    * Origin is absent in a GET of a page whose name was led here (DNS rebinding), so only Host shows it.
    */
-  #host({ headers }: IncomingMessage): Refusal | undefined {
-    const name = nameIn(headers.host)
+  #host({ headersDistinct: { host = [] } }: IncomingMessage): Refusal | undefined {
+    // With two of them, who asks and who answers might each mean another.
+    const name = host.length === 1 ? nameIn(host[0]) : undefined
     if (name !== undefined && this.#names.has(name)) return undefined
-    const shown = visible((headers.host ?? '').slice(0, 200))
+    const shown = visible(host.join(', ').slice(0, 200))
     return {
       status: 403,
       text: `Blocked request. This host ("${shown}") is not allowed.\nTo allow it, start moiety watch with --allow-host ${name ?? 'NAME'}`,

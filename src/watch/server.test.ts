@@ -138,7 +138,12 @@ describe('the server', () => {
         ])
         expect(body).toContain('--allow-host')
       }
-    for (const lines of ['Host:', 'Host: evil.example\r\nHost: localhost', 'X-Forwarded-Host: localhost'])
+    for (const lines of [
+      'Host:',
+      'Host: evil.example\r\nHost: localhost',
+      'Host: localhost\r\nHost: evil.example',
+      'X-Forwarded-Host: localhost',
+    ])
       expect(await raw(server, `GET / HTTP/1.0\r\n${lines}\r\n\r\n`), lines).toMatch(/^HTTP\/1\.1 403 /)
     const named = await start({ allowedHosts: ['dash.example'] })
     expect((await get(named, '/', { headers: { host: 'dash.example:80' } })).status).toBe(200)
@@ -280,10 +285,8 @@ describe('the server', () => {
     const { status } = await get(server, '/', { headers: { 'content-length': '3' }, body: 'abc' })
     expect(status).toBe(413)
     const impatient = await start({ patience: 300 })
-    const begun = performance.now()
     const slow = await raw(impatient, 'GET / HTTP/1.1\r\nHost: localh')
     expect(slow).toMatch(/^HTTP\/1\.1 408 /)
-    expect(performance.now() - begun).toBeLessThan(5000)
     const long = await raw(server, `GET / HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(70_000)}\r\n\r\n`)
     expect(long).toMatch(/^HTTP\/1\.1 431 /)
   })
@@ -324,13 +327,10 @@ describe('the server', () => {
     const row = { ...own.watcher.overview.runs[0]!, name: 'x'.repeat(1 << 20) }
     await expect.poll(() => own.watcher.isWatched()).toBe(true)
     await expect
-      .poll(
-        () => {
-          own.watcher.emit('runs', [row])
-          return own.watcher.isWatched()
-        },
-        { timeout: 20_000 },
-      )
+      .poll(() => {
+        own.watcher.emit('runs', [row])
+        return own.watcher.isWatched()
+      })
       .toBe(false)
     socket.resume()
     await closed

@@ -1,6 +1,7 @@
 import type { RunRow } from '../../src/watch/protocol.ts'
 import { byId, element, setText } from '../views/elements.ts'
 import { SharesView } from '../views/shares.ts'
+import { commonLayer, shownLayer } from './layers.ts'
 import { sharesOf } from './share-history.ts'
 import type { ShownRuns } from './shown-runs.ts'
 import type { Store } from './store.ts'
@@ -22,9 +23,9 @@ export class Cards {
     readonly onFocus: (row: RunRow) => void,
   ) {}
 
-  /** The layer that is shown. */
-  get layer(): string | undefined {
-    return this.#layer.value === '' ? undefined : this.#layer.value
+  /** The layer of a run that is shown. */
+  layerOf(id: string): string | undefined {
+    return shownLayer(this.#layersOf(id), this.#layer.value)
   }
 
   /** The runs whose mixtures are shown. */
@@ -34,8 +35,9 @@ export class Cards {
 
   show(): void {
     const { rows } = this
-    const layers = [...new Set(rows.flatMap(({ id }) => this.#layersOf(id)))]
-    this.#choose(layers)
+    const each = rows.map(({ id }) => this.#layersOf(id))
+    const layers = [...new Set(each.flat())]
+    this.#choose(layers, commonLayer(each))
     const section = byId('experts', HTMLElement)
     section.hidden = layers.length === 0
     const isWide = rows.length === 1
@@ -57,8 +59,10 @@ export class Cards {
         this.#place.insertBefore(card.place, this.#place.children[place] ?? null)
       const curves = this.store.curves(row.id)
       const span = isWide ? spans[place]! : Math.max(...spans)
-      const history = sharesOf(curves, this.store.details(row.id), this.layer)
-      card.show(row, this.runs.colourOf(row.id), {
+      const layer = this.layerOf(row.id)
+      const history = sharesOf(curves, this.store.details(row.id), layer)
+      const isOther = layer !== undefined && layer !== this.#layer.value
+      card.show(row, this.runs.colourOf(row.id), isOther ? layer : undefined, {
         ...history,
         from: zoom?.from ?? 0,
         to: zoom?.to ?? Math.max(1, span),
@@ -78,16 +82,15 @@ export class Cards {
         .details(id)
         ?.epochs.at(-1)
         ?.layers.map(({ name }) => name) ?? []
-    return [...curves, ...details]
+    return [...new Set([...curves, ...details])]
   }
 
-  #choose(layers: readonly string[]): void {
+  #choose(layers: readonly string[], usual: string | undefined): void {
     const { settings } = this.runs
     const known = [...this.#layer.options].map(option => option.value)
     if (known.join('\n') !== layers.join('\n'))
       this.#layer.replaceChildren(...layers.map(name => element('option', { value: name }, name)))
-    const wanted =
-      settings.layer !== undefined && layers.includes(settings.layer) ? settings.layer : layers.at(-1)
+    const wanted = settings.layer !== undefined && layers.includes(settings.layer) ? settings.layer : usual
     if (wanted !== undefined) this.#layer.value = wanted
     byId('layer-label', HTMLLabelElement).hidden = layers.length < 2
   }
@@ -110,7 +113,13 @@ class Card {
     this.#shares = new SharesView(this.#canvas)
   }
 
-  show(row: RunRow, colour: number, history: Parameters<SharesView['show']>[0]): void {
+  /** @param layer - named where it is not the selected one */
+  show(
+    row: RunRow,
+    colour: number,
+    layer: string | undefined,
+    history: Parameters<SharesView['show']>[0],
+  ): void {
     this.#row = row
     this.#swatch.className = `swatch e${colour % 16}`
     setText(this.#name, row.name)
@@ -119,6 +128,7 @@ class Card {
       row.state === 'training' ? `step ${whole(row.step)}` : row.state,
       ...(row.score === null ? [] : [measure(row.score.name, row.score.value)]),
       ...(row.alarm === null ? [] : ['⚠ collapse']),
+      ...(layer === undefined ? [] : [layer]),
     ]
     setText(this.#facts, facts.join(' · '))
     this.place.classList.toggle('alarmed', row.alarm !== null)

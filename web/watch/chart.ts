@@ -2,7 +2,7 @@ import uPlot from 'uplot'
 import { colour, onColours } from '../views/canvas.ts'
 import { element, setText } from '../views/elements.ts'
 import type { Zoom } from './store.ts'
-import { short, whole } from './text.ts'
+import { short, tickTexts, whole } from './text.ts'
 
 /** A line of a chart. Of `low` and `high` a band is drawn around it. */
 export interface ChartLine {
@@ -167,7 +167,7 @@ export class Chart {
           ...axis,
           size: 50,
           space: 34,
-          values: (_, ticks) => ticks.map(tick => (tick === null ? '' : text(tick))),
+          values: (_, ticks) => tickTexts(ticks, text),
         },
       ],
       hooks: {

@@ -76,10 +76,10 @@ export class Charts {
   }
 
   #scoreTitle(rows: readonly RunRow[]): string {
-    const score = this.#score(rows)
-    return score === undefined || score === null
-      ? ''
-      : `${titleOf(score.name)} on held-out images (${score.split})`
+    const scores = rows.flatMap(({ score }) => score ?? [])
+    const all = (of: (score: NonNullable<RunRow['score']>) => string): string =>
+      [...new Set(scores.map(of))].join(', ')
+    return `${all(({ name }) => titleOf(name))} on held-out images (${all(({ split }) => split)})`
   }
 
   #line(row: RunRow, name: string, count: number): ChartLine[] {

@@ -225,7 +225,7 @@ class Dashboard {
     this.#list.show()
     this.#charts.show()
     this.#cards.show()
-    this.#panel.show(focused, this.#cards.layer)
+    this.#panel.show(focused, focused && this.#cards.layerOf(focused.id))
     this.#differences(selected)
     byId('empty', HTMLElement).hidden = selectable.length > 0
     byId('charts', HTMLElement).hidden = selectable.length === 0

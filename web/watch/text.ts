@@ -33,6 +33,14 @@ export function measure(name: string, value: number | null | undefined): string 
   return /^(raw\.)?(top\d|f1)/.test(name) ? `${(100 * value).toFixed(1)}${thin}%` : value.toFixed(3)
 }
 
+/** What stands beside the lines of an axis: with more digits where those of the charted values do not tell them apart. */
+export function tickTexts(ticks: readonly (number | null)[], text: (value: number) => string): string[] {
+  const shown = ticks.map(tick => (tick === null ? '' : text(tick)))
+  const filled = shown.filter(one => one !== '')
+  if (new Set(filled).size === filled.length) return shown
+  return ticks.map(tick => (tick === null ? '' : String(Number(tick.toPrecision(6)))))
+}
+
 /** Names of measures that a log has, as they are written. */
 const written: Readonly<Record<string, string>> = {
   loss: 'Loss',

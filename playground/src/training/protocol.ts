@@ -1,7 +1,7 @@
 import type { Config, LayerInfo } from 'moiety/step'
 import type { ImageData } from './data.ts'
 import type { Look, Snapshot, StepReport, TestReport } from './training.ts'
-import type { WebDevice } from './web-engine.ts'
+import type { Traffic, WebDevice } from './web-engine.ts'
 
 /** What the page asks of the worker of a run. */
 export type Order =
@@ -46,7 +46,12 @@ export type Answer =
       readonly parameters: number
       readonly isDone: boolean
     }
-  | { readonly kind: 'step'; readonly report: StepReport; readonly isDone: boolean }
+  | {
+      readonly kind: 'step'
+      readonly report: StepReport
+      readonly isDone: boolean
+      readonly traffic: Traffic
+    }
   | { readonly kind: 'test'; readonly report: TestReport }
   | { readonly kind: 'look'; readonly number: number; readonly look: Look }
   | { readonly kind: 'snapshot'; readonly snapshot: Snapshot }

@@ -34,6 +34,7 @@ import {
   utilization,
   writeSums,
 } from 'moiety/step'
+import { classPreference } from './class-preference.ts'
 import { type ImageData, splitOf } from './data.ts'
 import type { LoadedProgram, TrainingEngine, Values } from './engine.ts'
 
@@ -83,6 +84,8 @@ export interface TestReport {
   /** By layer, [N, E]. */
   readonly weights: readonly Float32Array[]
   readonly logits: readonly Float32Array[]
+  /** Of the last layer, see `classPreference`; undefined where it is not known. */
+  readonly classPreference: number | undefined
   readonly seconds: number
 }
 
@@ -375,6 +378,10 @@ export class Training {
       layers: sums.map(utilization),
       weights,
       logits,
+      classPreference:
+        layers.length === 0
+          ? undefined
+          : classPreference(weights.at(-1)!, data.test.labels, layers.at(-1)!.experts),
       seconds: (performance.now() - started) / 1000,
     }
   }

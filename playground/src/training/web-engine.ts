@@ -8,6 +8,14 @@ export type WebDevice = 'wasm' | 'webgpu'
 
 type Runtime = typeof import('onnxruntime-web/wasm')
 
+/** What a step has copied, and what it has not. */
+export interface Traffic {
+  /** Numbers that the step has copied from the graphics card to the host. */
+  readonly copied: number
+  /** Tensors of the state that are in the graphics card's memory. */
+  readonly onDevice: number
+}
+
 /** Says that the graphics card is gone: another process took it, its driver restarted, the machine slept. */
 export class DeviceLost extends Error {}
 
@@ -15,6 +23,7 @@ export class DeviceLost extends Error {}
 export class WebEngine implements TrainingEngine {
   readonly #state = new Map<string, Tensor>()
   #lost: string | undefined
+  #traffic: Traffic = { copied: 0, onDevice: 0 }
 
   private constructor(
     readonly device: WebDevice,
@@ -34,6 +43,11 @@ export class WebEngine implements TrainingEngine {
     runtime.env.wasm.numThreads = usable
     runtime.env.wasm.wasmPaths = files
     return new WebEngine(device, usable, runtime)
+  }
+
+  /** Of the last step. */
+  get traffic(): Traffic {
+    return this.#traffic
   }
 
   /** Called once the graphics card is there, with what tells when it is gone. */
@@ -108,6 +122,11 @@ export class WebEngine implements TrainingEngine {
             this.#state.get(place)?.dispose()
             this.#state.set(place, tensor)
           } else if (tensor.location === 'gpu-buffer') tensor.dispose()
+        }
+        const onHost = results.filter(([, { location }]) => location !== 'gpu-buffer')
+        this.#traffic = {
+          copied: isGpu ? onHost.reduce((sum, [, { size }]) => sum + size, 0) : 0,
+          onDevice: [...this.#state.values()].filter(({ location }) => location === 'gpu-buffer').length,
         }
         return { outputs, committed }
       },

@@ -60,7 +60,7 @@ class RunWorker {
     const training = this.#training
     if (training === undefined || training.isDone || training.step >= this.#until) return false
     const { report, tested } = await training.takeStep()
-    answer({ kind: 'step', report, isDone: training.isDone })
+    answer({ kind: 'step', report, isDone: training.isDone, traffic: this.#engine!.traffic })
     this.#sinceTest += report.seconds
     this.#stepsSinceTest += 1
     if (tested !== undefined) await this.#tested(tested)

@@ -2,20 +2,21 @@ import { liftStep } from 'moiety/step'
 import { colour, Surface } from '../../../web/views/canvas.ts'
 import type { Run } from '../run.ts'
 import type { ImageData } from '../training/data.ts'
+import { type Lift, liftsOf } from './class-lifts.ts'
 
 const head = 16
 /** Lines lower than this have no names. */
 const leastForNames = 8
 
 /**
- * Classes by experts: a cell is how much more of the class an expert gets than of all images, green for more, brown for less. An
- * expert that gets next to nothing has an empty column.
+ * Classes by experts: a cell is how much more of the class an expert gets than of all images, green for more, brown for less, and pale
+ * within chance. An expert that gets next to nothing has an empty column.
  */
 export class MatrixView {
   readonly #surface: Surface
   #classes: readonly string[] = []
-  /** By class and expert; NaN where an expert has nothing. */
-  #lifts: readonly (readonly number[])[] = []
+  /** By class and expert. */
+  #lifts: readonly (readonly Lift[])[] = []
   #experts = 0
 
   constructor(
@@ -45,11 +46,11 @@ export class MatrixView {
     if (this.#lifts.length === 0) return 'Classes by experts: no image has been tested yet'
     const each = Array.from({ length: this.#experts }, (_, expert) => {
       const best = this.#lifts
-        .map((row, label) => ({ name: this.#classes[label] ?? '', lift: row[expert]! }))
-        .filter(({ lift }) => lift >= 1.25)
-        .toSorted((a, b) => b.lift - a.lift)
+        .map((row, label) => ({ name: this.#classes[label] ?? '', ...row[expert]! }))
+        .filter(({ ratio, isBeyondChance }) => isBeyondChance && ratio >= 1.25)
+        .toSorted((a, b) => b.ratio - a.ratio)
         .slice(0, 3)
-      const words = best.map(({ name, lift }) => `${name} ×${lift.toFixed(1)}`)
+      const words = best.map(({ name, ratio }) => `${name} ×${ratio.toFixed(1)}`)
       return `expert ${expert}: ${words.length === 0 ? 'no preference' : words.join(', ')}`
     })
     return `Classes that each expert gets more of than of all images: ${each.join('; ')}`
@@ -83,8 +84,8 @@ export class MatrixView {
         context.fillText(shortened(context, name, names - 6), names - 5, y + line / 2)
       }
       for (let expert = 0; expert < this.#experts; expert++) {
-        const lift = this.#lifts[label]?.[expert] ?? Number.NaN
-        context.fillStyle = Number.isNaN(lift) ? colour('--faint') : colour(`--d${liftStep(lift)}`)
+        const lift = this.#lifts[label]?.[expert]
+        context.fillStyle = colour(lift?.isBeyondChance === true ? `--d${liftStep(lift.ratio)}` : '--faint')
         const gap = line > 4 ? 1 : 0
         context.fillRect(names + expert * column + 1, y, column - 2, line - gap)
       }
@@ -104,36 +105,13 @@ export class MatrixView {
     const name = this.#classes[label]
     const lift = this.#lifts[label]?.[expert]
     this.tip.textContent =
-      name === undefined || lift === undefined
-        ? (name ?? '')
-        : `${name}: expert ${expert} ${Number.isNaN(lift) ? 'gets next to nothing' : `×${lift.toFixed(1)}`}`
+      name === undefined || lift === undefined ? (name ?? '') : `${name}: expert ${expert} ${liftText(lift)}`
   }
 }
 
-/** Mean weight of an expert over a class, divided by that over all images. */
-export function liftsOf(
-  weights: Float32Array,
-  labels: Int32Array,
-  classes: number,
-  experts: number,
-): number[][] {
-  const sums = Array.from({ length: classes }, () => new Array<number>(experts).fill(0))
-  const counts = new Array<number>(classes).fill(0)
-  const totals = new Array<number>(experts).fill(0)
-  for (const [image, label] of labels.entries()) {
-    counts[label]! += 1
-    for (let expert = 0; expert < experts; expert++) {
-      const weight = weights[image * experts + expert]!
-      sums[label]![expert]! += weight
-      totals[expert]! += weight
-    }
-  }
-  return sums.map((row, label) =>
-    row.map((sum, expert) => {
-      const mean = totals[expert]! / labels.length
-      return mean <= 0.01 || counts[label] === 0 ? Number.NaN : sum / counts[label]! / mean
-    }),
-  )
+function liftText({ ratio, isBeyondChance }: Lift): string {
+  if (Number.isNaN(ratio)) return 'gets next to nothing'
+  return `×${ratio.toFixed(1)}${isBeyondChance ? '' : ', within chance'}`
 }
 
 function shortened(context: CanvasRenderingContext2D, text: string, width: number): string {

@@ -81,7 +81,7 @@ export class RunView {
       box(
         'matrix-box',
         'Classes × experts',
-        'Green: an expert gets more of the class than of all images; brown: less',
+        'Green: an expert gets more of the class than of all images; brown: less; pale: as chance gives',
         matrix,
         matrixTip,
       ),
@@ -118,6 +118,8 @@ export class RunView {
     this.place.dataset.loss = String(run.steps.at(-1)?.loss ?? '')
     this.place.dataset.top1 = String(latest?.top1 ?? '')
     this.place.dataset.device = run.device
+    this.place.dataset.copied = String(run.traffic?.copied ?? '')
+    this.place.dataset.onDevice = String(run.traffic?.onDevice ?? '')
     this.#save.disabled = run.state === 'loading' || run.start.data === undefined || !run.start.isTrainable
     const shares = this.#recent.of(run)
     this.#shares.show({ steps: run.steps.map(one => one.step), shares, to: span })

@@ -31,7 +31,7 @@ export const stops: readonly Stop[] = [
   },
   {
     title: 'Soft or hard',
-    text: 'Choose “relative importance” for the second run: a hard constraint closes busy experts for a step. Shares stay equal while it trains, but a similar image may be sent to another expert each time, so experts learn more of everything. Then try more experts, no noise, or another seed.',
+    text: 'Choose “relative importance” for the second run: a hard constraint closes busy experts for a step. Shares stay equal while it trains, but a similar image may be sent to another expert each time, so experts learn more of everything: its curve of specialists stays lower. Then try more experts, no noise, or another seed.',
     at: '.controls .against',
   },
 ]

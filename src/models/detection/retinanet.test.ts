@@ -435,14 +435,16 @@ describe('a whole tiny detector', () => {
   }
 
   it.each([...Object.entries(variants).slice(1), ['both heads, K = 1', straightThrough] as const])(
-    'with %s gives the same by sparse as by dense dispatch: results, loss, all gradients',
+    'with %s gives the same by sparse, dense and capacity dispatch: results, loss, all gradients',
     async (_name, heads) => {
-      const [sparse, dense] = await Promise.all(
-        (['sparse', 'dense'] as const).map(dispatch =>
-          results({ ...tiny, mixture: { ...heads!, dispatch } }, true),
+      const [sparse, dense, capacity] = await Promise.all(
+        (['sparse', 'dense', 'capacity'] as const).map(dispatch =>
+          results({ ...tiny, mixture: { ...heads!, dispatch, capacityFactor: 3 } }, true),
         ),
       )
       expectSame(sparse!.values, dense!.values)
+      // The expert that no image chooses is given both, with weight 0.
+      expectSame(sparse!.values, capacity!.values)
       const idle = sparse!.names.filter(name => name.includes('experts.2.'))
       expect(idle.length).toBeGreaterThan(0)
       for (const name of idle)

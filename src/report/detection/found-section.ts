@@ -4,12 +4,14 @@ import type { DetectionAnswers, DetectionExtras } from '../../analysis/findings.
 import { type MissReason, missReasons } from '../../metrics/detections/index.ts'
 import { reasonWords } from '../../tasks/detection/found-and-missed.ts'
 import { answersBlock } from '../answers-section.ts'
+import { barChart } from '../bar-charts.ts'
 import type { Definition } from '../definitions-section.ts'
 import { type Chart, draw } from '../draw.ts'
 import { fixed, percent, whole } from '../figures.ts'
-import { fitted, html, type Markup, name, shown } from '../markup.ts'
+import { fitted, html, type Markup, name, shown, withCharts } from '../markup.ts'
 import { narrow } from '../matrix-charts.ts'
 import { tone } from '../palette.ts'
+import { stroke } from '../paper.ts'
 import { chart, chip, figure, numbers, plainMeter } from '../parts.ts'
 import { anchor, className, type Reading } from '../reading.ts'
 import { wideTable } from '../wide-table.ts'
@@ -78,7 +80,18 @@ function curvesChart(
   ]
   const axis = { domain: [0, 1], ticks: 5, tickSize: 0, labelArrow: 'none' } as const
   const xy = { x: 'recall', y: 'precision' }
-  return draw(label, {
+  const facts = {
+    name: 'precision-recall',
+    label,
+    data: recall.map((value, r) => ({
+      recall: value,
+      precision_iou_50: iou50![r] ?? null,
+      precision_iou_75: iou75![r] ?? null,
+      precision_iou_50_to_95: mean![r] ?? null,
+    })),
+    legend: thin.length === 0 ? [] : [stroke(tone('line'), 'single classes, IoU 0.50')],
+  }
+  return draw(facts, {
     width: narrow,
     height: 300,
     marginLeft: 34,
@@ -126,7 +139,7 @@ function curvesChart(
 function reasonsFigure({ missed, score }: DetectionAnswers): Markup {
   const { total, reasons } = missed
   const objects = `${whole(total)} object${total === 1 ? '' : 's'}`
-  return figure({
+  const page = figure({
     title: 'Missed objects',
     sentence:
       total === 0
@@ -140,6 +153,21 @@ function reasonsFigure({ missed, score }: DetectionAnswers): Markup {
               html`<li><span>${reasonWords[reason]}</span>${plainMeter((reasons[reason] ?? 0) / total)}<b>${whole(reasons[reason] ?? 0)}</b></li>`,
           )}</ol>`,
   })
+  if (total === 0) return page
+  const rows = missReasons.map(reason => ({ reason: reasonWords[reason], objects: reasons[reason] ?? 0 }))
+  const facts = {
+    name: 'missed-objects',
+    label: `Why ${objects} are missed`,
+    data: rows,
+    legend: [{ text: `numbers: objects, of ${whole(total)} that are missed` }],
+  }
+  const bars = rows.map(({ reason, objects: value }) => ({
+    name: reason,
+    value,
+    text: whole(value),
+    tick: null,
+  }))
+  return withCharts(page, [barChart(facts, bars, total).svg])
 }
 
 function missedScenes(

@@ -1,10 +1,12 @@
 import * as Plot from '@observablehq/plot'
 import { type DetectionExtras, groupingOf, type LayerFindings } from '../../analysis/findings.ts'
-import { type Chart, draw } from '../draw.ts'
+import { partedChart } from '../bar-charts.ts'
+import { type Chart, draw, sign } from '../draw.ts'
 import { percent, times, whole } from '../figures.ts'
-import { html, type Markup, shown } from '../markup.ts'
+import { html, type Markup, shown, withCharts } from '../markup.ts'
 import { narrow } from '../matrix-charts.ts'
 import { expertColour, expertInk, tone } from '../palette.ts'
+import { drawnSign, upright } from '../paper.ts'
 import { chart, chip, expertClass, figure, numbers } from '../parts.ts'
 import { areaSentence, type DetectorLayer, sizeSentence, square } from './detection-words.ts'
 
@@ -29,7 +31,7 @@ export function sizeFigure(layer: LayerFindings): Markup | null {
         : html`<span class="route" role="img" aria-label="${title} objects: ${words}">${parts}</span>`
     }</li>\n`
   })
-  return figure({
+  const page = figure({
     title: 'Sizes by experts',
     sentence: sizeSentence(grouping),
     width: 420,
@@ -48,6 +50,16 @@ export function sizeFigure(layer: LayerFindings): Markup | null {
       }),
     ],
   })
+  const facts = {
+    name: `${layer.name}-sizes`,
+    label: `${shown(layer.name)}: mean weight of each expert over objects of a size`,
+    rowsAre: 'size',
+  }
+  const parted = names.map((size, at) => ({
+    name: `${size}, ${whole(counts[at])} objects`,
+    weights: affinity.weight[at] ?? [],
+  }))
+  return withCharts(page, [partedChart(facts, parted).svg])
 }
 
 /** Median areas on a line of side lengths. */
@@ -90,7 +102,25 @@ function areaChart(
   const experts = Array.from({ length: count }, (_, expert) => expert)
   const ticks = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024].filter(tick => tick >= low && tick <= high)
   const colour = { value: (d: Median) => expertColour(d.expert), scale: null }
-  return draw(`${shown(name)}: median size of each expert’s objects`, {
+  const side = (area: number | null | undefined): number | null =>
+    area === null || area === undefined ? null : Math.sqrt(area)
+  const ring = { x: 0.5, y: 0.5, stroke: tone('ink') }
+  const facts = {
+    name: `${name}-areas`,
+    label: `${shown(name)}: median size of each expert’s objects`,
+    data: experts.map(expert => ({
+      expert,
+      median_side_by_weight: side(medianArea.weighted[expert]),
+      median_side_as_top_expert: side(medianArea.top[expert]),
+    })),
+    legend: [
+      { text: 'side of the square of the median area, pixels:' },
+      drawnSign(sign('by weight', [Plot.dot([0], { ...ring, r: 4, fill: tone('ink') })]).text, 'by weight'),
+      drawnSign(sign('as top expert', [Plot.dot([0], { ...ring, r: 6 })]).text, 'as top expert'),
+      ...(medianArea.all === null ? [] : [upright(tone('ink'), 'all objects')]),
+    ],
+  }
+  return draw(facts, {
     width: narrow,
     height: count * 26 + 44,
     marginLeft: 30,

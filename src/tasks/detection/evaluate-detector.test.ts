@@ -65,7 +65,7 @@ describe('the records of a detector', () => {
     for (const one of [engine, second]) await one.setState(scope.declarations.initialState(3))
     evaluator = new DetectorEvaluator([engine], model(), dataset)
     together = (await evaluator.evaluate({ split: dataset.train, batch: 2 }))!
-  }, 120_000)
+  })
   afterAll(async () => {
     await Promise.all([engine.stop(), second.stop()])
     rmSync(folder, { recursive: true })
