@@ -21,7 +21,13 @@ const needed = [
   ...['CreateSessionFromArray', 'ReleaseSession', 'SessionEndProfiling'],
   ...['GetAllocatorWithDefaultOptions', 'AllocatorFree'],
   ...['CreateRunOptions', 'RunOptionsSetRunLogSeverityLevel', 'ReleaseRunOptions', 'Run'],
-  ...['CreateTensorWithDataAsOrtValue', 'GetTensorMutableData', 'GetTensorTypeAndShape', 'ReleaseValue'],
+  ...[
+    'CreateTensorWithDataAsOrtValue',
+    'GetTensorMutableData',
+    'GetTensorSizeInBytes',
+    'GetTensorTypeAndShape',
+    'ReleaseValue',
+  ],
   ...['GetTensorElementType', 'GetDimensionsCount', 'GetDimensions', 'ReleaseTensorTypeAndShapeInfo'],
 ]
 

@@ -45,6 +45,7 @@ export const functions = {
     takes: ['void *', 'void *', 'size_t', 'void *', 'size_t', 'int', 'void *'],
   },
   GetTensorMutableData: { place: 51, result: 'void *', takes: ['void *', 'void *'] },
+  GetTensorSizeInBytes: { place: 318, result: 'void *', takes: ['void *', 'void *'] },
   GetTensorTypeAndShape: { place: 65, result: 'void *', takes: ['void *', 'void *'] },
   ReleaseValue: { place: 96, result: 'void', takes: ['void *'] },
   GetTensorElementType: { place: 60, result: 'void *', takes: ['void *', 'void *'] },

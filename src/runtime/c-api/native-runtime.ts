@@ -29,6 +29,8 @@ interface Opened {
   /** Addresses of the texts in `texts`. */
   readonly names: ReadonlyMap<string, bigint>
   readonly texts: Uint8Array
+  /** Outputs whose element type and shape have been those of their places. */
+  readonly fitted: Set<string>
 }
 
 /**
@@ -44,6 +46,8 @@ export class NativeRuntime {
   readonly #environment: bigint
   readonly #memory: bigint
   readonly #runOptions: bigint
+  /** Where functions write what they give; no call lasts into another one. */
+  readonly #out = new BigUint64Array(new ArrayBuffer(8))
   #opened = 0
   #isClosed = false
   /** What the run in progress reads and writes, so that it is referenced until the run is over. */
@@ -79,7 +83,7 @@ export class NativeRuntime {
       )
       const session = this.#opened++
       const profiles = options.enableProfiling === true
-      this.#sessions.set(session, { address, profiles, names: addresses, texts })
+      this.#sessions.set(session, { address, profiles, names: addresses, texts, fitted: new Set() })
       return session
     } finally {
       this.#release('ReleaseSessionOptions', settings)
@@ -101,7 +105,7 @@ export class NativeRuntime {
     accepts: (results: Map<string, HostTensor>) => boolean = () => true,
   ): Map<string, HostTensor> {
     this.#refuseRunning()
-    const { address, names } = this.#session(session)
+    const { address, names, fitted } = this.#session(session)
     const named = (name: string): bigint =>
       names.get(name) ??
       fail({ kind: 'usage', message: `the program has no input or output named "${name}"` })
@@ -126,8 +130,9 @@ export class NativeRuntime {
         if (after === undefined) results.set(name, into ?? this.#copied(name, outputValues[i]!))
       if (!accepts(results)) return results
       const places = outputs.flatMap(({ name, after }, i) =>
-        after === undefined ? [] : [this.#fitting(name, outputValues[i]!, after)],
+        after === undefined ? [] : [this.#fitting(name, outputValues[i]!, after, fitted.has(name))],
       )
+      for (const { name, after } of outputs) if (after !== undefined) fitted.add(name)
       for (const { place, address } of places)
         if (place.data.byteLength > 0) this.#library.copy(place.data, address, place.data.byteLength)
       return results
@@ -221,10 +226,16 @@ export class NativeRuntime {
     return { dtype, shape, data }
   }
 
-  /** Where a tensor that ONNX Runtime has allocated is, if it fits a place. */
-  #fitting(name: string, value: bigint, place: HostTensor): { place: HostTensor; address: bigint } {
-    const { dtype, shape } = this.#specOf(name, value)
-    if (dtype !== place.dtype || String(shape) !== String(place.shape)) {
+  /** Where a tensor that ONNX Runtime has allocated is, if it fits a place: by element type and shape, or only by its bytes. */
+  #fitting(
+    name: string,
+    value: bigint,
+    place: HostTensor,
+    isKnown: boolean,
+  ): { place: HostTensor; address: bigint } {
+    const hasBytes = this.#made('GetTensorSizeInBytes', value) === BigInt(place.data.byteLength)
+    const { dtype, shape } = isKnown && hasBytes ? place : this.#specOf(name, value)
+    if (!hasBytes || dtype !== place.dtype || String(shape) !== String(place.shape)) {
       fail({
         kind: 'usage',
         message: `the program gave ${dtype} [${shape.join(', ')}] for ${place.dtype} [${place.shape.join(', ')}]`,
@@ -289,9 +300,9 @@ export class NativeRuntime {
 
   /** Calls a function whose last parameter is where it writes a pointer or a size. */
   #made(name: FunctionName, ...given: readonly NativeArgument[]): bigint {
-    const out = new BigUint64Array(new ArrayBuffer(8))
-    this.#call(name, ...given, out)
-    return out[0]!
+    this.#out[0] = 0n
+    this.#call(name, ...given, this.#out)
+    return this.#out[0]
   }
 
   #call(name: FunctionName, ...given: readonly NativeArgument[]): void {
