@@ -5,11 +5,12 @@ import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
 import type { TensorSpec } from '../graph/program.ts'
 import { blockSize } from './block-size.ts'
 import { withBlockedLayout } from './blocked-layout.ts'
-import { checkShape, checkTensor, signature } from './check-tensor.ts'
+import { checkShape, checkTensor, signature, specNamed } from './check-tensor.ts'
 import { DeviceCopies } from './device-copies.ts'
 import { withPlainOps } from './plain-ops.ts'
 import {
   type Answer,
+  type ApiInUse,
   buffersOf,
   type EngineSettings,
   type Envelope,
@@ -19,22 +20,16 @@ import {
   type StepResult,
   type ThreadData,
 } from './protocol.ts'
-import {
-  fromEngine,
-  type InferenceSession,
-  openSession,
-  runSession,
-  type Tensor,
-  toEngine,
-} from './session.ts'
-import { free, type Held, held, StateStore } from './state-store.ts'
+import { type Held, onHost, type Session, type Sessions } from './session.ts'
+import { sessionsFor } from './sessions.ts'
+import { free, StateStore } from './state-store.ts'
 
 /**
  * The engine's thread. ONNX Runtime blocks the thread that calls it, so everything that computes happens here,
  * one request after the other.
  */
 interface Loaded {
-  readonly session: InferenceSession
+  readonly session: Session
   readonly inputs: readonly TensorSpec[]
   readonly outputs: readonly TensorSpec[]
   /** Whether outputs of it stay on the device, while it is loaded. */
@@ -43,23 +38,44 @@ interface Loaded {
 
 const given: ThreadData = workerData
 const shared = new Int32Array(given.flags)
-const copies = new DeviceCopies()
-const state = new StateStore(tensors => copies.download(tensors, settings))
 const programs = new Map<number, Loaded>()
-let settings: EngineSettings = { device: 'cpu', threads: 1, profile: undefined, rewrite: false }
-/** Channels in a block, where convolutions are rewritten to work on blocks. */
-let block: number | undefined
+
+/** What the first request sets. */
+interface Started {
+  readonly settings: EngineSettings
+  readonly sessions: Sessions
+  readonly copies: DeviceCopies
+  readonly state: StateStore
+  /** Channels in a block, where convolutions are rewritten to work on blocks. */
+  readonly block: number | undefined
+}
+let started: Started | undefined
+
+const engine = (): Started => started ?? fail({ kind: 'usage', message: 'the engine was not started' })
+
+async function start({ settings, api: wanted }: Extract<Request, { kind: 'start' }>): Promise<ApiInUse> {
+  const { reason, ...sessions } = await sessionsFor(settings.device, wanted)
+  const block =
+    settings.rewrite && settings.device === 'cpu' ? await blockSize(undefined, sessions) : undefined
+  const copies = new DeviceCopies(sessions)
+  const state = new StateStore(tensors => copies.download(tensors, settings), {
+    isWrittenInPlace: sessions.api === 'c',
+  })
+  started = { settings, sessions, copies, state, block }
+  const { api, version } = sessions
+  return { api, version, ...(reason === undefined ? {} : { reason }) }
+}
 
 async function answer(request: Request): Promise<Partial<Replies>> {
+  if (request.kind === 'start') return { start: await start(request) }
+  const { settings, sessions, copies, state } = engine()
   switch (request.kind) {
-    case 'start':
-      settings = request.settings
-      block = settings.rewrite && settings.device === 'cpu' ? await blockSize() : undefined
-      return { start: true }
     case 'load': {
       const { model, inputs, outputs, program, threads, keepsMemory, staying } = request
       programs.set(program, {
-        session: await openSession(encoded(model), settings, program, { threads, keepsMemory, staying }),
+        session: await sessions.open({ model: encoded(model), inputs, outputs }, settings, program, {
+          ...{ threads, keepsMemory, staying },
+        }),
         inputs,
         outputs,
         ownsState: staying.length > 0,
@@ -78,25 +94,27 @@ async function answer(request: Request): Promise<Partial<Replies>> {
     case 'share':
       return { share: state.share(request.names) }
     case 'adopt':
-      state.adopt(request.names, request.shared)
+      state.adopt(request.shared)
       return { adopt: true }
     case 'release': {
       if (programNumbered(request.program).ownsState) await state.leaveDevice()
-      await close(programNumbered(request.program))
+      await programNumbered(request.program).session.close()
       programs.delete(request.program)
       return { release: true }
     }
     case 'stop':
       state.replace(new Map())
       await copies.close()
-      for (const loaded of programs.values()) await close(loaded)
+      for (const { session } of programs.values()) await session.close()
       programs.clear()
+      sessions.close()
       return { stop: true }
   }
 }
 
 function encoded(model: Uint8Array | OnnxModel): Uint8Array {
   if (model instanceof Uint8Array) return model
+  const { settings, block } = engine()
   if (!settings.rewrite) return encodeOnnx(model)
   if (settings.device === 'webgpu') return encodeOnnx(withPlainOps(model))
   return encodeOnnx(block === undefined ? model : withBlockedLayout(model, block))
@@ -107,22 +125,34 @@ async function run(
   feeds: ReadonlyMap<string, HostTensor>,
   outputs: readonly string[],
 ): Promise<Map<string, HostTensor>> {
-  const results = await runSession(loaded.session, gather(loaded, feeds), outputs)
-  return new Map(outputs.map(name => [name, fromEngine(name, results[name]!)] as const))
+  const wanted = outputs.map(name => ({ spec: specNamed(loaded.outputs, name, 'output') }))
+  const results = await loaded.session.run(gather(loaded, feeds), wanted)
+  return new Map([...results].flatMap(([name, { host }]) => (host === undefined ? [] : [[name, host]])))
 }
 
 async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>): Promise<StepResult> {
+  const { state } = engine()
   const { updates, guards } = request
-  const names = loaded.outputs.map(spec => spec.name)
-  const results = await runSession(loaded.session, gather(loaded, request.feeds), names)
-  const values = new Map(names.map(name => [name, held(name, results[name]!)] as const))
+  const wanted = loaded.outputs.map(spec => ({
+    spec,
+    after: guards.includes(spec.name) ? undefined : placeFor(spec, updates.get(spec.name)),
+  }))
+  let values = new Map<string, Held>()
   let committed = false
   let nonFinite: string[] = []
   try {
-    for (const [output, name] of updates) checkUpdate(output, values.get(output)!.spec, name)
-    nonFinite = guards.filter(name => !allFinite(values.get(name)!))
+    await loaded.session.run(gather(loaded, request.feeds), wanted, results => {
+      values = results
+      for (const [output, name] of updates)
+        if (values.has(output)) checkUpdate(output, values.get(output)!.spec, name)
+      nonFinite = guards.filter(name => !allFinite(values.get(name)!))
+      return nonFinite.length === 0
+    })
     committed = nonFinite.length === 0
-    if (committed) state.update(new Map([...updates].map(([output, name]) => [name, values.get(output)!])))
+    const changed = [...updates].flatMap(([output, name]) =>
+      values.has(output) ? [[name, values.get(output)!] as const] : [],
+    )
+    if (committed) state.update(new Map(changed))
   } finally {
     // Memory on the device is not left to the garbage collector: it must be free before its session is released.
     const isState = (name: string): boolean => committed && updates.has(name)
@@ -134,10 +164,18 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
   return { outputs: new Map(returned), committed, nonFinite }
 }
 
+/** Where an output that becomes a tensor of the state is put, if its extents are known and it can be put there. */
+function placeFor(spec: TensorSpec, name: string | undefined): HostTensor | undefined {
+  if (name === undefined || !spec.shape.every(extent => typeof extent === 'number')) return undefined
+  checkUpdate(spec.name, spec, name)
+  return engine().state.placeOf(name)
+}
+
 /** Every input of the program: from the feeds, or else from the state. */
-function gather(loaded: Loaded, feeds: ReadonlyMap<string, HostTensor>): Record<string, Tensor> {
+function gather(loaded: Loaded, feeds: ReadonlyMap<string, HostTensor>): Map<string, Held> {
+  const { state } = engine()
   const symbols = new Map<string, number>()
-  const inputs: Record<string, Tensor> = {}
+  const inputs = new Map<string, Held>()
   for (const spec of loaded.inputs) {
     const fed = feeds.get(spec.name)
     const kept = fed === undefined ? state.find(spec.name) : undefined
@@ -153,14 +191,14 @@ function gather(loaded: Loaded, feeds: ReadonlyMap<string, HostTensor>): Record<
       })
     if (known === undefined) checkShape(spec, form, symbols)
     else checkTensor(spec, known, symbols)
-    inputs[spec.name] = kept?.engine ?? toEngine(fed!)
+    inputs.set(spec.name, kept ?? onHost(fed!))
   }
   return inputs
 }
 
 /** An update has the shape and element type of what it replaces. */
-function checkUpdate(output: string, after: Held['spec'], name: string): void {
-  const before = state.get(name).spec
+function checkUpdate(output: string, after: Pick<TensorSpec, 'dtype' | 'shape'>, name: string): void {
+  const before = engine().state.get(name).spec
   const fits = after.dtype === before.dtype && String(after.shape) === String(before.shape)
   if (!fits) {
     fail({
@@ -184,11 +222,6 @@ function programNumbered(program: number): Loaded {
     programs.get(program) ??
     fail({ kind: 'usage', message: 'the program was released', help: 'load it again before it is run' })
   )
-}
-
-async function close(loaded: Loaded): Promise<void> {
-  if (settings.profile !== undefined) loaded.session.endProfiling()
-  await loaded.session.release()
 }
 
 /** What the main thread needs to rebuild the error; a cause may contain values that cannot be sent. */

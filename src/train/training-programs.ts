@@ -115,6 +115,9 @@ export class TrainingPrograms {
 
   /** Gives the other engines the model that the first one has: to be called whenever its state was set. */
   async spread(step: ReadyStep): Promise<void> {
+    const [, ...others] = this.engines
+    // What they have of another network.
+    await Promise.all(others.map(engine => engine.setState(new Map())))
     await spread(this.engines, step.model)
   }
 }
@@ -129,10 +132,8 @@ const keyOf = ({ images, height, width }: BatchForm): string => `${images}×${he
 /** Gives the engines after the first one its model. */
 async function spread([first, ...others]: Engines, model: readonly string[]): Promise<void> {
   if (others.length === 0) return
-  const state = await first.readState(model)
-  // One after the other: the last one takes what the others have copied.
-  for (const [i, engine] of others.entries())
-    await engine.setState(state, { transfer: i === others.length - 1 })
+  const shared = await first.share(model)
+  await Promise.all(others.map(engine => engine.adopt(shared)))
 }
 
 /** @throws MoietyError (usage) for a step that did not count because more images chose an expert than it takes */
@@ -205,7 +206,7 @@ class DividedStep implements ReadyStep {
     const given = [...found, ...rateFeeds(this.facts, moment)].filter(([name]) => needed.has(name))
     const result = await this.finishing.step(new Map(given), { updates, guards, transfer: true })
     // All of them, also those that had no part of a small batch: they evaluate, and have one of the next.
-    if (result.committed) await this.#updateOthers(model)
+    if (result.committed) await spread(this.engines, model)
     return counted(this.facts, result)
   }
 
@@ -227,13 +228,6 @@ class DividedStep implements ReadyStep {
       }
     }
     return found
-  }
-
-  /** Gives the other engines, which `spread` has given a state, the first one's new values. */
-  async #updateOthers(names: readonly string[]): Promise<void> {
-    const [first, ...others] = this.engines
-    const shared = await first.share(names)
-    await Promise.all(others.map(engine => engine.adopt(names, shared)))
   }
 
   async firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined> {
