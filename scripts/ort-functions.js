@@ -28,6 +28,7 @@ const needed = [
     'GetTensorTypeAndShape',
     'ReleaseValue',
   ],
+  ...['CreateArenaCfgV2', 'ReleaseArenaCfg', 'CreateAndRegisterAllocator', 'UnregisterAllocator'],
   ...['GetTensorElementType', 'GetDimensionsCount', 'GetDimensions', 'ReleaseTensorTypeAndShapeInfo'],
 ]
 

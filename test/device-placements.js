@@ -10,7 +10,7 @@ import { classificationObjective } from '../dist/tasks/classification/classifica
 import { classifierOf, constraintOf, gateOf } from '../dist/tasks/classifier-of.js'
 import { multiLabelObjective } from '../dist/tasks/multi-label/multi-label-objective.js'
 import { resolveConfig, writeStep } from '../dist/train/index.js'
-import { staysOf } from '../dist/train/training-programs.js'
+import { updatesOf } from '../dist/train/training-programs.js'
 
 /*
  * A process that has ONNX Runtime place the training steps of classifiers on WebGPU, and runs none of them: no shader is compiled.
@@ -129,7 +129,7 @@ for (const [name, given] of steps) {
     ema,
   })
   const settings = { device: 'webgpu', threads: 1, profile: undefined, rewrite: true }
-  const options = sessionOptions(settings, 0, { staying: staysOf(step) })
+  const options = sessionOptions(settings, 0, { staying: [...updatesOf(step).keys()] })
   const model = plainModel(step.program)
   writeSync(2, `\nstep ${name}\n`)
   sessions.push(await InferenceSession.create(model, { ...options, logSeverityLevel: 0 }))

@@ -83,7 +83,7 @@ function isNear(value: number, wanted: number): boolean {
 
 async function result(model: OnnxModel, sessions: Sessions): Promise<Float32Array> {
   const settings = { device: 'cpu', threads: 1, profile: undefined, rewrite: false } as const
-  const session = await sessions.open({ model: encodeOnnx(model), inputs, outputs }, settings, 0)
+  const session = await sessions.open({ model: encodeOnnx(model), inputs, outputs }, settings, '0')
   try {
     const tensors = inputs.map(({ name, shape }) => {
       const extents = shape.map(Number)

@@ -35,7 +35,7 @@ export class DeviceCopies {
       }))
       const model = encodeOnnx({ name: 'copies', nodes, initializers: [], inputs: specs, outputs })
       const own = { ...settings, profile: undefined }
-      this.#session = await this.#sessions.open({ model, inputs: specs, outputs }, own, 0)
+      this.#session = await this.#sessions.open({ model, inputs: specs, outputs }, own, '0')
       this.#form = form
     }
     const copies = await this.#session.run(

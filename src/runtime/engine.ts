@@ -117,8 +117,9 @@ export class Engine {
    *   wait
    * @param options.seldom - on the processor, free the memory of a run at its end, for a program that runs rarely: it takes up
    *   to twice as long then, but does not hold memory between runs
-   * @param options.stays - outputs that become the state in each step and are needed nowhere else: on WebGPU they stay on the
-   *   device. For programs that are only used with `step`
+   * @param options.updates - of a program that is only used with `step`: its outputs that become the state in each step and are
+   *   needed nowhere else, by the tensors of the state that they become. On WebGPU they stay on the device, and on the processor
+   *   the optimizer works over the state's own memory (see `separate-updates.ts`). The results are the same
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
   async load(
@@ -126,13 +127,13 @@ export class Engine {
     options: {
       readonly threads?: number
       readonly seldom?: boolean
-      readonly stays?: readonly string[]
+      readonly updates?: ReadonlyMap<string, string>
     } = {},
   ): Promise<LoadedProgram> {
     const number = this.#programs++
     const { model, graph, inputs, outputs } = program
-    const { threads, seldom = false, stays = [] } = options
-    const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom, staying: stays }
+    const { threads, seldom = false, updates = new Map<string, string>() } = options
+    const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom, updates }
     await this.#thread.ask({ kind: 'load', program: number, ...asked })
     return new LoadedProgram(this.#thread, number, program)
   }

@@ -10,6 +10,7 @@ import {
   sessionOptions,
   silent,
   translated,
+  type Update,
   type WantedOutput,
 } from './session.ts'
 
@@ -68,9 +69,9 @@ function unsupported(name: string, type: string): never {
 export const nodeSessions: Omit<Sessions, 'api'> = {
   version: loadedVersion,
   close: () => undefined,
-  async open({ model }, settings, number, choices) {
+  async open({ model }, settings, name, choices) {
     try {
-      const options = sessionOptions(settings, number, choices)
+      const options = sessionOptions(settings, name, choices)
       return new NodeSession(await InferenceSession.create(model, options), settings.profile !== undefined)
     } catch (error) {
       throw translated(error, 'the engine does not accept the program')
@@ -91,7 +92,7 @@ class NodeSession implements Session {
   async run(
     inputs: ReadonlyMap<string, Held>,
     outputs: readonly WantedOutput[],
-    accepts?: (results: Map<string, Held>) => boolean,
+    accepts?: (results: Map<string, Held>) => readonly Update[] | false,
   ): Promise<Map<string, Held>> {
     const feeds = Object.fromEntries(
       [...inputs].map(([name, { host, onDevice }]) => [name, onDevice ?? toEngine(host!)]),

@@ -46,7 +46,7 @@ async function probe(device: Device): Promise<ProbeReport> {
   const engine = { api, version, ...(reason === undefined ? {} : { reason }) }
   try {
     const settings = { device, threads: 1, profile: undefined, rewrite: false }
-    const session = await open({ model: encodeOnnx(probeGraph), inputs, outputs }, settings, 0)
+    const session = await open({ model: encodeOnnx(probeGraph), inputs, outputs }, settings, '0')
     const results = await session.run(
       new Map(Object.entries(fed).map(([name, tensor]) => [name, onHost(tensor)])),
       outputs.map(spec => ({ spec })),

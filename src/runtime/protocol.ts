@@ -48,8 +48,8 @@ export type Request =
       readonly threads: number | undefined
       /** Whether the memory of a run is reused for the next one. */
       readonly keepsMemory: boolean
-      /** Outputs that stay on the device, where it can keep them. */
-      readonly staying: readonly string[]
+      /** Of a program for `step`: outputs by the tensors of the state that they become. Empty for others. */
+      readonly updates: ReadonlyMap<string, string>
     }
   | {
       readonly kind: 'run'

@@ -23,19 +23,32 @@ export interface WantedOutput {
   readonly spec: TensorSpec
   /** Where its values may be put once the run is over and the others are accepted; it does not come back then. */
   readonly after?: HostTensor | undefined
+  /** It is only for updates, and does not come back. */
+  readonly isKept?: boolean
+}
+
+/** What a session computes over the state once a step counts, see `separate-updates.ts`. */
+export interface Update {
+  readonly session: Session
+  /** Inputs: tensors, or the names of kept outputs. */
+  readonly vectors: ReadonlyMap<string, HostTensor | string>
+  readonly scalars: ReadonlyMap<string, HostTensor>
+  /** Outputs and what they are written over. */
+  readonly outputs: ReadonlyMap<string, HostTensor>
 }
 
 /** A program that is ready to be run. */
 export interface Session {
   /**
-   * @param accepts - asked once, with the outputs, whether those that have a place for after the run are put there
+   * @param accepts - asked once, with the outputs, which updates follow, before those that have a place for after the run are put
+   *   there; false: nothing is written any more
    * @returns the outputs, each in memory that nothing else uses
    * @throws MoietyError `data` with the node's name when an operation fails
    */
   run(
     inputs: ReadonlyMap<string, Held>,
     outputs: readonly WantedOutput[],
-    accepts?: (results: Map<string, Held>) => boolean,
+    accepts?: (results: Map<string, Held>) => readonly Update[] | false,
   ): Promise<Map<string, Held>>
   /** Frees it, and writes its profile where it has one. */
   close(): Promise<void>
@@ -53,11 +66,14 @@ export interface Sessions {
   readonly api: OrtApi
   /** Version of the native library. */
   readonly version: string
-  /** @throws MoietyError `usage` with the node's name when the model is not valid */
+  /**
+   * @param name - what the file of its profile is called by
+   * @throws MoietyError `usage` with the node's name when the model is not valid
+   */
   open(
     program: SessionProgram,
     settings: EngineSettings,
-    number: number,
+    name: string,
     choices?: SessionChoices,
   ): Promise<Session>
   /** Frees what all sessions had in common, once they are closed. */
@@ -114,7 +130,7 @@ export interface SessionChoices {
  */
 export function sessionOptions(
   settings: EngineSettings,
-  program: number,
+  name: string,
   { threads = settings.threads, keepsMemory = true, staying = [] }: SessionChoices = {},
 ): InferenceSession.SessionOptions {
   return {
@@ -136,7 +152,7 @@ export function sessionOptions(
       : {}),
     ...(settings.profile === undefined
       ? {}
-      : { enableProfiling: true, profileFilePrefix: `${settings.profile}-${program}` }),
+      : { enableProfiling: true, profileFilePrefix: `${settings.profile}-${name}` }),
   }
 }
 

@@ -77,6 +77,13 @@ export class StateStore {
     return this.#isWrittenInPlace && !this.#borrowed.has(name) ? this.get(name).host : undefined
   }
 
+  /** Makes a tensor the state's own, so that it can be written over: one in the memory of another engine is copied. */
+  own(name: string): void {
+    const { host } = this.get(name)
+    if (!this.#borrowed.delete(name) || host === undefined) return
+    this.#tensors.set(name, onHost({ ...host, data: copyOf(host.data) }))
+  }
+
   /** Replaces the named tensors by these, which own their memory, and frees the memory of the old ones. */
   update(changed: ReadonlyMap<string, Held>): void {
     const before = [...changed.keys()].map(name => this.get(name))

@@ -20,7 +20,15 @@ import {
   type StepResult,
   type ThreadData,
 } from './protocol.ts'
-import { type Held, onHost, type Session, type Sessions } from './session.ts'
+import { type SeparatedStep, type SeparateUpdate, withSeparateUpdates } from './separate-updates.ts'
+import {
+  type Held,
+  onHost,
+  type Session,
+  type SessionProgram,
+  type Sessions,
+  type Update,
+} from './session.ts'
 import { sessionsFor } from './sessions.ts'
 import { free, StateStore } from './state-store.ts'
 
@@ -34,6 +42,12 @@ interface Loaded {
   readonly outputs: readonly TensorSpec[]
   /** Whether outputs of it stay on the device, while it is loaded. */
   readonly ownsState: boolean
+  /** What of a step's new state is computed apart from it, and by which sessions. */
+  readonly separate: Pick<SeparatedStep, 'values' | 'updates'> & {
+    readonly sessions: readonly Session[]
+    /** Outputs of the program that they compute. */
+    readonly outputs: readonly TensorSpec[]
+  }
 }
 
 const given: ThreadData = workerData
@@ -68,18 +82,10 @@ async function start({ settings, api: wanted }: Extract<Request, { kind: 'start'
 
 async function answer(request: Request): Promise<Partial<Replies>> {
   if (request.kind === 'start') return { start: await start(request) }
-  const { settings, sessions, copies, state } = engine()
+  const { sessions, copies, state } = engine()
   switch (request.kind) {
     case 'load': {
-      const { model, inputs, outputs, program, threads, keepsMemory, staying } = request
-      programs.set(program, {
-        session: await sessions.open({ model: encoded(model), inputs, outputs }, settings, program, {
-          ...{ threads, keepsMemory, staying },
-        }),
-        inputs,
-        outputs,
-        ownsState: staying.length > 0,
-      })
+      programs.set(request.program, await loaded(request))
       return { load: true }
     }
     case 'run':
@@ -98,27 +104,71 @@ async function answer(request: Request): Promise<Partial<Replies>> {
       return { adopt: true }
     case 'release': {
       if (programNumbered(request.program).ownsState) await state.leaveDevice()
-      await programNumbered(request.program).session.close()
+      await closed(programNumbered(request.program))
       programs.delete(request.program)
       return { release: true }
     }
     case 'stop':
       state.replace(new Map())
       await copies.close()
-      for (const { session } of programs.values()) await session.close()
+      for (const program of programs.values()) await closed(program)
       programs.clear()
       sessions.close()
       return { stop: true }
   }
 }
 
-function encoded(model: Uint8Array | OnnxModel): Uint8Array {
-  if (model instanceof Uint8Array) return model
-  const { settings, block } = engine()
-  if (!settings.rewrite) return encodeOnnx(model)
-  if (settings.device === 'webgpu') return encodeOnnx(withPlainOps(model))
-  return encodeOnnx(block === undefined ? model : withBlockedLayout(model, block))
+async function loaded(request: Extract<Request, { kind: 'load' }>): Promise<Loaded> {
+  const { settings, sessions } = engine()
+  const { model, inputs, outputs, program, threads, keepsMemory, updates: becoming } = request
+  const choices = { threads, keepsMemory, staying: [...becoming.keys()] }
+  const isSeparate = sessions.api === 'c' && settings.rewrite && !(model instanceof Uint8Array)
+  const {
+    values,
+    programs: parts,
+    updates,
+    ...step
+  } = isSeparate
+    ? withSeparateUpdates(rewritten(model), becoming)
+    : { values: [], programs: [], updates: [], model: model instanceof Uint8Array ? model : rewritten(model) }
+  const written = new Set(updates.flatMap(one => [...one.updates.values()]))
+  const isSeparately = ({ name }: TensorSpec): boolean => written.has(becoming.get(name) ?? '')
+  const left = outputs.filter(output => !isSeparately(output))
+  const open = (of: SessionProgram, name: string): Promise<Session> =>
+    sessions.open(of, settings, name, choices)
+  return {
+    session: await open(
+      { model: encoded(step.model), inputs, outputs: [...left, ...values] },
+      String(program),
+    ),
+    inputs,
+    outputs: left,
+    ownsState: settings.device === 'webgpu' && becoming.size > 0,
+    separate: {
+      values,
+      updates,
+      outputs: outputs.filter(isSeparately),
+      sessions: await Promise.all(
+        parts.map((part, i) => open({ ...part, model: encodeOnnx(part) }, `${program}-update-${i}`)),
+      ),
+    },
+  }
 }
+
+async function closed({ session, separate }: Loaded): Promise<void> {
+  for (const one of [session, ...separate.sessions]) await one.close()
+}
+
+/** The program as it runs on the device. */
+function rewritten(model: OnnxModel): OnnxModel {
+  const { settings, block } = engine()
+  if (!settings.rewrite) return model
+  if (settings.device === 'webgpu') return withPlainOps(model)
+  return block === undefined ? model : withBlockedLayout(model, block)
+}
+
+const encoded = (model: Uint8Array | OnnxModel): Uint8Array =>
+  model instanceof Uint8Array ? model : encodeOnnx(model)
 
 async function run(
   loaded: Loaded,
@@ -133,35 +183,93 @@ async function run(
 async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>): Promise<StepResult> {
   const { state } = engine()
   const { updates, guards } = request
-  const wanted = loaded.outputs.map(spec => ({
-    spec,
-    after: guards.includes(spec.name) ? undefined : placeFor(spec, updates.get(spec.name)),
-  }))
+  const { separate } = loaded
+  for (const spec of separate.outputs) {
+    const name = updates.get(spec.name) ?? refuseMissing(spec.name)
+    checkUpdate(spec.name, spec, name)
+    state.own(name)
+  }
+  const read = new Set(separate.updates.flatMap(({ scalars }) => [...scalars.values()]))
+  const wanted = [
+    ...loaded.outputs.map(spec => ({
+      spec,
+      after:
+        guards.includes(spec.name) || read.has(spec.name)
+          ? undefined
+          : placeFor(spec, updates.get(spec.name)),
+    })),
+    ...separate.values.map(spec => ({ spec, isKept: spec.shape.length > 0 && !read.has(spec.name) })),
+  ]
+  const inputs = gather(loaded, request.feeds)
   let values = new Map<string, Held>()
   let committed = false
+  let isWriting = false
   let nonFinite: string[] = []
   try {
-    await loaded.session.run(gather(loaded, request.feeds), wanted, results => {
+    await loaded.session.run(inputs, wanted, results => {
       values = results
       for (const [output, name] of updates)
         if (values.has(output)) checkUpdate(output, values.get(output)!.spec, name)
       nonFinite = guards.filter(name => !allFinite(values.get(name)!))
-      return nonFinite.length === 0
+      if (nonFinite.length > 0) return false
+      isWriting = separate.updates.length > 0
+      return separate.updates.map(update => overState(loaded, update, inputs, values))
     })
+    isWriting = false
     committed = nonFinite.length === 0
     const changed = [...updates].flatMap(([output, name]) =>
       values.has(output) ? [[name, values.get(output)!] as const] : [],
     )
     if (committed) state.update(new Map(changed))
+  } catch (error) {
+    throw isWriting ? withoutState(error) : error
   } finally {
     // Memory on the device is not left to the garbage collector: it must be free before its session is released.
     const isState = (name: string): boolean => committed && updates.has(name)
     free([...values].flatMap(([name, one]) => (one.host === undefined && !isState(name) ? [one] : [])))
   }
-  const returned = [...values].flatMap(([name, { host }]) =>
-    updates.has(name) || host === undefined ? [] : [[name, host] as const],
-  )
+  const returned = loaded.outputs.flatMap(({ name }) => {
+    const host = updates.has(name) ? undefined : values.get(name)?.host
+    return host === undefined ? [] : [[name, host] as const]
+  })
   return { outputs: new Map(returned), committed, nonFinite }
+}
+
+/** An update of tensors of the state, of which this step has read or made what it needs. */
+function overState(
+  { separate }: Loaded,
+  { program, vectors, scalars, updates }: SeparateUpdate,
+  inputs: ReadonlyMap<string, Held>,
+  values: ReadonlyMap<string, Held>,
+): Update {
+  const { state } = engine()
+  const given = (name: string): HostTensor | undefined => (inputs.get(name) ?? values.get(name))?.host
+  return {
+    session: separate.sessions[program]!,
+    vectors: new Map([...vectors].map(([input, name]) => [input, given(name) ?? name])),
+    scalars: new Map([...scalars].map(([input, name]) => [input, given(name)!])),
+    outputs: new Map([...updates].map(([output, name]) => [output, state.get(name).host!])),
+  }
+}
+
+/** What was being written is neither the old state nor the new one. */
+function withoutState(error: unknown): MoietyError {
+  engine().state.replace(new Map())
+  return new MoietyError({
+    kind: 'data',
+    message: `the new state could not be written: ${error instanceof Error ? error.message : String(error)}`,
+    help: 'the engine has no state any more: set it again, or resume the training from its last checkpoint',
+    cause: error,
+  })
+}
+
+function refuseMissing(output: string): never {
+  return fail({
+    kind: 'usage',
+    message: 'the program was loaded for steps that update more tensors of the state',
+    where: `output ${output}`,
+    help: 'give `step` the `updates` that `load` was given',
+  })
 }
 
 /** Where an output that becomes a tensor of the state is put, if its extents are known and it can be put there. */

@@ -6,7 +6,7 @@ import { type StemName, stems } from '../models/index.ts'
 import { askProcess } from '../runtime/ask-process.ts'
 import { otherDevices, probeDevice, refuseDevice } from '../runtime/devices.ts'
 import type { ApiInUse, Device } from '../runtime/index.ts'
-import { type Placement, placementOf, readTrace } from '../runtime/placement.ts'
+import { type Placement, placementOf, readTraces } from '../runtime/placement.ts'
 import { builtFile } from '../runtime/thread.ts'
 import {
   differenceOf,
@@ -106,7 +106,7 @@ export async function tryStep(
     const seconds = (performance.now() - started) / 1000
     const reason = faultOf(device, difference, reference)
     if (reason !== undefined) return { reason }
-    const trace = profile === undefined ? undefined : await readTrace(profile)
+    const [trace] = profile === undefined ? [] : await readTraces(profile)
     if (trace === undefined) return { difference, seconds }
     return { difference, seconds, placement: placementOf(probe.step.program, device, trace) }
   } catch (error) {

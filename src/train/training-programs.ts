@@ -85,7 +85,7 @@ export class TrainingPrograms {
     const { accumulate = 1 } = task
     if (others.length === 0 && accumulate === 1) {
       const step = writeStep(task.write(form))
-      const loaded = await first.load(step.program, { seldom, stays: staysOf(step) })
+      const loaded = await first.load(step.program, { seldom, updates: updatesOf(step) })
       return new WholeStep(first, step, loaded, seed)
     }
     const step = writeSharedStep(task.write(form), engines.length, accumulate)
@@ -103,7 +103,8 @@ export class TrainingPrograms {
     )
     // The other engines wait meanwhile, so it has all threads.
     const threads = engines.reduce((total, engine) => total + engine.threads, 0)
-    return new DividedStep(engines, step, parts, await first.load(step.finish, { threads, seldom }), seed)
+    const finishing = await first.load(step.finish, { threads, seldom, updates: updatesOf(step) })
+    return new DividedStep(engines, step, parts, finishing, seed)
   }
 
   /** Releases all programs and their memory; those needed again are built again. */
@@ -122,9 +123,12 @@ export class TrainingPrograms {
   }
 }
 
-/** What a step makes of the state, without what is only reported. */
-export function staysOf({ updates, guards }: Pick<TrainingStep, 'updates' | 'guards'>): string[] {
-  return [...updates.keys()].filter(output => !guards.includes(output))
+/** What a step makes of the state, without what is also reported. */
+export function updatesOf({
+  updates,
+  guards,
+}: Pick<TrainingStep, 'updates' | 'guards'>): Map<string, string> {
+  return new Map([...updates].filter(([output]) => !guards.includes(output)))
 }
 
 const keyOf = ({ images, height, width }: BatchForm): string => `${images}×${height}×${width}`

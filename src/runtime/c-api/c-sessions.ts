@@ -1,3 +1,4 @@
+import { fail } from '../../base/errors.ts'
 import { type HostTensor, sizeOf } from '../../base/tensor.ts'
 import type { TensorSpec } from '../../graph/program.ts'
 import { engineVersion } from '../onnxruntime.ts'
@@ -8,6 +9,7 @@ import {
   type Sessions,
   sessionOptions,
   translated,
+  type Update,
   type WantedOutput,
 } from '../session.ts'
 import type { OrtLibrary } from './library.ts'
@@ -19,10 +21,10 @@ export function cSessions(library: OrtLibrary): Omit<Sessions, 'api'> {
   return {
     version: engineVersion,
     close: () => runtime.close(),
-    async open({ model, inputs, outputs }, settings, number, choices) {
+    async open({ model, inputs, outputs }, settings, name, choices) {
       try {
         const names = [...inputs, ...outputs].map(({ name }) => name)
-        return new CSession(runtime, runtime.open(model, names, sessionOptions(settings, number, choices)))
+        return new CSession(runtime, runtime.open(model, names, sessionOptions(settings, name, choices)))
       } catch (error) {
         throw translated(error, 'the engine does not accept the program')
       }
@@ -42,17 +44,19 @@ class CSession implements Session {
   async run(
     inputs: ReadonlyMap<string, Held>,
     outputs: readonly WantedOutput[],
-    accepts: (results: Map<string, Held>) => boolean = () => true,
+    accepts: (results: Map<string, Held>) => readonly Update[] | false = () => [],
   ): Promise<Map<string, Held>> {
     const given = new Map([...inputs].map(([name, { host }]) => [name, host!] as const))
-    const wanted = outputs.map(({ spec, after }) =>
-      after === undefined ? { name: spec.name, into: emptyFor(spec) } : { name: spec.name, after },
+    const wanted = outputs.map(({ spec: { name, ...spec }, after, isKept = false }) =>
+      after === undefined && !isKept ? { name, into: emptyFor(spec) } : { name, after, isKept },
     )
     let held = new Map<string, Held>()
     try {
       this.#runtime.run(this.#session, given, wanted, results => {
         held = new Map([...results].map(([name, host]) => [name, onHost(host)]))
-        return accepts(held)
+        const updates = accepts(held)
+        if (updates === false) return false
+        return updates.map(update => ({ ...update, session: CSession.numberOf(update.session) }))
       })
       return held
     } catch (error) {
@@ -63,10 +67,16 @@ class CSession implements Session {
   async close(): Promise<void> {
     this.#runtime.closeSession(this.#session)
   }
+
+  /** The session of an update, which is one by the C API too. */
+  static numberOf(session: Session): NativeSession {
+    if (session instanceof CSession) return session.#session
+    return fail({ kind: 'usage', message: 'an update was opened by another API than its step' })
+  }
 }
 
 /** Memory for an output whose extents are all known. */
-function emptyFor({ dtype, shape }: TensorSpec): HostTensor | undefined {
+function emptyFor({ dtype, shape }: Omit<TensorSpec, 'name'>): HostTensor | undefined {
   const extents = shape.filter(extent => typeof extent === 'number')
   return extents.length === shape.length ? emptyTensor({ dtype, shape: extents }) : undefined
 }
