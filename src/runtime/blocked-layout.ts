@@ -49,6 +49,7 @@ export function withBlockedLayout(model: OnnxModel, block: number): OnnxModel {
   return withoutUnused({
     ...model,
     nodes: blocking.nodes,
+    inputs: [...model.inputs, ...blocking.late.values()],
     initializers: [...model.initializers, ...blocking.constants.values()],
     domains: { ...model.domains, [blockedDomain]: 1, [fusedDomain]: 1 },
   })

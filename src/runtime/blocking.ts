@@ -1,6 +1,6 @@
 import type { Dim } from '../graph/dims.ts'
 import { renamedSemantics } from '../graph/node-semantics.ts'
-import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
+import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../graph/onnx.ts'
 
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
 export const blockedDomain = 'com.microsoft.nchwc'
@@ -38,6 +38,8 @@ export function floatOf(attribute: OnnxAttribute | undefined): number | undefine
 export class Blocking {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
+  /** Constants that are inputs as well, see `lateInts`. */
+  readonly late = new Map<string, OnnxValue>()
   readonly #activations = new Map<string, Blocks>()
   readonly #written = new Map<string, string>()
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
@@ -157,6 +159,19 @@ export class Blocking {
     return name
   }
 
+  /**
+   * The same, but not known to the engine before it runs: an initializer that is listed as an input could be fed instead. So it knows no
+   * size of what is reshaped by it. Values of a size that it knows ahead share memory with all later ones of the same size, which is
+   * then held although nothing needs it: with those of Winograd's algorithm, until the backward pass.
+   */
+  lateInts(...values: number[]): string {
+    const name = `${prefix} late ${values.join(' ')}`
+    const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
+    this.constants.set(name, { name, dtype: 'int64', shape: [values.length], bytes })
+    this.late.set(name, { name, dtype: 'int64', shape: [values.length] })
+    return name
+  }
+
   /** An int64 scalar constant. */
   int(value: number): string {
     const name = `${prefix} [${value}]`
@@ -230,9 +245,11 @@ export function withoutUnused(model: OnnxModel): OnnxModel {
     nodes.push(node)
     for (const name of node.inputs) needed.add(name)
   }
+  const given = new Set(model.initializers.map(({ name }) => name))
   return {
     ...model,
     nodes: nodes.reverse(),
+    inputs: model.inputs.filter(({ name }) => needed.has(name) || !given.has(name)),
     initializers: model.initializers.filter(({ name }) => needed.has(name)),
   }
 }

@@ -26,6 +26,8 @@ import {
 
 /** The height and width of an activation, and its channels, up to whole blocks. */
 interface Form {
+  /** Where they are known. */
+  readonly images?: number | undefined
   readonly channels: number
   readonly extents: Extents
 }
@@ -76,9 +78,10 @@ function isWorthIt(
 /** y = Aᵀ·(V·U)·A, or of a kernel that is `rotatedFrom` another one, dx = B·(dM·Uᵀ)·Bᵀ with that one's U. */
 export function winogradConvolution(emit: Blocking, node: OnnxNode, semantics: ConvolutionSemantics): void {
   const { channels, rotatedFrom } = semantics
-  const { height, width } = semantics.extents!
+  const { images, height, width } = semantics.extents!
   const [value, kernel] = node.inputs as readonly [string, string]
   const formOf = (count: number): Form => ({
+    images,
     channels: roundedUp(count, emit.block),
     extents: [height, width],
   })
@@ -157,9 +160,9 @@ function kernelPoints(emit: Blocking, w: string, { outputs, inputs }: KernelChan
     const [O, C] = [roundedUp(outputs, emit.block), roundedUp(inputs, emit.block)]
     const isWhole = O === outputs && C === inputs
     const whole = isWhole ? w : emit.node('Pad', [w, emit.ints(0, 0, 0, 0, O - outputs, C - inputs, 0, 0)])
-    const kernels = emit.node('Reshape', [whole, emit.ints(O * C, 9)], distinct(pass))
+    const kernels = emit.node('Reshape', [whole, emit.lateInts(O * C, 9)], distinct(pass))
     const byPoints = emit.fusedMatMul([kernelMatrix(emit), kernels], { transB: 1 })
-    return emit.node('Reshape', [byPoints, emit.ints(6, 1, 6, O, C)])
+    return emit.node('Reshape', [byPoints, emit.lateInts(6, 1, 6, O, C)])
   })
 }
 
@@ -167,7 +170,7 @@ function kernelPoints(emit: Blocking, w: string, { outputs, inputs }: KernelChan
 function inputPoints(emit: Blocking, x: string, form: Form, pass: Pass): string {
   return emit.once(`V of ${x}, ${pass}`, () => {
     const points = alongBoth(emit, byPositions(emit, x, form, pass), 'input', form.extents)
-    return emit.node('Reshape', [points, emit.ints(6, tilesOf(form.extents[0]), 6, -1, form.channels)])
+    return emit.node('Reshape', [points, emit.lateInts(6, tilesOf(form.extents[0]), 6, -1, form.channels)])
   })
 }
 
@@ -175,7 +178,7 @@ function inputPoints(emit: Blocking, x: string, form: Form, pass: Pass): string 
 function resultPoints(emit: Blocking, dy: string, form: Form): string {
   return emit.once(`dM of ${dy}`, () => {
     const points = alongBoth(emit, byPositions(emit, dy, form, 'backward'), 'result gradient', form.extents)
-    return emit.node('Reshape', [points, emit.ints(6, tilesOf(form.extents[0]), 6, -1, form.channels)])
+    return emit.node('Reshape', [points, emit.lateInts(6, tilesOf(form.extents[0]), 6, -1, form.channels)])
   })
 }
 
@@ -189,16 +192,16 @@ function distinct(pass: Pass): OnnxNode['attributes'] {
 
 /** An activation by positions, [H·W, N·C], out of its blocks: runs of a block's channels are moved, on all threads. */
 function byPositions(emit: Blocking, plain: string, { extents: [H, W] }: Form, pass: Pass): string {
-  const shape = emit.ints(1, -1, 1, H * W * emit.block)
+  const shape = emit.lateInts(1, -1, 1, H * W * emit.block)
   const rows = emit.node('Reshape', [emit.inBlocks(plain), shape], distinct(pass))
   return emit.blocked('ReorderInput', [rows], { channels_last: 1 })
 }
 
 /** The same way back. */
-function inBlocks(emit: Blocking, positions: string, { channels, extents: [H, W] }: Form): string {
-  const rows = emit.node('Reshape', [positions, emit.ints(1, H * W, 1, -1)])
+function inBlocks(emit: Blocking, positions: string, { channels, extents: [H, W], images = -1 }: Form): string {
+  const rows = emit.node('Reshape', [positions, emit.lateInts(1, H * W, 1, -1)])
   const turned = emit.blocked('ReorderInput', [rows], { channels_last: 1 })
-  return emit.node('Reshape', [turned, emit.ints(-1, channels, H, W)])
+  return emit.node('Reshape', [turned, emit.ints(images, channels, H, W)])
 }
 
 /** The four transforms of activations, each for an axis of some extent. */
@@ -219,7 +222,7 @@ function alongBoth(emit: Blocking, value: string, kind: keyof typeof transforms,
   const [down, across] = [transforms[kind](H), transforms[kind](W)]
   const [h, w] = [down[0]!.length, across[0]!.length]
   const product = (rows: string, of: string, ...shape: readonly number[]): string =>
-    emit.node('MatMul', [rows, emit.node('Reshape', [of, emit.ints(...shape)])])
+    emit.node('MatMul', [rows, emit.node('Reshape', [of, emit.lateInts(...shape)])])
   if (tilesOf(H) * tilesOf(W) === 1)
     return product(matrix(`${H}×${W}`, kronecker(down, across)), value, h * w, -1)
   if (down.length > h)
