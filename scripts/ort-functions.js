@@ -28,7 +28,6 @@ const needed = [
     'GetTensorTypeAndShape',
     'ReleaseValue',
   ],
-  ...['CreateArenaCfgV2', 'ReleaseArenaCfg', 'CreateAndRegisterAllocator', 'UnregisterAllocator'],
   ...['GetTensorElementType', 'GetDimensionsCount', 'GetDimensions', 'ReleaseTensorTypeAndShapeInfo'],
 ]
 

@@ -117,16 +117,37 @@ function fuzzRuntime(seed, count) {
       const [before, expected] = [a.data.slice(), Array.from(a.data, (value, i) => value - b.data[i])]
       const given = new Map(Object.entries({ a, b }))
       const asked = [{ name: 'difference', after: a }, { name: 'sum' }]
-      const came = runtime.run(
-        id,
-        given,
-        asked,
-        results => results.has('sum') && !results.has('difference') && accepts,
+      const came = runtime.run(id, given, asked, results =>
+        results.has('sum') && !results.has('difference') && accepts ? [] : false,
       )
       const right = accepts ? expected : before
       check(
         [...came.keys()].join() === 'sum' && right.every((value, i) => value === a.data[i]),
         'values put in place',
+      )
+      return
+    }
+    if (next(4) === 0) {
+      // a ← a − (a + b) and c ← (a + b) + c over the values of a and c, of the sum that the run keeps.
+      const c = vector(length, next(2) === 0)
+      const expected = [
+        [a, Array.from(a.data, (value, i) => Math.fround(value - Math.fround(value + b.data[i])))],
+        [c, Array.from(c.data, (value, i) => Math.fround(Math.fround(a.data[i] + b.data[i]) + value))],
+      ]
+      const update = (vectors, outputs) => ({
+        session: id,
+        vectors: new Map(Object.entries(vectors)),
+        scalars: new Map(),
+        outputs: new Map(Object.entries(outputs)),
+      })
+      const came = runtime.run(id, new Map(Object.entries({ a, b })), [{ name: 'sum', isKept: true }], () => [
+        update({ a, b: 'sum' }, { difference: a }),
+        update({ a: 'sum', b: c }, { sum: c }),
+      ])
+      check(
+        came.size === 0 &&
+          expected.every(([{ data }, right]) => right.every((value, i) => value === data[i])),
+        'updates over what they read',
       )
       return
     }
@@ -190,6 +211,32 @@ function fuzzRuntime(seed, count) {
         runtime.run(id, both(a, b), out, () => {
           throw new Error('not accepted')
         }),
+      ...Object.fromEntries(
+        Object.entries({
+          'an update of other lengths': { vectors: { a, b: vector(4, false) }, outputs: { difference: a } },
+          'an update over another length': { vectors: { a, b }, outputs: { difference: vector(4, false) } },
+          'an update of whole numbers': {
+            vectors: { a, b: { dtype: 'int64', shape: [5], data: new BigInt64Array(5) } },
+            outputs: { difference: a },
+          },
+          'an update of what is not kept': { vectors: { a, b: 'sum' }, outputs: { difference: a } },
+          'an update of an unknown input': { vectors: { a, z: b }, outputs: { difference: a } },
+          'an update of a session that there is not': {
+            ...{ session: 12_345_678, vectors: { a, b }, outputs: { difference: a } },
+          },
+        }).map(([what, { session: of = id, vectors, outputs }]) => [
+          what,
+          () =>
+            runtime.run(id, both(a, b), out, () => [
+              {
+                session: of,
+                vectors: new Map(Object.entries(vectors)),
+                scalars: new Map(),
+                outputs: new Map(Object.entries(outputs)),
+              },
+            ]),
+        ]),
+      ),
       'a run within a run': () => runtime.run(id, both(a, b), out, () => runtime.run(id, both(a, b), out)),
       'closing within a run': () => runtime.run(id, both(a, b), out, () => runtime.closeSession(id)),
       'closing everything within a run': () => runtime.run(id, both(a, b), out, () => runtime.close()),

@@ -79,11 +79,14 @@ export function withSeparateUpdates(model: OnnxModel, updates: ReadonlyMap<strin
     for (const value of needed) values.set(value.name, value)
     for (const [i, output] of part.outputs().entries()) moved.set(output, i === 0 ? needed : [])
   }
+  const left = withoutUnused({
+    ...model,
+    outputs: model.outputs.flatMap(output => moved.get(output.name) ?? [output]),
+  })
+  // The engine takes no program without nodes.
+  if (left.nodes.length === 0) return { model, values: [], programs: [], updates: [] }
   return {
-    model: withoutUnused({
-      ...model,
-      outputs: model.outputs.flatMap(output => moved.get(output.name) ?? [output]),
-    }),
+    model: left,
     values: [...values.values()],
     programs: [...programs.values()].map(one => one.model),
     updates: separated,

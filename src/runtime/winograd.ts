@@ -198,7 +198,11 @@ function byPositions(emit: Blocking, plain: string, { extents: [H, W] }: Form, p
 }
 
 /** The same way back. */
-function inBlocks(emit: Blocking, positions: string, { channels, extents: [H, W], images = -1 }: Form): string {
+function inBlocks(
+  emit: Blocking,
+  positions: string,
+  { channels, extents: [H, W], images = -1 }: Form,
+): string {
   const rows = emit.node('Reshape', [positions, emit.lateInts(1, H * W, 1, -1)])
   const turned = emit.blocked('ReorderInput', [rows], { channels_last: 1 })
   return emit.node('Reshape', [turned, emit.ints(images, channels, H, W)])

@@ -39,7 +39,7 @@ export interface NativeUpdate {
  * Numbers that an update computes at once. Measured over 38 million of them, Adam's 11 ops on two threads: 58 ms, and 64, 65 and 112
  * with pieces of 2^20, 2^17 and 2^16; 112 in one piece.
  */
-const pieceSize = 2 ** Number(process.env.PIECE ?? 18)
+const pieceSize = 2 ** 18
 
 interface Opened {
   readonly address: bigint
@@ -78,15 +78,6 @@ export class NativeRuntime {
     // The processor's memory, not an arena's.
     this.#memory = this.#made('CreateCpuMemoryInfo', 0, 0)
     this.#runOptions = this.#made('CreateRunOptions')
-    if (process.env.ARENA) {
-      const [strategy, initial, dead, growth] = process.env.ARENA.split(',').map(BigInt)
-      const keys = ['arena_extend_strategy', 'initial_chunk_size_bytes', 'max_dead_bytes_per_chunk', 'initial_growth_chunk_size_bytes']
-      const { texts, addresses } = this.#texts(new Set(keys))
-      const cfg = this.#made('CreateArenaCfgV2', BigUint64Array.from(keys, k => addresses.get(k)!), BigUint64Array.from([strategy!, initial!, dead!, growth!]), 4)
-      const info = this.#made('CreateCpuMemoryInfo', 1, 0)
-      this.#call('CreateAndRegisterAllocator', this.#environment, info, cfg)
-      console.error('arena', texts.length)
-    }
     this.#call('RunOptionsSetRunLogSeverityLevel', this.#runOptions, silent)
   }
 
@@ -134,11 +125,11 @@ export class NativeRuntime {
   ): Map<string, HostTensor> {
     this.#refuseRunning()
     const { address, names, fitted } = this.#session(session)
-    const named = (name: string): bigint =>
-      names.get(name) ??
-      fail({ kind: 'usage', message: `the program has no input or output named "${name}"` })
-    const inputNames = BigUint64Array.from([...inputs.keys()], named)
-    const outputNames = BigUint64Array.from(outputs, ({ name }) => named(name))
+    const inputNames = addressesOf(names, inputs.keys())
+    const outputNames = addressesOf(
+      names,
+      outputs.map(({ name }) => name),
+    )
     this.#refuseShared(inputs, outputs)
     const inputValues = new BigUint64Array(inputs.size)
     const outputValues = new BigUint64Array(outputs.length)
@@ -194,8 +185,8 @@ export class NativeRuntime {
           : this.#startOf(name, source, count),
     }))
     for (const { name, tensor } of written) this.#startOf(name, tensor, count)
-    const inputNames = BigUint64Array.from([...vectors.keys(), ...scalars.keys()], name => names.get(name)!)
-    const outputNames = BigUint64Array.from(outputs.keys(), name => names.get(name)!)
+    const inputNames = addressesOf(names, [...vectors.keys(), ...scalars.keys()])
+    const outputNames = addressesOf(names, outputs.keys())
     const inputValues = new BigUint64Array(inputNames.length)
     const outputValues = new BigUint64Array(outputNames.length)
     try {
@@ -280,7 +271,6 @@ export class NativeRuntime {
     this.#call('SetInterOpNumThreads', settings, interOpNumThreads ?? 0)
     if (options.enableMemPattern === false) this.#call('DisableMemPattern', settings)
     if (options.enableCpuMemArena === false) this.#call('DisableCpuMemArena', settings)
-    if (process.env.ARENA) this.#call('AddSessionConfigEntry', settings, 'session.use_env_allocators', '1')
     if (options.enableProfiling === true)
       this.#call('EnableProfiling', settings, text(options.profileFilePrefix ?? ''))
     for (const [key, value] of entriesOf(options.extra ?? {}))
@@ -420,6 +410,13 @@ export class NativeRuntime {
   #release(name: FunctionName, address: bigint): void {
     this.#library.functions[name](address)
   }
+}
+
+/** @throws MoietyError `usage` for a name that the session does not have */
+function addressesOf(names: ReadonlyMap<string, bigint>, wanted: Iterable<string>): BigUint64Array {
+  const named = (name: string): bigint =>
+    names.get(name) ?? fail({ kind: 'usage', message: `the program has no input or output named "${name}"` })
+  return BigUint64Array.from(wanted, named)
 }
 
 /** ONNX Runtime writes what it also returns to the process's stderr; 'fatal' keeps the terminal clean. */
