@@ -29,10 +29,12 @@ export interface LayerShare {
 
 /** Reads the profile whose file begins with `prefix`, the first `warmup` steps left out. */
 export async function readProfile(prefix: string, warmup: number): Promise<Profile> {
-  const traces = (await readTraces(prefix)).map(events => ({
-    events,
-    runs: events.filter(event => event.name === 'model_run').sort((a, b) => a.ts - b.ts),
-  }))
+  const traces = (await readTraces(prefix))
+    .map(events => ({
+      events,
+      runs: events.filter(event => event.name === 'model_run').sort((a, b) => a.ts - b.ts),
+    }))
+    .filter(({ runs }) => runs.length > 0)
   if (traces.length === 0) throw new Error(`ONNX Runtime wrote no profile that begins with ${prefix}`)
   // What is computed apart from the step runs as often in each step.
   const all = Math.min(...traces.map(({ runs }) => runs.length))

@@ -160,9 +160,9 @@ export class Blocking {
   }
 
   /**
-   * The same, but not known to the engine before it runs: an initializer that is listed as an input could be fed instead. So it knows no
-   * size of what is reshaped by it. Values of a size that it knows ahead share memory with all later ones of the same size, which is
-   * then held although nothing needs it: with those of Winograd's algorithm, until the backward pass.
+   * A shape that the engine does not know ahead: an initializer that is an input as well could be fed instead. The engine's memory planner
+   * reuses buffers of equal known size, and keeps them, idle, until the later value: values of Winograd's algorithm in the forward pass
+   * until those of the backward pass. What is reshaped by this has no known size.
    */
   lateInts(...values: number[]): string {
     const name = `${prefix} late ${values.join(' ')}`

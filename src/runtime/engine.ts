@@ -118,8 +118,9 @@ export class Engine {
    * @param options.seldom - on the processor, free the memory of a run at its end, for a program that runs rarely: it takes up
    *   to twice as long then, but does not hold memory between runs
    * @param options.updates - of a program that is only used with `step`: its outputs that become the state in each step and are
-   *   needed nowhere else, by the tensors of the state that they become. On WebGPU they stay on the device, and on the processor
-   *   the optimizer works over the state's own memory (see `separate-updates.ts`). The results are the same
+   *   needed nowhere else, by the tensors of the state that they become; they cannot be guards. On WebGPU they stay on the device.
+   *   By the C API, the optimizer of a program that may be rewritten works over the state's own memory (see
+   *   `separate-updates.ts`). The results are the same
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
   async load(
@@ -130,12 +131,15 @@ export class Engine {
       readonly updates?: ReadonlyMap<string, string>
     } = {},
   ): Promise<LoadedProgram> {
+    const { updates = new Map<string, string>() } = options
+    for (const name of updates.keys()) specNamed(program.outputs, name, 'output')
+    refuseTwice([...updates.values()])
     const number = this.#programs++
     const { model, graph, inputs, outputs } = program
-    const { threads, seldom = false, updates = new Map<string, string>() } = options
+    const { threads, seldom = false } = options
     const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom, updates }
     await this.#thread.ask({ kind: 'load', program: number, ...asked })
-    return new LoadedProgram(this.#thread, number, program)
+    return new LoadedProgram(this.#thread, number, program, updates)
   }
 
   /** Replaces the state that stays in the engine; the values are copied unless `transfer` is set. */
@@ -187,12 +191,19 @@ export class LoadedProgram {
   readonly #thread: Thread
   readonly #number: number
   readonly #program: Program
+  readonly #updates: ReadonlyMap<string, string>
 
   /** @internal Use {@link Engine.load}. */
-  constructor(thread: Thread, number: number, program: Program) {
+  constructor(
+    thread: Thread,
+    number: number,
+    program: Program,
+    updates: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.#thread = thread
     this.#number = number
     this.#program = program
+    this.#updates = updates
   }
 
   /**
@@ -206,6 +217,12 @@ export class LoadedProgram {
     feeds: Feeds,
     options: TransferOptions & { readonly outputs?: readonly string[] } = {},
   ): Promise<Map<string, HostTensor>> {
+    if (this.#updates.size > 0)
+      fail({
+        kind: 'usage',
+        message: 'the program was loaded for steps, so it cannot be run without one',
+        help: 'use `step`, or load it without `updates`',
+      })
     const outputs = options.outputs ?? this.#program.outputs.map(spec => spec.name)
     for (const name of outputs) specNamed(this.#program.outputs, name, 'output')
     const sent = this.#checked(feeds)
@@ -220,8 +237,8 @@ export class LoadedProgram {
    * others are returned. When an output named in `guards` has a value that is not finite, the state is unchanged
    * and `committed` is false.
    *
-   * @throws MoietyError as {@link LoadedProgram.run}, and `usage` when two outputs would become one tensor; the state is then as
-   *   it was
+   * @throws MoietyError as {@link LoadedProgram.run}, and `usage` when two outputs would become one tensor, or other ones than the
+   *   program was loaded for; the state is then as it was, unless the message says that it is gone
    */
   async step(
     feeds: Feeds,
@@ -233,11 +250,32 @@ export class LoadedProgram {
     const { updates, guards } = options
     for (const name of [...updates.keys(), ...guards]) specNamed(this.#program.outputs, name, 'output')
     refuseTwice([...updates.values()])
+    this.#refuseOthers(updates, guards)
     const sent = this.#checked(feeds)
     return await this.#thread.ask(
       { kind: 'step', program: this.#number, feeds: sent, updates, guards },
       options.transfer === true ? buffersOf(sent.values()) : [],
     )
+  }
+
+  /** @throws MoietyError `usage` where a step would not make of the state what the program was loaded for */
+  #refuseOthers(updates: ReadonlyMap<string, string>, guards: readonly string[]): void {
+    const other = [...this.#updates].find(([output, name]) => updates.get(output) !== name)
+    if (other !== undefined)
+      fail({
+        kind: 'usage',
+        message: `expected the update of ${other[1]}, for which the program was loaded, but got ${updates.get(other[0]) ?? 'none'}`,
+        where: `output ${other[0]}`,
+        help: 'give `step` the `updates` that `load` was given',
+      })
+    const guard = guards.find(name => this.#updates.has(name))
+    if (guard !== undefined)
+      fail({
+        kind: 'usage',
+        message: 'a guard cannot be one of the outputs that only become the state',
+        where: `output ${guard}`,
+        help: 'leave it out of the `updates` of `load`',
+      })
   }
 
   /** Releases the program and its memory. */

@@ -35,12 +35,12 @@ export interface TraceEvent {
 
 const ofKernel = '_kernel_time'
 
-/** The events of each profile whose file's path begins with `prefix`: one of a program, and those of what is computed apart from it. */
+/** The events of each profile whose file's path begins with `prefix`: that of a program, then those of its updates, if any. */
 export async function readTraces(prefix: string): Promise<readonly (readonly TraceEvent[])[]> {
   const folder = dirname(prefix)
-  const files = (await readdir(folder)).filter(
-    name => name.endsWith('.json') && name.startsWith(basename(prefix)),
-  )
+  const files = (await readdir(folder))
+    .filter(name => name.endsWith('.json') && name.startsWith(basename(prefix)))
+    .sort((a, b) => Number(a.includes('-update-')) - Number(b.includes('-update-')))
   return await Promise.all(files.map(async file => JSON.parse(await readFile(join(folder, file), 'utf8'))))
 }
 

@@ -18,8 +18,10 @@ import {
 } from '../graph/index.ts'
 import { averageStep, optimize } from '../optim/index.ts'
 import { openLibrary } from './c-api/library.ts'
+import { NativeRuntime } from './c-api/native-runtime.ts'
 import { Engine } from './engine.ts'
 import { withSeparateUpdates } from './separate-updates.ts'
+import { PartlyWritten, sessionOptions } from './session.ts'
 
 /** More than a piece, and no multiple of one. */
 const shape = [541, 600]
@@ -239,15 +241,109 @@ describe.runIf(!('reason' in openLibrary()))('The engine, with the optimizer apa
     }
   })
 
+  it('gives the bits of the whole step where the engine would fuse an update with what it reads: a trust ratio', async () => {
+    const graph = new Graph()
+    const [a, b] = ['a', 'b'].map(name => graph.input(name, 'float32', shape)) as [Tensor, Tensor]
+    const ratio = div(1, sqrt(sumOfSquares(b)))
+    const { program, updates } = stepOf(new Map([['a', mul(a, ratio)]]), new Map([['sum', sum(a)]]))
+    const states: string[][] = []
+    for (const separate of [true, false]) {
+      const step = await engine.load(program, separate ? { updates } : {})
+      await engine.setState(
+        new Map([
+          ['a', numbers(1)],
+          ['b', numbers(2)],
+        ]),
+      )
+      await step.step(new Map(), { updates, guards: [] })
+      states.push(bitsOf(await engine.readState()))
+      await step.release()
+    }
+    expect(states[0]).toEqual(states[1])
+    expect(states[0]).not.toEqual(
+      bitsOf(
+        new Map([
+          ['a', numbers(1)],
+          ['b', numbers(2)],
+        ]),
+      ),
+    )
+  })
+
+  it('refuses updates and guards other than those that its program was loaded for, and to be run without a step', async () => {
+    const { program, updates } = scaling()
+    await expect(engine.load(program, { updates: new Map([['none', 'a']]) })).rejects.toThrow('none')
+    const step = await engine.load(program, { updates })
+    const state = new Map([
+      ['a', numbers(1)],
+      ['b', numbers(2)],
+    ])
+    await engine.setState(state)
+    const x = new Map([['x', scalar(3)]])
+    await expect(step.step(x, { updates: new Map([['next.a', 'b']]), guards: [] })).rejects.toThrow(
+      'expected the update of a, for which the program was loaded, but got b',
+    )
+    await expect(step.step(x, { updates, guards: ['next.a'] })).rejects.toThrow('a guard cannot be')
+    await expect(step.run(x)).rejects.toThrow('loaded for steps')
+    expect(bitsOf(await engine.readState())).toEqual(bitsOf(state))
+    await step.release()
+  })
+
   it('refuses a step without updates that its program was loaded for', async () => {
     const { program, updates } = scaling()
     const step = await engine.load(program, { updates })
     await engine.setState(new Map([['a', numbers(1)]]))
     await expect(step.step(new Map([['x', scalar(3)]]), { updates: new Map(), guards: [] })).rejects.toThrow(
-      'the program was loaded for steps that update more tensors of the state',
+      'expected the update of a, for which the program was loaded, but got none',
     )
     expect(bitsOf(await engine.readState())).toEqual(bitsOf(new Map([['a', numbers(1)]])))
     await step.release()
+  })
+})
+
+const library = openLibrary()
+
+describe.runIf(!('reason' in library))('An update that fails', () => {
+  it('says whether anything may have been written', () => {
+    if ('reason' in library) return
+    let calls = 0
+    let failing = 0
+    const Run: typeof library.functions.Run = (...given) =>
+      ++calls === failing
+        ? library.functions.Run(...given.slice(0, 4), 0, ...given.slice(5))
+        : library.functions.Run(...given)
+    const runtime = new NativeRuntime({ ...library, functions: { ...library.functions, Run } })
+    const graph = new Graph()
+    const { model, inputs, outputs } = lower(new Map([['twice', mul(graph.input('x', 'float32', ['n']), 2)]]))
+    const session = runtime.open(
+      model,
+      [...inputs, ...outputs].map(({ name }) => name),
+      {
+        ...sessionOptions({ device: 'cpu', threads: 1, profile: undefined, rewrite: false }, 'test'),
+      },
+    )
+    const x = numbers(1)
+    const flat = { ...x, shape: [size] }
+    const take = (count: number) =>
+      runtime.run(session, new Map([['x', flat]]), [{ name: 'twice' }], () => [
+        {
+          session,
+          vectors: new Map([['x', x]]),
+          scalars: new Map(),
+          outputs: new Map([['twice', count === size ? flat : floats([count], new Float32Array(count))]]),
+        },
+      ])
+    // Lengths are checked before anything is written.
+    expect(() => take(3)).toThrow('an update expected 3 numbers')
+    expect(bitsOf(new Map([['x', x]]))).toEqual(bitsOf(new Map([['x', numbers(1)]])))
+    // The second piece of two; the step itself is the first run.
+    ;[calls, failing] = [0, 3]
+    expect(() => take(size)).toThrow(PartlyWritten)
+    expect([x.data[0], x.data[size - 1]]).toEqual([
+      Math.fround(2 * Number(numbers(1).data[0])),
+      numbers(1).data[size - 1],
+    ])
+    runtime.close()
   })
 })
 

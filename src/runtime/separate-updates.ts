@@ -16,7 +16,7 @@ export interface SeparateUpdate {
   readonly program: number
   /** Inputs of that program, vectors of the same length, by what they are: tensors of the state or values of the step. */
   readonly vectors: ReadonlyMap<string, string>
-  /** Inputs that are one number, in the same way. */
+  /** Scalar inputs, likewise. */
   readonly scalars: ReadonlyMap<string, string>
   /** Its outputs, by the tensors of the state that they become. */
   readonly updates: ReadonlyMap<string, string>
@@ -32,7 +32,7 @@ export interface SeparatedStep {
   readonly updates: readonly SeparateUpdate[]
 }
 
-/** Numbers that a tensor must have for it to be worth it. */
+/** The smallest number of elements for which an update is taken out of a step. */
 const leastSize = 1 << 16
 
 /**
@@ -50,6 +50,9 @@ const exactOps: ReadonlySet<string> = new Set([
   'Sqrt',
   'Sub',
 ])
+
+/** Ops, outside of an update, that the engine fuses with an op that alone reads their result: that rounds once in place of twice. */
+const fusedOps: ReadonlySet<string> = new Set(['Div', 'MatMul', 'FusedMatMul', 'Gemm', 'Conv'])
 
 /**
  * Takes out of a step what only computes large tensors of the new state, number by number, from gradients: the optimizer.
@@ -97,11 +100,20 @@ export function withSeparateUpdates(model: OnnxModel, updates: ReadonlyMap<strin
 class Step {
   readonly constants: ReadonlyMap<string, OnnxTensor>
   readonly inputs: ReadonlySet<string>
+  readonly #fused: ReadonlySet<string>
   readonly #shapes: ReadonlyMap<string, Shape>
 
   constructor(readonly model: OnnxModel) {
     this.constants = new Map(model.initializers.map(tensor => [tensor.name, tensor]))
     this.inputs = new Set(model.inputs.map(({ name }) => name))
+    const readers = new Map<string, number>()
+    const read = [...model.nodes.flatMap(({ inputs }) => inputs), ...model.outputs.map(({ name }) => name)]
+    for (const name of read) readers.set(name, (readers.get(name) ?? 0) + 1)
+    this.#fused = new Set(
+      model.nodes.flatMap(({ op, outputs }) =>
+        outputs.filter(name => fusedOps.has(op) && readers.get(name) === 1),
+      ),
+    )
     this.#shapes = new Map<string, Shape>([
       ...(model.shapes ?? []),
       ...[...model.initializers, ...model.inputs, ...model.outputs].map(
@@ -112,6 +124,11 @@ class Step {
 
   shapeOf(name: string): Shape | undefined {
     return this.#shapes.get(name)
+  }
+
+  /** Whether the engine may compute it together with what reads it. */
+  mayBeFused(name: string): boolean {
+    return this.#fused.has(name)
   }
 
   isLarge(name: string): boolean {
@@ -221,11 +238,12 @@ class Part {
   }
 
   /**
-   * Whether nothing reads a tensor of the state once it may have been written over: what reads it leads to what is written. And what it
-   * reads is not part of the new state itself.
+   * Whether nothing reads a tensor of the state once it may have been written over: what reads it leads to what is written. What it
+   * reads must not be part of the new state itself, nor fused with it by the engine where the step is whole.
    */
   canBeSeparate(outputs: ReadonlyMap<string, OnnxValue>): boolean {
     if (this.#vectors.some(name => outputs.has(name))) return false
+    if ([...this.#vectors, ...this.#scalars].some(name => this.#step.mayBeFused(name))) return false
     return this.outputs().every(output => {
       const before = this.#updates.get(output)!
       const leading = new Set([output])
@@ -243,7 +261,7 @@ class Part {
     }
   }
 
-  /** Its program, which is the same for all parts with one formula, and a text that tells formulas apart. */
+  /** Its program, which is the same for all parts with one formula, and a key by which formulas are told apart. */
   written(outputs: ReadonlyMap<string, OnnxValue>): { key: string; program: FloatProgram } {
     const constants = [...this.#step.constants.values()].filter(({ name }) =>
       this.#nodes.some(({ inputs }) => inputs.includes(name)),

@@ -37,6 +37,13 @@ export interface Update {
   readonly outputs: ReadonlyMap<string, HostTensor>
 }
 
+/** An update failed when some of what it writes may have been written. */
+export class PartlyWritten extends Error {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
+}
+
 /** A program that is ready to be run. */
 export interface Session {
   /**

@@ -24,6 +24,7 @@ import { type SeparatedStep, type SeparateUpdate, withSeparateUpdates } from './
 import {
   type Held,
   onHost,
+  PartlyWritten,
   type Session,
   type SessionProgram,
   type Sessions,
@@ -45,8 +46,8 @@ interface Loaded {
   /** What of a step's new state is computed apart from it, and by which sessions. */
   readonly separate: Pick<SeparatedStep, 'values' | 'updates'> & {
     readonly sessions: readonly Session[]
-    /** Outputs of the program that they compute. */
-    readonly outputs: readonly TensorSpec[]
+    /** Outputs of the program that they compute, and the tensors of the state that these become. */
+    readonly outputs: readonly { readonly spec: TensorSpec; readonly name: string }[]
   }
 }
 
@@ -132,26 +133,30 @@ async function loaded(request: Extract<Request, { kind: 'load' }>): Promise<Load
     ? withSeparateUpdates(rewritten(model), becoming)
     : { values: [], programs: [], updates: [], model: model instanceof Uint8Array ? model : rewritten(model) }
   const written = new Set(updates.flatMap(one => [...one.updates.values()]))
-  const isSeparately = ({ name }: TensorSpec): boolean => written.has(becoming.get(name) ?? '')
-  const left = outputs.filter(output => !isSeparately(output))
+  const separate = outputs.flatMap(spec => {
+    const name = becoming.get(spec.name)
+    return name !== undefined && written.has(name) ? [{ spec, name }] : []
+  })
+  const left = outputs.filter(output => !separate.some(({ spec }) => spec === output))
   const open = (of: SessionProgram, name: string): Promise<Session> =>
     sessions.open(of, settings, name, choices)
+  const opened: Session[] = []
+  try {
+    const model = encoded(step.model)
+    opened.push(await open({ model, inputs, outputs: [...left, ...values] }, String(program)))
+    for (const [i, part] of parts.entries())
+      opened.push(await open({ ...part, model: encodeOnnx(part) }, `${program}-update-${i}`))
+  } catch (error) {
+    for (const session of opened) await session.close()
+    throw error
+  }
+  const [session, ...updating] = opened
   return {
-    session: await open(
-      { model: encoded(step.model), inputs, outputs: [...left, ...values] },
-      String(program),
-    ),
+    session: session!,
     inputs,
     outputs: left,
     ownsState: settings.device === 'webgpu' && becoming.size > 0,
-    separate: {
-      values,
-      updates,
-      outputs: outputs.filter(isSeparately),
-      sessions: await Promise.all(
-        parts.map((part, i) => open({ ...part, model: encodeOnnx(part) }, `${program}-update-${i}`)),
-      ),
-    },
+    separate: { values, updates, outputs: separate, sessions: updating },
   }
 }
 
@@ -184,8 +189,7 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
   const { state } = engine()
   const { updates, guards } = request
   const { separate } = loaded
-  for (const spec of separate.outputs) {
-    const name = updates.get(spec.name) ?? refuseMissing(spec.name)
+  for (const { spec, name } of separate.outputs) {
     checkUpdate(spec.name, spec, name)
     state.own(name)
   }
@@ -198,12 +202,11 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
           ? undefined
           : placeFor(spec, updates.get(spec.name)),
     })),
-    ...separate.values.map(spec => ({ spec, isKept: spec.shape.length > 0 && !read.has(spec.name) })),
+    ...separate.values.map(spec => ({ spec, isKept: !read.has(spec.name) })),
   ]
   const inputs = gather(loaded, request.feeds)
   let values = new Map<string, Held>()
   let committed = false
-  let isWriting = false
   let nonFinite: string[] = []
   try {
     await loaded.session.run(inputs, wanted, results => {
@@ -212,17 +215,15 @@ async function step(loaded: Loaded, request: Extract<Request, { kind: 'step' }>)
         if (values.has(output)) checkUpdate(output, values.get(output)!.spec, name)
       nonFinite = guards.filter(name => !allFinite(values.get(name)!))
       if (nonFinite.length > 0) return false
-      isWriting = separate.updates.length > 0
       return separate.updates.map(update => overState(loaded, update, inputs, values))
     })
-    isWriting = false
     committed = nonFinite.length === 0
     const changed = [...updates].flatMap(([output, name]) =>
       values.has(output) ? [[name, values.get(output)!] as const] : [],
     )
     if (committed) state.update(new Map(changed))
   } catch (error) {
-    throw isWriting ? withoutState(error) : error
+    throw isPartlyWritten(error) ? withoutState(error) : error
   } finally {
     // Memory on the device is not left to the garbage collector: it must be free before its session is released.
     const isState = (name: string): boolean => committed && updates.has(name)
@@ -252,6 +253,9 @@ function overState(
   }
 }
 
+const isPartlyWritten = (error: unknown): boolean =>
+  error instanceof MoietyError && error.cause instanceof PartlyWritten
+
 /** What was being written is neither the old state nor the new one. */
 function withoutState(error: unknown): MoietyError {
   engine().state.replace(new Map())
@@ -260,15 +264,6 @@ function withoutState(error: unknown): MoietyError {
     message: `the new state could not be written: ${error instanceof Error ? error.message : String(error)}`,
     help: 'the engine has no state any more: set it again, or resume the training from its last checkpoint',
     cause: error,
-  })
-}
-
-function refuseMissing(output: string): never {
-  return fail({
-    kind: 'usage',
-    message: 'the program was loaded for steps that update more tensors of the state',
-    where: `output ${output}`,
-    help: 'give `step` the `updates` that `load` was given',
   })
 }
 

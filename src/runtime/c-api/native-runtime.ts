@@ -1,6 +1,7 @@
 import type { InferenceSession } from 'onnxruntime-common'
 import { fail } from '../../base/errors.ts'
 import { type DType, type HostTensor, sizeOf, type TensorData } from '../../base/tensor.ts'
+import { PartlyWritten } from '../session.ts'
 import type { FunctionName, NativeArgument, OrtLibrary } from './library.ts'
 
 /** Element types as ONNX numbers them, with what holds their values. */
@@ -35,11 +36,20 @@ export interface NativeUpdate {
   readonly outputs: ReadonlyMap<string, HostTensor>
 }
 
-/**
- * Numbers that an update computes at once. Measured over 38 million of them, Adam's 11 ops on two threads: 58 ms, and 64, 65 and 112
- * with pieces of 2^20, 2^17 and 2^16; 112 in one piece.
- */
+/** Elements of its vectors that an update computes at once; what a few of them cost is in docs/explanation/decisions/calling-onnx-runtime.md. */
 const pieceSize = 2 ** 18
+
+/** An update whose memory has been checked: addresses of vectors, and of their names. */
+interface StartedUpdate extends Pick<NativeUpdate, 'scalars'> {
+  /** Of its session. */
+  readonly address: bigint
+  /** Elements of each vector. */
+  readonly count: number
+  readonly read: readonly bigint[]
+  readonly written: readonly bigint[]
+  readonly inputNames: BigUint64Array
+  readonly outputNames: BigUint64Array
+}
 
 interface Opened {
   readonly address: bigint
@@ -157,7 +167,13 @@ export class NativeRuntime {
         after === undefined ? [] : [this.#fitting(name, outputValues[i]!, after, fitted.has(name))],
       )
       for (const { name, after } of outputs) if (after !== undefined) fitted.add(name)
-      for (const update of updates) this.#update(update, kept)
+      // All are checked before the first one writes.
+      const started = updates.map(update => this.#startOfUpdate(update, kept))
+      try {
+        for (const one of started) this.#update(one)
+      } catch (error) {
+        throw new PartlyWritten(error)
+      }
       for (const { place, address } of places)
         if (place.data.byteLength > 0) this.#library.copy(place.data, address, place.data.byteLength)
       return results
@@ -168,32 +184,41 @@ export class NativeRuntime {
     }
   }
 
-  /** Runs an update piece by piece, so that what it computes in between stays in the processor's cache. */
-  #update({ session, vectors, scalars, outputs }: NativeUpdate, kept: ReadonlyMap<string, bigint>): void {
+  /**
+   * An update with the addresses of its memory.
+   *
+   * @throws MoietyError `usage` or `data` where something of it does not fit
+   */
+  #startOfUpdate(
+    { session, vectors, scalars, outputs }: NativeUpdate,
+    kept: ReadonlyMap<string, bigint>,
+  ): StartedUpdate {
     const { address, names } = this.#session(session)
-    const written = [...outputs].map(([name, tensor]) => ({
-      name,
-      tensor,
-      start: this.#startOf(name, tensor),
-    }))
-    const count = written[0]?.tensor.data.length ?? 0
-    const read = [...vectors].map(([name, source]) => ({
-      name,
-      start:
+    const [first] = outputs.values()
+    const count = first?.data.length ?? 0
+    for (const [name, tensor] of scalars) checkMemory(name, tensor)
+    return {
+      address,
+      count,
+      read: Array.from(vectors, ([name, source]) =>
         typeof source === 'string'
           ? this.#startOfKept(source, kept.get(source), count)
           : this.#startOf(name, source, count),
-    }))
-    for (const { name, tensor } of written) this.#startOf(name, tensor, count)
-    const inputNames = addressesOf(names, [...vectors.keys(), ...scalars.keys()])
-    const outputNames = addressesOf(names, outputs.keys())
+      ),
+      written: Array.from(outputs, ([name, tensor]) => this.#startOf(name, tensor, count)),
+      scalars,
+      inputNames: addressesOf(names, [...vectors.keys(), ...scalars.keys()]),
+      outputNames: addressesOf(names, outputs.keys()),
+    }
+  }
+
+  /** Runs an update piece by piece. */
+  #update({ address, count, read, written, scalars, inputNames, outputNames }: StartedUpdate): void {
     const inputValues = new BigUint64Array(inputNames.length)
     const outputValues = new BigUint64Array(outputNames.length)
     try {
-      for (const [i, [name, tensor]] of [...scalars].entries()) {
-        checkMemory(name, tensor)
+      for (const [i, [name, tensor]] of [...scalars].entries())
         inputValues[read.length + i] = this.#wrapped(name, tensor)
-      }
       for (let at = 0; at < count; at += pieceSize) {
         const extents = BigInt64Array.of(BigInt(Math.min(pieceSize, count - at)))
         const piece = (start: bigint): bigint =>
@@ -202,8 +227,8 @@ export class NativeRuntime {
             ...[this.#memory, start + BigInt(4 * at), 4 * Number(extents[0]), extents, 1],
             elements.float32.number,
           )
-        for (const [i, { start }] of read.entries()) inputValues[i] = piece(start)
-        for (const [i, { start }] of written.entries()) outputValues[i] = piece(start)
+        for (const [i, start] of read.entries()) inputValues[i] = piece(start)
+        for (const [i, start] of written.entries()) outputValues[i] = piece(start)
         this.#call(
           'Run',
           ...[address, this.#runOptions, inputNames, inputValues, inputNames.length],
@@ -221,7 +246,7 @@ export class NativeRuntime {
   }
 
   /** The address of float32 memory of `count` numbers. */
-  #startOf(name: string, tensor: HostTensor, count = tensor.data.length): bigint {
+  #startOf(name: string, tensor: HostTensor, count: number): bigint {
     checkMemory(name, tensor)
     if (tensor.dtype !== 'float32' || tensor.data.length !== count) refuseVector(name, count)
     return this.#library.addressOf(tensor.data)
