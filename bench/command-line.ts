@@ -1,4 +1,5 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Command, Option } from 'commander'
 import { alternativeCases, cases } from './cases.js'
 import { positive } from './positive.js'
@@ -35,7 +36,11 @@ export function commandLine(): Command {
       'time the evaluation of detections instead, in turn with pycocotools where --python has it',
     )
     .option('--alternatives', 'time other libraries of TypeScript beside ours instead')
-    .option('--packages <folder>', 'with --alternatives: where their packages are installed', '.')
+    .option(
+      '--packages <folder>',
+      'with --alternatives: where their packages are installed',
+      join(tmpdir(), 'moiety-alternatives'),
+    )
     .option('--drift', 'print how far float32 is from float64 after twelve steps instead, and why')
     .option(
       '--same-values',
