@@ -41,14 +41,18 @@ function mixture(experts: number, position: number): Case {
 
 /** The network of a case as it is exported, on one image and on 128. */
 function exported(trained: Case): Case[] {
-  return [1, 128].map(batch => ({
+  return [1, 128].map(batch => exportedOn(trained, batch, batch === 1 ? 40 : 2))
+}
+
+function exportedOn(trained: Case, batch: number, runs: number): Case {
+  return {
     ...trained,
     name: `${trained.name}-exported-${batch}`,
     title: `${trained.title}, exported`,
     task: 'inference',
-    runs: batch === 1 ? 40 : 2,
+    runs,
     batch,
-  }))
+  }
 }
 
 const dense: Case = { ...paper, name: 'dense', title: 'ResNet-18', moe: null }
@@ -69,4 +73,11 @@ export const cases: readonly Case[] = [
   },
   ...exported(dense),
   ...exported(mixture(4, 4)),
+]
+
+/** What is timed beside other libraries of TypeScript, small enough for the slowest of them. */
+export const alternativeCases: readonly Case[] = [
+  exportedOn(dense, 1, 5),
+  exportedOn(dense, 16, 1),
+  { ...paper, name: 'small', title: 'ResNet-18, width 8', batch: 8, width: 8, optimizer: 'sgd', moe: null },
 ]

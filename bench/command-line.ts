@@ -1,6 +1,7 @@
-import { availableParallelism } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Command, Option } from 'commander'
-import { cases } from './cases.js'
+import { alternativeCases, cases } from './cases.js'
 import { positive } from './positive.js'
 
 /** The command line of the bench: apart from what it runs, so that a test can read documented calls with it. */
@@ -8,7 +9,11 @@ export function commandLine(): Command {
   return new Command('bench')
     .description('Times training steps and exported networks, alone or in turn with PyTorch.')
     .option('--python <path>', 'a Python that has torch, to compare with')
-    .addOption(new Option('--case <name...>', 'the cases to time').choices(cases.map(({ name }) => name)))
+    .addOption(
+      new Option('--case <name...>', 'the cases to time').choices([
+        ...new Set([...cases, ...alternativeCases].map(({ name }) => name)),
+      ]),
+    )
     .option('--rounds <count>', 'turns of each side that are timed', positive, 7)
     .option('--warmup <count>', 'turns of each side before that', positive, 2)
     .option('--threads <count>', 'threads of each side', positive, availableParallelism())
@@ -29,6 +34,12 @@ export function commandLine(): Command {
     .option(
       '--detections',
       'time the evaluation of detections instead, in turn with pycocotools where --python has it',
+    )
+    .option('--alternatives', 'time other libraries of TypeScript beside ours instead')
+    .option(
+      '--packages <folder>',
+      'with --alternatives: where their packages are installed',
+      join(tmpdir(), 'moiety-alternatives'),
     )
     .option('--drift', 'print how far float32 is from float64 after twelve steps instead, and why')
     .option(

@@ -11,7 +11,7 @@ import { ratio, type Timing, timing } from './statistics.js'
  */
 
 /** Milliseconds between two turns: threads of the side before still spin for a while, on the cores of the next. */
-const settling = 300
+export const settling = 300
 
 /** PyTorch's memory formats, of which the faster one is what we are compared with. */
 export const formats = ['default', 'channels_last'] as const

@@ -3,6 +3,31 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { type Case, classes } from './cases.js'
 import { configOf, normalTensor, stepOf } from './moiety-program.js'
 
+/** The exported file of a case's network, with first values. */
+export function exportedFile(timed: Case): { readonly file: Uint8Array; readonly parameterCount: number } {
+  const step = stepOf(timed)
+  const exported = exportedModel(
+    {
+      model: configOf(timed).model,
+      classes,
+      size: timed.size,
+      state: step.initialState(42),
+      normalisation: undefined,
+    },
+    { routing: 'sparse', batch: null, uint8: false, channelsLast: false },
+  )
+  return { file: modelFile(exported).model, parameterCount: step.parameterCount }
+}
+
+/** The images of a case. */
+export function imagesOf({ batch, size }: Case): {
+  readonly shape: readonly number[]
+  readonly data: Float32Array
+} {
+  const { shape, data } = normalTensor([batch, 3, size, size])
+  return { shape, data: Float32Array.from(data, Number) }
+}
+
 /**
  * The exported file of a case's network, with first values, in the stock engine: what somebody would run who has the file
  * and knows nothing of Moiety.
@@ -19,21 +44,16 @@ export class Exported {
   }
 
   static async prepare(timed: Case, threads: number): Promise<Exported> {
-    const step = stepOf(timed)
-    const exported = exportedModel(
-      {
-        model: configOf(timed).model,
-        classes,
-        size: 32,
-        state: step.initialState(42),
-        normalisation: undefined,
-      },
-      { routing: 'sparse', batch: null, uint8: false, channelsLast: false },
-    )
-    const session = await InferenceSession.create(modelFile(exported).model, { intraOpNumThreads: threads })
-    const { shape, data } = normalTensor([timed.batch, 3, 32, 32])
-    const images = new Tensor('float32', Float32Array.from(data, Number), shape)
-    return new Exported(session, { images }, step.parameterCount)
+    const { file, parameterCount } = exportedFile(timed)
+    const session = await InferenceSession.create(file, { intraOpNumThreads: threads })
+    const { shape, data } = imagesOf(timed)
+    return new Exported(session, { images: new Tensor('float32', data, shape) }, parameterCount)
+  }
+
+  /** Of all images, one after the other. */
+  async logits(): Promise<number[]> {
+    const [result] = Object.values(await this.#session.run(this.#feeds))
+    return Array.from(result!.data as Float32Array)
   }
 
   /** Seconds from images to logits. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Device, placementOf, readTraces } from 'moiety/runtime'
+import { chosenAlternatives, describeAlternatives, measureAlternatives } from './alternatives.js'
 import { type Case, cases } from './cases.js'
 import { commandLine } from './command-line.js'
 import { type ComparisonOptions, describeComparison, measure, type Result } from './compare-sides.js'
@@ -23,6 +24,8 @@ interface Options extends ComparisonOptions {
   readonly detections?: true
   readonly drift?: true
   readonly sameValues?: true
+  readonly alternatives?: true
+  readonly packages: string
   readonly steps: number
   readonly data?: string
   readonly seeds: number
@@ -49,7 +52,22 @@ async function profile(timed: Case, options: Options): Promise<Profile> {
 async function main(): Promise<void> {
   const command = commandLine().parse()
   const options = command.opts<Options>()
+  if (options.alternatives === true) {
+    if (options.replicas > 1) throw new Error('--replicas does not go with --alternatives')
+    const environment = { ...environmentOf(options), torch: null }
+    const measured = await measureAlternatives(chosenAlternatives(options.case), options, text =>
+      console.error(`${text} …`),
+    )
+    if (options.json === true) console.log(JSON.stringify({ environment, cases: measured }))
+    else
+      console.log(
+        `${describeAlternatives(measured)}\n${options.rounds} rounds; ${describeEnvironment(environment)}`,
+      )
+    return
+  }
+
   const chosen = cases.filter(({ name }) => options.case?.includes(name) ?? true)
+  if (chosen.length === 0) throw new Error(`${options.case?.join(', ')} goes with --alternatives`)
   const trained = chosen.filter(({ task }) => task === 'training')
   if (trained.length === 0 && (options.profile === true || options.curve === true))
     throw new Error(

@@ -77,10 +77,13 @@ export function stepOf(timed: Case): TrainingStep {
 
 const formOf = ({ batch, size }: Case): BatchForm => ({ images: batch, height: size, width: size })
 
+/** The class of each image of a batch. */
+export const labelsOf = ({ batch }: Case): number[] => Array.from({ length: batch }, (_, i) => i % classes)
+
 function batchOf(timed: Case): TaskBatch {
   const form = formOf(timed)
   const { images } = form
-  const labels = BigInt64Array.from({ length: images }, (_, i) => BigInt(i % classes))
+  const labels = BigInt64Array.from(labelsOf(timed), BigInt)
   return {
     form,
     feeds: new Map<string, FeedTensor>([
@@ -149,11 +152,21 @@ export class Ours {
   /** Seconds that one step takes, from its feeds to its metrics. */
   async time(): Promise<number> {
     const start = performance.now()
-    const { committed } = await this.#step.take(this.#batch, { step: 0, epoch: 0, rate: 1e-3 })
-    const seconds = (performance.now() - start) / 1000
-    if (!committed)
+    await this.#take()
+    return (performance.now() - start) / 1000
+  }
+
+  /** The loss of one step. */
+  async loss(): Promise<number> {
+    const { outputs } = await this.#take()
+    return Number(outputs.get('loss')!.data[0])
+  }
+
+  async #take(): Promise<Awaited<ReturnType<ReadyStep['take']>>> {
+    const result = await this.#step.take(this.#batch, { step: 0, epoch: 0, rate: 1e-3 })
+    if (!result.committed)
       throw new Error('the loss of the timed step is not finite: the figures would mean nothing')
-    return seconds
+    return result
   }
 
   async stop(): Promise<void> {

@@ -7,15 +7,19 @@ import { type Case, classes } from './cases.js'
 interface Hello {
   /** PyTorch's version; null of our side. */
   readonly torch: string | null
-  readonly threads: number
+  /** Null where it does not say. */
+  readonly threads: number | null
   readonly parameters: number
   /** What it runs on, as PyTorch names it. */
   readonly device?: string
   /** Why it cannot run; then it ends. */
   readonly failure?: string
+  /** What an alternative computed before it is timed. */
+  readonly outputs?: readonly number[]
 }
 
 const ourSide = fileURLToPath(new URL('moiety-side.js', import.meta.url))
+const alternativeSide = fileURLToPath(new URL('alternative-side.js', import.meta.url))
 const peerSide = fileURLToPath(new URL('../../bench/pytorch/peer.py', import.meta.url))
 
 /** How Moiety runs on a device. */
@@ -59,6 +63,12 @@ export class Side {
   static async peerOnDevice(python: string, timed: Case, threads: number, tf32: boolean): Promise<Side> {
     const asked = { ...timed, classes, threads, channelsLast: false, tf32, device: 'cuda' }
     const side = await Side.#start(python, [peerSide, JSON.stringify(asked)])
+    return await side.#checked()
+  }
+
+  /** Moiety or another library of TypeScript, as `alternative-side.ts` reads it. @throws Error with the reason where it cannot run */
+  static async alternative(asked: object): Promise<Side> {
+    const side = await Side.#start(process.execPath, [alternativeSide, JSON.stringify(asked)])
     return await side.#checked()
   }
 
