@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Device, placementOf, readTrace } from 'moiety/runtime'
+import { type Device, placementOf, readTraces } from 'moiety/runtime'
 import { type Case, cases } from './cases.js'
 import { commandLine } from './command-line.js'
 import { type ComparisonOptions, describeComparison, measure, type Result } from './compare-sides.js'
@@ -37,7 +37,7 @@ async function profile(timed: Case, options: Options): Promise<Profile> {
     for (let i = 0; i < options.warmup + options.rounds; i++) await ours.time()
     await ours.stop()
     const profile = await readProfile(prefix, options.warmup)
-    const trace = await readTrace(prefix)
+    const [trace] = await readTraces(prefix)
     return device === 'cpu' || ours.program === undefined || trace === undefined
       ? profile
       : { ...profile, placement: placementOf(ours.program, device, trace) }

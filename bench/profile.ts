@@ -1,5 +1,5 @@
 import Table from 'cli-table3'
-import { type Placement, placementText, readTrace, type TraceEvent } from 'moiety/runtime'
+import { type Placement, placementText, readTraces, type TraceEvent } from 'moiety/runtime'
 
 /** Time of a kind of operation, or of one node, in a step. */
 export interface Share {
@@ -29,24 +29,29 @@ export interface LayerShare {
 
 /** Reads the profile whose file begins with `prefix`, the first `warmup` steps left out. */
 export async function readProfile(prefix: string, warmup: number): Promise<Profile> {
-  const events = await readTrace(prefix)
-  if (events === undefined) throw new Error(`ONNX Runtime wrote no profile that begins with ${prefix}`)
-  const runs = events
-    .filter(event => event.name === 'model_run')
-    .sort((a, b) => a.ts - b.ts)
-    .slice(warmup)
-  const begin = runs[0]?.ts ?? 0
-  const kernels = events.filter(
-    event => event.cat === 'Node' && event.name.endsWith('_kernel_time') && event.ts >= begin,
-  )
+  const traces = (await readTraces(prefix)).map(events => ({
+    events,
+    runs: events.filter(event => event.name === 'model_run').sort((a, b) => a.ts - b.ts),
+  }))
+  if (traces.length === 0) throw new Error(`ONNX Runtime wrote no profile that begins with ${prefix}`)
+  // What is computed apart from the step runs as often in each step.
+  const all = Math.min(...traces.map(({ runs }) => runs.length))
+  const timed = traces.map(({ events, runs }) => {
+    const after = runs.slice((runs.length / all) * warmup)
+    const begin = after[0]?.ts ?? 0
+    return { runs: after, events: events.filter(({ cat, ts }) => cat === 'Node' && ts >= begin) }
+  })
+  const runs = timed.flatMap(one => one.runs)
+  const steps = all - warmup
+  const kernels = timed.flatMap(({ events }) => events.filter(event => event.name.endsWith('_kernel_time')))
   const nodeName = (event: TraceEvent): string =>
     `${event.name.slice(0, -'_kernel_time'.length)} (${event.args?.op_name})`
   return {
-    steps: runs.length,
-    milliseconds: runs.reduce((sum, { dur }) => sum + dur, 0) / 1000 / runs.length,
-    operations: shares(kernels, event => event.args?.op_name ?? '?', runs.length),
-    layers: layerShares(kernels, runs.length),
-    nodes: shares(kernels, nodeName, runs.length),
+    steps,
+    milliseconds: runs.reduce((sum, { dur }) => sum + dur, 0) / 1000 / steps,
+    operations: shares(kernels, event => event.args?.op_name ?? '?', steps),
+    layers: layerShares(kernels, steps),
+    nodes: shares(kernels, nodeName, steps),
   }
 }
 

@@ -14,6 +14,7 @@ const read = path => readFileSync(join(root, path), 'utf8').replaceAll('\r\n', '
 /** Texts of packages that come without a file with their licence. */
 const texts = /** @type {Record<string, string>} */ ({
   '@bufbuild/protobuf': 'third-party/protobuf-es.txt',
+  '@koromix/koffi-linux-x64': 'third-party/koffi.txt',
   'onnxruntime-common': 'third-party/onnxruntime/LICENSE',
 })
 
@@ -34,10 +35,10 @@ function licenceOf(folder) {
 
 /** Every package that is installed with Moiety on this system, from the manifest down. */
 function installedWith() {
-  const { dependencies } = JSON.parse(read('package.json'))
+  const { dependencies, optionalDependencies } = JSON.parse(read('package.json'))
   /** @type {Set<string>} */
   const found = new Set()
-  const waiting = Object.keys(dependencies)
+  const waiting = [...Object.keys(dependencies), ...Object.keys(optionalDependencies)]
   for (const name of waiting) {
     const folder = `node_modules/${name}`
     if (found.has(folder) || !existsSync(join(root, folder))) continue

@@ -3,13 +3,14 @@ import { globalAveragePool, relu } from '../dist/graph/index.js'
 import { constraints, gates, mixtureOfExperts } from '../dist/moe/index.js'
 import { batchNorm, conv, linear } from '../dist/nn/index.js'
 import { optimizers } from '../dist/optim/index.js'
+import { InferenceSession } from '../dist/runtime/node-binding.js'
 import { plainModel } from '../dist/runtime/plain-ops.js'
-import { InferenceSession, sessionOptions } from '../dist/runtime/session.js'
+import { sessionOptions } from '../dist/runtime/session.js'
 import { classificationObjective } from '../dist/tasks/classification/classification-objective.js'
 import { classifierOf, constraintOf, gateOf } from '../dist/tasks/classifier-of.js'
 import { multiLabelObjective } from '../dist/tasks/multi-label/multi-label-objective.js'
 import { resolveConfig, writeStep } from '../dist/train/index.js'
-import { staysOf } from '../dist/train/training-programs.js'
+import { updatesOf } from '../dist/train/training-programs.js'
 
 /*
  * A process that has ONNX Runtime place the training steps of classifiers on WebGPU, and runs none of them: no shader is compiled.
@@ -128,7 +129,7 @@ for (const [name, given] of steps) {
     ema,
   })
   const settings = { device: 'webgpu', threads: 1, profile: undefined, rewrite: true }
-  const options = sessionOptions(settings, 0, { staying: staysOf(step) })
+  const options = sessionOptions(settings, 0, { staying: [...updatesOf(step).keys()] })
   const model = plainModel(step.program)
   writeSync(2, `\nstep ${name}\n`)
   sessions.push(await InferenceSession.create(model, { ...options, logSeverityLevel: 0 }))

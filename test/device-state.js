@@ -6,7 +6,7 @@ import { batchNorm, conv, linear } from '../dist/nn/index.js'
 import { Engine } from '../dist/runtime/index.js'
 import { resolveConfig, stepFeeds, trainingStep } from '../dist/train/index.js'
 import { differenceOf } from '../dist/train/probe-step.js'
-import { staysOf } from '../dist/train/training-programs.js'
+import { updatesOf } from '../dist/train/training-programs.js'
 
 /*
  * A process that takes steps of a small mixture on WebGPU, by dispatch to a capacity, and on the processor, by sparse dispatch. Half-way
@@ -61,7 +61,7 @@ const bad = feedsOf(values.map((value, i) => (i === 7 ? Number.NaN : value)))
 async function prepared(device, step, running) {
   const engine = running ?? (await Engine.start({ device, threads: 1, isTried: true }))
   await engine.setState(step.initialState(1))
-  const load = async () => await engine.load(step.program, { stays: staysOf(step) })
+  const load = async () => await engine.load(step.program, { updates: updatesOf(step) })
   let loaded = await load()
   const take = async feeds =>
     await loaded.step(stepFeeds(step, feeds, { step: 0, epoch: 0, rate: 0.01 }, 1), step)

@@ -7,11 +7,11 @@ import { globalAveragePool, relu } from '../dist/graph/index.js'
 import { anchorTargets } from '../dist/models/index.js'
 import { constraints, gapFc, mixtureOfExperts } from '../dist/moe/index.js'
 import { batchNorm, conv, linear } from '../dist/nn/index.js'
-import { Engine, placementOf, readTrace } from '../dist/runtime/index.js'
+import { Engine, placementOf, readTraces } from '../dist/runtime/index.js'
 import { anchorsFor, classifierOf, constraintOf, detectorOf } from '../dist/tasks/index.js'
 import { detectionStep, resolveConfig, stepFeeds, trainingStep } from '../dist/train/index.js'
 import { differenceOf } from '../dist/train/probe-step.js'
-import { staysOf } from '../dist/train/training-programs.js'
+import { updatesOf } from '../dist/train/training-programs.js'
 
 /*
  * A process that takes steps of small networks on a device and on the processor, and sends what they differ by. One for all networks:
@@ -153,7 +153,7 @@ async function taken(device, { step, feeds, rate }, { steps, profile }) {
     const bias = [...state].find(([name]) => /gate\.fc\.bias$/.test(name))
     if (bias) bias[1].data[2] = -1e4
     await engine.setState(state)
-    const loaded = await engine.load(step.program, { stays: staysOf(step) })
+    const loaded = await engine.load(step.program, { updates: updatesOf(step) })
     const losses = []
     for (let i = 0; i < steps; i++) {
       const { outputs, nonFinite } = await loaded.step(
@@ -181,7 +181,7 @@ try {
     const there = await taken(device, network, { ...how, profile })
     const seconds = (performance.now() - started) / 1000
     const withLoss = ({ losses, state }) => new Map([['loss', { data: losses }], ...state])
-    const trace = await readTrace(profile)
+    const [trace] = await readTraces(profile)
     const placement = placementOf(network.step.program, device, trace)
     const difference = differenceOf(withLoss(there), withLoss(cpu))
     const answer = { name, losses: cpu.losses, difference, placement, seconds }

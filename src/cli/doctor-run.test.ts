@@ -1,17 +1,17 @@
 import { expect, it } from 'vitest'
 import type { TrainingReport } from '../train/device-probe.ts'
-import { deviceFinding } from './doctor-run.ts'
+import { callsText, deviceFinding } from './doctor-run.ts'
 
 const trains = (device: TrainingReport['device']): TrainingReport => ({
   device,
-  version: '1.30.0',
+  calls: { api: 'c', version: '1.30.0' },
   outcome: 'trains',
   difference: { loss: 1e-7, state: 1.3e-6, tensor: 'fc.weight' },
   seconds: 1.25,
 })
 const fails = (device: TrainingReport['device'], reason: string): TrainingReport => ({
   device,
-  version: '1.30.0',
+  calls: { api: 'c', version: '1.30.0' },
   outcome: 'fails',
   reason,
 })
@@ -50,7 +50,7 @@ it('a device that trains some networks is reported with those that it does not',
 it('a device that is not there says why and what to do', () => {
   const plain: TrainingReport = {
     device: 'cuda',
-    version: '1.30.0',
+    calls: { api: 'c', version: '1.30.0' },
     outcome: 'absent',
     reason: 'no\u202e libraries',
     help: 'install them',
@@ -61,4 +61,11 @@ it('a device that is not there says why and what to do', () => {
     value: 'not here: no\\u202e libraries',
     help: 'install them',
   })
+})
+
+it('how ONNX Runtime is called is said, and why not by its C API', () => {
+  expect(callsText({ api: 'c', version: '1.30.0' })).toBe('ONNX Runtime 1.30.0, called by its C API')
+  expect(callsText({ api: 'node', version: '1.30.0', reason: 'koffi is not installed' })).toBe(
+    'ONNX Runtime 1.30.0, called by its binding for Node, not its C API: koffi is not installed',
+  )
 })

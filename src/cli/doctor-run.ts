@@ -1,8 +1,9 @@
 import { statfs } from 'node:fs/promises'
 import { availableParallelism, cpus, freemem, totalmem } from 'node:os'
 import { exitCodes } from '../base/errors.ts'
-import { type Device, devices } from '../runtime/index.ts'
+import { type ApiInUse, type Device, devices } from '../runtime/index.ts'
 import { placementText } from '../runtime/placement.ts'
+import { wantedApi } from '../runtime/sessions.ts'
 import { probeTraining, type TrainingReport } from '../train/device-probe.ts'
 import { print, printJson } from './output.ts'
 import { bytes, clean, type Paint, painter, wrap } from './screen.ts'
@@ -22,6 +23,8 @@ const oldestNode = [20, 19] as const
 
 /** `moiety doctor`; returns the exit code: 0 when training works here. */
 export async function runDoctor(json: boolean): Promise<number> {
+  // Refused here, and not by the process of each device, whose reason would be lost.
+  wantedApi()
   const trials = await Promise.all(devices.map(tryDevice))
   const tried = trials.map(({ plain }) => plain)
   const findings = [
@@ -29,7 +32,7 @@ export async function runDoctor(json: boolean): Promise<number> {
     ...trials.map(deviceFinding),
   ]
   const works = findings.every(({ state }) => state !== 'wrong')
-  if (json) printJson({ works, findings, devices: trials.map(forJson) })
+  if (json) printJson({ works, findings, calls: tried[0]?.calls ?? null, devices: trials.map(forJson) })
   else print(report(findings, works, painter(process.stdout)))
   return works ? 0 : exitCodes.usage
 }
@@ -76,9 +79,9 @@ async function disk(): Promise<Finding> {
 }
 
 /** A device as scripts read it: where one network trains and the other does not, `pooling` says why. */
-function forJson({ plain: { version: _, ...plain }, pooling }: DeviceTrials): object {
+function forJson({ plain: { calls: _, ...plain }, pooling }: DeviceTrials): object {
   if (pooling === undefined) return plain
-  const { device: _device, version: _version, ...rest } = pooling
+  const { device: _device, calls: _calls, ...rest } = pooling
   return { ...plain, pooling: rest }
 }
 
@@ -97,13 +100,24 @@ async function tryDevice(device: Device): Promise<DeviceTrials> {
 }
 
 function engineFinding(devices: readonly TrainingReport[]): Finding {
-  const version = devices.find(report => report.version !== undefined)?.version
-  return {
-    what: 'Engine',
-    state: version === undefined ? 'wrong' : 'fine',
-    value: version === undefined ? 'its library cannot be loaded' : `ONNX Runtime ${version}`,
-    help: version === undefined ? 'see the reason at cpu' : undefined,
-  }
+  const calls = devices.find(report => report.calls !== undefined)?.calls
+  if (calls === undefined)
+    return {
+      what: 'Engine',
+      state: 'wrong',
+      value: 'its library cannot be loaded',
+      help: 'see the reason at cpu',
+    }
+  return { what: 'Engine', state: 'fine', value: callsText(calls) }
+}
+
+/** How ONNX Runtime is called, and why not by its C API. */
+export function callsText({ api, version, reason }: ApiInUse): string {
+  const how =
+    api === 'c'
+      ? 'called by its C API'
+      : `called by its binding for Node, not its C API${reason === undefined ? '' : `: ${clean(reason)}`}`
+  return `ONNX Runtime ${version}, ${how}`
 }
 
 /** What is said of a device. */

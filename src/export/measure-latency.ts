@@ -32,7 +32,7 @@ export async function measureLatency(options: LatencyOptions): Promise<Latency> 
   const facts = await readRun(run, onEvent, { checkpoint: options.checkpoint, weights: options.weights })
   const batches = isDetector(facts.config.model) ? [1] : [1, 128]
   const [network] = networksOf(facts, 'model.onnx')
-  const { InferenceSession, loadedVersion, toEngine } = await import('../runtime/session.ts')
+  const { InferenceSession, loadedVersion, toEngine } = await import('../runtime/node-binding.ts')
   const open = async (program: Program) =>
     await InferenceSession.create(program.model, {
       intraOpNumThreads: threads,

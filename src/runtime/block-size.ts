@@ -1,6 +1,9 @@
+import { sizeOf } from '../base/tensor.ts'
 import { encodeOnnx, type OnnxModel } from '../graph/onnx.ts'
+import type { TensorSpec } from '../graph/program.ts'
 import { withBlockedLayout } from './blocked-layout.ts'
-import { openSession, runSession, Tensor } from './session.ts'
+import { onHost, type Sessions } from './session.ts'
+import { sessionsFor } from './sessions.ts'
 
 /**
  * The number of channels in a block of ONNX Runtime's blocked layout: 16 with AVX-512, 8 with AVX2, none elsewhere. It does not
@@ -12,6 +15,12 @@ const known: readonly number[] = [16, 8]
 const [images, channels, extent] = [2, 16, 5]
 const activation = [images, channels, extent, extent]
 const vectors = ['scale', 'shift', 'mean', 'variance']
+const inputs: readonly TensorSpec[] = [
+  { name: 'x', dtype: 'float32', shape: activation },
+  { name: 'w', dtype: 'float32', shape: [channels, channels, 3, 3] },
+  ...vectors.map(name => ({ name, dtype: 'float32', shape: [channels] }) as const),
+]
+const outputs: readonly TensorSpec[] = [{ name: 'y', dtype: 'float32', shape: activation }]
 
 /**
  * y = BatchNorm(relu(conv(x) + x)): on blocks it is a convolution that adds and cuts off, means of channels, and convolutions of each
@@ -39,12 +48,8 @@ const probe: OnnxModel = {
     },
   ],
   initializers: [],
-  inputs: [
-    { name: 'x', dtype: 'float32', shape: activation },
-    { name: 'w', dtype: 'float32', shape: [channels, channels, 3, 3] },
-    ...vectors.map(name => ({ name, dtype: 'float32', shape: [channels] }) as const),
-  ],
-  outputs: [{ name: 'y', dtype: 'float32', shape: activation }],
+  inputs,
+  outputs,
   shapes: new Map(['x', 'convolved', 'added', 'cut off', 'y'].map(name => [name, activation])),
 }
 
@@ -57,12 +62,14 @@ function whole(count: number): Float32Array {
  * The block size of this processor, or undefined where the blocked layout is not available.
  *
  * @param candidates - the sizes to try, in this order
+ * @param sessions - how ONNX Runtime is called; by default as an engine on the processor does
  */
-export async function blockSize(candidates = known): Promise<number | undefined> {
+export async function blockSize(candidates = known, sessions?: Sessions): Promise<number | undefined> {
   if (process.arch !== 'x64') return undefined
-  const plain = await result(probe)
+  const ways = sessions ?? (await sessionsFor('cpu'))
+  const plain = await result(probe, ways)
   for (const block of candidates) {
-    const blocked = await result(withBlockedLayout(probe, block)).catch(() => undefined)
+    const blocked = await result(withBlockedLayout(probe, block), ways).catch(() => undefined)
     if (blocked?.length === plain.length && blocked.every((value, i) => isNear(value, plain[i]!)))
       return block
   }
@@ -74,21 +81,21 @@ function isNear(value: number, wanted: number): boolean {
   return Math.abs(value - wanted) <= 1e-4 * Math.max(1, Math.abs(wanted))
 }
 
-async function result(model: OnnxModel): Promise<Float32Array> {
+async function result(model: OnnxModel, sessions: Sessions): Promise<Float32Array> {
   const settings = { device: 'cpu', threads: 1, profile: undefined, rewrite: false } as const
-  const session = await openSession(encodeOnnx(model), settings, 0)
+  const session = await sessions.open({ model: encodeOnnx(model), inputs, outputs }, settings, '0')
   try {
-    const tensors = Object.fromEntries(
-      model.inputs.map(({ name, shape }) => {
-        const extents = shape.map(Number)
-        const count = extents.reduce((product, dim) => product * dim, 1)
-        return [name, new Tensor('float32', whole(count), extents)]
-      }),
+    const tensors = inputs.map(({ name, shape }) => {
+      const extents = shape.map(Number)
+      return [name, onHost({ dtype: 'float32', shape: extents, data: whole(sizeOf(extents)) })] as const
+    })
+    const results = await session.run(
+      new Map(tensors),
+      outputs.map(spec => ({ spec })),
     )
-    const { y } = await runSession(session, tensors, ['y'])
-    const data = y?.data
+    const data = results.get('y')?.host?.data
     return data instanceof Float32Array ? data : new Float32Array()
   } finally {
-    await session.release()
+    await session.close()
   }
 }

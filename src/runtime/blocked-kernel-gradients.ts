@@ -2,7 +2,7 @@ import type { Convolution, KernelGradientSemantics } from '../graph/node-semanti
 import type { OnnxNode } from '../graph/onnx.ts'
 import { type Images, wholeBlocksOfImages, withEdge } from './blocked-images.ts'
 import { outerSwapped } from './blocked-kernels.ts'
-import { type Blocking, roundedUp } from './blocking.ts'
+import { type Blocking, lackingToFours, roundedUp } from './blocking.ts'
 
 /**
  * The gradient of a convolution with respect to its kernel,
@@ -73,7 +73,7 @@ function channelsLast(emit: Blocking, x: string, { channels, from: [H, W] }: Con
   }
   // The engine turns blocks that are not full faster than `Transpose` does. Elsewhere that is as fast, and what is plain anyway need
   // not be kept in blocks from the forward pass on.
-  return C % 4 === 0 && C % emit.block !== 0
+  return C % emit.block !== 0 && (lackingToFours(C) === 0 || emit.isInBlocks(x))
     ? emit.blocked('ReorderOutput', [emit.inBlocks(x)], { channels: C, channels_last: 1 })
     : emit.node('Transpose', [x], { perm: [0, 2, 3, 1] })
 }

@@ -1,4 +1,4 @@
-import { type Blocking, roundedUp } from './blocking.ts'
+import { type Blocking, lackingToFours, roundedUp } from './blocking.ts'
 
 /** A kernel [O, C, taps], its taps U·V in one. */
 export interface KernelExtents {
@@ -17,9 +17,9 @@ export interface KernelExtents {
 export function kernelInBlocks(emit: Blocking, kernel: string, { O, C, taps }: KernelExtents): string {
   const { block } = emit
   const [outer, inner] = [roundedUp(O, block) / block, roundedUp(C, block) / block]
-  const filled = withZeros(emit, kernel, [0, inner * block - C])
+  const filled = withZeros(emit, kernel, [lackingToFours(O), inner * block - C])
   const reordered = emit.blocked('ReorderInput', [
-    emit.node('Reshape', [filled, emit.ints(1, O, inner * block, taps)]),
+    emit.node('Reshape', [filled, emit.ints(1, roundedUp(O, 4), inner * block, taps)]),
   ])
   const sorted = taps === 1 ? reordered : outerSwapped(emit, reordered, [outer * inner, block, taps])
   return emit.node('Reshape', [sorted, emit.ints(outer, inner, taps, block, block)])
@@ -29,9 +29,9 @@ export function kernelInBlocks(emit: Blocking, kernel: string, { O, C, taps }: K
 export function swappedInBlocks(emit: Blocking, kernel: string, { O, C, taps }: KernelExtents): string {
   const { block } = emit
   const [outer, inner] = [roundedUp(O, block) / block, roundedUp(C, block) / block]
-  const filled = withZeros(emit, kernel, [inner * block - C, 0])
+  const filled = withZeros(emit, kernel, [inner * block - C, lackingToFours(O)])
   const reordered = emit.blocked('ReorderInput', [
-    emit.node('Reshape', [filled, emit.ints(inner * block, O, taps, 1)]),
+    emit.node('Reshape', [filled, emit.ints(inner * block, roundedUp(O, 4), taps, 1)]),
   ])
   const split = emit.node('Reshape', [reordered, emit.ints(inner, block, outer, taps, block)])
   return emit.node('Transpose', [split], { perm: [2, 0, 3, 1, 4] })

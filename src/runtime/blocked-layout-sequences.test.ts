@@ -184,6 +184,9 @@ describe('A residual block on blocks', () => {
     { images: 3, channels: 24 },
     { images: 9, channels: 16, outputs: 20, stride: 2 },
     { images: 2, channels: 12, outputs: 28 },
+    // Channels that do not come in fours.
+    { images: 16, channels: 25 },
+    { images: { fed: 7 }, channels: 30, outputs: 13, stride: 2 },
     // As in experts.
     ...[0, 1, 7, 17].map(fed => ({ images: { fed }, channels: 16, extent: 4 })),
     ...[0, 3].map(fed => ({ images: { fed }, channels: 24, outputs: 28, stride: 2 as const })),

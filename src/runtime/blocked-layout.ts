@@ -12,7 +12,21 @@ import { blockedConvolution } from './blocked-convolutions.ts'
 import { blockedInputGradient, blockedSpreading, isDoubling, isSpreading } from './blocked-input-gradients.ts'
 import { blockedKernelGradient } from './blocked-kernel-gradients.ts'
 import { blockedPointwise, isPointwise } from './blocked-pointwise.ts'
-import { Blocking, blockedDomain, filling, floatOf, withoutUnused } from './blocking.ts'
+import {
+  Blocking,
+  blockedDomain,
+  filling,
+  floatOf,
+  fusedDomain,
+  lackingToFours,
+  withoutUnused,
+} from './blocking.ts'
+import {
+  isWinograd,
+  isWinogradKernelGradient,
+  winogradConvolution,
+  winogradKernelGradient,
+} from './winograd.ts'
 
 /**
  * The same model with its convolutions and their gradients in blocks of `block` channels or images, where that is faster, and with
@@ -35,8 +49,9 @@ export function withBlockedLayout(model: OnnxModel, block: number): OnnxModel {
   return withoutUnused({
     ...model,
     nodes: blocking.nodes,
+    inputs: [...model.inputs, ...blocking.late.values()],
     initializers: [...model.initializers, ...blocking.constants.values()],
-    domains: { ...model.domains, [blockedDomain]: 1 },
+    domains: { ...model.domains, [blockedDomain]: 1, [fusedDomain]: 1 },
   })
 }
 
@@ -44,8 +59,12 @@ export function withBlockedLayout(model: OnnxModel, block: number): OnnxModel {
 function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   const { semantics } = node
   if (semantics?.kind === 'convolution') {
-    if (node.inputs.length !== 2 || !fills(semantics.channels, emit.block)) return false
-    blockedConvolution(emit, node, semantics)
+    const { channels } = semantics
+    // What does not come in fours is filled up where it goes into blocks, for which its shape must be known.
+    const isKnown = lackingToFours(channels.inputs) === 0 || emit.shapeOf(node.inputs[0]!) !== undefined
+    if (node.inputs.length !== 2 || !isKnown || !fills(channels, emit.block)) return false
+    if (isWinograd(node, semantics)) winogradConvolution(emit, node, semantics)
+    else blockedConvolution(emit, node, semantics)
     return true
   }
   if (semantics?.kind === 'inputGradient') {
@@ -57,9 +76,13 @@ function onBlocks(emit: Blocking, node: OnnxNode): boolean {
   }
   if (semantics?.kind === 'kernelGradient') {
     const { images, channels, padding, kernel } = semantics.of
+    if (fills(channels, emit.block) && isWinogradKernelGradient(semantics)) {
+      winogradKernelGradient(emit, node, semantics)
+      return true
+    }
     // How many images an expert gets is not known; computed for nothing are less than a block, or one block where it gets none.
     const full = images === undefined ? 1 : filling(images, emit.block)
-    const isWorthIt = full * fillingInFours(channels.outputs, emit.block) >= worthwhile
+    const isWorthIt = full * filling(channels.outputs, emit.block) >= worthwhile
     if (!isWorthIt || padding >= Math.min(...kernel)) return false
     blockedKernelGradient(emit, node, semantics)
     return true
@@ -106,7 +129,7 @@ function blockable(emit: Blocking, name: string): Activation | undefined {
   const [images, channels, height, width, ...more] = emit.shapeOf(name) ?? []
   if (typeof channels !== 'number' || typeof height !== 'number' || typeof width !== 'number')
     return undefined
-  if (more.length > 0 || fillingInFours(channels, emit.block) < worthwhile) return undefined
+  if (more.length > 0 || filling(channels, emit.block) < worthwhile) return undefined
   return { images: typeof images === 'number' ? images : undefined, channels, extents: [height, width] }
 }
 
@@ -133,10 +156,5 @@ const worthwhile = 0.5
 
 /** Whether channels fill their blocks. */
 function fills({ inputs, outputs }: Channels, block: number): boolean {
-  return fillingInFours(inputs, block) * fillingInFours(outputs, block) >= worthwhile
-}
-
-/** The part of their blocks that channels fill; 0 where the engine, which reorders channels in fours, cannot make them. */
-function fillingInFours(channels: number, block: number): number {
-  return channels % 4 === 0 ? filling(channels, block) : 0
+  return filling(inputs, block) * filling(outputs, block) >= worthwhile
 }

@@ -1,9 +1,12 @@
 import type { Dim } from '../graph/dims.ts'
 import { renamedSemantics } from '../graph/node-semantics.ts'
-import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor } from '../graph/onnx.ts'
+import type { OnnxAttribute, OnnxModel, OnnxNode, OnnxTensor, OnnxValue } from '../graph/onnx.ts'
 
 /** ONNX Runtime's own operator set for activations in blocks; its block size depends on the processor (`block-size.ts`). */
 export const blockedDomain = 'com.microsoft.nchwc'
+
+/** ONNX Runtime's operator set of fused ops, the same on all processors. */
+export const fusedDomain = 'com.microsoft'
 
 /** Values that are made here are called by it and a `#`, or the numbers of a constant; nothing else in a model is. */
 const prefix = 'blocks'
@@ -11,6 +14,11 @@ const prefix = 'blocks'
 /** The next multiple of a block. */
 export function roundedUp(extent: number, block: number): number {
   return Math.ceil(extent / block) * block
+}
+
+/** How many channels lack to the next multiple of 4: the engine reorders channels into blocks in fours. */
+export function lackingToFours(channels: number): number {
+  return roundedUp(channels, 4) - channels
 }
 
 /** The filled fraction of its blocks, 0 to 1. */
@@ -30,7 +38,10 @@ export function floatOf(attribute: OnnxAttribute | undefined): number | undefine
 export class Blocking {
   readonly nodes: OnnxNode[] = []
   readonly constants = new Map<string, OnnxTensor>()
+  /** Constants that are inputs as well, see `lateInts`. */
+  readonly late = new Map<string, OnnxValue>()
   readonly #activations = new Map<string, Blocks>()
+  readonly #written = new Map<string, string>()
   readonly #shapes: ReadonlyMap<string, readonly Dim[]>
   readonly #given: ReadonlyMap<string, OnnxTensor>
   readonly #uses: ReadonlyMap<string, number>
@@ -71,11 +82,28 @@ export class Blocking {
     return this.#add(op, blockedDomain, inputs, attributes, output)
   }
 
+  /** Adds a product of stacks of matrices, transposed where `transA` or `transB` is 1, and returns the name of its result. */
+  fusedMatMul(inputs: readonly [string, string], attributes: OnnxNode['attributes']): string {
+    return this.#add('FusedMatMul', fusedDomain, inputs, attributes)
+  }
+
+  /** What `write` has written under this key before, or writes now. */
+  once(key: string, write: () => string): string {
+    const known = this.#written.get(key)
+    if (known !== undefined) return known
+    const name = write()
+    this.#written.set(key, name)
+    return name
+  }
+
   /** The name of an activation in blocks. It is converted once, however often it is requested. */
   inBlocks(plain: string): string {
     const known = this.#activations.get(plain)
     if (known !== undefined) return known.name
-    const name = this.blocked('ReorderInput', [plain])
+    const channels = this.#shapes.get(plain)?.[1]
+    const lacking = typeof channels === 'number' ? lackingToFours(channels) : 0
+    const inFours = lacking === 0 ? plain : this.node('Pad', [plain, this.ints(0, 0, 0, 0, 0, lacking, 0, 0)])
+    const name = this.blocked('ReorderInput', [inFours])
     this.#activations.set(plain, { name, isCopy: true })
     return name
   }
@@ -131,6 +159,19 @@ export class Blocking {
     return name
   }
 
+  /**
+   * The same, but not known to the engine before it runs: an initializer that is listed as an input could be fed instead. So it knows no
+   * size of what is reshaped by it. Values of a size that it knows ahead share memory with all later ones of the same size, which is
+   * then held although nothing needs it: with those of Winograd's algorithm, until the backward pass.
+   */
+  lateInts(...values: number[]): string {
+    const name = `${prefix} late ${values.join(' ')}`
+    const bytes = new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
+    this.constants.set(name, { name, dtype: 'int64', shape: [values.length], bytes })
+    this.late.set(name, { name, dtype: 'int64', shape: [values.length] })
+    return name
+  }
+
   /** An int64 scalar constant. */
   int(value: number): string {
     const name = `${prefix} [${value}]`
@@ -141,9 +182,15 @@ export class Blocking {
 
   /** A float32 constant with the same number everywhere. */
   filled(shape: readonly number[], value: number): string {
-    const name = `${prefix} ${shape.join('×')} of ${value}`
-    const values = new Float32Array(shape.reduce((size, extent) => size * extent, 1)).fill(value)
-    this.constants.set(name, { name, dtype: 'float32', shape, bytes: new Uint8Array(values.buffer) })
+    const count = shape.reduce((size, extent) => size * extent, 1)
+    return this.matrix(`${shape.join('×')} of ${value}`, shape, new Array<number>(count).fill(value))
+  }
+
+  /** A float32 constant. Its title states its numbers. */
+  matrix(title: string, shape: readonly number[], values: readonly number[]): string {
+    const name = `${prefix} ${title}`
+    const bytes = new Uint8Array(Float32Array.from(values).buffer)
+    this.constants.set(name, { name, dtype: 'float32', shape, bytes })
     return name
   }
 
@@ -198,9 +245,11 @@ export function withoutUnused(model: OnnxModel): OnnxModel {
     nodes.push(node)
     for (const name of node.inputs) needed.add(name)
   }
+  const given = new Set(model.initializers.map(({ name }) => name))
   return {
     ...model,
     nodes: nodes.reverse(),
+    inputs: model.inputs.filter(({ name }) => needed.has(name) || !given.has(name)),
     initializers: model.initializers.filter(({ name }) => needed.has(name)),
   }
 }

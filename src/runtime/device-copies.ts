@@ -1,26 +1,31 @@
 import type { HostTensor } from '../base/tensor.ts'
 import { encodeOnnx } from '../graph/onnx.ts'
 import type { EngineSettings } from './protocol.ts'
-import { fromEngine, type InferenceSession, openSession, runSession, specOf, type Tensor } from './session.ts'
+import type { Held, Session, Sessions } from './session.ts'
 
 /**
  * Copies tensors from the device. ONNX Runtime for Node has no call for it (in 1.30, `getData` of such a tensor ends the process), but
  * the outputs of a program arrive on the host: so it is a program that returns its inputs.
  */
 export class DeviceCopies {
-  #session: InferenceSession | undefined
+  readonly #sessions: Sessions
+  #session: Session | undefined
   /** What the program was made for. */
   #form = ''
 
+  constructor(sessions: Sessions) {
+    this.#sessions = sessions
+  }
+
   async download(
-    tensors: ReadonlyMap<string, Tensor>,
+    tensors: ReadonlyMap<string, Held>,
     settings: EngineSettings,
   ): Promise<Map<string, HostTensor>> {
-    const specs = [...tensors].map(([name, tensor]) => ({ name, ...specOf(name, tensor) }))
+    const specs = [...tensors].map(([name, { spec }]) => ({ name, dtype: spec.dtype, shape: spec.shape }))
+    const outputs = specs.map(spec => ({ ...spec, name: copyNamed(spec.name) }))
     const form = JSON.stringify(specs)
     if (this.#session === undefined || form !== this.#form) {
       await this.close()
-      const outputs = specs.map(spec => ({ ...spec, name: copyNamed(spec.name) }))
       const nodes = specs.map(({ name }) => ({
         op: 'Identity',
         name: copyNamed(name),
@@ -29,16 +34,19 @@ export class DeviceCopies {
         attributes: {},
       }))
       const model = encodeOnnx({ name: 'copies', nodes, initializers: [], inputs: specs, outputs })
-      this.#session = await openSession(model, { ...settings, profile: undefined }, 0)
+      const own = { ...settings, profile: undefined }
+      this.#session = await this.#sessions.open({ model, inputs: specs, outputs }, own, '0')
       this.#form = form
     }
-    const feeds = Object.fromEntries(tensors)
-    const copies = await runSession(this.#session, feeds, [...tensors.keys()].map(copyNamed))
-    return new Map([...tensors.keys()].map(name => [name, fromEngine(name, copies[copyNamed(name)]!)]))
+    const copies = await this.#session.run(
+      tensors,
+      outputs.map(spec => ({ spec })),
+    )
+    return new Map([...tensors.keys()].map(name => [name, copies.get(copyNamed(name))!.host!]))
   }
 
   async close(): Promise<void> {
-    await this.#session?.release()
+    await this.#session?.close()
     this.#session = undefined
   }
 }

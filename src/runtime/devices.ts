@@ -3,7 +3,7 @@ import { askProcess } from './ask-process.ts'
 import type { CudaPart } from './cuda-parts.ts'
 import { engineFolder } from './onnxruntime.ts'
 import type { ProbeReport } from './probe.ts'
-import { type Device, devices } from './protocol.ts'
+import { type ApiInUse, type Device, devices } from './protocol.ts'
 import { builtFile } from './thread.ts'
 
 /** Whether programs can run on a device, found by running one. Whether it can train is tested by `probeTraining`. */
@@ -34,7 +34,7 @@ const patience = 60_000
 export async function availableDevices(): Promise<DeviceSurvey> {
   const probes = await Promise.all(devices.map(device => probeDevice(device)))
   return {
-    engine: probes.find(probe => probe.version !== undefined)?.version,
+    engine: probes.find(probe => probe.calls !== undefined)?.calls?.version,
     devices: probes.map(probe => probe.report),
   }
 }
@@ -47,18 +47,18 @@ export async function availableDevices(): Promise<DeviceSurvey> {
 export async function probeDevice(
   device: Device,
   signal?: AbortSignal,
-): Promise<{ readonly version: string | undefined; readonly report: DeviceReport }> {
+): Promise<{ readonly calls: ApiInUse | undefined; readonly report: DeviceReport }> {
   const missingEngine = whyNoEngine()
   if (missingEngine !== undefined)
-    return { version: undefined, report: { device, usable: false, ...missingEngine } }
+    return { calls: undefined, report: { device, usable: false, ...missingEngine } }
   const reply = await askProcess<ProbeReport>(builtFile('runtime/probe'), [device], { patience, signal })
-  const { version, failure, missing } =
-    'answer' in reply ? reply.answer : { ...reply, version: undefined, missing: [] }
+  const { engine, failure, missing } =
+    'answer' in reply ? reply.answer : { ...reply, engine: undefined, missing: [] }
   const report: DeviceReport =
     failure === undefined
       ? { device, usable: true }
       : { device, usable: false, ...explained(device, failure, missing) }
-  return { version, report }
+  return { calls: engine, report }
 }
 
 function whyNoEngine(): { readonly reason: string; readonly help?: string } | undefined {

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { power, product, program, spec, subtraction } from '../../test/programs.ts'
 import { MoietyError } from '../base/errors.ts'
 import { floats, type HostTensor, scalar } from '../base/tensor.ts'
+import { openLibrary } from './c-api/library.ts'
 import { Engine, type LoadedProgram } from './engine.ts'
+import { ortApis } from './protocol.ts'
 
 async function refusal(promise: Promise<unknown>): Promise<MoietyError> {
   const error: unknown = await promise.then(
@@ -32,14 +34,17 @@ function matrix(extent: number): HostTensor {
   )
 }
 
-describe('Engine', () => {
+/** Those that can be called here. */
+const apis = ortApis.filter(api => api === 'node' || !('reason' in openLibrary()))
+
+describe.each(apis)('Engine (%s API)', api => {
   let engine: Engine
   let step: LoadedProgram
   const plan = { updates: new Map([["w'", 'w']]), guards: ['loss'] }
   const initial = (): Map<string, HostTensor> => new Map([['w', floats([2], [10, 20])]])
 
   beforeAll(async () => {
-    engine = await Engine.start()
+    engine = await Engine.start({ api })
     step = await engine.load(subtraction(2))
   })
   afterAll(() => engine.stop())
@@ -129,7 +134,7 @@ describe('Engine', () => {
   })
 
   it('shares tensors of its state with another engine, without a message that holds them', async () => {
-    const other = await Engine.start()
+    const other = await Engine.start({ api })
     try {
       const more = (w: number[], c: bigint): Map<string, HostTensor> =>
         new Map<string, HostTensor>([
@@ -142,7 +147,7 @@ describe('Engine', () => {
       await engine.setState(more([1, 2], 5n))
       await other.setState(more([-1, -2], 0n))
       const shared = await engine.share(names)
-      await other.adopt(names, shared)
+      await other.adopt(shared)
       const adopted = await other.readState()
       expect(values(adopted.get('w'))).toEqual([1, 2])
       expect(values(adopted.get('odd'))).toEqual([1, 0, 1])
@@ -152,13 +157,41 @@ describe('Engine', () => {
       const loaded = await other.load(subtraction(2))
       expect(values((await loaded.run(feeds(1))).get("w'"))).toEqual([0, 0])
       await engine.setState(more([7, 8], 6n))
-      await engine.share(names)
-      await other.adopt(names, shared)
+      await other.adopt(await engine.share(names))
       expect(values((await other.readState(['w'])).get('w'))).toEqual([7, 8])
 
-      const wrong = await refusal(other.adopt(['w'], shared))
-      expect(wrong.message).toContain('expected 8 bytes of state, but got 19')
+      await engine.setState(new Map([...more([7, 8], 6n), ['w', floats([3], [1, 2, 3])]]))
+      const wrong = await refusal(other.adopt(await engine.share(names)))
+      expect(wrong).toMatchObject({ message: 'expected float32 [2], but got float32 [3]', where: 'state w' })
       expect((await refusal(engine.share(['y']))).help).toContain('it holds')
+    } finally {
+      await other.stop()
+    }
+  })
+
+  it.runIf(api === 'c')('shares its memory itself, to which only the engine that has it writes', async () => {
+    const other = await Engine.start({ api })
+    try {
+      await engine.setState(initial())
+      const first = await engine.share(['w'])
+      await other.adopt(first)
+      // One memory: what is written to it here, both engines have.
+      first.get('w')!.data[0] = 11
+      for (const each of [engine, other]) expect(values((await each.readState()).get('w'))).toEqual([11, 20])
+      // A step of the one that adopted it writes elsewhere.
+      const loaded = await other.load(subtraction(2))
+      await loaded.step(feeds(1), plan)
+      await loaded.step(feeds(1), plan)
+      expect(values((await other.readState()).get('w'))).toEqual([9, 16])
+      expect(values((await engine.readState()).get('w'))).toEqual([11, 20])
+      // A step of the one that has it writes there, if it counts.
+      await other.adopt(first)
+      await step.step(feeds(1, 0), plan)
+      expect(values((await other.readState()).get('w'))).toEqual([11, 20])
+      await step.step(feeds(1), plan)
+      expect(values((await other.readState()).get('w'))).toEqual([10, 18])
+      expect((await engine.share(['w'])).get('w')!.data.buffer).toBeInstanceOf(SharedArrayBuffer)
+      expect(values(first.get('w'))).toEqual([10, 18])
     } finally {
       await other.stop()
     }
@@ -208,7 +241,7 @@ describe('Engine', () => {
 
   it('gives the same bits for the same feeds, also from another engine', async () => {
     const feed = new Map([['a', matrix(256)]])
-    const other = await Engine.start({ threads: engine.threads })
+    const other = await Engine.start({ api, threads: engine.threads })
     const results: HostTensor[] = []
     for (const where of [engine, engine, other]) {
       const loaded = await where.load(power(3))
@@ -247,13 +280,13 @@ describe('Engine', () => {
   })
 })
 
-describe('What the engine refuses', () => {
+describe.each(apis)('What the engine refuses (%s API)', api => {
   let engine: Engine
   let step: LoadedProgram
   const plan = { updates: new Map([["w'", 'w']]), guards: [] }
 
   beforeAll(async () => {
-    engine = await Engine.start({ threads: 1 })
+    engine = await Engine.start({ api, threads: 1 })
     step = await engine.load(subtraction(2))
   })
   afterAll(() => engine.stop())

@@ -5,7 +5,16 @@ import type { Program } from '../graph/program.ts'
 import { checkTensor, checkValues, specNamed } from './check-tensor.ts'
 import { probeDevice, refuseDevice } from './devices.ts'
 import { engineFolder } from './onnxruntime.ts'
-import { alone, buffersOf, type Device, devices, type StepResult } from './protocol.ts'
+import {
+  type ApiInUse,
+  alone,
+  buffersOf,
+  type Device,
+  devices,
+  type OrtApi,
+  type StepResult,
+} from './protocol.ts'
+import { wantedApi } from './sessions.ts'
 import { builtFile, Thread } from './thread.ts'
 
 /** Device and threads of the engine. */
@@ -23,6 +32,11 @@ export interface EngineOptions {
   readonly rewrite?: boolean
   /** Whether the caller has found that the device can be used here. By default the engine tries it, in a process of its own. */
   readonly isTried?: boolean
+  /**
+   * How ONNX Runtime is called. Default: what the environment variable `MOIETY_ORT_API` says, or else its C API for programs on the
+   * processor, where that was tried, and its binding for Node otherwise.
+   */
+  readonly api?: OrtApi
 }
 
 /** How tensors reach the engine. */
@@ -41,12 +55,15 @@ export type Feeds = ReadonlyMap<string, HostTensor>
 export class Engine {
   readonly device: Device
   readonly threads: number
+  /** How ONNX Runtime is called, and why not by its C API where that is so. */
+  readonly calls: ApiInUse
   readonly #thread: Thread
   #programs = 0
 
-  private constructor(device: Device, threads: number, thread: Thread) {
+  private constructor(device: Device, threads: number, calls: ApiInUse, thread: Thread) {
     this.device = device
     this.threads = threads
+    this.calls = calls
     this.#thread = thread
   }
 
@@ -57,6 +74,7 @@ export class Engine {
    */
   static async start(options: EngineOptions = {}): Promise<Engine> {
     const device = options.device ?? 'cpu'
+    const api = options.api ?? wantedApi()
     const wanted = options.threads ?? availableParallelism()
     if (!Number.isInteger(wanted) || wanted < 1) {
       fail({
@@ -82,8 +100,14 @@ export class Engine {
     const threads = Math.min(wanted, availableParallelism())
     const thread = new Thread(builtFile('runtime/worker'))
     const { profile, rewrite = true } = options
-    await thread.ask({ kind: 'start', settings: { device, threads, profile, rewrite } })
-    return new Engine(device, threads, thread)
+    const settings = { device, threads, profile, rewrite }
+    try {
+      const calls = await thread.ask({ kind: 'start', settings, api })
+      return new Engine(device, threads, calls, thread)
+    } catch (error) {
+      await thread.end('it could not be started')
+      throw error
+    }
   }
 
   /**
@@ -93,8 +117,9 @@ export class Engine {
    *   wait
    * @param options.seldom - on the processor, free the memory of a run at its end, for a program that runs rarely: it takes up
    *   to twice as long then, but does not hold memory between runs
-   * @param options.stays - outputs that become the state in each step and are needed nowhere else: on WebGPU they stay on the
-   *   device. For programs that are only used with `step`
+   * @param options.updates - of a program that is only used with `step`: its outputs that become the state in each step and are
+   *   needed nowhere else, by the tensors of the state that they become. On WebGPU they stay on the device, and on the processor
+   *   the optimizer works over the state's own memory (see `separate-updates.ts`). The results are the same
    * @throws MoietyError `usage` that names the node when the engine does not accept the program
    */
   async load(
@@ -102,13 +127,13 @@ export class Engine {
     options: {
       readonly threads?: number
       readonly seldom?: boolean
-      readonly stays?: readonly string[]
+      readonly updates?: ReadonlyMap<string, string>
     } = {},
   ): Promise<LoadedProgram> {
     const number = this.#programs++
     const { model, graph, inputs, outputs } = program
-    const { threads, seldom = false, stays = [] } = options
-    const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom, staying: stays }
+    const { threads, seldom = false, updates = new Map<string, string>() } = options
+    const asked = { model: graph ?? model, inputs, outputs, threads, keepsMemory: !seldom, updates }
     await this.#thread.ask({ kind: 'load', program: number, ...asked })
     return new LoadedProgram(this.#thread, number, program)
   }
@@ -130,22 +155,23 @@ export class Engine {
   }
 
   /**
-   * Copies tensors of the state, one after another, to memory shared by all engines. The next `share` of the same engine
-   * writes over it, so every `adopt` has to be done by then.
+   * Tensors of the state in memory shared by all engines, for `adopt`. They may be the state's own memory: they hold these values
+   * until this engine takes a step or shares again.
    *
    * @throws MoietyError `usage` when a name is not in the state
    */
-  async share(names: readonly string[]): Promise<SharedArrayBuffer> {
+  async share(names: readonly string[]): Promise<State> {
     return await this.#thread.ask({ kind: 'share', names })
   }
 
   /**
-   * Copies from the memory that another engine, with a state of the same shapes, has shared in the same order. Nothing is allocated.
+   * Takes over tensors that another engine has shared: its state has them from then on, where it can without a copy. A tensor in
+   * shared memory is never written to by the engine that adopted it.
    *
-   * @throws MoietyError `usage` when a name is not in the state, or all together have another size
+   * @throws MoietyError `usage` when the state has a tensor of that name with another element type or shape
    */
-  async adopt(names: readonly string[], shared: SharedArrayBuffer): Promise<void> {
-    await this.#thread.ask({ kind: 'adopt', names, shared })
+  async adopt(shared: State): Promise<void> {
+    await this.#thread.ask({ kind: 'adopt', shared })
   }
 
   /**

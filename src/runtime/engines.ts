@@ -6,7 +6,7 @@ import { Engine, type EngineOptions } from './index.ts'
 export type Engines = readonly [Engine, ...Engine[]]
 
 /** Devices and threads of a training. */
-export interface EnginesOptions extends Pick<EngineOptions, 'device' | 'profile' | 'isTried'> {
+export interface EnginesOptions extends Pick<EngineOptions, 'device' | 'profile' | 'isTried' | 'api'> {
   /** Number of data-parallel replicas (R). */
   readonly replicas: number
   /** Threads of all engines together, at least one each; null: all cores. */

@@ -6,5 +6,5 @@
 export { availableDevices, type DeviceReport, type DeviceSurvey } from './devices.ts'
 export { Engine, type EngineOptions, type Feeds, LoadedProgram, type TransferOptions } from './engine.ts'
 export { engineVersion } from './onnxruntime.ts'
-export { type Placement, placementOf, placementText, readTrace, type TraceEvent } from './placement.ts'
-export { type Device, devices, type StepResult } from './protocol.ts'
+export { type Placement, placementOf, placementText, readTraces, type TraceEvent } from './placement.ts'
+export { type ApiInUse, type Device, devices, type OrtApi, type StepResult } from './protocol.ts'

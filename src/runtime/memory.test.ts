@@ -2,9 +2,14 @@ import { expect, it } from 'vitest'
 import { subtraction } from '../../test/programs.ts'
 import { floats, scalar } from '../base/tensor.ts'
 import { concat, Graph, lower, sum } from '../graph/index.ts'
+import { openLibrary } from './c-api/library.ts'
 import { Engine } from './engine.ts'
+import { type OrtApi, ortApis } from './protocol.ts'
 
 const megabyte = 2 ** 20
+
+/** The Node binding where the C API cannot be called. */
+const usable = (api: OrtApi): OrtApi => ('reason' in openLibrary() ? 'node' : api)
 
 /** Bytes of the process that are in memory, after garbage collection. */
 async function settledMemory(): Promise<number> {
@@ -16,9 +21,9 @@ async function settledMemory(): Promise<number> {
   return least
 }
 
-it('keeps its memory over a thousand steps', async () => {
+it.each(ortApis)('keeps its memory over a thousand steps (%s API)', async api => {
   const extent = megabyte / 4
-  const engine = await Engine.start()
+  const engine = await Engine.start({ api: usable(api) })
   const step = await engine.load(subtraction(extent))
   await engine.setState(new Map([['w', floats([extent], new Float32Array(extent))]]))
   const advance = async (count: number): Promise<void> => {
@@ -41,10 +46,10 @@ it('keeps its memory over a thousand steps', async () => {
   expect((after - before) / megabyte).toBeLessThan(200)
 })
 
-it('gives the memory of an engine back when it is stopped', async () => {
+it.each(ortApis)('gives the memory of an engine back when it is stopped (%s API)', async api => {
   const extent = 8 * megabyte
   const cycle = async (): Promise<void> => {
-    const engine = await Engine.start()
+    const engine = await Engine.start({ api: usable(api) })
     await engine.load(subtraction(extent))
     await engine.setState(new Map([['w', floats([extent], new Float32Array(extent))]]))
     await engine.stop()
@@ -56,24 +61,27 @@ it('gives the memory of an engine back when it is stopped', async () => {
   expect(((await settledMemory()) - before) / megabyte).toBeLessThan(140)
 })
 
-it('keeps the memory of a run for the next, unless the program is marked as run rarely', async () => {
-  const graph = new Graph()
-  const x = graph.input('x', 'float32', [8 * megabyte])
-  // 128 MB while it runs.
-  const program = lower(new Map([['total', sum(concat([x, x, x, x], 0))]]))
-  const engine = await Engine.start()
-  await engine.setState(new Map([['x', floats([8 * megabyte], new Float32Array(8 * megabyte).fill(1))]]))
-  const kept = async (seldom: boolean): Promise<number> => {
-    const loaded = await engine.load(program, { seldom })
-    const before = await settledMemory()
-    const outputs = await loaded.run(new Map())
-    expect(outputs.get('total')?.data[0]).toBe(32 * megabyte)
-    return ((await settledMemory()) - before) / megabyte
-  }
-  try {
-    expect(await kept(true)).toBeLessThan(64)
-    expect(await kept(false)).toBeGreaterThan(96)
-  } finally {
-    await engine.stop()
-  }
-})
+it.each(ortApis)(
+  'keeps the memory of a run for the next, unless the program is marked as run rarely (%s API)',
+  async api => {
+    const graph = new Graph()
+    const x = graph.input('x', 'float32', [8 * megabyte])
+    // 128 MB while it runs.
+    const program = lower(new Map([['total', sum(concat([x, x, x, x], 0))]]))
+    const engine = await Engine.start({ api: usable(api) })
+    await engine.setState(new Map([['x', floats([8 * megabyte], new Float32Array(8 * megabyte).fill(1))]]))
+    const kept = async (seldom: boolean): Promise<number> => {
+      const loaded = await engine.load(program, { seldom })
+      const before = await settledMemory()
+      const outputs = await loaded.run(new Map())
+      expect(outputs.get('total')?.data[0]).toBe(32 * megabyte)
+      return ((await settledMemory()) - before) / megabyte
+    }
+    try {
+      expect(await kept(true)).toBeLessThan(64)
+      expect(await kept(false)).toBeGreaterThan(96)
+    } finally {
+      await engine.stop()
+    }
+  },
+)

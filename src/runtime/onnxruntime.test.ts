@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { MoietyError } from '../base/errors.ts'
+import { koffiVersion } from './c-api/library.ts'
 import { engineFolder, enginePlatforms, engineVersion, type FindEngine } from './onnxruntime.ts'
 
 /** An installation that has packages of these versions. */
@@ -47,9 +48,11 @@ it('has a package for every system, of the version that is loaded, which the man
     const { name, version } = read(`packages/onnxruntime-${system}/package.json`)
     expect([optionalDependencies[name], version]).toEqual([engineVersion, engineVersion])
   }
-  expect(Object.keys(optionalDependencies)).toEqual(
-    ['artwork', ...enginePlatforms.map(system => `onnxruntime-${system}`)].map(name => `@moiety/${name}`),
-  )
+  expect(Object.keys(optionalDependencies)).toEqual([
+    '@koromix/koffi-linux-x64',
+    ...['artwork', ...enginePlatforms.map(system => `onnxruntime-${system}`)].map(name => `@moiety/${name}`),
+  ])
+  expect(optionalDependencies['@koromix/koffi-linux-x64']).toBe(koffiVersion)
   expect(optionalDependencies['@moiety/artwork']).toBe(read('packages/artwork/package.json').version)
   expect([devDependencies['onnxruntime-node'], dependencies['onnxruntime-common']]).toEqual([
     engineVersion,

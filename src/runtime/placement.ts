@@ -35,13 +35,13 @@ export interface TraceEvent {
 
 const ofKernel = '_kernel_time'
 
-/** The events of the profile whose file's path begins with `prefix`; undefined where there is none. */
-export async function readTrace(prefix: string): Promise<readonly TraceEvent[] | undefined> {
+/** The events of each profile whose file's path begins with `prefix`: one of a program, and those of what is computed apart from it. */
+export async function readTraces(prefix: string): Promise<readonly (readonly TraceEvent[])[]> {
   const folder = dirname(prefix)
-  const file = (await readdir(folder)).find(
+  const files = (await readdir(folder)).filter(
     name => name.endsWith('.json') && name.startsWith(basename(prefix)),
   )
-  return file === undefined ? undefined : JSON.parse(await readFile(join(folder, file), 'utf8'))
+  return await Promise.all(files.map(async file => JSON.parse(await readFile(join(folder, file), 'utf8'))))
 }
 
 /** Of a program that is there only as a file: all that the processor runs counts. */

@@ -9,6 +9,21 @@ export type Device = 'cpu' | 'webgpu' | 'cuda'
 /** All of them, the processor first. */
 export const devices: readonly Device[] = ['cpu', 'webgpu', 'cuda']
 
+/** How ONNX Runtime is called: by its C API, or by its binding for Node. */
+export type OrtApi = 'c' | 'node'
+
+/** Both, the one that is taken where it can be first. */
+export const ortApis: readonly OrtApi[] = ['c', 'node']
+
+/** How an engine calls ONNX Runtime. */
+export interface ApiInUse {
+  readonly api: OrtApi
+  /** Version of the native library. */
+  readonly version: string
+  /** Why it is not the C API. */
+  readonly reason?: string
+}
+
 /** Settings of the engine, with defaults resolved. */
 export interface EngineSettings {
   readonly device: Device
@@ -21,7 +36,7 @@ export interface EngineSettings {
 
 /** Requests to the engine's thread. Programs are referenced by number, to keep messages small. */
 export type Request =
-  | { readonly kind: 'start'; readonly settings: EngineSettings }
+  | { readonly kind: 'start'; readonly settings: EngineSettings; readonly api: OrtApi | undefined }
   | {
       readonly kind: 'load'
       readonly program: number
@@ -33,8 +48,8 @@ export type Request =
       readonly threads: number | undefined
       /** Whether the memory of a run is reused for the next one. */
       readonly keepsMemory: boolean
-      /** Outputs that stay on the device, where it can keep them. */
-      readonly staying: readonly string[]
+      /** Of a program for `step`: outputs by the tensors of the state that they become. Empty for others. */
+      readonly updates: ReadonlyMap<string, string>
     }
   | {
       readonly kind: 'run'
@@ -52,7 +67,7 @@ export type Request =
   | { readonly kind: 'setState'; readonly state: ReadonlyMap<string, HostTensor> }
   | { readonly kind: 'readState'; readonly names: readonly string[] | undefined }
   | { readonly kind: 'share'; readonly names: readonly string[] }
-  | { readonly kind: 'adopt'; readonly names: readonly string[]; readonly shared: SharedArrayBuffer }
+  | { readonly kind: 'adopt'; readonly shared: ReadonlyMap<string, HostTensor> }
   | { readonly kind: 'release'; readonly program: number }
   | { readonly kind: 'stop' }
 
@@ -68,13 +83,13 @@ export interface StepResult {
 
 /** The answer to each kind of request. */
 export interface Replies {
-  readonly start: true
+  readonly start: ApiInUse
   readonly load: true
   readonly run: Map<string, HostTensor>
   readonly step: StepResult
   readonly setState: true
   readonly readState: Map<string, HostTensor>
-  readonly share: SharedArrayBuffer
+  readonly share: Map<string, HostTensor>
   readonly adopt: true
   readonly release: true
   readonly stop: true

@@ -1,65 +1,87 @@
-import type { Tensor as EngineTensor, InferenceSession as Session } from 'onnxruntime-common'
-import { fail, MoietyError } from '../base/errors.ts'
+import type { InferenceSession, Tensor } from 'onnxruntime-common'
+import { MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
-import { loadOnnxRuntime } from './onnxruntime.ts'
-import type { EngineSettings } from './protocol.ts'
+import type { TensorSpec } from '../graph/program.ts'
+import type { EngineSettings, OrtApi } from './protocol.ts'
 
-/**
- * The only file that loads ONNX Runtime: sessions, tensors and the translation of its errors.
- */
-
-export const { InferenceSession, Tensor, env } = loadOnnxRuntime()
-export type InferenceSession = Session
-export type Tensor = EngineTensor
-
-// ONNX Runtime writes what it also throws to the process's stderr. 'fatal' keeps the terminal clean.
-env.logLevel = 'fatal'
-const silent = 4
-
-/** Version of the native library; available only when it is loaded. */
-export const loadedVersion: string = env.versions.node ?? env.versions.common
-
-/** A tensor for the engine, which shares the values' memory. */
-export function toEngine(tensor: HostTensor): Tensor {
-  const { dtype, data, shape } = tensor
-  if (dtype === 'float32' && data instanceof Float32Array) return new Tensor('float32', data, shape)
-  if (dtype === 'int64' && data instanceof BigInt64Array) return new Tensor('int64', data, shape)
-  if (dtype === 'bool' && data instanceof Uint8Array) return new Tensor('bool', data, shape)
-  if (dtype === 'uint8' && data instanceof Uint8Array) return new Tensor('uint8', data, shape)
-  return fail({ kind: 'data', message: `a ${data.constructor.name} cannot hold values of ${dtype}` })
+/** A tensor that a session reads or has given: in the memory of the host, or on the device alone. */
+export interface Held {
+  readonly spec: Pick<HostTensor, 'dtype' | 'shape'>
+  /** Undefined where the values are on the device. */
+  readonly host: HostTensor | undefined
+  /** Where they are then. */
+  readonly onDevice?: Tensor
 }
 
-/** Whether the values of a tensor are on the device, where the host cannot read them. */
-export function isOnDevice({ location }: Tensor): boolean {
-  return location === 'gpu-buffer'
+/** A tensor of the host. */
+export function onHost(host: HostTensor): Held {
+  return { spec: host, host }
 }
 
-/** Element type and shape of a tensor from the engine. @throws MoietyError `usage` for an element type that Moiety does not have */
-export function specOf(name: string, { type, dims }: Tensor): Pick<HostTensor, 'dtype' | 'shape'> {
-  if (type === 'float32' || type === 'int64' || type === 'bool' || type === 'uint8')
-    return { dtype: type, shape: [...dims] }
-  return unsupported(name, type)
+/** An output that is asked for. */
+export interface WantedOutput {
+  readonly spec: TensorSpec
+  /** Where its values may be put once the run is over and the others are accepted; it does not come back then. */
+  readonly after?: HostTensor | undefined
+  /** It is only for updates, and does not come back. */
+  readonly isKept?: boolean
 }
 
-/** A tensor from the engine, which shares the values' memory. */
-export function fromEngine(name: string, tensor: Tensor): HostTensor {
-  const { type, data, dims } = tensor
-  if (type === 'float32' && data instanceof Float32Array) return { dtype: type, shape: [...dims], data }
-  if (type === 'int64' && data instanceof BigInt64Array) return { dtype: type, shape: [...dims], data }
-  if ((type === 'bool' || type === 'uint8') && data instanceof Uint8Array) {
-    return { dtype: type, shape: [...dims], data }
-  }
-  return unsupported(name, type)
+/** What a session computes over the state once a step counts, see `separate-updates.ts`. */
+export interface Update {
+  readonly session: Session
+  /** Inputs: tensors, or the names of kept outputs. */
+  readonly vectors: ReadonlyMap<string, HostTensor | string>
+  readonly scalars: ReadonlyMap<string, HostTensor>
+  /** Outputs and what they are written over. */
+  readonly outputs: ReadonlyMap<string, HostTensor>
 }
 
-function unsupported(name: string, type: string): never {
-  return fail({
-    kind: 'usage',
-    message: `the program returned a tensor of ${type}, which Moiety does not support`,
-    where: `tensor ${name}`,
-    help: 'outputs must be float32, int64, bool or uint8',
-  })
+/** A program that is ready to be run. */
+export interface Session {
+  /**
+   * @param accepts - asked once, with the outputs, which updates follow, before those that have a place for after the run are put
+   *   there; false: nothing is written any more
+   * @returns the outputs, each in memory that nothing else uses
+   * @throws MoietyError `data` with the node's name when an operation fails
+   */
+  run(
+    inputs: ReadonlyMap<string, Held>,
+    outputs: readonly WantedOutput[],
+    accepts?: (results: Map<string, Held>) => readonly Update[] | false,
+  ): Promise<Map<string, Held>>
+  /** Frees it, and writes its profile where it has one. */
+  close(): Promise<void>
 }
+
+/** An encoded ONNX model with its inputs and outputs. */
+export interface SessionProgram {
+  readonly model: Uint8Array
+  readonly inputs: readonly TensorSpec[]
+  readonly outputs: readonly TensorSpec[]
+}
+
+/** A way to call ONNX Runtime. */
+export interface Sessions {
+  readonly api: OrtApi
+  /** Version of the native library. */
+  readonly version: string
+  /**
+   * @param name - what the file of its profile is called by
+   * @throws MoietyError `usage` with the node's name when the model is not valid
+   */
+  open(
+    program: SessionProgram,
+    settings: EngineSettings,
+    name: string,
+    choices?: SessionChoices,
+  ): Promise<Session>
+  /** Frees what all sessions had in common, once they are closed. */
+  close(): void
+}
+
+/** ONNX Runtime writes what it also throws to the process's stderr. 'fatal' keeps the terminal clean. */
+export const silent = 4
 
 /**
  * ONNX Runtime optimizers for patterns that our programs never contain: quantisation, and attention. Each
@@ -108,9 +130,9 @@ export interface SessionChoices {
  */
 export function sessionOptions(
   settings: EngineSettings,
-  program: number,
+  name: string,
   { threads = settings.threads, keepsMemory = true, staying = [] }: SessionChoices = {},
-): Session.SessionOptions {
+): InferenceSession.SessionOptions {
   return {
     executionProviders: settings.device === 'cpu' ? ['cpu'] : [settings.device, 'cpu'],
     executionMode: 'sequential',
@@ -130,42 +152,7 @@ export function sessionOptions(
       : {}),
     ...(settings.profile === undefined
       ? {}
-      : { enableProfiling: true, profileFilePrefix: `${settings.profile}-${program}` }),
-  }
-}
-
-/**
- * Builds a session for an ONNX model.
- *
- * @throws MoietyError `usage` with the node's name when the model is not valid
- */
-export async function openSession(
-  model: Uint8Array,
-  settings: EngineSettings,
-  program: number,
-  choices?: SessionChoices,
-): Promise<InferenceSession> {
-  try {
-    return await InferenceSession.create(model, sessionOptions(settings, program, choices))
-  } catch (error) {
-    throw translated(error, 'the engine does not accept the program')
-  }
-}
-
-/**
- * Runs a session and returns the requested outputs, each in its own memory.
- *
- * @throws MoietyError `data` with the node's name when an operation fails
- */
-export async function runSession(
-  session: InferenceSession,
-  feeds: Record<string, Tensor>,
-  outputs: readonly string[],
-): Promise<Session.ReturnType> {
-  try {
-    return await session.run(feeds, outputs, { logSeverityLevel: silent })
-  } catch (error) {
-    throw translated(error, 'the engine could not run the program')
+      : { enableProfiling: true, profileFilePrefix: `${settings.profile}-${name}` }),
   }
 }
 

@@ -1,24 +1,9 @@
 import { MessageChannel } from 'node:worker_threads'
 import { fail } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
-import { listed } from './check-tensor.ts'
+import { listed, signature } from './check-tensor.ts'
 import { buffersOf, copyOf } from './protocol.ts'
-import { fromEngine, isOnDevice, specOf, type Tensor, toEngine } from './session.ts'
-
-/** A tensor of the state: in memory that the host and the engine share, or on the device alone. */
-export interface Held {
-  readonly spec: Pick<HostTensor, 'dtype' | 'shape'>
-  readonly engine: Tensor
-  /** Undefined where the values are on the device. */
-  readonly host: HostTensor | undefined
-}
-
-/** @param engine - a tensor from the engine, called `name` */
-export function held(name: string, engine: Tensor): Held {
-  if (isOnDevice(engine)) return { spec: specOf(name, engine), engine, host: undefined }
-  const host = fromEngine(name, engine)
-  return { spec: host, engine, host }
-}
+import { type Held, onHost } from './session.ts'
 
 /**
  * A port whose other end is closed: buffers transferred to it are freed at once. With garbage collection alone, states of earlier
@@ -31,30 +16,37 @@ const discard = (() => {
 })()
 
 /** Copies tensors from the device. */
-export type Download = (tensors: ReadonlyMap<string, Tensor>) => Promise<Map<string, HostTensor>>
+export type Download = (tensors: ReadonlyMap<string, Held>) => Promise<Map<string, HostTensor>>
 
 /**
- * The state in the engine's thread. A step reads it, and the step's outputs become the new state without another
- * copy: they have been copied out of the engine once, like every result, or stay on the device; a rejected step discards them.
+ * The state in the engine's thread. By the C API it stays in one place: a step's outputs are put there once the step counts. By the
+ * Node binding they become the state themselves: they have been copied out of the engine once, like every result, or stay on the
+ * device. A rejected step leaves the state as it was.
  */
 export class StateStore {
   readonly #download: Download
+  readonly #isWrittenInPlace: boolean
   #tensors = new Map<string, Held>()
+  /** Names of tensors in the memory of another engine, which are never written to. */
+  readonly #borrowed = new Set<string>()
   #shared = new SharedArrayBuffer(0)
 
-  constructor(download: Download) {
+  /** @param options.isWrittenInPlace - whether sessions put outputs where they are wanted */
+  constructor(download: Download, { isWrittenInPlace }: { readonly isWrittenInPlace: boolean }) {
     this.#download = download
+    this.#isWrittenInPlace = isWrittenInPlace
   }
 
   /** Replaces the whole state; the tensors are kept, not copied, unless an earlier one has the same memory. */
   replace(state: ReadonlyMap<string, HostTensor>): void {
     const taken = new Set<ArrayBufferLike>()
     free([...this.#tensors.values()].filter(({ host }) => host === undefined))
+    this.#borrowed.clear()
     this.#tensors = new Map(
       [...state].map(([name, given]) => {
         const host = taken.has(given.data.buffer) ? { ...given, data: copyOf(given.data) } : given
         taken.add(host.data.buffer)
-        return [name, { spec: host, host, engine: toEngine(host) }] as const
+        return [name, onHost(host)] as const
       }),
     )
   }
@@ -80,10 +72,25 @@ export class StateStore {
     )
   }
 
+  /** The memory of a tensor, where its next values are put there; undefined where they come in memory of their own. */
+  placeOf(name: string): HostTensor | undefined {
+    return this.#isWrittenInPlace && !this.#borrowed.has(name) ? this.get(name).host : undefined
+  }
+
+  /** Makes a tensor the state's own, so that it can be written over: one in the memory of another engine is copied. */
+  own(name: string): void {
+    const { host } = this.get(name)
+    if (!this.#borrowed.delete(name) || host === undefined) return
+    this.#tensors.set(name, onHost({ ...host, data: copyOf(host.data) }))
+  }
+
   /** Replaces the named tensors by these, which own their memory, and frees the memory of the old ones. */
   update(changed: ReadonlyMap<string, Held>): void {
     const before = [...changed.keys()].map(name => this.get(name))
-    for (const [name, tensor] of changed) this.#tensors.set(name, tensor)
+    for (const [name, tensor] of changed) {
+      this.#tensors.set(name, tensor)
+      this.#borrowed.delete(name)
+    }
     free(before)
   }
 
@@ -102,54 +109,77 @@ export class StateStore {
   /** Brings what is on the device to the host: before the session that made it ends, which frees it. */
   async leaveDevice(): Promise<void> {
     const downloaded = await this.#downloaded([...this.#tensors])
-    this.update(
-      new Map(
-        [...downloaded].map(([name, host]) => [name, { spec: host, host, engine: toEngine(host) }] as const),
-      ),
-    )
+    this.update(new Map([...downloaded].map(([name, host]) => [name, onHost(host)] as const)))
   }
 
   async #downloaded(tensors: readonly (readonly [string, Held])[]): Promise<Map<string, HostTensor>> {
     const away = tensors.filter(([, { host }]) => host === undefined)
-    if (away.length === 0) return new Map()
-    return await this.#download(new Map(away.map(([name, { engine }]) => [name, engine])))
+    return away.length === 0 ? new Map() : await this.#download(new Map(away))
   }
 
   /**
-   * Copies the named tensors one after another to shared memory. The engine accepts no tensors in shared memory, so
-   * they are copied in and out; but memory is allocated only once, where a message would allocate it twice every time.
+   * The named tensors in memory that other threads can read. By the C API it is the state's own memory; the Node binding accepts no
+   * tensors in shared memory, so they are copied there and by `adopt` from there, into memory that is allocated once.
    */
-  share(names: readonly string[]): SharedArrayBuffer {
-    const { size, places } = this.#laidOut(names)
-    if (this.#shared.byteLength !== size) this.#shared = new SharedArrayBuffer(size)
-    const shared = new Uint8Array(this.#shared)
-    for (const { bytes, at } of places) shared.set(bytes, at)
-    return this.#shared
+  share(names: readonly string[]): Map<string, HostTensor> {
+    const tensors = new Map(names.map(name => [name, this.#onHost(name)] as const))
+    return this.#isWrittenInPlace ? this.#movedToShared(tensors) : this.#copiedToShared(tensors)
   }
 
-  /** Copies the named tensors from the memory that another thread has shared, in this order. */
-  adopt(names: readonly string[], shared: SharedArrayBuffer): void {
-    const { size, places } = this.#laidOut(names)
-    if (shared.byteLength !== size) {
+  #movedToShared(tensors: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
+    return new Map(
+      [...tensors].map(([name, host]) => {
+        if (this.#isShared(name)) return [name, host] as const
+        const moved = { ...host, data: viewLike(host, new SharedArrayBuffer(host.data.byteLength), 0) }
+        bytesOf(moved).set(bytesOf(host))
+        this.#tensors.set(name, onHost(moved))
+        this.#borrowed.delete(name)
+        free([onHost(host)])
+        return [name, moved] as const
+      }),
+    )
+  }
+
+  #copiedToShared(tensors: ReadonlyMap<string, HostTensor>): Map<string, HostTensor> {
+    // Whole words, for the alignment of what follows.
+    const sizes = [...tensors.values()].map(({ data }) => Math.ceil(data.byteLength / 8) * 8)
+    const size = sizes.reduce((sum, each) => sum + each, 0)
+    if (this.#shared.byteLength !== size) this.#shared = new SharedArrayBuffer(size)
+    let at = 0
+    return new Map(
+      [...tensors].map(([name, host], i) => {
+        const copy = { ...host, data: viewLike(host, this.#shared, at) }
+        bytesOf(copy).set(bytesOf(host))
+        at += sizes[i]!
+        return [name, copy] as const
+      }),
+    )
+  }
+
+  /** Takes over tensors that another thread has shared. */
+  adopt(shared: ReadonlyMap<string, HostTensor>): void {
+    for (const [name, { dtype, shape }] of shared) {
+      const before = this.#tensors.get(name)?.spec
+      if (before === undefined || signature(before) === signature({ dtype, shape })) continue
       fail({
         kind: 'usage',
-        message: `expected ${size} bytes of state, but got ${shared.byteLength}`,
-        where: listed(names),
-        help: 'engines that share state must have been set to the state of one network',
+        message: `expected ${signature(before)}, but got ${signature({ dtype, shape })}`,
+        where: `state ${name}`,
+        help: 'engines that share state must have the state of one network',
       })
     }
-    for (const { bytes, at } of places) bytes.set(new Uint8Array(shared, at, bytes.byteLength))
+    for (const [name, tensor] of shared) {
+      const own = this.#tensors.get(name)?.host
+      if (this.#isWrittenInPlace) {
+        this.#tensors.set(name, onHost(tensor))
+        this.#borrowed.add(name)
+      } else if (own === undefined) this.#tensors.set(name, onHost({ ...tensor, data: copyOf(tensor.data) }))
+      else bytesOf(own).set(bytesOf(tensor))
+    }
   }
 
-  /** The bytes of the named tensors, and the offset of each when they are concatenated. */
-  #laidOut(names: readonly string[]): { size: number; places: { bytes: Uint8Array; at: number }[] } {
-    let size = 0
-    const places = names.map(name => {
-      const { buffer, byteOffset, byteLength } = this.#onHost(name).data
-      size += byteLength
-      return { bytes: new Uint8Array(buffer, byteOffset, byteLength), at: size - byteLength }
-    })
-    return { size, places }
+  #isShared(name: string): boolean {
+    return this.get(name).host?.data.buffer instanceof SharedArrayBuffer && !this.#borrowed.has(name)
   }
 
   #onHost(name: string): HostTensor {
@@ -165,12 +195,22 @@ export class StateStore {
   }
 }
 
+function bytesOf({ data }: HostTensor): Uint8Array {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+}
+
+function viewLike({ data }: HostTensor, buffer: ArrayBufferLike, at: number): HostTensor['data'] {
+  if (data instanceof Float32Array) return new Float32Array(buffer, at, data.length)
+  if (data instanceof BigInt64Array) return new BigInt64Array(buffer, at, data.length)
+  return new Uint8Array(buffer, at, data.length)
+}
+
 /** Frees the memory of tensors at once, on the host and on the device. */
 export function free(tensors: Iterable<Held>): void {
   const hosts: HostTensor[] = []
-  for (const { host, engine } of tensors) {
-    if (host === undefined) engine.dispose()
-    else hosts.push(host)
+  for (const { host, onDevice } of tensors) {
+    onDevice?.dispose()
+    if (host !== undefined) hosts.push(host)
   }
   if (hosts.length > 0) discard.postMessage(null, buffersOf(hosts))
 }

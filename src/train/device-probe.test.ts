@@ -7,7 +7,7 @@ import { MoietyError } from '../base/errors.ts'
 import type { HostTensor } from '../base/tensor.ts'
 import { resolveConfig } from '../config/config.ts'
 import type { TrainEvent } from '../run/events.ts'
-import { type Device, Engine, type StepResult } from '../runtime/index.ts'
+import { type Device, Engine, engineVersion, type StepResult } from '../runtime/index.ts'
 import { probeTraining, requireTraining, type TrainingReport, tryStep } from './device-probe.ts'
 import { differenceOf, exactProbeStep, faultOf, probeStep, type StepTaker } from './probe-step.ts'
 import { train } from './train.ts'
@@ -128,10 +128,10 @@ describe('probeTraining', () => {
 
   it('finds that the processor trains, with either stem', async () => {
     for (const pools of [false, true]) {
-      const { outcome, difference, version } = await probeTraining('cpu', { pools })
+      const { outcome, difference, calls } = await probeTraining('cpu', { pools })
       expect(outcome).toBe('trains')
       expect(difference!.state).toBeLessThan(1e-4)
-      expect(version).toMatch(/^\d+\.\d+\.\d+$/)
+      expect(calls?.version).toBe(engineVersion)
     }
   })
 
@@ -154,10 +154,10 @@ describe('a training on a device that does not train', () => {
     model: { stem },
   })
   const answers =
-    (fields: Omit<TrainingReport, 'device' | 'version'>, asked: string[] = []): typeof probeTraining =>
+    (fields: Omit<TrainingReport, 'device' | 'calls'>, asked: string[] = []): typeof probeTraining =>
     async (device, options) => {
       asked.push(`${device} ${options?.pools}`)
-      return { device, version: '1', ...fields }
+      return { device, calls: { api: 'c', version: '1' }, ...fields }
     }
 
   it("is refused with the device's own reason and what to do", async () => {

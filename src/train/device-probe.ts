@@ -5,8 +5,8 @@ import { fail, MoietyError } from '../base/errors.ts'
 import { type StemName, stems } from '../models/index.ts'
 import { askProcess } from '../runtime/ask-process.ts'
 import { otherDevices, probeDevice, refuseDevice } from '../runtime/devices.ts'
-import type { Device } from '../runtime/index.ts'
-import { type Placement, placementOf, readTrace } from '../runtime/placement.ts'
+import type { ApiInUse, Device } from '../runtime/index.ts'
+import { type Placement, placementOf, readTraces } from '../runtime/placement.ts'
 import { builtFile } from '../runtime/thread.ts'
 import {
   differenceOf,
@@ -23,8 +23,8 @@ export interface TrainingReport {
   readonly device: Device
   /** `absent`: no program runs there; `fails`: programs run, but this step does not, or its results are wrong. */
   readonly outcome: 'trains' | 'fails' | 'absent'
-  /** Version of ONNX Runtime, or undefined where its library cannot be loaded. */
-  readonly version: string | undefined
+  /** How ONNX Runtime is called, or undefined where its library cannot be loaded. */
+  readonly calls: ApiInUse | undefined
   /** Why it does not train, in one sentence. */
   readonly reason?: string
   /** What to do about it. */
@@ -63,10 +63,10 @@ export async function probeTraining(
   options: TrainingProbeOptions = {},
 ): Promise<TrainingReport> {
   const { signal, program = builtFile('train/probe-process') } = options
-  const { version, report } = await probeDevice(device, signal)
+  const { calls, report } = await probeDevice(device, signal)
   if (!report.usable) {
     const { usable: _, ...why } = report
-    return { ...why, version, outcome: 'absent' }
+    return { ...why, calls, outcome: 'absent' }
   }
   const words = [device, ...(options.pools === true ? ['pools'] : [])]
   const reply = await askProcess<StepReport>(program, words, {
@@ -75,8 +75,8 @@ export async function probeTraining(
   })
   const came = 'answer' in reply ? reply.answer : { reason: `one step of training: ${reply.failure}` }
   return 'reason' in came
-    ? { device, version, outcome: 'fails', reason: came.reason }
-    : { device, version, outcome: 'trains', ...came }
+    ? { device, calls, outcome: 'fails', reason: came.reason }
+    : { device, calls, outcome: 'trains', ...came }
 }
 
 /** What the process sends: how far the results are from what is right, or why they are not. */
@@ -106,7 +106,7 @@ export async function tryStep(
     const seconds = (performance.now() - started) / 1000
     const reason = faultOf(device, difference, reference)
     if (reason !== undefined) return { reason }
-    const trace = profile === undefined ? undefined : await readTrace(profile)
+    const [trace] = profile === undefined ? [] : await readTraces(profile)
     if (trace === undefined) return { difference, seconds }
     return { difference, seconds, placement: placementOf(probe.step.program, device, trace) }
   } catch (error) {

@@ -8,7 +8,7 @@ import { basicBlock, batchNorm, conv, linear } from '../nn/index.ts'
 import { type Device, Engine, type LoadedProgram } from '../runtime/index.ts'
 import { classifierStepOptions } from './classification-step.ts'
 import { differentiate, optimizerStep, type TrainingStep, type WriteStepOptions, writeStep } from './step.ts'
-import { staysOf } from './training-programs.ts'
+import { updatesOf } from './training-programs.ts'
 
 /**
  * The training step that a device is tried with: small, but with every part of the built-in networks. Forward, backward, optimizer
@@ -103,7 +103,7 @@ export type StepOutcome = ReadonlyMap<string, { readonly data: ArrayLike<number 
 export interface StepTaker extends Pick<Engine, 'setState' | 'readState' | 'stop'> {
   load(
     program: TrainingStep['program'],
-    options: { readonly stays: readonly string[] },
+    options: { readonly updates: ReadonlyMap<string, string> },
   ): Promise<Pick<LoadedProgram, 'step'>>
 }
 
@@ -126,7 +126,7 @@ export async function takeProbeStep(
   try {
     await engine.setState(state)
     const { updates, guards, program } = step
-    const loaded = await engine.load(program, { stays: staysOf(step) })
+    const loaded = await engine.load(program, { updates: updatesOf(step) })
     const { outputs, nonFinite } = await loaded.step(feeds, { updates, guards })
     if (nonFinite.length > 0)
       fail({ kind: 'diverged', message: `the step gave values that are not finite: ${nonFinite.join(', ')}` })

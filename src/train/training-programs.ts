@@ -85,7 +85,7 @@ export class TrainingPrograms {
     const { accumulate = 1 } = task
     if (others.length === 0 && accumulate === 1) {
       const step = writeStep(task.write(form))
-      const loaded = await first.load(step.program, { seldom, stays: staysOf(step) })
+      const loaded = await first.load(step.program, { seldom, updates: updatesOf(step) })
       return new WholeStep(first, step, loaded, seed)
     }
     const step = writeSharedStep(task.write(form), engines.length, accumulate)
@@ -103,7 +103,8 @@ export class TrainingPrograms {
     )
     // The other engines wait meanwhile, so it has all threads.
     const threads = engines.reduce((total, engine) => total + engine.threads, 0)
-    return new DividedStep(engines, step, parts, await first.load(step.finish, { threads, seldom }), seed)
+    const finishing = await first.load(step.finish, { threads, seldom, updates: updatesOf(step) })
+    return new DividedStep(engines, step, parts, finishing, seed)
   }
 
   /** Releases all programs and their memory; those needed again are built again. */
@@ -115,13 +116,19 @@ export class TrainingPrograms {
 
   /** Gives the other engines the model that the first one has: to be called whenever its state was set. */
   async spread(step: ReadyStep): Promise<void> {
+    const [, ...others] = this.engines
+    // What they have of another network.
+    await Promise.all(others.map(engine => engine.setState(new Map())))
     await spread(this.engines, step.model)
   }
 }
 
-/** What a step makes of the state, without what is only reported. */
-export function staysOf({ updates, guards }: Pick<TrainingStep, 'updates' | 'guards'>): string[] {
-  return [...updates.keys()].filter(output => !guards.includes(output))
+/** What a step makes of the state, without what is also reported. */
+export function updatesOf({
+  updates,
+  guards,
+}: Pick<TrainingStep, 'updates' | 'guards'>): Map<string, string> {
+  return new Map([...updates].filter(([output]) => !guards.includes(output)))
 }
 
 const keyOf = ({ images, height, width }: BatchForm): string => `${images}×${height}×${width}`
@@ -129,10 +136,8 @@ const keyOf = ({ images, height, width }: BatchForm): string => `${images}×${he
 /** Gives the engines after the first one its model. */
 async function spread([first, ...others]: Engines, model: readonly string[]): Promise<void> {
   if (others.length === 0) return
-  const state = await first.readState(model)
-  // One after the other: the last one takes what the others have copied.
-  for (const [i, engine] of others.entries())
-    await engine.setState(state, { transfer: i === others.length - 1 })
+  const shared = await first.share(model)
+  await Promise.all(others.map(engine => engine.adopt(shared)))
 }
 
 /** @throws MoietyError (usage) for a step that did not count because more images chose an expert than it takes */
@@ -205,7 +210,7 @@ class DividedStep implements ReadyStep {
     const given = [...found, ...rateFeeds(this.facts, moment)].filter(([name]) => needed.has(name))
     const result = await this.finishing.step(new Map(given), { updates, guards, transfer: true })
     // All of them, also those that had no part of a small batch: they evaluate, and have one of the next.
-    if (result.committed) await this.#updateOthers(model)
+    if (result.committed) await spread(this.engines, model)
     return counted(this.facts, result)
   }
 
@@ -227,13 +232,6 @@ class DividedStep implements ReadyStep {
       }
     }
     return found
-  }
-
-  /** Gives the other engines, which `spread` has given a state, the first one's new values. */
-  async #updateOthers(names: readonly string[]): Promise<void> {
-    const [first, ...others] = this.engines
-    const shared = await first.share(names)
-    await Promise.all(others.map(engine => engine.adopt(names, shared)))
   }
 
   async firstNonFinite(batch: TaskBatch, moment: StepMoment): Promise<string | undefined> {

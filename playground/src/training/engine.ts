@@ -17,8 +17,8 @@ export interface LoadedProgram {
 /** What runs programs and keeps the state of a training: onnxruntime-web in the page, the `Engine` of `moiety/runtime` in Node. */
 export interface TrainingEngine {
   readonly device: string
-  /** @param options.stays - outputs that become the state and are needed nowhere else */
-  load(program: Program, options?: { readonly stays?: readonly string[] }): Promise<LoadedProgram>
+  /** @param options.updates - outputs that become the state and are needed nowhere else, by the tensors that they become */
+  load(program: Program, options?: { readonly updates?: ReadonlyMap<string, string> }): Promise<LoadedProgram>
   setState(state: State): Promise<void>
   readState(): Promise<Map<string, HostTensor>>
 }

@@ -462,8 +462,8 @@ async function load(
   engine: TrainingEngine,
   { program, updates, guards }: TrainingStep,
 ): Promise<LoadedProgram> {
-  const stays = [...updates.keys()].filter(name => !guards.includes(name))
-  return await engine.load(program, { stays })
+  const staying = [...updates].filter(([output]) => !guards.includes(output))
+  return await engine.load(program, { updates: new Map(staying) })
 }
 
 function layerStep(name: string, outputs: Values): LayerStep {

@@ -74,7 +74,7 @@ export class WebEngine implements TrainingEngine {
 
   async load(
     program: Program,
-    { stays = [] }: { readonly stays?: readonly string[] } = {},
+    { updates = new Map() }: { readonly updates?: ReadonlyMap<string, string> } = {},
   ): Promise<LoadedProgram> {
     const isGpu = this.device === 'webgpu'
     const model = isGpu ? plainModel(program) : program.model
@@ -84,8 +84,12 @@ export class WebEngine implements TrainingEngine {
       graphOptimizationLevel: isGpu ? 'all' : 'disabled',
       enableMemPattern: false,
       logSeverityLevel: 3,
-      ...(isGpu && stays.length > 0
-        ? { preferredOutputLocation: Object.fromEntries(stays.map(name => [name, 'gpu-buffer' as const])) }
+      ...(isGpu && updates.size > 0
+        ? {
+            preferredOutputLocation: Object.fromEntries(
+              [...updates.keys()].map(name => [name, 'gpu-buffer' as const]),
+            ),
+          }
         : {}),
     }
     const session = await this.#guarded(() => this.runtime.InferenceSession.create(model, options))
