@@ -9,8 +9,8 @@ import { differenceOf } from '../dist/train/probe-step.js'
 import { updatesOf } from '../dist/train/training-programs.js'
 
 /*
- * A process that takes steps of a small mixture on WebGPU, by dispatch to a capacity, and on the processor, by sparse dispatch. It
- * sends what the host got of each step, and whether the state was on the device after it.
+ * A process that takes steps of a small mixture on WebGPU, by dispatch to a capacity, and on the processor, by sparse dispatch. Half-way
+ * the program is released and loaded again. It sends what the host got of each step, and whether the state was on the device after it.
  */
 const [classes, batch, size, count] = [3, 6, 6, 10]
 
@@ -61,10 +61,17 @@ const bad = feedsOf(values.map((value, i) => (i === 7 ? Number.NaN : value)))
 async function prepared(device, step, running) {
   const engine = running ?? (await Engine.start({ device, threads: 1, isTried: true }))
   await engine.setState(step.initialState(1))
-  const loaded = await engine.load(step.program, { updates: updatesOf(step) })
+  const load = async () => await engine.load(step.program, { updates: updatesOf(step) })
+  let loaded = await load()
   const take = async feeds =>
     await loaded.step(stepFeeds(step, feeds, { step: 0, epoch: 0, rate: 0.01 }, 1), step)
-  return { engine, loaded, take }
+  const release = async () => await loaded.release()
+  /** The state stays where it is. */
+  const reload = async () => {
+    await release()
+    loaded = await load()
+  }
+  return { engine, release, reload, take }
 }
 
 /** Memory of the host alone can be shared between engines. */
@@ -85,6 +92,7 @@ const updated = [...step.updates.values()]
 const steps = []
 const losses = []
 for (let i = 0; i < count; i++) {
+  if (i === count / 2) await there.reload()
   const { outputs, committed } = await there.take(good)
   const onHost = []
   for (const name of updated) if (await isOnHost(there.engine, name)) onHost.push(name)
@@ -96,7 +104,7 @@ const after = await there.engine.readState()
 const refused = await there.take(bad)
 const afterNaN = await there.engine.readState()
 const resumed = await there.take(good)
-await there.loaded.release()
+await there.release()
 
 // One image more than an expert takes.
 const narrow = stepBy('capacity', 0.7)

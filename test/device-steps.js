@@ -144,8 +144,8 @@ const retinanet = () => {
 
 const networks = { mixtures, resnet, retinanet }
 
-/** Losses and last state of some steps. Where asked for, the program is released half-way and loaded again. */
-async function taken(device, { step, feeds, rate }, { steps, reloads, profile }) {
+/** Losses and last state of some steps. */
+async function taken(device, { step, feeds, rate }, { steps, profile }) {
   const engine = await Engine.start({ device, threads: 1, isTried: true, ...(profile ? { profile } : {}) })
   try {
     const state = step.initialState(1)
@@ -153,13 +153,9 @@ async function taken(device, { step, feeds, rate }, { steps, reloads, profile })
     const bias = [...state].find(([name]) => /gate\.fc\.bias$/.test(name))
     if (bias) bias[1].data[2] = -1e4
     await engine.setState(state)
-    let loaded = await engine.load(step.program, { updates: updatesOf(step) })
+    const loaded = await engine.load(step.program, { updates: updatesOf(step) })
     const losses = []
     for (let i = 0; i < steps; i++) {
-      if (reloads && i === Math.floor(steps / 2)) {
-        await loaded.release()
-        loaded = await engine.load(step.program, { updates: updatesOf(step) })
-      }
       const { outputs, nonFinite } = await loaded.step(
         stepFeeds(step, feeds(i), { step: i, epoch: 0, rate }, 1),
         step,
@@ -176,10 +172,9 @@ async function taken(device, { step, feeds, rate }, { steps, reloads, profile })
 const [device, steps, ...names] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'moiety-device-steps-'))
 try {
-  for (const [i, name] of names.entries()) {
+  for (const name of names) {
     const network = networks[name]()
-    // Shaders are compiled again with the program, which takes longer than the steps.
-    const how = { steps: Number(steps), reloads: i === 0 }
+    const how = { steps: Number(steps) }
     const cpu = await taken('cpu', network, how)
     const started = performance.now()
     const profile = join(folder, name)

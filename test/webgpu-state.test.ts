@@ -34,7 +34,7 @@ describe.skipIf(icd === undefined)(titled('the state of a training on WebGPU by 
     sent = (await onSwiftShader<Sent>('device-state.js')).sent[0]!
   })
 
-  it('stays on the device between steps; the host gets metrics alone', () => {
+  it('stays on the device between steps, also while its program is released and loaded again; the host gets metrics alone', () => {
     expect(sent.updates).toBeGreaterThan(20)
     for (const { committed, onHost, outputs, floatsCopied } of sent.steps) {
       expect(committed).toBe(true)

@@ -77,11 +77,9 @@ export async function findLearningRate(options: FindOptions): Promise<FoundRate>
       data: { identity: task.identity, title: task.data.title, categoryIds: task.data.categoryIds },
       engine: engines[0],
       step: usual.facts,
-      run: '',
+      checkpoint: undefined,
       epochsBefore: training.epochs,
       stepsPerEpoch: task.stepsPerEpoch,
-      resume: false,
-      onWarning: message => onEvent({ kind: 'warning', message }),
       onNote: message => onEvent({ kind: 'note', message }),
     })
     await programs.spread(usual)

@@ -20,7 +20,7 @@ import { HeldOutTest } from './held-out-test.ts'
 import { openJournal } from './journal.ts'
 import { Reporter } from './reporter.ts'
 import { secondsSoFar } from './resume.ts'
-import { type Position, startingPoint } from './starting-point.ts'
+import { checkpointOf, type Position, startingPoint } from './starting-point.ts'
 import type { TrainingParts } from './training-parts.ts'
 import { TrainingPrograms } from './training-programs.ts'
 
@@ -60,17 +60,19 @@ export class TrainingLoop {
   /** Prepares the first epoch's programs, puts the first or the saved state into the engine and says where training stands. */
   async begin(resume: boolean | 'auto'): Promise<void> {
     const { config, task, engines, folder, onEvent } = this.#parts
+    const data = { identity: task.identity, title: task.data.title, categoryIds: task.data.categoryIds }
+    const onWarning = (message: string) => onEvent({ kind: 'warning', message })
+    const saved =
+      resume === false ? undefined : checkpointOf(folder.path, { config, data, resume, onWarning })
     const usual = await this.#programs.for(task.forms(0)[0]!)
     const { position, plan, checkpoint, callbacks, extra } = await startingPoint({
       config,
-      data: { identity: task.identity, title: task.data.title, categoryIds: task.data.categoryIds },
+      data,
       engine: engines[0],
       step: usual.facts,
-      run: folder.path,
+      checkpoint: saved,
       epochsBefore: resolveConfig(folder.config, folder.path).training.epochs,
       stepsPerEpoch: task.stepsPerEpoch,
-      resume,
-      onWarning: message => onEvent({ kind: 'warning', message }),
       onNote: message => onEvent({ kind: 'note', message }),
     })
     this.#callbacks.restore(callbacks)

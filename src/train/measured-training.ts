@@ -43,11 +43,9 @@ export async function measureTraining(input: unknown): Promise<MeasuredTraining>
       data: { identity: task.identity, title: task.data.title, categoryIds: task.data.categoryIds },
       engine: engines[0],
       step: usual.facts,
-      run: '',
+      checkpoint: undefined,
       epochsBefore: training.epochs,
       stepsPerEpoch: task.stepsPerEpoch,
-      resume: false,
-      onWarning: () => undefined,
       onNote: () => undefined,
     })
     await programs.spread(usual)

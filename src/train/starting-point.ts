@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
 import { isJsonObject, type Json } from '../files/json.ts'
 import { withAverages } from '../optim/index.ts'
-import { latestCheckpoint } from '../run/checkpoint.ts'
+import { type Checkpoint, latestCheckpoint } from '../run/checkpoint.ts'
 import { readPlan, type TrainingPlan } from '../run/extensions.ts'
 import type { Engine } from '../runtime/index.ts'
 import { type DataIdentity, refuseOtherData } from '../tasks/data-identity.ts'
@@ -33,42 +33,68 @@ export interface StartingPoint {
   readonly extra: Json
 }
 
+/** The data that there is. */
+export interface StartData {
+  readonly identity: DataIdentity
+  readonly title: string
+  /** Of data with boxes: by class. */
+  readonly categoryIds?: readonly number[] | undefined
+}
+
+/**
+ * The newest checkpoint of a run, or undefined where it has none. It needs no program: what is refused is refused before one is made.
+ *
+ * @param run - the run's folder
+ * @param resume - `auto` passes over damaged checkpoints
+ * @param onWarning - called with those
+ * @throws MoietyError `usage` or `data` where it belongs to another configuration or data; `disk` where it is damaged and `resume`
+ *   is not `auto`
+ */
+export function checkpointOf(
+  run: string,
+  {
+    config,
+    data,
+    resume,
+    onWarning,
+  }: {
+    readonly config: Config
+    readonly data: StartData
+    readonly resume: true | 'auto'
+    readonly onWarning: (message: string) => void
+  },
+): Checkpoint | undefined {
+  const { checkpoint, damaged } = latestCheckpoint(run, { fallback: resume === 'auto' })
+  if (damaged.length > 0) onWarning(describeDamage(damaged, checkpoint))
+  if (checkpoint === undefined) return undefined
+  refuseOtherData(checkpoint.extra, data.identity, data.title)
+  refuseEditedConfig(config, checkpoint)
+  return checkpoint
+}
+
 export interface StartOptions {
   readonly config: Config
-  /** The data that there is. */
-  readonly data: {
-    readonly identity: DataIdentity
-    readonly title: string
-    /** Of data with boxes: by class. */
-    readonly categoryIds?: readonly number[] | undefined
-  }
+  readonly data: StartData
   readonly engine: Engine
   readonly step: StepFacts
-  /** The run's folder. */
-  readonly run: string
+  /** Where to go on from; undefined for a new training. */
+  readonly checkpoint: Checkpoint | undefined
   /** Epochs that the run's own configuration has; a resume may have given more. */
   readonly epochsBefore: number
   readonly stepsPerEpoch: number
-  readonly resume: boolean | 'auto'
-  /** Called with damaged checkpoints that were passed over. */
-  readonly onWarning: (message: string) => void
   /** Called with what was chosen in weights to start from. */
   readonly onNote: (message: string) => void
 }
 
 /**
- * Puts the first state, or that of the newest checkpoint, into the engine.
+ * Puts the first state, or that of the checkpoint, into the engine.
  *
  * @returns where training stands then, how long it is to be, and the path of the checkpoint, if there was one
- * @throws MoietyError `usage` or `data` where the checkpoint belongs to another model, configuration or data; `disk` where it
- *   is damaged and `resume` is not `auto`
+ * @throws MoietyError `disk` where the checkpoint belongs to another model; `usage` or `data` where weights to start from do not fit
  */
 export async function startingPoint(options: StartOptions): Promise<StartingPoint> {
-  const { config, data, engine, step, run, resume, onWarning, onNote, epochsBefore, stepsPerEpoch } = options
+  const { config, data, engine, step, checkpoint, onNote, epochsBefore, stepsPerEpoch } = options
   const initial = step.initialState(config.seed)
-  const found = resume === false ? undefined : latestCheckpoint(run, { fallback: resume === 'auto' })
-  const checkpoint = found?.checkpoint
-  if (found !== undefined && found.damaged.length > 0) onWarning(describeDamage(found.damaged, checkpoint))
   if (checkpoint === undefined) {
     const begun = await withPublishedWeights(initial, config.model, onNote, {
       seed: config.seed,
@@ -83,8 +109,6 @@ export async function startingPoint(options: StartOptions): Promise<StartingPoin
       extra: null,
     }
   }
-  refuseOtherData(checkpoint.extra, data.identity, data.title)
-  refuseEditedConfig(config, checkpoint)
   refuseOtherModel(initial, checkpoint)
   await engine.setState(checkpoint.state, { transfer: true })
   const { extra, epoch, batch } = checkpoint
