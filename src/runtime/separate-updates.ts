@@ -57,8 +57,8 @@ const fusedOps: ReadonlySet<string> = new Set(['Div', 'MatMul', 'FusedMatMul', '
 /**
  * Takes out of a step what only computes large tensors of the new state, number by number, from gradients: the optimizer.
  *
- * One op after the other, an optimizer passes over all its memory for each op, and the new state is a copy of all of it. By itself it
- * can be computed in pieces that fit into the processor's cache, and over the old state.
+ * In the step, all of the new state is in memory beside the old one, and is copied over it afterwards. By itself, the optimizer can be
+ * computed over the old state, in pieces, so that what lies between its ops is small.
  *
  * @param updates - outputs of the step by the tensors of the state that they become
  */
@@ -261,7 +261,7 @@ class Part {
     }
   }
 
-  /** Its program, which is the same for all parts with one formula, and a key by which formulas are told apart. */
+  /** Its program, which is the same for all parts with one formula, and a key that is the same for equal programs. */
   written(outputs: ReadonlyMap<string, OnnxValue>): { key: string; program: FloatProgram } {
     const constants = [...this.#step.constants.values()].filter(({ name }) =>
       this.#nodes.some(({ inputs }) => inputs.includes(name)),
